@@ -1,0 +1,289 @@
+//! `atek.cloud/services-api`: shapes.
+
+use crate::ids::{ServiceId, ServiceKey, UserKey};
+use crate::manifest::Manifest;
+use crate::permission::Permissions;
+use crate::spec::Limits;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The API's id.
+pub const API: &str = "atek.cloud/services-api";
+
+/// Whether a service answers, as the original tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It listens on its socket.
+    Active,
+    /// It does not.
+    Inactive,
+}
+
+/// Where a service is in its life, as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Not wanted to run, or stopped by an administrator.
+    Stopped,
+    /// Its unit is starting, or runs and does not listen yet.
+    Starting,
+    /// It listens on its socket.
+    Running,
+    /// It failed and systemd will start it again.
+    Restarting,
+    /// It failed and will not be started again by itself.
+    Failed,
+    /// Not running, will be started by the first call.
+    Sleeping,
+    /// Cannot run on this host; the reason says why.
+    Unavailable,
+}
+
+/// What kind of place a package comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceType {
+    /// A folder of this machine, run in place.
+    File,
+    /// A git repository.
+    Git,
+}
+
+/// The installed package of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PackageInfo {
+    /// Where it came from.
+    pub source_type: SourceType,
+    /// The git tag that is installed, literally.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installed_version: Option<String>,
+    /// The manifest's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// A service's record in the server database (`atek.cloud/service/KEY`).
+///
+/// The first six fields are the original's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceSettings {
+    /// Subdomain and unit name.
+    pub id: ServiceId,
+    /// `system` for what belongs to everybody.
+    pub owning_user_key: UserKey,
+    /// As given at install.
+    pub source_url: String,
+    /// A semver range; none means the newest release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_version: Option<String>,
+    /// What is installed.
+    pub package: PackageInfo,
+    /// The package's manifest, as read at install or update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Manifest>,
+    /// Environment of the process; keys are upper-cased. None for core services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<BTreeMap<String, String>>,
+    /// What the installer granted, of what the manifest asks for.
+    #[serde(default, skip_serializing_if = "Permissions::is_empty")]
+    pub granted: Permissions,
+    /// Differences from the default limits.
+    #[serde(default, skip_serializing_if = "Limits::is_default")]
+    pub limits: Limits,
+    /// Stopped by a person, and to stay so over a reboot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
+}
+
+/// A service, as `list` and `get` show one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceInfo {
+    /// See [`Status`].
+    pub status: Status,
+    /// See [`State`].
+    pub state: State,
+    /// Why, in words for a person, where there is something to say.
+    pub reason: Option<String>,
+    /// The service's key.
+    pub key: ServiceKey,
+    /// The owner's user name.
+    pub owner: Option<String>,
+    /// The record.
+    pub settings: ServiceSettings,
+}
+
+/// A service under the magnifying glass, as `status` shows one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    /// Its id.
+    pub id: ServiceId,
+    /// Its key.
+    pub key: ServiceKey,
+    /// The name of its systemd unit.
+    pub unit: String,
+    /// See [`State`].
+    pub state: State,
+    /// Why, in words for a person.
+    pub reason: Option<String>,
+    /// RFC 3339: when the unit entered its state.
+    pub since: Option<String>,
+    /// Main process.
+    pub pid: Option<u32>,
+    /// Memory of the whole unit, in bytes, where the kernel accounts it.
+    pub memory_bytes: Option<u64>,
+    /// CPU time of the whole unit since its start, in microseconds.
+    pub cpu_usec: Option<u64>,
+    /// Automatic restarts since the last start by hand.
+    pub restarts: u32,
+    /// How the process ended last, e.g. `exit code 1`, `signal SIGKILL`, `oom-kill`.
+    pub last_exit: Option<String>,
+    /// The limits in force.
+    pub limits: Limits,
+    /// The installed tag.
+    pub version: Option<String>,
+}
+
+/// Parameters of `install`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstallParams {
+    /// A URL of [`crate::source::Source`].
+    pub source_url: String,
+    /// The id; derived from the source when missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// A semver range; none means the newest release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_version: Option<String>,
+    /// The owner's user name, when an administrator installs for somebody else; `system` for everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Environment of the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<BTreeMap<String, String>>,
+    /// What to grant; none grants nothing beyond the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Permissions>,
+    /// Ignored: the original once gave services a TCP port.
+    #[serde(default, skip_serializing)]
+    pub port: Option<serde_json::Value>,
+}
+
+/// Parameters of `configure`: what is missing stays as it is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigureParams {
+    /// A new id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// A new source, for the next update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_url: Option<String>,
+    /// A new range; the empty text unpins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_version: Option<String>,
+    /// Merged into the environment; `null` removes a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<BTreeMap<String, Option<String>>>,
+    /// New limits, merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// New grants, replacing the old ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Permissions>,
+    /// Ignored, as in [`InstallParams`].
+    #[serde(default, skip_serializing)]
+    pub port: Option<serde_json::Value>,
+}
+
+/// Result of `checkForPackageUpdates`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateCheck {
+    /// Whether `latest_version` is newer than what is installed.
+    pub has_update: bool,
+    /// The installed tag, `latest` if unknown.
+    pub installed_version: String,
+    /// The best tag that the pinned range admits.
+    pub latest_version: String,
+}
+
+/// Result of `updatePackage`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateDone {
+    /// The tag that runs now.
+    pub installed_version: String,
+    /// The tag before.
+    pub old_version: String,
+}
+
+/// Options of `logs` and of `GET /_atek/logs`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogOptions {
+    /// RFC 3339, or a number of seconds back from now with `-`, e.g. `-3600`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// The least important level to show: `emerg`, `alert`, `crit`, `err`, `warning`, `notice`, `info`, `debug`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
+    /// How many of the newest lines at most; 1 to 10,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u32>,
+    /// Continue after this place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// One line of a service's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// RFC 3339 with microseconds.
+    pub time: String,
+    /// A name of [`LogOptions::level`].
+    pub level: String,
+    /// Control characters removed.
+    pub message: String,
+    /// The journal's cursor.
+    pub cursor: String,
+}
+
+/// Result of `logs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPage {
+    /// Oldest first.
+    pub entries: Vec<LogEntry>,
+    /// Where to continue.
+    pub cursor: Option<String>,
+}
+
+/// A line of `GET /_atek/jobs/JOB`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum JobEvent {
+    /// Something moved.
+    Progress {
+        /// `resolve`, `fetch`, `checkout`, `install`, `build`, `start`.
+        phase: String,
+        /// For a person.
+        message: String,
+        /// 0 to 100, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<u8>,
+    },
+    /// The last line of a job that succeeded.
+    Done {
+        /// What the blocking method returns.
+        result: Box<serde_json::value::RawValue>,
+    },
+    /// The last line of a job that failed.
+    Failed {
+        /// What the blocking method answers.
+        error: crate::jsonrpc::RpcError,
+    },
+}

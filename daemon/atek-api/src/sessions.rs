@@ -1,0 +1,33 @@
+//! `atek.cloud/user-sessions-api`: shapes.
+
+use serde::{Deserialize, Serialize};
+
+/// The API's id.
+pub const API: &str = "atek.cloud/user-sessions-api";
+
+/// Who is signed in, as `whoami` and `login` tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserSession {
+    /// Whether the caller is known.
+    pub is_active: bool,
+    /// The caller's user name; for a service, its owner's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+}
+
+/// One of a user's own sessions, as `listSessions` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionInfo {
+    /// Names the session to `revokeSession`; not the secret in the cookie.
+    pub handle: String,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339; exact to some minutes.
+    pub last_seen_at: String,
+    /// What the browser said it is, shortened.
+    pub device: String,
+    /// Whether this is the session that asks.
+    pub current: bool,
+}

@@ -1,0 +1,48 @@
+//! `atek.cloud/users-api`: shapes.
+
+use crate::ids::UserKey;
+use serde::{Deserialize, Serialize};
+
+/// The API's id.
+pub const API: &str = "atek.cloud/users-api";
+
+/// What a user may do beyond their own things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Role {
+    /// Their own services and databases.
+    #[default]
+    #[serde(rename = "")]
+    User,
+    /// Everything, when they act in person.
+    #[serde(rename = "admin")]
+    Admin,
+}
+
+impl Role {
+    /// For `skip_serializing_if`: the original leaves an empty role out.
+    #[must_use]
+    pub fn is_user(&self) -> bool {
+        *self == Role::User
+    }
+}
+
+/// A user, as the API shows one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Opaque, immutable.
+    pub key: UserKey,
+    /// At least 3 characters, unique.
+    pub username: String,
+    /// Left out for an ordinary user.
+    #[serde(default, skip_serializing_if = "Role::is_user")]
+    pub role: Role,
+}
+
+/// Settings of a user.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserSettings {
+    /// The id of the service at the user's main page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_service_id: Option<String>,
+}
