@@ -279,7 +279,7 @@ pub enum JobEvent {
     /// The last line of a job that succeeded.
     Done {
         /// What the blocking method returns.
-        result: Box<serde_json::value::RawValue>,
+        result: serde_json::Value,
     },
     /// The last line of a job that failed.
     Failed {
