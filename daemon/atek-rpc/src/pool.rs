@@ -1,0 +1,295 @@
+//! Connections to one HTTP/1.1 server, kept and reused.
+//!
+//! A connection is driven by whoever uses it, not by a task of its own: a
+//! request then costs no wake-up of another thread. An idle connection is not
+//! driven at all; whether its peer has closed it meanwhile is seen when it is
+//! taken out again.
+
+use crate::body::{Body, BoxError};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::future::Future as _;
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Idle connections kept for one server; more than that many callers at once is rare.
+const MAX_IDLE: usize = 64;
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A socket file.
+    Unix(PathBuf),
+    /// Host and port.
+    Tcp(String, u16),
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::Unix(path) => write!(f, "{}", path.display()),
+            Endpoint::Tcp(host, port) => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+/// Why a request got no response.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// Nobody listens, or the socket may not be used. Nothing was sent.
+    #[error("cannot connect to {endpoint}")]
+    Connect {
+        /// The server.
+        endpoint: Endpoint,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The connection broke; the request may have been acted on.
+    #[error("the connection to {endpoint} broke")]
+    Broken {
+        /// The server.
+        endpoint: Endpoint,
+        /// The cause.
+        #[source]
+        source: hyper::Error,
+    },
+    /// The connection was closed before the response.
+    #[error("{endpoint} closed the connection without an answer")]
+    Closed {
+        /// The server.
+        endpoint: Endpoint,
+    },
+}
+
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+type Driver = http1::Connection<TokioIo<Box<dyn Io>>, Body>;
+
+struct Connection {
+    sender: http1::SendRequest<Body>,
+    driver: Driver,
+}
+
+impl Connection {
+    /// Whether the peer has not closed it, and it can take a request.
+    fn is_usable(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.driver).poll(&mut cx).is_pending() && self.sender.is_ready()
+    }
+}
+
+/// Connections to one server. Cheap to clone.
+#[derive(Clone)]
+pub struct Pool {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    endpoint: Endpoint,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("endpoint", &self.inner.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn put(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(connection);
+        }
+    }
+
+    fn take(&self) -> Option<Connection> {
+        loop {
+            let mut candidate =
+                self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            if candidate.is_usable() {
+                return Some(candidate);
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, SendError> {
+        let failed = |source| SendError::Connect { endpoint: self.endpoint.clone(), source };
+        let io: Box<dyn Io> = match &self.endpoint {
+            Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(failed)?),
+            Endpoint::Tcp(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
+                stream.set_nodelay(true).map_err(failed)?;
+                Box::new(stream)
+            }
+        };
+        let (sender, driver) = http1::Builder::new()
+            .preserve_header_case(true)
+            .handshake(TokioIo::new(io))
+            .await
+            .map_err(|source| SendError::Broken { endpoint: self.endpoint.clone(), source })?;
+        Ok(Connection { sender, driver })
+    }
+}
+
+impl Pool {
+    /// A pool for the server at `endpoint`; connects when it is first used.
+    #[must_use]
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self { inner: Arc::new(Inner { endpoint, idle: Mutex::new(Vec::new()) }) }
+    }
+
+    /// A pool for the server that listens on a socket file.
+    #[must_use]
+    pub fn unix(path: impl AsRef<Path>) -> Self {
+        Self::new(Endpoint::Unix(path.as_ref().to_owned()))
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.inner.endpoint
+    }
+
+    /// Sends a request (its URI in origin form, with a `Host` header) and waits for the head of the response.
+    ///
+    /// The connection goes back to the pool when the response's body has been
+    /// read to its end; dropping the body earlier closes it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; only [`SendError::Connect`] says that nothing was sent.
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<PooledBody>, SendError> {
+        let mut connection = match self.inner.take() {
+            Some(connection) => connection,
+            None => self.inner.connect().await?,
+        };
+        let response = {
+            let mut sending = pin!(connection.sender.send_request(request));
+            let driver = &mut connection.driver;
+            let mut driver_end = None;
+            std::future::poll_fn(|cx| {
+                if driver_end.is_none()
+                    && let Poll::Ready(end) = Pin::new(&mut *driver).poll(cx)
+                {
+                    driver_end = Some(end);
+                }
+                match sending.as_mut().poll(cx) {
+                    Poll::Ready(result) => Poll::Ready(result.map_err(Some)),
+                    Poll::Pending if driver_end.is_some() => Poll::Ready(Err(
+                        driver_end.take().and_then(Result::err),
+                    )),
+                    Poll::Pending => Poll::Pending,
+                }
+            })
+            .await
+        };
+        let endpoint = || self.inner.endpoint.clone();
+        match response {
+            Ok(response) => Ok(response.map(|incoming| {
+                PooledBody { incoming, connection: Some(connection), pool: self.inner.clone() }
+            })),
+            Err(Some(source)) => Err(SendError::Broken { endpoint: endpoint(), source }),
+            Err(None) => Err(SendError::Closed { endpoint: endpoint() }),
+        }
+    }
+
+    /// Sends an upgrade request (a WebSocket handshake) on a connection of its own.
+    ///
+    /// The response's `OnUpgrade` extension (see [`hyper::upgrade::on`]) yields the raw
+    /// connection when the status is 101.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::send`].
+    pub async fn send_upgrade(
+        &self,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, SendError> {
+        let Connection { mut sender, driver } = self.inner.connect().await?;
+        tokio::spawn(async move {
+            // The error, if any, also reaches whoever holds the response.
+            let _ = driver.with_upgrades().await;
+        });
+        sender
+            .send_request(request)
+            .await
+            .map_err(|source| SendError::Broken { endpoint: self.inner.endpoint.clone(), source })
+    }
+}
+
+/// A response's body that drives its connection and returns it to the pool at its end.
+pub struct PooledBody {
+    incoming: Incoming,
+    connection: Option<Connection>,
+    pool: Arc<Inner>,
+}
+
+impl std::fmt::Debug for PooledBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PooledBody").finish_non_exhaustive()
+    }
+}
+
+impl PooledBody {
+    fn finished(&mut self) {
+        if let Some(mut connection) = self.connection.take()
+            && connection.is_usable()
+        {
+            self.pool.put(connection);
+        }
+    }
+}
+
+impl http_body::Body for PooledBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let mut ended = false;
+        if let Some(connection) = &mut this.connection {
+            ended = Pin::new(&mut connection.driver).poll(cx).is_ready();
+        }
+        if ended {
+            this.connection = None;
+        }
+        let polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        match polled {
+            Poll::Ready(None) => this.finished(),
+            Poll::Ready(Some(Ok(_))) if this.incoming.is_end_stream() => this.finished(),
+            _ => {}
+        }
+        polled.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for PooledBody {
+    fn drop(&mut self) {
+        // A body without frames is never polled: `Content-Length: 0`, 204, HEAD.
+        if self.incoming.is_end_stream() {
+            self.finished();
+        }
+    }
+}

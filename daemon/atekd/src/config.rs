@@ -1,0 +1,267 @@
+//! `config.json`: shipped defaults, what the box changed, and the command line.
+
+use crate::fsutil::{self, WriteError};
+use crate::layout::{Layout, SHIPPED_CONFIG};
+use atek_api::ids::ServiceId;
+use atek_api::secret::Secret;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A core service, as the configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CoreService {
+    /// A built-in service (`builtin:NAME`, or one of the original's two repositories), or any
+    /// source of a package.
+    pub source_url: String,
+    /// Default: `core.` and the last part of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ServiceId>,
+    /// A semver range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_version: Option<String>,
+    /// Environment of the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<BTreeMap<String, String>>,
+}
+
+/// Who may install from a folder of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AllowFileInstall {
+    /// Administrators.
+    #[default]
+    Admin,
+    /// Everybody, as the original.
+    Any,
+}
+
+/// The values in force. Unknown members of the file are kept when it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Config {
+    /// The main domain.
+    pub domain: String,
+    /// The HTTP port that the host announces, and binds when systemd passes no socket.
+    pub port: u16,
+    /// The server database, once it was made.
+    pub server_db_id: Option<String>,
+    /// In the order of their start.
+    pub core_services: Vec<CoreService>,
+    /// The source of every new user's home; the empty text means none.
+    pub default_main_service: String,
+    /// Tokens that act as the host itself.
+    pub system_auth_tokens: Vec<Secret>,
+    /// See [`AllowFileInstall`].
+    pub allow_file_install: AllowFileInstall,
+    /// The largest JSON-RPC request in bytes.
+    pub max_request_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let builtin = |name: &str| CoreService {
+            source_url: format!("builtin:{name}"),
+            id: None,
+            desired_version: None,
+            config: None,
+        };
+        Self {
+            domain: "localhost".to_owned(),
+            port: 80,
+            server_db_id: None,
+            core_services: vec![builtin("hypercore"), builtin("adb")],
+            default_main_service: String::new(),
+            system_auth_tokens: Vec::new(),
+            allow_file_install: AllowFileInstall::default(),
+            max_request_bytes: 8 << 20,
+        }
+    }
+}
+
+/// What the command line overrides; not stored.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--port`.
+    pub port: Option<u16>,
+    /// `--domain`.
+    pub domain: Option<String>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that exists cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Its content is not what it should be; the source says where.
+    #[error("cannot understand {}, mend or remove it", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// The cause, with line and column.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The system's random generator failed.
+    #[error("cannot make a system token")]
+    Random,
+    /// The file cannot be written.
+    #[error("cannot store the configuration")]
+    Write(#[from] WriteError),
+}
+
+/// The configuration and the file behind it.
+#[derive(Debug)]
+pub struct ConfigFile {
+    path: PathBuf,
+    /// Exactly what the file says, without defaults and overrides.
+    stored: Map<String, Value>,
+    /// The values in force.
+    config: Config,
+}
+
+impl ConfigFile {
+    /// Reads the configuration and makes a system token if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`].
+    pub fn load(layout: &Layout, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let path = layout.config();
+        let mut stored = read(&path)?.unwrap_or_default();
+        let has_token = stored
+            .get("systemAuthTokens")
+            .and_then(Value::as_array)
+            .is_some_and(|tokens| !tokens.is_empty());
+        if !has_token {
+            let token = crate::random::hex::<32>().map_err(|_| ConfigError::Random)?;
+            stored.insert("systemAuthTokens".to_owned(), Value::from(vec![token.expose()]));
+            write(&path, &stored)?;
+        }
+        let shipped = Path::new(SHIPPED_CONFIG);
+        let mut merged = read(shipped)?.unwrap_or_default();
+        merged.extend(stored.clone());
+        let mut config: Config = serde_json::from_value(Value::Object(merged))
+            .map_err(|source| ConfigError::Parse { path: path.clone(), source })?;
+        if let Some(port) = overrides.port {
+            config.port = port;
+        }
+        if let Some(domain) = &overrides.domain {
+            config.domain.clone_from(domain);
+        }
+        Ok(Self { path, stored, config })
+    }
+
+    /// The values in force.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What `inspect-api getConfig` shows: the values in force, without the tokens.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        let config = &self.config;
+        let mut shown = self.stored.clone();
+        shown.remove("systemAuthTokens");
+        shown.insert("domain".to_owned(), config.domain.clone().into());
+        shown.insert("port".to_owned(), config.port.into());
+        shown.insert("serverDbId".to_owned(), config.server_db_id.clone().into());
+        shown.insert("coreServices".to_owned(), serde_json::json!(config.core_services));
+        shown.insert("defaultMainService".to_owned(), config.default_main_service.clone().into());
+        Value::Object(shown)
+    }
+
+    /// Stores the id of the server database.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Write`].
+    pub fn set_server_db_id(&mut self, id: &str) -> Result<(), ConfigError> {
+        if self.stored.get("serverDbId").and_then(Value::as_str) == Some(id) {
+            return Ok(());
+        }
+        self.stored.insert("serverDbId".to_owned(), id.into());
+        self.config.server_db_id = Some(id.to_owned());
+        write(&self.path, &self.stored)
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Map<String, Value>>, ConfigError> {
+    match std::fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
+    }
+}
+
+fn write(path: &Path, stored: &Map<String, Value>) -> Result<(), ConfigError> {
+    let mut text = serde_json::to_vec_pretty(stored)
+        .map_err(|source| ConfigError::Parse { path: path.to_owned(), source })?;
+    text.push(b'\n');
+    // The system tokens are in it.
+    Ok(fsutil::write_atomic(path, &text, 0o600)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: Option<&str>) -> (tempfile::TempDir, Result<ConfigFile, ConfigError>) {
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(text) = text {
+            std::fs::write(folder.path().join("config.json"), text).unwrap();
+        }
+        let loaded = ConfigFile::load(&Layout::new(folder.path()), &Overrides::default());
+        (folder, loaded)
+    }
+
+    #[test]
+    fn a_new_host_makes_one_system_token_and_keeps_it() {
+        let (folder, first) = load(None);
+        let first = first.unwrap().config().system_auth_tokens.clone();
+        assert_eq!(first[0].expose().len(), 64);
+        let again = ConfigFile::load(&Layout::new(folder.path()), &Overrides::default()).unwrap();
+        assert_eq!(again.config().system_auth_tokens, first);
+    }
+
+    #[test]
+    fn hole_9_the_shown_configuration_has_no_tokens() {
+        let (_folder, file) = load(Some(r#"{"systemAuthTokens":["secret"],"custom":1}"#));
+        let shown = file.unwrap().shown().to_string();
+        assert!(!shown.contains("secret") && shown.contains("custom"), "{shown}");
+    }
+
+    #[test]
+    fn broken_json_names_the_file_and_the_place() {
+        let (_folder, file) = load(Some("{\"port\": 80,\n}"));
+        let error = file.unwrap_err();
+        assert!(error.to_string().ends_with("config.json, mend or remove it"), "{error}");
+        let place = std::error::Error::source(&error).unwrap().to_string();
+        assert!(place.contains("line 2"), "{place}");
+    }
+
+    #[test]
+    fn the_command_line_overrides_and_is_not_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        let overrides = Overrides { port: Some(1234), domain: Some("box.test".to_owned()) };
+        let mut file = ConfigFile::load(&layout, &overrides).unwrap();
+        assert_eq!((file.config().port, file.config().domain.as_str()), (1234, "box.test"));
+        file.set_server_db_id("ab").unwrap();
+        let plain = ConfigFile::load(&layout, &Overrides::default()).unwrap();
+        assert_eq!(plain.config().port, 80);
+        assert_eq!(plain.config().server_db_id.as_deref(), Some("ab"));
+    }
+}

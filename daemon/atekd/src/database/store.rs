@@ -1,0 +1,210 @@
+//! The server database's place: calls to ADB.
+
+use super::records::{Change, ServiceRecord, SessionRecord, UserRecord};
+use atek_api::ids::SYSTEM;
+use atek_rpc::client::{CallError, Client};
+use http::header::{HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The path of ADB's endpoint, as its manifest says.
+const ENDPOINT: &str = "/_api/adb";
+
+/// The longest list that is asked for at once.
+const PAGE: u32 = 1000;
+
+/// A step of reading or writing the server database that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step}")]
+pub struct StoreError {
+    step: &'static str,
+    #[source]
+    source: CallError,
+}
+
+impl StoreError {
+    /// Whether ADB was not there, rather than refused.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match &self.source {
+            CallError::Send(_) | CallError::Body { .. } | CallError::Status { .. } => true,
+            // ADB has just restarted and not been told its server database yet.
+            CallError::Rpc(error) => error.message.contains("not been initialized"),
+            CallError::Malformed { .. } | CallError::Unexpressible(_) => false,
+        }
+    }
+}
+
+/// The connection to ADB, as the host itself.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AdbConfig {
+    server_db_id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Init<'a> {
+    server_db_id: &'a str,
+}
+
+#[derive(Deserialize)]
+struct List {
+    records: Vec<Record>,
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    key: String,
+    value: serde_json::Value,
+}
+
+#[derive(Serialize, Default)]
+struct ListOptions {
+    limit: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Operation {
+    Put { path: [String; 3], value: serde_json::Value },
+    Delete { path: [String; 3] },
+}
+
+impl Store {
+    /// The store behind ADB's socket.
+    #[must_use]
+    pub fn new(socket: &Path) -> Self {
+        let client = Client::unix(socket)
+            .with_header(HeaderName::from_static("atek-auth-user"), HeaderValue::from_static(SYSTEM))
+            .with_header(HeaderName::from_static("atek-auth-service"), HeaderValue::from_static(SYSTEM));
+        Self { client }
+    }
+
+    /// Tells ADB which database is the server's; an empty id makes a new one.
+    ///
+    /// Returns the id in force. Harmless when ADB knows it already.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when ADB does not answer, or holds another database under this role.
+    pub async fn init(&self, server_db_id: &str) -> Result<String, StoreError> {
+        let init = self.client.post(ENDPOINT, "init", (Init { server_db_id },)).await;
+        match init {
+            Ok(_) => {}
+            Err(CallError::Rpc(error)) if error.message.contains("already been initialized") => {}
+            Err(source) => return Err(StoreError { step: "set up the server database", source }),
+        }
+        let config: AdbConfig = self
+            .client
+            .post_as(ENDPOINT, "getConfig", ())
+            .await
+            .map_err(|source| StoreError { step: "ask for the server database's id", source })?;
+        Ok(config.server_db_id)
+    }
+
+    /// Reads all records. One that cannot be understood is reported and left out:
+    /// it must not keep everybody else from signing in.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when ADB does not answer.
+    pub async fn load(&self, db: &str) -> Result<Vec<Change>, StoreError> {
+        let mut changes = Vec::new();
+        for record in self.list(db, "service").await? {
+            let key = record.key.parse();
+            match (key, serde_json::from_value(record.value)) {
+                (Ok(key), Ok(settings)) => {
+                    changes.push(Change::PutService(ServiceRecord { key, settings }));
+                }
+                (Ok(_), Err(error)) => skipped("service", &record.key, &error),
+                (Err(error), _) => skipped("service", &record.key, &error),
+            }
+        }
+        for record in self.list(db, "user").await? {
+            let key = record.key.parse();
+            match (key, serde_json::from_value::<UserRecord>(record.value)) {
+                (Ok(key), Ok(mut user)) => {
+                    user.key = key;
+                    changes.push(Change::PutUser(user));
+                }
+                (Ok(_), Err(error)) => skipped("user", &record.key, &error),
+                (Err(error), _) => skipped("user", &record.key, &error),
+            }
+        }
+        for record in self.list(db, "user-session").await? {
+            match serde_json::from_value::<SessionRecord>(record.value) {
+                Ok(session) => changes.push(Change::PutSession(session)),
+                Err(error) => skipped("session", "(not shown)", &error),
+            }
+        }
+        Ok(changes)
+    }
+
+    async fn list(&self, db: &str, table: &str) -> Result<Vec<Record>, StoreError> {
+        let mut records = Vec::new();
+        let mut options = ListOptions { limit: PAGE, cursor: None };
+        loop {
+            let page: List = self
+                .client
+                .post_as(ENDPOINT, "recordList", (db, ["atek.cloud", table], &options))
+                .await
+                .map_err(|source| StoreError { step: "read the server database", source })?;
+            records.extend(page.records);
+            match page.cursor {
+                Some(cursor) => options.cursor = Some(cursor),
+                None => return Ok(records),
+            }
+        }
+    }
+
+    /// Writes changes, all or none, and returns when they are durable.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; when the connection broke the changes may have been written.
+    pub async fn write(&self, db: &str, changes: &[Change]) -> Result<(), StoreError> {
+        let failed = |source| StoreError { step: "write to the server database", source };
+        let operations: Vec<Operation> = changes
+            .iter()
+            .map(operation)
+            .collect::<Result<_, _>>()
+            .map_err(|_| failed(CallError::Unexpressible("a record".to_owned())))?;
+        self.client.post(ENDPOINT, "recordBatch", (db, operations)).await.map_err(failed)?;
+        Ok(())
+    }
+}
+
+fn operation(change: &Change) -> serde_json::Result<Operation> {
+    let path = |table: &str, key: &str| ["atek.cloud".to_owned(), table.to_owned(), key.to_owned()];
+    Ok(match change {
+        Change::PutUser(user) => Operation::Put {
+            path: path("user", user.key.as_str()),
+            value: serde_json::to_value(user)?,
+        },
+        Change::DeleteUser(key) => Operation::Delete { path: path("user", key.as_str()) },
+        Change::PutService(service) => Operation::Put {
+            path: path("service", service.key.as_str()),
+            value: serde_json::to_value(&service.settings)?,
+        },
+        Change::DeleteService(key) => Operation::Delete { path: path("service", key.as_str()) },
+        Change::PutSession(session) => Operation::Put {
+            path: path("user-session", session.session_id.as_str()),
+            value: serde_json::to_value(session)?,
+        },
+        Change::DeleteSession(id) => Operation::Delete { path: path("user-session", id.as_str()) },
+    })
+}
+
+fn skipped(table: &str, key: &str, error: &dyn std::error::Error) {
+    tracing::error!(table, key, error = %error, "left out a record that cannot be understood");
+}

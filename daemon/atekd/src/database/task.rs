@@ -1,0 +1,199 @@
+//! The task that owns the records.
+
+use super::records::{Change, Records};
+use super::store::{Store, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How long a write waits for ADB to come back before it fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The server database has not been read yet.
+    #[error("the host is still starting, try again in a moment")]
+    NotReady,
+    /// ADB did not take the change.
+    #[error("the database is not available, try again in a moment")]
+    Store(#[source] StoreError),
+    /// The host is going down.
+    #[error("the host is shutting down")]
+    ShuttingDown,
+}
+
+type Decide = Box<dyn FnOnce(&Records) -> Option<Vec<Change>> + Send>;
+
+struct Update {
+    decide: Decide,
+    done: oneshot::Sender<Result<(), DatabaseError>>,
+}
+
+/// What the rest of the daemon holds: cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    store: Store,
+    opened: Arc<watch::Sender<Option<String>>>,
+    updates: mpsc::Sender<Update>,
+    records: watch::Sender<Arc<Records>>,
+}
+
+impl std::fmt::Debug for Update {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Update").finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// A database that is not open yet: it has no records and refuses changes.
+    ///
+    /// Spawns the task that owns the records.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        let (updates, inbox) = mpsc::channel(64);
+        let records = watch::Sender::new(Arc::new(Records::default()));
+        let opened = Arc::new(watch::Sender::new(None));
+        let database = Self { store, opened, updates, records };
+        tokio::spawn(run(database.store.clone(), database.opened.subscribe(), inbox, database.records.clone()));
+        database
+    }
+
+    /// Opens the server database (an empty id makes a new one) and reads all records.
+    ///
+    /// Returns the database's id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when ADB does not answer.
+    pub async fn open(&self, server_db_id: &str) -> Result<String, StoreError> {
+        let id = self.store.init(server_db_id).await?;
+        let changes = self.store.load(&id).await?;
+        self.records.send_replace(Arc::new(Records::loaded(changes)));
+        self.opened.send_replace(Some(id.clone()));
+        Ok(id)
+    }
+
+    /// Tells a restarted ADB again which database is the server's. The records stay.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when ADB does not answer.
+    pub async fn reopen(&self) -> Result<(), StoreError> {
+        let id = self.opened.borrow().clone();
+        if let Some(id) = id {
+            self.store.init(&id).await?;
+        }
+        Ok(())
+    }
+
+    /// The records now.
+    #[must_use]
+    pub fn records(&self) -> Arc<Records> {
+        self.records.borrow().clone()
+    }
+
+    /// The records as they change.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<Records>> {
+        self.records.subscribe()
+    }
+
+    /// Decides on changes against the newest records and makes them, durably.
+    ///
+    /// No other change comes between the decision and its effect. An `Err` of
+    /// `decide` changes nothing and is handed back.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`], converted into the caller's own error type.
+    pub async fn update<T, E>(
+        &self,
+        decide: impl FnOnce(&Records) -> Result<(T, Vec<Change>), E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DatabaseError> + Send + 'static,
+    {
+        let (verdict_tx, verdict) = oneshot::channel();
+        let (done, outcome) = oneshot::channel();
+        let decide: Decide = Box::new(move |records| {
+            let (verdict, changes) = match decide(records) {
+                Ok((value, changes)) => (Ok(value), Some(changes)),
+                Err(refusal) => (Err(refusal), None),
+            };
+            // The asker may have gone; the change is made all the same.
+            let _ = verdict_tx.send(verdict);
+            changes
+        });
+        let gone = |_| E::from(DatabaseError::ShuttingDown);
+        self.updates
+            .send(Update { decide, done })
+            .await
+            .map_err(|_| E::from(DatabaseError::ShuttingDown))?;
+        outcome.await.map_err(gone)?.map_err(E::from)?;
+        verdict.await.map_err(gone)?
+    }
+
+    /// Makes changes that need no decision.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`].
+    pub async fn write(&self, changes: Vec<Change>) -> Result<(), DatabaseError> {
+        self.update(move |_| Ok(((), changes))).await
+    }
+}
+
+async fn run(
+    store: Store,
+    opened: watch::Receiver<Option<String>>,
+    mut inbox: mpsc::Receiver<Update>,
+    records: watch::Sender<Arc<Records>>,
+) {
+    while let Some(Update { decide, done }) = inbox.recv().await {
+        let db = opened.borrow().clone();
+        let outcome = match db {
+            None => Err(DatabaseError::NotReady),
+            Some(db) => change(&store, &db, decide, &records).await,
+        };
+        let _ = done.send(outcome);
+    }
+}
+
+async fn change(
+    store: &Store,
+    db: &str,
+    decide: Decide,
+    records: &watch::Sender<Arc<Records>>,
+) -> Result<(), DatabaseError> {
+    let current = records.borrow().clone();
+    let Some(changes) = decide(&current) else { return Ok(()) };
+    if changes.is_empty() {
+        return Ok(());
+    }
+    write_patiently(store, db, &changes).await.map_err(DatabaseError::Store)?;
+    let mut next = Records::clone(&current);
+    for change in changes {
+        next.apply(change);
+    }
+    records.send_replace(Arc::new(next));
+    Ok(())
+}
+
+/// Puts and deletes of whole records may be repeated: a write whose answer got
+/// lost in a restart of ADB is simply made again.
+async fn write_patiently(store: &Store, db: &str, changes: &[Change]) -> Result<(), StoreError> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match store.write(db, changes).await {
+            Err(error) if error.is_transient() && tokio::time::Instant::now() < deadline => {
+                // A restarted ADB has to be told its server database again.
+                let _ = store.init(db).await;
+                tokio::time::sleep(RETRY).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}

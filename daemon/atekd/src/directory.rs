@@ -1,0 +1,159 @@
+//! The services of this host as the gateway sees them: records and run-time state
+//! in one immutable picture, replaced as a whole whenever either changes.
+
+use atek_api::ids::{ServiceId, ServiceKey, UserKey};
+use atek_api::manifest::Export;
+use atek_api::permission::Permissions;
+use atek_api::secret::Secret;
+use atek_api::services::{ServiceSettings, State};
+use atek_rpc::pool::Pool;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// One service.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its key.
+    pub key: ServiceKey,
+    /// Its record; for a core service, what the configuration says.
+    pub settings: Arc<ServiceSettings>,
+    /// Whether it is one of Atek's own.
+    pub core: bool,
+    /// Where it is in its life.
+    pub state: State,
+    /// Why, in words for a person.
+    pub reason: Option<String>,
+    /// Connections to its socket.
+    pub pool: Pool,
+    /// The token of its present start; none while it does not run.
+    pub token: Option<Secret>,
+    /// What it was granted.
+    pub granted: Arc<Permissions>,
+}
+
+impl Entry {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &ServiceId {
+        &self.settings.id
+    }
+
+    /// Its owner.
+    #[must_use]
+    pub fn owner(&self) -> &UserKey {
+        &self.settings.owning_user_key
+    }
+
+    /// What it exports; nothing without a manifest.
+    #[must_use]
+    pub fn exports(&self) -> &[Export] {
+        self.settings.manifest.as_ref().map_or(&[], |manifest| &manifest.exports)
+    }
+
+    /// Whether a call may be sent there: it runs, or the call will wake it.
+    #[must_use]
+    pub fn is_routable(&self) -> bool {
+        matches!(self.state, State::Running | State::Sleeping | State::Starting | State::Restarting)
+    }
+}
+
+/// All services at one moment.
+#[derive(Debug, Default)]
+pub struct Directory {
+    by_key: BTreeMap<ServiceKey, Arc<Entry>>,
+    by_id: HashMap<ServiceId, Arc<Entry>>,
+    /// Whether the host APIs may be called: the server database is open.
+    host_ready: bool,
+}
+
+impl Directory {
+    /// A directory of these services, core services first, then in the order of installation.
+    #[must_use]
+    pub fn new(entries: impl IntoIterator<Item = Entry>, host_ready: bool) -> Self {
+        let mut directory = Self { host_ready, ..Self::default() };
+        for entry in entries {
+            let entry = Arc::new(entry);
+            directory.by_id.insert(entry.id().clone(), entry.clone());
+            directory.by_key.insert(entry.key.clone(), entry);
+        }
+        directory
+    }
+
+    /// Whether the host APIs may be called.
+    #[must_use]
+    pub fn host_ready(&self) -> bool {
+        self.host_ready
+    }
+
+    /// Core services first, then the others in the order of installation.
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        let (core, others): (Vec<_>, Vec<_>) = self.by_key.values().partition(|entry| entry.core);
+        core.into_iter().chain(others)
+    }
+
+    /// A service by key.
+    #[must_use]
+    pub fn by_key(&self, key: &str) -> Option<&Arc<Entry>> {
+        self.by_key.get(key)
+    }
+
+    /// A service by id.
+    #[must_use]
+    pub fn by_id(&self, id: &str) -> Option<&Arc<Entry>> {
+        self.by_id.get(id)
+    }
+}
+
+/// Where the present directory is read.
+#[derive(Debug, Clone)]
+pub struct DirectoryView {
+    current: Arc<arc_swap::ArcSwap<Directory>>,
+    changed: watch::Receiver<()>,
+}
+
+/// Where it is replaced; there is one.
+#[derive(Debug)]
+pub struct DirectoryPublisher {
+    current: Arc<arc_swap::ArcSwap<Directory>>,
+    changed: watch::Sender<()>,
+}
+
+/// An empty directory: its two ends.
+#[must_use]
+pub fn directory() -> (DirectoryPublisher, DirectoryView) {
+    let current = Arc::new(arc_swap::ArcSwap::from_pointee(Directory::default()));
+    let (changed, seen) = watch::channel(());
+    (
+        DirectoryPublisher { current: current.clone(), changed },
+        DirectoryView { current, changed: seen },
+    )
+}
+
+impl DirectoryPublisher {
+    /// Replaces the directory.
+    pub fn publish(&self, directory: Directory) {
+        self.current.store(Arc::new(directory));
+        self.changed.send_replace(());
+    }
+}
+
+impl DirectoryView {
+    /// The directory now; costs no lock.
+    #[must_use]
+    pub fn now(&self) -> arc_swap::Guard<Arc<Directory>> {
+        self.current.load()
+    }
+
+    /// Waits until the directory satisfies `wanted`. Put a deadline around it.
+    pub async fn wait_for<T>(&self, mut wanted: impl FnMut(&Directory) -> Option<T>) -> Option<T> {
+        let mut changed = self.changed.clone();
+        loop {
+            changed.mark_unchanged();
+            if let Some(found) = wanted(&self.now()) {
+                return Some(found);
+            }
+            changed.changed().await.ok()?;
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Browser sessions: who a cookie stands for, sign-in, and the binding of a
+//! session to an app's subdomain.
+
+mod bind;
+mod password;
+mod throttle;
+
+use crate::database::{Change, Database, DatabaseError, SessionId, SessionRecord};
+use crate::permissions::Person;
+use crate::random::{self, RandomError};
+use atek_api::ids::ServiceKey;
+use atek_api::secret::Secret;
+use atek_api::sessions::SessionInfo;
+pub use bind::BindTokens;
+pub use password::{HashError, Passwords};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use throttle::Throttle;
+
+/// A session that nobody used for this long is gone: 90 days.
+const IDLE_SECS: i64 = 90 * 24 * 3600;
+/// `lastSeenUnix` is written at most this often.
+const LAST_SEEN_STEP_SECS: i64 = 10 * 60;
+/// A user's oldest sessions make room for new ones.
+const MAX_SESSIONS_PER_USER: usize = 200;
+
+/// Why nobody was signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// One text for an unknown name and a wrong password.
+    #[error("Username or password was incorrect")]
+    Wrong,
+    /// Too many wrong passwords for this name or from this address.
+    #[error("too many wrong passwords, try again in {0} seconds")]
+    Throttled(u64),
+    /// See [`DatabaseError`].
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// See [`RandomError`].
+    #[error(transparent)]
+    Random(#[from] RandomError),
+    /// The password could not be checked.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+}
+
+/// Where a sign-in comes from, for the throttle and the list of sessions.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// The peer's address; none on a Unix socket.
+    pub address: Option<IpAddr>,
+    /// The `User-Agent` header.
+    pub device: String,
+}
+
+/// What the rest of the daemon holds: cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
+    passwords: Passwords,
+    throttle: Mutex<Throttle>,
+    bind_tokens: Mutex<BindTokens>,
+    /// When each session was last seen, since the record was written.
+    seen: RwLock<HashMap<SessionId, AtomicI64>>,
+}
+
+impl Sessions {
+    /// The sessions in the server database.
+    #[must_use]
+    pub fn new(database: Database, passwords: Passwords) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                database,
+                passwords,
+                throttle: Mutex::default(),
+                bind_tokens: Mutex::default(),
+                seen: RwLock::default(),
+            }),
+        }
+    }
+
+    /// Hashing of passwords, shared with the users API.
+    #[must_use]
+    pub fn passwords(&self) -> &Passwords {
+        &self.inner.passwords
+    }
+
+    /// Who the cookie of the main domain stands for.
+    #[must_use]
+    pub fn of_cookie(&self, cookie: &str) -> Option<Person> {
+        self.resolve(cookie, None)
+    }
+
+    /// Who the cookie of a service's subdomain stands for.
+    #[must_use]
+    pub fn of_bound_cookie(&self, cookie: &str, service: &ServiceKey) -> Option<Person> {
+        self.resolve(cookie, Some(service))
+    }
+
+    fn resolve(&self, cookie: &str, bound_to: Option<&ServiceKey>) -> Option<Person> {
+        let id = SessionId::of_cookie(cookie);
+        let records = self.inner.database.records();
+        let session = records.session(&id)?;
+        if session.bound_to.as_ref() != bound_to {
+            return None;
+        }
+        if let Some(parent) = &session.parent {
+            // Signing out on the main domain signs out everywhere.
+            records.session(parent)?;
+        }
+        let now = now_unix();
+        if now - self.last_seen(session) > IDLE_SECS {
+            return None;
+        }
+        self.touch(&id, now);
+        let user = records.user(session.user_key.as_str())?.clone();
+        Some(Person { user, session: id })
+    }
+
+    fn last_seen(&self, session: &SessionRecord) -> i64 {
+        let seen = self.inner.seen.read().unwrap_or_else(PoisonError::into_inner);
+        seen.get(&session.session_id)
+            .map_or(session.last_seen_unix, |at| at.load(Ordering::Relaxed))
+            .max(session.last_seen_unix)
+    }
+
+    fn touch(&self, id: &SessionId, now: i64) {
+        let seen = self.inner.seen.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = seen.get(id) {
+            at.store(now, Ordering::Relaxed);
+            return;
+        }
+        drop(seen);
+        let mut seen = self.inner.seen.write().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(id.clone(), AtomicI64::new(now));
+    }
+
+    /// Signs a user in and returns the new session's cookie.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError`]. An unknown name takes as long as a wrong password.
+    pub async fn login(
+        &self,
+        username: &str,
+        password: Secret,
+        visitor: &Visitor,
+    ) -> Result<(Secret, String), LoginError> {
+        self.throttle(|throttle, now| throttle.check(username, visitor.address, now))
+            .map_err(LoginError::Throttled)?;
+        let user = self.inner.database.records().user_named(username).cloned();
+        let hash = user.as_ref().map(|user| user.hashed_password.clone());
+        let right = self.inner.passwords.verify(password, hash).await?;
+        let Some(user) = user.filter(|_| right) else {
+            self.throttle(|throttle, now| throttle.failed(username, visitor.address, now));
+            return Err(LoginError::Wrong);
+        };
+        self.throttle(|throttle, _| throttle.succeeded(username, visitor.address));
+
+        let cookie = random::hex::<32>()?;
+        let session = SessionRecord {
+            session_id: SessionId::of_cookie(cookie.expose()),
+            user_key: user.key.clone(),
+            username: user.username.clone(),
+            created_at: now_rfc3339(),
+            last_seen_unix: now_unix(),
+            device: shorten(&visitor.device),
+            bound_to: None,
+            parent: None,
+        };
+        let key = user.key.clone();
+        self.inner
+            .database
+            .update(move |records| -> Result<((), Vec<Change>), LoginError> {
+                // Deleted while the password was checked.
+                records.user(key.as_str()).ok_or(LoginError::Wrong)?;
+                let mut changes = surplus(records, &key);
+                changes.push(Change::PutSession(session));
+                Ok(((), changes))
+            })
+            .await?;
+        Ok((cookie, user.username.clone()))
+    }
+
+    fn throttle<T>(&self, act: impl FnOnce(&mut Throttle, i64) -> T) -> T {
+        act(&mut self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner), now_unix())
+    }
+
+    /// Ends a session and those that are bound to it.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`].
+    pub async fn logout(&self, session: SessionId) -> Result<(), DatabaseError> {
+        self.inner
+            .database
+            .update(move |records| Ok(((), with_children(records, std::iter::once(session)))))
+            .await
+    }
+
+    /// A user's sessions on the main domain, the newest first.
+    #[must_use]
+    pub fn list(&self, person: &Person) -> Vec<SessionInfo> {
+        let records = self.inner.database.records();
+        let mut sessions: Vec<SessionInfo> = records
+            .sessions_of(&person.user.key)
+            .filter(|session| session.bound_to.is_none())
+            .map(|session| SessionInfo {
+                handle: handle(&session.session_id),
+                created_at: session.created_at.clone(),
+                last_seen_at: rfc3339(self.last_seen(session)),
+                device: session.device.clone(),
+                current: session.session_id == person.session,
+            })
+            .collect();
+        sessions.sort_by(|a, b| b.last_seen_at.cmp(&a.last_seen_at));
+        sessions
+    }
+
+    /// Ends one of the user's sessions by its handle; `false` if there is no such session.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`].
+    pub async fn revoke(&self, person: &Person, wanted: String) -> Result<bool, DatabaseError> {
+        let user = person.user.key.clone();
+        self.inner
+            .database
+            .update(move |records| {
+                let found: Vec<SessionId> = records
+                    .sessions_of(&user)
+                    .map(|session| session.session_id.clone())
+                    .filter(|id| handle(id) == wanted)
+                    .collect();
+                Ok((!found.is_empty(), with_children(records, found)))
+            })
+            .await
+    }
+
+    /// A one-time token that carries the person's session to a service's subdomain.
+    ///
+    /// # Errors
+    ///
+    /// [`RandomError`].
+    pub fn issue_bind_token(&self, person: &Person, service: &ServiceKey) -> Result<Secret, RandomError> {
+        let token = random::hex::<24>()?;
+        self.bind(|tokens, now| {
+            tokens.issue(token.expose(), person.session.clone(), service.clone(), now);
+        });
+        Ok(token)
+    }
+
+    /// Turns a one-time token into a cookie for that service's subdomain.
+    ///
+    /// `None` for a token that is unknown, used, old, or made for another service.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError`] when the session cannot be stored.
+    pub async fn redeem_bind_token(
+        &self,
+        token: &str,
+        service: &ServiceKey,
+    ) -> Result<Option<Secret>, LoginError> {
+        let Some(parent) = self.bind(|tokens, now| tokens.redeem(token, service, now)) else {
+            return Ok(None);
+        };
+        let cookie = random::hex::<32>()?;
+        let id = SessionId::of_cookie(cookie.expose());
+        let service = service.clone();
+        let bound = self
+            .inner
+            .database
+            .update(move |records| -> Result<(bool, Vec<Change>), LoginError> {
+                let Some(session) = records.session(&parent) else { return Ok((false, vec![])) };
+                let bound = SessionRecord {
+                    session_id: id,
+                    created_at: now_rfc3339(),
+                    last_seen_unix: now_unix(),
+                    bound_to: Some(service),
+                    parent: Some(parent),
+                    ..SessionRecord::clone(session)
+                };
+                Ok((true, vec![Change::PutSession(bound)]))
+            })
+            .await?;
+        Ok(bound.then_some(cookie))
+    }
+
+    fn bind<T>(&self, act: impl FnOnce(&mut BindTokens, i64) -> T) -> T {
+        act(&mut self.inner.bind_tokens.lock().unwrap_or_else(PoisonError::into_inner), now_unix())
+    }
+
+    /// Writes down which sessions were used, and removes those that are over.
+    ///
+    /// Called every few minutes.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`]; the next call tries again.
+    pub async fn sweep(&self) -> Result<(), DatabaseError> {
+        let records = self.inner.database.records();
+        let now = now_unix();
+        let over: Vec<SessionId> = records
+            .sessions()
+            .filter(|session| {
+                now - self.last_seen(session) > IDLE_SECS
+                    || records.user(session.user_key.as_str()).is_none()
+                    || session.parent.as_ref().is_some_and(|parent| records.session(parent).is_none())
+            })
+            .map(|session| session.session_id.clone())
+            .collect();
+        let seen: Vec<(SessionId, i64)> = records
+            .sessions()
+            .map(|session| (session.session_id.clone(), self.last_seen(session)))
+            .collect();
+        self.inner
+            .database
+            .update(move |records| -> Result<((), Vec<Change>), DatabaseError> {
+                let mut changes: Vec<Change> = seen
+                    .into_iter()
+                    .filter_map(|(id, last_seen)| {
+                        let session = records.session(&id)?;
+                        (last_seen - session.last_seen_unix >= LAST_SEEN_STEP_SECS).then(|| {
+                            let mut session = SessionRecord::clone(session);
+                            session.last_seen_unix = last_seen;
+                            Change::PutSession(session)
+                        })
+                    })
+                    .collect();
+                changes.extend(over.into_iter().map(Change::DeleteSession));
+                Ok(((), changes))
+            })
+            .await?;
+        let records = self.inner.database.records();
+        let mut seen = self.inner.seen.write().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|id, _| records.session(id).is_some());
+        Ok(())
+    }
+}
+
+/// The sessions themselves and those that are bound to them.
+fn with_children(
+    records: &crate::database::Records,
+    sessions: impl IntoIterator<Item = SessionId>,
+) -> Vec<Change> {
+    let gone: Vec<SessionId> = sessions.into_iter().collect();
+    records
+        .sessions()
+        .filter(|session| session.parent.as_ref().is_some_and(|parent| gone.contains(parent)))
+        .map(|session| session.session_id.clone())
+        .chain(gone.iter().cloned())
+        .map(Change::DeleteSession)
+        .collect()
+}
+
+fn surplus(records: &crate::database::Records, user: &atek_api::ids::UserKey) -> Vec<Change> {
+    let mut sessions: Vec<_> =
+        records.sessions_of(user).filter(|session| session.bound_to.is_none()).collect();
+    sessions.sort_by_key(|session| session.last_seen_unix);
+    let surplus = (sessions.len() + 1).saturating_sub(MAX_SESSIONS_PER_USER);
+    with_children(records, sessions.iter().take(surplus).map(|session| session.session_id.clone()))
+}
+
+/// Names a session to people; too short to search for the cookie's hash with.
+fn handle(id: &SessionId) -> String {
+    id.as_str().chars().take(16).collect()
+}
+
+fn shorten(device: &str) -> String {
+    device.chars().filter(|c| !c.is_control()).take(120).collect()
+}
+
+fn now_unix() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+fn now_rfc3339() -> String {
+    rfc3339(now_unix())
+}
+
+fn rfc3339(unix: i64) -> String {
+    jiff::Timestamp::from_second(unix).map_or_else(|_| String::new(), |time| time.to_string())
+}
