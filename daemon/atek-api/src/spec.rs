@@ -1,1 +1,294 @@
-//! Being written.
+//! What atekd asks of `atek-spawnd`, as typed data.
+//!
+//! A [`ServiceSpec`] is everything that is needed to run one service; a
+//! [`PackageSpec`] everything to run one package job. Both travel as JSON over
+//! D-Bus, and the receiver validates again: the sender is the process with the
+//! network, the receiver the one with the privilege.
+//!
+//! No text in here ends in a shell, and none but the title, the ids and the
+//! program's arguments in a unit property; each is checked for that.
+
+mod error;
+mod limits;
+mod names;
+pub mod paths;
+
+pub use error::SpecError;
+pub use limits::{Limits, PackageLimits};
+pub use names::{JobId, PackageVersion, RelativePath, sanitize_title};
+
+use crate::ids::{ServiceId, ServiceKey, UserKey};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long systemd waits before it starts a failed service again, at first.
+pub const RESTART_FIRST_DELAY: Duration = Duration::from_millis(200);
+/// How long it waits at most, after [`RESTART_STEPS`] failures.
+pub const RESTART_MAX_DELAY: Duration = Duration::from_secs(30);
+/// Steps from the first delay to the last.
+pub const RESTART_STEPS: u32 = 6;
+/// So many starts in [`START_LIMIT_INTERVAL`] are tolerated; the next failure is final.
+///
+/// The delays of the first ten restarts add up to less than the interval, so a
+/// service that fails at once ends in `failed` within about three minutes.
+pub const START_LIMIT_BURST: u32 = 10;
+/// See [`START_LIMIT_BURST`].
+pub const START_LIMIT_INTERVAL: Duration = Duration::from_secs(300);
+/// How long a service may take to end after SIGTERM; then it gets SIGKILL.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the hand-off of the listener and `exec` may take.
+pub const START_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// Bytes of all configuration values and names together.
+const CONFIG_MAX_BYTES: usize = 96 * 1024;
+
+/// Everything needed to run a service as a transient unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServiceSpec {
+    /// Names the unit (`atek-app-ID.service`) and the journal entries.
+    pub id: ServiceId,
+    /// Names the state folder, the runtime folder, the token and the host socket.
+    pub key: ServiceKey,
+    /// Whose slice it runs in.
+    pub owner: UserKey,
+    /// Part of Atek itself: runs in place from [`paths::CORE`], in the core slice.
+    #[serde(default)]
+    pub core: bool,
+    /// For people, in `systemctl status`; see [`sanitize_title`].
+    pub title: String,
+    /// What to execute.
+    pub program: Program,
+    /// Where its files are.
+    pub package: Package,
+    /// The service's configuration, which becomes environment variables.
+    /// It may hold secrets, so it never becomes part of a unit.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// What it may reach.
+    #[serde(default)]
+    pub network: Network,
+    /// Differences from [`Limits::for_apps`] or [`Limits::for_core`].
+    #[serde(default, skip_serializing_if = "Limits::is_default")]
+    pub limits: Limits,
+}
+
+/// What to execute, relative to the package's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "kind",
+    rename_all = "lowercase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+pub enum Program {
+    /// A script or module that Node runs.
+    Node {
+        /// The file.
+        entry: RelativePath,
+    },
+    /// An executable file.
+    Native {
+        /// The file.
+        path: RelativePath,
+        /// Its arguments, taken literally.
+        #[serde(default)]
+        args: Vec<String>,
+    },
+}
+
+/// Where a service's files are, on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Package {
+    /// The package's folder, which the service sees as `/app`, or as
+    /// `/app/package` when there are `modules`.
+    pub folder: PathBuf,
+    /// The `node_modules` of a parent folder, which the service sees as `/app/node_modules`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modules: Option<PathBuf>,
+}
+
+impl Package {
+    /// The folder as the service sees it; `core` services see it in place.
+    #[must_use]
+    pub fn folder_inside(&self, core: bool) -> PathBuf {
+        match (core, &self.modules) {
+            (true, _) => self.folder.clone(),
+            (false, None) => PathBuf::from(paths::APP),
+            (false, Some(_)) => Path::new(paths::APP).join("package"),
+        }
+    }
+}
+
+/// What a service may reach beyond the host's own API: `"none"`, `"hosts"` or `{"direct": {…}}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+pub enum Network {
+    /// Nothing: a network namespace of its own.
+    #[default]
+    None,
+    /// Named hosts through the host's egress proxy; confined as [`Network::None`].
+    Hosts,
+    /// The internet, from the host's network namespace.
+    Direct {
+        /// Also private and link-local addresses.
+        #[serde(default)]
+        lan: bool,
+    },
+}
+
+impl Network {
+    /// Whether the service runs in a network namespace of its own.
+    #[must_use]
+    pub fn is_private(self) -> bool {
+        match self {
+            Self::None | Self::Hosts => true,
+            Self::Direct { .. } => false,
+        }
+    }
+}
+
+impl ServiceSpec {
+    /// The limits in force: the spec's own, completed with the defaults.
+    #[must_use]
+    pub fn effective_limits(&self) -> Limits {
+        let defaults = if self.core {
+            Limits::for_core()
+        } else {
+            Limits::for_apps()
+        };
+        self.limits.merged(&defaults)
+    }
+
+    /// Checks what the types alone cannot.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong; the texts are for a person.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        if self.core != self.id.is_core() {
+            return Err(SpecError::CoreMismatch(self.id.clone()));
+        }
+        if self.title != sanitize_title(&self.title) || self.title.is_empty() {
+            return Err(SpecError::Title);
+        }
+        self.validate_package()?;
+        if let Program::Native { args, .. } = &self.program {
+            validate_arguments(args)?;
+        }
+        validate_config(&self.env)?;
+        self.limits.validate()
+    }
+
+    fn validate_package(&self) -> Result<(), SpecError> {
+        let Package { folder, modules } = &self.package;
+        names::check_host_folder(folder)?;
+        match (self.core, folder.starts_with(paths::CORE)) {
+            (true, false) => return Err(SpecError::NotACoreFolder(folder.clone())),
+            (false, true) => return Err(SpecError::ForbiddenFolder(folder.clone())),
+            _ => {}
+        }
+        // A package that atekd installed belongs to one service, and only that one runs it.
+        if folder.starts_with(paths::PACKAGES)
+            && !folder.starts_with(paths::package_versions(&self.key))
+        {
+            return Err(SpecError::ForbiddenFolder(folder.clone()));
+        }
+        let Some(modules) = modules else {
+            return Ok(());
+        };
+        names::check_host_folder(modules)?;
+        let beside_a_parent = modules.file_name() == Some("node_modules".as_ref())
+            && modules
+                .parent()
+                .is_some_and(|parent| folder.starts_with(parent) && folder != parent);
+        if self.core || !beside_a_parent {
+            return Err(SpecError::Modules(modules.clone()));
+        }
+        Ok(())
+    }
+}
+
+/// Everything needed to run a package job: the unit around `atek-package`.
+///
+/// What the job is to do goes over its channel, as a [`crate::package::Request`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PackageSpec {
+    /// A folder of this machine that the job reads (`git+file://`), at its own path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_folder: Option<PathBuf>,
+    /// Bounds of the job.
+    #[serde(default)]
+    pub limits: PackageLimits,
+}
+
+impl PackageSpec {
+    /// Checks what the types alone cannot.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong; the texts are for a person.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        if let Some(folder) = &self.source_folder {
+            names::check_host_folder(folder)?;
+            if folder.starts_with(paths::STATE) {
+                return Err(SpecError::ForbiddenFolder(folder.clone()));
+            }
+        }
+        self.limits.validate()
+    }
+}
+
+/// Whether `name` can be the name of a configured variable: `A-Z`, `0-9`, `_`, not starting
+/// with a digit, and none of the host's own (`ATEK_…`).
+#[must_use]
+pub fn is_config_name(name: &str) -> bool {
+    (1..=128).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && name
+            .bytes()
+            .all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
+        && !name.starts_with("ATEK_")
+}
+
+fn validate_config(config: &BTreeMap<String, String>) -> Result<(), SpecError> {
+    for (name, value) in config {
+        if !is_config_name(name) {
+            return Err(SpecError::ConfigName(sanitize_title(name)));
+        }
+        if value.contains('\0') {
+            return Err(SpecError::ConfigValue(name.clone()));
+        }
+    }
+    let bytes: usize = config
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 2)
+        .sum();
+    if bytes > CONFIG_MAX_BYTES {
+        return Err(SpecError::ConfigTooLarge {
+            bytes,
+            max: CONFIG_MAX_BYTES,
+        });
+    }
+    Ok(())
+}
+
+fn validate_arguments(args: &[String]) -> Result<(), SpecError> {
+    let fits = args.len() <= 64 && args.iter().map(String::len).sum::<usize>() <= 8 * 1024;
+    if fits && args.iter().all(|arg| !arg.contains(char::is_control)) {
+        Ok(())
+    } else {
+        Err(SpecError::Arguments)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! Where things are. Spawnd, the sandbox and the units agree on these.
+
+use super::names::{JobId, PackageVersion};
+use crate::ids::ServiceKey;
+use std::path::{Path, PathBuf};
+
+/// What belongs to the box: configuration, packages, staging. Owned by atekd's user.
+pub const STATE: &str = "/var/lib/atek";
+/// Installed packages, `KEY/versions/V` and the link `KEY/current`. Owned by root.
+pub const PACKAGES: &str = "/var/lib/atek/packages";
+/// One folder for each package job that runs.
+pub const STAGING: &str = "/var/lib/atek/staging";
+/// The folder in [`STAGING`]`/JOB` that becomes the package.
+pub const STAGED_PACKAGE: &str = "package";
+/// Services that belong to Atek itself, one folder each.
+pub const CORE: &str = "/usr/lib/atek/core";
+/// The program that confines itself and becomes the service.
+pub const SANDBOX: &str = "/usr/lib/atek/atek-sandbox";
+/// The program that fetches and builds packages.
+pub const PACKAGER: &str = "/usr/lib/atek/atek-package";
+/// The interpreter of Node programs.
+pub const NODE: &str = "/usr/bin/node";
+/// A service's package, as the service sees it.
+pub const APP: &str = "/app";
+/// Folder of the socket on which atekd takes the services' listeners.
+pub const ATTACH_DIR: &str = "/run/atek/attach";
+/// That socket.
+pub const ATTACH_SOCKET: &str = "/run/atek/attach/attach.sock";
+/// One file for each service with its bearer token; atekd writes it, only root and atekd read it.
+pub const TOKENS: &str = "/run/atek/tokens";
+/// One file for each service with its configuration (JSON); `atek-spawnd` writes it, only root reads it.
+pub const CONFIGS: &str = "/run/atek/config";
+/// One folder for each service with atekd's listener for it.
+pub const HOST_DIRS: &str = "/run/atek/host";
+/// That listener, as the service sees it.
+pub const HOST_SOCKET_INSIDE: &str = "/run/atek/host/host.sock";
+/// The credential with the bearer token.
+pub const TOKEN_CREDENTIAL: &str = "token";
+/// The credential with the configuration.
+pub const CONFIG_CREDENTIAL: &str = "config";
+/// The group that lets atekd reach the services' sockets.
+pub const APPS_GROUP: &str = "atek-apps";
+/// The user that builds packages.
+pub const BUILD_USER: &str = "atek-build";
+
+/// Name of the state and of the runtime folder of a service, below `/var/lib` and `/run`.
+#[must_use]
+pub fn directory_name(key: &ServiceKey) -> String {
+    format!("atek-app-{key}")
+}
+
+/// The folder for a service's state, as the service sees it.
+#[must_use]
+pub fn state_inside(key: &ServiceKey) -> PathBuf {
+    Path::new("/var/lib").join(directory_name(key))
+}
+
+/// The folder for a service's state on the host. Only root gets there.
+#[must_use]
+pub fn state_on_host(key: &ServiceKey) -> PathBuf {
+    Path::new("/var/lib/private").join(directory_name(key))
+}
+
+/// The folder with a service's socket, the same inside and on the host.
+#[must_use]
+pub fn runtime(key: &ServiceKey) -> PathBuf {
+    Path::new("/run").join(directory_name(key))
+}
+
+/// The socket a service listens on (`ATEK_ASSIGNED_SOCKET_FILE`), the same inside and on the host.
+#[must_use]
+pub fn app_socket(key: &ServiceKey) -> PathBuf {
+    runtime(key).join("app.sock")
+}
+
+/// The file with a service's bearer token.
+#[must_use]
+pub fn token(key: &ServiceKey) -> PathBuf {
+    Path::new(TOKENS).join(key.as_str())
+}
+
+/// The file with a service's configuration.
+#[must_use]
+pub fn config(key: &ServiceKey) -> PathBuf {
+    Path::new(CONFIGS).join(key.as_str())
+}
+
+/// The folder of atekd's listener for one service, on the host.
+#[must_use]
+pub fn host_dir(key: &ServiceKey) -> PathBuf {
+    Path::new(HOST_DIRS).join(key.as_str())
+}
+
+/// atekd's listener for one service, on the host.
+#[must_use]
+pub fn host_socket(key: &ServiceKey) -> PathBuf {
+    host_dir(key).join("host.sock")
+}
+
+/// Everything installed for one service.
+#[must_use]
+pub fn package(key: &ServiceKey) -> PathBuf {
+    Path::new(PACKAGES).join(key.as_str())
+}
+
+/// The installed versions of one service.
+#[must_use]
+pub fn package_versions(key: &ServiceKey) -> PathBuf {
+    package(key).join("versions")
+}
+
+/// One installed version.
+#[must_use]
+pub fn package_version(key: &ServiceKey, version: &PackageVersion) -> PathBuf {
+    package_versions(key).join(version.as_str())
+}
+
+/// The link to the version that runs.
+#[must_use]
+pub fn package_current(key: &ServiceKey) -> PathBuf {
+    package(key).join("current")
+}
+
+/// The folder of one package job.
+#[must_use]
+pub fn staging(job: &JobId) -> PathBuf {
+    Path::new(STAGING).join(job.as_str())
+}
