@@ -1,7 +1,7 @@
 //! The server database's place: calls to ADB.
 
 use super::records::{Change, ServiceRecord, SessionRecord, UserRecord};
-use atek_api::ids::SYSTEM;
+use atek_api::ids::{SYSTEM, UserKey};
 use atek_rpc::client::{CallError, Client};
 use http::header::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
@@ -180,6 +180,31 @@ impl Store {
             .collect::<Result<_, _>>()
             .map_err(|_| failed(CallError::Unexpressible("a record".to_owned())))?;
         self.client.post(ENDPOINT, "recordBatch", (db, operations)).await.map_err(failed)?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Deletes every database that a user owns.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; the databases deleted so far are gone.
+    pub async fn delete_databases_of(&self, user: &UserKey) -> Result<(), StoreError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Db {
+            db_id: String,
+        }
+        let failed = |source| StoreError { step: "delete the user's databases", source };
+        let owned: Vec<Db> = self
+            .client
+            .post_as(ENDPOINT, "adminListDbsByOwningUser", (user,))
+            .await
+            .map_err(failed)?;
+        for db in owned {
+            self.client.post(ENDPOINT, "adminDeleteDb", (db.db_id,)).await.map_err(failed)?;
+        }
         Ok(())
     }
 }

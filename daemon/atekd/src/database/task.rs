@@ -2,6 +2,7 @@
 
 use super::records::{Change, Records};
 use super::store::{Store, StoreError};
+use atek_api::ids::UserKey;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -136,6 +137,15 @@ impl Database {
         verdict.await.map_err(gone)?
     }
 
+    /// Deletes every database that a user owns.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Store`].
+    pub async fn delete_databases_of(&self, user: &UserKey) -> Result<(), DatabaseError> {
+        self.store.delete_databases_of(user).await.map_err(DatabaseError::Store)
+    }
+
     /// Makes changes that need no decision.
     ///
     /// # Errors
@@ -190,7 +200,9 @@ async fn write_patiently(store: &Store, db: &str, changes: &[Change]) -> Result<
         match store.write(db, changes).await {
             Err(error) if error.is_transient() && tokio::time::Instant::now() < deadline => {
                 // A restarted ADB has to be told its server database again.
-                let _ = store.init(db).await;
+                if let Err(error) = store.init(db).await {
+                    tracing::debug!(error = %error, "cannot set up the restarted database yet");
+                }
                 tokio::time::sleep(RETRY).await;
             }
             outcome => return outcome,

@@ -1,9 +1,29 @@
 //! The host's own APIs: method tables over typed parameters. No transport.
+//!
+//! A method translates and delegates: who may is decided in `permissions`, what
+//! happens in `services`, `sessions` and `database`.
 
+mod inspect;
+mod install;
+mod params;
+mod services;
+mod sessions;
+mod users;
+
+use crate::config::Config;
+use crate::database::Database;
+use crate::jobs::Jobs;
 use crate::permissions::Caller;
-use crate::sessions::Visitor;
-use atek_api::jsonrpc::RpcResult;
+use crate::services::Services;
+use crate::sessions::{Sessions, Visitor};
+use atek_api::jsonrpc::{RpcError, RpcResult, code};
 use atek_api::secret::Secret;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 
 /// What a host API answers: the outcome, and what becomes of the session cookie.
 #[derive(Debug)]
@@ -33,5 +53,60 @@ pub struct Call<'a> {
     /// The method.
     pub method: &'a str,
     /// Its parameters, unread.
-    pub params: Option<&'a serde_json::value::RawValue>,
+    pub params: Option<&'a RawValue>,
+}
+
+/// The host APIs, with what they act on. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HostApis {
+    /// The server database.
+    pub database: Database,
+    /// Browser sessions.
+    pub sessions: Sessions,
+    /// Installed services.
+    pub services: Services,
+    /// Installs and updates under way.
+    pub jobs: Jobs,
+    /// The values in force.
+    pub config: Arc<Config>,
+    /// What `getConfig` shows.
+    pub shown_config: watch::Receiver<Value>,
+}
+
+impl HostApis {
+    /// Whether the host exports this API itself.
+    #[must_use]
+    pub fn has(&self, api: &str) -> bool {
+        [inspect::API, atek_api::services::API, atek_api::users::API, atek_api::sessions::API]
+            .contains(&api)
+    }
+
+    /// Answers one call. Only for APIs that the host [has](Self::has).
+    pub async fn call(&self, api: &str, call: Call<'_>) -> Reply {
+        let outcome = match api {
+            atek_api::sessions::API => return self.user_sessions(&call).await,
+            inspect::API => self.inspect(&call),
+            atek_api::users::API => self.users(&call).await,
+            atek_api::services::API => self.services_api(&call).await,
+            _ => Err(RpcError::new(code::METHOD_NOT_FOUND, "API not found")),
+        };
+        Reply { outcome, cookie: None }
+    }
+}
+
+/// An error of the host itself: the whole chain for the journal, the first line for the caller.
+fn internal(error: &dyn std::error::Error) -> RpcError {
+    tracing::error!(error = %crate::chain::Chain(error), "a host API call failed");
+    RpcError::new(code::INTERNAL, error.to_string())
+}
+
+/// A key that sorts by the time it was made and that `taken` does not know.
+fn mint<K: FromStr>(taken: impl Fn(&str) -> bool) -> K {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    (0u32..)
+        .map(|nth| atek_api::autokey::auto_key(millis, nth))
+        .filter(|key| !taken(key))
+        .find_map(|key| key.parse().ok())
+        .unwrap_or_else(|| unreachable!("there are more counters than records"))
 }

@@ -1,0 +1,97 @@
+//! `atek.cloud/user-sessions-api`.
+
+use super::params::Params;
+use super::{Call, CookieChange, HostApis, Reply, internal};
+use crate::permissions::Caller;
+use crate::sessions::LoginError;
+use atek_api::ids::SYSTEM;
+use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
+use atek_api::secret::Secret;
+use atek_api::sessions::UserSession;
+use serde::Deserialize;
+use serde_json::json;
+
+#[derive(Deserialize)]
+struct Credentials {
+    username: String,
+    password: Secret,
+}
+
+impl HostApis {
+    pub(super) async fn user_sessions(&self, call: &Call<'_>) -> Reply {
+        let outcome = match call.method {
+            "whoami" => self.whoami(call.caller),
+            "login" => return self.login(call).await,
+            "logout" => return self.logout(call.caller).await,
+            "listSessions" => match call.caller {
+                Caller::User(person) => raw(&json!({ "sessions": self.sessions.list(person) })),
+                _ => Err(RpcError::not_authorized()),
+            },
+            "revokeSession" => self.revoke(call).await,
+            other => Err(RpcError::method_not_found(other)),
+        };
+        Reply { outcome, cookie: None }
+    }
+
+    fn whoami(&self, caller: &Caller) -> RpcResult {
+        let username = match caller {
+            Caller::Anonymous => None,
+            Caller::User(person) => Some(person.user.username.clone()),
+            Caller::System => Some(SYSTEM.to_owned()),
+            Caller::Service(service) if service.owner.is_system() => Some(SYSTEM.to_owned()),
+            Caller::Service(service) => {
+                let records = self.database.records();
+                records.user(service.owner.as_str()).map(|user| user.username.clone())
+            }
+        };
+        raw(&UserSession { is_active: username.is_some(), username })
+    }
+
+    async fn login(&self, call: &Call<'_>) -> Reply {
+        let credentials = Params::read(call.params, &["credentials"])
+            .and_then(|params| params.object::<Credentials>(0));
+        let Credentials { username, password } = match credentials {
+            Ok(credentials) => credentials,
+            Err(error) => return Reply { outcome: Err(error), cookie: None },
+        };
+        match self.sessions.login(&username, password, call.visitor).await {
+            Ok((cookie, username)) => Reply {
+                outcome: raw(&UserSession { is_active: true, username: Some(username) }),
+                cookie: Some(CookieChange::Set(cookie)),
+            },
+            Err(error) => Reply { outcome: Err(login_error(&error)), cookie: None },
+        }
+    }
+
+    async fn logout(&self, caller: &Caller) -> Reply {
+        let Caller::User(person) = caller else {
+            return Reply { outcome: raw(&()), cookie: None };
+        };
+        match self.sessions.logout(person.session.clone()).await {
+            Ok(()) => Reply { outcome: raw(&()), cookie: Some(CookieChange::Clear) },
+            Err(error) => Reply { outcome: Err(internal(&error)), cookie: None },
+        }
+    }
+
+    async fn revoke(&self, call: &Call<'_>) -> RpcResult {
+        let Caller::User(person) = call.caller else { return Err(RpcError::not_authorized()) };
+        let handle = Params::read(call.params, &["handle"])?.text(0)?;
+        match self.sessions.revoke(person, handle).await {
+            Ok(true) => raw(&()),
+            Ok(false) => Err(RpcError::general("there is no such session any more")),
+            Err(error) => Err(internal(&error)),
+        }
+    }
+}
+
+fn login_error(error: &LoginError) -> RpcError {
+    match error {
+        LoginError::Wrong => RpcError::general(error.to_string()),
+        LoginError::Throttled(secs) => {
+            let mut rpc = RpcError::new(code::LIMITED, error.to_string());
+            rpc.data = Some(json!({ "retryAfterSecs": secs }));
+            rpc
+        }
+        LoginError::Database(_) | LoginError::Random(_) | LoginError::Hash(_) => internal(error),
+    }
+}

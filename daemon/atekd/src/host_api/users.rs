@@ -1,0 +1,336 @@
+//! `atek.cloud/users-api`.
+
+use super::params::Params;
+use super::{Call, HostApis, internal};
+use crate::database::{Change, DatabaseError, Records, SessionId, SessionRecord, UserRecord};
+use crate::permissions::{Caller, may_use_host_api};
+use crate::sessions::HashError;
+use atek_api::ids::UserKey;
+use atek_api::jsonrpc::{RpcError, RpcResult, raw};
+use atek_api::secret::Secret;
+use atek_api::users::{API, Role, UserSettings};
+use serde::Deserialize;
+use serde_json::json;
+
+/// Shorter ones are refused. NIST SP 800-63B asks for 8.
+const MIN_PASSWORD: usize = 8;
+/// Longer ones only cost time.
+const MAX_PASSWORD: usize = 1024;
+const MIN_NAME: usize = 3;
+const MAX_NAME: usize = 64;
+
+#[derive(Deserialize)]
+struct NewUser {
+    username: String,
+    password: Secret,
+    #[serde(default)]
+    role: Role,
+}
+
+#[derive(Deserialize)]
+struct UserChange {
+    username: Option<String>,
+    password: Option<Secret>,
+    role: Option<Role>,
+}
+
+#[derive(Deserialize)]
+struct PasswordChange {
+    old: Option<Secret>,
+    new: Secret,
+}
+
+/// Why a change of users was refused.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("This username has already been taken")]
+    NameTaken,
+    #[error("The username system is reserved")]
+    NameReserved,
+    #[error("a username must have {MIN_NAME} to {MAX_NAME} letters, digits, '.', '-' or '_'")]
+    BadName,
+    #[error("a password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")]
+    BadPassword,
+    #[error("Not found: atek.cloud,user,{0}")]
+    Unknown(String),
+    #[error("this is the only administrator: make somebody else one first")]
+    LastAdmin,
+    #[error("the old password is not right")]
+    WrongPassword,
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Hash(#[from] HashError),
+}
+
+impl From<Refusal> for RpcError {
+    fn from(refusal: Refusal) -> Self {
+        match &refusal {
+            Refusal::Database(error) => internal(error),
+            Refusal::Hash(error) => internal(error),
+            Refusal::NameTaken
+            | Refusal::NameReserved
+            | Refusal::BadName
+            | Refusal::BadPassword
+            | Refusal::Unknown(_)
+            | Refusal::LastAdmin
+            | Refusal::WrongPassword => RpcError::general(refusal.to_string()),
+        }
+    }
+}
+
+impl HostApis {
+    pub(super) async fn users(&self, call: &Call<'_>) -> RpcResult {
+        let read = |names: &[&str]| Params::read(call.params, names);
+        match call.method {
+            "list" => {
+                admin(call.caller)?;
+                let records = self.database.records();
+                raw(&json!({ "users": records.users().map(|user| user.public()).collect::<Vec<_>>() }))
+            }
+            "get" => {
+                let key = read(&["userKey"])?.text(0)?;
+                admin_or_self(call.caller, &key)?;
+                raw(&self.user(&key)?.public())
+            }
+            "create" => {
+                admin(call.caller)?;
+                self.create_user(read(&["user"])?.object(0)?).await
+            }
+            "update" => {
+                admin(call.caller)?;
+                let params = read(&["userKey", "user"])?;
+                self.update_user(params.text(0)?, params.object(1)?).await
+            }
+            "setPassword" => {
+                let params = read(&["userKey", "password"])?;
+                self.set_password(call.caller, params.text(0)?, params.object(1)?).await
+            }
+            "delete" => {
+                admin(call.caller)?;
+                self.delete_user(read(&["userKey"])?.text(0)?).await
+            }
+            "getSettings" => {
+                let key = read(&["userKey"])?.text(0)?;
+                admin_or_self(call.caller, &key)?;
+                raw(&self.user(&key)?.settings)
+            }
+            "updateSettings" => {
+                let params = read(&["userKey", "settings"])?;
+                let key = params.text(0)?;
+                admin_or_self(call.caller, &key)?;
+                may_use_host_api(call.caller, API).map_err(|_| RpcError::not_authorized())?;
+                self.update_settings(key, params.object(1)?).await
+            }
+            other => Err(RpcError::method_not_found(other)),
+        }
+    }
+
+    fn user(&self, key: &str) -> Result<std::sync::Arc<UserRecord>, RpcError> {
+        let records = self.database.records();
+        records.user(key).cloned().ok_or_else(|| Refusal::Unknown(key.to_owned()).into())
+    }
+
+    async fn create_user(&self, new: NewUser) -> RpcResult {
+        let name = checked_name(new.username)?;
+        free_name(&self.database.records(), &name, None)?;
+        let hashed_password = self.hash(new.password).await?;
+        let key = self.mint_user_key();
+        let user = UserRecord {
+            key,
+            username: name,
+            hashed_password,
+            role: new.role,
+            settings: UserSettings::default(),
+        };
+        let created = self
+            .database
+            .update(move |records| -> Result<_, Refusal> {
+                free_name(records, &user.username, None)?;
+                Ok((user.public(), vec![Change::PutUser(user)]))
+            })
+            .await?;
+        self.install_home(&created.key).await;
+        raw(&created)
+    }
+
+    async fn update_user(&self, key: String, change: UserChange) -> RpcResult {
+        let name = change.username.map(checked_name).transpose()?;
+        let hashed = match change.password {
+            Some(password) => Some(self.hash(password).await?),
+            None => None,
+        };
+        let user = self
+            .change_user(key, move |records, user| {
+                if let Some(name) = name {
+                    free_name(records, &name, Some(&user.key))?;
+                    user.username = name;
+                }
+                if let Some(role) = change.role {
+                    if role == Role::User {
+                        another_admin(records, user)?;
+                    }
+                    user.role = role;
+                }
+                let end_sessions = hashed.is_some();
+                if let Some(hashed) = hashed {
+                    user.hashed_password = hashed;
+                }
+                Ok(end_sessions)
+            })
+            .await?;
+        raw(&user.public())
+    }
+
+    /// A user's own change needs the old password; an administrator's does not.
+    async fn set_password(&self, caller: &Caller, key: String, change: PasswordChange) -> RpcResult {
+        admin_or_self(caller, &key)?;
+        // A service never changes a password, whatever it was granted.
+        if matches!(caller, Caller::Service(_) | Caller::Anonymous) {
+            return Err(RpcError::not_authorized());
+        }
+        let own = caller.user_key() == Some(key.as_str());
+        if own {
+            let user = self.user(&key)?;
+            let old = change.old.unwrap_or_else(|| Secret::new(""));
+            let right = self.sessions.passwords().verify(old, Some(user.hashed_password.clone())).await;
+            if !right.map_err(Refusal::Hash)? {
+                return Err(Refusal::WrongPassword.into());
+            }
+        }
+        let hashed = self.hash(change.new).await?;
+        let keep = match caller {
+            Caller::User(person) if own => Some(person.session.clone()),
+            _ => None,
+        };
+        self.change_user_keeping(key, keep, move |_, user| {
+            user.hashed_password = hashed;
+            Ok(true)
+        })
+        .await?;
+        raw(&())
+    }
+
+    async fn update_settings(&self, key: String, new: UserSettings) -> RpcResult {
+        let user = self
+            .change_user(key, move |_, user| {
+                if new.main_service_id.is_some() {
+                    user.settings.main_service_id = new.main_service_id;
+                }
+                Ok(false)
+            })
+            .await?;
+        raw(&user.settings)
+    }
+
+    /// Removes a user with everything that is theirs.
+    ///
+    /// First nobody can act as the user any more, last the record goes: a power
+    /// cut in between leaves a user who cannot sign in and can be deleted again.
+    async fn delete_user(&self, key: String) -> RpcResult {
+        let user = self
+            .change_user(key, |records, user| {
+                another_admin(records, user)?;
+                user.hashed_password = Secret::new("(deleted)");
+                user.role = Role::User;
+                Ok(true)
+            })
+            .await?;
+        self.remove_services_of(&user.key).await?;
+        self.database.delete_databases_of(&user.key).await.map_err(|error| internal(&error))?;
+        let key = user.key;
+        self.database
+            .write(vec![Change::DeleteUser(key)])
+            .await
+            .map_err(|error| internal(&error))?;
+        raw(&())
+    }
+
+    async fn change_user(
+        &self,
+        key: String,
+        change: impl FnOnce(&Records, &mut UserRecord) -> Result<bool, Refusal> + Send + 'static,
+    ) -> Result<UserRecord, RpcError> {
+        self.change_user_keeping(key, None, change).await
+    }
+
+    /// Changes a user's record; when `change` says so, ends the user's sessions but `keep`.
+    async fn change_user_keeping(
+        &self,
+        key: String,
+        keep: Option<SessionId>,
+        change: impl FnOnce(&Records, &mut UserRecord) -> Result<bool, Refusal> + Send + 'static,
+    ) -> Result<UserRecord, RpcError> {
+        let user = self
+            .database
+            .update(move |records| -> Result<_, Refusal> {
+                let user = records.user(&key).ok_or_else(|| Refusal::Unknown(key.clone()))?;
+                let mut user = UserRecord::clone(user);
+                let end_sessions = change(records, &mut user)?;
+                let mut changes = vec![Change::PutUser(user.clone())];
+                if end_sessions {
+                    let kept = |session: &SessionRecord| {
+                        keep.as_ref().is_some_and(|keep| {
+                            session.session_id == *keep || session.parent.as_ref() == Some(keep)
+                        })
+                    };
+                    changes.extend(
+                        records
+                            .sessions_of(&user.key)
+                            .filter(|session| !kept(session))
+                            .map(|session| Change::DeleteSession(session.session_id.clone())),
+                    );
+                }
+                Ok((user, changes))
+            })
+            .await?;
+        Ok(user)
+    }
+
+    async fn hash(&self, password: Secret) -> Result<Secret, Refusal> {
+        let length = password.expose().chars().count();
+        if !(MIN_PASSWORD..=MAX_PASSWORD).contains(&length) {
+            return Err(Refusal::BadPassword);
+        }
+        Ok(self.sessions.passwords().hash(password).await?)
+    }
+
+    fn mint_user_key(&self) -> UserKey {
+        let records = self.database.records();
+        super::mint(|key| records.user(key).is_some())
+    }
+}
+
+fn admin(caller: &Caller) -> Result<(), RpcError> {
+    if caller.is_admin() { Ok(()) } else { Err(RpcError::not_authorized()) }
+}
+
+fn admin_or_self(caller: &Caller, key: &str) -> Result<(), RpcError> {
+    if caller.is_admin() || caller.user_key() == Some(key) {
+        Ok(())
+    } else {
+        Err(RpcError::not_authorized())
+    }
+}
+
+fn checked_name(name: String) -> Result<String, Refusal> {
+    if name.eq_ignore_ascii_case(atek_api::ids::SYSTEM) {
+        return Err(Refusal::NameReserved);
+    }
+    let fits = (MIN_NAME..=MAX_NAME).contains(&name.chars().count())
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
+    if fits { Ok(name) } else { Err(Refusal::BadName) }
+}
+
+fn free_name(records: &Records, name: &str, own: Option<&UserKey>) -> Result<(), Refusal> {
+    match records.user_named(name) {
+        Some(user) if Some(&user.key) != own => Err(Refusal::NameTaken),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody may lock the box: one administrator stays.
+fn another_admin(records: &Records, user: &UserRecord) -> Result<(), Refusal> {
+    let others = records.users().any(|other| other.role == Role::Admin && other.key != user.key);
+    if user.role == Role::Admin && !others { Err(Refusal::LastAdmin) } else { Ok(()) }
+}
