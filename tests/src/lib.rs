@@ -1,1 +1,30 @@
+//! The harness of Atek's tests: a machine with systemd as PID 1, made of plain namespaces.
+//!
+//! A test boots a [`Machine`], talks to it as a neighbour on the network or as its administrator, and
+//! drops it. What a module is for:
+//!
+//! - [`machine`]: what a test holds: boot, execute, read, write, reach by network, cut the power.
+//! - [`keeper`]: the process behind each machine (`atek-machine keep`). It makes the namespaces, and takes
+//!   everything down when the test is gone, however it went. Nothing but the `atek-machine` program uses it.
+//! - [`rootfs`], [`layer`], [`store`]: the root file system and Atek's files on top of it, made once and cached.
+//! - [`install`]: the list of what an installation of Atek consists of, shared with the image.
+//! - [`http`], [`wait`]: a small HTTP client and the one way to wait.
+//!
+//! The harness knows nothing of Atek's inside: it installs files and speaks HTTP.
 
+#![forbid(unsafe_code)]
+
+pub mod http;
+pub mod install;
+pub mod keeper;
+pub mod layer;
+pub mod machine;
+pub mod paths;
+pub mod rootfs;
+pub mod store;
+pub mod wait;
+
+mod command;
+
+pub use machine::{Builder, Machine};
+pub use wait::{Seen, wait_for};

@@ -1,0 +1,103 @@
+//! The machine's network: one link to the outer machine, and a NAT to the rest of the world where asked for.
+
+use crate::command::run_with_input;
+use anyhow::Context as _;
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+/// The link between the outer machine and one machine. A slot has its own, so links never clash.
+///
+/// The addresses are of the block reserved for benchmarks (198.18.0.0/15): no real network uses it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Network {
+    link: String,
+    /// The outer machine's address.
+    pub(super) host: Ipv4Addr,
+    /// The machine's address.
+    pub(super) machine: Ipv4Addr,
+}
+
+impl Network {
+    pub(super) fn of(slot: u8) -> Self {
+        Self {
+            link: format!("atek-{slot}"),
+            host: Ipv4Addr::new(198, 18, slot, 1),
+            machine: Ipv4Addr::new(198, 18, slot, 2),
+        }
+    }
+
+    /// Makes the link between this namespace and that of `pid`. It vanishes with either.
+    pub(super) fn connect(&self, pid: Pid) -> anyhow::Result<()> {
+        let Self { link, host, .. } = self;
+        let script = format!(
+            "link add {link} type veth peer name eth0 netns {pid}\n\
+             addr add {host}/30 dev {link}\n\
+             link set {link} up\n"
+        );
+        batch(&script).context("cannot connect the machine")
+    }
+
+    /// Sets up the machine's end; for the machine's own namespace.
+    pub(super) fn configure(&self) -> anyhow::Result<()> {
+        let Self { host, machine, .. } = self;
+        let script = format!(
+            "link set lo up\n\
+             addr add {machine}/30 dev eth0\n\
+             link set eth0 up\n\
+             route add default via {host}\n"
+        );
+        batch(&script).context("cannot set up the machine's network")
+    }
+
+    /// Lets the machine reach what the outer machine reaches, while the returned value lives.
+    ///
+    /// Turns on IPv4 forwarding in the outer machine, and leaves it on: other machines may need it.
+    pub(super) fn masquerade(&self) -> anyhow::Result<Nat> {
+        fs::write("/proc/sys/net/ipv4/ip_forward", "1")
+            .context("cannot turn on IPv4 forwarding")?;
+        let Self { link, machine, .. } = self;
+        // The kernel removes an owned table when the connection that made it closes, however that happens.
+        let table = format!(
+            "table ip {link} {{ flags owner; chain out {{ type nat hook postrouting priority srcnat; policy accept; \
+             ip saddr {machine} masquerade; }}; }}\n"
+        );
+        let mut owner = Command::new("nft")
+            .arg("--interactive")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot start nft")?;
+        let mut stdin = owner.stdin.take().context("nft has no standard input")?;
+        stdin
+            .write_all(table.as_bytes())
+            .context("cannot tell nft the NAT's table")?;
+        Ok(Nat {
+            owner,
+            stdin: Some(stdin),
+        })
+    }
+}
+
+/// A NAT table: it exists as long as this value, and not longer than this process.
+#[derive(Debug)]
+pub(super) struct Nat {
+    owner: Child,
+    stdin: Option<ChildStdin>,
+}
+
+impl Drop for Nat {
+    fn drop(&mut self) {
+        // nft ends with its input.
+        self.stdin = None;
+        let _ = self.owner.wait();
+    }
+}
+
+fn batch(script: &str) -> anyhow::Result<()> {
+    run_with_input(Command::new("ip").args(["-batch", "-"]), script).map(drop)
+}
