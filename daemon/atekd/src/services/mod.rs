@@ -1,1 +1,274 @@
-//! Being written.
+//! The life of services: what is installed, what should run, what does run.
+//!
+//! ```text
+//!  host_api, gateway --- Services ---> operations (install, update, configure, uninstall)
+//!                           |               |  one at a time for one service
+//!                           v               v
+//!                     mpsc: Start, Stop, …  database (records), packages, spawn
+//!                           |
+//!   systemd events ---> supervisor ---> effects: start unit, stop unit, probe the socket
+//!   records (watch) --->    |                    their outcomes come back as messages
+//!                           '------> DirectoryPublisher
+//! ```
+//!
+//! One task, the [`supervisor`], owns the run-time state of all services; the policy is in
+//! [`state`], which is pure. systemd owns the processes and restarts them; the supervisor
+//! follows. A service is what has a record in the server database (or is a core service of
+//! the configuration): whatever else is found of one is a leftover, and swept at start.
+
+mod adopt;
+mod configure;
+mod core;
+mod definition;
+mod effects;
+mod error;
+mod folder;
+mod install;
+mod intent;
+mod locks;
+mod names;
+mod publish;
+mod reason;
+mod state;
+mod status;
+mod supervisor;
+mod sweep;
+mod uninstall;
+mod update;
+mod waiters;
+
+pub use configure::Reconfigured;
+pub use core::core_key;
+pub use error::{
+    ConfigureError, CoreFailure, FolderError, InstallError, Refused, ShuttingDown, StartError,
+    StopError, UninstallError, UpdateError,
+};
+pub use install::{Inspection, Install};
+
+use crate::attach::{Attach, ListenerChange, Passed};
+use crate::config::CoreService;
+use crate::database::Database;
+use crate::directory::{DirectoryPublisher, DirectoryView};
+use crate::jobs::Reporter;
+use crate::layout::Layout;
+use crate::packages::Packages;
+use crate::spawn::Spawn;
+use crate::systemd::Systemd;
+use atek_api::ids::ServiceKey;
+use atek_api::services::{ConfigureParams, ServiceStatus, UpdateCheck, UpdateDone};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What the life of services depends on.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where things lie.
+    pub layout: Layout,
+    /// The core services of the configuration, in the order of their start.
+    pub core: Vec<CoreService>,
+    /// The records; need not be open yet.
+    pub database: Database,
+    /// Where the state of all services is published.
+    pub publisher: DirectoryPublisher,
+    /// The other end of it.
+    pub directory: DirectoryView,
+    /// Who accepts on the services' own listeners (the gateway).
+    pub listeners: mpsc::Sender<ListenerChange>,
+    /// What systemd passed at start: the attach socket, and the listeners it kept.
+    pub passed: Passed,
+    /// The connection to systemd.
+    pub systemd: Systemd,
+    /// The connection to atek-spawnd.
+    pub spawn: Spawn,
+}
+
+/// All services. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Services {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    layout: Layout,
+    database: Database,
+    directory: DirectoryView,
+    systemd: Systemd,
+    spawn: Spawn,
+    packages: Packages,
+    attach: Attach,
+    locks: locks::Locks,
+    supervisor: supervisor::Handle,
+    core: Vec<core::Core>,
+}
+
+impl Services {
+    /// Reads the core services' packages and spawns the tasks. Nothing is started yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let core = core::resolve(&parts.core, &parts.layout);
+        let attach = Attach::new(parts.passed, parts.listeners);
+        let supervisor = supervisor::spawn(supervisor::Parts {
+            core: core.clone(),
+            records: parts.database.watch(),
+            publisher: parts.publisher,
+            units: parts.systemd.watch(),
+            spawn: parts.spawn.clone(),
+            attach: attach.clone(),
+        });
+        Self {
+            inner: Arc::new(Inner {
+                layout: parts.layout,
+                database: parts.database,
+                directory: parts.directory,
+                systemd: parts.systemd,
+                packages: Packages::new(parts.spawn.clone()),
+                spawn: parts.spawn,
+                attach,
+                locks: locks::Locks::default(),
+                supervisor,
+                core,
+            }),
+        }
+    }
+
+    /// Adopts or starts every core service that this version has, and waits until each
+    /// listens or has failed. Returns those that failed; the rest of the host can go on
+    /// without any but `core_key("adb")`.
+    pub async fn start_core(&self) -> Vec<CoreFailure> {
+        adopt::start_core(&self.inner).await
+    }
+
+    /// Once the database is open: finishes or undoes what a crash interrupted, sweeps
+    /// leftovers, adopts what runs, and begins to start what should run.
+    ///
+    /// Returns when everything that runs is adopted; starts go on in the background,
+    /// a few at a time.
+    pub async fn start_installed(&self) {
+        adopt::start_installed(&self.inner).await;
+    }
+
+    /// Installs a package and starts it.
+    ///
+    /// When this returns `Ok`, the service exists and its first start has ended: it runs, or
+    /// the directory says why it does not (an app may need configuration first).
+    /// Dropping the future, as any failure, leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`]; nothing was installed.
+    pub async fn install(
+        &self,
+        request: Install,
+        progress: &Reporter,
+    ) -> Result<ServiceKey, InstallError> {
+        install::install(&self.inner, request, progress).await
+    }
+
+    /// Looks at a package without installing it: its manifest and what it asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`InstallError`], as installing it would give.
+    pub async fn inspect(
+        &self,
+        source: &str,
+        range: Option<&str>,
+    ) -> Result<Inspection, InstallError> {
+        install::inspect(&self.inner, source, range).await
+    }
+
+    /// Stops and removes a service: record, package, and, unless `keep_data`, its state.
+    ///
+    /// # Errors
+    ///
+    /// [`UninstallError`]; the service then still exists (it may be stopped).
+    pub async fn uninstall(&self, key: &ServiceKey, keep_data: bool) -> Result<(), UninstallError> {
+        uninstall::uninstall(&self.inner, key, keep_data).await
+    }
+
+    /// Stores that the service is to run, starts it and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; with `Failed`, systemd may still be trying again.
+    pub async fn start(&self, key: &ServiceKey) -> Result<(), StartError> {
+        status::start(&self.inner, key).await
+    }
+
+    /// Stores that the service is to stay stopped, stops it and waits until it is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`StopError`].
+    pub async fn stop(&self, key: &ServiceKey) -> Result<(), StopError> {
+        status::stop(&self.inner, key).await
+    }
+
+    /// Stops the service, starts it again (also one that was stopped) and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// As [`Services::start`].
+    pub async fn restart(&self, key: &ServiceKey) -> Result<(), StartError> {
+        status::restart(&self.inner, key).await
+    }
+
+    /// For a call that is on its way: makes sure that the service listens, starting it if it
+    /// sleeps, waiting if it is on its way up. A service that was stopped stays stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], at the latest after `patience`.
+    pub async fn wake(&self, key: &ServiceKey, patience: Duration) -> Result<(), StartError> {
+        self.inner.supervisor.wake(key, patience).await
+    }
+
+    /// Installs the best release that the service's range admits, and restarts the service
+    /// if it ran. If it does not come up, the version before is put back.
+    ///
+    /// # Errors
+    ///
+    /// [`UpdateError`]; the version before is installed.
+    pub async fn update(
+        &self,
+        key: &ServiceKey,
+        progress: &Reporter,
+    ) -> Result<UpdateDone, UpdateError> {
+        update::update(&self.inner, key, progress).await
+    }
+
+    /// Asks the source which release an update would install.
+    ///
+    /// # Errors
+    ///
+    /// [`UpdateError`].
+    pub async fn check_update(&self, key: &ServiceKey) -> Result<UpdateCheck, UpdateError> {
+        update::check(&self.inner, key).await
+    }
+
+    /// Changes id, source, range, environment, limits or grants. A new id takes effect at
+    /// once (the unit is restarted under its new name); so do limits and grants. The
+    /// environment changes at the next start, as the original.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigureError`]; nothing was changed, except with `Start`.
+    pub async fn configure(
+        &self,
+        key: &ServiceKey,
+        changes: ConfigureParams,
+    ) -> Result<Reconfigured, ConfigureError> {
+        configure::configure(&self.inner, key, changes).await
+    }
+
+    /// A service under the magnifying glass.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::NotFound`].
+    pub async fn status(&self, key: &ServiceKey) -> Result<ServiceStatus, Refused> {
+        status::status(&self.inner, key).await
+    }
+}
