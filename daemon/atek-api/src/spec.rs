@@ -8,11 +8,13 @@
 //! No text in here ends in a shell, and none but the title, the ids and the
 //! program's arguments in a unit property; each is checked for that.
 
+mod attach;
 mod error;
 mod limits;
 mod names;
 pub mod paths;
 
+pub use attach::{AttachError, AttachNetwork, AttachRequest, MAX_ATTACH_BYTES};
 pub use error::SpecError;
 pub use limits::{Limits, PackageLimits};
 pub use names::{JobId, PackageVersion, RelativePath, sanitize_title};
@@ -38,8 +40,10 @@ pub const START_LIMIT_BURST: u32 = 10;
 pub const START_LIMIT_INTERVAL: Duration = Duration::from_secs(300);
 /// How long a service may take to end after SIGTERM; then it gets SIGKILL.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the hand-off of the listener and `exec` may take.
+/// How long systemd may take to set up the unit and execute `atek-sandbox`.
 pub const START_TIMEOUT: Duration = Duration::from_secs(45);
+/// How long `atek-sandbox` tries to hand its listeners to atekd.
+pub const ATTACH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of all configuration values and names together.
 const CONFIG_MAX_BYTES: usize = 96 * 1024;

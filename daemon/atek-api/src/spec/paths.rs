@@ -28,8 +28,10 @@ pub const ATTACH_DIR: &str = "/run/atek/attach";
 pub const ATTACH_SOCKET: &str = "/run/atek/attach/attach.sock";
 /// One file for each service with its bearer token; atekd writes it, only root and atekd read it.
 pub const TOKENS: &str = "/run/atek/tokens";
-/// One file for each service with its configuration (JSON); `atek-spawnd` writes it, only root reads it.
-pub const CONFIGS: &str = "/run/atek/config";
+/// One folder for each service with the files that systemd hands it: a copy of the
+/// token, and the configuration (JSON). `atek-spawnd` writes them, only root reads
+/// them, so that no other process chooses what systemd opens as root.
+pub const CREDENTIALS: &str = "/run/atek/credentials";
 /// One folder for each service with atekd's listener for it.
 pub const HOST_DIRS: &str = "/run/atek/host";
 /// That listener, as the service sees it.
@@ -79,10 +81,10 @@ pub fn token(key: &ServiceKey) -> PathBuf {
     Path::new(TOKENS).join(key.as_str())
 }
 
-/// The file with a service's configuration.
+/// The folder with what systemd hands a service.
 #[must_use]
-pub fn config(key: &ServiceKey) -> PathBuf {
-    Path::new(CONFIGS).join(key.as_str())
+pub fn credentials(key: &ServiceKey) -> PathBuf {
+    Path::new(CREDENTIALS).join(key.as_str())
 }
 
 /// The folder of atekd's listener for one service, on the host.
