@@ -1,0 +1,66 @@
+//! The TCP listeners on which the host's API will answer this service.
+
+use anyhow::Context as _;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
+/// On the loopback of this network namespace, both at the same port.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    /// `127.0.0.1`.
+    pub(crate) v4: TcpListener,
+    /// `::1`; none where the kernel has no IPv6.
+    pub(crate) v6: Option<TcpListener>,
+    /// The port of both.
+    pub(crate) port: u16,
+}
+
+/// Opens them at a port that the kernel picks.
+pub(crate) fn open() -> anyhow::Result<Listeners> {
+    // In the host's network namespace somebody else may have the port on the other address.
+    const ATTEMPTS: u32 = 8;
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let v4 =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+        let port = v4
+            .local_addr()
+            .context("cannot tell the port of the listener")?
+            .port();
+        match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
+            Ok(v6) => {
+                return Ok(Listeners {
+                    v4,
+                    v6: Some(v6),
+                    port,
+                });
+            }
+            Err(error) if has_no_ipv6(&error) => return Ok(Listeners { v4, v6: None, port }),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && attempt < ATTEMPTS => {}
+            Err(error) => return Err(error).context("cannot listen on ::1"),
+        }
+    }
+}
+
+fn has_no_ipv6(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_listeners_have_the_port_that_is_told() {
+        let listeners = open().unwrap();
+        assert_ne!(listeners.port, 0);
+        assert_eq!(listeners.v4.local_addr().unwrap().port(), listeners.port);
+        if let Some(v6) = listeners.v6 {
+            assert_eq!(v6.local_addr().unwrap().port(), listeners.port);
+        }
+    }
+}

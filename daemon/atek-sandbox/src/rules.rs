@@ -1,0 +1,202 @@
+//! What a service may touch, as a list. Pure; [`crate::landlock`] enforces it.
+//!
+//! systemd's mounts already hide most of the system. This list is the second wall,
+//! and the only one for TCP ports, abstract sockets and signals.
+
+use anyhow::Context as _;
+use atek_api::ids::ServiceKey;
+use atek_api::spec::paths;
+use std::path::{Path, PathBuf};
+
+/// What may be done with a file or folder, and everything below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Read, and nothing else.
+    Read,
+    /// Read, and execute files.
+    Execute,
+    /// Read and write a file that exists.
+    Update,
+    /// Read, write, create and remove; never execute, never make a device.
+    Own,
+}
+
+/// One line of the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub(crate) path: PathBuf,
+    pub(crate) access: Access,
+    /// If it does not exist, the service cannot run as intended, and does not start.
+    pub(crate) required: bool,
+}
+
+/// Where TCP connections may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Connect {
+    /// To this port: the host's API.
+    Only(u16),
+    /// To any.
+    Anywhere,
+}
+
+/// Everything a service may touch. Binding a TCP port is never allowed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    pub(crate) files: Vec<Rule>,
+    pub(crate) connect: Connect,
+}
+
+const REQUIRED: [(&str, Access); 9] = [
+    ("/usr", Access::Execute),
+    // Children of the service read their own folder, too, so it cannot be one process's.
+    // Other users' processes are not there (ProtectProc=invisible).
+    ("/proc", Access::Read),
+    ("/dev/null", Access::Update),
+    ("/dev/zero", Access::Update),
+    ("/dev/full", Access::Update),
+    ("/dev/random", Access::Read),
+    ("/dev/urandom", Access::Read),
+    ("/tmp", Access::Own),
+    ("/var/tmp", Access::Own),
+];
+
+/// Not on every system, or not for every service.
+const WHERE_PRESENT: [(&str, Access); 17] = [
+    // Core services run from /usr and have no package here.
+    (paths::APP, Access::Execute),
+    ("/bin", Access::Execute),
+    ("/sbin", Access::Execute),
+    ("/lib", Access::Execute),
+    ("/lib64", Access::Execute),
+    // The dynamic linker and the C library.
+    ("/etc/ld.so.cache", Access::Read),
+    ("/etc/nsswitch.conf", Access::Read),
+    ("/etc/localtime", Access::Read),
+    // Name resolution; without network it ends at `localhost`.
+    ("/etc/hosts", Access::Read),
+    ("/etc/host.conf", Access::Read),
+    ("/etc/gai.conf", Access::Read),
+    ("/etc/resolv.conf", Access::Read),
+    ("/etc/services", Access::Read),
+    ("/etc/protocols", Access::Read),
+    // TLS of programs that do not bring their own certificates.
+    ("/etc/ssl", Access::Read),
+    ("/etc/ca-certificates", Access::Read),
+    ("/etc/mime.types", Access::Read),
+];
+
+/// The policy of one service. `cgroup` is its folder in `/sys/fs/cgroup`.
+pub(crate) fn policy(key: &ServiceKey, connect: Connect, cgroup: &Path) -> Policy {
+    let rule = |required| {
+        move |(path, access): (&str, Access)| Rule {
+            path: path.into(),
+            access,
+            required,
+        }
+    };
+    let mut files: Vec<Rule> = REQUIRED.into_iter().map(rule(true)).collect();
+    files.extend(WHERE_PRESENT.into_iter().map(rule(false)));
+    files.extend([
+        Rule {
+            path: paths::state_inside(key),
+            access: Access::Own,
+            required: true,
+        },
+        Rule {
+            path: paths::runtime(key),
+            access: Access::Own,
+            required: true,
+        },
+        // Node sizes its heap by the unit's memory limit, which stands here. Without it,
+        // V8 takes the whole machine's memory for its own and is killed instead of collecting.
+        Rule {
+            path: cgroup.to_owned(),
+            access: Access::Read,
+            required: true,
+        },
+    ]);
+    Policy { files, connect }
+}
+
+/// This process's folder in `/sys/fs/cgroup`.
+pub(crate) fn own_cgroup() -> anyhow::Result<PathBuf> {
+    let text =
+        std::fs::read_to_string("/proc/self/cgroup").context("cannot read /proc/self/cgroup")?;
+    cgroup_folder(&text).context("/proc/self/cgroup names no cgroup of version 2")
+}
+
+/// Takes the `0::/PATH` line apart.
+fn cgroup_folder(text: &str) -> Option<PathBuf> {
+    let path = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    // A cgroup outside the namespace starts with `..`; its folder is not in the mount.
+    let inside = !path.is_empty() && !path.split('/').any(|part| part == "..");
+    inside.then(|| Path::new("/sys/fs/cgroup").join(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(key: &str) -> Policy {
+        policy(
+            &key.parse().unwrap(),
+            Connect::Only(4000),
+            Path::new("/sys/fs/cgroup/x.service"),
+        )
+    }
+
+    #[test]
+    fn only_the_services_own_folders_and_scratch_are_writable() {
+        let writable: Vec<_> = of("k1")
+            .files
+            .into_iter()
+            .filter(|rule| rule.access == Access::Own)
+            .map(|rule| rule.path.to_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            writable,
+            [
+                "/tmp",
+                "/var/tmp",
+                "/var/lib/atek-app-k1",
+                "/run/atek-app-k1"
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_writable_is_executable_and_no_broad_folder_is_named() {
+        let policy = of("k1");
+        for rule in &policy.files {
+            let path = rule.path.to_str().unwrap();
+            assert!(!matches!(
+                path,
+                "/" | "/etc" | "/run" | "/var" | "/var/lib" | "/dev" | "/sys"
+            ));
+            assert!(
+                !policy
+                    .files
+                    .iter()
+                    .any(|other| other.access == Access::Execute
+                        && rule.access == Access::Own
+                        && rule.path.starts_with(&other.path))
+            );
+        }
+    }
+
+    #[test]
+    fn the_cgroup_is_the_one_of_version_2() {
+        for (text, expected) in [
+            (
+                "0::/atek.slice/a.service\n",
+                Some("/sys/fs/cgroup/atek.slice/a.service"),
+            ),
+            ("1:name=x:/y\n0::/z\n", Some("/sys/fs/cgroup/z")),
+            ("0::/\n", None),
+            ("0::/../other\n", None),
+            ("3:memory:/x\n", None),
+        ] {
+            assert_eq!(cgroup_folder(text), expected.map(PathBuf::from), "{text:?}");
+        }
+    }
+}
