@@ -1,1 +1,181 @@
-//! Being written.
+//! `atek.json`, the manifest at the root of a package.
+//!
+//! The original's fields (`name`, `description`, `author`, `license`, `frame`,
+//! `exports`) keep their meaning; unknown fields are ignored, so that a file
+//! written for a later Atek still installs. A known field with a wrong value is an
+//! error that names its place: the original dropped such manifests without a word,
+//! and the app then had no exports.
+//!
+//! `atek.schema.json` beside this crate describes the same format for editors.
+
+mod api_id;
+mod error;
+mod json;
+mod read;
+
+pub(crate) use api_id::is_domain;
+pub use api_id::{ApiId, InvalidApiId};
+pub use error::{ManifestError, Place, Problem};
+
+use crate::permission::Permissions;
+use crate::spec::{Limits, RelativePath};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The name of the file.
+pub const FILE_NAME: &str = "atek.json";
+/// Bytes of the largest file that is read.
+pub const MAX_BYTES: usize = 64 * 1024;
+/// The most exports of one package.
+pub const MAX_EXPORTS: usize = 64;
+
+/// A package's manifest.
+///
+/// Serializes to what [`Manifest::parse`] reads. Default: an app without a file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", try_from = "serde_json::Value")]
+pub struct Manifest {
+    /// For people; `title` in the file is the same. At most 80 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// At most 1,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// At most 200 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// At most 200 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// Whether the app is shown in a frame of the main service; as given in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<bool>,
+    /// The APIs that the app provides. No two with the same API, transport and metadata.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<Export>,
+    /// What runs the app.
+    #[serde(flatten)]
+    pub runtime: Runtime,
+    /// What the app asks for beyond the default.
+    #[serde(skip_serializing_if = "Permissions::is_empty")]
+    pub permissions: Permissions,
+    /// The limits that the app needs, where they differ from the default.
+    #[serde(skip_serializing_if = "Limits::is_default")]
+    pub limits: Limits,
+    /// The host may stop the app while nobody uses it, and starts it at the next call.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sleep: bool,
+}
+
+impl Manifest {
+    /// Reads a file's content.
+    ///
+    /// # Errors
+    ///
+    /// The first problem, in the order of the file, and its place.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        read::manifest(bytes)
+    }
+}
+
+impl TryFrom<serde_json::Value> for Manifest {
+    type Error = ManifestError;
+
+    fn try_from(value: serde_json::Value) -> Result<Self, ManifestError> {
+        Self::parse(value.to_string().as_bytes())
+    }
+}
+
+/// One API that a service provides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Export {
+    api: ApiId,
+    // As in the file, also when it says what is the default: the API shows the
+    // manifest as its author wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transport: Option<Transport>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+}
+
+impl Export {
+    /// An RPC API at `/`.
+    #[must_use]
+    pub fn new(api: ApiId) -> Self {
+        Self {
+            api,
+            path: None,
+            transport: None,
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    /// The API.
+    #[must_use]
+    pub fn api(&self) -> &ApiId {
+        &self.api
+    }
+
+    /// The path of the HTTP endpoint: starts with `/`, has no `..`, no query and no
+    /// fragment, and is at most 500 bytes of printable ASCII without spaces.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or("/")
+    }
+
+    /// How it is called.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.transport.unwrap_or_default()
+    }
+
+    /// Further attributes by which a call can choose among providers of the same API.
+    /// At most 16; names are never `api`, `path`, `service` or `transport`.
+    #[must_use]
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+}
+
+/// How an API is called through the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// JSON-RPC over HTTP POST.
+    #[default]
+    Rpc,
+    /// The connection's bytes are passed through: a WebSocket, or plain HTTP.
+    Proxy,
+}
+
+/// What runs the app. In the file: `"runtime"`, `"entry"` and `"args"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "runtime", rename_all = "lowercase")]
+pub enum Runtime {
+    /// An executable file of the package.
+    Native {
+        /// The file.
+        entry: RelativePath,
+        /// Its arguments, taken literally.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        args: Vec<String>,
+    },
+    /// Node, with a script of the package. The default, so it is not written.
+    #[serde(untagged)]
+    Node {
+        /// None: `main` of package.json, or `index.js`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        entry: Option<RelativePath>,
+    },
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self::Node { entry: None }
+    }
+}
+
+#[cfg(test)]
+mod tests;

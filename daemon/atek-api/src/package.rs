@@ -1,1 +1,194 @@
-//! Being written.
+//! What atekd and `atek-package` say to each other: one [`Request`] in, lines of
+//! [`Event`] out, the last of them [`Event::Done`] or [`Event::Failed`].
+
+mod entry;
+mod failure;
+mod limits;
+
+pub use entry::{EntryError, Found, program};
+pub use failure::{Failure, FailureCode};
+pub use limits::FetchLimits;
+
+use crate::manifest::Manifest;
+use crate::source::Source;
+use crate::spec::Program;
+use crate::version::{Range, Release};
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+/// The folder, in the job's staging folder, that holds the finished package.
+pub const PACKAGE_FOLDER: &str = "package";
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "request",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+pub enum Request {
+    /// Say which releases there are. Answered by [`Outcome::Releases`].
+    ListTags {
+        /// A git source.
+        source: Source,
+        /// Only the time for the network counts.
+        #[serde(default)]
+        limits: FetchLimits,
+    },
+    /// Put a release into [`PACKAGE_FOLDER`] and build it. Answered by [`Outcome::Package`].
+    Fetch {
+        /// A git source.
+        source: Source,
+        /// Which release: the newest that fits.
+        #[serde(default)]
+        wanted: Wanted,
+        /// Bounds of the work.
+        #[serde(default)]
+        limits: FetchLimits,
+    },
+}
+
+impl Request {
+    /// The source of either.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        match self {
+            Self::ListTags { source, .. } | Self::Fetch { source, .. } => source,
+        }
+    }
+
+    /// The bounds of either.
+    #[must_use]
+    pub fn limits(&self) -> &FetchLimits {
+        match self {
+            Self::ListTags { limits, .. } | Self::Fetch { limits, .. } => limits,
+        }
+    }
+}
+
+/// Which release to fetch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "by",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+pub enum Wanted {
+    /// The newest in a range.
+    Newest {
+        /// The range.
+        #[serde(default)]
+        range: Range,
+        /// Versions that were rolled back.
+        #[serde(default)]
+        refused: Vec<Version>,
+    },
+    /// One tag, which must be a release.
+    Tag {
+        /// The tag.
+        tag: String,
+    },
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self::Newest {
+            range: Range::any(),
+            refused: Vec::new(),
+        }
+    }
+}
+
+/// A line of the answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    /// Something moved.
+    Progress(Progress),
+    /// The work is done. The last line.
+    Done {
+        /// What came out.
+        result: Outcome,
+    },
+    /// The work failed; the staging folder is of no use. The last line.
+    Failed(Failure),
+}
+
+/// How far the work is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What is being done.
+    pub phase: Phase,
+    /// For a person.
+    pub message: String,
+    /// 0 to 100 of this phase, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
+}
+
+/// A part of the work, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Asking the repository for its tags.
+    Resolve,
+    /// Getting the release's objects.
+    Fetch,
+    /// Writing its files.
+    Checkout,
+    /// `npm ci` or `npm install`.
+    Install,
+    /// `npm run build`.
+    Build,
+}
+
+impl Phase {
+    /// As in the protocol.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Fetch => "fetch",
+            Self::Checkout => "checkout",
+            Self::Install => "install",
+            Self::Build => "build",
+        }
+    }
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// The repository's releases, previews too, newest first.
+    Releases(Vec<Release>),
+    /// A package stands in [`PACKAGE_FOLDER`].
+    Package(Box<FetchedPackage>),
+}
+
+/// A package that was fetched and built.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FetchedPackage {
+    /// Its tag and version.
+    pub release: Release,
+    /// The commit, 40 or 64 hexadecimal digits.
+    pub commit: String,
+    /// Its manifest, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Manifest>,
+    /// What to execute.
+    pub program: Program,
+    /// Bytes of all files, built ones too.
+    pub bytes: u64,
+    /// Number of files and folders.
+    pub files: u64,
+    /// What the installer should know, for a person: submodules left out, no lockfile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

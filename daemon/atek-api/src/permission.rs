@@ -1,1 +1,194 @@
-//! Being written.
+//! What an app may be granted beyond the default, which is nothing: no network, and
+//! no changing call to the host's own APIs.
+
+mod describe;
+mod host;
+
+pub use host::{HostPattern, InvalidHostPattern};
+
+use crate::manifest::ApiId;
+use serde::{Deserialize, Serialize};
+
+/// A set of permissions: what a manifest asks for, or what an installer granted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Permissions {
+    /// What the app may reach on the network; none: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
+    /// The host APIs whose changing methods the app may call, with its owner's rights.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_apis: Vec<ApiId>,
+}
+
+/// What an app may reach on the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "wire::Network", into = "wire::Network")]
+pub enum Network {
+    /// These hosts, through the host's egress proxy.
+    Hosts(Vec<HostPattern>),
+    /// The internet, without a proxy.
+    Direct {
+        /// Also addresses of the local network.
+        lan: bool,
+    },
+}
+
+impl Permissions {
+    /// Whether nothing is asked or granted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.network.is_none() && self.host_apis.is_empty()
+    }
+
+    /// Whether the changing methods of a host API may be called.
+    #[must_use]
+    pub fn allows_host_api(&self, api: &str) -> bool {
+        self.host_apis.iter().any(|allowed| allowed.as_str() == api)
+    }
+
+    /// Whether everything in here is also in `other`.
+    #[must_use]
+    pub fn subset_of(&self, other: &Self) -> bool {
+        self.new_beyond(other).is_empty()
+    }
+
+    /// What is in here and not in `old`: what an update asks in addition.
+    #[must_use]
+    pub fn new_beyond(&self, old: &Self) -> Self {
+        let network = match (&self.network, &old.network) {
+            (None, _) => None,
+            (Some(new), None) => Some(new.clone()),
+            (Some(new), Some(old)) => new.beyond(old),
+        };
+        Self {
+            network,
+            host_apis: self.apis(|api| !old.host_apis.contains(api)),
+        }
+    }
+
+    /// What is in both: what is left of a grant when the app asks for less.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let network = match (&self.network, &other.network) {
+            (Some(one), Some(two)) => one.common(two),
+            _ => None,
+        };
+        Self {
+            network,
+            host_apis: self.apis(|api| other.host_apis.contains(api)),
+        }
+    }
+
+    fn apis(&self, wanted: impl Fn(&ApiId) -> bool) -> Vec<ApiId> {
+        self.host_apis
+            .iter()
+            .filter(|api| wanted(api))
+            .cloned()
+            .collect()
+    }
+}
+
+impl Network {
+    /// What this reaches and `old` does not.
+    fn beyond(&self, old: &Self) -> Option<Self> {
+        match (self, old) {
+            (Self::Direct { lan }, Self::Direct { lan: had }) if !lan || *had => None,
+            (Self::Direct { lan }, _) => Some(Self::Direct { lan: *lan }),
+            (Self::Hosts(hosts), old) => {
+                let new: Vec<_> = hosts.iter().filter(|h| !old.covers(h)).cloned().collect();
+                (!new.is_empty()).then_some(Self::Hosts(new))
+            }
+        }
+    }
+
+    fn common(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Direct { lan }, Self::Direct { lan: too }) => {
+                Some(Self::Direct { lan: *lan && *too })
+            }
+            (Self::Hosts(hosts), Self::Hosts(others)) => {
+                // The narrower of each pair that overlaps.
+                let mine = hosts.iter().filter(|h| other.covers(h));
+                let theirs = others
+                    .iter()
+                    .filter(|h| self.covers(h) && !hosts.contains(h));
+                let both: Vec<_> = mine.chain(theirs).cloned().collect();
+                (!both.is_empty()).then_some(Self::Hosts(both))
+            }
+            (Self::Hosts(hosts), direct) | (direct, Self::Hosts(hosts)) => {
+                let both: Vec<_> = hosts.iter().filter(|h| direct.covers(h)).cloned().collect();
+                (!both.is_empty()).then_some(Self::Hosts(both))
+            }
+        }
+    }
+
+    fn covers(&self, host: &HostPattern) -> bool {
+        match self {
+            Self::Hosts(hosts) => hosts.iter().any(|pattern| pattern.covers(host)),
+            Self::Direct { lan } => *lan || !host.is_private_address(),
+        }
+    }
+}
+
+mod wire {
+    //! `"direct"`, `{"direct": {"lan": true}}` or `{"hosts": […]}`.
+
+    use super::HostPattern;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Clone, Serialize, Deserialize)]
+    #[serde(untagged)]
+    pub(super) enum Network {
+        Word(Word),
+        Shape(Shape),
+    }
+
+    #[derive(Clone, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub(super) enum Word {
+        Direct,
+    }
+
+    #[derive(Clone, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub(super) enum Shape {
+        Direct(Direct),
+        Hosts(Vec<HostPattern>),
+    }
+
+    #[derive(Clone, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Direct {
+        #[serde(default)]
+        pub(super) lan: bool,
+    }
+
+    impl TryFrom<Network> for super::Network {
+        type Error = &'static str;
+
+        fn try_from(network: Network) -> Result<Self, Self::Error> {
+            match network {
+                Network::Word(Word::Direct) => Ok(Self::Direct { lan: false }),
+                Network::Shape(Shape::Direct(Direct { lan })) => Ok(Self::Direct { lan }),
+                Network::Shape(Shape::Hosts(hosts)) if hosts.is_empty() => {
+                    Err("\"hosts\" must name at least one host")
+                }
+                Network::Shape(Shape::Hosts(hosts)) => Ok(Self::Hosts(hosts)),
+            }
+        }
+    }
+
+    impl From<super::Network> for Network {
+        fn from(network: super::Network) -> Self {
+            match network {
+                super::Network::Direct { lan: false } => Self::Word(Word::Direct),
+                super::Network::Direct { lan } => Self::Shape(Shape::Direct(Direct { lan })),
+                super::Network::Hosts(hosts) => Self::Shape(Shape::Hosts(hosts)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,450 @@
+//! From JSON to a manifest.
+
+use super::error::{ManifestError, Problem};
+use super::json::{self, Node, Value, shorten};
+use super::{Export, MAX_BYTES, MAX_EXPORTS, Manifest, Runtime, Transport};
+use crate::permission::{Network, Permissions};
+use crate::spec::Limits;
+use std::collections::BTreeMap;
+
+const MAX_METADATA: usize = 16;
+const MAX_HOSTS: usize = 64;
+const MAX_HOST_APIS: usize = 32;
+
+pub(super) fn manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    let whole = |problem| ManifestError {
+        place: json::place("", 0, String::new()),
+        problem,
+    };
+    if bytes.len() > MAX_BYTES {
+        return Err(whole(Problem::TooLarge {
+            bytes: bytes.len(),
+            max: MAX_BYTES,
+        }));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| ManifestError {
+        place: json::place(
+            &String::from_utf8_lossy(&bytes[..error.valid_up_to()]),
+            usize::MAX,
+            String::new(),
+        ),
+        problem: Problem::NotUtf8,
+    })?;
+    let root = json::parse(text)?;
+    let cursor = Cursor {
+        text,
+        pointer: String::new(),
+        node: &root,
+    };
+    read_manifest(&cursor)
+}
+
+/// A value, where it stands, and how to complain about it.
+struct Cursor<'n> {
+    text: &'n str,
+    pointer: String,
+    node: &'n Node,
+}
+
+type Found<T> = Result<T, ManifestError>;
+
+impl<'n> Cursor<'n> {
+    fn problem(&self, problem: Problem) -> ManifestError {
+        ManifestError {
+            place: json::place(self.text, self.node.at, self.pointer.clone()),
+            problem,
+        }
+    }
+
+    fn wrong_type(&self, expected: &'static str) -> ManifestError {
+        self.problem(Problem::Type {
+            expected,
+            found: self.node.value.kind(),
+        })
+    }
+
+    fn child(&self, name: &str, node: &'n Node) -> Self {
+        let mut step = Vec::new();
+        json::step(&mut step, name);
+        Self {
+            text: self.text,
+            pointer: format!("{}{}", self.pointer, json::join(&step)),
+            node,
+        }
+    }
+
+    fn members(&self) -> Found<impl Iterator<Item = (&'n str, Cursor<'n>)>> {
+        match &self.node.value {
+            Value::Object(members) => Ok(members
+                .iter()
+                .map(|(name, node)| (name.as_str(), self.child(name, node)))),
+            _ => Err(self.wrong_type("an object")),
+        }
+    }
+
+    fn items(&self, max: usize) -> Found<impl Iterator<Item = Cursor<'n>>> {
+        match &self.node.value {
+            Value::List(items) if items.len() > max => Err(self.problem(Problem::TooMany {
+                max,
+                found: items.len(),
+            })),
+            Value::List(items) => Ok(items
+                .iter()
+                .enumerate()
+                .map(|(n, node)| self.child(&n.to_string(), node))),
+            _ => Err(self.wrong_type("a list")),
+        }
+    }
+
+    fn string(&self) -> Found<&'n str> {
+        match &self.node.value {
+            Value::Text(text) => Ok(text),
+            _ => Err(self.wrong_type("a text")),
+        }
+    }
+
+    /// A text for people; `None` if it is empty.
+    fn title(&self, max: usize) -> Found<Option<String>> {
+        Ok(Some(self.text(max)?).filter(|text| !text.is_empty()))
+    }
+
+    fn text(&self, max: usize) -> Found<String> {
+        let text = self.string()?;
+        let found = text.chars().count();
+        if found > max {
+            return Err(self.problem(Problem::Length { max, found }));
+        }
+        match text.chars().find(|c| is_hidden(*c)) {
+            Some(c) => Err(self.problem(Problem::Character(c))),
+            None => Ok(text.to_owned()),
+        }
+    }
+
+    fn boolean(&self) -> Found<bool> {
+        match self.node.value {
+            Value::Bool(value) => Ok(value),
+            _ => Err(self.wrong_type("true or false")),
+        }
+    }
+
+    fn whole_number(&self) -> Found<u64> {
+        match &self.node.value {
+            Value::Number(digits) => digits
+                .parse()
+                .map_err(|_| self.wrong_type("a whole number from 0")),
+            _ => Err(self.wrong_type("a whole number from 0")),
+        }
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, problem: impl Fn(T::Err) -> Problem) -> Found<T> {
+        self.string()?
+            .parse()
+            .map_err(|error| self.problem(problem(error)))
+    }
+}
+
+/// Control characters, and those that hide or reorder what stands around them.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{2028}' | '\u{2029}'
+        )
+        || matches!(
+            c,
+            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+        )
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{e0000}'..='\u{e0fff}')
+}
+
+fn read_manifest(root: &Cursor<'_>) -> Found<Manifest> {
+    let mut manifest = Manifest::default();
+    let mut title = None;
+    let mut runtime = RuntimeParts::default();
+    for (key, value) in root.members()? {
+        match key {
+            "name" => manifest.name = value.title(80)?,
+            "title" => title = value.title(80)?,
+            "description" => manifest.description = value.title(1_000)?,
+            "author" => manifest.author = value.title(200)?,
+            "license" => manifest.license = value.title(200)?,
+            "frame" => manifest.frame = Some(value.boolean()?),
+            "exports" => manifest.exports = read_exports(&value)?,
+            "runtime" => runtime.runtime = Some(value),
+            "entry" => runtime.entry = Some(value),
+            "args" => runtime.args = Some(value),
+            "permissions" => manifest.permissions = read_permissions(&value)?,
+            "limits" => manifest.limits = read_limits(&value)?,
+            "sleep" => manifest.sleep = value.boolean()?,
+            _ => {}
+        }
+    }
+    manifest.name = manifest.name.or(title);
+    manifest.runtime = runtime.read()?;
+    Ok(manifest)
+}
+
+fn read_exports(list: &Cursor<'_>) -> Found<Vec<Export>> {
+    let mut exports: Vec<Export> = Vec::new();
+    for item in list.items(MAX_EXPORTS)? {
+        let export = read_export(&item)?;
+        let same = |other: &Export| {
+            other.api == export.api
+                && other.transport() == export.transport()
+                && other.metadata == export.metadata
+        };
+        if let Some(first) = exports.iter().position(same) {
+            return Err(item.problem(Problem::DuplicateExport(first)));
+        }
+        exports.push(export);
+    }
+    Ok(exports)
+}
+
+fn read_export(item: &Cursor<'_>) -> Found<Export> {
+    let (mut api, mut path, mut transport, mut metadata) = (None, None, None, BTreeMap::new());
+    for (key, value) in item.members()? {
+        match key {
+            "api" => api = Some(value.parsed(Problem::Api)?),
+            "path" => path = Some(read_export_path(&value)?),
+            "transport" => transport = Some(read_transport(&value)?),
+            "metadata" => metadata = read_metadata(&value)?,
+            _ => {}
+        }
+    }
+    let api = api.ok_or_else(|| item.problem(Problem::Missing("api")))?;
+    Ok(Export {
+        api,
+        path,
+        transport,
+        metadata,
+    })
+}
+
+fn read_export_path(value: &Cursor<'_>) -> Found<String> {
+    let path = value.string()?;
+    let printable = |b: u8| b.is_ascii_graphic() && !b"?#\\\"<>".contains(&b);
+    let lower = path.to_ascii_lowercase();
+    // What a URL parser would take for a step up, also in its encoded forms.
+    let steps = |part: &str| matches!(part.replace("%2e", ".").as_str(), "." | "..");
+    let fits = path.starts_with('/')
+        && path.len() <= 500
+        && path.bytes().all(printable)
+        && !path.contains("//")
+        && !lower.contains("%2f")
+        && !lower.contains("%5c")
+        && !lower.split('/').any(steps);
+    if fits {
+        Ok(path.to_owned())
+    } else {
+        Err(value.problem(Problem::ExportPath))
+    }
+}
+
+fn read_transport(value: &Cursor<'_>) -> Found<Transport> {
+    match value.string()? {
+        "rpc" => Ok(Transport::Rpc),
+        "proxy" => Ok(Transport::Proxy),
+        other => Err(value.problem(Problem::Word {
+            expected: "\"rpc\" or \"proxy\"",
+            found: shorten(other),
+        })),
+    }
+}
+
+fn read_metadata(value: &Cursor<'_>) -> Found<BTreeMap<String, String>> {
+    let mut metadata = BTreeMap::new();
+    for (name, text) in value.members()? {
+        let fits = (1..=40).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+            && !matches!(name, "api" | "path" | "service" | "transport");
+        if !fits {
+            return Err(text.problem(Problem::MetadataName));
+        }
+        metadata.insert(name.to_owned(), text.text(200)?);
+    }
+    if metadata.len() > MAX_METADATA {
+        return Err(value.problem(Problem::TooMany {
+            max: MAX_METADATA,
+            found: metadata.len(),
+        }));
+    }
+    Ok(metadata)
+}
+
+/// The three keys that say what runs the app; in the file they may come in any order.
+#[derive(Default)]
+struct RuntimeParts<'n> {
+    runtime: Option<Cursor<'n>>,
+    entry: Option<Cursor<'n>>,
+    args: Option<Cursor<'n>>,
+}
+
+impl RuntimeParts<'_> {
+    fn read(mut self) -> Found<Runtime> {
+        let Some(runtime) = self.runtime.take() else {
+            return self.node();
+        };
+        let kind = match &runtime.node.value {
+            Value::Object(_) => {
+                if self.entry.is_some() || self.args.is_some() {
+                    return Err(runtime.problem(Problem::RuntimeTwice));
+                }
+                let mut kind = None;
+                for (key, value) in runtime.members()? {
+                    match key {
+                        "kind" => kind = Some(value),
+                        "entry" => self.entry = Some(value),
+                        "args" => self.args = Some(value),
+                        other => {
+                            return Err(value.problem(Problem::UnknownKey {
+                                found: shorten(other),
+                                known: "kind, entry and args",
+                            }));
+                        }
+                    }
+                }
+                kind.ok_or_else(|| runtime.problem(Problem::Missing("kind")))?
+            }
+            _ => runtime,
+        };
+        match kind.string()? {
+            "node" => self.node(),
+            "native" => self.native(&kind),
+            other => Err(kind.problem(Problem::Word {
+                expected: "\"node\" or \"native\"",
+                found: shorten(other),
+            })),
+        }
+    }
+
+    fn node(self) -> Found<Runtime> {
+        if let Some(args) = self.args {
+            return Err(args.problem(Problem::NodeArgs));
+        }
+        let entry = self
+            .entry
+            .map(|entry| entry.parsed(|_| Problem::Entry))
+            .transpose()?;
+        Ok(Runtime::Node { entry })
+    }
+
+    fn native(self, kind: &Cursor<'_>) -> Found<Runtime> {
+        let entry = self
+            .entry
+            .ok_or_else(|| kind.problem(Problem::NativeEntry))?;
+        let entry = entry.parsed(|_| Problem::Entry)?;
+        let mut args = Vec::new();
+        if let Some(list) = self.args {
+            for item in list.items(64)? {
+                let arg = item.string()?;
+                if arg.contains(char::is_control) {
+                    return Err(item.problem(Problem::Arguments));
+                }
+                args.push(arg.to_owned());
+            }
+            if args.iter().map(String::len).sum::<usize>() > 8 * 1024 {
+                return Err(list.problem(Problem::Arguments));
+            }
+        }
+        Ok(Runtime::Native { entry, args })
+    }
+}
+
+fn read_permissions(value: &Cursor<'_>) -> Found<Permissions> {
+    let mut permissions = Permissions::default();
+    for (key, value) in value.members()? {
+        match key {
+            "network" => permissions.network = Some(read_network(&value)?),
+            "hostApis" => {
+                for item in value.items(MAX_HOST_APIS)? {
+                    let api = item.parsed(Problem::Api)?;
+                    if !permissions.host_apis.contains(&api) {
+                        permissions.host_apis.push(api);
+                    }
+                }
+            }
+            other => {
+                return Err(value.problem(Problem::UnknownKey {
+                    found: shorten(other),
+                    known: "network and hostApis",
+                }));
+            }
+        }
+    }
+    Ok(permissions)
+}
+
+fn read_network(value: &Cursor<'_>) -> Found<Network> {
+    const EXPECTED: &str = "\"direct\", {\"direct\": {\"lan\": true}} or {\"hosts\": […]}";
+    match &value.node.value {
+        Value::Text(word) if word == "direct" => return Ok(Network::Direct { lan: false }),
+        Value::Text(word) => {
+            return Err(value.problem(Problem::Word {
+                expected: EXPECTED,
+                found: shorten(word),
+            }));
+        }
+        Value::Object(members) if members.len() == 1 => {}
+        _ => return Err(value.wrong_type(EXPECTED)),
+    }
+    let Some((key, inner)) = value.members()?.next() else {
+        return Err(value.wrong_type(EXPECTED));
+    };
+    match key {
+        "direct" => {
+            let mut lan = false;
+            for (key, flag) in inner.members()? {
+                if key != "lan" {
+                    return Err(flag.problem(Problem::UnknownKey {
+                        found: shorten(key),
+                        known: "lan",
+                    }));
+                }
+                lan = flag.boolean()?;
+            }
+            Ok(Network::Direct { lan })
+        }
+        "hosts" => {
+            let hosts = inner
+                .items(MAX_HOSTS)?
+                .map(|item| item.parsed(Problem::Host))
+                .collect::<Found<Vec<_>>>()?;
+            if hosts.is_empty() {
+                Err(inner.problem(Problem::NoHosts))
+            } else {
+                Ok(Network::Hosts(hosts))
+            }
+        }
+        other => Err(inner.problem(Problem::UnknownKey {
+            found: shorten(other),
+            known: "direct and hosts",
+        })),
+    }
+}
+
+fn read_limits(value: &Cursor<'_>) -> Found<Limits> {
+    let mut limits = Limits::default();
+    for (key, number) in value.members()? {
+        let slot = match key {
+            "memoryMax" => &mut limits.memory_max,
+            "tasksMax" => &mut limits.tasks_max,
+            "cpuQuota" => &mut limits.cpu_quota,
+            "cpuWeight" => &mut limits.cpu_weight,
+            other => {
+                return Err(number.problem(Problem::UnknownKey {
+                    found: shorten(other),
+                    known: "memoryMax, tasksMax, cpuQuota and cpuWeight",
+                }));
+            }
+        };
+        *slot = Some(number.whole_number()?);
+        limits
+            .validate()
+            .map_err(|error| number.problem(Problem::Limits(error)))?;
+    }
+    Ok(limits)
+}

@@ -1,0 +1,84 @@
+//! Why a package could not be fetched or built.
+
+use serde::{Deserialize, Serialize};
+
+/// A failure as it goes to the person who installs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// For programs.
+    pub code: FailureCode,
+    /// For people: what is wrong and what to do. May have several lines, the later ones
+    /// from npm. No password or token, no control characters but line breaks.
+    pub message: String,
+}
+
+/// The kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureCode {
+    /// The request itself is wrong.
+    BadRequest,
+    /// The host name has no address, or nobody answers there.
+    Unreachable,
+    /// The host's certificate is not trusted.
+    Certificate,
+    /// There is no such repository, or it is not public.
+    RepositoryNotFound,
+    /// Something answers, but not git.
+    NotARepository,
+    /// The host sent us to another one.
+    Redirected,
+    /// The repository's data is damaged.
+    BrokenRepository,
+    /// No tag names a version.
+    NoRelease,
+    /// No release is in the wanted range.
+    NoMatchingRelease,
+    /// The wanted releases were rolled back before.
+    Refused,
+    /// The tag does not lead to a commit.
+    TagNotACommit,
+    /// More bytes or files than admitted.
+    TooBig,
+    /// It took too long.
+    Timeout,
+    /// A path or link leaves the package, or has a name that no package may have.
+    BadPath,
+    /// npm could not install the dependencies.
+    NpmFailed,
+    /// `npm run build` failed.
+    BuildFailed,
+    /// `atek.json` or package.json is wrong.
+    BadManifest,
+    /// The file to execute is not there, or not executable.
+    NoEntry,
+    /// This machine failed: disk full, no npm.
+    Internal,
+}
+
+impl FailureCode {
+    /// Whether trying again later may help without anybody changing anything.
+    #[must_use]
+    pub fn is_temporary(self) -> bool {
+        match self {
+            Self::Unreachable | Self::Timeout | Self::Internal => true,
+            Self::BadRequest
+            | Self::Certificate
+            | Self::RepositoryNotFound
+            | Self::NotARepository
+            | Self::Redirected
+            | Self::BrokenRepository
+            | Self::NoRelease
+            | Self::NoMatchingRelease
+            | Self::Refused
+            | Self::TagNotACommit
+            | Self::TooBig
+            | Self::BadPath
+            | Self::NpmFailed
+            | Self::BuildFailed
+            | Self::BadManifest
+            | Self::NoEntry => false,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+use super::*;
+use crate::spec::RelativePath;
+
+fn path(text: &str) -> RelativePath {
+    text.parse().unwrap()
+}
+
+#[test]
+fn the_protocol_is_lines_of_json_with_fixed_names() {
+    let request = Request::Fetch {
+        source: "https://example.org/rss".parse().unwrap(),
+        wanted: Wanted::Newest {
+            range: "^1".parse().unwrap(),
+            refused: vec![Version::new(1, 2, 0)],
+        },
+        limits: FetchLimits::default(),
+    };
+    let json = serde_json::to_value(&request).unwrap();
+    assert_eq!(json["request"], "fetch");
+    assert_eq!(
+        json["wanted"],
+        serde_json::json!({"by": "newest", "range": "^1", "refused": ["1.2.0"]})
+    );
+    assert_eq!(serde_json::from_value::<Request>(json).unwrap(), request);
+
+    let short = r#"{"request":"listTags","source":"git+file:///srv/a.git"}"#;
+    let request: Request = serde_json::from_str(short).unwrap();
+    assert_eq!(*request.limits(), FetchLimits::default());
+
+    for (event, text) in [
+        (
+            Event::Progress(Progress {
+                phase: Phase::Fetch,
+                message: "x".to_owned(),
+                percent: Some(4),
+            }),
+            r#"{"event":"progress","phase":"fetch","message":"x","percent":4}"#,
+        ),
+        (
+            Event::Failed(Failure {
+                code: FailureCode::TagNotACommit,
+                message: "x".to_owned(),
+            }),
+            r#"{"event":"failed","code":"tag-not-a-commit","message":"x"}"#,
+        ),
+        (
+            Event::Done {
+                result: Outcome::Releases(vec![Release::from_tag("v1").unwrap()]),
+            },
+            r#"{"event":"done","result":{"releases":[{"tag":"v1","version":"1.0.0"}]}}"#,
+        ),
+    ] {
+        assert_eq!(serde_json::to_string(&event).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Event>(text).unwrap(), event);
+    }
+}
+
+#[test]
+fn a_fetched_package_survives_the_wire() {
+    let package = FetchedPackage {
+        release: Release::from_tag("v1.0.0").unwrap(),
+        commit: "0".repeat(40),
+        manifest: Some(
+            Manifest::parse(br#"{"name":"a","runtime":"native","entry":"bin/a"}"#).unwrap(),
+        ),
+        program: Program::Native {
+            path: path("bin/a"),
+            args: Vec::new(),
+        },
+        bytes: 1,
+        files: 2,
+        warnings: vec!["x".to_owned()],
+    };
+    let event = Event::Done {
+        result: Outcome::Package(Box::new(package)),
+    };
+    let text = serde_json::to_string(&event).unwrap();
+    assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+}
+
+/// Manifest, package.json, files, expected.
+type Row = (
+    Option<&'static str>,
+    Option<&'static str>,
+    &'static [(&'static str, Found)],
+    Result<Program, EntryError>,
+);
+
+#[test]
+fn the_entry_is_the_manifests_or_main_or_index_js() {
+    use Found::{Executable, File};
+    let node = |entry: &str| Ok(Program::Node { entry: path(entry) });
+    let native = r#"{"runtime":"native","entry":"bin/a","args":["-v"]}"#;
+    let table: Vec<Row> = vec![
+        (None, None, &[("index.js", File)], node("index.js")),
+        (
+            None,
+            Some(r#"{"main":"./lib/a.js"}"#),
+            &[("lib/a.js", File), ("index.js", File)],
+            node("lib/a.js"),
+        ),
+        (
+            None,
+            Some(r#"{"main":"lib"}"#),
+            &[("lib/index.js", File)],
+            node("lib/index.js"),
+        ),
+        (
+            None,
+            Some(r#"{"main":"lib/a"}"#),
+            &[("lib/a.js", File)],
+            node("lib/a.js"),
+        ),
+        (
+            None,
+            Some(r#"{"main":"gone.js"}"#),
+            &[("index.js", File)],
+            node("index.js"),
+        ),
+        (
+            None,
+            Some(r#"{"main":"../../etc/passwd"}"#),
+            &[("index.js", File)],
+            node("index.js"),
+        ),
+        (None, Some("{}"), &[("index.js", File)], node("index.js")),
+        (
+            None,
+            Some("\u{feff}{}"),
+            &[("index.js", File)],
+            node("index.js"),
+        ),
+        (None, None, &[], Err(EntryError::NoNodeEntry)),
+        (
+            Some(r#"{"entry":"s.mjs"}"#),
+            None,
+            &[("s.mjs", File)],
+            node("s.mjs"),
+        ),
+        (
+            Some(r#"{"entry":"s.mjs"}"#),
+            None,
+            &[("index.js", File)],
+            Err(EntryError::Missing(path("s.mjs"))),
+        ),
+        (
+            Some(native),
+            None,
+            &[("bin/a", Executable)],
+            Ok(Program::Native {
+                path: path("bin/a"),
+                args: vec!["-v".to_owned()],
+            }),
+        ),
+        (
+            Some(native),
+            None,
+            &[("bin/a", File)],
+            Err(EntryError::NotExecutable(path("bin/a"))),
+        ),
+        (
+            Some(native),
+            None,
+            &[],
+            Err(EntryError::Missing(path("bin/a"))),
+        ),
+    ];
+    for (manifest, package_json, files, expected) in table {
+        let manifest = manifest.map(|text| Manifest::parse(text.as_bytes()).unwrap());
+        let look = |wanted: &RelativePath| {
+            files
+                .iter()
+                .find(|(name, _)| *name == wanted.as_str())
+                .map_or(Found::Nothing, |(_, f)| *f)
+        };
+        let got = program(manifest.as_ref(), package_json.map(str::as_bytes), look);
+        assert_eq!(got, expected, "{package_json:?} {files:?}");
+    }
+    let wrong = program(None, Some(b"{"), |_| Found::File).unwrap_err();
+    assert!(
+        wrong.to_string().starts_with("package.json: EOF"),
+        "{wrong}"
+    );
+}
