@@ -115,11 +115,6 @@ impl Client {
     ///
     /// When the name or the value cannot stand in a header.
     #[must_use]
-    #[expect(
-        clippy::missing_panics_doc,
-        clippy::expect_used,
-        reason = "a test's own literal"
-    )]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name: HeaderName = name.parse().expect("a header name");
         self.headers

@@ -1,9 +1,15 @@
 //! The harness itself: machines boot, do not disturb each other, leave nothing, and keep what they should.
 
+use anyhow::Context as _;
 use atek_tests::{Machine, Seen, wait_for};
+use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use tokio::io::AsyncReadExt as _;
+
+const SOON: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn a_machine_boots_to_running_without_a_failed_unit() -> anyhow::Result<()> {
@@ -11,7 +17,7 @@ async fn a_machine_boots_to_running_without_a_failed_unit() -> anyhow::Result<()
     println!("booted in {:?}", machine.boot_time());
     assert_eq!(
         machine
-            .exec(["systemctl", "is-system-running", "--wait"])
+            .exec(["systemctl", "is-system-running"])
             .await?
             .trim(),
         "running"
@@ -22,17 +28,385 @@ async fn a_machine_boots_to_running_without_a_failed_unit() -> anyhow::Result<()
             .await?,
         ""
     );
-    assert_eq!(
-        machine.exec(["cat", "/proc/1/comm"]).await?.trim(),
-        "systemd"
+    assert_eq!(machine.read("/proc/1/comm").await?.trim(), "systemd");
+    assert_eq!(machine.exec(["hostname"]).await?.trim(), "boots");
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_machines_at_once_have_networks_and_units_of_their_own() -> anyhow::Result<()> {
+    let (one, two) = tokio::try_join!(Machine::boot("one-of-two"), Machine::boot("two-of-two"))?;
+    println!("booted in {:?} and {:?}", one.boot_time(), two.boot_time());
+    assert_ne!(one.address()?, two.address()?);
+    for machine in [&one, &two] {
+        serve_its_name(machine).await?;
+    }
+    for machine in [&one, &two] {
+        assert_eq!(machine.http().get("/").await?.text(), machine.name());
+    }
+    one.exec(["systemctl", "stop", "names.service"]).await?;
+    assert!(one.http().get("/").await.is_err());
+    assert_eq!(two.http().get("/").await?.text(), "two-of-two");
+    Ok(())
+}
+
+/// Starts a web server on port 80 that answers with the machine's name.
+async fn serve_its_name(machine: &Machine) -> anyhow::Result<()> {
+    let program = "require('http').createServer((_, answer) => answer.end(require('os').hostname())).listen(80)";
+    machine
+        .exec(["systemd-run", "--unit=names", "node", "-e", program])
+        .await?;
+    wait_for("the web server", SOON, async || {
+        Ok(Seen::Wanted(machine.http().get("/").await?))
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_machine_reaches_a_server_of_the_test() -> anyhow::Result<()> {
+    let machine = Machine::boot("reaches-test").await?;
+    let listener = tokio::net::TcpListener::bind((machine.gateway()?, 0)).await?;
+    let address = listener.local_addr()?;
+    let program = format!(
+        "require('net').connect({}, '{}').end('hello')",
+        address.port(),
+        address.ip()
     );
+    let hear = async {
+        let mut heard = String::new();
+        listener
+            .accept()
+            .await?
+            .0
+            .read_to_string(&mut heard)
+            .await?;
+        anyhow::Ok(heard)
+    };
+    let (heard, _) = tokio::try_join!(hear, machine.exec(["node", "-e", &program]))?;
+    assert_eq!(heard, "hello");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_machine_with_internet_installs_a_package_from_the_registry() -> anyhow::Result<()> {
+    let machine = Machine::builder("internet").internet(true).boot().await?;
+    machine
+        .shell("mkdir /root/p && cd /root/p && npm install --no-audit --no-fund ms@2.1.3")
+        .await?;
+    let program = "console.log(require('/root/p/node_modules/ms')('2 days'))";
+    assert_eq!(
+        machine.exec(["node", "-e", program]).await?.trim(),
+        "172800000"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn files_and_commands_go_in_and_come_out_unchanged() -> anyhow::Result<()> {
+    let machine = Machine::builder("files")
+        .file("/etc/atek/x.json", "{}", 0o600)
+        .boot()
+        .await?;
     assert_eq!(
         machine
-            .exec(["hostname"])
-            .await
-            .or(machine.read("/etc/hostname").await)?
+            .exec(["stat", "-c", "%a %U %s", "/etc/atek/x.json"])
+            .await?
             .trim(),
-        "boots"
+        "600 root 2"
     );
+
+    let odd = "a line\n$HOME 'quoted' \\ \u{fc}\n";
+    machine.write("/var/lib/new/folder/file", odd).await?;
+    assert_eq!(machine.read("/var/lib/new/folder/file").await?, odd);
+
+    let folder = tempfile::tempdir()?;
+    fs::create_dir(folder.path().join("app"))?;
+    fs::write(folder.path().join("app/.hidden"), "here")?;
+    machine
+        .copy_in(&folder.path().join("app"), "/srv/renamed")
+        .await?;
+    assert_eq!(machine.read("/srv/renamed/.hidden").await?, "here");
+
+    let error = machine
+        .exec(["sh", "-c", "echo out; echo sorry >&2; exit 7"])
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("exit status: 7") && error.contains("sorry") && error.contains("on files"),
+        "{error}"
+    );
+    assert_eq!(machine.try_exec(["false"]).await?.status.code(), Some(1));
+    let late = machine
+        .exec_within(Duration::from_millis(100), ["sleep", "60"], b"")
+        .await
+        .unwrap_err();
+    assert!(
+        late.to_string().contains("took more than 100ms"),
+        "{late:#}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_confined_transient_unit_has_its_state_its_credential_and_nothing_of_the_host()
+-> anyhow::Result<()> {
+    let machine = Machine::boot("transient").await?;
+    machine.write("/run/secret", "s3cret").await?;
+    let look = "cat $CREDENTIALS_DIRECTORY/token; touch $STATE_DIRECTORY/mine && echo \" $STATE_DIRECTORY\"; \
+                ls /run/dbus /run/secret 2>/dev/null || true; cat /proc/net/dev | grep -c eth0 || true";
+    let seen = machine
+        .exec([
+            "systemd-run",
+            "--pipe",
+            "--wait",
+            "--quiet",
+            "-pDynamicUser=yes",
+            "-pStateDirectory=atek-app-x",
+            "-pPrivateNetwork=yes",
+            "-pTemporaryFileSystem=/run:ro",
+            "-pLoadCredential=token:/run/secret",
+            "-pRestrictNamespaces=yes",
+            "-pSystemCallFilter=@system-service",
+            "-pProtectProc=invisible",
+            "-pPrivateUsers=yes",
+            "sh",
+            "-euc",
+            look,
+        ])
+        .await?;
+    assert_eq!(seen, "s3cret /var/lib/atek-app-x\n0\n");
+    assert!(
+        machine
+            .exec(["ls", "/var/lib/private/atek-app-x"])
+            .await?
+            .contains("mine")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_boot_sees_the_data_of_the_first_after_a_power_cut() -> anyhow::Result<()> {
+    let mut machine = Machine::builder("second-boot").persistent().boot().await?;
+    machine.write("/var/lib/kept", "kept").await?;
+    machine.write("/etc/not-kept", "").await?;
+    machine
+        .exec(["logger", "--tag", "first-boot", "before the cut"])
+        .await?;
+    machine.exec(["journalctl", "--sync"]).await?;
+    let first = (machine.pid()?, machine.read("/etc/machine-id").await?);
+    machine.reboot().await?;
+    println!("booted again in {:?}", machine.boot_time());
+    assert_ne!(machine.pid()?, first.0);
+    assert_eq!(machine.read("/etc/machine-id").await?, first.1);
+    assert_eq!(machine.read("/var/lib/kept").await?, "kept");
+    assert!(
+        !machine
+            .try_exec(["test", "-e", "/etc/not-kept"])
+            .await?
+            .status
+            .success()
+    );
+    let before = machine
+        .exec([
+            "journalctl",
+            "--boot=-1",
+            "--identifier=first-boot",
+            "--output=cat",
+        ])
+        .await?;
+    assert_eq!(before.trim(), "before the cut");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_machine_in_memory_refuses_a_reboot_that_would_lose_everything() -> anyhow::Result<()> {
+    let mut machine = Machine::boot("in-memory").await?;
+    let error = machine.reboot().await.unwrap_err();
+    assert!(error.to_string().contains("persistent()"), "{error:#}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn powering_off_lets_units_stop_in_order_and_cutting_the_power_does_not() -> anyhow::Result<()>
+{
+    let mut machine = Machine::builder("power").persistent().boot().await?;
+    for (cut, stopped) in [(true, false), (false, true)] {
+        let at_stop = "-pExecStop=/bin/touch /var/lib/stopped";
+        machine
+            .exec([
+                "systemd-run",
+                "--unit=careful",
+                at_stop,
+                "sleep",
+                "infinity",
+            ])
+            .await?;
+        if cut {
+            machine.cut_power().await?
+        } else {
+            machine.power_off().await?
+        }
+        machine.power_on().await?;
+        let seen = machine
+            .try_exec(["test", "-e", "/var/lib/stopped"])
+            .await?
+            .status
+            .success();
+        assert_eq!(
+            seen,
+            stopped,
+            "after {}",
+            if cut { "a power cut" } else { "powering off" }
+        );
+    }
+    Ok(())
+}
+
+/// A machine held by another process, which the test may kill.
+struct Held {
+    holder: Child,
+    pid: u32,
+    keeper: u32,
+    slot: String,
+}
+
+impl Held {
+    fn boot(name: &str) -> anyhow::Result<Self> {
+        let mut holder = Command::new(env!("CARGO_BIN_EXE_atek-machine"))
+            .args(["boot", name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take().context("no pipe")?).read_line(&mut line)?;
+        let [pid, keeper, gateway] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+            anyhow::bail!("the machine did not boot: {line:?}");
+        };
+        let slot = gateway
+            .split('.')
+            .nth(2)
+            .context("not an address")?
+            .to_owned();
+        Ok(Self {
+            holder,
+            pid: pid.parse()?,
+            keeper: keeper.parse()?,
+            slot,
+        })
+    }
+
+    /// What there is of the machine, in words. The namespaces tell its processes and mounts.
+    fn traces(&self, namespaces: &[String]) -> anyhow::Result<Vec<String>> {
+        let mut traces = Vec::new();
+        for process in fs::read_dir("/proc")?.filter_map(Result::ok) {
+            for kind in ["pid", "mnt", "cgroup"] {
+                let namespace =
+                    fs::read_link(process.path().join("ns").join(kind)).unwrap_or_default();
+                if namespaces.contains(&namespace.display().to_string()) {
+                    traces.push(format!(
+                        "process {:?} in {}",
+                        process.file_name(),
+                        namespace.display()
+                    ));
+                }
+            }
+        }
+        let keeper = Path::new("/proc").join(self.keeper.to_string());
+        if fs::read_to_string(keeper.join("comm")).is_ok_and(|name| name.trim() == "atek-machine") {
+            traces.push("the keeper".into());
+        }
+        let name = format!("atek-machine-{}", self.slot);
+        let link = format!("atek-{}", self.slot);
+        if self.cgroup_exists(&name)? {
+            traces.push("the cgroup".into());
+        }
+        if Path::new("/sys/class/net").join(&link).exists() {
+            traces.push("the link".into());
+        }
+        if Path::new("/run/atek-machines").join(&self.slot).exists() {
+            traces.push("the folder".into());
+        }
+        let tables = Command::new("nft").args(["list", "tables"]).output()?;
+        if String::from_utf8(tables.stdout)?
+            .lines()
+            .any(|line| line == format!("table ip {link}"))
+        {
+            traces.push("the NAT table".into());
+        }
+        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+        traces.extend(
+            mounts
+                .lines()
+                .filter(|line| line.contains("atek-machines"))
+                .map(str::to_owned),
+        );
+        Ok(traces)
+    }
+
+    /// Looks in a mount of the hierarchy that vanishes with the looking process.
+    fn cgroup_exists(&self, name: &str) -> anyhow::Result<bool> {
+        let script = "mount -t cgroup2 none /mnt && test -d /mnt/$0";
+        let looked = Command::new("unshare")
+            .args(["--mount", "sh", "-c", script, name])
+            .status()?;
+        Ok(looked.success())
+    }
+
+    fn namespaces(&self) -> anyhow::Result<Vec<String>> {
+        let link = |kind: &str| fs::read_link(format!("/proc/{}/ns/{kind}", self.pid));
+        ["pid", "mnt", "cgroup"]
+            .into_iter()
+            .map(|kind| Ok(link(kind)?.display().to_string()))
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_machine_whose_test_was_killed() -> anyhow::Result<()> {
+    let mut held = Held::boot("orphan")?;
+    let namespaces = held.namespaces()?;
+    let alive = held.traces(&namespaces)?;
+    for trace in ["process", "keeper", "cgroup", "link", "folder", "NAT"] {
+        assert!(
+            alive.iter().any(|seen| seen.contains(trace)),
+            "no {trace} of a live machine in {alive:?}"
+        );
+    }
+    held.holder.kill()?;
+    held.holder.wait()?;
+    wait_for("the machine to vanish", SOON, async || {
+        Ok(Seen::if_so(held.traces(&namespaces)?, Vec::is_empty))
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_killed_keeper_leaves_is_swept_by_the_next_machine() -> anyhow::Result<()> {
+    let mut held = Held::boot("no-keeper")?;
+    let namespaces = held.namespaces()?;
+    let kill = format!("kill -9 {} {}", held.keeper, held.holder.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status()?.success());
+    held.holder.wait()?;
+    // Its processes, mounts, link and NAT go with it. Folder and cgroup stay.
+    wait_for("the processes to vanish", SOON, async || {
+        let left = held.traces(&namespaces)?;
+        Ok(Seen::if_so(left, |left| {
+            left.iter()
+                .all(|trace| trace == "the folder" || trace == "the cgroup")
+        }))
+    })
+    .await?;
+    let next = Machine::boot("sweeper").await?;
+    let swept = held.traces(&namespaces)?;
+    let reused = next.gateway()?.octets()[2].to_string() == held.slot;
+    assert!(reused || swept.is_empty(), "left: {swept:?}");
+    drop(next);
+    wait_for("the last trace to vanish", SOON, async || {
+        Ok(Seen::if_so(held.traces(&namespaces)?, Vec::is_empty))
+    })
+    .await?;
     Ok(())
 }

@@ -3,7 +3,8 @@
 #![forbid(unsafe_code)]
 
 use anyhow::bail;
-use atek_tests::{keeper, layer, paths, rootfs, store::Store};
+use atek_tests::{Machine, keeper, layer, paths, rootfs, store::Store};
+use std::io::Read as _;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -11,7 +12,10 @@ fn main() -> anyhow::Result<()> {
         ["keep"] => keeper::keep(),
         ["init"] => keeper::init(),
         ["prepare"] => prepare(),
-        _ => bail!("usage: atek-machine prepare (keep and init are for the harness itself)"),
+        ["boot", name] => boot(name),
+        _ => bail!(
+            "usage: atek-machine prepare | boot NAME (keep and init are for the harness itself)"
+        ),
     }
 }
 
@@ -22,5 +26,23 @@ fn prepare() -> anyhow::Result<()> {
     println!("{}", rootfs.path.display());
     let layer = layer::get(&store, &rootfs)?;
     println!("{}", layer.path.display());
+    Ok(())
+}
+
+/// Boots a bare machine, and holds it until standard input ends.
+#[tokio::main(flavor = "current_thread")]
+async fn boot(name: &str) -> anyhow::Result<()> {
+    let machine = Machine::builder(name).internet(true).boot().await?;
+    println!(
+        "{} {} {}",
+        machine.pid()?,
+        machine.keeper_pid()?,
+        machine.gateway()?
+    );
+    eprintln!(
+        "nsenter --target {} --all   enters it; the end of input ends it",
+        machine.pid()?
+    );
+    std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
 }

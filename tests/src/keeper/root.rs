@@ -15,6 +15,12 @@ use std::process::Command;
 /// Where systemd finds the socket on which it says that it is up; nspawn's place for it.
 pub(super) const NOTIFY: &str = "/run/host/notify";
 
+/// Where the kernel makes random ids.
+const RANDOM_ID: &str = "/proc/sys/kernel/random/uuid";
+
+/// The certificate authorities that programs trust.
+const TRUSTED: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Device nodes that a machine shares with the outer one.
 const DEVICES: &[&str] = &["full", "null", "random", "tty", "urandom", "zero"];
 
@@ -41,7 +47,7 @@ pub(super) fn assemble(boot: &Boot) -> anyhow::Result<()> {
     mount_new("overlay", &root, MsFlags::empty(), &layers)?;
 
     mount_var(boot, &root)?;
-    mount_kernel_interfaces(&root)?;
+    mount_kernel_interfaces(&root, scratch)?;
     make_dev(&root)?;
     mount_new(
         "tmpfs",
@@ -63,6 +69,10 @@ pub(super) fn assemble(boot: &Boot) -> anyhow::Result<()> {
     write(&root.join("etc/machine-id"), &machine_id(boot)?)?;
     if boot.spec.internet {
         write(&root.join("etc/resolv.conf"), &resolvers()?)?;
+        // The registry may be a mirror with a certificate authority that only the outer machine knows.
+        if let Ok(trusted) = fs::read_to_string(TRUSTED) {
+            write(&root.join(TRUSTED.trim_start_matches('/')), &trusted)?;
+        }
     }
     for file in &boot.spec.files {
         place(&root, file)?;
@@ -105,11 +115,18 @@ fn mount_var(boot: &Boot, root: &Path) -> anyhow::Result<()> {
     bind(&var, &at)
 }
 
-fn mount_kernel_interfaces(root: &Path) -> anyhow::Result<()> {
+fn mount_kernel_interfaces(root: &Path, scratch: &Path) -> anyhow::Result<()> {
     let hardened = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount_new("proc", &root.join("proc"), hardened, "")?;
     mount_new("sysfs", &root.join("sys"), hardened, "")?;
     mount_new("cgroup2", &root.join("sys/fs/cgroup"), hardened, "")?;
+    // One kernel, many boots: each has an id of its own, or the journal would take them for one.
+    let boot_id = scratch.join("boot-id");
+    write(
+        &boot_id,
+        &fs::read_to_string(RANDOM_ID).context("cannot make a boot id")?,
+    )?;
+    bind(&boot_id, &root.join("proc/sys/kernel/random/boot_id"))?;
     // Not every kernel has these two; systemd does without.
     let _ = mount_new(
         "securityfs",
@@ -157,8 +174,7 @@ fn make_dev(root: &Path) -> anyhow::Result<()> {
 /// The machine's identity: kept with its data, so that a second boot finds its own journal.
 fn machine_id(boot: &Boot) -> anyhow::Result<String> {
     let fresh = || -> anyhow::Result<String> {
-        let uuid = fs::read_to_string("/proc/sys/kernel/random/uuid")
-            .context("cannot make a machine id")?;
+        let uuid = fs::read_to_string(RANDOM_ID).context("cannot make a machine id")?;
         Ok(uuid.replace('-', ""))
     };
     let Some(kept) = boot.spec.data.as_ref().map(|data| data.join("machine-id")) else {

@@ -133,10 +133,6 @@ impl Machine {
     ///
     /// When the machine is off.
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "documented: a test that asks an absent machine is wrong"
-    )]
     pub fn http_on(&self, port: u16) -> Client {
         let address = self.address().expect("the machine is on");
         Client::tcp(SocketAddr::from((address, port)))
