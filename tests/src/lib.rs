@@ -8,7 +8,7 @@
 //!   everything down when the test is gone, however it went. Nothing but the `atek-machine` program uses it.
 //! - [`rootfs`], [`layer`], [`store`]: the root file system and Atek's files on top of it, made once and cached.
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the image.
-//! - [`http`], [`wait`]: a small HTTP client and the one way to wait.
+//! - [`http`], [`wait`], [`skip()`]: a small HTTP client, the one way to wait, and to say that a test cannot run here.
 //!
 //! The harness knows nothing of Atek's inside: it installs files and speaks HTTP.
 
@@ -25,6 +25,8 @@ pub mod store;
 pub mod wait;
 
 mod command;
+mod skip;
 
 pub use machine::{Builder, Machine};
+pub use skip::skip;
 pub use wait::{Seen, wait_for};

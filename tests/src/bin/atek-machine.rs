@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use anyhow::bail;
-use atek_tests::{Machine, keeper, layer, paths, rootfs, store::Store};
+use atek_tests::{Machine, keeper, paths, rootfs, store::Store};
 use std::io::Read as _;
 
 fn main() -> anyhow::Result<()> {
@@ -19,13 +19,11 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Makes what every machine needs, so that no test pays for it.
+/// Makes the root file system, so that no test pays for it.
 fn prepare() -> anyhow::Result<()> {
     let store = Store::open(paths::cache())?;
     let rootfs = rootfs::get(&store, &|step| eprintln!("{step}"))?;
-    println!("{}", rootfs.path.display());
-    let layer = layer::get(&store, &rootfs)?;
-    println!("{}", layer.path.display());
+    println!("the machine's root file system: {}", rootfs.path.display());
     Ok(())
 }
 

@@ -256,6 +256,19 @@ impl Machine {
         ])
         .await
     }
+
+    /// Whether units can be limited by a cgroup controller (`memory`, `cpu`, `pids`). It is the outer
+    /// machine that gives them, or keeps them for itself.
+    ///
+    /// # Errors
+    ///
+    /// When the machine is off.
+    pub async fn has_controller(&self, name: &str) -> anyhow::Result<bool> {
+        let controllers = self.read("/sys/fs/cgroup/cgroup.controllers").await?;
+        Ok(controllers
+            .split_whitespace()
+            .any(|controller| controller == name))
+    }
 }
 
 fn sentence(words: &[OsString]) -> String {

@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# What building and testing Atek needs on a Debian machine. Sourced by ./tests/run and ./image/run.
+
+OLDEST_CARGO=1.90
+
+say() { printf '\n== %s\n' "$*"; }
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+need_root() {
+  [ "$(id -u)" = 0 ] || fail "run this as root: the test machine is made of namespaces and mounts"
+}
+
+# need_packages NAME… installs the Debian packages that are missing.
+need_packages() {
+  local name missing=()
+  for name in "$@"; do
+    dpkg-query --show --showformat='${Status}\n' "$name" 2>/dev/null | grep -q ' installed$' || missing+=("$name")
+  done
+  [ ${#missing[@]} = 0 ] && return
+  command -v apt-get >/dev/null || fail "this is no Debian machine; install by hand: ${missing[*]}"
+  say "installing Debian packages: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q
+  apt-get install -q -y --no-install-recommends "${missing[@]}" || fail "cannot install ${missing[*]}"
+}
+
+need_build_tools() {
+  need_packages build-essential pkg-config libssl-dev libsystemd-dev ca-certificates
+  command -v git >/dev/null || need_packages git
+  need_rust
+}
+
+# The rootfs and the network of the test machine, and npm for the fixture apps.
+need_machine_tools() {
+  need_packages mmdebstrap zstd iproute2 nftables
+  command -v npm >/dev/null || need_packages nodejs npm
+}
+
+need_rust() {
+  export PATH="$PATH:$HOME/.cargo/bin"
+  if ! rust_is_new_enough && command -v apt-get >/dev/null; then
+    # Debian keeps a current Rust for its browsers, beside the release's own.
+    need_packages cargo-web rustc-web libstd-rust-web-dev rustfmt-web rust-web-clippy
+    hash -r
+  fi
+  rust_is_new_enough || fail "cargo $OLDEST_CARGO or newer is needed; found: $(cargo --version 2>&1 | head -n 1)"
+}
+
+rust_is_new_enough() {
+  local found
+  found=$(cargo --version 2>/dev/null | cut -d' ' -f2) || return 1
+  [ "$(printf '%s\n' "$OLDEST_CARGO" "$found" | sort -V | head -n 1)" = "$OLDEST_CARGO" ]
+}
+
+need_nextest() {
+  cargo nextest --version >/dev/null 2>&1 && return
+  say "installing cargo-nextest (a few minutes, once)"
+  cargo install --locked cargo-nextest || fail "cannot install cargo-nextest"
+}
