@@ -1,1 +1,93 @@
-fn main() {}
+//! `atek-adb`: serves `atek.cloud/adb-api` on the socket that the host assigned.
+//!
+//! State is in `--data DIR`, or `$STATE_DIRECTORY`. Ends with code 0 on SIGTERM and
+//! SIGINT, with 1 when the disk fails: the host starts it again.
+
+#![forbid(unsafe_code)]
+
+use anyhow::{Context as _, bail};
+use atek_adb::limits::Limits;
+use atek_adb::service::Adb;
+use atek_adb::storage::Store;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Pages that redb keeps in memory, in bytes. The kernel's page cache does the rest.
+const CACHE_BYTES: usize = 4 << 20;
+
+struct Settings {
+    data: PathBuf,
+    socket: PathBuf,
+    service_key: String,
+}
+
+fn settings() -> anyhow::Result<Settings> {
+    let mut args = std::env::args_os().skip(1);
+    let mut data = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+    while let Some(arg) = args.next() {
+        match arg.to_str() {
+            Some("--data") => data = Some(args.next().context("--data needs a folder")?.into()),
+            Some("--version") => {
+                println!("atek-adb {}", env!("CARGO_PKG_VERSION"));
+                std::process::exit(0);
+            }
+            _ => bail!("unknown argument {arg:?}; usage: atek-adb [--data DIR]"),
+        }
+    }
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .with_context(|| format!("{name} is not set: the host sets it"))
+    };
+    Ok(Settings {
+        data: data.context("no folder for the state: pass --data DIR or set STATE_DIRECTORY")?,
+        socket: variable("ATEK_ASSIGNED_SOCKET_FILE")?.into(),
+        service_key: variable("ATEK_ASSIGNED_SERVICE_KEY")?
+            .into_string()
+            .map_err(|_| anyhow::anyhow!("ATEK_ASSIGNED_SERVICE_KEY is not a text"))?,
+    })
+}
+
+fn main() -> anyhow::Result<()> {
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .init();
+    let settings = settings()?;
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(run(settings))
+}
+
+async fn run(settings: Settings) -> anyhow::Result<()> {
+    let limits = Limits::default();
+    let store = Store::open(&settings.data, CACHE_BYTES, &limits)
+        .with_context(|| format!("cannot open the state in {}", settings.data.display()))?;
+    let adb = store
+        .read(|snapshot| Adb::new(store.clone(), settings.service_key, limits, snapshot))
+        .await
+        .context("cannot read the state")?;
+    adb.resume().await.context("cannot read the state")?;
+
+    let listener = atek_rpc::server::bind_unix(&settings.socket)
+        .with_context(|| format!("cannot listen on {}", settings.socket.display()))?;
+    tracing::info!(socket = %settings.socket.display(), "listening");
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    tokio::select! {
+        served = axum::serve(listener, atek_adb::http::router(adb)) => served.context("cannot serve")?,
+        () = store.failed() => bail!("the disk failed, see above"),
+        _ = terminate.recv() => tracing::info!("stopping"),
+        _ = interrupt.recv() => tracing::info!("stopping"),
+    }
+    // What was acknowledged is on disk; what was not may be lost, as in a power cut.
+    Ok(())
+}

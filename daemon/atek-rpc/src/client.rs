@@ -87,7 +87,8 @@ impl Client {
     /// [`CallError::Unexpressible`] for a host name or token that cannot stand in a header.
     pub fn tcp(host: &str, port: u16, bearer: Option<&Secret>) -> Result<Self, CallError> {
         let unexpressible = || CallError::Unexpressible(format!("host {host}"));
-        let authority = HeaderValue::from_str(&format!("{host}:{port}")).map_err(|_| unexpressible())?;
+        let authority =
+            HeaderValue::from_str(&format!("{host}:{port}")).map_err(|_| unexpressible())?;
         let mut headers = Vec::new();
         if let Some(token) = bearer {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
@@ -95,7 +96,11 @@ impl Client {
             value.set_sensitive(true);
             headers.push((AUTHORIZATION, value));
         }
-        Ok(Self { pool: Pool::new(Endpoint::Tcp(host.to_owned(), port)), host: authority, headers })
+        Ok(Self {
+            pool: Pool::new(Endpoint::Tcp(host.to_owned(), port)),
+            host: authority,
+            headers,
+        })
     }
 
     /// Adds a header to every request.
@@ -119,7 +124,8 @@ impl Client {
         params: impl Serialize,
     ) -> Result<Box<RawValue>, CallError> {
         let query: String = url::form_urlencoded::byte_serialize(api.as_bytes()).collect();
-        self.post(&format!("/_atek/gateway?api={query}"), method, params).await
+        self.post(&format!("/_atek/gateway?api={query}"), method, params)
+            .await
     }
 
     /// As [`Client::call`], with the result read into a type.
@@ -155,18 +161,33 @@ impl Client {
             method: &'a str,
             params: P,
         }
-        let body = serde_json::to_vec(&Call { jsonrpc: "2.0", id: 1, method, params })
-            .map_err(|_| CallError::Unexpressible(method.to_owned()))?;
+        let body = serde_json::to_vec(&Call {
+            jsonrpc: "2.0",
+            id: 1,
+            method,
+            params,
+        })
+        .map_err(|_| CallError::Unexpressible(method.to_owned()))?;
         let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let response = self.request(Method::POST, path, &[json], body::full(body)).await?;
+        let response = self
+            .request(Method::POST, path, &[json], body::full(body))
+            .await?;
         let answer: Answer = {
             let bytes = self.collect(response.into_body()).await?;
             serde_json::from_slice(&bytes).map_err(|source| self.malformed(method, source))?
         };
         match answer {
-            Answer { error: Some(error), .. } => Err(CallError::Rpc(error)),
-            Answer { result: Some(result), .. } => Ok(result),
-            Answer { result: None, error: None } => jsonrpc::raw(&()).map_err(CallError::Rpc),
+            Answer {
+                error: Some(error), ..
+            } => Err(CallError::Rpc(error)),
+            Answer {
+                result: Some(result),
+                ..
+            } => Ok(result),
+            Answer {
+                result: None,
+                error: None,
+            } => jsonrpc::raw(&()).map_err(CallError::Rpc),
         }
     }
 
@@ -213,7 +234,11 @@ impl Client {
         let status = response.status();
         let bytes = self.collect(response.into_body()).await.unwrap_or_default();
         let message = message_of(&bytes);
-        Err(CallError::Status { endpoint: self.pool.endpoint().clone(), status, message })
+        Err(CallError::Status {
+            endpoint: self.pool.endpoint().clone(),
+            status,
+            message,
+        })
     }
 
     /// `GET`s a stream of JSON lines.
@@ -226,30 +251,38 @@ impl Client {
         path: &str,
     ) -> Result<impl Stream<Item = Result<T, CallError>> + Unpin + use<T>, CallError> {
         let response = self.request(Method::GET, path, &[], body::empty()).await?;
-        let state = (response.into_body(), BytesMut::new(), self.clone(), path.to_owned());
-        Ok(Box::pin(stream::try_unfold(state, |(mut body, mut buffer, client, path)| async move {
-            loop {
-                if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-                    let line = buffer.split_to(end);
-                    buffer.advance(1);
-                    if line.iter().all(u8::is_ascii_whitespace) {
-                        continue;
-                    }
-                    let item = serde_json::from_slice(&line)
-                        .map_err(|source| client.malformed(&path, source))?;
-                    return Ok(Some((item, (body, buffer, client, path))));
-                }
-                match body.frame().await {
-                    Some(Ok(frame)) => {
-                        if let Ok(data) = frame.into_data() {
-                            buffer.extend_from_slice(&data);
+        let state = (
+            response.into_body(),
+            BytesMut::new(),
+            self.clone(),
+            path.to_owned(),
+        );
+        Ok(Box::pin(stream::try_unfold(
+            state,
+            |(mut body, mut buffer, client, path)| async move {
+                loop {
+                    if let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                        let line = buffer.split_to(end);
+                        buffer.advance(1);
+                        if line.iter().all(u8::is_ascii_whitespace) {
+                            continue;
                         }
+                        let item = serde_json::from_slice(&line)
+                            .map_err(|source| client.malformed(&path, source))?;
+                        return Ok(Some((item, (body, buffer, client, path))));
                     }
-                    Some(Err(source)) => return Err(client.body_error(source)),
-                    None => return Ok(None),
+                    match body.frame().await {
+                        Some(Ok(frame)) => {
+                            if let Ok(data) = frame.into_data() {
+                                buffer.extend_from_slice(&data);
+                            }
+                        }
+                        Some(Err(source)) => return Err(client.body_error(source)),
+                        None => return Ok(None),
+                    }
                 }
-            }
-        })))
+            },
+        )))
     }
 
     async fn collect(&self, body: PooledBody) -> Result<bytes::Bytes, CallError> {
@@ -272,7 +305,10 @@ impl Client {
     }
 
     fn body_error(&self, source: crate::body::BoxError) -> CallError {
-        CallError::Body { endpoint: self.pool.endpoint().clone(), source }
+        CallError::Body {
+            endpoint: self.pool.endpoint().clone(),
+            source,
+        }
     }
 }
 
@@ -284,6 +320,12 @@ fn message_of(body: &[u8]) -> String {
     }
     match serde_json::from_slice::<ErrorBody>(body) {
         Ok(error) => error.message,
-        Err(_) => String::from_utf8_lossy(body).lines().next().unwrap_or_default().chars().take(200).collect(),
+        Err(_) => String::from_utf8_lossy(body)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(200)
+            .collect(),
     }
 }

@@ -8,7 +8,7 @@
 use crate::body::{Body, BoxError};
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -101,7 +101,9 @@ struct Inner {
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pool").field("endpoint", &self.inner.endpoint).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("endpoint", &self.inner.endpoint)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,8 +117,11 @@ impl Inner {
 
     fn take(&self) -> Option<Connection> {
         loop {
-            let mut candidate =
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            let mut candidate = self
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop()?;
             if candidate.is_usable() {
                 return Some(candidate);
             }
@@ -124,11 +129,16 @@ impl Inner {
     }
 
     async fn connect(&self) -> Result<Connection, SendError> {
-        let failed = |source| SendError::Connect { endpoint: self.endpoint.clone(), source };
+        let failed = |source| SendError::Connect {
+            endpoint: self.endpoint.clone(),
+            source,
+        };
         let io: Box<dyn Io> = match &self.endpoint {
             Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(failed)?),
             Endpoint::Tcp(host, port) => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(failed)?;
+                let stream = TcpStream::connect((host.as_str(), *port))
+                    .await
+                    .map_err(failed)?;
                 stream.set_nodelay(true).map_err(failed)?;
                 Box::new(stream)
             }
@@ -137,7 +147,10 @@ impl Inner {
             .preserve_header_case(true)
             .handshake(TokioIo::new(io))
             .await
-            .map_err(|source| SendError::Broken { endpoint: self.endpoint.clone(), source })?;
+            .map_err(|source| SendError::Broken {
+                endpoint: self.endpoint.clone(),
+                source,
+            })?;
         Ok(Connection { sender, driver })
     }
 }
@@ -146,7 +159,12 @@ impl Pool {
     /// A pool for the server at `endpoint`; connects when it is first used.
     #[must_use]
     pub fn new(endpoint: Endpoint) -> Self {
-        Self { inner: Arc::new(Inner { endpoint, idle: Mutex::new(Vec::new()) }) }
+        Self {
+            inner: Arc::new(Inner {
+                endpoint,
+                idle: Mutex::new(Vec::new()),
+            }),
+        }
     }
 
     /// A pool for the server that listens on a socket file.
@@ -186,9 +204,9 @@ impl Pool {
                 }
                 match sending.as_mut().poll(cx) {
                     Poll::Ready(result) => Poll::Ready(result.map_err(Some)),
-                    Poll::Pending if driver_end.is_some() => Poll::Ready(Err(
-                        driver_end.take().and_then(Result::err),
-                    )),
+                    Poll::Pending if driver_end.is_some() => {
+                        Poll::Ready(Err(driver_end.take().and_then(Result::err)))
+                    }
                     Poll::Pending => Poll::Pending,
                 }
             })
@@ -196,11 +214,18 @@ impl Pool {
         };
         let endpoint = || self.inner.endpoint.clone();
         match response {
-            Ok(response) => Ok(response.map(|incoming| {
-                PooledBody { incoming, connection: Some(connection), pool: self.inner.clone() }
+            Ok(response) => Ok(response.map(|incoming| PooledBody {
+                incoming,
+                connection: Some(connection),
+                pool: self.inner.clone(),
             })),
-            Err(Some(source)) => Err(SendError::Broken { endpoint: endpoint(), source }),
-            Err(None) => Err(SendError::Closed { endpoint: endpoint() }),
+            Err(Some(source)) => Err(SendError::Broken {
+                endpoint: endpoint(),
+                source,
+            }),
+            Err(None) => Err(SendError::Closed {
+                endpoint: endpoint(),
+            }),
         }
     }
 
@@ -224,7 +249,10 @@ impl Pool {
         sender
             .send_request(request)
             .await
-            .map_err(|source| SendError::Broken { endpoint: self.inner.endpoint.clone(), source })
+            .map_err(|source| SendError::Broken {
+                endpoint: self.inner.endpoint.clone(),
+                source,
+            })
     }
 }
 

@@ -14,7 +14,7 @@ use axum::response::IntoResponse as _;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde_json::value::RawValue;
 use std::future::Future;
 use std::io;
@@ -48,14 +48,18 @@ pub trait Service: Send + Sync + 'static {
 /// ```ignore
 /// Router::new().route("/_api/x", post(move |request| async move { answer(&*service, request, 1 << 20).await }))
 /// ```
-pub async fn answer<S: Service>(service: &S, request: http::Request<Body>, limit: usize) -> http::Response<Body> {
+pub async fn answer<S: Service>(
+    service: &S,
+    request: http::Request<Body>,
+    limit: usize,
+) -> http::Response<Body> {
     let (head, body) = request.into_parts();
     if !is_json(&head.headers) {
         return json(StatusCode::OK, "{}");
     }
-    let body = match Limited::new(body, limit).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
+    let body = match collect(body, limit).await {
+        Ok(body) => body,
+        Err(Unread::TooLong) => {
             let error = RpcError::new(
                 code::INVALID_REQUEST,
                 format!("The request is longer than {limit} bytes: send less at once"),
@@ -63,20 +67,32 @@ pub async fn answer<S: Service>(service: &S, request: http::Request<Body>, limit
             return refusal(StatusCode::PAYLOAD_TOO_LARGE, error);
         }
         // The peer is gone: nobody reads this.
-        Err(_) => return StatusCode::BAD_REQUEST.into_response(),
+        Err(Unread::Broken) => return StatusCode::BAD_REQUEST.into_response(),
     };
     let request = match read(&body) {
         Incoming::Call(request) => request,
         Incoming::Echo => return json(StatusCode::OK, body.clone()),
         Incoming::Nothing => return json(StatusCode::OK, "{}"),
         Incoming::NotJson(problem) => {
-            let error = RpcError { code: code::PARSE, message: "Parse error".to_owned(), data: Some(problem.into()) };
+            let error = RpcError {
+                code: code::PARSE,
+                message: "Parse error".to_owned(),
+                data: Some(problem.into()),
+            };
             return refusal(StatusCode::BAD_REQUEST, error);
         }
     };
-    let call = Call { method: &request.method, params: request.params, headers: &head.headers };
+    let call = Call {
+        method: &request.method,
+        params: request.params,
+        headers: &head.headers,
+    };
     let outcome = service.call(call).await;
-    respond(StatusCode::OK, request.id.unwrap_or(RawValue::NULL), &outcome)
+    respond(
+        StatusCode::OK,
+        request.id.unwrap_or(RawValue::NULL),
+        &outcome,
+    )
 }
 
 /// Binds a Unix socket at `path`, in place of one that a dead process left there.
@@ -94,6 +110,42 @@ pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(path)
 }
 
+/// Why there is no body.
+enum Unread {
+    TooLong,
+    Broken,
+}
+
+/// Reads a body of at most `limit` bytes.
+///
+/// Of a longer one some more is read and thrown away: a client that is still
+/// sending when the connection closes sees a broken pipe instead of the answer.
+async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
+    let (mut kept, mut length) = (Vec::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else {
+            continue;
+        };
+        length = length.saturating_add(data.len());
+        if length <= limit {
+            kept.extend_from_slice(&data);
+        } else {
+            kept = Vec::new();
+            if length > limit.saturating_mul(DRAIN) {
+                break;
+            }
+        }
+    }
+    if length > limit {
+        Err(Unread::TooLong)
+    } else {
+        Ok(kept.into())
+    }
+}
+
+/// A body is read to its end when it is not longer than so many times the limit.
+const DRAIN: usize = 8;
+
 /// What a body turns out to be.
 enum Incoming<'a> {
     /// To be executed.
@@ -108,7 +160,9 @@ enum Incoming<'a> {
 
 fn read(body: &[u8]) -> Incoming<'_> {
     match serde_json::from_slice::<Request<'_>>(body) {
-        Ok(request) if request.jsonrpc == "2.0" && request.id.is_some_and(is_id) => Incoming::Call(request),
+        Ok(request) if request.jsonrpc == "2.0" && request.id.is_some_and(is_id) => {
+            Incoming::Call(request)
+        }
         Ok(_) => Incoming::Nothing,
         Err(error) if error.is_data() => match serde_json::from_slice::<serde_json::Value>(body) {
             Ok(value) if is_error_object(&value) => Incoming::Echo,
@@ -128,7 +182,9 @@ fn is_error_object(value: &serde_json::Value) -> bool {
     value.get("jsonrpc").and_then(|v| v.as_str()) == Some("2.0")
         && value.get("method").is_none()
         && value.get("id").is_some()
-        && value.get("error").is_some_and(|e| e.get("message").is_some() && e.get("code").is_some())
+        && value
+            .get("error")
+            .is_some_and(|e| e.get("message").is_some() && e.get("code").is_some())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -157,7 +213,9 @@ fn respond(status: StatusCode, id: &RawValue, outcome: &RpcResult) -> http::Resp
 fn json(status: StatusCode, body: impl Into<Bytes>) -> http::Response<Body> {
     let mut response = http::Response::new(Body::from(body.into()));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -177,8 +235,10 @@ mod tests {
     }
 
     async fn post(kind: &str, body: &str) -> (StatusCode, String) {
-        let request =
-            http::Request::post("/").header(CONTENT_TYPE, kind).body(Body::from(body.to_owned())).unwrap();
+        let request = http::Request::post("/")
+            .header(CONTENT_TYPE, kind)
+            .body(Body::from(body.to_owned()))
+            .unwrap();
         let response = answer(&Echo, request, 200).await;
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -189,8 +249,14 @@ mod tests {
     async fn what_is_no_call_is_answered_as_the_original_does() {
         let error = r#"{"jsonrpc":"2.0","id":1,"error":{"message":"m","code":-3}}"#;
         for (body, expected) in [
-            (r#"{"jsonrpc":"2.0","id":1,"method":"echo","params":[1,"a"]}"#, r#"{"jsonrpc":"2.0","id":1,"result":[1,"a"]}"#),
-            (r#"{"jsonrpc":"2.0","id":"x","method":"echo"}"#, r#"{"jsonrpc":"2.0","id":"x","result":null}"#),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"echo","params":[1,"a"]}"#,
+                r#"{"jsonrpc":"2.0","id":1,"result":[1,"a"]}"#,
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":"x","method":"echo"}"#,
+                r#"{"jsonrpc":"2.0","id":"x","result":null}"#,
+            ),
             (
                 r#"{"jsonrpc":"2.0","id":1,"method":"toString"}"#,
                 r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found: toString"}}"#,
@@ -205,17 +271,33 @@ mod tests {
             (error, error),
         ] {
             let (status, answer) = post("application/json; charset=utf-8", body).await;
-            assert_eq!((status, answer.as_str()), (StatusCode::OK, expected), "{body}");
+            assert_eq!(
+                (status, answer.as_str()),
+                (StatusCode::OK, expected),
+                "{body}"
+            );
         }
-        assert_eq!(post("text/plain", r#"{"jsonrpc":"2.0","id":1,"method":"echo"}"#).await.1, "{}");
+        assert_eq!(
+            post("text/plain", r#"{"jsonrpc":"2.0","id":1,"method":"echo"}"#)
+                .await
+                .1,
+            "{}"
+        );
     }
 
     #[tokio::test]
     async fn a_body_that_is_no_json_or_too_long_gets_an_error_object() {
         let (status, answer) = post("application/json", "{").await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
-        assert!(answer.contains("-32700") && answer.contains(r#""id":null"#), "{answer}");
-        let (status, answer) = post("application/json", &format!(r#"{{"a":"{}"}}"#, "x".repeat(300))).await;
+        assert!(
+            answer.contains("-32700") && answer.contains(r#""id":null"#),
+            "{answer}"
+        );
+        let (status, answer) = post(
+            "application/json",
+            &format!(r#"{{"a":"{}"}}"#, "x".repeat(300)),
+        )
+        .await;
         assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
         assert!(answer.contains("longer than 200 bytes"), "{answer}");
     }
@@ -229,6 +311,9 @@ mod tests {
         let _listener = bind_unix(&path).unwrap();
         let file = dir.path().join("f");
         std::fs::write(&file, "x").unwrap();
-        assert_eq!(bind_unix(&file).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(
+            bind_unix(&file).unwrap_err().kind(),
+            io::ErrorKind::AddrInUse
+        );
     }
 }

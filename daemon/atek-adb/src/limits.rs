@@ -1,0 +1,71 @@
+//! What one request, record or database may cost.
+
+/// Upper bounds. All are checked before anything is written; exceeding one is an error that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Body of one JSON-RPC request, in bytes.
+    pub body_bytes: usize,
+    /// Key of one record: its path's segments and one byte between each two, in bytes.
+    pub key_bytes: usize,
+    /// Segments of one path.
+    pub segments: usize,
+    /// Nesting of objects and arrays in one value.
+    pub depth: usize,
+    /// One record's value, as compact JSON, in bytes.
+    pub value_bytes: usize,
+    /// Operations in one `recordBatch`.
+    pub batch_ops: usize,
+    /// Records of one list or query, as JSON, in bytes; more needs a limit and a cursor.
+    pub list_bytes: usize,
+    /// Changes that one `recordDiff` looks at.
+    pub diff_scan: usize,
+    /// How long one `recordDiff` may wait for a change, in milliseconds.
+    pub wait_ms: u64,
+    /// One blob, in bytes.
+    pub blob_bytes: u64,
+    /// Databases of one owning service of one user.
+    pub databases: usize,
+    /// Secondary indexes of one database.
+    pub indexes: usize,
+    /// WebSocket subscriptions and waiting diffs, over all databases.
+    pub followers: usize,
+    /// The quota of a database that has none of its own.
+    pub quota: Quota,
+    /// Deleted records that a database remembers for `recordDiff`; older ones are forgotten.
+    pub tombstones: u64,
+}
+
+/// How much one database may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Quota {
+    /// Keys, values and blobs, in bytes.
+    pub max_bytes: u64,
+    /// Number of records.
+    pub max_records: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 4 << 20,
+            key_bytes: 1024,
+            segments: 64,
+            depth: 64,
+            value_bytes: 1 << 20,
+            batch_ops: 1000,
+            list_bytes: 8 << 20,
+            diff_scan: 10_000,
+            wait_ms: 25_000,
+            blob_bytes: 256 << 20,
+            databases: 1000,
+            indexes: 16,
+            followers: 512,
+            quota: Quota {
+                max_bytes: 1 << 30,
+                max_records: 5_000_000,
+            },
+            tombstones: 100_000,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What goes on in the background: removing what deleted databases held, finishing indexes.
+
+use super::Adb;
+use crate::error::{AdbError, Chain};
+use crate::storage::{DbState, Read as _};
+use atek_api::ids::DbId;
+
+/// Rows of each table that one commit removes: short enough that writers do not notice.
+const PURGE_STEP: usize = 1000;
+
+impl Adb {
+    /// Goes on with what a restart interrupted.
+    ///
+    /// # Errors
+    ///
+    /// A failing disk.
+    pub async fn resume(&self) -> Result<(), AdbError> {
+        let all = self
+            .store
+            .read(|snapshot| snapshot.databases().map_err(AdbError::from))
+            .await?;
+        for (id, row) in all {
+            match row.state {
+                DbState::Leaving => self.purge_soon(id),
+                DbState::Live => {
+                    let indexes = self
+                        .store
+                        .read(|snapshot| snapshot.indexes(row.no).map_err(AdbError::from))
+                        .await?;
+                    for index in indexes.into_iter().filter(|index| !index.ready) {
+                        drop(index);
+                    }
+                }
+                DbState::Gone => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what a deleted database held, in small commits.
+    pub(super) fn purge_soon(&self, id: DbId) {
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            loop {
+                let step = id.clone();
+                match store
+                    .write(move |tx| tx.purge_step(&step, PURGE_STEP))
+                    .await
+                {
+                    Ok(true) => return tracing::info!(%id, "removed a deleted database"),
+                    Ok(false) => {}
+                    // The next start goes on with it.
+                    Err(error) => {
+                        return tracing::warn!(%id, error = %Chain(&error), "cannot remove a deleted database");
+                    }
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,199 @@
+//! The methods of `atek.cloud/adb-api`.
+//!
+//! | module | methods |
+//! |---|---|
+//! | [`databases`] | `init`, `getConfig`, `db*`, `admin*` |
+//! | [`records`] | `recordList`, `recordGet`, `recordPut`, `recordDelete` |
+//! | [`batch`] | `recordBatch` |
+//! | [`diff`] | `recordDiff`, and what subscriptions are made of |
+//! | [`queries`] | `index*`, `recordQuery` |
+//! | [`tables`] | `tbl*`, for programs made for ADB 1 |
+//! | [`blobs`] | blobs, for [`crate::http`] and [`tables`] |
+//! | [`housekeeping`] | what goes on in the background |
+
+// mod batch;
+// pub(crate) mod blobs;
+mod databases;
+// pub(crate) mod diff;
+pub mod housekeeping;
+mod params;
+// mod queries;
+mod records;
+// mod tables;
+// pub(crate) mod transfer;
+mod view;
+
+use crate::caller::Caller;
+use crate::error::AdbError;
+use crate::limits::Limits;
+use crate::storage::{Read as _, Snapshot, Store, Tx};
+use atek_api::ids::DbId;
+use atek_api::jsonrpc::{RpcError, RpcResult, raw};
+use atek_rpc::server::{Call, Service};
+use params::Params;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
+pub use view::ServerDb;
+use view::View;
+
+/// What operations need besides the state; goes along into the writer.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The key that the host gave to this ADB: stands for a user in person.
+    pub(crate) own_key: String,
+    pub(crate) limits: Limits,
+    /// Set at start when the state has one, or by `init`.
+    pub(crate) server: OnceLock<ServerDb>,
+}
+
+/// The database service. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Adb {
+    pub(crate) store: Store,
+    pub(crate) shared: Arc<Shared>,
+    initialized: Arc<AtomicBool>,
+    pub(crate) followers: Arc<Semaphore>,
+}
+
+impl Adb {
+    /// A service over an open store; `own_key` is the key that the host gave to it.
+    ///
+    /// # Errors
+    ///
+    /// A failing disk.
+    pub fn new(
+        store: Store,
+        own_key: String,
+        limits: Limits,
+        snapshot: &Snapshot,
+    ) -> Result<Self, AdbError> {
+        let server = OnceLock::new();
+        if let Some(id) = snapshot.server_db()?
+            && let Some(row) = snapshot.database(&id)?
+        {
+            let _ = server.set(ServerDb { id, no: row.no });
+        }
+        let followers = Arc::new(Semaphore::new(limits.followers));
+        Ok(Self {
+            store,
+            shared: Arc::new(Shared {
+                own_key,
+                limits,
+                server,
+            }),
+            initialized: Arc::default(),
+            followers,
+        })
+    }
+
+    /// Who sent a request.
+    ///
+    /// # Errors
+    ///
+    /// [`AdbError::NotAuthorized`] without both headers.
+    pub fn caller(&self, headers: &http::HeaderMap) -> Result<Caller, AdbError> {
+        Caller::from_headers(headers, &self.shared.own_key)
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// Reads one consistent state.
+    async fn look<T>(
+        &self,
+        f: impl FnOnce(&View<'_, Snapshot>, &Snapshot) -> Result<T, AdbError>,
+    ) -> Result<T, AdbError> {
+        self.store
+            .read(|snapshot| f(&View::new(snapshot, &self.shared)?, snapshot))
+            .await
+    }
+
+    /// Changes the state; see [`Store::write`].
+    async fn change<T: Send + 'static>(
+        &self,
+        mut f: impl FnMut(&mut Tx<'_>, &Shared) -> Result<T, AdbError> + Send + 'static,
+    ) -> Result<T, AdbError> {
+        let shared = self.shared.clone();
+        self.store.write(move |tx| f(tx, &shared)).await
+    }
+
+    async fn dispatch(&self, call: Call<'_>) -> Result<Box<RawValue>, AdbError> {
+        // The table of methods. Nothing else can be called.
+        let caller = self.caller(call.headers);
+        let params = Params::new(call.params)?;
+        let p = &params;
+        macro_rules! method {
+            ($name:ident) => {
+                result(&self.$name(&caller?, p).await?)
+            };
+        }
+        match call.method {
+            "init" => method!(init),
+            "getConfig" => method!(get_config),
+            "adminListDbsByOwningUser" => method!(admin_list_dbs_by_owning_user),
+            "adminListDbs" => method!(admin_list_dbs),
+            "adminCreateDb" => method!(admin_create_db),
+            "adminEditDbConfig" => method!(admin_edit_db_config),
+            "adminDeleteDb" => method!(admin_delete_db),
+            "adminCompact" => method!(admin_compact),
+            "dbCreate" => method!(db_create),
+            "dbGetOrCreate" => method!(db_get_or_create),
+            "dbConfigure" => method!(db_configure),
+            "dbGetConfig" => method!(db_get_config),
+            "dbList" => method!(db_list),
+            "dbDescribe" => method!(db_describe),
+            "recordList" => self.record_list(&caller?, p).await,
+            "recordGet" => self.record_get(&caller?, p).await,
+            "recordPut" => self.record_put(&caller?, p).await,
+            "recordDelete" => method!(record_delete),
+            //X "recordBatch" => method!(record_batch),
+            //X "recordDiff" => method!(record_diff),
+            //X "recordQuery" => self.record_query(&caller?, p).await,
+            //X "indexCreate" => method!(index_create),
+            //X "indexList" => method!(index_list),
+            //X "indexDelete" => method!(index_delete),
+            //X "blobList" => method!(blob_list),
+            //X "tblDefine" => method!(tbl_define),
+            //X "tblList" => self.tbl_list(&caller?, p).await,
+            //X "tblGet" => self.tbl_get(&caller?, p).await,
+            //X "tblCreate" => method!(tbl_create),
+            //X "tblPut" => self.tbl_put(&caller?, p).await,
+            //X "tblDelete" => method!(tbl_delete),
+            //X "tblDiff" => method!(tbl_diff),
+            //X "tblGetBlob" => method!(tbl_get_blob),
+            //X "tblPutBlob" => method!(tbl_put_blob),
+            //X "tblDelBlob" => method!(tbl_del_blob),
+            other => Err(AdbError::param(RpcError::method_not_found(other))),
+        }
+    }
+}
+
+impl Service for Adb {
+    async fn call(&self, call: Call<'_>) -> RpcResult {
+        self.dispatch(call).await.map_err(RpcError::from)
+    }
+}
+
+fn result<T: Serialize>(value: &T) -> Result<Box<RawValue>, AdbError> {
+    raw(value).map_err(AdbError::param)
+}
+
+/// A database id parameter of a record method: no aliases.
+fn db_id(params: &Params, at: usize) -> Result<DbId, AdbError> {
+    let text = params.string(at)?.unwrap_or_else(|| "undefined".to_owned());
+    text.parse().map_err(|_| AdbError::InvalidDbId(text))
+}
+
+/// A database id or alias parameter.
+fn db_name(params: &Params, at: usize) -> Result<String, AdbError> {
+    match params.string(at)? {
+        Some(name) if !name.is_empty() => Ok(name),
+        other => Err(AdbError::InvalidDbId(
+            other.unwrap_or_else(|| "undefined".to_owned()),
+        )),
+    }
+}

@@ -1,0 +1,329 @@
+//! The redb file: open, look at the latest commit, commit a batch, compact.
+
+use super::blobs::BlobRow;
+use super::changes::{self, Change};
+use super::indexes::IndexRow;
+use super::read::{self, Read, Record, Scan};
+use super::tables::{self, DbNo, DbRow, Stats};
+use super::write::{Effects, IndexCache, Tx};
+use super::{Doing as _, StorageError};
+use crate::path::RecordPath;
+use atek_api::ids::DbId;
+use redb::{
+    Builder, CompactionError, Database, ReadTransaction, ReadableDatabase as _, StorageBackend,
+};
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError, RwLock};
+
+/// How an operation went inside a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its changes, if any, are to be kept.
+    Done,
+    /// It failed for a reason of its own.
+    Refused,
+    /// The storage failed under it: nothing of this commit can be kept.
+    Broken,
+}
+
+/// One operation that can be tried more than once.
+pub trait Job: Send {
+    /// Tries it from the start.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Outcome;
+}
+
+/// The open file.
+#[derive(Debug)]
+pub struct Engine {
+    // Writers and readers share it; only compaction takes it alone.
+    db: RwLock<Database>,
+    // Held by the one commit that runs.
+    cache: Mutex<IndexCache>,
+    tombstone_limit: u64,
+}
+
+impl Engine {
+    /// Opens or makes the file at `path`, with a page cache of `cache_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// A failing disk, another process that has the file open, a newer layout.
+    pub fn open(
+        path: &Path,
+        cache_bytes: usize,
+        tombstone_limit: u64,
+    ) -> Result<Self, StorageError> {
+        let mut builder = Builder::new();
+        let db = builder
+            .set_cache_size(cache_bytes)
+            .set_repair_callback(|session| {
+                tracing::info!(
+                    percent = (session.progress() * 100.0) as u32,
+                    "repairing the file after a crash"
+                );
+            })
+            .create(path)
+            .doing("open the file")?;
+        Self::settle(db, tombstone_limit)
+    }
+
+    /// The same over any storage, for tests that take it away.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::open`].
+    pub fn with_backend(
+        backend: impl StorageBackend,
+        tombstone_limit: u64,
+    ) -> Result<Self, StorageError> {
+        let db = Builder::new()
+            .set_cache_size(1 << 20)
+            .create_with_backend(backend)
+            .doing("open the file")?;
+        Self::settle(db, tombstone_limit)
+    }
+
+    fn settle(db: Database, tombstone_limit: u64) -> Result<Self, StorageError> {
+        let engine = Self {
+            db: RwLock::new(db),
+            cache: Mutex::default(),
+            tombstone_limit,
+        };
+        let mut format = FindFormat(Ok(None));
+        engine.commit(&mut [&mut format])?;
+        match format.0? {
+            Some(tables::FORMAT) => Ok(engine),
+            Some(other) => Err(StorageError::Format(other)),
+            None => Err(StorageError::Damaged("layout number")),
+        }
+    }
+
+    /// The state after the latest commit.
+    ///
+    /// # Errors
+    ///
+    /// A failing disk.
+    pub fn snapshot(&self) -> Result<Snapshot, StorageError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(Snapshot {
+            txn: db.begin_read().doing("begin to read")?,
+        })
+    }
+
+    /// Runs `jobs` in order and makes their changes durable in one commit.
+    ///
+    /// A job that fails after it has changed something is taken out, and the others
+    /// run again without it. Without any change there is no commit.
+    ///
+    /// # Errors
+    ///
+    /// The storage failed: no job's changes are kept, and the file should be opened again.
+    pub fn commit(&self, jobs: &mut [&mut dyn Job]) -> Result<Effects, StorageError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = vec![false; jobs.len()];
+        loop {
+            let txn = db.begin_write().doing("begin to write")?;
+            let mut tx = Tx::open(&txn, &mut cache, self.tombstone_limit)?;
+            let (mut changed, mut again, mut broken) = (false, false, false);
+            for (job, out) in jobs.iter_mut().zip(&mut out) {
+                if *out {
+                    continue;
+                }
+                tx.begin_op();
+                match (job.run(&mut tx), tx.touched()) {
+                    (Outcome::Done, touched) => changed |= touched,
+                    (Outcome::Refused, false) => {}
+                    (Outcome::Refused, true) => {
+                        (*out, again) = (true, true);
+                        break;
+                    }
+                    (Outcome::Broken, _) => {
+                        broken = true;
+                        break;
+                    }
+                }
+            }
+            if broken || again || !changed {
+                drop(tx);
+                if broken || again {
+                    // It may hold what the abandoned write had declared.
+                    cache.clear();
+                }
+                if broken {
+                    return Err(StorageError::Stopped);
+                }
+                txn.abort().doing("abort a write")?;
+                if again {
+                    continue;
+                }
+                return Ok(Effects::default());
+            }
+            let effects = tx.finish()?;
+            return match txn.commit().doing("commit") {
+                Ok(()) => Ok(effects),
+                Err(error) => {
+                    cache.clear();
+                    Err(error)
+                }
+            };
+        }
+    }
+
+    /// Gives unused space back to the file system. Returns whether the file became smaller.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::InUse`] while any snapshot is alive; a failing disk.
+    pub fn compact(&self) -> Result<bool, StorageError> {
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        match db.compact() {
+            Ok(smaller) => Ok(smaller),
+            Err(CompactionError::TransactionInProgress) => Err(StorageError::InUse),
+            Err(error) => Err(error).doing("compact the file"),
+        }
+    }
+}
+
+/// The first operation on every file.
+struct FindFormat(Result<Option<u64>, StorageError>);
+
+impl Job for FindFormat {
+    fn run(&mut self, tx: &mut Tx<'_>) -> Outcome {
+        self.0 = match tx.format() {
+            Ok(None) => tx.set_format().map(|()| Some(tables::FORMAT)),
+            other => other,
+        };
+        Outcome::Done
+    }
+}
+
+/// One consistent state. Keep it short: the file cannot reuse space while it lives.
+pub struct Snapshot {
+    txn: ReadTransaction,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Snapshot")
+    }
+}
+
+const OPEN: &str = "open a table";
+
+impl Snapshot {
+    /// The changes of a database under `path` after `since`, see [`changes::Diff`].
+    ///
+    /// # Errors
+    ///
+    /// A failing disk.
+    pub fn changes(
+        &self,
+        db: DbNo,
+        since: u64,
+        scan_limit: usize,
+        each: &mut dyn FnMut(Change<'_>) -> bool,
+    ) -> Result<changes::Scanned, StorageError> {
+        changes::scan(
+            &self.txn.open_table(tables::CHANGES).doing(OPEN)?,
+            db,
+            since,
+            scan_limit,
+            each,
+        )
+    }
+
+    /// The blob at a path.
+    ///
+    /// # Errors
+    ///
+    /// A failing disk.
+    pub fn blob(&self, db: DbNo, path: &RecordPath) -> Result<Option<BlobRow>, StorageError> {
+        super::blobs::row(&self.txn.open_table(tables::BLOBS).doing(OPEN)?, db, path)
+    }
+
+    /// Calls `each` for the blobs of a database under `path`, in order, until it returns `false`.
+    ///
+    /// # Errors
+    ///
+    /// A failing disk.
+    pub fn blobs(
+        &self,
+        db: DbNo,
+        path: &RecordPath,
+        each: &mut dyn FnMut(&str, BlobRow) -> bool,
+    ) -> Result<(), StorageError> {
+        super::blobs::list(
+            &self.txn.open_table(tables::BLOBS).doing(OPEN)?,
+            db,
+            path,
+            each,
+        )
+    }
+
+    /// The numbers of all blob files that rows refer to.
+    ///
+    /// # Errors
+    ///
+    /// A failing disk.
+    pub fn blob_files(&self) -> Result<std::collections::HashSet<u64>, StorageError> {
+        super::blobs::files(&self.txn.open_table(tables::BLOBS).doing(OPEN)?)
+    }
+}
+
+impl Read for Snapshot {
+    fn record(&self, db: DbNo, path: &RecordPath) -> Result<Option<Record>, StorageError> {
+        read::record(&self.txn.open_table(tables::RECORDS).doing(OPEN)?, db, path)
+    }
+
+    fn scan(
+        &self,
+        db: DbNo,
+        scan: &Scan,
+        each: &mut dyn FnMut(&str, u64, &[u8]) -> bool,
+    ) -> Result<(), StorageError> {
+        read::scan(
+            &self.txn.open_table(tables::RECORDS).doing(OPEN)?,
+            db,
+            scan,
+            each,
+        )
+    }
+
+    fn database(&self, id: &DbId) -> Result<Option<DbRow>, StorageError> {
+        read::database(&self.txn.open_table(tables::DATABASES).doing(OPEN)?, id)
+    }
+
+    fn databases(&self) -> Result<Vec<(DbId, DbRow)>, StorageError> {
+        read::databases(&self.txn.open_table(tables::DATABASES).doing(OPEN)?)
+    }
+
+    fn stats(&self, db: DbNo) -> Result<Stats, StorageError> {
+        read::stats(&self.txn.open_table(tables::STATS).doing(OPEN)?, db)
+    }
+
+    fn server_db(&self) -> Result<Option<DbId>, StorageError> {
+        read::server_db(&self.txn.open_table(tables::META).doing(OPEN)?)
+    }
+
+    fn indexes(&self, db: DbNo) -> Result<Vec<IndexRow>, StorageError> {
+        read::indexes(&self.txn.open_table(tables::INDEXES).doing(OPEN)?, db)
+    }
+
+    fn entries(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        reverse: bool,
+        each: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), StorageError> {
+        read::entries(
+            &self.txn.open_table(tables::ENTRIES).doing(OPEN)?,
+            from,
+            to,
+            reverse,
+            each,
+        )
+    }
+}

@@ -1,0 +1,324 @@
+//! The thread that turns many operations into few commits.
+//!
+//! While one commit waits for the disk, operations queue up; the next commit takes
+//! them all. A lone writer pays one fsync per operation, thirty-two share it.
+
+use super::StorageError;
+use super::blobs::BlobFiles;
+use super::changes::Hub;
+use super::engine::{Engine, Job, Outcome, Snapshot};
+use super::write::Tx;
+use crate::error::{AdbError, Chain};
+use crate::limits::Limits;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{RwLock, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Operations in one commit.
+const BATCH: usize = 512;
+/// Operations that may wait for the writer; the next ones wait for a place.
+const QUEUE: usize = 1024;
+/// How long compaction waits for readers to end.
+const COMPACT_WAIT: Duration = Duration::from_secs(10);
+
+/// Everything that ADB keeps, open. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    engine: Arc<Engine>,
+    blobs: Arc<BlobFiles>,
+    hub: Arc<Hub>,
+    queue: mpsc::Sender<Box<dyn Task>>,
+    // Readers hold it shared for as long as they hold a snapshot.
+    gate: Arc<RwLock<()>>,
+    failed: CancellationToken,
+}
+
+impl Store {
+    /// Opens the state in `folder` and starts the writer.
+    ///
+    /// # Errors
+    ///
+    /// A failing disk, another process that has the state open, a newer layout.
+    pub fn open(folder: &Path, cache_bytes: usize, limits: &Limits) -> Result<Self, StorageError> {
+        let file = |operation, path: &Path| {
+            let path = path.to_owned();
+            move |source| StorageError::File {
+                operation,
+                path,
+                source,
+            }
+        };
+        std::fs::create_dir_all(folder).map_err(file("make the folder", folder))?;
+        let engine = Arc::new(Engine::open(
+            &folder.join("adb.redb"),
+            cache_bytes,
+            limits.tombstones,
+        )?);
+        let blobs = Arc::new(BlobFiles::open(
+            &folder.join("blobs"),
+            &engine.snapshot()?.blob_files()?,
+        )?);
+        let hub = Arc::new(Hub::default());
+        let (queue, receiver) = mpsc::channel(QUEUE);
+        let failed = CancellationToken::new();
+        let writer = Writer {
+            engine: engine.clone(),
+            blobs: blobs.clone(),
+            hub: hub.clone(),
+        };
+        let guard = failed.clone();
+        std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || {
+                // Also when the thread panics: nobody may wait for a writer that is gone.
+                let failed = guard.drop_guard();
+                if writer.run(receiver) {
+                    failed.disarm();
+                }
+            })
+            .map_err(file("start the writer for", folder))?;
+        Ok(Self {
+            engine,
+            blobs,
+            hub,
+            queue,
+            gate: Arc::default(),
+            failed,
+        })
+    }
+
+    /// Lets `look` read the latest committed state.
+    ///
+    /// # Errors
+    ///
+    /// Those of `look`, and a failing disk.
+    pub async fn read<T, E: From<StorageError>>(
+        &self,
+        look: impl FnOnce(&Snapshot) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _open = self.gate.read().await;
+        look(&self.engine.snapshot()?)
+    }
+
+    /// As [`Store::read`], for a look that takes long: on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::read`].
+    pub async fn read_long<T: Send + 'static, E: From<StorageError> + Send + 'static>(
+        &self,
+        look: impl FnOnce(&Snapshot) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let open = self.gate.clone().read_owned().await;
+        let engine = self.engine.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let _open = open;
+            look(&engine.snapshot()?)
+        });
+        task.await
+            .unwrap_or_else(|_| Err(StorageError::Stopped.into()))
+    }
+
+    /// Runs `op` inside a commit. Returns when the commit is durable.
+    ///
+    /// `op` may run more than once, on different states: only its last result counts.
+    /// What an `op` changes that ends in an error is not kept.
+    ///
+    /// # Errors
+    ///
+    /// Those of `op`; [`AdbError::Storage`] when the disk fails: then nothing is stored.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        op: impl FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send + 'static,
+    ) -> Result<T, AdbError> {
+        let (sender, receiver) = oneshot::channel();
+        let task = Operation {
+            op,
+            result: None,
+            sender: Some(sender),
+        };
+        let stopped = || AdbError::Storage(StorageError::Stopped);
+        self.queue
+            .send(Box::new(task))
+            .await
+            .map_err(|_| stopped())?;
+        receiver.await.map_err(|_| stopped())?
+    }
+
+    /// Gives unused space back to the file system. Returns whether the file became smaller.
+    ///
+    /// Waits until nobody reads, and lets nobody read meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::InUse`] when long reads do not end in time; a failing disk.
+    pub async fn compact(&self) -> Result<bool, StorageError> {
+        let alone = tokio::time::timeout(COMPACT_WAIT, self.gate.clone().write_owned())
+            .await
+            .map_err(|_| StorageError::InUse)?;
+        let (sender, receiver) = oneshot::channel();
+        let task = Compaction {
+            sender: Some(sender),
+        };
+        self.queue
+            .send(Box::new(task))
+            .await
+            .map_err(|_| StorageError::Stopped)?;
+        let result = receiver.await.unwrap_or(Err(StorageError::Stopped));
+        drop(alone);
+        result
+    }
+
+    /// Blob files.
+    #[must_use]
+    pub fn blobs(&self) -> &Arc<BlobFiles> {
+        &self.blobs
+    }
+
+    /// Who waits for changes.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Frees blob files that never got a row.
+    pub fn free_blob(&self, no: u64) {
+        self.blobs.free(vec![no]);
+    }
+
+    /// Ends when the writer has failed: the process must be started again.
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
+    }
+}
+
+struct Writer {
+    engine: Arc<Engine>,
+    blobs: Arc<BlobFiles>,
+    hub: Arc<Hub>,
+}
+
+impl Writer {
+    /// Returns whether it ended because nobody is left who could ask.
+    fn run(self, mut queue: mpsc::Receiver<Box<dyn Task>>) -> bool {
+        let mut batch = Vec::new();
+        loop {
+            batch.clear();
+            if queue.blocking_recv_many(&mut batch, BATCH) == 0 {
+                return true;
+            }
+            let mut rest = batch.as_mut_slice();
+            while !rest.is_empty() {
+                // What needs the file for itself runs between two commits.
+                let together = rest
+                    .iter()
+                    .position(|task| task.needs_file())
+                    .unwrap_or(rest.len());
+                let (now, later) = rest.split_at_mut(together.max(1));
+                rest = later;
+                if together == 0 {
+                    now.iter_mut().for_each(|task| task.with_file(&self.engine));
+                } else if let Err(error) = self.commit(now) {
+                    tracing::error!(error = %Chain(&error), "commit failed, the process must start again");
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn commit(&self, tasks: &mut [Box<dyn Task>]) -> Result<(), StorageError> {
+        let mut jobs: Vec<&mut dyn Job> = tasks.iter_mut().map(|task| task.job()).collect();
+        let effects = self.engine.commit(&mut jobs);
+        let kept = effects.is_ok();
+        if let Ok(effects) = &effects {
+            self.hub.notify(&effects.changed);
+        }
+        tasks.iter_mut().for_each(|task| task.answer(kept));
+        self.blobs.free(effects?.freed_blobs);
+        Ok(())
+    }
+}
+
+/// What stands in the queue.
+trait Task: Send {
+    fn job(&mut self) -> &mut dyn Job;
+
+    /// Says how it went; `kept` is whether the commit succeeded.
+    fn answer(&mut self, kept: bool);
+
+    fn needs_file(&self) -> bool {
+        false
+    }
+
+    fn with_file(&mut self, _engine: &Engine) {}
+}
+
+struct Operation<T, F> {
+    op: F,
+    result: Option<Result<T, AdbError>>,
+    sender: Option<oneshot::Sender<Result<T, AdbError>>>,
+}
+
+impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send> Job for Operation<T, F> {
+    fn run(&mut self, tx: &mut Tx<'_>) -> Outcome {
+        let result = (self.op)(tx);
+        let outcome = match &result {
+            Ok(_) => Outcome::Done,
+            // A damaged row is this operation's trouble, a failing disk is everybody's.
+            Err(AdbError::Storage(StorageError::Damaged(_))) => Outcome::Refused,
+            Err(AdbError::Storage(_)) => Outcome::Broken,
+            Err(_) => Outcome::Refused,
+        };
+        self.result = Some(result);
+        outcome
+    }
+}
+
+impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send> Task for Operation<T, F> {
+    fn job(&mut self) -> &mut dyn Job {
+        self
+    }
+
+    fn answer(&mut self, kept: bool) {
+        let stopped = || Err(AdbError::Storage(StorageError::Stopped));
+        let result = match self.result.take() {
+            Some(Err(error)) => Err(error),
+            Some(Ok(value)) if kept => Ok(value),
+            _ => stopped(),
+        };
+        if let Some(sender) = self.sender.take() {
+            // The caller may be gone; the commit stands all the same.
+            let _ = sender.send(result);
+        }
+    }
+}
+
+struct Compaction {
+    sender: Option<oneshot::Sender<Result<bool, StorageError>>>,
+}
+
+impl Job for Compaction {
+    fn run(&mut self, _tx: &mut Tx<'_>) -> Outcome {
+        Outcome::Done
+    }
+}
+
+impl Task for Compaction {
+    fn job(&mut self) -> &mut dyn Job {
+        self
+    }
+
+    fn answer(&mut self, _kept: bool) {}
+
+    fn needs_file(&self) -> bool {
+        true
+    }
+
+    fn with_file(&mut self, engine: &Engine) {
+        if let Some(sender) = self.sender.take() {
+            let _ = sender.send(engine.compact());
+        }
+    }
+}
