@@ -1,0 +1,271 @@
+//! The command line as people type it. Parsing only: nothing here acts.
+
+pub(crate) mod apps;
+pub(crate) mod db;
+pub(crate) mod rewrite;
+pub(crate) mod users;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// The commands by what people want to do; a test checks that none is missing.
+const HELP_TEMPLATE: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+Apps:
+  install      Install an app from a git repository or a folder
+  uninstall    Remove an app and its data
+  update       Check for new releases and install them
+  ls           List the apps and services
+  status       Show how the box, or one service, is doing
+  get          Show everything about one service
+  cfg          Show or change a service's settings
+  start        Start services
+  stop         Stop services, until they are started again
+  restart      Stop services and start them again
+  logs         Show what a service printed
+
+Users:
+  users        List the users
+  mkuser       Create a user
+  moduser      Change a user's name, role or password
+  passwd       Change a user's password
+  deluser      Delete a user
+
+Data:
+  db           List, read, change, export and import databases
+
+Other:
+  completions  Print the completions for a shell
+  run          Run the host itself in this terminal
+  help         Print this message or the help of a command
+
+Options:
+{options}{after-help}";
+
+const AFTER_HELP: &str = "\
+Examples:
+  atek install https://github.com/atek-cloud/hello-world-node
+  atek install ./my-app --id notes --user alice --config.GREETING hello
+  atek status notes
+  atek logs notes -f --level warning
+  atek ls --json
+
+Exit codes:
+   0  done
+   1  failed; the reason is on standard error
+   2  the command line is not understood
+   3  no such service
+   4  the service is not running
+  69  the host cannot be reached
+
+The host itself is a systemd service: systemctl status atekd";
+
+/// Manages an Atek box: its apps, users and databases.
+#[derive(Debug, Parser)]
+#[command(
+    name = "atek",
+    version,
+    disable_version_flag = true,
+    max_term_width = 100,
+    help_template = HELP_TEMPLATE,
+    after_help = AFTER_HELP
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    /// Print the version
+    #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// How to reach the host and how to print; the same for every command.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Global {
+    /// Print the host's answer as JSON, for programs
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+
+    /// Print nothing but results and errors
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub(crate) quiet: bool,
+
+    /// Print without colours (as does the variable NO_COLOR)
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) no_color: bool,
+
+    /// Reach the host through this control socket [default: /run/atek/control.sock]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "ATEK_CONTROL_SOCKET",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) socket: Option<PathBuf>,
+
+    /// Reach a host by its URL, such as http://atek.local (with --token-file)
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        conflicts_with = "config_dir",
+        help_heading = "Global options"
+    )]
+    pub(crate) host: Option<String>,
+
+    /// Read the token for --host from this file
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Read the port and a system token from DIR/config.json
+    #[arg(
+        long = "configDir",
+        alias = "config-dir",
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
+    pub(crate) config_dir: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Install an app from a git repository or a folder
+    #[command(visible_alias = "add")]
+    Install(apps::Install),
+    /// Remove an app and its data
+    #[command(alias = "rm", alias = "remove")]
+    Uninstall(apps::Uninstall),
+    /// Check for new releases and install them
+    Update(apps::Update),
+    /// List the apps and services
+    #[command(alias = "list")]
+    Ls,
+    /// Show how the box, or one service, is doing
+    Status(apps::Status),
+    /// Show everything about one service
+    Get(apps::One),
+    /// Show or change a service's settings
+    #[command(alias = "configure")]
+    Cfg(apps::Cfg),
+    /// Start services
+    Start(apps::Some),
+    /// Stop services, until they are started again
+    Stop(apps::Some),
+    /// Stop services and start them again
+    Restart(apps::Some),
+    /// Show what a service printed
+    #[command(alias = "log")]
+    Logs(apps::Logs),
+    /// List the users
+    #[command(visible_alias = "lsuser")]
+    Users,
+    /// Create a user
+    Mkuser(users::Mkuser),
+    /// Change a user's name, role or password
+    Moduser(users::Moduser),
+    /// Change a user's password
+    Passwd(users::Passwd),
+    /// Delete a user
+    Deluser(users::Deluser),
+    /// List, read, change, export and import databases
+    #[command(subcommand)]
+    Db(db::Db),
+    /// Print the completions for a shell
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+    /// Run the host itself in this terminal
+    #[command(after_help = "\
+On an installed box systemd runs the host: systemctl status atekd.
+Use this for a host of your own, with --configDir for its state.")]
+    Run(Run),
+}
+
+/// `atek run`: flags for atekd. `--configDir` is among the global ones.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Listen on this TCP port
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Answer under this host name
+    #[arg(long)]
+    pub(crate) domain: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_overview_names_every_command_with_its_own_words() {
+        for command in Cli::command().get_subcommands() {
+            let about = command
+                .get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let line = format!("  {:<11}  {about}\n", command.get_name());
+            assert!(HELP_TEMPLATE.contains(&line), "missing in the help: {line}");
+        }
+    }
+
+    #[test]
+    fn the_originals_command_lines_are_understood() {
+        for line in [
+            "atek install https://example.org/app --user alice --id a --desiredVersion ^1 --config.KEY VAL",
+            "atek install /srv/app --user alice --version 1.2.3",
+            "atek uninstall a",
+            "atek update a",
+            "atek ls",
+            "atek get a",
+            "atek cfg a --id b --sourceUrl https://example.org/b --desiredVersion latest --config.PORT 80",
+            "atek start a",
+            "atek stop a",
+            "atek restart a",
+            "atek mkuser",
+            "atek moduser alice",
+            "atek deluser alice",
+            "atek ls --configDir /tmp/atek",
+            "atek run --port 4000 --domain example.org --configDir /tmp/atek",
+            "atek --port 4000 run",
+            "atek",
+        ] {
+            let args = rewrite::rewrite(line.split(' ').map(Into::into));
+            let parsed = Cli::try_parse_from(args);
+            let expected = line != "atek --port 4000 run";
+            assert_eq!(parsed.is_ok(), expected, "{line}: {:?}", parsed.err());
+        }
+    }
+
+    #[test]
+    fn ways_to_reach_the_host_that_contradict_each_other_are_refused() {
+        for line in [
+            "atek ls --host http://x --configDir /y",
+            "atek frobnicate",
+            "atek get",
+            "atek start",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Flags of the commands about users. A password is never an argument: arguments
+//! are visible to every process of the machine.
+
+use clap::{Args, ValueEnum};
+
+/// Where a new password comes from.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct PasswordFrom {
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mkuser {
+    /// The user's name, at least 3 characters; asked for when missing
+    pub(crate) name: Option<String>,
+    /// Make an administrator
+    #[arg(long)]
+    pub(crate) admin: bool,
+    #[command(flatten)]
+    pub(crate) password: PasswordFrom,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Without flags, asks for a new password.")]
+pub(crate) struct Moduser {
+    /// The user
+    pub(crate) name: String,
+    /// Ask for a new password
+    #[arg(long, conflicts_with = "password_stdin")]
+    pub(crate) password: bool,
+    #[command(flatten)]
+    pub(crate) from: PasswordFrom,
+    /// A new role
+    #[arg(long, value_enum)]
+    pub(crate) role: Option<RoleName>,
+    /// A new name
+    #[arg(long, value_name = "NEW_NAME")]
+    pub(crate) rename: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Passwd {
+    /// The user
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) from: PasswordFrom,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Deluser {
+    /// The user
+    pub(crate) name: String,
+    /// Do not ask back
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// A role, as people write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Their own apps and data
+    User,
+    /// Everything
+    Admin,
+}

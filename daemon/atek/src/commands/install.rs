@@ -1,0 +1,175 @@
+//! `atek install`: from a source to a running app, with the permissions that the person grants.
+
+use super::grants;
+use super::job::{self, Task};
+use crate::cli::apps::Install;
+use crate::error::Failure;
+use crate::host::Host;
+use crate::text::source::{Given, given, looks_like_a_host};
+use crate::text::table::{Tone, state_word};
+use crate::text::{clean, words};
+use atek_api::permission::Permissions;
+use atek_api::services::{ConfigureParams, InstallParams, ServiceInfo};
+use serde_json::Value;
+use std::io;
+use std::path::Path;
+
+/// What became of the permissions that the app asks for.
+enum Consent {
+    /// The person has not been asked: the package is not here yet.
+    Open,
+    /// Asked for and granted.
+    Given(Permissions),
+    /// Asked for and not granted.
+    Refused,
+}
+
+pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
+    let source_url = source_url(host, &args.source)?;
+    let consent = ask_before(host, &args, &source_url)?;
+    let params = InstallParams {
+        source_url,
+        id: args.id,
+        desired_version: args.desired_version,
+        user: args.user,
+        config: (!args.config.is_empty()).then(|| args.config.into_iter().collect()),
+        grant: match &consent {
+            Consent::Given(permissions) => Some(permissions.clone()),
+            Consent::Open | Consent::Refused => None,
+        },
+        port: None,
+    };
+    let task = Task {
+        method: "startInstall",
+        action: "install",
+        subject: &args.source,
+        is_service: false,
+    };
+    let mut result = job::run(host, task, (params,)).await?;
+    let mut info = read_info(&result)?;
+    let id = info.settings.id.to_string();
+    if !matches!(consent, Consent::Refused) && ask_after(host, &info, args.yes).await? {
+        // The record has changed since the job ended.
+        let (now, answer) = host.service("show", &id).await?;
+        info = now;
+        result = serde_json::from_str(answer.get()).map_err(|source| Failure::BadAnswer {
+            method: "get",
+            source,
+        })?;
+    }
+    if grants::missing(&info.settings).is_some() {
+        host.out.note(&format!(
+            "not everything is granted; grant it with: atek cfg {id} --grant"
+        ));
+    }
+    if host.out.json {
+        job::print_result(host, &result)
+    } else {
+        report(host, &info)
+    }
+}
+
+fn read_info(result: &Value) -> Result<ServiceInfo, Failure> {
+    serde_json::from_value(result.clone()).map_err(|source| Failure::BadAnswer {
+        method: "install",
+        source,
+    })
+}
+
+/// A folder of this machine tells what its app asks for before anything happens.
+fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Consent, Failure> {
+    let folder = url::Url::parse(source_url)
+        .ok()
+        .filter(|url| url.scheme() == "file" && host.is_local);
+    let Some(manifest) = folder
+        .and_then(|url| url.to_file_path().ok())
+        .and_then(|path| grants::of_folder(&path))
+    else {
+        return Ok(Consent::Open);
+    };
+    if manifest.permissions.is_empty() {
+        return Ok(Consent::Open);
+    }
+    let name = manifest.name.as_deref().unwrap_or(&args.source);
+    if args.yes || grants::ask(host, name, &manifest.permissions)? {
+        Ok(Consent::Given(manifest.permissions))
+    } else {
+        Ok(Consent::Refused)
+    }
+}
+
+/// An app from elsewhere is installed with nothing granted: what it asks for is
+/// known only when its package is here, and until somebody agrees it runs confined
+/// like any other. Tells whether anything was granted.
+async fn ask_after(host: &Host, info: &ServiceInfo, yes: bool) -> Result<bool, Failure> {
+    let settings = &info.settings;
+    let Some(missing) = grants::missing(settings) else {
+        return Ok(false);
+    };
+    let id = settings.id.as_str();
+    let name = settings.package.title.as_deref().unwrap_or(id);
+    if !yes && !grants::ask(host, name, &missing)? {
+        return Ok(false);
+    }
+    let change = ConfigureParams {
+        grant: Some(grants::asked(settings)),
+        ..ConfigureParams::default()
+    };
+    host.on_service("configure", (id, change), "grant this to", id)
+        .await?;
+    host.on_service("restart", (id,), "restart", id).await?;
+    Ok(true)
+}
+
+fn report(host: &Host, info: &ServiceInfo) -> Result<(), Failure> {
+    let settings = &info.settings;
+    let title = settings.package.title.as_deref().unwrap_or_default();
+    let mut text = format!(
+        "installed {}",
+        host.out.paint(Tone::Strong, settings.id.as_str())
+    );
+    if !title.is_empty() && title != settings.id.as_str() {
+        text.push_str(&format!(" ({})", clean::line(title)));
+    }
+    if settings.package.installed_version.is_some() {
+        text.push_str(&format!(" {}", words::version(settings)));
+    }
+    let state = state_word(info.state);
+    text.push_str(&format!(
+        ", {}",
+        host.out.paint(Tone::of(info.state), state)
+    ));
+    if let Some(reason) = &info.reason {
+        text.push_str(&format!(": {}", clean::line(reason)));
+    }
+    host.out.done(&text)
+}
+
+/// The source as the host takes it: a folder becomes a `file://` URL.
+pub(super) fn source_url(host: &Host, source: &str) -> Result<String, Failure> {
+    let path = match given(source) {
+        Given::Url(url) => return Ok(url.to_owned()),
+        Given::Path(path) => Path::new(path),
+    };
+    let absolute = if host.is_local {
+        std::fs::canonicalize(path)
+    } else {
+        std::path::absolute(path)
+    };
+    let absolute = absolute.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound if looks_like_a_host(source) => Failure::Usage(format!(
+            "there is no folder {source}; did you mean https://{source}?"
+        )),
+        _ => Failure::File {
+            action: "find the folder",
+            path: path.to_owned(),
+            source: error,
+        },
+    })?;
+    if host.is_local && !absolute.is_dir() {
+        return Err(Failure::Usage(format!("{source} is not a folder")));
+    }
+    url::Url::from_file_path(&absolute)
+        .map(String::from)
+        .map_err(|()| Failure::Usage(format!("{source} is not an absolute path")))
+}

@@ -1,0 +1,57 @@
+//! What each command does.
+
+mod cfg;
+mod db;
+mod get;
+mod grants;
+mod install;
+mod job;
+mod lifecycle;
+mod list;
+mod logs;
+mod offline;
+mod status;
+mod uninstall;
+mod update;
+mod users;
+
+use crate::cli::{Cli, Command};
+use crate::error::Failure;
+use crate::host::Host;
+use crate::out::Out;
+
+/// Does what the command line says.
+pub(crate) async fn run(cli: Cli, out: Out) -> Result<(), Failure> {
+    let Some(command) = cli.command else {
+        return offline::no_command();
+    };
+    match command {
+        Command::Completions { shell } => offline::completions(shell, &out),
+        Command::Run(flags) => offline::run_host(&cli.global, &flags),
+        command => online(command, &Host::new(&cli.global, out)?).await,
+    }
+}
+
+async fn online(command: Command, host: &Host) -> Result<(), Failure> {
+    match command {
+        Command::Install(args) => install::run(host, args).await,
+        Command::Uninstall(args) => uninstall::run(host, &args).await,
+        Command::Update(args) => update::run(host, args).await,
+        Command::Ls => list::run(host).await,
+        Command::Status(args) => status::run(host, &args).await,
+        Command::Get(args) => get::run(host, &args.id).await,
+        Command::Cfg(args) => cfg::run(host, args).await,
+        Command::Start(args) => lifecycle::run(host, lifecycle::Verb::Start, &args.ids).await,
+        Command::Stop(args) => lifecycle::run(host, lifecycle::Verb::Stop, &args.ids).await,
+        Command::Restart(args) => lifecycle::run(host, lifecycle::Verb::Restart, &args.ids).await,
+        Command::Logs(args) => logs::run(host, &args).await,
+        Command::Users => users::list(host).await,
+        Command::Mkuser(args) => users::create(host, args).await,
+        Command::Moduser(args) => users::change(host, args).await,
+        Command::Passwd(args) => users::passwd(host, &args).await,
+        Command::Deluser(args) => users::delete(host, &args).await,
+        Command::Db(command) => db::run(host, command).await,
+        // Handled before a host was looked for.
+        Command::Completions { .. } | Command::Run(_) => Ok(()),
+    }
+}

@@ -1,0 +1,153 @@
+//! `atek update`: look for new releases, and install them.
+
+use super::job::{self, Task};
+use super::lifecycle::all_or_several;
+use super::list::in_order;
+use crate::cli::apps::Update;
+use crate::error::Failure;
+use crate::host::{Host, read};
+use crate::text::clean;
+use crate::text::table::{Columns, Tone};
+use atek_api::services::{ServiceInfo, SourceType, UpdateCheck, UpdateDone};
+use serde_json::value::RawValue;
+
+const LOOK: &str = "look for an update of";
+const UPDATE: Task<'static> = Task {
+    method: "startUpdate",
+    action: "update",
+    subject: "",
+    is_service: true,
+};
+
+pub(super) async fn run(host: &Host, args: Update) -> Result<(), Failure> {
+    match args.id {
+        Some(id) if args.check => check_one(host, &id).await,
+        Some(id) => update_one(host, &id).await,
+        None => many(host, args.all && !args.check).await,
+    }
+}
+
+async fn check(host: &Host, id: &str) -> Result<(UpdateCheck, Box<RawValue>), Failure> {
+    let answer = host
+        .on_service("checkForPackageUpdates", (id,), LOOK, id)
+        .await?;
+    Ok((read("checkForPackageUpdates", &answer)?, answer))
+}
+
+async fn check_one(host: &Host, id: &str) -> Result<(), Failure> {
+    let (check, answer) = check(host, id).await?;
+    if host.out.json {
+        return host.out.print_json(&answer);
+    }
+    let (installed, latest) = (
+        clean::line(&check.installed_version),
+        clean::line(&check.latest_version),
+    );
+    let text = if check.has_update {
+        format!("{id} {installed} can be updated to {latest}: atek update {id}\n")
+    } else {
+        format!("{id} {installed} is up to date\n")
+    };
+    host.out.print(&text)
+}
+
+async fn update_one(host: &Host, id: &str) -> Result<(), Failure> {
+    let result = job::run(
+        host,
+        Task {
+            subject: id,
+            ..UPDATE
+        },
+        (id,),
+    )
+    .await?;
+    if host.out.json {
+        return job::print_result(host, &result);
+    }
+    let done: UpdateDone = serde_json::from_value(result).map_err(|source| Failure::BadAnswer {
+        method: "updatePackage",
+        source,
+    })?;
+    let (old, new) = (
+        clean::line(&done.old_version),
+        clean::line(&done.installed_version),
+    );
+    if old == new {
+        host.out.done(&format!("{id} {new} is up to date"))
+    } else {
+        host.out.done(&format!("updated {id} from {old} to {new}"))
+    }
+}
+
+/// Checks everything that comes from git; with `install`, updates what can be.
+async fn many(host: &Host, install: bool) -> Result<(), Failure> {
+    let mut list: Vec<ServiceInfo> = host.services().await?;
+    list.retain(|service| {
+        service.settings.package.source_type == SourceType::Git && !service.settings.id.is_core()
+    });
+    in_order(&mut list);
+    let mut failures = Vec::new();
+    let mut checks = Vec::new();
+    for service in &list {
+        let id = service.settings.id.as_str();
+        match check(host, id).await {
+            Ok((check, answer)) => checks.push((id, check, answer)),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if install {
+        for (id, check, _) in &checks {
+            if check.has_update
+                && let Err(failure) = update_one(host, id).await
+            {
+                failures.push(failure);
+            }
+        }
+        if failures.is_empty() && !checks.iter().any(|(_, check, _)| check.has_update) {
+            host.out.done("everything is up to date")?;
+        }
+    } else {
+        show(host, &checks)?;
+    }
+    // The failures are told one by one even if there is only one app.
+    let total = list.len().max(2);
+    all_or_several(host, failures, total)
+}
+
+type Checked<'a> = (&'a str, UpdateCheck, Box<RawValue>);
+
+fn show(host: &Host, checks: &[Checked<'_>]) -> Result<(), Failure> {
+    if host.out.json {
+        let by_id: std::collections::BTreeMap<_, _> =
+            checks.iter().map(|(id, _, answer)| (*id, answer)).collect();
+        let object =
+            serde_json::value::to_raw_value(&by_id).map_err(|source| Failure::BadAnswer {
+                method: "checkForPackageUpdates",
+                source,
+            })?;
+        return host.out.print_json(&object);
+    }
+    if checks.is_empty() {
+        return host.out.done("no app comes from a git repository");
+    }
+    let mut table = Columns::new(host.out.look(), &["ID", "INSTALLED", "LATEST", "UPDATE"]);
+    for (id, check, _) in checks {
+        let (word, tone) = if check.has_update {
+            ("yes", Tone::Good)
+        } else {
+            ("no", Tone::Dim)
+        };
+        table.row([
+            (*id, Tone::Strong),
+            (&clean::line(&check.installed_version), Tone::Plain),
+            (&clean::line(&check.latest_version), Tone::Plain),
+            (word, tone),
+        ]);
+    }
+    host.out.print(&table.render())?;
+    if checks.iter().any(|(_, check, _)| check.has_update) {
+        host.out
+            .note("install the new releases with: atek update --all");
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Telling folders from URLs.
+
+/// What a person gave as a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Given<'a> {
+    /// A URL, for the host to judge.
+    Url(&'a str),
+    /// A path of this machine.
+    Path(&'a str),
+}
+
+/// A text with a scheme is a URL; everything else is a path.
+pub(crate) fn given(text: &str) -> Given<'_> {
+    match text.split_once("://") {
+        Some((scheme, _))
+            if scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                && scheme
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) =>
+        {
+            Given::Url(text)
+        }
+        _ => Given::Path(text),
+    }
+}
+
+/// What somebody who typed a host name without a scheme may have meant.
+pub(crate) fn looks_like_a_host(path: &str) -> bool {
+    let first = path.split('/').next().unwrap_or_default();
+    !first.starts_with('.') && first.contains('.') && path.contains('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_with_a_scheme_is_a_url() {
+        for (text, expected) in [
+            (
+                "https://example.org/app",
+                Given::Url("https://example.org/app"),
+            ),
+            ("file:///srv/app", Given::Url("file:///srv/app")),
+            (
+                "git+file:///srv/app.git",
+                Given::Url("git+file:///srv/app.git"),
+            ),
+            ("/srv/app", Given::Path("/srv/app")),
+            ("./app", Given::Path("./app")),
+            ("app", Given::Path("app")),
+            ("../a://b", Given::Path("../a://b")),
+        ] {
+            assert_eq!(given(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_url_without_its_scheme_is_noticed() {
+        for (path, expected) in [
+            ("github.com/a/b", true),
+            ("./app", false),
+            ("../x/y", false),
+            ("app", false),
+            ("/srv/a.b/c", false),
+        ] {
+            assert_eq!(looks_like_a_host(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Aligned columns without boxes, and the colours of states.
+
+use atek_api::services::State;
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+
+/// Narrower terminals break a table's lines themselves.
+const MIN_WIDTH: u16 = 40;
+
+/// How something stands out, where colours are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As everything else.
+    Plain,
+    /// All is well.
+    Good,
+    /// Worth a look.
+    Warn,
+    /// Something is broken.
+    Bad,
+    /// Of less interest.
+    Dim,
+    /// A heading or a name.
+    Strong,
+}
+
+impl Tone {
+    /// The tone of a service's state.
+    pub(crate) fn of(state: State) -> Self {
+        match state {
+            State::Running => Tone::Good,
+            State::Starting | State::Restarting | State::Unavailable => Tone::Warn,
+            State::Failed => Tone::Bad,
+            State::Stopped | State::Sleeping => Tone::Dim,
+        }
+    }
+
+    /// `text` in this tone, for a terminal.
+    pub(crate) fn paint(self, text: &str, colour: bool) -> String {
+        let code = match self {
+            _ if !colour => return text.to_owned(),
+            Tone::Plain => return text.to_owned(),
+            Tone::Good => "32",
+            Tone::Warn => "33",
+            Tone::Bad => "1;31",
+            Tone::Dim => "2",
+            Tone::Strong => "1",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+/// The word for a state, as the API spells it.
+pub(crate) fn state_word(state: State) -> &'static str {
+    match state {
+        State::Stopped => "stopped",
+        State::Starting => "starting",
+        State::Running => "running",
+        State::Restarting => "restarting",
+        State::Failed => "failed",
+        State::Sleeping => "sleeping",
+        State::Unavailable => "unavailable",
+    }
+}
+
+/// How a table fits the place where it is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    /// Whether to use colours.
+    pub(crate) colour: bool,
+    /// Whether to wrap long cells at the terminal's edge.
+    pub(crate) wrap: bool,
+}
+
+/// Rows of cells under a heading.
+pub(crate) struct Columns {
+    table: Table,
+    colour: bool,
+}
+
+impl Columns {
+    /// A table with these headings; those that start with `>` are of numbers.
+    pub(crate) fn new(look: Look, headings: &[&str]) -> Self {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).force_no_tty();
+        if look.colour {
+            table.enforce_styling();
+            table.style_text_only();
+        }
+        if look.wrap
+            && let Some(width) = terminal_width()
+        {
+            table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(width);
+        }
+        let mut columns = Self {
+            table,
+            colour: look.colour,
+        };
+        columns.table.set_header(headings.iter().map(|heading| {
+            columns_cell(heading.trim_start_matches('>'), Tone::Strong, look.colour)
+        }));
+        for (index, heading) in headings.iter().enumerate() {
+            if let Some(column) = columns.table.column_mut(index) {
+                column.set_padding((0, 2));
+                if heading.starts_with('>') {
+                    column.set_cell_alignment(CellAlignment::Right);
+                }
+            }
+        }
+        columns
+    }
+
+    /// Adds a row.
+    pub(crate) fn row<'a>(&mut self, cells: impl IntoIterator<Item = (&'a str, Tone)>) {
+        let colour = self.colour;
+        self.table.add_row(
+            cells
+                .into_iter()
+                .map(|(text, tone)| columns_cell(text, tone, colour)),
+        );
+    }
+
+    /// The lines, without spaces at their ends.
+    pub(crate) fn render(&self) -> String {
+        let mut text: String = self
+            .table
+            .lines()
+            .map(|line| line.trim_end().to_owned() + "\n")
+            .collect();
+        if text.ends_with("\n\n") {
+            text.pop();
+        }
+        text
+    }
+}
+
+fn columns_cell(text: &str, tone: Tone, colour: bool) -> Cell {
+    // An empty cell keeps its place only if it has something in it.
+    let cell = Cell::new(if text.is_empty() { "-" } else { text });
+    if !colour {
+        return cell;
+    }
+    match tone {
+        Tone::Plain => cell,
+        Tone::Good => cell.fg(Color::DarkGreen),
+        Tone::Warn => cell.fg(Color::DarkYellow),
+        Tone::Bad => cell.fg(Color::DarkRed).add_attribute(Attribute::Bold),
+        Tone::Dim => cell.add_attribute(Attribute::Dim),
+        Tone::Strong => cell.add_attribute(Attribute::Bold),
+    }
+}
+
+/// Columns of the terminal; none when it does not say, or says something that no table fits in.
+fn terminal_width() -> Option<u16> {
+    // The table type asks the terminal of standard output itself.
+    Table::new().width().filter(|width| *width >= MIN_WIDTH)
+}
+
+/// `name: value` lines with the names aligned to the right, as `systemctl status` has them.
+pub(crate) fn fields(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.iter()
+        .map(|(name, value)| format!("{name:>width$}: {value}\n"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Look = Look {
+        colour: false,
+        wrap: false,
+    };
+
+    #[test]
+    fn columns_are_aligned_without_boxes_or_trailing_spaces() {
+        let mut columns = Columns::new(PLAIN, &["ID", "STATE", ">MEMORY", "REASON"]);
+        columns.row([
+            ("rss", Tone::Strong),
+            ("running", Tone::Good),
+            ("12.3M", Tone::Plain),
+            ("", Tone::Dim),
+        ]);
+        columns.row([
+            ("lonestar", Tone::Strong),
+            ("failed", Tone::Bad),
+            ("8M", Tone::Plain),
+            ("oom-kill", Tone::Dim),
+        ]);
+        assert_eq!(
+            columns.render(),
+            "ID        STATE    MEMORY  REASON\n\
+             rss       running   12.3M  -\n\
+             lonestar  failed       8M  oom-kill\n"
+        );
+    }
+
+    #[test]
+    fn wide_characters_keep_the_columns_aligned() {
+        let mut columns = Columns::new(PLAIN, &["NAME", "X"]);
+        columns.row([("日本", Tone::Plain), ("1", Tone::Plain)]);
+        columns.row([("abcd", Tone::Plain), ("2", Tone::Plain)]);
+        assert_eq!(columns.render(), "NAME  X\n日本  1\nabcd  2\n");
+    }
+
+    #[test]
+    fn colours_appear_only_where_they_are_wanted() {
+        assert_eq!(Tone::Bad.paint("x", false), "x");
+        assert_eq!(Tone::Bad.paint("x", true), "\x1b[1;31mx\x1b[0m");
+        let mut columns = Columns::new(
+            Look {
+                colour: true,
+                wrap: false,
+            },
+            &["A"],
+        );
+        columns.row([("x", Tone::Good)]);
+        assert!(columns.render().contains("\x1b["), "{:?}", columns.render());
+    }
+
+    #[test]
+    fn fields_are_aligned_at_the_colon() {
+        assert_eq!(
+            fields(&[("State", "running".to_owned()), ("PID", "7".to_owned())]),
+            "State: running\n  PID: 7\n"
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! Installing, with the permissions that an app asks for.
+
+use crate::fake::{FakeHost, SERVICES};
+use crate::run::{arg, atek, command, spawn, wait};
+use crate::sample::{asking_service, service};
+use serde_json::{Value, json};
+
+/// A host on which an installation ends in this service.
+fn installing(result: Value) -> FakeHost {
+    let host = FakeHost::new();
+    host.result(SERVICES, "startInstall", json!({ "job": "j1" }));
+    host.lines(
+        "/_atek/jobs/j1",
+        &[
+            json!({ "event": "progress", "phase": "fetch", "message": "receiving objects", "percent": 10 }),
+            json!({ "event": "progress", "phase": "fetch", "message": "receiving objects", "percent": 90 }),
+            json!({ "event": "progress", "phase": "build", "message": "npm \u{1b}[31mci" }),
+            json!({ "event": "done", "result": result }),
+        ],
+    );
+    host
+}
+
+#[test]
+fn an_app_is_installed_from_git_with_all_the_originals_flags() {
+    let host = installing(service("rss", "running"));
+    let args = "install https://example.org/rss --id rss --desiredVersion ^1 --user alice --config.KEY VAL --config A=1";
+    let done = atek(&host, &args.split(' ').collect::<Vec<_>>());
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert_eq!(done.stdout, "installed rss (An App) v1.2.0, running\n");
+    assert_eq!(done.stderr, "fetch: receiving objects\nbuild: npm ci\n");
+    assert_eq!(
+        host.calls_of("startInstall"),
+        [json!([{
+            "sourceUrl": "https://example.org/rss",
+            "id": "rss",
+            "desiredVersion": "^1",
+            "user": "alice",
+            "config": { "A": "1", "KEY": "VAL" }
+        }])]
+    );
+}
+
+#[test]
+fn json_is_the_installed_service_and_nothing_else() {
+    let host = installing(service("rss", "running"));
+    let text = atek(&host, &["install", "https://example.org/rss", "--json"]).ok();
+    assert_eq!(text, format!("{}\n", service("rss", "running")));
+}
+
+#[test]
+fn a_folder_becomes_a_file_url() {
+    let host = installing(service("app", "running"));
+    let folder = host.folder().join("my app");
+    std::fs::create_dir(&folder).unwrap();
+    let real = std::fs::canonicalize(&folder).unwrap();
+    atek(&host, &["-q", "install", arg(&folder)]).ok();
+    let done = {
+        let mut relative = command(&["-q", "install", "./my app"]);
+        relative
+            .current_dir(host.folder())
+            .env("ATEK_CONTROL_SOCKET", host.socket());
+        wait(spawn(&mut relative))
+    };
+    done.ok();
+    let url = format!("file://{}", real.display()).replace(' ', "%20");
+    assert_eq!(
+        host.calls_of("startInstall"),
+        [json!([{ "sourceUrl": url }]), json!([{ "sourceUrl": url }])]
+    );
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_from_a_forgotten_scheme() {
+    let host = FakeHost::new();
+    let error = atek(&host, &["install", "github.com/a/b"]).failed(2);
+    assert_eq!(
+        error,
+        "error: there is no folder github.com/a/b; did you mean https://github.com/a/b?\n"
+    );
+    let error = atek(&host, &["install", "./nowhere"]).failed(1);
+    assert_eq!(
+        error,
+        "error: cannot find the folder ./nowhere: No such file or directory (os error 2)\n"
+    );
+    let error = atek(&host, &["install", "/etc/passwd"]).failed(2);
+    assert_eq!(error, "error: /etc/passwd is not a folder\n");
+    assert!(host.calls().is_empty());
+}
+
+#[test]
+fn what_an_app_asks_for_is_not_granted_without_somebody_to_ask() {
+    let host = installing(asking_service("rss", false));
+    let done = atek(&host, &["install", "https://example.org/rss"]);
+    assert_eq!(
+        (done.code, done.stdout.as_str()),
+        (Some(0), "installed rss (An App) v1.2.0, running\n")
+    );
+    assert_eq!(
+        done.stderr,
+        "fetch: receiving objects\nbuild: npm ci\n\
+         An App asks to:\n  - connect to feeds.example.org\n\
+         there is nobody to ask, so this is not granted\n\
+         not everything is granted; grant it with: atek cfg rss --grant\n"
+    );
+    assert!(host.calls_of("configure").is_empty());
+}
+
+#[test]
+fn yes_grants_what_the_app_asks_for_and_restarts_it() {
+    let host = installing(asking_service("rss", false));
+    host.result(SERVICES, "configure", Value::Null)
+        .result(SERVICES, "restart", Value::Null)
+        .result(SERVICES, "get", asking_service("rss", true));
+    let text = atek(
+        &host,
+        &["install", "https://example.org/rss", "--yes", "--json"],
+    )
+    .ok();
+    assert_eq!(text, format!("{}\n", asking_service("rss", true)));
+    let grant = json!({ "network": { "hosts": ["feeds.example.org"] } });
+    assert_eq!(
+        host.calls_of("configure"),
+        [json!(["rss", { "grant": grant }])]
+    );
+    assert_eq!(host.calls_of("restart"), [json!(["rss"])]);
+}
+
+#[test]
+fn a_folder_tells_what_it_asks_for_before_it_is_installed() {
+    let host = installing(asking_service("rss", true));
+    let folder = host.folder().join("rss");
+    std::fs::create_dir(&folder).unwrap();
+    let grant = json!({ "network": { "hosts": ["feeds.example.org"] } });
+    let manifest = json!({ "name": "An App", "permissions": grant });
+    std::fs::write(folder.join("atek.json"), manifest.to_string()).unwrap();
+    atek(&host, &["-q", "install", arg(&folder), "--grant"]).ok();
+    let call = &host.calls_of("startInstall")[0];
+    assert_eq!(call[0]["grant"], grant);
+    // All was granted at once: nothing is left to configure.
+    assert!(host.calls_of("configure").is_empty());
+}
+
+#[test]
+fn a_failed_installation_tells_why_in_the_jobs_words() {
+    let host = FakeHost::new();
+    host.result(SERVICES, "startInstall", json!({ "job": "j 1" }));
+    let message = "No release (git tag) has been set for https://example.org/rss";
+    host.lines(
+        "/_atek/jobs/j+1",
+        &[json!({ "event": "failed", "error": { "code": -32003, "message": message } })],
+    );
+    let error = atek(&host, &["install", "https://example.org/rss"]).failed(1);
+    assert_eq!(
+        error,
+        format!("error: cannot install https://example.org/rss: {message}\n")
+    );
+}
+
+#[test]
+fn a_refused_installation_is_not_taken_for_a_missing_service() {
+    let host = FakeHost::new();
+    host.error(SERVICES, "startInstall", -32003, "Not authorized");
+    let error = atek(&host, &["install", "https://example.org/rss"]).failed(1);
+    assert_eq!(
+        error,
+        "error: cannot install https://example.org/rss: Not authorized\n"
+    );
+}
+
+#[test]
+fn a_host_that_goes_away_during_an_installation_is_noticed() {
+    let host = FakeHost::new();
+    host.result(SERVICES, "startInstall", json!({ "job": "j1" }));
+    host.lines(
+        "/_atek/jobs/j1",
+        &[json!({ "event": "progress", "phase": "fetch", "message": "x" })],
+    );
+    let done = atek(&host, &["-q", "install", "https://example.org/rss"]);
+    assert_eq!(done.code, Some(1));
+    assert_eq!(
+        done.stderr,
+        "error: cannot install https://example.org/rss: the host stopped telling about it, see: atek ls; journalctl -u atekd\n"
+    );
+}

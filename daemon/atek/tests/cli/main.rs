@@ -1,0 +1,16 @@
+//! The program as people run it, against a host that says what the test wants.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod apps;
+mod db;
+mod fake;
+mod install;
+mod logs;
+mod offline;
+mod reach;
+mod run;
+mod sample;
+mod status;
+mod terminal;
+mod users;
