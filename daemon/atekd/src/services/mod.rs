@@ -18,7 +18,7 @@
 
 mod adopt;
 mod configure;
-mod core;
+mod builtin;
 mod definition;
 mod effects;
 mod error;
@@ -38,7 +38,7 @@ mod update;
 mod waiters;
 
 pub use configure::Reconfigured;
-pub use core::core_key;
+pub use builtin::core_key;
 pub use error::{
     ConfigureError, CoreFailure, FolderError, InstallError, Refused, ShuttingDown, StartError,
     StopError, UninstallError, UpdateError,
@@ -100,14 +100,14 @@ struct Inner {
     attach: Attach,
     locks: locks::Locks,
     supervisor: supervisor::Handle,
-    core: Vec<core::Core>,
+    core: Vec<builtin::Core>,
 }
 
 impl Services {
     /// Reads the core services' packages and spawns the tasks. Nothing is started yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let core = core::resolve(&parts.core, &parts.layout);
+        let core = builtin::resolve(&parts.core, &parts.layout);
         let attach = Attach::new(parts.passed, parts.listeners);
         let supervisor = supervisor::spawn(supervisor::Parts {
             core: core.clone(),

@@ -1,1 +1,237 @@
-//! Being written.
+//! What atekd asks of `atek-spawnd`: the client of `cloud.atek.Spawn1`.
+//!
+//! atek-spawnd is started by the bus at the first call and ends when it is idle, so a
+//! call may take a moment longer than its work. Every call is tried again once when the
+//! bus lost the helper in between, except the two that begin something.
+
+mod error;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::SpawnError;
+
+use crate::systemd::Bus;
+use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::spec::{JobId, PackageSpec, PackageVersion, START_TIMEOUT, STOP_TIMEOUT, ServiceSpec};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+use zbus::Fd;
+
+/// `cloud.atek.Spawn1`.
+#[zbus::proxy(
+    interface = "cloud.atek.Spawn1",
+    default_service = "cloud.atek.Spawn1",
+    default_path = "/cloud/atek/Spawn1"
+)]
+trait Spawn1 {
+    fn start_service(&self, spec: &str) -> zbus::Result<String>;
+    fn stop_service(&self, id: &str, timeout_ms: u64) -> zbus::Result<()>;
+    fn reset_failed(&self, id: &str) -> zbus::Result<()>;
+    fn wipe_state(&self, key: &str) -> zbus::Result<()>;
+    fn run_package(&self, job: &str, request: &str, channel: Fd<'_>) -> zbus::Result<String>;
+    fn commit_package(&self, job: &str, key: &str, version: &str) -> zbus::Result<()>;
+    fn drop_package(&self, job: &str) -> zbus::Result<()>;
+    fn remove_package(&self, key: &str) -> zbus::Result<()>;
+    fn set_current(&self, key: &str, version: &str) -> zbus::Result<()>;
+}
+
+/// What a quick call may take, with the start of the helper.
+const QUICK: Duration = Duration::from_secs(20);
+/// What moving or removing a package of many files on a slow card may take.
+const FILES: Duration = Duration::from_secs(300);
+/// A start job ends at the latest with the unit's own limit.
+const START: Duration = START_TIMEOUT.saturating_add(QUICK);
+/// SIGKILL follows the unit's own limit.
+const STOP: Duration = STOP_TIMEOUT.saturating_add(QUICK);
+
+/// The way to atek-spawnd. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Spawn {
+    bus: Bus,
+}
+
+impl Spawn {
+    /// The helper on this bus.
+    #[must_use]
+    pub fn new(bus: Bus) -> Self {
+        Self { bus }
+    }
+
+    /// Starts a service's unit and waits for its start job.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::Job`] when the job did not end in `done`; the unit may then exist, and
+    /// its own state says more. Otherwise the unit was not created.
+    pub async fn start_service(&self, spec: &ServiceSpec) -> Result<(), SpawnError> {
+        let operation = format!("start {}", spec.id);
+        let text = serde_json::to_string(spec)
+            .map_err(|source| SpawnError::Express { operation: operation.clone(), source })?;
+        let result = self
+            .call(&operation, START, async |proxy| proxy.start_service(&text).await)
+            .await?;
+        if result == "done" { Ok(()) } else { Err(SpawnError::Job { operation, result }) }
+    }
+
+    /// Stops a service's unit; harmless when there is none. Returns when it is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn stop_service(&self, id: &ServiceId) -> Result<(), SpawnError> {
+        let millis = u64::try_from(STOP.as_millis()).unwrap_or(u64::MAX);
+        self.call_again(&format!("stop {id}"), STOP + QUICK, async |proxy| {
+            proxy.stop_service(id.as_str(), millis).await
+        })
+        .await
+        .or_else(SpawnError::none_is_fine)
+    }
+
+    /// Lets systemd forget that a service's unit failed; harmless when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn reset_failed(&self, id: &ServiceId) -> Result<(), SpawnError> {
+        self.call_again(&format!("reset {id}"), QUICK, async |proxy| {
+            proxy.reset_failed(id.as_str()).await
+        })
+        .await
+        .or_else(SpawnError::none_is_fine)
+    }
+
+    /// Removes the state of a service; harmless when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]; refused while its unit is loaded.
+    pub async fn wipe_state(&self, key: &ServiceKey) -> Result<(), SpawnError> {
+        self.call_again(&format!("remove the state of {key}"), FILES, async |proxy| {
+            proxy.wipe_state(key.as_str()).await
+        })
+        .await
+        .or_else(SpawnError::none_is_fine)
+    }
+
+    /// Starts a package job whose standard input and output are `channel`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn run_package(
+        &self,
+        job: &JobId,
+        spec: &PackageSpec,
+        channel: OwnedFd,
+    ) -> Result<(), SpawnError> {
+        let operation = format!("run package job {job}");
+        let text = serde_json::to_string(spec)
+            .map_err(|source| SpawnError::Express { operation: operation.clone(), source })?;
+        self.call(&operation, QUICK, async |proxy| {
+            proxy.run_package(job.as_str(), &text, Fd::from(&channel)).await
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Makes the package that a job has built the version `version` of `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]; refused when the version exists.
+    pub async fn commit_package(
+        &self,
+        job: &JobId,
+        key: &ServiceKey,
+        version: &PackageVersion,
+    ) -> Result<(), SpawnError> {
+        self.call(&format!("put {key} {version} in place"), FILES, async |proxy| {
+            proxy.commit_package(job.as_str(), key.as_str(), version.as_str()).await
+        })
+        .await
+    }
+
+    /// Ends a package job and removes what it built; harmless when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn drop_package(&self, job: &JobId) -> Result<(), SpawnError> {
+        self.call_again(&format!("clear package job {job}"), FILES, async |proxy| {
+            proxy.drop_package(job.as_str()).await
+        })
+        .await
+        .or_else(SpawnError::none_is_fine)
+    }
+
+    /// Removes every version of a service's package; harmless when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn remove_package(&self, key: &ServiceKey) -> Result<(), SpawnError> {
+        self.call_again(&format!("remove the package of {key}"), FILES, async |proxy| {
+            proxy.remove_package(key.as_str()).await
+        })
+        .await
+        .or_else(SpawnError::none_is_fine)
+    }
+
+    /// Points the link `current` of a service's package at a version.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn set_current(
+        &self,
+        key: &ServiceKey,
+        version: &PackageVersion,
+    ) -> Result<(), SpawnError> {
+        self.call_again(&format!("make {version} the version of {key}"), QUICK, async |proxy| {
+            proxy.set_current(key.as_str(), version.as_str()).await
+        })
+        .await
+    }
+
+    async fn call<T>(
+        &self,
+        operation: &str,
+        patience: Duration,
+        call: impl AsyncFn(Spawn1Proxy<'static>) -> zbus::Result<T>,
+    ) -> Result<T, SpawnError> {
+        let ask = async {
+            let connection = self.bus.connection().await?;
+            // The helper has no properties worth a cache, and ends when it is idle.
+            let proxy = Spawn1Proxy::builder(&connection)
+                .cache_properties(zbus::proxy::CacheProperties::No)
+                .build()
+                .await?;
+            call(proxy).await
+        };
+        match tokio::time::timeout(patience, ask).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(SpawnError::of(operation, error)),
+            Err(_) => Err(SpawnError::Timeout {
+                operation: operation.to_owned(),
+                waited_secs: patience.as_secs(),
+            }),
+        }
+    }
+
+    /// For what may be done twice.
+    async fn call_again<T>(
+        &self,
+        operation: &str,
+        patience: Duration,
+        call: impl AsyncFn(Spawn1Proxy<'static>) -> zbus::Result<T>,
+    ) -> Result<T, SpawnError> {
+        match self.call(operation, patience, &call).await {
+            Err(error) if error.is_transient() => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                self.call(operation, patience, &call).await
+            }
+            outcome => outcome,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! One hand-over: read the message and its descriptors, check them, keep them, answer.
+
+use super::accept::tcp_listener;
+use super::run_files::RunFileError;
+use super::{Attach, passed};
+use crate::gateway::Listener;
+use atek_api::ids::ServiceKey;
+use atek_api::spec::{AttachError, AttachNetwork, AttachRequest};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::net::IpAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
+use subtle::ConstantTimeEq as _;
+use tokio::io::{AsyncWriteExt as _, Interest};
+use tokio::net::UnixStream;
+
+/// IPv4 and IPv6.
+const MAX_LISTENERS: usize = 2;
+
+/// Why listeners were not taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("cannot read the attach message")]
+    Read(#[source] io::Error),
+    #[error(transparent)]
+    Message(#[from] AttachError),
+    #[error("service {0} is not expected to start")]
+    NotExpected(ServiceKey),
+    #[error("service {0} gave a wrong token")]
+    WrongToken(ServiceKey),
+    #[error("service {0} says that it is in another network namespace than it was put into")]
+    WrongNetwork(ServiceKey),
+    #[error("service {0} attached something else than its listeners")]
+    NotListeners(ServiceKey),
+    #[error(transparent)]
+    Files(#[from] RunFileError),
+    #[error("cannot keep the listeners of {key} over a restart")]
+    Store {
+        key: ServiceKey,
+        #[source]
+        source: io::Error,
+    },
+}
+
+pub(super) async fn run(attach: &Attach, mut stream: UnixStream) -> Result<(), Refusal> {
+    let outcome = take(attach, &stream).await;
+    let answer = match &outcome {
+        Ok(()) => AttachRequest::ACCEPTED,
+        // It may have been us; without an answer the service tries again.
+        Err(Refusal::Read(_) | Refusal::Store { .. } | Refusal::Files(_)) => return outcome,
+        Err(_) => AttachRequest::REFUSED,
+    };
+    // A service that went away meanwhile is seen by its unit.
+    let _ = stream.write_all(&[answer]).await;
+    outcome
+}
+
+async fn take(attach: &Attach, stream: &UnixStream) -> Result<(), Refusal> {
+    let (text, descriptors) = read(stream).await?;
+    let request = AttachRequest::decode(&text)?;
+    let key = &request.key;
+    let expected = attach.inner.files.token(key)?.ok_or(Refusal::NotExpected(key.clone()))?;
+    let given = request.token.expose().as_bytes();
+    if !bool::from(expected.expose().as_bytes().ct_eq(given)) {
+        return Err(Refusal::WrongToken(key.clone()));
+    }
+    let private_network = request.network == AttachNetwork::Private;
+    if attach.with(key, |held| held.private_network).is_some_and(|told| told != private_network) {
+        return Err(Refusal::WrongNetwork(key.clone()));
+    }
+    let listeners = check(&descriptors, request.port).ok_or(Refusal::NotListeners(key.clone()))?;
+    keep(attach, key, &descriptors).await?;
+    let listeners = listeners.into_iter().map(Listener::Tcp).collect();
+    attach.with(key, |held| held.stored.clear());
+    attach.hand_over(key, private_network, listeners).await;
+    tracing::debug!(%key, "attached");
+    Ok(())
+}
+
+/// Hands the descriptors to systemd, in place of those of an earlier start, and waits
+/// until it has them.
+async fn keep(attach: &Attach, key: &ServiceKey, descriptors: &[OwnedFd]) -> Result<(), Refusal> {
+    let notify = &attach.inner.notify;
+    let names = passed::stored_names(key);
+    for name in &names {
+        notify.forget(name);
+    }
+    for (name, descriptor) in names.iter().zip(descriptors) {
+        notify.store(name, descriptor.as_fd());
+    }
+    notify.barrier().await.map_err(|source| Refusal::Store { key: key.clone(), source })
+}
+
+/// Listening TCP sockets on the loopback at `port`, IPv4 first; `None` for anything else.
+fn check(descriptors: &[OwnedFd], port: u16) -> Option<Vec<tokio::net::TcpListener>> {
+    let listeners: Vec<_> = descriptors
+        .iter()
+        .map(|descriptor| tcp_listener(descriptor.try_clone().ok()?).ok())
+        .collect::<Option<_>>()?;
+    let addresses: Vec<_> =
+        listeners.iter().map(|listener| listener.local_addr().ok()).collect::<Option<_>>()?;
+    let right = match addresses.as_slice() {
+        [v4] => v4.is_ipv4(),
+        [v4, v6] => v4.is_ipv4() && v6.is_ipv6(),
+        _ => false,
+    };
+    let here = |ip: IpAddr| ip.is_loopback();
+    let all = addresses.iter().all(|address| here(address.ip()) && address.port() == port);
+    (right && all).then_some(listeners)
+}
+
+/// The message's text, and what came with it.
+async fn read(stream: &UnixStream) -> Result<(Vec<u8>, Vec<OwnedFd>), Refusal> {
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut descriptors = Vec::new();
+    loop {
+        let wanted = match bytes.first_chunk::<4>() {
+            None => 4,
+            Some(prefix) => 4 + AttachRequest::text_length(*prefix)?,
+        };
+        if bytes.len() == wanted && wanted > 4 {
+            bytes.drain(..4);
+            return Ok((bytes, descriptors));
+        }
+        let mut buffer = vec![0; wanted - bytes.len()];
+        let length = stream
+            .async_io(Interest::READABLE, || receive(stream, &mut buffer, &mut descriptors))
+            .await
+            .map_err(Refusal::Read)?;
+        if length == 0 {
+            return Err(Refusal::Read(io::ErrorKind::UnexpectedEof.into()));
+        }
+        bytes.extend_from_slice(&buffer[..length]);
+    }
+}
+
+fn receive(
+    stream: &UnixStream,
+    buffer: &mut [u8],
+    descriptors: &mut Vec<OwnedFd>,
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut into = [IoSliceMut::new(buffer)];
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+    let received = rustix::net::recvmsg(stream, &mut into, &mut control, flags)?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(owned) = message {
+            descriptors.extend(owned);
+        }
+    }
+    if descriptors.len() > MAX_LISTENERS {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(received.bytes)
+}

@@ -1,0 +1,130 @@
+//! Files in `/run/atek`: a token and a socket folder for each service that may run.
+
+use crate::fsutil::{self, WriteError};
+use crate::random::{self, RandomError};
+use atek_api::ids::ServiceKey;
+use atek_api::secret::Secret;
+use atek_api::spec::paths::APPS_GROUP;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use tokio::net::UnixListener;
+
+/// Why a file of a service is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFileError {
+    /// A step failed.
+    #[error("cannot {step} {}", path.display())]
+    Io {
+        /// What was to be done.
+        step: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The token cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// There is no token.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+}
+
+/// The two folders.
+#[derive(Debug)]
+pub(super) struct RunFiles {
+    tokens: PathBuf,
+    host: PathBuf,
+    /// The group of the services; none on a machine where Atek is not installed.
+    apps: Option<u32>,
+}
+
+impl RunFiles {
+    pub(super) fn new(run: PathBuf) -> Self {
+        let apps = nix::unistd::Group::from_name(APPS_GROUP).ok().flatten();
+        Self {
+            tokens: run.join("tokens"),
+            host: run.join("host"),
+            apps: apps.map(|group| group.gid.as_raw()),
+        }
+    }
+
+    pub(super) fn new_token(&self, key: &ServiceKey) -> Result<Secret, RunFileError> {
+        let token = random::hex::<32>()?;
+        make_folder(&self.tokens, 0o700)?;
+        let path = self.tokens.join(key.as_str());
+        fsutil::write_atomic(&path, token.expose().as_bytes(), 0o600)?;
+        Ok(token)
+    }
+
+    /// The token that the service's present start was given.
+    pub(super) fn token(&self, key: &ServiceKey) -> Result<Option<Secret>, RunFileError> {
+        let path = self.tokens.join(key.as_str());
+        match fs::read_to_string(&path) {
+            Ok(text) if !text.is_empty() => Ok(Some(Secret::new(text))),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(RunFileError::Io { step: "read", path, source }),
+        }
+    }
+
+    /// Makes the service's socket anew. Its folder is what a running unit has bound, so
+    /// the folder stays and only the file in it is replaced.
+    pub(super) fn open_socket(&self, key: &ServiceKey) -> Result<UnixListener, RunFileError> {
+        make_folder(&self.host, 0o755)?;
+        let folder = self.host.join(key.as_str());
+        make_folder(&folder, 0o750)?;
+        let failed = |step, path: &Path| {
+            let path = path.to_owned();
+            move |source| RunFileError::Io { step, path, source }
+        };
+        chown(&folder, None, self.apps).map_err(failed("give to the services", &folder))?;
+        let path = folder.join("host.sock");
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("replace", &path)(error));
+            }
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path).map_err(failed("listen on", &path))?;
+        chown(&path, None, self.apps).map_err(failed("give to the services", &path))?;
+        fs::set_permissions(&path, Permissions::from_mode(0o660))
+            .map_err(failed("open to the services", &path))?;
+        Ok(listener)
+    }
+
+    /// Removes both; what cannot be removed is swept at the next start.
+    pub(super) fn remove(&self, key: &ServiceKey) {
+        let gone = [
+            fs::remove_file(self.tokens.join(key.as_str())),
+            fs::remove_file(self.host.join(key.as_str()).join("host.sock")),
+            fs::remove_dir(self.host.join(key.as_str())),
+        ];
+        for error in gone.into_iter().filter_map(Result::err) {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(%key, %error, "left something of a service in /run/atek");
+            }
+        }
+    }
+
+    pub(super) fn keys(&self) -> Vec<ServiceKey> {
+        [&self.tokens, &self.host]
+            .into_iter()
+            .filter_map(|folder| fs::read_dir(folder).ok())
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .collect()
+    }
+}
+
+fn make_folder(path: &Path, mode: u32) -> Result<(), RunFileError> {
+    match DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(RunFileError::Io { step: "make", path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,146 @@
+//! Hand-overs over a real socket, played by the test.
+
+use super::*;
+use atek_api::spec::{AttachNetwork, AttachRequest};
+use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
+use std::io::{IoSlice, Read as _};
+use std::net::TcpListener as StdTcpListener;
+use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
+
+struct Host {
+    folder: tempfile::TempDir,
+    attach: Attach,
+    changes: mpsc::Receiver<ListenerChange>,
+}
+
+fn host() -> Host {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = StdUnixListener::bind(folder.path().join("attach.sock")).unwrap();
+    let (gateway, changes) = mpsc::channel(16);
+    let passed = Passed::of(vec![("attach".to_owned(), socket.into())]);
+    let attach = Attach::new(passed, folder.path().to_owned(), Peers::Anybody, gateway);
+    Host { folder, attach, changes }
+}
+
+impl Host {
+    /// Sends a message with descriptors; the byte that comes back, if one does.
+    async fn send(&self, message: Vec<u8>, descriptors: Vec<RawFd>) -> Option<u8> {
+        let path = self.folder.path().join("attach.sock");
+        tokio::task::spawn_blocking(move || {
+            let mut stream = StdUnixStream::connect(path).unwrap();
+            let rights = [ControlMessage::ScmRights(&descriptors)];
+            let rights = if descriptors.is_empty() { &[][..] } else { &rights };
+            let text = [IoSlice::new(&message)];
+            sendmsg::<UnixAddr>(stream.as_raw_fd(), &text, rights, MsgFlags::empty(), None).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut answer = [0];
+            stream.read_exact(&mut answer).ok().map(|()| answer[0])
+        })
+        .await
+        .unwrap()
+    }
+}
+
+fn key() -> ServiceKey {
+    "k1".parse().unwrap()
+}
+
+fn listener() -> (StdTcpListener, u16) {
+    let listener = StdTcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+fn message(token: &Secret, port: u16, network: AttachNetwork) -> Vec<u8> {
+    AttachRequest { key: key(), token: token.clone(), port, network }.encode().unwrap()
+}
+
+#[tokio::test]
+async fn a_service_with_its_token_hands_its_listener_to_the_gateway() {
+    let mut host = host();
+    let token = host.attach.prepare(&key(), true).await.unwrap();
+    assert!(matches!(host.changes.recv().await, Some(ListenerChange::Unix { .. })));
+    let (listener, port) = listener();
+    let text = message(&token, port, AttachNetwork::Private);
+    let answer = host.send(text, vec![listener.as_raw_fd()]).await;
+    assert_eq!(answer, Some(AttachRequest::ACCEPTED));
+    assert!(host.attach.is_attached(&key()));
+    let Some(ListenerChange::Tcp { private_network: true, listeners, .. }) = host.changes.recv().await
+    else {
+        panic!("no listeners")
+    };
+    let [Listener::Tcp(taken)] = listeners.as_slice() else { panic!("{listeners:?}") };
+    assert_eq!(taken.local_addr().unwrap().port(), port);
+}
+
+#[tokio::test]
+async fn what_is_not_a_services_own_listener_is_refused() {
+    let host = host();
+    let token = host.attach.prepare(&key(), true).await.unwrap();
+    let (listener, port) = listener();
+    let listening = listener.as_raw_fd();
+    let connected = StdUnixStream::pair().unwrap().0;
+    let outside = StdTcpListener::bind("0.0.0.0:0").unwrap();
+    let outside_port = outside.local_addr().unwrap().port();
+    let private = AttachNetwork::Private;
+    for (what, text, descriptors) in [
+        ("wrong token", message(&Secret::new("0".repeat(64)), port, private), vec![listening]),
+        ("empty token", message(&Secret::new(""), port, private), vec![listening]),
+        ("wrong network", message(&token, port, AttachNetwork::Shared), vec![listening]),
+        ("no listener", message(&token, port, private), vec![]),
+        ("wrong port", message(&token, port ^ 1, private), vec![listening]),
+        ("no listening socket", message(&token, port, private), vec![connected.as_raw_fd()]),
+        ("IPv4 twice", message(&token, port, private), vec![listening, listening]),
+        ("on all addresses", message(&token, outside_port, private), vec![outside.as_raw_fd()]),
+        ("not JSON", vec![0, 0, 0, 1, b'x'], vec![listening]),
+        ("too long", vec![255, 0, 0, 0], vec![listening]),
+    ] {
+        assert_eq!(host.send(text, descriptors).await, Some(AttachRequest::REFUSED), "{what}");
+        assert!(!host.attach.is_attached(&key()), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_service_cannot_come_back_with_its_old_token() {
+    let host = host();
+    let token = host.attach.prepare(&key(), true).await.unwrap();
+    host.attach.close(&key()).await;
+    let (listener, port) = listener();
+    let text = message(&token, port, AttachNetwork::Private);
+    let answer = host.send(text, vec![listener.as_raw_fd()]).await;
+    assert_eq!(answer, Some(AttachRequest::REFUSED));
+    assert!(host.attach.known().is_empty());
+}
+
+#[tokio::test]
+async fn a_restarted_host_gives_the_stored_listener_back_and_knows_the_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gateway, mut changes) = mpsc::channel(16);
+    let first =
+        Attach::new(Passed::default(), folder.path().to_owned(), Peers::Anybody, gateway.clone());
+    let token = first.prepare(&key(), true).await.unwrap();
+    let (listener, port) = listener();
+
+    let stored = Passed::of(vec![("listen-k1-4".to_owned(), listener.into())]);
+    let second = Attach::new(stored, folder.path().to_owned(), Peers::Anybody, gateway);
+    assert!(!second.is_attached(&key()));
+    assert_eq!(second.adopt(&key(), true).await.unwrap(), Some(token));
+    assert!(second.is_attached(&key()));
+    let told: Vec<_> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
+    let ports: Vec<_> = told
+        .iter()
+        .filter_map(|change| match change {
+            ListenerChange::Tcp { listeners, .. } => Some(listeners),
+            _ => None,
+        })
+        .flatten()
+        .map(|listener| match listener {
+            Listener::Tcp(listener) => listener.local_addr().unwrap().port(),
+            Listener::Unix(_) => 0,
+        })
+        .collect();
+    assert_eq!(ports, [port]);
+    // The socket file is a new one, in the folder that the running unit has bound.
+    assert!(StdUnixStream::connect(folder.path().join("host/k1/host.sock")).is_ok());
+}

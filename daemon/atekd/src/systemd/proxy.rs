@@ -1,0 +1,39 @@
+//! The part of systemd's D-Bus interface that Atek uses, and no more. Nothing here
+//! creates or changes a unit: atekd may not, and `atek-spawnd` has its own.
+
+use zbus::OwnedObjectPath;
+
+/// A row of `ListUnits`.
+pub(super) type UnitRow = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    OwnedObjectPath,
+    u32,
+    String,
+    OwnedObjectPath,
+);
+
+/// `org.freedesktop.systemd1.Manager`.
+#[zbus::proxy(
+    interface = "org.freedesktop.systemd1.Manager",
+    default_service = "org.freedesktop.systemd1",
+    default_path = "/org/freedesktop/systemd1"
+)]
+pub(super) trait Manager {
+    /// Asks the manager to emit signals to this connection.
+    fn subscribe(&self) -> zbus::Result<()>;
+
+    /// The loaded units with a name that matches.
+    fn list_units_by_patterns(
+        &self,
+        states: &[&str],
+        patterns: &[&str],
+    ) -> zbus::Result<Vec<UnitRow>>;
+
+    /// The object of a loaded unit.
+    fn get_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
+}

@@ -1,0 +1,356 @@
+//! The watcher: one session is one connection to the bus.
+
+use super::bus::Bus;
+use super::proxy::ManagerProxy;
+use super::unit::{Properties, UnitView, service_of};
+use super::{PATTERN, PATIENCE, SERVICE, UNIT, get_all};
+use atek_api::ids::ServiceId;
+use futures_util::StreamExt as _;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use zbus::message::Type;
+use zbus::names::OwnedUniqueName;
+use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant};
+
+/// Delay before the bus is tried again; doubles up to [`MAX_DELAY`].
+const FIRST_DELAY: Duration = Duration::from_millis(20);
+const MAX_DELAY: Duration = Duration::from_secs(1);
+/// Signals that may wait: a daemon-reload sends three for every unit of the system.
+const SIGNALS: usize = 16 * 1024;
+/// Everything of systemd is below this.
+const ROOT: &str = "/org/freedesktop/systemd1";
+
+/// What the watcher sees.
+#[derive(Debug)]
+pub enum UnitEvent {
+    /// All units that there are; any other is gone.
+    All(Vec<UnitView>),
+    /// A unit came or changed.
+    Changed(UnitView),
+    /// A unit is gone; what was last seen of it.
+    Gone(UnitView),
+    /// The bus is lost: nothing is known until the next `All`.
+    Lost,
+    /// Everything before this has been seen; tell whoever waits.
+    Synced(oneshot::Sender<()>),
+}
+
+/// Nobody listens any more.
+struct Unheard;
+
+/// Why a session ended.
+enum End {
+    Unheard,
+    Bus(zbus::Error),
+    /// The stream of signals ended, or systemd did not answer.
+    Silent,
+}
+
+impl From<zbus::Error> for End {
+    fn from(error: zbus::Error) -> Self {
+        Self::Bus(error)
+    }
+}
+
+impl From<Unheard> for End {
+    fn from(_: Unheard) -> Self {
+        Self::Unheard
+    }
+}
+
+pub(super) async fn run(
+    bus: Bus,
+    events: mpsc::Sender<UnitEvent>,
+    mut syncs: mpsc::Receiver<oneshot::Sender<()>>,
+) {
+    let mut delay = FIRST_DELAY;
+    loop {
+        let began = tokio::time::Instant::now();
+        match session(&bus, &events, &mut syncs).await {
+            Ok(never) => match never {},
+            Err(End::Unheard) => return,
+            Err(End::Bus(error)) => tracing::warn!(%error, "lost the bus"),
+            Err(End::Silent) => tracing::warn!("lost systemd's signals"),
+        }
+        if events.send(UnitEvent::Lost).await.is_err() {
+            return;
+        }
+        if began.elapsed() > MAX_DELAY {
+            delay = FIRST_DELAY;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = events.closed() => return,
+        }
+        delay = (delay * 2).min(MAX_DELAY);
+    }
+}
+
+/// What a task that asked systemd something brings back.
+enum Answer {
+    /// All units with their properties.
+    Listed(Option<OwnedUniqueName>, Vec<(OwnedObjectPath, ServiceId, Properties)>),
+    /// The properties of one unit.
+    Read(OwnedObjectPath, ServiceId, Box<Properties>),
+    /// One that is not there any more.
+    Vanished,
+    Pong(oneshot::Sender<()>),
+}
+
+async fn session(
+    bus: &Bus,
+    events: &mpsc::Sender<UnitEvent>,
+    syncs: &mut mpsc::Receiver<oneshot::Sender<()>>,
+) -> Result<std::convert::Infallible, End> {
+    let connection = bus.open().await?;
+    let rule = MatchRule::builder()
+        .msg_type(Type::Signal)
+        .path_namespace(ROOT)
+        .build()?;
+    let mut signals =
+        MessageStream::for_match_rule(rule, &connection, SIGNALS.try_into().ok()).await?;
+    let mut watcher = Watcher {
+        connection: connection.clone(),
+        owner: None,
+        units: HashMap::new(),
+        reloading: false,
+        asked: JoinSet::new(),
+        events,
+    };
+    ManagerProxy::new(&connection).await?.subscribe().await?;
+    watcher.list();
+    loop {
+        // In this order: what was signalled before an answer is seen before it.
+        tokio::select! {
+            biased;
+            () = events.closed() => return Err(End::Unheard),
+            signal = signals.next() => match signal {
+                Some(signal) => watcher.signal(&signal?).await?,
+                None => return Err(End::Silent),
+            },
+            Some(answer) = watcher.asked.join_next() => match answer {
+                Ok(Ok(answer)) => watcher.answer(answer).await?,
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(End::Silent),
+            },
+            Some(done) = syncs.recv() => watcher.ping(done),
+        }
+    }
+}
+
+struct Watcher<'e> {
+    connection: Connection,
+    /// Who systemd is on the bus: others may send signals, too.
+    owner: Option<OwnedUniqueName>,
+    units: HashMap<OwnedObjectPath, (ServiceId, Properties)>,
+    /// Between the two `Reloading` signals systemd removes and adds every unit.
+    reloading: bool,
+    asked: JoinSet<Result<Answer, End>>,
+    events: &'e mpsc::Sender<UnitEvent>,
+}
+
+impl Watcher<'_> {
+    fn ask(
+        &mut self,
+        question: impl Future<Output = Result<Answer, End>> + Send + 'static,
+    ) {
+        self.asked.spawn(async move {
+            tokio::time::timeout(PATIENCE, question).await.unwrap_or(Err(End::Silent))
+        });
+    }
+
+    fn list(&mut self) {
+        let connection = self.connection.clone();
+        self.ask(async move { list(&connection).await });
+    }
+
+    fn ping(&mut self, done: oneshot::Sender<()>) {
+        let connection = self.connection.clone();
+        self.ask(async move {
+            connection
+                .call_method(
+                    Some("org.freedesktop.systemd1"),
+                    ROOT,
+                    Some("org.freedesktop.DBus.Peer"),
+                    "Ping",
+                    &(),
+                )
+                .await?;
+            Ok(Answer::Pong(done))
+        });
+    }
+
+    async fn signal(&mut self, message: &Message) -> Result<(), End> {
+        let header = message.header();
+        if header.sender().map(|name| name.to_owned().into()) != self.owner {
+            // Before the first list; from somebody who plays systemd; or systemd came back
+            // under another name.
+            if self.owner.is_some() && self.asked.is_empty() {
+                self.list();
+            }
+            return Ok(());
+        }
+        let member = header.member().map_or("", |member| member.as_str());
+        match member {
+            "Reloading" => {
+                self.reloading = message.body().deserialize()?;
+                if !self.reloading {
+                    self.list();
+                }
+            }
+            _ if self.reloading => {}
+            "UnitNew" => {
+                let body = message.body();
+                let (name, path): (&str, OwnedObjectPath) = body.deserialize()?;
+                if let Some(id) = service_of(name) {
+                    let connection = self.connection.clone();
+                    self.ask(async move { Ok(read(&connection, path, id).await) });
+                }
+            }
+            "UnitRemoved" => {
+                let body = message.body();
+                let (_, path): (&str, OwnedObjectPath) = body.deserialize()?;
+                if let Some((id, last)) = self.units.remove(&path) {
+                    self.tell(UnitEvent::Gone(last.view(&id))).await?;
+                }
+            }
+            "PropertiesChanged" => {
+                let path = header.path().map(|path| OwnedObjectPath::from(path.to_owned()));
+                if let Some((id, known)) = path.and_then(|path| self.units.get_mut(&path)) {
+                    let body = message.body();
+                    let (interface, changed, _): (
+                        &str,
+                        HashMap<String, OwnedVariant>,
+                        Vec<String>,
+                    ) = body.deserialize()?;
+                    known.merge(&changed);
+                    // systemd sends the service's properties first, then the unit's state.
+                    if interface == UNIT {
+                        let view = known.view(id);
+                        self.tell(UnitEvent::Changed(view)).await?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, answer: Answer) -> Result<(), Unheard> {
+        match answer {
+            // Made of what was between the two signals; the next list is under way.
+            Answer::Listed(..) if self.reloading => Ok(()),
+            Answer::Listed(owner, units) => {
+                self.owner = owner;
+                let views = units.iter().map(|(_, id, known)| known.view(id)).collect();
+                self.units =
+                    units.into_iter().map(|(path, id, known)| (path, (id, known))).collect();
+                self.tell(UnitEvent::All(views)).await
+            }
+            Answer::Read(path, id, known) if !self.reloading => {
+                let view = known.view(&id);
+                self.units.insert(path, (id, *known));
+                self.tell(UnitEvent::Changed(view)).await
+            }
+            Answer::Read(..) | Answer::Vanished => Ok(()),
+            Answer::Pong(done) => self.tell(UnitEvent::Synced(done)).await,
+        }
+    }
+
+    async fn tell(&self, event: UnitEvent) -> Result<(), Unheard> {
+        self.events.send(event).await.map_err(|_| Unheard)
+    }
+}
+
+async fn list(connection: &Connection) -> Result<Answer, End> {
+    let owner = owner(connection).await?;
+    let manager = ManagerProxy::new(connection).await?;
+    let rows = manager.list_units_by_patterns(&[], &[PATTERN]).await?;
+    let reads = rows.into_iter().filter_map(|row| {
+        let id = service_of(&row.0)?;
+        Some(read(connection, row.6, id))
+    });
+    let units = futures_util::stream::iter(reads)
+        .buffer_unordered(16)
+        .filter_map(|answer| async {
+            match answer {
+                Answer::Read(path, id, known) => Some((path, id, *known)),
+                _ => None,
+            }
+        })
+        .collect()
+        .await;
+    Ok(Answer::Listed(owner, units))
+}
+
+/// A unit that is gone when it is read is no error.
+async fn read(connection: &Connection, path: OwnedObjectPath, id: ServiceId) -> Answer {
+    let mut known = Properties::default();
+    for interface in [SERVICE, UNIT] {
+        match get_all(connection, &path, interface).await {
+            Ok(all) => known.merge(&all),
+            Err(_) => return Answer::Vanished,
+        }
+    }
+    Answer::Read(path, id, Box::new(known))
+}
+
+/// Who systemd is on the bus; `None` where there is no bus in between.
+async fn owner(connection: &Connection) -> Result<Option<OwnedUniqueName>, End> {
+    if !connection.is_bus() {
+        return Ok(None);
+    }
+    let reply = connection
+        .call_method(
+            Some("org.freedesktop.DBus"),
+            "/org/freedesktop/DBus",
+            Some("org.freedesktop.DBus"),
+            "GetNameOwner",
+            &("org.freedesktop.systemd1",),
+        )
+        .await?;
+    Ok(Some(reply.body().deserialize()?))
+}
+
+impl Properties {
+    /// Takes over what is in `changed`; unknown names and types are left alone.
+    fn merge(&mut self, changed: &HashMap<String, OwnedVariant>) {
+        fn take<'v, T>(changed: &'v HashMap<String, OwnedVariant>, name: &str, into: &mut T)
+        where
+            T: TryFrom<&'v OwnedVariant>,
+        {
+            if let Some(value) = changed.get(name)
+                && let Ok(value) = T::try_from(value)
+            {
+                *into = value;
+            }
+        }
+        let text = |name: &str, into: &mut String| {
+            if let Some(value) = changed.get(name)
+                && let Ok(value) = <&str>::try_from(value)
+            {
+                value.clone_into(into);
+            }
+        };
+        text("ActiveState", &mut self.active);
+        text("SubState", &mut self.sub);
+        text("Result", &mut self.result);
+        take(changed, "ExecMainCode", &mut self.exec_code);
+        take(changed, "ExecMainStatus", &mut self.exec_status);
+        take(changed, "MainPID", &mut self.main_pid);
+        take(changed, "NRestarts", &mut self.restarts);
+        take(changed, "StateChangeTimestamp", &mut self.since_usec);
+        if let Some(value) = changed.get("InvocationID")
+            && let Ok(value) = value.try_clone()
+            && let Ok(bytes) = Vec::<u8>::try_from(value)
+        {
+            self.invocation = bytes.iter().fold(String::new(), |mut text, byte| {
+                use std::fmt::Write as _;
+                let _ = write!(text, "{byte:02x}");
+                text
+            });
+        }
+    }
+}
