@@ -1,1 +1,92 @@
-fn main() {}
+//! The privileged launcher of Atek.
+//!
+//! atekd decides, and has no privilege; this program has some, and decides nothing. It
+//! turns a validated [`atek_api::spec::ServiceSpec`] into a transient unit of
+//! systemd, and does the few things with files that need root: taking over a built
+//! package, wiping a service's state. It listens on no network, parses nothing but
+//! its own requests, follows no link that somebody else made, and exits when idle.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`service`] | the D-Bus interface, one method for each request |
+//! | [`properties`] | a spec as a property list; pure |
+//! | [`manager`] | systemd: start, stop, wait for the job |
+//! | [`packages`], [`state`], [`credentials`] | what is done with files |
+//! | [`files`] | how: from opened folders, never through a link |
+//! | [`layout`] | where, and for which users |
+//! | [`activity`] | when nobody needs it any more |
+#![forbid(unsafe_code)]
+
+mod activity;
+mod credentials;
+mod error;
+mod files;
+mod layout;
+mod manager;
+mod packages;
+mod properties;
+mod service;
+mod state;
+
+use activity::Activity;
+use anyhow::Context as _;
+use std::time::Duration;
+
+/// Exit after so long without a call. The next one starts the program again.
+const IDLE: Duration = Duration::from_secs(30);
+/// Calls that were on their way when the name was given up arrive within this time.
+const LATE_CALLS: Duration = Duration::from_millis(200);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .without_time()
+        .with_target(false)
+        .with_ansi(false)
+        .init();
+    let layout = layout::Layout::of_this_system()?;
+    let connection = zbus::Connection::system()
+        .await
+        .context("cannot connect to the system bus")?;
+    let systemd = manager::Systemd::connect(&connection)
+        .await
+        .context("cannot talk to systemd")?;
+
+    let activity = Activity::new();
+    let spawn = service::Spawn::new(systemd, layout, activity.clone());
+    connection
+        .object_server()
+        .at(service::PATH, spawn)
+        .await
+        .context("cannot serve the object")?;
+    connection
+        .request_name(service::NAME)
+        .await
+        .context("cannot take the bus name")?;
+
+    activity.idle_for(IDLE).await;
+    // The order matters: systemd must start a new process for a call that comes after
+    // the name is free, and not believe that this one will serve it.
+    sd_notify("STOPPING=1").context("cannot tell systemd about the end")?;
+    connection
+        .release_name(service::NAME)
+        .await
+        .context("cannot give up the bus name")?;
+    activity.idle_for(LATE_CALLS).await;
+    Ok(())
+}
+
+/// Tells systemd about this process's state, if it runs as a unit.
+fn sd_notify(state: &str) -> std::io::Result<()> {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        return Ok(());
+    };
+    let address = match path.as_encoded_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        _ => SocketAddr::from_pathname(&path)?,
+    };
+    UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address)?;
+    Ok(())
+}

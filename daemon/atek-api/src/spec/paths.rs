@@ -42,6 +42,8 @@ pub const TOKEN_CREDENTIAL: &str = "token";
 pub const CONFIG_CREDENTIAL: &str = "config";
 /// The group that lets atekd reach the services' sockets.
 pub const APPS_GROUP: &str = "atek-apps";
+/// The user that atekd runs as.
+pub const HOST_USER: &str = "atek";
 /// The user that builds packages.
 pub const BUILD_USER: &str = "atek-build";
 

@@ -1,0 +1,108 @@
+//! The files that systemd, as root, opens for a service and hands it.
+//!
+//! They stand where only root writes. If systemd opened a file of atekd's folder
+//! instead, then whoever takes atekd over could put a link to any file there.
+
+use crate::files::{FileError, Folder};
+use crate::layout::Layout;
+use atek_api::ids::ServiceKey;
+use atek_api::spec::ServiceSpec;
+use atek_api::spec::paths::{CONFIG_CREDENTIAL, TOKEN_CREDENTIAL};
+use std::io::Read as _;
+
+const MAX_TOKEN_BYTES: u64 = 512;
+
+/// Why the credentials cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CredentialError {
+    #[error("there is no token for service {0}")]
+    NoToken(ServiceKey),
+    #[error("the token of service {0} is not a small file that only the host writes")]
+    OddToken(ServiceKey),
+    #[error("cannot read the token of service {0}")]
+    ReadToken(ServiceKey, #[source] std::io::Error),
+    #[error("cannot write the configuration as JSON")]
+    Encode(#[source] serde_json::Error),
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Writes a copy of the token that atekd left, and the configuration.
+pub(crate) fn write(layout: &Layout, spec: &ServiceSpec) -> Result<(), CredentialError> {
+    let token = read_token(layout, &spec.key)?;
+    let config = serde_json::to_vec(&spec.env).map_err(CredentialError::Encode)?;
+    let folder =
+        Folder::open(&layout.credentials)?.child_or_new(spec.key.as_str().as_ref(), 0o700)?;
+    folder.write_private(TOKEN_CREDENTIAL.as_ref(), &token)?;
+    folder.write_private(CONFIG_CREDENTIAL.as_ref(), &config)?;
+    Ok(())
+}
+
+fn read_token(layout: &Layout, key: &ServiceKey) -> Result<Vec<u8>, CredentialError> {
+    let file = match Folder::open(&layout.tokens)?.open_file(key.as_str().as_ref()) {
+        Err(error) if error.is_missing() => return Err(CredentialError::NoToken(key.clone())),
+        opened => opened?,
+    };
+    let failed = |source| CredentialError::ReadToken(key.clone(), source);
+    let about = file.metadata().map_err(failed)?;
+    let is_atekds = {
+        use std::os::unix::fs::MetadataExt as _;
+        about.is_file() && about.uid() == layout.host.uid.as_raw() && about.nlink() == 1
+    };
+    if !is_atekds || about.len() > MAX_TOKEN_BYTES {
+        return Err(CredentialError::OddToken(key.clone()));
+    }
+    let mut token = Vec::new();
+    file.take(MAX_TOKEN_BYTES)
+        .read_to_end(&mut token)
+        .map_err(failed)?;
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::tests::temporary;
+    use crate::properties::tests::spec;
+    use std::fs;
+
+    #[test]
+    fn a_token_is_copied_and_a_link_to_another_file_is_not() {
+        let (_folder, layout) = temporary();
+        let mut spec = spec();
+        spec.env.insert("PASSWORD".to_owned(), "hunter2".to_owned());
+        let token = layout.tokens.join(spec.key.as_str());
+        assert!(matches!(
+            write(&layout, &spec),
+            Err(CredentialError::NoToken(_))
+        ));
+        fs::write(&token, "t0ken").unwrap();
+        write(&layout, &spec).unwrap();
+        let folder = layout.credentials.join(spec.key.as_str());
+        assert_eq!(fs::read(folder.join("token")).unwrap(), b"t0ken");
+        assert_eq!(
+            fs::read(folder.join("config")).unwrap(),
+            br#"{"PASSWORD":"hunter2"}"#
+        );
+
+        let shadow = layout.runtime.join("shadow");
+        fs::rename(&token, &shadow).unwrap();
+        std::os::unix::fs::symlink(&shadow, &token).unwrap();
+        assert!(matches!(
+            write(&layout, &spec),
+            Err(CredentialError::File(_))
+        ));
+        fs::remove_file(&token).unwrap();
+        fs::hard_link(&shadow, &token).unwrap();
+        assert!(matches!(
+            write(&layout, &spec),
+            Err(CredentialError::OddToken(_))
+        ));
+        fs::remove_file(&token).unwrap();
+        fs::write(&token, vec![b'x'; 600]).unwrap();
+        assert!(matches!(
+            write(&layout, &spec),
+            Err(CredentialError::OddToken(_))
+        ));
+    }
+}

@@ -1,0 +1,286 @@
+//! Files of people we do not trust, handled without ever following a link of theirs.
+//!
+//! Everything works from an opened folder ([`Folder`]) and names in it; a path is
+//! only there for messages. So nobody can swap a folder for a link between a check
+//! and the step that relied on it.
+
+mod remove;
+mod seal;
+
+pub(crate) use remove::remove_tree;
+pub(crate) use seal::{Ownership, SealError, seal_tree};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag};
+use nix::sys::stat::{FileStat, Mode, SFlag};
+use nix::unistd::{Gid, Uid, UnlinkatFlags};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// An operation on a file that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {}", path.display())]
+pub(crate) struct FileError {
+    operation: &'static str,
+    path: PathBuf,
+    source: Errno,
+}
+
+impl FileError {
+    /// Whether the file is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.source == Errno::ENOENT
+    }
+
+    /// Whether a link stood where only a folder is taken.
+    pub(crate) fn is_link(&self) -> bool {
+        self.source == Errno::ELOOP
+    }
+
+    /// Whether the file is there already.
+    pub(crate) fn is_present(&self) -> bool {
+        self.source == Errno::EEXIST
+    }
+}
+
+type Result<T> = std::result::Result<T, FileError>;
+
+/// An opened folder.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    descriptor: OwnedFd,
+    /// For messages; the folder may have moved.
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Opens an absolute path that has no link in any of its parts.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let how = OpenHow::new()
+            .flags(OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        match nix::fcntl::openat2(AT_FDCWD, path, how) {
+            Ok(descriptor) => Ok(Self {
+                descriptor,
+                path: path.to_owned(),
+            }),
+            Err(source) => Err(FileError {
+                operation: "open",
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// Opens a folder in this one; a link is an error.
+    pub(crate) fn child(&self, name: &OsStr) -> Result<Self> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        nix::fcntl::openat(&self.descriptor, name, flags, Mode::empty())
+            .map(|descriptor| Self {
+                descriptor,
+                path: self.path.join(name),
+            })
+            .map_err(self.failed("open", name))
+    }
+
+    /// Makes a folder in this one, or finds it there.
+    pub(crate) fn child_or_new(&self, name: &OsStr, mode: u32) -> Result<Self> {
+        match self.make(name, mode) {
+            Err(error) if error.is_present() => self.child(name),
+            made => made,
+        }
+    }
+
+    /// Makes a folder in this one; it must not be there.
+    pub(crate) fn make(&self, name: &OsStr, mode: u32) -> Result<Self> {
+        nix::sys::stat::mkdirat(&self.descriptor, name, Mode::from_bits_truncate(mode))
+            .map_err(self.failed("make", name))?;
+        let child = self.child(name)?;
+        // The umask had its say in `mkdirat`.
+        child.set_mode(mode)?;
+        Ok(child)
+    }
+
+    /// Names of everything in it, in no order.
+    pub(crate) fn names(&self) -> Result<Vec<OsString>> {
+        // Through the descriptor: the path may lead elsewhere by now.
+        let opened = format!("/proc/self/fd/{}", self.descriptor.as_raw_fd());
+        std::fs::read_dir(opened)
+            .and_then(|entries| {
+                entries
+                    .map(|entry| entry.map(|entry| entry.file_name()))
+                    .collect()
+            })
+            .map_err(|error| FileError {
+                operation: "list",
+                path: self.path.clone(),
+                source: error.raw_os_error().map_or(Errno::EIO, Errno::from_raw),
+            })
+    }
+
+    /// What `name` is; of a link, the link itself.
+    pub(crate) fn stat(&self, name: &OsStr) -> Result<FileStat> {
+        nix::sys::stat::fstatat(&self.descriptor, name, AtFlags::AT_SYMLINK_NOFOLLOW)
+            .map_err(self.failed("examine", name))
+    }
+
+    /// What this folder is.
+    pub(crate) fn own_stat(&self) -> Result<FileStat> {
+        nix::sys::stat::fstat(&self.descriptor).map_err(self.failed("examine", OsStr::new("")))
+    }
+
+    pub(crate) fn set_owner(&self, uid: Uid, gid: Gid) -> Result<()> {
+        nix::unistd::fchown(&self.descriptor, Some(uid), Some(gid))
+            .map_err(self.failed("change the owner of", OsStr::new("")))
+    }
+
+    pub(crate) fn set_mode(&self, mode: u32) -> Result<()> {
+        nix::sys::stat::fchmod(&self.descriptor, Mode::from_bits_truncate(mode))
+            .map_err(self.failed("change the mode of", OsStr::new("")))
+    }
+
+    /// Opens a regular file for reading; a link is an error, and a pipe does not block.
+    pub(crate) fn open_file(&self, name: &OsStr) -> Result<File> {
+        let flags = OFlag::O_NOFOLLOW
+            | OFlag::O_RDONLY
+            | OFlag::O_CLOEXEC
+            | OFlag::O_NONBLOCK
+            | OFlag::O_NOCTTY;
+        nix::fcntl::openat(&self.descriptor, name, flags, Mode::empty())
+            .map(File::from)
+            .map_err(self.failed("open", name))
+    }
+
+    /// Gives a link to another owner.
+    pub(crate) fn set_link_owner(&self, name: &OsStr, uid: Uid, gid: Gid) -> Result<()> {
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        nix::unistd::fchownat(&self.descriptor, name, Some(uid), Some(gid), flags)
+            .map_err(self.failed("change the owner of", name))
+    }
+
+    pub(crate) fn link_target(&self, name: &OsStr) -> Result<OsString> {
+        nix::fcntl::readlinkat(&self.descriptor, name).map_err(self.failed("read the link", name))
+    }
+
+    pub(crate) fn make_link(&self, name: &OsStr, target: &Path) -> Result<()> {
+        nix::unistd::symlinkat(target, &self.descriptor, name)
+            .map_err(self.failed("make the link", name))
+    }
+
+    /// Removes a file or a link.
+    pub(crate) fn remove_file(&self, name: &OsStr) -> Result<()> {
+        nix::unistd::unlinkat(&self.descriptor, name, UnlinkatFlags::NoRemoveDir)
+            .map_err(self.failed("remove", name))
+    }
+
+    /// Removes an empty folder.
+    pub(crate) fn remove_folder(&self, name: &OsStr) -> Result<()> {
+        nix::unistd::unlinkat(&self.descriptor, name, UnlinkatFlags::RemoveDir)
+            .map_err(self.failed("remove", name))
+    }
+
+    /// Moves `name` to `new_name` of `target`, replacing a file or a link there.
+    pub(crate) fn rename(&self, name: &OsStr, target: &Folder, new_name: &OsStr) -> Result<()> {
+        nix::fcntl::renameat(&self.descriptor, name, &target.descriptor, new_name)
+            .map_err(target.failed("rename a file to", new_name))
+    }
+
+    /// Moves `name` to `new_name` of `target`, where nothing may be.
+    pub(crate) fn move_to(&self, name: &OsStr, target: &Folder, new_name: &OsStr) -> Result<()> {
+        let flags = RenameFlags::RENAME_NOREPLACE;
+        nix::fcntl::renameat2(&self.descriptor, name, &target.descriptor, new_name, flags)
+            .map_err(target.failed("move a folder to", new_name))
+    }
+
+    /// Writes a file that only the caller's user reads, replacing an old one at once.
+    pub(crate) fn write_private(&self, name: &OsStr, content: &[u8]) -> Result<()> {
+        let mut new = name.to_owned();
+        new.push(".new");
+        match self.remove_file(&new) {
+            Err(error) if !error.is_missing() => return Err(error),
+            _ => {}
+        }
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+        let mut file = nix::fcntl::openat(&self.descriptor, new.as_os_str(), flags, mode)
+            .map(File::from)
+            .map_err(self.failed("create", &new))?;
+        file.write_all(content).map_err(|error| FileError {
+            operation: "write",
+            path: self.path.join(&new),
+            source: error.raw_os_error().map_or(Errno::EIO, Errno::from_raw),
+        })?;
+        self.rename(&new, self, name)
+    }
+
+    /// Returns when this folder's list of names is on the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        nix::unistd::fsync(&self.descriptor).map_err(self.failed("sync", OsStr::new("")))
+    }
+
+    /// Returns when everything written to this file system is on the disk.
+    pub(crate) fn sync_file_system(&self) -> Result<()> {
+        nix::unistd::syncfs(&self.descriptor)
+            .map_err(self.failed("sync the file system of", OsStr::new("")))
+    }
+
+    fn failed(&self, operation: &'static str, name: &OsStr) -> impl FnOnce(Errno) -> FileError {
+        let path = if name.is_empty() {
+            self.path.clone()
+        } else {
+            self.path.join(name)
+        };
+        move |source| FileError {
+            operation,
+            path,
+            source,
+        }
+    }
+}
+
+/// The kind of file, from its mode.
+fn kind(stat: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
+}
+
+/// Whether this is a folder, and not a link to one.
+pub(crate) fn is_folder(stat: &FileStat) -> bool {
+    kind(stat) == SFlag::S_IFDIR
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    #[test]
+    fn a_path_with_a_link_in_it_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(path.join("real/inner")).unwrap();
+        symlink("real", path.join("link")).unwrap();
+        let opened = Folder::open(&path).unwrap();
+        Folder::open(&path.join("real/inner")).unwrap();
+        Folder::open(&path.join("link/inner")).unwrap_err();
+        opened.child("real".as_ref()).unwrap();
+        opened.child("link".as_ref()).unwrap_err();
+    }
+
+    #[test]
+    fn a_private_file_is_replaced_and_readable_by_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Folder::open(&folder.path().canonicalize().unwrap()).unwrap();
+        opened.write_private("token".as_ref(), b"one").unwrap();
+        opened.write_private("token".as_ref(), b"two").unwrap();
+        let path = folder.path().join("token");
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(opened.names().unwrap(), ["token"]);
+    }
+}

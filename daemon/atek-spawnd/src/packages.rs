@@ -1,0 +1,305 @@
+//! Staging folders and installed packages.
+//!
+//! ```text
+//! staging/JOB/                made by `stage`, the job's only writable folder
+//! staging/JOB/package/        what the job leaves
+//!        | commit: seal, sync, move
+//!        v
+//! packages/KEY/versions/V/    root's, never edited
+//! packages/KEY/current        link to versions/V, replaced at once
+//! ```
+
+use crate::files::{FileError, Folder, Ownership, SealError, remove_tree, seal_tree};
+use crate::layout::Layout;
+use atek_api::ids::ServiceKey;
+use atek_api::spec::paths::STAGED_PACKAGE;
+use atek_api::spec::{JobId, PackageVersion};
+use std::ffi::OsStr;
+use std::path::Path;
+
+const VERSIONS: &str = "versions";
+const CURRENT: &str = "current";
+
+/// Why a package operation failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PackageError {
+    #[error("a job {0} exists already")]
+    JobExists(JobId),
+    #[error("there is no job {0}")]
+    NoJob(JobId),
+    #[error("the job {0} left no package")]
+    NoPackage(JobId),
+    #[error("version {version} of service {key} is installed already")]
+    VersionExists {
+        key: ServiceKey,
+        version: PackageVersion,
+    },
+    #[error("version {version} of service {key} is not installed")]
+    NoVersion {
+        key: ServiceKey,
+        version: PackageVersion,
+    },
+    #[error("the folder {0} does not belong to root")]
+    NotOurs(String),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Makes the staging folder of a job, for the build user alone.
+pub(crate) fn stage(layout: &Layout, job: &JobId) -> Result<(), PackageError> {
+    let staging = ours(layout, &layout.staging)?;
+    let folder = match staging.make(job.as_str().as_ref(), 0o700) {
+        Err(error) if error.is_present() => return Err(PackageError::JobExists(job.clone())),
+        made => made?,
+    };
+    folder.set_owner(layout.build.uid, layout.build.gid)?;
+    Ok(())
+}
+
+/// Moves what a job left to the installed packages, durably. The job's processes must be gone.
+///
+/// What is left of the staging folder stays, for [`unstage`].
+pub(crate) fn commit(
+    layout: &Layout,
+    job: &JobId,
+    key: &ServiceKey,
+    version: &PackageVersion,
+) -> Result<(), PackageError> {
+    let staging = ours(layout, &layout.staging)?;
+    let job_folder = match staging.child(job.as_str().as_ref()) {
+        Err(error) if error.is_missing() => return Err(PackageError::NoJob(job.clone())),
+        opened => opened?,
+    };
+    // From here on the job's user could not even exchange the package's folder.
+    job_folder.set_owner(layout.root.uid, layout.root.gid)?;
+    let package = match job_folder.child(STAGED_PACKAGE.as_ref()) {
+        Err(error) if error.is_missing() => return Err(PackageError::NoPackage(job.clone())),
+        opened => opened?,
+    };
+    let ownership = Ownership {
+        maker: owner_of(layout, &package)?,
+        uid: layout.root.uid,
+        gid: layout.root.gid,
+    };
+    seal_tree(&package, ownership)?;
+    // One call instead of one for each of ten thousand files.
+    package.sync_file_system()?;
+
+    let packages = ours(layout, &layout.packages)?;
+    let service = packages.child_or_new(key.as_str().as_ref(), 0o755)?;
+    let versions = service.child_or_new(VERSIONS.as_ref(), 0o755)?;
+    match job_folder.move_to(
+        STAGED_PACKAGE.as_ref(),
+        &versions,
+        version.as_str().as_ref(),
+    ) {
+        Err(error) if error.is_present() => {
+            let (key, version) = (key.clone(), version.clone());
+            return Err(PackageError::VersionExists { key, version });
+        }
+        moved => moved?,
+    }
+    for folder in [&versions, &service, &packages, &job_folder] {
+        folder.sync()?;
+    }
+    Ok(())
+}
+
+/// Removes a job's staging folder. Missing is fine.
+pub(crate) fn unstage(layout: &Layout, job: &JobId) -> Result<(), PackageError> {
+    Ok(remove_tree(
+        &ours(layout, &layout.staging)?,
+        job.as_str().as_ref(),
+    )?)
+}
+
+/// Makes an installed version the one that `current` names, at once and durably.
+pub(crate) fn set_current(
+    layout: &Layout,
+    key: &ServiceKey,
+    version: &PackageVersion,
+) -> Result<(), PackageError> {
+    let missing = || PackageError::NoVersion {
+        key: key.clone(),
+        version: version.clone(),
+    };
+    let packages = ours(layout, &layout.packages)?;
+    let service = match packages.child(key.as_str().as_ref()) {
+        Err(error) if error.is_missing() => return Err(missing()),
+        opened => opened?,
+    };
+    let found = service
+        .child(VERSIONS.as_ref())
+        .and_then(|v| v.child(version.as_str().as_ref()));
+    match found {
+        Err(error) if error.is_missing() => return Err(missing()),
+        opened => opened?,
+    };
+    let new = OsStr::new("current.new");
+    match service.remove_file(new) {
+        Err(error) if !error.is_missing() => return Err(error.into()),
+        _ => {}
+    }
+    service.make_link(new, &Path::new(VERSIONS).join(version.as_str()))?;
+    service.rename(new, &service, CURRENT.as_ref())?;
+    service.sync()?;
+    Ok(())
+}
+
+/// Removes one installed version. Missing is fine.
+pub(crate) fn remove_version(
+    layout: &Layout,
+    key: &ServiceKey,
+    version: &PackageVersion,
+) -> Result<(), PackageError> {
+    let packages = ours(layout, &layout.packages)?;
+    let versions = packages
+        .child(key.as_str().as_ref())
+        .and_then(|service| service.child(VERSIONS.as_ref()));
+    match versions {
+        Err(error) if error.is_missing() => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(versions) => Ok(remove_tree(&versions, version.as_str().as_ref())?),
+    }
+}
+
+/// Removes everything installed for a service. Missing is fine.
+pub(crate) fn remove(layout: &Layout, key: &ServiceKey) -> Result<(), PackageError> {
+    let packages = ours(layout, &layout.packages)?;
+    remove_tree(&packages, key.as_str().as_ref())?;
+    packages.sync()?;
+    Ok(())
+}
+
+/// Opens a folder that only root can have filled. Its parent is atekd's to write, and
+/// atekd is not trusted with choosing what root changes.
+fn ours(layout: &Layout, path: &Path) -> Result<Folder, PackageError> {
+    let folder = Folder::open(path)?;
+    if folder.own_stat()?.st_uid == layout.root.uid.as_raw() {
+        Ok(folder)
+    } else {
+        Err(PackageError::NotOurs(path.display().to_string()))
+    }
+}
+
+/// The build user; or root where an earlier commit was cut short after it took the tree over.
+fn owner_of(layout: &Layout, package: &Folder) -> Result<nix::unistd::Uid, FileError> {
+    let is_root = package.own_stat()?.st_uid == layout.root.uid.as_raw();
+    Ok(if is_root {
+        layout.root.uid
+    } else {
+        layout.build.uid
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::tests::temporary;
+    use std::fs;
+
+    fn names() -> (JobId, ServiceKey, PackageVersion) {
+        (
+            "job1".parse().unwrap(),
+            "k1".parse().unwrap(),
+            "v1.0.0".parse().unwrap(),
+        )
+    }
+
+    fn staged(layout: &Layout) -> std::path::PathBuf {
+        stage(layout, &names().0).unwrap();
+        let package = layout.staging.join("job1/package");
+        fs::create_dir(&package).unwrap();
+        fs::write(package.join("index.js"), "1").unwrap();
+        package
+    }
+
+    #[test]
+    fn a_committed_package_is_installed_and_its_staging_folder_goes() {
+        let (_folder, layout) = temporary();
+        let (job, key, version) = names();
+        let package = staged(&layout);
+        commit(&layout, &job, &key, &version).unwrap();
+        assert!(!package.exists());
+        set_current(&layout, &key, &version).unwrap();
+        assert_eq!(
+            fs::read(layout.packages.join("k1/current/index.js")).unwrap(),
+            b"1"
+        );
+        unstage(&layout, &job).unwrap();
+        assert_eq!(fs::read_dir(&layout.staging).unwrap().count(), 0);
+
+        let next = "v1.0.1".parse().unwrap();
+        staged(&layout);
+        commit(&layout, &job, &key, &next).unwrap();
+        set_current(&layout, &key, &next).unwrap();
+        let target = fs::read_link(layout.packages.join("k1/current")).unwrap();
+        assert_eq!(target, Path::new("versions/v1.0.1"));
+        remove_version(&layout, &key, &version).unwrap();
+        assert!(!layout.packages.join("k1/versions/v1.0.0").exists());
+        remove(&layout, &key).unwrap();
+        remove(&layout, &key).unwrap();
+        assert_eq!(fs::read_dir(&layout.packages).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_there_or_missing_is_said_and_nothing_is_replaced() {
+        let (_folder, layout) = temporary();
+        let (job, key, version) = names();
+        assert!(matches!(
+            commit(&layout, &job, &key, &version),
+            Err(PackageError::NoJob(_))
+        ));
+        assert!(matches!(
+            set_current(&layout, &key, &version),
+            Err(PackageError::NoVersion { .. })
+        ));
+        stage(&layout, &job).unwrap();
+        assert!(matches!(
+            stage(&layout, &job),
+            Err(PackageError::JobExists(_))
+        ));
+        assert!(matches!(
+            commit(&layout, &job, &key, &version),
+            Err(PackageError::NoPackage(_))
+        ));
+        unstage(&layout, &job).unwrap();
+
+        staged(&layout);
+        commit(&layout, &job, &key, &version).unwrap();
+        unstage(&layout, &job).unwrap();
+        fs::write(staged(&layout).join("index.js"), "2").unwrap();
+        let again = commit(&layout, &job, &key, &version);
+        assert!(matches!(again, Err(PackageError::VersionExists { .. })));
+        assert_eq!(
+            fs::read(layout.packages.join("k1/versions/v1.0.0/index.js")).unwrap(),
+            b"1"
+        );
+    }
+
+    #[test]
+    fn a_link_in_place_of_a_folder_leads_nowhere() {
+        let (_folder, layout) = temporary();
+        let (job, key, version) = names();
+        let outside = layout.runtime.join("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("file"), "x").unwrap();
+        stage(&layout, &job).unwrap();
+        std::os::unix::fs::symlink(&outside, layout.staging.join("job1/package")).unwrap();
+        assert!(matches!(
+            commit(&layout, &job, &key, &version),
+            Err(PackageError::File(_))
+        ));
+        unstage(&layout, &job).unwrap();
+        std::os::unix::fs::symlink(&outside, layout.packages.join("k1")).unwrap();
+        staged(&layout);
+        assert!(matches!(
+            commit(&layout, &job, &key, &version),
+            Err(PackageError::File(_))
+        ));
+        remove(&layout, &key).unwrap();
+        assert!(outside.join("file").exists());
+    }
+}

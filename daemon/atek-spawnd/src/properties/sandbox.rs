@@ -1,0 +1,110 @@
+//! What services and package jobs are confined by alike.
+
+use super::{Property, Version, text, texts};
+use zbus::Variant;
+
+/// System calls of ordinary programs, and those with which one confines itself further.
+const CALLS: [&str; 5] = [
+    "@system-service",
+    "landlock_create_ruleset",
+    "landlock_add_rule",
+    "landlock_restrict_self",
+    "seccomp",
+];
+
+/// Of those, what takes privilege, reaches into other processes, or is kernel surface
+/// that nothing here needs.
+const NOT_CALLS: [&str; 13] = [
+    "@privileged",
+    "@resources",
+    "@keyring",
+    "@aio",
+    "io_uring_setup",
+    "io_uring_enter",
+    "io_uring_register",
+    "process_vm_readv",
+    "process_vm_writev",
+    "userfaultfd",
+    "kcmp",
+    "name_to_handle_at",
+    "memfd_secret",
+];
+
+/// Folders that no confined process has business in; missing ones are fine.
+const HIDDEN: [&str; 11] = [
+    "-/boot",
+    "-/efi",
+    "-/media",
+    "-/mnt",
+    "-/opt",
+    "-/srv",
+    "-/dev/shm",
+    "-/dev/mqueue",
+    "-/sys/fs/bpf",
+    "-/sys/firmware",
+    "-/sys/kernel/security",
+];
+
+/// Everything but the user, the network, the mounts of its own and the limits.
+pub(super) fn properties(version: Version, families: &[&str]) -> Vec<Property> {
+    let on = || Variant::from(true);
+    let families: Vec<String> = families.iter().map(|family| (*family).to_owned()).collect();
+    let calls = |names: &[&str]| {
+        names
+            .iter()
+            .map(|n| (*n).to_owned())
+            .collect::<Vec<String>>()
+    };
+    let mut properties: Vec<Property> = vec![
+        ("NoNewPrivileges", on()),
+        ("CapabilityBoundingSet", Variant::from(0u64)),
+        ("AmbientCapabilities", Variant::from(0u64)),
+        ("ProtectSystem", text("strict")),
+        ("PrivateDevices", on()),
+        ("DevicePolicy", text("closed")),
+        ("PrivateIPC", on()),
+        ("RemoveIPC", on()),
+        ("ProtectKernelTunables", on()),
+        ("ProtectKernelModules", on()),
+        ("ProtectKernelLogs", on()),
+        ("ProtectControlGroups", on()),
+        ("ProtectClock", on()),
+        ("ProtectHostname", on()),
+        ("ProtectProc", text("invisible")),
+        // "pid" would hide /proc/cpuinfo, and Node would see no CPU.
+        ("ProcSubset", text("all")),
+        ("KeyringMode", text("private")),
+        ("InaccessiblePaths", texts(&HIDDEN)),
+        // A mask of what is allowed: no kind of namespace.
+        ("RestrictNamespaces", Variant::from(0u64)),
+        ("RestrictSUIDSGID", on()),
+        ("RestrictRealtime", on()),
+        ("LockPersonality", on()),
+        ("RestrictAddressFamilies", Variant::from((true, families))),
+        ("SystemCallArchitectures", texts(&["native"])),
+        // Two messages to one property: the allow-list, then what to take from it.
+        ("SystemCallFilter", Variant::from((true, calls(&CALLS)))),
+        (
+            "SystemCallFilter",
+            Variant::from((false, calls(&NOT_CALLS))),
+        ),
+        ("SystemCallErrorNumber", Variant::from(nix::libc::EPERM)),
+        ("LimitCORE", Variant::from(0u64)),
+        ("KillMode", text("control-group")),
+        ("OOMPolicy", text("stop")),
+        ("MemoryAccounting", on()),
+        ("CPUAccounting", on()),
+        ("TasksAccounting", on()),
+        // Whatever uses it up is not worth the swap of the others.
+        ("MemorySwapMax", Variant::from(0u64)),
+        ("LogRateLimitIntervalUSec", Variant::from(30_000_000u64)),
+        ("LogRateLimitBurst", Variant::from(5_000u32)),
+    ];
+    properties.push(if version >= Version::PRIVATE_TMP_EX {
+        // A /tmp in memory, which counts against the unit's limit and is not on the disk.
+        ("PrivateTmpEx", text("disconnected"))
+    } else {
+        ("PrivateTmp", on())
+    });
+    properties
+}

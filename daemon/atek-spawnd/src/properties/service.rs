@@ -1,0 +1,251 @@
+//! The unit of a service.
+
+use super::{Bind, Property, Version, binds, command, micros, sandbox, text, texts};
+use atek_api::ids::UserKey;
+use atek_api::spec::{self, Network, Program, ServiceSpec, paths};
+use std::path::Path;
+use zbus::Variant;
+
+/// The private networks, and what else is near: no business of an app that may only use the internet.
+const NEARBY: [(i32, &[u8], u32); 13] = [
+    (V4, &[10, 0, 0, 0], 8),
+    (V4, &[100, 64, 0, 0], 10),
+    (V4, &[169, 254, 0, 0], 16),
+    (V4, &[172, 16, 0, 0], 12),
+    (V4, &[192, 168, 0, 0], 16),
+    (V4, &[198, 18, 0, 0], 15),
+    (V4, &[224, 0, 0, 0], 4),
+    (V4, &[255, 255, 255, 255], 32),
+    (V6, &[0xfc, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 7),
+    (
+        V6,
+        &[0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        10,
+    ),
+    (V6, &[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 8),
+    // IPv4 addresses in IPv6 clothes.
+    (
+        V6,
+        &[0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        96,
+    ),
+    (
+        V6,
+        &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0],
+        96,
+    ),
+];
+const V4: i32 = nix::libc::AF_INET;
+const V6: i32 = nix::libc::AF_INET6;
+
+/// The properties of a service's unit. The spec must be valid.
+pub(crate) fn service(spec: &ServiceSpec, version: Version) -> Vec<Property> {
+    let mut properties = identity(spec);
+    properties.extend(life(version));
+    properties.extend(sandbox::properties(
+        version,
+        &["AF_UNIX", "AF_INET", "AF_INET6"],
+    ));
+    properties.extend(user_and_mounts(spec));
+    properties.extend(network(spec.network));
+    properties.extend(limits(spec));
+    properties
+}
+
+fn identity(spec: &ServiceSpec) -> Vec<Property> {
+    let field = |name: &str, value: &str| format!("{name}={value}").into_bytes();
+    vec![
+        (
+            "Description",
+            text(format!("{} (Atek service {})", spec.title, spec.id)),
+        ),
+        ("Slice", text(slice(spec.core, &spec.owner))),
+        // `systemctl stop atek@ID` stops it, too.
+        ("PartOf", texts(&[&format!("atek@{}.service", spec.id)])),
+        ("SyslogIdentifier", text(spec.id.as_str())),
+        (
+            "LogExtraFields",
+            Variant::from(vec![
+                field("ATEK_SERVICE_KEY", spec.key.as_str()),
+                field("ATEK_SERVICE_ID", spec.id.as_str()),
+                field("ATEK_OWNER", spec.owner.as_str()),
+            ]),
+        ),
+    ]
+}
+
+/// A slice for each owner, so that one person's apps cannot starve another's.
+fn slice(core: bool, owner: &UserKey) -> String {
+    if core {
+        return "atek-core.slice".to_owned();
+    }
+    // In a slice's name a dash means "inside".
+    format!("atek-apps-{}.slice", owner.as_str().replace('-', "\\x2d"))
+}
+
+fn life(version: Version) -> Vec<Property> {
+    let mut properties: Vec<Property> = vec![
+        ("Type", text("exec")),
+        // A unit that failed stays, so that its reason can be read.
+        ("CollectMode", text("inactive")),
+        ("Restart", text("on-failure")),
+        ("RestartUSec", micros(spec::RESTART_FIRST_DELAY)),
+        ("StartLimitIntervalUSec", micros(spec::START_LIMIT_INTERVAL)),
+        ("StartLimitBurst", Variant::from(spec::START_LIMIT_BURST)),
+        ("TimeoutStartUSec", micros(spec::START_TIMEOUT)),
+        ("TimeoutStopUSec", micros(spec::STOP_TIMEOUT)),
+        // What a program says that ended because of SIGTERM; (statuses, signals).
+        (
+            "SuccessExitStatus",
+            Variant::from((vec![143i32], Vec::<i32>::new())),
+        ),
+    ];
+    if version >= Version::RESTART_STEPS {
+        properties.push(("RestartSteps", Variant::from(spec::RESTART_STEPS)));
+        properties.push(("RestartMaxDelayUSec", micros(spec::RESTART_MAX_DELAY)));
+    }
+    properties
+}
+
+fn user_and_mounts(spec: &ServiceSpec) -> Vec<Property> {
+    let directory = paths::directory_name(&spec.key);
+    let credentials = paths::credentials(&spec.key);
+    let credential = |name: &str| {
+        (
+            name.to_owned(),
+            credentials.join(name).to_string_lossy().into_owned(),
+        )
+    };
+    let inside = spec.package.folder_inside(spec.core);
+    let mut mounts = vec![
+        Bind::new(paths::ATTACH_DIR, paths::ATTACH_DIR),
+        Bind::new(paths::host_dir(&spec.key), paths::HOST_DIRS),
+    ];
+    if !spec.core {
+        mounts.push(Bind::new(&spec.package.folder, &inside));
+    }
+    // Only read-only, empty folders remain of the host's state and sockets.
+    let empty = |path: &str| (path.to_owned(), "ro,mode=755,size=64k".to_owned());
+    let mut emptied = vec![empty("/run"), empty("/var")];
+    if let Some(modules) = &spec.package.modules {
+        emptied.push(empty(paths::APP));
+        mounts.push(Bind::new(
+            modules,
+            Path::new(paths::APP).join("node_modules"),
+        ));
+    }
+    if !spec.network.is_private() {
+        // Where /etc/resolv.conf leads.
+        mounts.push(Bind::optional("/run/systemd/resolve/stub-resolv.conf"));
+        mounts.push(Bind::optional("/run/systemd/resolve/resolv.conf"));
+    }
+    vec![
+        ("ExecStartEx", command(argv(spec, &inside))),
+        ("WorkingDirectory", text(inside.to_string_lossy())),
+        ("DynamicUser", Variant::from(true)),
+        // Shared by all services, so that atekd reaches their sockets; no service sees
+        // the socket of another.
+        ("Group", text(paths::APPS_GROUP)),
+        ("UMask", Variant::from(0o007u32)),
+        ("StateDirectory", texts(&[&directory])),
+        ("StateDirectoryMode", Variant::from(0o700u32)),
+        ("RuntimeDirectory", texts(&[&directory])),
+        ("RuntimeDirectoryMode", Variant::from(0o750u32)),
+        ("ProtectHome", text("yes")),
+        (
+            "LoadCredential",
+            Variant::from(vec![
+                credential(paths::TOKEN_CREDENTIAL),
+                credential(paths::CONFIG_CREDENTIAL),
+            ]),
+        ),
+        ("TemporaryFileSystem", Variant::from(emptied)),
+        ("BindReadOnlyPaths", binds(mounts)),
+    ]
+}
+
+fn argv(spec: &ServiceSpec, inside: &Path) -> Vec<String> {
+    let network = if spec.network.is_private() {
+        "private"
+    } else {
+        "shared"
+    };
+    let in_package = |path: &str| inside.join(path).to_string_lossy().into_owned();
+    let mut argv = [paths::SANDBOX, spec.key.as_str(), network, "--"]
+        .map(str::to_owned)
+        .to_vec();
+    match &spec.program {
+        Program::Node { entry } => {
+            argv.extend([paths::NODE.to_owned(), in_package(entry.as_str())])
+        }
+        Program::Native { path, args } => {
+            argv.push(in_package(path.as_str()));
+            argv.extend(args.iter().cloned());
+        }
+    }
+    argv
+}
+
+fn network(network: Network) -> Vec<Property> {
+    let addresses = |list: &[(i32, &[u8], u32)]| {
+        Variant::from(
+            list.iter()
+                .map(|(family, bytes, bits)| (*family, bytes.to_vec(), *bits))
+                .collect::<Vec<_>>(),
+        )
+    };
+    match network {
+        // A user namespace of its own, too: what is left of the kernel's surface for
+        // users of a namespace is then that of a user without rights in any.
+        Network::None | Network::Hosts => {
+            vec![
+                ("PrivateNetwork", Variant::from(true)),
+                ("PrivateUsers", Variant::from(true)),
+            ]
+        }
+        Network::Direct { lan: true } => vec![("PrivateUsers", Variant::from(true))],
+        Network::Direct { lan: false } => vec![
+            ("PrivateUsers", Variant::from(true)),
+            // The host's API and the local name server. An allowed address wins over a denied one.
+            (
+                "IPAddressAllow",
+                addresses(&[
+                    (V4, &[127, 0, 0, 0], 8),
+                    (V6, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 128),
+                ]),
+            ),
+            ("IPAddressDeny", addresses(&NEARBY)),
+        ],
+    }
+}
+
+fn limits(spec: &ServiceSpec) -> Vec<Property> {
+    let limits = spec.effective_limits();
+    let mut properties: Vec<Property> = vec![
+        // Node cannot raise the soft limit itself: setrlimit is not among its system calls.
+        ("LimitNOFILE", Variant::from(8_192u64)),
+        ("LimitNOFILESoft", Variant::from(8_192u64)),
+        ("LimitMEMLOCK", Variant::from(64u64 * 1024)),
+        // Rather an app than the host, when the whole machine is out of memory.
+        (
+            "OOMScoreAdjust",
+            Variant::from(if spec.core { 0i32 } else { 300i32 }),
+        ),
+    ];
+    let set = [
+        // No MemoryHigh: without swap it slows a service down for ever instead of ending it.
+        ("MemoryMax", limits.memory_max),
+        ("TasksMax", limits.tasks_max),
+        ("CPUWeight", limits.cpu_weight),
+        // Microseconds of CPU in a second: 10,000 for each percent.
+        (
+            "CPUQuotaPerSecUSec",
+            limits.cpu_quota.map(|percent| percent * 10_000),
+        ),
+    ];
+    properties.extend(
+        set.into_iter()
+            .filter_map(|(name, value)| Some((name, Variant::from(value?)))),
+    );
+    properties
+}

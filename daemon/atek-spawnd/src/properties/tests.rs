@@ -1,0 +1,328 @@
+use super::*;
+use atek_api::spec::{Limits, Network, Package, PackageSpec, Program, ServiceSpec};
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+
+pub(crate) fn spec() -> ServiceSpec {
+    ServiceSpec {
+        id: "rss".parse().unwrap(),
+        key: "k1".parse().unwrap(),
+        owner: "u1".parse().unwrap(),
+        core: false,
+        title: "News".to_owned(),
+        program: Program::Node {
+            entry: "index.js".parse().unwrap(),
+        },
+        package: Package {
+            folder: "/var/lib/atek/packages/k1/versions/v1".into(),
+            modules: None,
+        },
+        env: BTreeMap::new(),
+        network: Network::None,
+        limits: Limits::default(),
+    }
+}
+
+const NEW: Version = Version(257);
+
+/// Every value of a property, as text with its type.
+fn values(properties: &[Property], name: &str) -> Vec<String> {
+    properties
+        .iter()
+        .filter(|(other, _)| *other == name)
+        .map(|(_, value)| value.to_string())
+        .collect()
+}
+
+fn value(properties: &[Property], name: &str) -> String {
+    match values(properties, name).as_slice() {
+        [one] => one.clone(),
+        others => panic!("{name} has {} values", others.len()),
+    }
+}
+
+#[test]
+fn every_property_has_the_type_that_systemd_takes() {
+    let with_everything = ServiceSpec {
+        network: Network::Direct { lan: false },
+        limits: Limits {
+            cpu_quota: Some(50),
+            ..Limits::default()
+        },
+        ..spec()
+    };
+    let mut known = Vec::new();
+    for (signature, names) in [
+        (
+            "s",
+            "Description Slice SyslogIdentifier Type CollectMode Restart ProtectSystem DevicePolicy \
+               ProtectProc ProcSubset KeyringMode KillMode OOMPolicy PrivateTmpEx WorkingDirectory Group \
+               ProtectHome",
+        ),
+        (
+            "b",
+            "NoNewPrivileges PrivateDevices PrivateIPC RemoveIPC ProtectKernelTunables \
+               ProtectKernelModules ProtectKernelLogs ProtectControlGroups ProtectClock ProtectHostname \
+               RestrictSUIDSGID RestrictRealtime LockPersonality MemoryAccounting CPUAccounting \
+               TasksAccounting DynamicUser PrivateUsers",
+        ),
+        (
+            "t",
+            "CapabilityBoundingSet AmbientCapabilities RestrictNamespaces RestartUSec \
+               RestartMaxDelayUSec StartLimitIntervalUSec TimeoutStartUSec TimeoutStopUSec LimitCORE \
+               LimitNOFILE LimitNOFILESoft LimitMEMLOCK MemoryMax MemorySwapMax TasksMax CPUWeight \
+               CPUQuotaPerSecUSec LogRateLimitIntervalUSec",
+        ),
+        (
+            "u",
+            "StartLimitBurst RestartSteps StateDirectoryMode RuntimeDirectoryMode UMask \
+               LogRateLimitBurst",
+        ),
+        ("i", "SystemCallErrorNumber OOMScoreAdjust"),
+        (
+            "as",
+            "PartOf InaccessiblePaths SystemCallArchitectures StateDirectory RuntimeDirectory",
+        ),
+        ("aay", "LogExtraFields"),
+        ("(bas)", "RestrictAddressFamilies SystemCallFilter"),
+        ("(aiai)", "SuccessExitStatus"),
+        ("a(sasas)", "ExecStartEx"),
+        ("a(ss)", "LoadCredential TemporaryFileSystem"),
+        ("a(ssbt)", "BindReadOnlyPaths"),
+        ("a(iayu)", "IPAddressAllow IPAddressDeny"),
+    ] {
+        for name in names.split_whitespace() {
+            known.push(name);
+            let properties = service(&with_everything, NEW);
+            let found: Vec<_> = properties
+                .iter()
+                .filter(|(other, _)| *other == name)
+                .collect();
+            assert!(!found.is_empty(), "{name} is sent");
+            for (_, value) in found {
+                assert_eq!(value.value_signature().to_string(), signature, "{name}");
+            }
+        }
+    }
+    for (name, _) in service(&with_everything, NEW) {
+        assert!(
+            known.contains(&name),
+            "{name} needs a place in the table above"
+        );
+    }
+}
+
+#[test]
+fn newer_properties_are_only_sent_to_a_systemd_that_knows_them() {
+    for (version, absent, present) in [
+        (
+            252,
+            &["RestartSteps", "RestartMaxDelayUSec", "PrivateTmpEx"][..],
+            &["PrivateTmp"][..],
+        ),
+        (254, &["PrivateTmpEx"], &["RestartSteps", "PrivateTmp"]),
+        (
+            257,
+            &["PrivateTmp"],
+            &["RestartSteps", "RestartMaxDelayUSec", "PrivateTmpEx"],
+        ),
+    ] {
+        let properties = service(&spec(), Version(version));
+        for name in absent {
+            assert!(values(&properties, name).is_empty(), "{name} in {version}");
+        }
+        for name in present {
+            assert_eq!(values(&properties, name).len(), 1, "{name} in {version}");
+        }
+    }
+}
+
+#[test]
+fn versions_are_read_from_what_distributions_make_of_them() {
+    for (text, expected) in [
+        ("257.13-1~deb13u1", Some(257)),
+        ("252", Some(252)),
+        ("v258-rc1", Some(258)),
+        ("", None),
+        ("unknown", None),
+    ] {
+        assert_eq!(Version::parse(text), expected.map(Version), "{text:?}");
+    }
+}
+
+#[test]
+fn a_service_is_confined_to_its_package_and_its_own_folders() {
+    let properties = service(&spec(), NEW);
+    let mounts = value(&properties, "BindReadOnlyPaths");
+    for (source, target) in [
+        ("/run/atek/attach", "/run/atek/attach"),
+        ("/run/atek/host/k1", "/run/atek/host"),
+        ("/var/lib/atek/packages/k1/versions/v1", "/app"),
+    ] {
+        assert!(
+            mounts.contains(&format!("(\"{source}\", \"{target}\", false,")),
+            "{mounts}"
+        );
+    }
+    assert_eq!(mounts.matches("false").count(), 3, "{mounts}");
+    assert!(values(&properties, "BindPaths").is_empty());
+    assert_eq!(value(&properties, "PrivateNetwork"), "true");
+    assert_eq!(value(&properties, "StateDirectory"), "[\"atek-app-k1\"]");
+    assert_eq!(value(&properties, "Slice"), "\"atek-apps-u1.slice\"");
+    let emptied = value(&properties, "TemporaryFileSystem");
+    assert!(
+        emptied.contains("\"/run\"") && emptied.contains("\"/var\""),
+        "{emptied}"
+    );
+    assert!(
+        values(&properties, "Environment").is_empty(),
+        "everybody could read it"
+    );
+}
+
+#[test]
+fn programs_run_by_an_absolute_path_inside() {
+    let native = |args: &[&str]| Program::Native {
+        path: "bin/server".parse().unwrap(),
+        args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+    };
+    let workspace = Package {
+        folder: "/home/bob/ws/app".into(),
+        modules: Some("/home/bob/ws/node_modules".into()),
+    };
+    let core = ServiceSpec {
+        id: "core.adb".parse().unwrap(),
+        core: true,
+        package: Package {
+            folder: "/usr/lib/atek/core/adb".into(),
+            modules: None,
+        },
+        program: native(&[]),
+        ..spec()
+    };
+    for (spec, cwd, command, slice) in [
+        (
+            spec(),
+            "/app",
+            &["/usr/bin/node", "/app/index.js"][..],
+            "atek-apps-u1.slice",
+        ),
+        (
+            ServiceSpec {
+                program: native(&["%h", "${HOME}"]),
+                ..spec()
+            },
+            "/app",
+            &["/app/bin/server", "%h", "${HOME}"],
+            "atek-apps-u1.slice",
+        ),
+        (
+            ServiceSpec {
+                package: workspace,
+                owner: "a-b".parse().unwrap(),
+                ..spec()
+            },
+            "/app/package",
+            &["/usr/bin/node", "/app/package/index.js"],
+            "atek-apps-a\\\\x2db.slice",
+        ),
+        (
+            core,
+            "/usr/lib/atek/core/adb",
+            &["/usr/lib/atek/core/adb/bin/server"],
+            "atek-core.slice",
+        ),
+    ] {
+        let properties = service(&spec, NEW);
+        assert_eq!(value(&properties, "WorkingDirectory"), format!("{cwd:?}"));
+        assert_eq!(value(&properties, "Slice"), format!("\"{slice}\""));
+        let exec = value(&properties, "ExecStartEx");
+        let argv: Vec<String> = [
+            &["/usr/lib/atek/atek-sandbox", "k1", "private", "--"][..],
+            command,
+        ]
+        .concat()
+        .iter()
+        .map(|arg| format!("{arg:?}"))
+        .collect();
+        assert!(exec.contains(&format!("[{}]", argv.join(", "))), "{exec}");
+        assert!(exec.contains("no-env-expand"), "{exec}");
+    }
+}
+
+#[test]
+fn the_network_is_a_permission() {
+    for (network, private, denied) in [
+        (Network::None, true, false),
+        (Network::Hosts, true, false),
+        (Network::Direct { lan: false }, false, true),
+        (Network::Direct { lan: true }, false, false),
+    ] {
+        let properties = service(&ServiceSpec { network, ..spec() }, NEW);
+        assert_eq!(
+            !values(&properties, "PrivateNetwork").is_empty(),
+            private,
+            "{network:?}"
+        );
+        assert_eq!(
+            !values(&properties, "IPAddressDeny").is_empty(),
+            denied,
+            "{network:?}"
+        );
+        let word = if private { "\"private\"" } else { "\"shared\"" };
+        assert!(
+            value(&properties, "ExecStartEx").contains(word),
+            "{network:?}"
+        );
+    }
+}
+
+#[test]
+fn limits_are_the_specs_own_or_the_defaults() {
+    let limits = Limits {
+        memory_max: Some(64 << 20),
+        cpu_quota: Some(50),
+        ..Limits::default()
+    };
+    let properties = service(&ServiceSpec { limits, ..spec() }, NEW);
+    for (name, expected) in [
+        ("MemoryMax", "67108864"),
+        ("TasksMax", "128"),
+        ("CPUQuotaPerSecUSec", "500000"),
+        ("CPUWeight", "100"),
+    ] {
+        let value = value(&properties, name);
+        assert!(value.ends_with(expected), "{name}: {value}");
+    }
+    assert!(values(&properties, "MemoryHigh").is_empty());
+    assert!(values(&service(&spec(), NEW), "CPUQuotaPerSecUSec").is_empty());
+}
+
+#[test]
+fn a_job_writes_its_staging_folder_and_sees_only_the_folder_it_was_given() {
+    let channel = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    let spec = PackageSpec {
+        source_folder: Some("/home/bob/app.git".into()),
+        ..PackageSpec::default()
+    };
+    let properties = job(&"j1".parse().unwrap(), &spec, NEW, channel(), channel());
+    let written = value(&properties, "BindPaths");
+    assert_eq!(
+        written.matches("/var/lib/atek/staging/j1").count(),
+        2,
+        "{written}"
+    );
+    assert!(value(&properties, "BindReadOnlyPaths").contains("/home/bob/app.git"));
+    assert_eq!(value(&properties, "User"), "\"atek-build\"");
+    for (name, signature) in [
+        ("StandardInputFileDescriptor", "h"),
+        ("StandardOutputFileDescriptor", "h"),
+    ] {
+        let (_, value) = properties.iter().find(|(other, _)| *other == name).unwrap();
+        assert_eq!(value.value_signature().to_string(), signature);
+    }
+    for (name, value) in &properties {
+        let value = value.to_string();
+        assert!(!value.contains(['%', '\n']), "{name}: {value}");
+    }
+}

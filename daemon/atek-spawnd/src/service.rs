@@ -1,0 +1,273 @@
+//! The D-Bus interface `cloud.atek.Spawn1`.
+//!
+//! Every request is parsed and validated here, whoever sent it; the bus admits
+//! only root and atekd's user.
+
+use crate::activity::Activity;
+use crate::error::Error;
+use crate::files::Folder;
+use crate::layout::Layout;
+use crate::manager::Systemd;
+use crate::{credentials, packages, properties, state};
+use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::spec::{self, JobId, PackageSpec, PackageVersion, ServiceSpec, paths};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+
+/// The object's path.
+pub(crate) const PATH: &str = "/cloud/atek/Spawn1";
+/// The bus name.
+pub(crate) const NAME: &str = "cloud.atek.Spawn1";
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// The object on the bus.
+#[derive(Debug)]
+pub(crate) struct Spawn {
+    systemd: Systemd,
+    layout: Arc<Layout>,
+    activity: Activity,
+}
+
+impl Spawn {
+    pub(crate) fn new(systemd: Systemd, layout: Layout, activity: Activity) -> Self {
+        Self {
+            systemd,
+            layout: Arc::new(layout),
+            activity,
+        }
+    }
+
+    /// Runs work on files where it does not hold up other calls.
+    async fn on_files<T, E>(
+        &self,
+        work: impl FnOnce(&Layout) -> std::result::Result<T, E> + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        E: Into<Error> + Send + 'static,
+    {
+        let layout = Arc::clone(&self.layout);
+        match spawn_blocking(move || work(&layout)).await {
+            Ok(result) => result.map_err(Into::into),
+            Err(error) => Err(Error::Failed(format!(
+                "the work on files was aborted: {error}"
+            ))),
+        }
+    }
+
+    /// A package job must not run when its files are taken.
+    async fn require_ended(&self, job: &JobId) -> Result<()> {
+        match self.systemd.active_state(&job.unit()).await?.as_deref() {
+            None | Some("inactive" | "failed") => Ok(()),
+            Some(_) => Err(Error::Busy(format!("the job {job} is still running"))),
+        }
+    }
+}
+
+#[zbus::interface(name = "cloud.atek.Spawn1")]
+impl Spawn {
+    /// Starts a service. `spec` is the JSON text of a `ServiceSpec`.
+    ///
+    /// Returns how systemd's start job ended: `done`, or `failed`, `timeout`, ….
+    /// `done` means that the unit runs, not that the service answers already.
+    async fn start_service(&self, spec: &str) -> Result<String> {
+        let _call = self.activity.begin();
+        let spec: ServiceSpec = json(spec)?;
+        spec.validate()?;
+        let unit = spec.id.unit();
+        if let Some(other) = self
+            .systemd
+            .unit_with_folder(UNITS, &paths::directory_name(&spec.key))
+            .await?
+        {
+            return Err(Error::Busy(format!(
+                "{other} runs with the key {}",
+                spec.key
+            )));
+        }
+        let properties = properties::service(&spec, self.systemd.version());
+        self.on_files(move |layout| prepare(layout, &spec)).await?;
+        let result = self
+            .systemd
+            .start(&unit, &properties, spec::START_TIMEOUT)
+            .await?;
+        tracing::info!(unit, result, "started a service");
+        Ok(result)
+    }
+
+    /// Stops a service, and returns when nothing of it runs. One that does not run is fine.
+    ///
+    /// After `timeout_ms` milliseconds, and at the latest after the unit's own time
+    /// limit, it is killed.
+    async fn stop_service(&self, id: &str, timeout_ms: u64) -> Result<()> {
+        let _call = self.activity.begin();
+        let unit = service_id(id)?.unit();
+        // Longer than systemd itself waits makes no sense.
+        let longest = spec::STOP_TIMEOUT + Duration::from_secs(10);
+        let timeout = Duration::from_millis(timeout_ms).min(longest);
+        self.systemd.stop(&unit, timeout).await?;
+        tracing::info!(unit, "stopped a service");
+        Ok(())
+    }
+
+    /// Forgets that a service failed, and how often it was restarted. Does nothing else to one that runs.
+    async fn reset_failed(&self, id: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        Ok(self.systemd.reset_failed(&service_id(id)?.unit()).await?)
+    }
+
+    /// Removes the state, the runtime folder and the credentials of a service that does not run.
+    async fn wipe_state(&self, key: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        let key = service_key(key)?;
+        if let Some(unit) = self
+            .systemd
+            .unit_with_folder(UNITS, &paths::directory_name(&key))
+            .await?
+        {
+            return Err(Error::Busy(format!("{unit} is running: stop it first")));
+        }
+        tracing::info!(%key, "wiping the state of a service");
+        self.on_files(move |layout| state::wipe(layout, &key)).await
+    }
+
+    /// Makes a job's staging folder and starts `atek-package` in it, with `channel` as its
+    /// standard input and output. `request` is the JSON text of a `PackageSpec`.
+    ///
+    /// Returns the name of the unit, which is gone when the job has ended.
+    async fn run_package(
+        &self,
+        job: &str,
+        request: &str,
+        channel: zbus::OwnedFd,
+    ) -> Result<String> {
+        let _call = self.activity.begin();
+        let job: JobId = job.parse()?;
+        let spec: PackageSpec = json(request)?;
+        spec.validate()?;
+        self.require_ended(&job).await?;
+        let channel = std::os::fd::OwnedFd::from(channel);
+        let output = channel.try_clone().map_err(zbus::Error::from)?;
+        let unit = job.unit();
+        let properties = properties::job(&job, &spec, self.systemd.version(), channel, output);
+        let staged = job.clone();
+        self.on_files(move |layout| {
+            check_source(spec.source_folder.as_deref())?;
+            packages::stage(layout, &staged).map_err(Error::from)
+        })
+        .await?;
+        let started = match self
+            .systemd
+            .start(&unit, &properties, spec::START_TIMEOUT)
+            .await
+        {
+            Ok(result) if result == "done" => Ok(unit),
+            Ok(result) => Err(Error::Failed(format!(
+                "the start of {unit} ended with {result:?}"
+            ))),
+            Err(error) => Err(error.into()),
+        };
+        if started.is_err() {
+            self.on_files(move |layout| packages::unstage(layout, &job))
+                .await?;
+        }
+        started
+    }
+
+    /// Installs what a job left in `package` as `version` of the service with `key`. The job must have ended.
+    async fn commit_package(&self, job: &str, key: &str, version: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        let (job, key, version) = (job.parse()?, service_key(key)?, version.parse()?);
+        self.require_ended(&job).await?;
+        self.on_files(move |layout| packages::commit(layout, &job, &key, &version))
+            .await
+    }
+
+    /// Ends a job and removes its staging folder. One that is not there is fine.
+    async fn drop_package(&self, job: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        let job: JobId = job.parse()?;
+        self.systemd
+            .stop(&job.unit(), Duration::from_secs(8))
+            .await?;
+        self.on_files(move |layout| packages::unstage(layout, &job))
+            .await
+    }
+
+    /// Makes an installed version the one that `packages/KEY/current` names.
+    async fn set_current(&self, key: &str, version: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        let (key, version) = (service_key(key)?, version.parse()?);
+        self.on_files(move |layout| packages::set_current(layout, &key, &version))
+            .await
+    }
+
+    /// Removes one installed version. One that is not there is fine.
+    async fn remove_version(&self, key: &str, version: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        let (key, version): (_, PackageVersion) = (service_key(key)?, version.parse()?);
+        self.on_files(move |layout| packages::remove_version(layout, &key, &version))
+            .await
+    }
+
+    /// Removes everything installed for a service. Nothing there is fine.
+    async fn remove_package(&self, key: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        let key = service_key(key)?;
+        self.on_files(move |layout| packages::remove(layout, &key))
+            .await
+    }
+}
+
+/// The services' units.
+const UNITS: &str = "atek-app-*.service";
+
+/// What must be there before the unit starts.
+fn prepare(layout: &Layout, spec: &ServiceSpec) -> Result<()> {
+    check_source(Some(&spec.package.folder))?;
+    check_source(spec.package.modules.as_deref())?;
+    credentials::write(layout, spec)?;
+    Ok(())
+}
+
+/// systemd follows links when it mounts a folder. A person's link could lead to what
+/// only root sees, so a folder is named by its real path.
+fn check_source(folder: Option<&std::path::Path>) -> Result<()> {
+    let Some(folder) = folder else { return Ok(()) };
+    match Folder::open(folder) {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_missing() => Err(Error::NotFound(format!(
+            "the folder {} does not exist",
+            folder.display()
+        ))),
+        Err(error) if error.is_link() => Err(Error::Refused(format!(
+            "the folder {} is reached through a link: give its real path",
+            folder.display()
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
+    // The text has a service's configuration; serde's message may quote a value, the place does not.
+    serde_json::from_str(text).map_err(|error| {
+        Error::InvalidSpec(format!(
+            "the specification is malformed at line {} column {}",
+            error.line(),
+            error.column()
+        ))
+    })
+}
+
+fn service_id(text: &str) -> Result<ServiceId> {
+    text.parse()
+        .map_err(|error| Error::InvalidSpec(format!("{error}")))
+}
+
+fn service_key(text: &str) -> Result<ServiceKey> {
+    text.parse()
+        .map_err(|error| Error::InvalidSpec(format!("{error}")))
+}
