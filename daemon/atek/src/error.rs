@@ -2,6 +2,7 @@
 
 use crate::text::clean;
 use atek_api::jsonrpc::{RpcError, code};
+use atek_rpc::body::BoxError;
 use atek_rpc::client::CallError;
 use atek_rpc::pool::{Endpoint, SendError};
 use http::StatusCode;
@@ -53,6 +54,13 @@ pub(crate) enum Failure {
         action: String,
         #[source]
         source: Box<CallError>,
+    },
+    /// A body ended before its end.
+    #[error("cannot {action}")]
+    Stream {
+        action: String,
+        #[source]
+        source: BoxError,
     },
     /// A job of the host ended in failure.
     #[error("cannot {action}")]
@@ -121,6 +129,7 @@ impl Failure {
             {
                 exit::UNREACHABLE
             }
+            Failure::Stream { .. } => exit::UNREACHABLE,
             Failure::Interrupted(_) => exit::INTERRUPTED,
             Failure::Several { exit, .. } => *exit,
             Failure::NoUser { .. }
@@ -169,6 +178,7 @@ impl Failure {
                 })
             }
             Failure::Call { source, .. } => call_hint(source),
+            Failure::Stream { .. } => Some(BROKEN.to_owned()),
             Failure::BadAnswer { .. } => Some(
                 "the host and this program may be of different versions: atek --version".to_owned(),
             ),
@@ -210,6 +220,9 @@ impl Failure {
     }
 }
 
+/// The hint for a conversation that ended early.
+const BROKEN: &str = "the host may have restarted, see: journalctl -u atekd";
+
 /// Whether the host could not be reached at all, or is not up yet.
 fn unreachable(error: &CallError) -> bool {
     match error {
@@ -243,7 +256,7 @@ fn call_hint(error: &CallError) -> Option<String> {
             (Endpoint::Tcp(..), _) => "check the address, and that this machine reaches it",
         },
         CallError::Send(SendError::Broken { .. } | SendError::Closed { .. })
-        | CallError::Body { .. } => "the host may have restarted, see: journalctl -u atekd",
+        | CallError::Body { .. } => BROKEN,
         CallError::Status { status, .. } if *status == StatusCode::UNAUTHORIZED => {
             "the token is not one of this host's: check --token-file or --configDir"
         }

@@ -1,6 +1,7 @@
 //! Flags of `atek db`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
 
 /// What to do with databases.
 ///
@@ -13,7 +14,9 @@ database. PATH is a record's place, such as settings/theme.
 Examples:
   atek db ls
   atek db list notes-db entries --limit 20
-  atek db put notes-db settings/theme '{\"dark\": true}'")]
+  atek db put notes-db settings/theme '{\"dark\": true}'
+  atek db export notes-db notes.tar
+  atek db import notes.tar --into notes-db")]
 pub(crate) enum Db {
     /// List the databases
     Ls(Ls),
@@ -29,6 +32,10 @@ pub(crate) enum Db {
     Rm(Record),
     /// Delete a database with everything in it
     Drop(Drop),
+    /// Write a database to a file, with its blobs
+    Export(Export),
+    /// Make a database from such a file, or read it into an existing one
+    Import(Import),
     /// Give unused space back to the disk
     Compact,
 }
@@ -92,4 +99,46 @@ pub(crate) struct Drop {
     /// Do not ask back
     #[arg(short, long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The database
+    pub(crate) db: String,
+    /// A file that does not exist yet; `-`, or nothing, writes to standard output
+    pub(crate) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// A file that `export` wrote; `-`, or nothing, reads standard input
+    pub(crate) file: Option<PathBuf>,
+    /// Write its records and blobs into this database, over those of the same path
+    #[arg(long, value_name = "DB", conflicts_with_all = ["alias", "access"])]
+    pub(crate) into: Option<String>,
+    /// The name of the new database
+    #[arg(long)]
+    pub(crate) alias: Option<String>,
+    /// Who may read the new database
+    #[arg(long, value_enum)]
+    pub(crate) access: Option<Access>,
+}
+
+/// Who may read a database besides its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Access {
+    /// Everybody
+    Public,
+    /// Nobody
+    Private,
+}
+
+impl Access {
+    /// The word that the database service knows.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Access::Public => "public",
+            Access::Private => "private",
+        }
+    }
 }

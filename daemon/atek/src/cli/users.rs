@@ -12,6 +12,12 @@ pub(crate) struct PasswordFrom {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Asks twice for the password, which must have at least 8 characters.
+
+Examples:
+  atek mkuser alice --admin
+  atek mkuser bob --password-stdin < password-file")]
 pub(crate) struct Mkuser {
     /// The user's name, at least 3 characters; asked for when missing
     pub(crate) name: Option<String>,

@@ -1,7 +1,7 @@
 //! Databases.
 
 use crate::fake::{ADB, FakeHost, SERVICES, USERS};
-use crate::run::{atek, atek_with_input};
+use crate::run::{arg, atek, atek_with_input};
 use crate::sample::{list, service};
 use serde_json::{Value, json};
 
@@ -93,7 +93,7 @@ fn records_are_listed_read_written_and_deleted() {
     assert_eq!(text, "/entries/a {\"text\":\"\\u001b[31mhi\"}\n");
     assert_eq!(
         host.calls_of("recordList"),
-        [json!([NOTES, "entries", { "gt": "A", "limit": 5, "reverse": true }])]
+        [json!([NOTES, "entries", { "gt": "A", "limit": 5, "reverse": true, "cursor": "" }])]
     );
 
     assert_eq!(
@@ -132,6 +132,123 @@ fn records_are_listed_read_written_and_deleted() {
 
     atek(&host, &["db", "rm", "server", "x/y"]).ok();
     assert_eq!(host.calls_of("recordDelete"), [json!([SERVER, "x/y"])]);
+}
+
+#[test]
+fn long_lists_come_in_pages() {
+    let record = |key: &str| json!({ "key": key, "path": format!("/{key}"), "value": {} });
+    let host = with_databases();
+    host.result(
+        ADB,
+        "recordList",
+        json!({ "records": [record("a"), record("b")], "cursor": "c1" }),
+    )
+    .result(ADB, "recordList", json!({ "records": [record("c")] }))
+    .result(
+        ADB,
+        "recordList",
+        json!({ "records": [record("a")], "cursor": "c1" }),
+    );
+    assert_eq!(
+        atek(&host, &["db", "list", "notes-db"]).ok(),
+        "/a {}\n/b {}\n/c {}\n"
+    );
+    let cursors: Vec<_> = host
+        .calls_of("recordList")
+        .iter()
+        .map(|call| call[2]["cursor"].clone())
+        .collect();
+    assert_eq!(cursors, ["", "c1"]);
+    // A number is the number, though there is more.
+    let one = atek(&host, &["db", "list", "notes-db", "-n", "1", "--json"]).ok();
+    assert_eq!(one, format!("{}\n", json!({ "records": [record("a")] })));
+}
+
+#[test]
+fn a_database_is_exported_to_a_new_file_and_imported_from_it() {
+    let host = with_databases();
+    let tar = json!("the database as the service sends it");
+    host.status(
+        &format!("/_atek/gateway/export/{NOTES}?api=atek.cloud%2Fadb-api"),
+        200,
+        tar.clone(),
+    );
+    let file = host.folder().join("notes.tar");
+    let done = atek(&host, &["db", "export", "notes-db", arg(&file)]);
+    assert_eq!(
+        (done.code, done.stderr.as_str()),
+        (Some(0), "exported notes-db (38B)\n")
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), tar.to_string());
+    assert_eq!(
+        atek(&host, &["db", "export", "notes-db"]).ok(),
+        tar.to_string()
+    );
+
+    // What exists is not written over.
+    let error = atek(&host, &["db", "export", "notes-db", arg(&file)]).failed(1);
+    assert!(
+        error.contains(&format!("cannot make the file {}: ", file.display())),
+        "{error}"
+    );
+
+    let answer = json!({ "dbId": NOTES, "records": 1, "blobs": 2 });
+    host.status(
+        &format!("/_atek/gateway/import?api=atek.cloud%2Fadb-api&into={NOTES}"),
+        200,
+        answer.clone(),
+    );
+    let text = atek(&host, &["db", "import", arg(&file), "--into", "notes-db"]).ok();
+    assert_eq!(
+        text,
+        format!("imported 1 record and 2 blobs into {NOTES}\n")
+    );
+    host.status(
+        "/_atek/gateway/import?api=atek.cloud%2Fadb-api&alias=copy&access=private",
+        200,
+        answer.clone(),
+    );
+    let args = [
+        "db", "import", "--alias", "copy", "--access", "private", "--json",
+    ];
+    assert_eq!(
+        atek_with_input(&host, &args, "from stdin").ok(),
+        format!("{answer}\n")
+    );
+    let bodies: Vec<_> = host
+        .requests()
+        .into_iter()
+        .filter(|request| request.0 == "POST")
+        .map(|r| r.2)
+        .collect();
+    assert_eq!(
+        bodies,
+        [tar.to_string().into_bytes(), b"from stdin".to_vec()]
+    );
+}
+
+#[test]
+fn nothing_is_left_of_an_export_that_fails() {
+    let host = with_databases();
+    let refusal =
+        json!({ "error": true, "code": -32003, "message": "Not authorized to access it" });
+    host.status(
+        &format!("/_atek/gateway/export/{NOTES}?api=atek.cloud%2Fadb-api"),
+        403,
+        refusal,
+    );
+    let file = host.folder().join("notes.tar");
+    let error = atek(&host, &["db", "export", "notes-db", arg(&file)]).failed(1);
+    assert!(
+        error.starts_with("error: cannot export the database notes-db: "),
+        "{error}"
+    );
+    assert!(error.contains("Not authorized to access it"), "{error}");
+    let left: Vec<_> = std::fs::read_dir(host.folder())
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["control.sock"]);
 }
 
 #[test]

@@ -13,4 +13,5 @@ mod run;
 mod sample;
 mod status;
 mod terminal;
+mod update;
 mod users;

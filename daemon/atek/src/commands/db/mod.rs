@@ -20,6 +20,8 @@ pub(super) async fn run(host: &Host, command: Db) -> Result<(), Failure> {
         Db::Get(args) => records::get(host, &args).await,
         Db::Put(args) => records::put(host, args).await,
         Db::Rm(args) => records::delete(host, &args).await,
+        Db::Export(args) => transfer::export(host, &args).await,
+        Db::Import(args) => transfer::import(host, &args).await,
         Db::Compact => transfer::compact(host).await,
     }
 }

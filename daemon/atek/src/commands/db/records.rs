@@ -18,10 +18,17 @@ struct Shown {
     value: Value,
 }
 
+/// One page of `recordList`.
 #[derive(Debug, Deserialize)]
-struct Records {
-    records: Vec<Shown>,
+struct Page {
+    records: Vec<Box<RawValue>>,
+    /// Missing at the end.
+    #[serde(default)]
+    cursor: Option<String>,
 }
+
+/// Records asked for at once when no number is given.
+const PAGE: u32 = 1000;
 
 /// ListOpts of `recordList`.
 #[derive(Debug, Default, Serialize)]
@@ -30,29 +37,64 @@ struct Options<'a> {
     gt: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lt: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<u32>,
+    limit: u32,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     reverse: bool,
+    /// Empty at first.
+    cursor: String,
 }
 
+/// Lists page by page, however many records there are.
 pub(super) async fn list(host: &Host, args: &List) -> Result<(), Failure> {
     let id = find::id(host, &args.db).await?;
-    let options = Options {
-        gt: args.after.as_deref(),
-        lt: args.before.as_deref(),
-        limit: args.limit,
-        reverse: args.reverse,
-    };
     let action = format!("list the records of {}", args.db);
-    let answer = host
-        .call(API, "recordList", (&id, &args.path, options), &action)
-        .await?;
-    if host.out.json {
-        return host.out.print_json(&answer);
+    let mut left = args.limit;
+    let mut cursor = String::new();
+    let mut all: Vec<Box<RawValue>> = Vec::new();
+    loop {
+        let options = Options {
+            gt: args.after.as_deref(),
+            lt: args.before.as_deref(),
+            limit: left.unwrap_or(PAGE).min(PAGE),
+            reverse: args.reverse,
+            cursor,
+        };
+        let answer = host
+            .call(API, "recordList", (&id, &args.path, options), &action)
+            .await?;
+        let page: Page = read("recordList", &answer)?;
+        let count = u32::try_from(page.records.len()).unwrap_or(u32::MAX);
+        if host.out.json {
+            all.extend(page.records);
+        } else {
+            print_page(host, &page.records)?;
+        }
+        left = left.map(|left| left.saturating_sub(count));
+        match page.cursor {
+            Some(next) if left != Some(0) => cursor = next,
+            _ => break,
+        }
     }
+    if !host.out.json {
+        return Ok(());
+    }
+    #[derive(Serialize)]
+    struct Answer {
+        records: Vec<Box<RawValue>>,
+    }
+    let answer = serde_json::value::to_raw_value(&Answer { records: all }).map_err(|source| {
+        Failure::BadAnswer {
+            method: "recordList",
+            source,
+        }
+    })?;
+    host.out.print_json(&answer)
+}
+
+fn print_page(host: &Host, records: &[Box<RawValue>]) -> Result<(), Failure> {
     let mut text = String::new();
-    for record in read::<Records>("recordList", &answer)?.records {
+    for record in records {
+        let record: Shown = read("recordList", record)?;
         let path = host.out.paint(Tone::Strong, &clean::line(&record.path));
         text.push_str(&format!(
             "{path} {}\n",
