@@ -1,1 +1,46 @@
-//! Being written.
+//! The HTTP surface of the host: API gateway, subdomain proxy, main service, and
+//! the host's own few pages. Translates and delegates: who is calling is decided in
+//! [`caller`], what they may do in `permissions`, which provider answers in `registry`.
+//!
+//! ```text
+//!  accept ── server.rs ── site.rs ──┬─ /_atek/gateway ── rpc/ ─────────┐
+//!   (a task a connection)  host,    │                  └ transport.rs ─┤
+//!                          caller,  ├─ /_atek/…  ─────── pages/        ├─ upstream.rs ── Pool
+//!                          limits   ├─ ID.DOMAIN ─────── apps.rs ──────┤   wakes, times out
+//!                                   └─ /  main service ─ apps.rs ──────┘
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`edge`] | host names, cookies, same-origin, header rules, rates: pure |
+//! | [`rpc`] | JSON-RPC: envelope, forwarding, batch, the provider's answer |
+//! | [`error`] | the one table from a failure to a status, a code and a text |
+//!
+//! A connection is one task, and so is everything that it carries: the provider's
+//! connection is driven inline (`atek_rpc::pool`), so that a call costs no hand-over.
+
+mod apps;
+mod bind;
+mod body;
+mod caller;
+mod deps;
+mod edge;
+mod egress;
+mod error;
+mod limiter;
+mod listener;
+mod pages;
+mod rpc;
+mod server;
+mod site;
+mod streams;
+mod transport;
+mod upgrade;
+mod upstream;
+
+pub use deps::{Deps, HostApis, Jobs, Limits, Lines, LogQuery, Logs, Refusal, Wake};
+pub use listener::{Listener, Origin};
+pub use server::Gateway;
+
+#[cfg(test)]
+mod tests;

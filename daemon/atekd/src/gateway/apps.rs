@@ -1,0 +1,170 @@
+//! A service's pages: at its subdomain, and as the main service of the main domain.
+
+use super::bind;
+use super::body::{self, Body, Keeping, Watched};
+use super::caller::{self, CookieSite};
+use super::edge::host_name::Authority;
+use super::edge::{headers, same_origin};
+use super::error::Failure;
+use super::pages;
+use super::server::{Conn, Gateway};
+use super::site::{self, Visit};
+use super::upgrade;
+use super::upstream::{Noted, Patience, Progress};
+use crate::directory::Entry;
+use crate::permissions::{Caller, Person, may_visit};
+use atek_api::ids::ServiceId;
+use http::header::{AUTHORIZATION, HeaderValue, LOCATION};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use std::sync::Arc;
+
+/// `ID.DOMAIN/…`.
+pub(super) async fn subdomain(
+    gateway: &Gateway,
+    conn: &Arc<Conn>,
+    authority: &Authority,
+    (id, domain): (&str, &str),
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    let no_such = || Failure::NoSuchSite(authority.to_string());
+    let id: ServiceId = id.parse().map_err(|_| no_such())?;
+    let deps = gateway.deps();
+    let entry = deps.directory.now().by_id(id.as_str()).cloned();
+    let caller = match &entry {
+        Some(entry) => {
+            caller::of_public(&deps.sessions, &deps.config, request.headers(), CookieSite::Bound(&entry.key))
+        }
+        None if holds_system_token(gateway, &request) => Caller::System,
+        None => Caller::Anonymous,
+    };
+    let ticket = gateway.limiter().enter(&caller, conn.address())?;
+    let base = format!("http://{domain}{}", authority.port());
+    if !caller.is_known() {
+        if *request.method() == Method::OPTIONS {
+            return Ok(site::options());
+        }
+        return bind::welcome(gateway, entry.as_deref(), &id, &base, &request).await;
+    }
+    let entry = entry.ok_or_else(no_such)?;
+    if !may_visit(&caller, entry.owner()) {
+        return Err(Failure::Forbidden);
+    }
+    let is_changing = same_origin::is_changing(request.method(), headers::wants_websocket(request.headers()));
+    if matches!(caller, Caller::User(_))
+        && is_changing
+        && !same_origin::is_same_origin(request.headers(), &authority.to_string())
+    {
+        // Another service's page, with this one's cookie.
+        return Err(Failure::ForeignOrigin);
+    }
+    if let Some(clean) = bind::without_token(request.method(), request.uri()) {
+        return redirect(&clean);
+    }
+    proxy(gateway, Visit { conn, authority, caller, ticket }, &entry, request).await
+}
+
+/// Every path of the main domain that is not the host's.
+pub(super) async fn main_service(
+    gateway: &Gateway,
+    visit: Visit<'_>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    if *request.method() == Method::OPTIONS {
+        return Ok(site::options());
+    }
+    match &visit.caller {
+        Caller::System => Ok(body::json(StatusCode::OK, r#"{"message":"Atek online"}"#)),
+        Caller::Service(_) => Err(Failure::NotFound),
+        Caller::Anonymous => bind::to_login(gateway, visit.authority, &request),
+        Caller::User(person) => {
+            if let Some(entry) = main_service_of(gateway, &visit.caller, person) {
+                return proxy(gateway, visit, &entry, request).await;
+            }
+            if request.uri().path() != "/" {
+                return Err(Failure::NotFound);
+            }
+            let directory = gateway.deps().directory.now();
+            let services = directory.entries().filter(|entry| may_visit(&visit.caller, entry.owner()));
+            let domain = gateway.names().app_domain(visit.authority);
+            Ok(pages::home(&person.user.username, services, domain, visit.authority.port()))
+        }
+    }
+}
+
+fn main_service_of(gateway: &Gateway, caller: &Caller, person: &Person) -> Option<Arc<Entry>> {
+    let id = person.user.settings.main_service_id.as_deref()?;
+    let directory = gateway.deps().directory.now();
+    directory.by_id(id).filter(|entry| may_visit(caller, entry.owner())).cloned()
+}
+
+fn holds_system_token<B>(gateway: &Gateway, request: &Request<B>) -> bool {
+    headers::bearer(request.headers()).is_some_and(|token| caller::is_system_token(&gateway.deps().config, token))
+}
+
+pub(super) fn redirect(to: &str) -> Result<Response<Body>, Failure> {
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = StatusCode::FOUND;
+    let location = HeaderValue::from_str(to).map_err(|_| Failure::BadRequest("the path is malformed"))?;
+    response.headers_mut().insert(LOCATION, location);
+    Ok(response)
+}
+
+/// Passes a request on to a service, and its response back.
+async fn proxy(
+    gateway: &Gateway,
+    visit: Visit<'_>,
+    entry: &Arc<Entry>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    let token = holds_system_token(gateway, &request);
+    let (mut head, incoming) = request.into_parts();
+    if token {
+        // The host's own secret, which the service must not learn.
+        head.headers.remove(AUTHORIZATION);
+    }
+    let mut response = exchange(gateway, visit, entry, head, incoming).await?;
+    let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    headers::to_client(response.headers_mut(), is_upgrade);
+    Ok(response)
+}
+
+/// The exchange itself: `head` holds the target's path and the headers that the client sent.
+/// The response's headers are the service's.
+pub(super) async fn exchange(
+    gateway: &Gateway,
+    visit: Visit<'_>,
+    entry: &Arc<Entry>,
+    mut head: Parts,
+    incoming: Incoming,
+) -> Result<Response<Body>, Failure> {
+    let is_upgrade = headers::wants_websocket(&head.headers);
+    headers::to_service(&mut head.headers, is_upgrade);
+    headers::describe_client(&mut head.headers, visit.conn.address());
+    headers::identify(&mut head.headers, &visit.caller, &entry.key);
+    head.version = Version::HTTP_11;
+    if is_upgrade {
+        return upgrade::websocket(gateway, visit, entry, head).await;
+    }
+    let limits = &gateway.deps().limits;
+    let response = if incoming.is_end_stream() {
+        let make = || {
+            let mut request = Request::new(body::empty());
+            *request.method_mut() = head.method.clone();
+            *request.uri_mut() = head.uri.clone();
+            *request.headers_mut() = head.headers.clone();
+            request
+        };
+        gateway.send(entry, Patience::of(limits.response), make).await?
+    } else {
+        let entry = gateway.awake(entry).await?;
+        let progress = Progress::new();
+        let body = Noted { body: Watched::new(incoming, limits.body_pause), progress: progress.clone() };
+        let request = Request::from_parts(head, body::boxed(body));
+        gateway.send_once(&entry, Patience::after(limits.response, progress), request).await?
+    };
+    // A long stream stays counted among the caller's requests.
+    Ok(response.map(|body| body::boxed(Keeping::new(body, visit.ticket))))
+}

@@ -1,0 +1,200 @@
+//! How a session of the main domain comes to a service's subdomain.
+//!
+//! ```text
+//!   ID.DOMAIN/p ──302──> DOMAIN/_atek/bind-session?service=ID&path=/p
+//!                          │ not signed in: ──302──> /_atek/login?redirect=… ──> back here
+//!   ID.DOMAIN/p?bst=TOKEN <──302── signed in: a token, for one use within a minute
+//!     ──302──> ID.DOMAIN/p with the subdomain's own cookie
+//! ```
+//!
+//! The service never sees the token: it is redeemed and stripped before.
+
+use super::apps::redirect;
+use super::body::{self, Body};
+use super::edge::host_name::Authority;
+use super::edge::{cookies, same_origin};
+use super::error::Failure;
+use super::server::Gateway;
+use super::site::Visit;
+use crate::directory::Entry;
+use crate::permissions::{Caller, may_visit};
+use crate::sessions::LoginError;
+use atek_api::ids::ServiceId;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// The one-time token's name in a query; the original's.
+const TOKEN: &str = "bst";
+/// Everything else is encoded in a query's value.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// A request to a subdomain from somebody who has no session there.
+///
+/// `base` is the main domain's URL without a path.
+pub(super) async fn welcome<B>(
+    gateway: &Gateway,
+    entry: Option<&Entry>,
+    id: &ServiceId,
+    base: &str,
+    request: &Request<B>,
+) -> Result<Response<Body>, Failure> {
+    if !same_origin::is_navigation(request.method(), request.headers()) {
+        return Err(Failure::NotAuthorized);
+    }
+    let uri = request.uri();
+    let clean = without_token(request.method(), uri).unwrap_or_else(|| path_and_query(uri).to_owned());
+    if let (Some(entry), Some(token)) = (entry, parameter(uri, TOKEN))
+        && let Some(cookie) = redeem(gateway, entry, &token).await?
+    {
+        let mut response = redirect(&clean)?;
+        let cookie = cookies::set(cookies::BOUND, cookie.expose()).ok_or(Failure::Internal)?;
+        response.headers_mut().insert(SET_COOKIE, cookie);
+        return Ok(response);
+    }
+    redirect(&format!("{base}/_atek/bind-session?service={id}&path={}", encoded(&clean)))
+}
+
+async fn redeem(gateway: &Gateway, entry: &Entry, token: &str) -> Result<Option<atek_api::secret::Secret>, Failure> {
+    gateway.deps().sessions.redeem_bind_token(token, &entry.key).await.map_err(|error| match error {
+        LoginError::Database(error) => Failure::Unavailable(error.to_string()),
+        LoginError::Wrong | LoginError::Throttled(_) => Failure::NotAuthorized,
+        LoginError::Random(_) | LoginError::Hash(_) => Failure::Internal,
+    })
+}
+
+/// `GET /_atek/bind-session?service=ID&path=P`.
+pub(super) fn begin(gateway: &Gateway, visit: &Visit<'_>, uri: &Uri) -> Result<Response<Body>, Failure> {
+    let refused = || Ok(body::json(StatusCode::BAD_REQUEST, r#"{"error":"Not authorized"}"#));
+    let Some(id) = parameter(uri, "service").and_then(|id| id.parse::<ServiceId>().ok()) else {
+        return refused();
+    };
+    let path = parameter(uri, "path").unwrap_or_default();
+    let path = if is_local(&path) { path } else { "/".to_owned() };
+    let Caller::User(person) = &visit.caller else {
+        let here = format!("/_atek/bind-session?service={id}&path={}", encoded(&path));
+        return redirect(&login_url(visit.authority, &here));
+    };
+    let directory = gateway.deps().directory.now();
+    let Some(entry) = directory.by_id(id.as_str()).filter(|entry| may_visit(&visit.caller, entry.owner())) else {
+        return refused();
+    };
+    let token = gateway.deps().sessions.issue_bind_token(person, &entry.key).map_err(|_| Failure::Internal)?;
+    let domain = gateway.names().app_domain(visit.authority);
+    let glue = if path.contains('?') { '&' } else { '?' };
+    redirect(&format!("http://{id}.{domain}{}{path}{glue}{TOKEN}={}", visit.authority.port(), token.expose()))
+}
+
+/// The way to the login page for somebody who opens a page of the main domain, and 401 for scripts.
+pub(super) fn to_login<B>(
+    gateway: &Gateway,
+    authority: &Authority,
+    request: &Request<B>,
+) -> Result<Response<Body>, Failure> {
+    let has_cookie = has_session_cookie(request.headers());
+    if has_cookie && !gateway.deps().directory.now().host_ready() {
+        // Perhaps it is a good one: nobody can tell before the records are read.
+        return Err(Failure::Starting);
+    }
+    if !same_origin::is_navigation(request.method(), request.headers()) {
+        return Err(Failure::NotAuthorized);
+    }
+    redirect(&login_url(authority, path_and_query(request.uri())))
+}
+
+fn has_session_cookie(headers: &HeaderMap) -> bool {
+    cookies::values(headers, cookies::MAIN).next().is_some()
+}
+
+fn login_url(authority: &Authority, then: &str) -> String {
+    match then {
+        "/" => format!("http://{authority}/_atek/login"),
+        then => format!("http://{authority}/_atek/login?redirect={}", encoded(then)),
+    }
+}
+
+/// The request's path and query without one-time tokens, if it carries one and may be redirected.
+pub(super) fn without_token(method: &Method, uri: &Uri) -> Option<String> {
+    let query = uri.query()?;
+    let is_token = |pair: &&str| pair.split('=').next() == Some(TOKEN);
+    if !matches!(*method, Method::GET | Method::HEAD) || !query.split('&').any(|pair| is_token(&pair)) {
+        return None;
+    }
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
+    let path = uri.path();
+    Some(local(if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }))
+}
+
+/// A path that a browser cannot take for another host's: `//evil.test` and `/\evil.test` are.
+fn local(path: String) -> String {
+    if is_local(&path) { path } else { format!("/{}", path.trim_start_matches(['/', '\\'])) }
+}
+
+fn is_local(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.starts_with("/\\")
+        && path.bytes().all(|b| b.is_ascii_graphic())
+        && !path.contains('#')
+}
+
+fn path_and_query(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+}
+
+fn parameter(uri: &Uri, name: &str) -> Option<String> {
+    uri.query()?.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        (key == name).then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())
+    })
+}
+
+fn encoded(value: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(value, VALUE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_stripped_and_the_rest_stays() {
+        for (uri, expected) in [
+            ("/p?bst=1", Some("/p")),
+            ("/p?a=1&bst=1&b=%20", Some("/p?a=1&b=%20")),
+            ("/p?bst", Some("/p")),
+            ("/p?abst=1", None),
+            ("/p", None),
+            ("//evil.test/?bst=1", Some("/evil.test/")),
+        ] {
+            assert_eq!(without_token(&Method::GET, &uri.parse().unwrap()).as_deref(), expected, "{uri}");
+        }
+        assert_eq!(without_token(&Method::POST, &"/p?bst=1".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn hole_10_only_paths_of_the_same_host_are_gone_to() {
+        for (path, expected) in [
+            ("/", true),
+            ("/a?b=1&c=2", true),
+            ("//evil.test", false),
+            ("/\\evil.test", false),
+            ("http://evil.test", false),
+            ("", false),
+            ("/a\nb", false),
+            ("/a b", false),
+            ("/a#b", false),
+        ] {
+            assert_eq!(is_local(path), expected, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn hole_16_the_port_and_every_parameter_survive_the_login() {
+        let authority = Authority::parse("localhost:8080").unwrap();
+        assert_eq!(login_url(&authority, "/"), "http://localhost:8080/_atek/login");
+        let url = login_url(&authority, "/a?b=1&c=2");
+        assert_eq!(url, "http://localhost:8080/_atek/login?redirect=/a%3Fb%3D1%26c%3D2");
+        assert_eq!(parameter(&url.parse().unwrap(), "redirect").unwrap(), "/a?b=1&c=2");
+    }
+}

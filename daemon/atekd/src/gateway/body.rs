@@ -1,0 +1,224 @@
+//! Bodies: responses in memory, requests read with limits, streams with a deadline.
+
+use super::error::Failure;
+pub(super) use atek_rpc::body::{Body, BoxError, boxed, empty, full};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// A JSON response.
+pub(super) fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    respond(status, HeaderValue::from_static("application/json"), text)
+}
+
+/// A plain text response.
+pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    respond(status, HeaderValue::from_static("text/plain; charset=utf-8"), text)
+}
+
+fn respond(status: StatusCode, kind: HeaderValue, text: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(full(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// Why a body was not read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadError {
+    TooLarge,
+    Slow,
+    Broken,
+}
+
+/// What came of a body before it was over, or before it was too much.
+pub(super) enum Gathered<B> {
+    /// All of it.
+    Whole(Bytes),
+    /// More than the limit: what has come, and the rest.
+    More(Vec<Bytes>, B),
+}
+
+/// Reads a body until its end, or until it is longer than `limit` bytes.
+///
+/// A body in one piece, the usual case, is not copied.
+pub(super) async fn gather<B>(mut body: B, limit: usize) -> Result<Gathered<B>, ReadError>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    let mut parts: Vec<Bytes> = Vec::new();
+    let mut length = 0;
+    if body.size_hint().lower() > limit as u64 {
+        return Ok(Gathered::More(parts, body));
+    }
+    while !body.is_end_stream()
+        && let Some(frame) = body.frame().await
+    {
+        let frame = frame.map_err(|error| read_error(&error.into()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        parts.push(data);
+        if length > limit {
+            return Ok(Gathered::More(parts, body));
+        }
+    }
+    if parts.len() <= 1 {
+        return Ok(Gathered::Whole(parts.pop().unwrap_or_default()));
+    }
+    Ok(Gathered::Whole(parts.concat().into()))
+}
+
+/// Reads a whole body of at most `limit` bytes.
+pub(super) async fn read<B>(body: B, limit: usize) -> Result<Bytes, ReadError>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    match gather(body, limit).await? {
+        Gathered::Whole(bytes) => Ok(bytes),
+        Gathered::More(..) => Err(ReadError::TooLarge),
+    }
+}
+
+fn read_error(error: &BoxError) -> ReadError {
+    if error.is::<Stalled>() { ReadError::Slow } else { ReadError::Broken }
+}
+
+impl ReadError {
+    /// As the failure of a client's request.
+    pub(super) fn of_request(self, limit: usize) -> Failure {
+        match self {
+            Self::TooLarge => Failure::TooLarge(limit),
+            Self::Slow => Failure::SlowBody,
+            Self::Broken => Failure::BrokenBody,
+        }
+    }
+}
+
+/// Nothing came for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("the sender of a body paused for more than {} seconds", .0.as_secs())]
+pub(super) struct Stalled(Duration);
+
+/// A body whose sender may not pause for long.
+///
+/// The clock runs only while the reader waits: a slow reader is nobody's fault here.
+pub(super) struct Watched<B> {
+    body: B,
+    pause: Duration,
+    /// None until the reader first waits, so that a body that is there costs no timer.
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+impl<B> Watched<B> {
+    pub(super) fn new(body: B, pause: Duration) -> Self {
+        Self { body, pause, timer: None, waiting: false }
+    }
+}
+
+impl<B> http_body::Body for Watched<B>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            this.waiting = false;
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let until = Instant::now() + this.pause;
+        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        if !this.waiting {
+            timer.as_mut().reset(until);
+            this.waiting = true;
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Some(Err(Stalled(this.pause).into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A body whose begin was already read.
+pub(super) struct Resumed<B> {
+    parts: VecDeque<Bytes>,
+    rest: B,
+}
+
+impl<B> Resumed<B> {
+    pub(super) fn new(parts: Vec<Bytes>, rest: B) -> Self {
+        Self { parts: parts.into(), rest }
+    }
+}
+
+impl<B> http_body::Body for Resumed<B>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.get_mut();
+        match this.parts.pop_front() {
+            Some(part) => Poll::Ready(Some(Ok(Frame::data(part)))),
+            None => Pin::new(&mut this.rest).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.parts.is_empty() && self.rest.is_end_stream()
+    }
+}
+
+/// A body that keeps something alive until it ends, such as a place among the running requests.
+pub(super) struct Keeping<B, K> {
+    body: B,
+    _kept: K,
+}
+
+impl<B, K> Keeping<B, K> {
+    pub(super) fn new(body: B, kept: K) -> Self {
+        Self { body, _kept: kept }
+    }
+}
+
+impl<B, K> http_body::Body for Keeping<B, K>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    K: Unpin,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,247 @@
+//! Which site a `Host` header names. Pure.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// The names under which this host answers, lower case.
+#[derive(Debug, Clone)]
+pub struct Names {
+    /// Each is a main domain; `ID.NAME` is a service's subdomain.
+    domains: Vec<String>,
+}
+
+/// What a request's `Host` stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site<'a> {
+    /// The host's own pages.
+    Main,
+    /// A service's subdomain.
+    Sub {
+        /// What stands before the domain; not necessarily a well-formed id.
+        id: &'a str,
+        /// The domain, without the port.
+        domain: &'a str,
+    },
+}
+
+/// Why a `Host` header is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadHost {
+    /// Not a host and an optional port.
+    Malformed,
+    /// Well-formed, but none of ours: a page that made its own name point here.
+    Unknown,
+}
+
+/// A `Host` header in its parts, lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// Name or address as it stands in a URL, without a trailing dot.
+    name: String,
+    /// `:PORT`, or nothing.
+    port: String,
+    address: bool,
+}
+
+impl Names {
+    /// `localhost`, the configured domain, and `NAME.local` for the box's name on the local network.
+    #[must_use]
+    pub fn new(domain: &str, box_name: Option<&str>) -> Self {
+        let clean = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
+        let mut domains = vec!["localhost".to_owned()];
+        let configured = clean(domain);
+        // An address is a main domain anyway, and can have no subdomains.
+        if !configured.is_empty() && configured.parse::<IpAddr>().is_err() {
+            domains.push(configured);
+        }
+        if let Some(name) = box_name.map(clean).filter(|name| !name.is_empty()) {
+            domains.push(format!("{}.local", name.trim_end_matches(".local")));
+        }
+        // The longest first: `box.example.com` before `example.com`.
+        domains.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        domains.dedup();
+        Self { domains }
+    }
+
+    /// The site of an authority.
+    ///
+    /// # Errors
+    ///
+    /// [`BadHost::Unknown`].
+    pub fn site<'a>(&self, authority: &'a Authority) -> Result<Site<'a>, BadHost> {
+        if authority.address {
+            return Ok(Site::Main);
+        }
+        let name = authority.name.as_str();
+        if self.domains.iter().any(|domain| domain == name) {
+            return Ok(Site::Main);
+        }
+        for domain in &self.domains {
+            if let Some(id) = name.strip_suffix(domain.as_str()).and_then(|rest| rest.strip_suffix('.')) {
+                return Ok(Site::Sub { id, domain: &name[id.len() + 1..] });
+            }
+        }
+        Err(BadHost::Unknown)
+    }
+
+    /// The domain under which services are linked from the main domain `authority`.
+    ///
+    /// An address has no subdomains: then it is the configured domain or the box's name.
+    #[must_use]
+    pub fn app_domain<'a>(&'a self, authority: &'a Authority) -> &'a str {
+        if authority.address {
+            let named = self.domains.iter().find(|domain| *domain != "localhost");
+            return named.map_or("localhost", String::as_str);
+        }
+        &authority.name
+    }
+}
+
+impl Authority {
+    /// Takes a `Host` header apart.
+    ///
+    /// # Errors
+    ///
+    /// [`BadHost::Malformed`].
+    pub fn parse(host: &str) -> Result<Self, BadHost> {
+        let (name, port) = match host.strip_prefix('[') {
+            Some(rest) => {
+                let (inside, after) = rest.split_once(']').ok_or(BadHost::Malformed)?;
+                inside.parse::<Ipv6Addr>().map_err(|_| BadHost::Malformed)?;
+                (&host[..inside.len() + 2], after)
+            }
+            None => host.split_at(host.find(':').unwrap_or(host.len())),
+        };
+        let digits = match port.strip_prefix(':') {
+            Some(digits) => digits,
+            None if port.is_empty() => "",
+            None => return Err(BadHost::Malformed),
+        };
+        if !digits.is_empty() && (!digits.bytes().all(|b| b.is_ascii_digit()) || digits.parse::<u16>().is_err()) {
+            return Err(BadHost::Malformed);
+        }
+        let port = if digits.is_empty() { String::new() } else { format!(":{digits}") };
+        if name.starts_with('[') {
+            return Ok(Self { name: name.to_ascii_lowercase(), port, address: true });
+        }
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let is_name = !name.is_empty()
+            && name.len() <= 253
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+            && !name.starts_with('.')
+            && !name.contains("..");
+        if !is_name {
+            return Err(BadHost::Malformed);
+        }
+        Ok(Self { name: name.to_ascii_lowercase(), port, address: is_ipv4(name) })
+    }
+
+    /// Name or address, without the port.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `:PORT` as the client wrote it, or nothing.
+    #[must_use]
+    pub fn port(&self) -> &str {
+        &self.port
+    }
+}
+
+impl std::fmt::Display for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.name, self.port)
+    }
+}
+
+/// Also the forms that resolvers accept and `Ipv4Addr` does not (`127.1`): the last
+/// label of a name is never a number.
+fn is_ipv4(name: &str) -> bool {
+    name.rsplit('.').next().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn site(host: &str) -> Result<Option<(String, String)>, BadHost> {
+        let names = Names::new("Box.Example.com", Some("atek"));
+        let authority = Authority::parse(host)?;
+        Ok(match names.site(&authority)? {
+            Site::Main => None,
+            Site::Sub { id, domain } => Some((id.to_owned(), domain.to_owned())),
+        })
+    }
+
+    #[test]
+    fn hole_17_hosts_are_told_apart() {
+        let sub = |id: &str, domain: &str| Ok(Some((id.to_owned(), domain.to_owned())));
+        for (host, expected) in [
+            ("localhost", Ok(None)),
+            ("LOCALHOST:8080", Ok(None)),
+            ("localhost.", Ok(None)),
+            ("localhost:", Ok(None)),
+            ("box.example.com", Ok(None)),
+            ("atek.local:80", Ok(None)),
+            ("127.0.0.1", Ok(None)),
+            ("192.168.1.20:8080", Ok(None)),
+            ("[::1]", Ok(None)),
+            ("[fe80::1]:80", Ok(None)),
+            ("rss.localhost:8080", sub("rss", "localhost")),
+            ("core.adb.localhost", sub("core.adb", "localhost")),
+            ("RSS.Atek.Local", sub("rss", "atek.local")),
+            ("rss.box.example.com", sub("rss", "box.example.com")),
+            ("a.b.c.localhost", sub("a.b.c", "localhost")),
+            ("example.com", Err(BadHost::Unknown)),
+            ("other.local", Err(BadHost::Unknown)),
+            ("evil-localhost", Err(BadHost::Unknown)),
+            ("localhost.evil.com", Err(BadHost::Unknown)),
+            ("xatek.local", Err(BadHost::Unknown)),
+            ("", Err(BadHost::Malformed)),
+            (".localhost", Err(BadHost::Malformed)),
+            ("a..localhost", Err(BadHost::Malformed)),
+            ("local host", Err(BadHost::Malformed)),
+            ("user@localhost", Err(BadHost::Malformed)),
+            ("localhost/x", Err(BadHost::Malformed)),
+            ("localhost:99999", Err(BadHost::Malformed)),
+            ("localhost:80:80", Err(BadHost::Malformed)),
+            ("localhost:-1", Err(BadHost::Malformed)),
+            ("[::1", Err(BadHost::Malformed)),
+            ("[::1]x", Err(BadHost::Malformed)),
+            ("[localhost]", Err(BadHost::Malformed)),
+            ("ä.localhost", Err(BadHost::Malformed)),
+        ] {
+            assert_eq!(site(host), expected, "{host:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_was_opened_by_address_links_to_apps_by_name() {
+        for (domain, name, host, expected) in [
+            ("localhost", None, "192.168.1.2", "localhost"),
+            ("localhost", Some("atek"), "192.168.1.2", "atek.local"),
+            ("box.test", None, "[::1]", "box.test"),
+            ("box.test", Some("atek"), "localhost", "localhost"),
+            ("10.0.0.1", None, "10.0.0.1", "localhost"),
+        ] {
+            let authority = Authority::parse(host).unwrap();
+            assert_eq!(Names::new(domain, name).app_domain(&authority), expected, "{host}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_served_survives_a_round_trip(host in "[a-zA-Z0-9.:\\[\\]_@-]{0,40}") {
+            if let Ok(authority) = Authority::parse(&host) {
+                prop_assert_eq!(Authority::parse(&authority.to_string()), Ok(authority));
+            }
+        }
+
+        #[test]
+        fn a_name_outside_the_domains_is_never_served(host in "[a-z]{1,8}\\.[a-z]{1,8}\\.(com|org|test)(:[0-9]{1,4})?") {
+            let authority = Authority::parse(&host).unwrap();
+            prop_assert_eq!(Names::new("localhost", Some("atek")).site(&authority), Err(BadHost::Unknown));
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Whether a request was made by a page of the site that it goes to. Pure.
+
+use http::header::{HeaderName, ORIGIN};
+use http::{HeaderMap, Method};
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// Whether the request may change something: anything but `GET`, `HEAD` and
+/// `OPTIONS`, and every upgrade.
+#[must_use]
+pub fn is_changing(method: &Method, upgrades: bool) -> bool {
+    upgrades || !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Whether nothing says that another site's page made the request.
+///
+/// Browsers send `Origin` with everything that changes something; programs send
+/// neither header and are believed, since they hold no user's cookies.
+#[must_use]
+pub fn is_same_origin(headers: &HeaderMap, authority: &str) -> bool {
+    if let Some(origin) = headers.get(ORIGIN) {
+        return origin.to_str().is_ok_and(|origin| is_origin_of(origin, authority));
+    }
+    match headers.get(SEC_FETCH_SITE) {
+        None => true,
+        Some(site) => matches!(site.as_bytes(), b"same-origin" | b"none"),
+    }
+}
+
+fn is_origin_of(origin: &str, authority: &str) -> bool {
+    let (own, default_port) = if let Some(own) = origin.strip_prefix("http://") {
+        (own, ":80")
+    } else if let Some(own) = origin.strip_prefix("https://") {
+        (own, ":443")
+    } else {
+        return false;
+    };
+    let bare = |text: &str| text.strip_suffix(default_port).unwrap_or(text).to_ascii_lowercase();
+    bare(own) == bare(authority)
+}
+
+/// Whether the request opens a page, rather than being made by a script in one.
+///
+/// What says nothing is taken for a page, as the original did.
+#[must_use]
+pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+        && headers.get(SEC_FETCH_MODE).is_none_or(|mode| mode.as_bytes() == b"navigate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn only_the_sites_own_pages_may_change_something() {
+        for (origin, site, same) in [
+            (None, None, true),
+            (Some("http://localhost:8080"), None, true),
+            (Some("HTTP://localhost:8080"), None, false),
+            (Some("http://LOCALHOST:8080"), None, true),
+            (Some("https://localhost:8080"), None, true),
+            (Some("http://localhost"), None, false),
+            (Some("http://rss.localhost:8080"), None, false),
+            (Some("http://evil.test"), Some("same-origin"), false),
+            (Some("null"), None, false),
+            (Some(""), None, false),
+            (None, Some("same-origin"), true),
+            (None, Some("none"), true),
+            (None, Some("same-site"), false),
+            (None, Some("cross-site"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(origin) = origin {
+                headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            }
+            if let Some(site) = site {
+                headers.insert(SEC_FETCH_SITE, HeaderValue::from_static(site));
+            }
+            assert_eq!(is_same_origin(&headers, "localhost:8080"), same, "{origin:?} {site:?}");
+        }
+    }
+
+    #[test]
+    fn the_default_port_may_be_written_or_not() {
+        assert!(is_origin_of("http://box.test", "box.test:80"));
+        assert!(is_origin_of("https://box.test", "box.test"));
+        assert!(!is_origin_of("http://box.test", "box.test:443"));
+    }
+}

@@ -1,0 +1,85 @@
+//! The host's own few pages and files. Everything is embedded; scripts and styles
+//! are files of their own, so that the policy can forbid anything inline.
+
+mod escape;
+mod home;
+
+use super::body::{self, Body};
+use escape::escaped;
+pub(super) use home::home;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+/// A file that is part of the program.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asset {
+    kind: &'static str,
+    text: &'static str,
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
+/// The file at `/_atek/NAME`.
+pub(super) fn asset(name: &str) -> Option<Asset> {
+    let (kind, text) = match name {
+        "login" | "login/" => (HTML, include_str!("login.html")),
+        "login/login.js" => (SCRIPT, include_str!("login.js")),
+        "login/home.js" => (SCRIPT, include_str!("home.js")),
+        "login/atek.css" => (STYLE, include_str!("atek.css")),
+        "js/rpc.js" => (SCRIPT, include_str!("rpc.js")),
+        _ => return None,
+    };
+    Some(Asset { kind, text })
+}
+
+impl Asset {
+    pub(super) fn response(self) -> Response<Body> {
+        page(StatusCode::OK, self.kind, self.text)
+    }
+}
+
+/// A page that says one thing.
+pub(super) fn message(status: StatusCode, text: &str) -> Response<Body> {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let html = format!(
+        include_str!("message.html"),
+        title = escaped(title),
+        code = status.as_u16(),
+        message = escaped(text)
+    );
+    let mut response = page(status, HTML, html);
+    // It may be shown on a service's subdomain, which has none of the host's files.
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOTHING));
+    response
+}
+
+fn page(status: StatusCode, kind: &'static str, text: impl Into<bytes::Bytes>) -> Response<Body> {
+    let mut response = Response::new(body::full(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    // Pages and scripts belong to one version of the host.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    protect(headers);
+    response
+}
+
+/// What the host's own pages may do: nothing but use its own files and API.
+const OWN: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                   form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const NOTHING: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Protects a response of the host itself, where it does not say otherwise.
+pub(super) fn protect(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, OWN),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}

@@ -1,0 +1,186 @@
+//! From a request to what answers it: listener, host name, caller, limits, path.
+
+use super::body::{self, Body};
+use super::caller::{self, CookieSite};
+use super::edge::host_name::{Authority, BadHost, Site};
+use super::edge::{headers, same_origin};
+use super::error::Failure;
+use super::limiter::Ticket;
+use super::listener::Origin;
+use super::server::{Conn, Gateway};
+use super::{apps, bind, egress, pages, rpc, streams, transport};
+use crate::permissions::Caller;
+use http::header::{ACCEPT, ALLOW, HOST};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+use std::sync::Arc;
+
+/// A request whose caller is known and was let in.
+#[derive(Debug)]
+pub(super) struct Visit<'a> {
+    pub(super) conn: &'a Arc<Conn>,
+    pub(super) authority: &'a Authority,
+    pub(super) caller: Caller,
+    pub(super) ticket: Ticket,
+}
+
+impl Gateway {
+    /// Answers a request, whatever it is.
+    pub(super) async fn route(&self, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<Body> {
+        let wants_html = wants_html(request.headers());
+        if *request.method() == Method::CONNECT {
+            return egress::connect(self, conn, request).await.unwrap_or_else(|failure| failure.to_json());
+        }
+        let authority = match authority(request.uri(), request.headers()) {
+            Ok(authority) => authority,
+            Err(failure) => return failure.to_page(wants_html),
+        };
+        let site = match &*conn.origin {
+            Origin::Public => match self.names().site(&authority) {
+                Ok(site) => site,
+                Err(_) => return Failure::UnknownHost(authority.name().to_owned()).to_page(wants_html),
+            },
+            // Reached by the socket, whatever the name.
+            Origin::Control | Origin::Service { .. } => Site::Main,
+        };
+        let routed = match site {
+            Site::Main => self.main_domain(conn, &authority, request).await,
+            Site::Sub { id, domain } => apps::subdomain(self, conn, &authority, (id, domain), request).await,
+        };
+        routed.unwrap_or_else(|failure| {
+            failure.log(conn.origin.label());
+            failure.to_page(wants_html)
+        })
+    }
+
+    async fn main_domain(
+        &self,
+        conn: &Arc<Conn>,
+        authority: &Authority,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Failure> {
+        let is_host_path = is_host_path(request.uri().path());
+        let answered = match self.visit(conn, authority, request.method(), request.headers()) {
+            Ok(visit) if is_host_path => {
+                let mut response = self.host_path(visit, request).await;
+                if let Ok(response) = &mut response
+                    && response.status() != StatusCode::SWITCHING_PROTOCOLS
+                {
+                    pages::protect(response.headers_mut());
+                }
+                response
+            }
+            Ok(visit) => apps::main_service(self, visit, request).await,
+            Err(failure) => Err(failure),
+        };
+        match answered {
+            // The host's own paths speak JSON, as the original's did.
+            Err(failure) if is_host_path => {
+                failure.log(conn.origin.label());
+                Ok(failure.to_json())
+            }
+            answered => answered,
+        }
+    }
+
+    /// Finds out who is calling on the main domain, and lets them in.
+    fn visit<'a>(
+        &self,
+        conn: &'a Arc<Conn>,
+        authority: &'a Authority,
+        method: &Method,
+        sent: &HeaderMap,
+    ) -> Result<Visit<'a>, Failure> {
+        let deps = self.deps();
+        let caller = match &*conn.origin {
+            Origin::Public => caller::of_public(&deps.sessions, &deps.config, sent, CookieSite::Main),
+            Origin::Control => Caller::System,
+            Origin::Service { key, private_network } => {
+                caller::of_service(&deps.directory.now(), key, *private_network, sent, conn.peer)?
+            }
+        };
+        let ticket = self.limiter().enter(&caller, conn.address())?;
+        let is_changing = same_origin::is_changing(method, headers::wants_websocket(sent));
+        if *conn.origin == Origin::Public && is_changing && !same_origin::is_same_origin(sent, &authority.to_string()) {
+            return Err(Failure::ForeignOrigin);
+        }
+        Ok(Visit { conn, authority, caller, ticket })
+    }
+
+    /// `/_atek/…`: never a service's.
+    async fn host_path(&self, visit: Visit<'_>, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
+        if *request.method() == Method::OPTIONS {
+            return Ok(options());
+        }
+        let path = request.uri().path();
+        let rest = path.strip_prefix("/_atek/").ok_or(Failure::NotFound)?;
+        if rest == "gateway" && !headers::wants_websocket(request.headers()) {
+            return match *request.method() {
+                Method::POST => {
+                    let (head, incoming) = request.into_parts();
+                    Ok(rpc::answer(self, &visit, &head, incoming).await)
+                }
+                _ if !visit.caller.is_known() => Err(Failure::NotAuthorized),
+                _ => Err(Failure::NotFound),
+            };
+        }
+        if rest == "gateway" || rest.starts_with("gateway/") {
+            return transport::pass(self, visit, request).await;
+        }
+        if let Some(asset) = pages::asset(rest) {
+            return only_get(request.method()).map(|()| asset.response());
+        }
+        if rest == "bind-session" {
+            only_get(request.method())?;
+            return bind::begin(self, &visit, request.uri());
+        }
+        if rest == "logs" {
+            only_get(request.method())?;
+            return streams::logs(self, visit, request.uri()).await;
+        }
+        if let Some(job) = rest.strip_prefix("jobs/") {
+            only_get(request.method())?;
+            return streams::job(self, visit, job).await;
+        }
+        Err(Failure::NotFound)
+    }
+}
+
+fn is_host_path(path: &str) -> bool {
+    path.strip_prefix("/_atek").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn only_get(method: &Method) -> Result<(), Failure> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => Err(Failure::MethodNotAllowed("GET, HEAD")),
+    }
+}
+
+/// An answer to a browser that asks what another site's page may do: nothing.
+pub(super) fn options() -> Response<Body> {
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
+    response
+}
+
+/// The host that a request is for; exactly one, and a path.
+fn authority(uri: &Uri, sent: &HeaderMap) -> Result<Authority, Failure> {
+    if uri.authority().is_some() || !uri.path().starts_with('/') {
+        return Err(Failure::BadRequest("the request's target must be a path"));
+    }
+    let mut hosts = sent.get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(Failure::BadRequest("exactly one Host header is needed"));
+    };
+    let host = host.to_str().map_err(|_| Failure::BadRequest("the Host header is malformed"))?;
+    Authority::parse(host).map_err(|error| match error {
+        BadHost::Malformed => Failure::BadRequest("the Host header is malformed"),
+        BadHost::Unknown => Failure::UnknownHost(host.to_owned()),
+    })
+}
+
+fn wants_html(sent: &HeaderMap) -> bool {
+    sent.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+}

@@ -1,0 +1,82 @@
+//! WebSockets: a handshake that passes through, then bytes in both directions.
+
+use super::body::{self, Body};
+use super::error::Failure;
+use super::server::Gateway;
+use super::site::Visit;
+use super::upstream;
+use crate::directory::Entry;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio_util::sync::CancellationToken;
+
+/// How long one direction may go on after the other has ended.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// Sends a handshake to a service and joins the two connections when it agrees.
+///
+/// `head` is prepared for the service. The response's headers are the service's.
+pub(super) async fn websocket(
+    gateway: &Gateway,
+    visit: Visit<'_>,
+    entry: &Arc<Entry>,
+    mut head: Parts,
+) -> Result<Response<Body>, Failure> {
+    let client = head.extensions.remove::<OnUpgrade>().ok_or(Failure::BadRequest("this connection cannot be upgraded"))?;
+    let entry = gateway.awake(entry).await?;
+    let waited = gateway.deps().limits.response;
+    let sending = entry.pool.send_upgrade(Request::from_parts(head, body::empty()));
+    let mut response = match tokio::time::timeout(waited, sending).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(upstream::failed(&entry, error)),
+        Err(_) => return Err(Failure::Timeout { id: entry.id().clone(), waited }),
+    };
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(response.map(body::boxed));
+    }
+    let service = hyper::upgrade::on(&mut response);
+    let (cancel, ticket) = (visit.conn.cancel.clone(), visit.ticket);
+    visit.conn.tasks.spawn(async move {
+        if let (Ok(client), Ok(service)) = tokio::join!(client, service) {
+            pipe(TokioIo::new(client), TokioIo::new(service), &cancel).await;
+        }
+        drop(ticket);
+    });
+    Ok(response.map(|_| body::empty()))
+}
+
+/// Copies in both directions until both have ended, or the gateway stops.
+///
+/// No deadline while both are open: a silent WebSocket is a healthy one, and the
+/// kernel notices peers that are gone.
+pub(super) async fn pipe<A, B>(a: A, b: B, cancel: &CancellationToken)
+where
+    A: AsyncRead + AsyncWrite,
+    B: AsyncRead + AsyncWrite,
+{
+    let (a_read, a_write) = tokio::io::split(a);
+    let (b_read, b_write) = tokio::io::split(b);
+    let mut there = std::pin::pin!(copy(a_read, b_write));
+    let mut back = std::pin::pin!(copy(b_read, a_write));
+    let copying = async {
+        tokio::select! {
+            first = &mut there => if first.is_ok() { _ = tokio::time::timeout(LINGER, back).await },
+            first = &mut back => if first.is_ok() { _ = tokio::time::timeout(LINGER, there).await },
+        }
+    };
+    tokio::select! {
+        () = copying => {}
+        () = cancel.cancelled() => {}
+    }
+}
+
+async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
+    tokio::io::copy(&mut from, &mut to).await?;
+    to.shutdown().await
+}

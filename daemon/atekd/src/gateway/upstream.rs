@@ -1,0 +1,170 @@
+//! A request to a service: wakes it, sends, and says what went wrong.
+
+use super::body::{Body, BoxError};
+use super::error::Failure;
+use super::server::Gateway;
+use crate::directory::Entry;
+use atek_api::services::State;
+use atek_rpc::pool::{PooledBody, SendError};
+use http::{Request, Response};
+use http_body::{Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Until when the head of the response must have come.
+#[derive(Debug, Clone)]
+pub(super) struct Patience {
+    wait: Duration,
+    progress: Option<Progress>,
+}
+
+impl Patience {
+    /// So long from now.
+    pub(super) fn of(wait: Duration) -> Self {
+        Self { wait, progress: None }
+    }
+
+    /// So long after the service last took a part of the request's body.
+    pub(super) fn after(wait: Duration, progress: Progress) -> Self {
+        Self { wait, progress: Some(progress) }
+    }
+}
+
+impl Gateway {
+    /// The service, listening.
+    pub(super) async fn awake(&self, entry: &Arc<Entry>) -> Result<Arc<Entry>, Failure> {
+        if entry.state == State::Running {
+            return Ok(entry.clone());
+        }
+        self.wake(entry).await
+    }
+
+    async fn wake(&self, entry: &Arc<Entry>) -> Result<Arc<Entry>, Failure> {
+        let id = || entry.id().clone();
+        let waited = self.deps().limits.wake;
+        match tokio::time::timeout(waited, self.deps().wake.wake(&entry.key)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => return Err(Failure::CannotWake { id: id(), reason }),
+            Err(_) => return Err(Failure::Timeout { id: id(), waited }),
+        }
+        let now = self.deps().directory.now();
+        let found = now.by_key(entry.key.as_str()).cloned();
+        found.ok_or_else(|| Failure::CannotWake { id: id(), reason: "it was uninstalled".to_owned() })
+    }
+
+    /// Sends a request that can be made again, should nobody have been there to take it.
+    ///
+    /// A service may have died a moment ago: it is then waited for once, as one that sleeps.
+    pub(super) async fn send(
+        &self,
+        entry: &Arc<Entry>,
+        patience: Patience,
+        make: impl Fn() -> Request<Body>,
+    ) -> Result<Response<PooledBody>, Failure> {
+        let entry = self.awake(entry).await?;
+        match self.send_once(&entry, patience.clone(), make()).await {
+            Err(Failure::Unreachable { .. }) => {
+                let entry = self.wake(&entry).await?;
+                self.send_once(&entry, patience, make()).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Sends a request once, to a service that listens.
+    pub(super) async fn send_once(
+        &self,
+        entry: &Entry,
+        patience: Patience,
+        request: Request<Body>,
+    ) -> Result<Response<PooledBody>, Failure> {
+        let sending = entry.pool.send(request);
+        let sent = match patience.progress {
+            None => tokio::time::timeout(patience.wait, sending).await.ok(),
+            Some(progress) => progress.timeout(patience.wait, sending).await,
+        };
+        match sent {
+            Some(Ok(response)) => Ok(response),
+            Some(Err(error)) => Err(failed(entry, error)),
+            None => Err(Failure::Timeout { id: entry.id().clone(), waited: patience.wait }),
+        }
+    }
+}
+
+/// The table entry for a request that got no response.
+pub(super) fn failed(entry: &Entry, source: SendError) -> Failure {
+    let id = entry.id().clone();
+    match source {
+        SendError::Connect { .. } => Failure::Unreachable { id, source },
+        SendError::Broken { .. } | SendError::Closed { .. } => Failure::Broken { id, source },
+    }
+}
+
+/// When a body was last moved on.
+#[derive(Debug, Clone)]
+pub(super) struct Progress {
+    start: Instant,
+    moved_millis: Arc<AtomicU64>,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self { start: Instant::now(), moved_millis: Arc::default() }
+    }
+
+    fn moved(&self) {
+        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.moved_millis.store(millis, Ordering::Relaxed);
+    }
+
+    async fn timeout<T>(&self, wait: Duration, doing: impl Future<Output = T>) -> Option<T> {
+        let mut doing = std::pin::pin!(doing);
+        loop {
+            let until = self.start + Duration::from_millis(self.moved_millis.load(Ordering::Relaxed)) + wait;
+            if until <= Instant::now() {
+                return None;
+            }
+            if let Ok(done) = tokio::time::timeout_at(until, doing.as_mut()).await {
+                return Some(done);
+            }
+        }
+    }
+}
+
+/// A body that notes its progress.
+pub(super) struct Noted<B> {
+    pub(super) body: B,
+    pub(super) progress: Progress,
+}
+
+impl<B> http_body::Body for Noted<B>
+where
+    B: http_body::Body<Data = bytes::Bytes, Error = BoxError> + Unpin,
+{
+    type Data = bytes::Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        if polled.is_ready() {
+            this.progress.moved();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
