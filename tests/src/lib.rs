@@ -7,6 +7,8 @@
 //! - [`keeper`]: the process behind each machine (`atek-machine keep`). It makes the namespaces, and takes
 //!   everything down when the test is gone, however it went. Nothing but the `atek-machine` program uses it.
 //! - [`rootfs`], [`layer`], [`store`]: the root file system and Atek's files on top of it, made once and cached.
+//! - [`apps`], [`git_remote`]: the fixture apps as packages, and servers of git repositories, good and hostile.
+//! - [`fixture`]: what the native fixture apps share.
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the image.
 //! - [`http`], [`wait`], [`skip()`]: a small HTTP client, the one way to wait, and to say that a test cannot run here.
 //!
@@ -14,6 +16,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod apps;
+pub mod fixture;
+pub mod git_remote;
 pub mod http;
 pub mod install;
 pub mod keeper;
@@ -27,6 +32,7 @@ pub mod wait;
 mod command;
 mod skip;
 
+pub use git_remote::{GitRemote, HostileRemote, Hostility};
 pub use machine::{Builder, Machine};
 pub use skip::skip;
 pub use wait::{Seen, wait_for};

@@ -60,13 +60,23 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
 ///
 /// When it is not built.
 pub(crate) fn helper() -> anyhow::Result<PathBuf> {
+    fixture_program("atek-machine")
+}
+
+/// A program of the tests' own crate, of the same build as the running test whatever `$ATEK_PROFILE` says.
+///
+/// # Errors
+///
+/// When it is not built.
+pub(crate) fn fixture_program(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find the running program's file")?;
-    own.ancestors()
+    let beside = own
+        .ancestors()
         .skip(1)
         .take(2)
-        .map(|dir| dir.join("atek-machine"))
-        .find(|file| file.is_file())
-        .context(
-            "atek-machine is not built: run `cargo build -p atek-tests --bins`, or ./tests/run",
-        )
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file());
+    beside.with_context(|| {
+        format!("{name} is not built: run `cargo build -p atek-tests --bins`, or ./tests/run")
+    })
 }

@@ -238,6 +238,23 @@ impl Machine {
         Ok(())
     }
 
+    /// Puts a fixture app into the machine, and returns its `file://` URL.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such app, or its program is not built.
+    pub async fn place_app(&self, name: &str) -> anyhow::Result<String> {
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let staged = folder.path().join(name);
+        crate::apps::stage(name, &staged)?;
+        let to = format!("/srv/apps/{name}");
+        self.copy_in(&staged, &to).await?;
+        // The folder above is the caller's own: an app runs as a user who must be able to look into it.
+        self.exec(["chmod", "--recursive", "a+rX", "/srv/apps"])
+            .await?;
+        Ok(format!("file://{to}"))
+    }
+
     /// What a unit wrote to the journal since the machine booted, one line an entry.
     ///
     /// # Errors
