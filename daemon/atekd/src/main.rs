@@ -2,14 +2,19 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod chain;
 mod config;
 mod database;
 mod directory;
+mod front;
 mod fsutil;
 mod gateway;
+mod host;
 mod host_api;
+mod jobs;
 mod journal;
 mod layout;
+mod listeners;
 mod packages;
 mod permissions;
 mod random;
@@ -19,4 +24,95 @@ mod sessions;
 mod spawn;
 mod systemd;
 
-fn main() {}
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use config::Overrides;
+use layout::{DEFAULT_STATE, Layout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The Atek host daemon
+#[derive(Debug, Parser)]
+#[command(name = "atekd", version)]
+struct Cli {
+    #[command(flatten)]
+    options: RunOptions,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the host (also without this word)
+    Run(RunOptions),
+}
+
+#[derive(Debug, Args)]
+struct RunOptions {
+    /// The folder of the host's state
+    #[arg(long = "configDir", alias = "config-dir", value_name = "DIR")]
+    config_dir: Option<PathBuf>,
+    /// The port to serve and to announce, when systemd passes no socket
+    #[arg(long)]
+    port: Option<u16>,
+    /// The main domain
+    #[arg(long)]
+    domain: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_journal();
+    let options = match cli.command {
+        Some(Command::Run(options)) => options,
+        None => cli.options,
+    };
+    match start(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(options: RunOptions) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        let asked = stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            asked.cancel();
+        });
+        let state = options.config_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE));
+        let overrides = Overrides { port: options.port, domain: options.domain };
+        host::run(host::Options { layout: Layout::new(state), overrides }, stop).await
+    })
+}
+
+/// To the journal with fields where systemd is listening, to standard error otherwise.
+fn log_to_journal() {
+    let filter = EnvFilter::try_from_env("ATEK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let registry = tracing_subscriber::registry().with(filter);
+    match std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok()) {
+        Some(journal) => registry.with(journal).init(),
+        None => registry
+            .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time())
+            .init(),
+    }
+}

@@ -66,17 +66,19 @@ struct Record {
     value: serde_json::Value,
 }
 
-#[derive(Serialize, Default)]
+#[derive(Serialize)]
 struct ListOptions {
     limit: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cursor: Option<String>,
+    /// Empty at first: that asks for pages.
+    cursor: String,
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
+#[serde(tag = "type")]
 enum Operation {
+    #[serde(rename = "put")]
     Put { path: [String; 3], value: serde_json::Value },
+    #[serde(rename = "del")]
     Delete { path: [String; 3] },
 }
 
@@ -152,7 +154,7 @@ impl Store {
 
     async fn list(&self, db: &str, table: &str) -> Result<Vec<Record>, StoreError> {
         let mut records = Vec::new();
-        let mut options = ListOptions { limit: PAGE, cursor: None };
+        let mut options = ListOptions { limit: PAGE, cursor: String::new() };
         loop {
             let page: List = self
                 .client
@@ -161,7 +163,7 @@ impl Store {
                 .map_err(|source| StoreError { step: "read the server database", source })?;
             records.extend(page.records);
             match page.cursor {
-                Some(cursor) => options.cursor = Some(cursor),
+                Some(cursor) => options.cursor = cursor,
                 None => return Ok(records),
             }
         }

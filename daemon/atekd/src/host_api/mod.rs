@@ -12,6 +12,7 @@ mod users;
 
 use crate::config::Config;
 use crate::database::Database;
+use crate::directory::DirectoryView;
 use crate::jobs::Jobs;
 use crate::permissions::Caller;
 use crate::services::Services;
@@ -65,6 +66,8 @@ pub struct HostApis {
     pub sessions: Sessions,
     /// Installed services.
     pub services: Services,
+    /// How they are.
+    pub directory: DirectoryView,
     /// Installs and updates under way.
     pub jobs: Jobs,
     /// The values in force.

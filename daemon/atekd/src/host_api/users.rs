@@ -246,6 +246,17 @@ impl HostApis {
         raw(&())
     }
 
+    /// Makes a service the user's main page.
+    pub(super) async fn make_home(&self, user: &UserKey, service: &str) -> Result<(), RpcError> {
+        let id = self.database.records().service(service).map(|home| home.settings.id.to_string());
+        self.change_user(user.to_string(), move |_, user| {
+            user.settings.main_service_id = id;
+            Ok(false)
+        })
+        .await?;
+        Ok(())
+    }
+
     async fn change_user(
         &self,
         key: String,

@@ -1,0 +1,178 @@
+//! Installing and updating, blocking or as a job that can be watched.
+
+use super::services::update_error;
+use super::{HostApis, internal};
+use crate::chain::Chain;
+use crate::config::AllowFileInstall;
+use crate::directory::Entry;
+use crate::jobs::Reporter;
+use crate::permissions::Caller;
+use crate::services::{Install, InstallError};
+use atek_api::ids::{SYSTEM, UserKey};
+use atek_api::jsonrpc::{RpcError, RpcResult, raw};
+use atek_api::services::{InstallParams, JobEvent};
+use atek_api::source::Source;
+use serde_json::json;
+use std::sync::Arc;
+
+impl HostApis {
+    pub(super) async fn install(
+        &self,
+        caller: &Caller,
+        params: InstallParams,
+        reporter: &Reporter,
+    ) -> RpcResult {
+        let request = self.install_request(caller, params)?;
+        self.install_now(request, reporter).await
+    }
+
+    async fn install_now(&self, request: Install, reporter: &Reporter) -> RpcResult {
+        let key = self.services.install(request, reporter).await.map_err(|e| install_error(&e))?;
+        // The directory follows the record at once; a stop meanwhile changes nothing here.
+        let entry = self.directory.now().by_key(key.as_str()).cloned();
+        match entry {
+            Some(entry) => raw(&self.info(&entry)),
+            None => Err(RpcError::general("the service was removed again while it was starting")),
+        }
+    }
+
+    pub(super) fn start_install(&self, caller: &Caller, params: InstallParams) -> RpcResult {
+        let watcher = self.may_change(caller)?;
+        let request = self.install_request(caller, params)?;
+        let apis = self.clone();
+        self.start_job(&watcher, async move |reporter: Reporter| {
+            apis.install_now(request, &reporter).await
+        })
+    }
+
+    pub(super) fn start_update(&self, caller: &Caller, entry: Arc<Entry>) -> RpcResult {
+        let watcher = self.may_change(caller)?;
+        let apis = self.clone();
+        self.start_job(&watcher, async move |reporter: Reporter| {
+            let done = apis.services.update(&entry.key, &reporter).await;
+            raw(&done.map_err(|error| update_error(&error))?)
+        })
+    }
+
+    fn start_job<F>(&self, watcher: &UserKey, work: impl FnOnce(Reporter) -> F) -> RpcResult
+    where
+        F: Future<Output = RpcResult> + Send + 'static,
+    {
+        let (job, reporter) =
+            self.jobs.start(watcher).map_err(|error| RpcError::general(error.to_string()))?;
+        let work = tokio::spawn(work(reporter.clone()));
+        tokio::spawn(async move {
+            let outcome = match work.await {
+                Ok(outcome) => outcome,
+                Err(error) => Err(internal(&error)),
+            };
+            reporter.report(match outcome {
+                Ok(result) => JobEvent::Done {
+                    result: serde_json::from_str(result.get()).unwrap_or_default(),
+                },
+                Err(error) => JobEvent::Failed { error },
+            });
+        });
+        raw(&json!({ "job": job }))
+    }
+
+    pub(super) async fn inspect_package(&self, caller: &Caller, params: InstallParams) -> RpcResult {
+        self.may_change(caller)?;
+        self.may_install_from(caller, &params.source_url)?;
+        let range = params.desired_version.as_deref();
+        let inspection = self.services.inspect(&params.source_url, range).await;
+        let inspection = inspection.map_err(|error| install_error(&error))?;
+        raw(&json!({
+            "id": inspection.id,
+            "version": inspection.version,
+            "manifest": inspection.manifest,
+            "asks": inspection.asks,
+            "asksInWords": inspection.asks.describe(),
+        }))
+    }
+
+    /// Checks rights and settles whose service it will be.
+    fn install_request(&self, caller: &Caller, params: InstallParams) -> Result<Install, RpcError> {
+        let caller_key = self.may_change(caller)?;
+        self.may_install_from(caller, &params.source_url)?;
+        if params.grant.is_some() && matches!(caller, Caller::Service(_)) {
+            // A program does not hand out rights.
+            return Err(RpcError::not_authorized());
+        }
+        let owner = match &params.user {
+            None => caller_key,
+            Some(_) if !caller.is_admin() => return Err(RpcError::not_authorized()),
+            Some(name) if name == SYSTEM => UserKey::system(),
+            Some(name) => match self.database.records().user_named(name) {
+                Some(user) => user.key.clone(),
+                None => {
+                    let message = format!("No user found with the username of {name}");
+                    return Err(RpcError::general(message));
+                }
+            },
+        };
+        Ok(Install {
+            source: params.source_url,
+            range: params.desired_version,
+            id: params.id,
+            owner,
+            config: params.config.unwrap_or_default(),
+            grant: params.grant.unwrap_or_default(),
+        })
+    }
+
+    /// A folder or repository on this machine shows its content to whoever
+    /// installs it: that is for administrators, unless the box says otherwise.
+    pub(super) fn may_install_from(&self, caller: &Caller, source: &str) -> Result<(), RpcError> {
+        let remote = matches!(source.parse::<Source>(), Ok(Source::Git(_)));
+        if remote || caller.is_admin() || self.config.allow_file_install == AllowFileInstall::Any {
+            Ok(())
+        } else {
+            Err(RpcError::general(
+                "only an administrator may install from a folder of this machine",
+            ))
+        }
+    }
+
+    /// Gives a new user the default home app. A failure is logged: the account is
+    /// worth more than its home.
+    pub(super) async fn install_home(&self, owner: &UserKey) {
+        let source = &self.config.default_main_service;
+        if source.is_empty() {
+            return;
+        }
+        let request = Install {
+            source: source.clone(),
+            range: None,
+            id: None,
+            owner: owner.clone(),
+            config: Default::default(),
+            grant: Default::default(),
+        };
+        let installed = self.services.install(request, &Reporter::unheard()).await;
+        let outcome = match installed {
+            Ok(key) => self.make_home(owner, key.as_str()).await,
+            Err(error) => Err(install_error(&error)),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(user = %owner, error = %error, "a new user got no home app");
+        }
+    }
+}
+
+pub(super) fn install_error(error: &InstallError) -> RpcError {
+    match error {
+        InstallError::Source(_)
+        | InstallError::Range(_)
+        | InstallError::Id(_)
+        | InstallError::IdTaken(_)
+        | InstallError::Spec(_)
+        | InstallError::Grant
+        | InstallError::Folder(_)
+        | InstallError::Package(_) => RpcError::general(Chain(error).to_string()),
+        InstallError::Spawn(_)
+        | InstallError::Database(_)
+        | InstallError::Random(_)
+        | InstallError::ShuttingDown(_) => internal(error),
+    }
+}

@@ -1,0 +1,237 @@
+//! `atek.cloud/services-api`.
+
+use super::params::Params;
+use super::{Call, HostApis, internal};
+use crate::chain::Chain;
+use crate::directory::Entry;
+use crate::jobs::Reporter;
+use crate::journal::{self, Subject};
+use crate::permissions::{Caller, may_manage_service, may_see_service, may_use_host_api};
+use crate::services::{ConfigureError, Refused, StartError, StopError, UninstallError, UpdateError};
+use atek_api::ids::UserKey;
+use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
+use atek_api::services::{
+    API, ConfigureParams, InstallParams, LogOptions, ServiceInfo, ServiceSettings, State, Status,
+};
+use serde_json::json;
+use std::sync::Arc;
+
+impl HostApis {
+    pub(super) async fn services_api(&self, call: &Call<'_>) -> RpcResult {
+        if !call.caller.is_known() {
+            return Err(RpcError::not_authorized());
+        }
+        let read = |names: &[&str]| Params::read(call.params, names);
+        match call.method {
+            "list" => self.list(call.caller),
+            "get" => raw(&self.info(&*self.seen(call.caller, &read(&["id"])?.text(0)?)?)),
+            "status" => {
+                let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
+                raw(&self.services.status(&entry.key).await.map_err(|e| refused(&e))?)
+            }
+            "logs" => self.logs(call).await,
+            "inspect" => self.inspect_package(call.caller, read(&["params"])?.object(0)?).await,
+            "install" => {
+                let params: InstallParams = read(&["params"])?.object(0)?;
+                self.install(call.caller, params, &Reporter::unheard()).await
+            }
+            "startInstall" => self.start_install(call.caller, read(&["params"])?.object(0)?),
+            "startUpdate" => {
+                self.start_update(call.caller, self.managed(call.caller, &read(&["id"])?.text(0)?)?)
+            }
+            "uninstall" => {
+                let params = read(&["id", "keepData"])?;
+                let entry = self.managed(call.caller, &params.text(0)?)?;
+                let removed = self.services.uninstall(&entry.key, params.flag(1)?).await;
+                removed.map_err(|error| uninstall_error(&error))?;
+                raw(&())
+            }
+            "configure" => {
+                let params = read(&["id", "settings"])?;
+                let id = params.text(0)?;
+                self.configure(call.caller, &id, params.object(1)?).await
+            }
+            "start" => {
+                let entry = self.managed(call.caller, &read(&["id"])?.text(0)?)?;
+                self.services.start(&entry.key).await.map_err(|error| start_error(&error))?;
+                raw(&())
+            }
+            "stop" => {
+                let entry = self.managed(call.caller, &read(&["id"])?.text(0)?)?;
+                self.services.stop(&entry.key).await.map_err(|error| stop_error(&error))?;
+                raw(&())
+            }
+            "restart" => {
+                let entry = self.managed(call.caller, &read(&["id"])?.text(0)?)?;
+                self.services.restart(&entry.key).await.map_err(|error| start_error(&error))?;
+                raw(&())
+            }
+            "checkForPackageUpdates" => {
+                let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
+                let check = self.services.check_update(&entry.key).await;
+                raw(&check.map_err(|error| update_error(&error))?)
+            }
+            "updatePackage" => {
+                let entry = self.managed(call.caller, &read(&["id"])?.text(0)?)?;
+                let done = self.services.update(&entry.key, &Reporter::unheard()).await;
+                raw(&done.map_err(|error| update_error(&error))?)
+            }
+            other => Err(RpcError::method_not_found(other)),
+        }
+    }
+
+    fn list(&self, caller: &Caller) -> RpcResult {
+        let directory = self.directory.now();
+        let visible: Vec<ServiceInfo> = directory
+            .entries()
+            .filter(|entry| may_see_service(caller, entry.owner()))
+            .map(|entry| self.info(entry))
+            .collect();
+        raw(&json!({ "services": visible }))
+    }
+
+    /// A service that the caller may read. An unknown id is refused with the same
+    /// words, also to administrators, as the original did.
+    pub(super) fn seen(&self, caller: &Caller, id: &str) -> Result<Arc<Entry>, RpcError> {
+        match self.directory.now().by_id(id) {
+            Some(entry) if may_see_service(caller, entry.owner()) => Ok(entry.clone()),
+            _ => Err(RpcError::not_authorized()),
+        }
+    }
+
+    /// A service that the caller may change.
+    pub(super) fn managed(&self, caller: &Caller, id: &str) -> Result<Arc<Entry>, RpcError> {
+        match self.directory.now().by_id(id) {
+            Some(entry) if may_manage_service(caller, entry.owner()).is_ok() => Ok(entry.clone()),
+            _ => Err(RpcError::not_authorized()),
+        }
+    }
+
+    /// A service as `list` and `get` show it.
+    pub(super) fn info(&self, entry: &Entry) -> ServiceInfo {
+        let owner = match entry.owner() {
+            system if system.is_system() => Some(system.to_string()),
+            owner => {
+                self.database.records().user(owner.as_str()).map(|user| user.username.clone())
+            }
+        };
+        ServiceInfo {
+            status: if entry.state == State::Running { Status::Active } else { Status::Inactive },
+            state: entry.state,
+            reason: entry.reason.clone(),
+            key: entry.key.clone(),
+            owner,
+            settings: ServiceSettings::clone(&entry.settings),
+        }
+    }
+
+    async fn configure(&self, caller: &Caller, id: &str, changes: ConfigureParams) -> RpcResult {
+        let entry = self.managed(caller, id)?;
+        if let Some(source) = &changes.source_url {
+            self.may_install_from(caller, source)?;
+        }
+        if changes.grant.is_some() && matches!(caller, Caller::Service(_)) {
+            // A program does not hand out rights.
+            return Err(RpcError::not_authorized());
+        }
+        let changed = self.services.configure(&entry.key, changes).await;
+        changed.map_err(|error| configure_error(&error))?;
+        raw(&())
+    }
+
+    async fn logs(&self, call: &Call<'_>) -> RpcResult {
+        let params = Params::read(call.params, &["id", "options"])?;
+        let entry = self.seen(call.caller, &params.text(0)?)?;
+        let options: LogOptions = params.object_or_default(1)?;
+        let subject = Subject { key: entry.key.clone(), id: entry.id().clone() };
+        let page = journal::page(&subject, &options).await;
+        raw(&page.map_err(|error| RpcError::general(Chain(&error).to_string()))?)
+    }
+
+    /// Removes every service of a user, with its data.
+    pub(super) async fn remove_services_of(&self, user: &UserKey) -> Result<(), RpcError> {
+        let owned: Vec<_> = {
+            let directory = self.directory.now();
+            directory
+                .entries()
+                .filter(|entry| entry.owner() == user && !entry.core)
+                .map(|entry| entry.key.clone())
+                .collect()
+        };
+        for key in owned {
+            match self.services.uninstall(&key, false).await {
+                // Somebody else was faster.
+                Ok(()) | Err(UninstallError::Refused(Refused::NotFound(_))) => {}
+                Err(error) => return Err(uninstall_error(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The right to change something in this API at all.
+    pub(super) fn may_change(&self, caller: &Caller) -> Result<UserKey, RpcError> {
+        may_use_host_api(caller, API).map_err(|_| RpcError::not_authorized())?;
+        caller.owner_key().ok_or_else(RpcError::not_authorized)
+    }
+}
+
+fn refused(error: &Refused) -> RpcError {
+    match error {
+        Refused::NotFound(_) | Refused::Core(_) | Refused::Busy { .. } => {
+            RpcError::general(error.to_string())
+        }
+        Refused::ShuttingDown(error) => internal(error),
+    }
+}
+
+fn start_error(error: &StartError) -> RpcError {
+    match error {
+        StartError::Refused(error) => refused(error),
+        StartError::Database(error) => internal(error),
+        StartError::Unavailable { .. }
+        | StartError::Failed { .. }
+        | StartError::Stopped { .. }
+        | StartError::Patience { .. } => RpcError::general(error.to_string()),
+    }
+}
+
+fn stop_error(error: &StopError) -> RpcError {
+    match error {
+        StopError::Refused(error) => refused(error),
+        StopError::Database(error) => internal(error),
+        StopError::Failed { .. } => RpcError::general(error.to_string()),
+    }
+}
+
+fn uninstall_error(error: &UninstallError) -> RpcError {
+    match error {
+        UninstallError::Refused(error) => refused(error),
+        UninstallError::Stop(error) => stop_error(error),
+        UninstallError::Journal(error) => internal(error),
+        UninstallError::Database(error) => internal(error),
+    }
+}
+
+pub(super) fn update_error(error: &UpdateError) -> RpcError {
+    match error {
+        UpdateError::Refused(error) => refused(error),
+        UpdateError::Package(error) => super::install::install_error(error),
+        UpdateError::Stop(error) => stop_error(error),
+        UpdateError::Journal(error) => internal(error),
+        UpdateError::Database(error) => internal(error),
+        UpdateError::NotVersioned => RpcError::new(code::DEFAULT, error.to_string()),
+        UpdateError::RolledBack { .. } | UpdateError::Permissions { .. } => {
+            RpcError::general(error.to_string())
+        }
+    }
+}
+
+fn configure_error(error: &ConfigureError) -> RpcError {
+    match error {
+        ConfigureError::Refused(error) => refused(error),
+        ConfigureError::Invalid(error) => super::install::install_error(error),
+        ConfigureError::Stop(error) => stop_error(error),
+        ConfigureError::Start(_) => RpcError::general(error.to_string()),
+        ConfigureError::Database(error) => internal(error),
+    }
+}

@@ -1,0 +1,298 @@
+//! [`Host`]: a machine on which Atek runs, in the words of a test.
+
+use crate::http::{Client, RpcError};
+use crate::{Builder, Machine, Seen, paths, wait_for};
+use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The host APIs.
+pub const SERVICES: &str = "atek.cloud/services-api";
+/// See [`SERVICES`].
+pub const USERS: &str = "atek.cloud/users-api";
+/// See [`SERVICES`].
+pub const SESSIONS: &str = "atek.cloud/user-sessions-api";
+/// See [`SERVICES`].
+pub const INSPECT: &str = "atek.cloud/inspect-api";
+/// The database.
+pub const ADB: &str = "atek.cloud/adb-api";
+
+/// Every person's password.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// How long a host may take from power to `isReady`, and an app to do what it should.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// A booted Atek that is ready.
+#[derive(Debug)]
+pub struct Host {
+    /// The machine it runs on.
+    pub machine: Machine,
+}
+
+/// A user with a browser session.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The user's key.
+    pub key: String,
+    /// The session cookie's value.
+    pub cookie: String,
+    /// A client of the main domain that sends the cookie.
+    pub client: Client,
+}
+
+impl Host {
+    /// Boots a machine with Atek and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it is not ready in time; the message says what the journal says last.
+    pub async fn boot(name: &str) -> anyhow::Result<Self> {
+        Self::on(Machine::builder(name)).await
+    }
+
+    /// The same on a machine with wishes of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::boot`].
+    pub async fn on(builder: Builder) -> anyhow::Result<Self> {
+        let host = Self { machine: builder.install_atek().boot().await? };
+        host.ready().await?;
+        Ok(host)
+    }
+
+    /// Waits until the host says that it is ready.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::boot`].
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        let ready = wait_for("isReady", SOON, async || {
+            let answer = self.system()?.call(INSPECT, "isReady", json!([])).await?;
+            Ok(Seen::if_so(answer, |answer| *answer == Value::Bool(true)))
+        });
+        if let Err(error) = ready.await {
+            let journal = self.machine.journal("atekd.service").await.unwrap_or_default();
+            bail!("{error:#}; the journal of atekd says:\n{journal}");
+        }
+        Ok(())
+    }
+
+    /// A client that acts as the host itself, through the control socket.
+    ///
+    /// # Errors
+    ///
+    /// When the machine is off.
+    pub fn system(&self) -> anyhow::Result<Client> {
+        self.machine.http_unix("/run/atek/control.sock")
+    }
+
+    /// A client of the public port that has no session.
+    #[must_use]
+    pub fn stranger(&self) -> Client {
+        self.machine.http()
+    }
+
+    /// Makes a user and signs them in.
+    ///
+    /// # Errors
+    ///
+    /// When the host refuses.
+    pub async fn person(&self, name: &str, role: &str) -> anyhow::Result<Person> {
+        let user = json!([{ "username": name, "password": PASSWORD, "role": role }]);
+        let user = self.system()?.call(USERS, "create", user).await?;
+        let key = user["key"].as_str().context("a user without a key")?.to_owned();
+        let cookie = self.sign_in(name, PASSWORD).await?;
+        let client = self.stranger().header("cookie", &format!("session={cookie}"));
+        Ok(Person { key, cookie, client })
+    }
+
+    /// Signs a user in; returns the cookie's value.
+    ///
+    /// # Errors
+    ///
+    /// When the host refuses ([`RpcError`]), or sets no cookie.
+    pub async fn sign_in(&self, name: &str, password: &str) -> anyhow::Result<String> {
+        let request = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "login",
+            "params": [{ "username": name, "password": password }],
+        });
+        let path = format!("/_atek/gateway?api={SESSIONS}");
+        let response = self.stranger().post_json(&path, &request).await?;
+        let answer = response.json()?;
+        if let Ok(error) = serde_json::from_value::<RpcError>(answer["error"].clone()) {
+            return Err(error.into());
+        }
+        cookie_named("session", response.header("set-cookie"))
+    }
+
+    /// Copies a fixture app (a folder of `tests/apps`) into the machine and returns its source URL.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be copied.
+    pub async fn stage(&self, app: &str) -> anyhow::Result<String> {
+        self.stage_as(app, app).await
+    }
+
+    /// The same under another name.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be copied.
+    pub async fn stage_as(&self, app: &str, name: &str) -> anyhow::Result<String> {
+        let folder = tempfile::tempdir().context("cannot make a folder")?;
+        crate::apps::assemble(app, folder.path())?;
+        let inside = format!("/srv/apps/{name}");
+        self.machine.shell(&format!("mkdir -p /srv/apps && rm -rf {inside}")).await?;
+        self.machine.copy_in(folder.path(), &inside).await?;
+        self.machine.shell(&format!("chmod -R go+rX {inside}")).await?;
+        Ok(format!("file://{inside}"))
+    }
+
+    /// Installs a fixture app from a folder, for a user (`system`: for everybody), under its own name.
+    ///
+    /// # Errors
+    ///
+    /// When the host refuses.
+    pub async fn install(&self, app: &str, user: &str) -> anyhow::Result<Value> {
+        let source = self.stage(app).await?;
+        self.install_from(json!({ "sourceUrl": source, "id": app, "user": user })).await
+    }
+
+    /// Installs with parameters of the test's own.
+    ///
+    /// # Errors
+    ///
+    /// When the host refuses.
+    pub async fn install_from(&self, params: Value) -> anyhow::Result<Value> {
+        self.system()?.call(SERVICES, "install", json!([params])).await
+    }
+
+    /// A service as `get` shows it.
+    ///
+    /// # Errors
+    ///
+    /// When the host refuses.
+    pub async fn service(&self, id: &str) -> anyhow::Result<Value> {
+        self.system()?.call(SERVICES, "get", json!([id])).await
+    }
+
+    /// Waits until a service is in this state.
+    ///
+    /// # Errors
+    ///
+    /// When it is not in time; the message has the last state and reason.
+    pub async fn service_is(&self, id: &str, state: &str) -> anyhow::Result<Value> {
+        wait_for(&format!("{id} to be {state}"), SOON, async || {
+            Ok(Seen::if_so(self.service(id).await?, |service| service["state"] == state))
+        })
+        .await
+    }
+
+    /// Opens an app's page as a browser would, through the bind flow; returns a client with the
+    /// app's own cookie.
+    ///
+    /// # Errors
+    ///
+    /// When a step of the flow is not what a browser could follow.
+    pub async fn visit(&self, person: &Person, id: &str) -> anyhow::Result<Client> {
+        let app = self.stranger().host(&format!("{id}.localhost"));
+        let to_bind = app.get("/").await?;
+        let bind = path_of(to_bind.header("location"), "localhost")?;
+        let to_app = person.client.get(&bind).await?;
+        let entry = path_of(to_app.header("location"), &format!("{id}.localhost"))?;
+        let entered = app.get(&entry).await?;
+        let cookie = cookie_named("atek-session", entered.header("set-cookie"))?;
+        Ok(app.header("cookie", &format!("atek-session={cookie}")))
+    }
+
+    /// An app's page, seen by a person.
+    ///
+    /// # Errors
+    ///
+    /// When it is not shown.
+    pub async fn page(&self, person: &Person, id: &str, path: &str) -> anyhow::Result<String> {
+        let response = self.visit(person, id).await?.get(path).await?;
+        if response.status != 200 {
+            bail!("{id}{path} answered with status {}: {}", response.status, response.text());
+        }
+        Ok(response.text())
+    }
+
+    /// The main process of a service's unit.
+    ///
+    /// # Errors
+    ///
+    /// When the unit has none.
+    pub async fn pid(&self, id: &str) -> anyhow::Result<u32> {
+        let unit = format!("atek-app-{id}.service");
+        let shown = self.machine.exec(["systemctl", "show", "-P", "MainPID", &unit]).await?;
+        match shown.trim().parse() {
+            Ok(0) | Err(_) => bail!("{unit} has no process"),
+            Ok(pid) => Ok(pid),
+        }
+    }
+}
+
+/// The path of a URL on one host and its port.
+///
+/// # Errors
+///
+/// When the URL leads elsewhere.
+pub fn path_of(location: &str, host: &str) -> anyhow::Result<String> {
+    let url = url::Url::parse(location).with_context(|| format!("not a URL: {location:?}"))?;
+    if url.host_str() != Some(host) {
+        bail!("{location} does not lead to {host}");
+    }
+    Ok(url[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
+}
+
+/// The value of a cookie in a `Set-Cookie` header.
+///
+/// # Errors
+///
+/// When it is not set there.
+pub fn cookie_named(name: &str, header: &str) -> anyhow::Result<String> {
+    let pair = header.split(';').next().unwrap_or_default();
+    match pair.split_once('=') {
+        Some((found, value)) if found == name && !value.is_empty() => Ok(value.to_owned()),
+        _ => bail!("no cookie {name} in {header:?}"),
+    }
+}
+
+/// The error object of a call that must fail.
+///
+/// # Panics
+///
+/// When it did not fail, or not with an error object.
+#[track_caller]
+#[must_use]
+pub fn refusal(outcome: anyhow::Result<Value>) -> RpcError {
+    match outcome {
+        Ok(result) => panic!("the call was expected to fail, and gave {result}"),
+        Err(error) => match error.downcast::<RpcError>() {
+            Ok(error) => error,
+            Err(error) => panic!("the call failed, but not with an error object: {error:#}"),
+        },
+    }
+}
+
+/// The repository's folder of the original's npm clients, installed there; `None` (and a skip is
+/// recorded) where the npm registry cannot be reached.
+#[must_use]
+pub fn original_clients() -> Option<std::path::PathBuf> {
+    let folder = paths::repository().join("tests/npm/original-clients");
+    if folder.join("node_modules/.package-lock.json").exists() {
+        return Some(folder);
+    }
+    let installed = std::process::Command::new("npm")
+        .args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(&folder)
+        .output();
+    match installed {
+        Ok(output) if output.status.success() => Some(folder),
+        _ => None,
+    }
+}

@@ -1,0 +1,291 @@
+//! Sign-in, sessions and users.
+
+use atek_tests::host::{ADB, Host, PASSWORD, SERVICES, SESSIONS, USERS, refusal};
+use atek_tests::{Seen, wait_for};
+use serde_json::{Value, json};
+
+fn login(name: &str, password: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "login", "params": [{ "username": name, "password": password }] })
+}
+
+#[tokio::test]
+async fn hole_10_guessing_passwords_is_slowed_down_and_tells_nothing() -> anyhow::Result<()> {
+    let host = Host::boot("hole-10").await?;
+    host.person("alice", "").await?;
+    let path = format!("/_atek/gateway?api={SESSIONS}");
+    let unknown = host
+        .stranger()
+        .post_json(&path, &login("nobody", "guess"))
+        .await?
+        .json()?;
+    let wrong = host
+        .stranger()
+        .post_json(&path, &login("alice", "guess"))
+        .await?
+        .json()?;
+    assert_eq!(unknown["error"], wrong["error"]);
+    assert_eq!(
+        wrong["error"]["message"],
+        "Username or password was incorrect"
+    );
+
+    let mut last = Value::Null;
+    for _ in 0..8 {
+        last = host
+            .stranger()
+            .post_json(&path, &login("alice", "guess"))
+            .await?
+            .json()?;
+    }
+    let message = last["error"]["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("too many wrong passwords"), "{last}");
+    // Not even the right one helps while the wait lasts.
+    let right = host
+        .stranger()
+        .post_json(&path, &login("alice", PASSWORD))
+        .await?
+        .json()?;
+    assert!(right["error"].is_object(), "{right}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn hole_10_short_passwords_are_refused_and_people_change_their_own() -> anyhow::Result<()> {
+    let host = Host::boot("hole-10-own").await?;
+    let short = json!([{ "username": "carol", "password": "abc" }]);
+    refusal(host.system()?.call(USERS, "create", short).await);
+
+    let alice = host.person("alice", "").await?;
+    let elsewhere = host.sign_in("alice", PASSWORD).await?;
+    let elsewhere = host
+        .stranger()
+        .header("cookie", &format!("session={elsewhere}"));
+    let wrong = json!([alice.key, { "old": "not it at all", "new": "a new password" }]);
+    refusal(alice.client.call(USERS, "setPassword", wrong).await);
+    let right = json!([alice.key, { "old": PASSWORD, "new": "a new password" }]);
+    alice.client.call(USERS, "setPassword", right).await?;
+
+    assert_eq!(
+        alice.client.call(SESSIONS, "whoami", json!([])).await?["isActive"],
+        true
+    );
+    assert_eq!(
+        elsewhere.call(SESSIONS, "whoami", json!([])).await?["isActive"],
+        false
+    );
+    host.sign_in("alice", "a new password").await?;
+    assert!(host.sign_in("alice", PASSWORD).await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn hole_10_the_login_page_leads_nowhere_else_and_nobody_gets_cors() -> anyhow::Result<()> {
+    let host = Host::boot("hole-10-redirect").await?;
+    let alice = host.person("alice", "").await?;
+    host.install("hello-node", "alice").await?;
+    // The bind flow brings nobody to another host, whatever the path says.
+    for path in [
+        "http://evil.example/",
+        "//evil.example/",
+        "/\\evil.example",
+        "https:evil.example",
+    ] {
+        let encoded: String = url::form_urlencoded::byte_serialize(path.as_bytes()).collect();
+        let bind = format!("/_atek/bind-session?service=hello-node&path={encoded}");
+        let response = alice.client.get(&bind).await?;
+        let location = response.header("location");
+        assert!(
+            response.status == 400 || location.starts_with("http://hello-node.localhost"),
+            "{path} led to {location}"
+        );
+    }
+    let foreign = alice.client.clone().header("origin", "http://evil.example");
+    let response = foreign.get("/").await?;
+    assert_eq!(response.header("access-control-allow-origin"), "");
+    let path = format!("/_atek/gateway?api={SERVICES}");
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "list", "params": [] });
+    let response = foreign.post_json(&path, &call).await?;
+    assert_eq!(
+        response.status,
+        403,
+        "a foreign page made a call: {}",
+        response.text()
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn hole_12_a_deleted_users_cookie_is_worth_nothing_and_harms_nothing() -> anyhow::Result<()> {
+    let host = Host::boot("hole-12").await?;
+    let bob = host.person("bob", "").await?;
+    host.system()?
+        .call(USERS, "delete", json!([bob.key]))
+        .await?;
+    for path in ["/", "/_atek/login/", "/_atek/gateway"] {
+        bob.client.get(path).await?;
+    }
+    assert_eq!(
+        bob.client.call(SESSIONS, "whoami", json!([])).await?["isActive"],
+        false
+    );
+    assert!(host.sign_in("bob", PASSWORD).await.is_err());
+    host.ready().await
+}
+
+#[tokio::test]
+async fn hole_13_eleven_thousand_calls_of_one_cookie_do_no_harm() -> anyhow::Result<()> {
+    let host = Host::boot("hole-13").await?;
+    let alice = host.person("alice", "").await?;
+    for _ in 0..11 {
+        let calls = (0..1000).map(|_| alice.client.call(SESSIONS, "whoami", json!([])));
+        for answer in futures_util::future::try_join_all(calls.collect::<Vec<_>>()).await? {
+            assert_eq!(answer["username"], "alice");
+        }
+    }
+    host.ready().await
+}
+
+#[tokio::test]
+async fn hole_22_a_deleted_user_leaves_no_session_service_or_database() -> anyhow::Result<()> {
+    let host = Host::boot("hole-22").await?;
+    let bob = host.person("bob", "").await?;
+    let app = host.install("hello-node", "bob").await?;
+    let db = bob
+        .client
+        .call(ADB, "dbCreate", json!([{ "access": "public" }]))
+        .await?;
+    let put = json!([db["dbId"], "notes/1", { "text": "hi" }]);
+    bob.client.call(ADB, "recordPut", put).await?;
+
+    host.system()?
+        .call(USERS, "delete", json!([bob.key]))
+        .await?;
+    assert_eq!(
+        refusal(host.service("hello-node").await).message,
+        "Not authorized"
+    );
+    let get = json!([db["dbId"], "notes/1"]);
+    refusal(host.system()?.call(ADB, "recordGet", get).await);
+    let key = app["key"].as_str().unwrap_or_default();
+    let state = host
+        .machine
+        .try_exec(["test", "-e", &format!("/var/lib/private/atek-app-{key}")])
+        .await?;
+    assert!(!state.status.success(), "the app's state is still there");
+    wait_for("the unit to be gone", atek_tests::host::SOON, async || {
+        let units = host
+            .machine
+            .exec([
+                "systemctl",
+                "list-units",
+                "--all",
+                "--no-legend",
+                "atek-app-hello*",
+            ])
+            .await?;
+        Ok(Seen::if_so(units, |units| units.trim().is_empty()))
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn hole_34_a_sign_in_does_not_hold_up_anybody_else() -> anyhow::Result<()> {
+    let host = Host::boot("hole-34").await?;
+    let alice = host.person("alice", "").await?;
+    let guesses = async {
+        let path = format!("/_atek/gateway?api={SESSIONS}");
+        for n in 0..4 {
+            host.stranger()
+                .post_json(&path, &login(&format!("user{n}"), "guess"))
+                .await?;
+        }
+        anyhow::Ok(())
+    };
+    let mut answered = 0;
+    tokio::select! {
+        outcome = guesses => outcome?,
+        outcome = async {
+            loop {
+                alice.client.call(SESSIONS, "whoami", json!([])).await?;
+                answered += 1;
+            }
+            #[allow(unreachable_code)]
+            anyhow::Ok(())
+        } => outcome?,
+    }
+    assert!(
+        answered > 4,
+        "only {answered} calls were answered while four passwords were checked"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_last_administrator_cannot_be_lost() -> anyhow::Result<()> {
+    let host = Host::boot("last-admin").await?;
+    let alice = host.person("alice", "admin").await?;
+    refusal(alice.client.call(USERS, "delete", json!([alice.key])).await);
+    refusal(
+        alice
+            .client
+            .call(USERS, "update", json!([alice.key, { "role": "" }]))
+            .await,
+    );
+    host.person("bob", "admin").await?;
+    alice
+        .client
+        .call(USERS, "update", json!([alice.key, { "role": "" }]))
+        .await?;
+    refusal(alice.client.call(USERS, "list", json!([])).await);
+    Ok(())
+}
+
+#[tokio::test]
+async fn sessions_are_listed_revoked_and_survive_a_reboot() -> anyhow::Result<()> {
+    let machine = atek_tests::Machine::builder("sessions").persistent();
+    let mut host = Host::on(machine).await?;
+    let alice = host.person("alice", "").await?;
+    let phone = host.sign_in("alice", PASSWORD).await?;
+    host.machine.reboot().await?;
+    host.ready().await?;
+    // The machine may have another address now.
+    let client = host
+        .stranger()
+        .header("cookie", &format!("session={}", alice.cookie));
+    let list = client.call(SESSIONS, "listSessions", json!([])).await?;
+    let sessions = list["sessions"].as_array().cloned().unwrap_or_default();
+    assert_eq!(sessions.len(), 2, "{list}");
+    let other = sessions
+        .iter()
+        .find(|session| session["current"] == false)
+        .cloned()
+        .unwrap_or_default();
+    client
+        .call(SESSIONS, "revokeSession", json!([other["handle"]]))
+        .await?;
+    let phone = host
+        .stranger()
+        .header("cookie", &format!("session={phone}"));
+    assert_eq!(
+        phone.call(SESSIONS, "whoami", json!([])).await?["isActive"],
+        false
+    );
+    assert_eq!(
+        client.call(SESSIONS, "whoami", json!([])).await?["isActive"],
+        true
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn signing_out_signs_out_of_every_app_too() -> anyhow::Result<()> {
+    let host = Host::boot("sign-out").await?;
+    let alice = host.person("alice", "").await?;
+    host.install("hello-node", "alice").await?;
+    let app = host.visit(&alice, "hello-node").await?;
+    assert_eq!(app.get("/version").await?.status, 200);
+    alice.client.call(SESSIONS, "logout", json!([])).await?;
+    assert_eq!(app.get("/version").await?.status, 302);
+    Ok(())
+}
