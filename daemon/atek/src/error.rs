@@ -55,6 +55,9 @@ pub(crate) enum Failure {
         #[source]
         source: Box<CallError>,
     },
+    /// A log that is followed has no end of its own.
+    #[error("the host ended the log")]
+    LogEnded,
     /// A body ended before its end.
     #[error("cannot {action}")]
     Stream {
@@ -129,7 +132,7 @@ impl Failure {
             {
                 exit::UNREACHABLE
             }
-            Failure::Stream { .. } => exit::UNREACHABLE,
+            Failure::Stream { .. } | Failure::LogEnded => exit::UNREACHABLE,
             Failure::Interrupted(_) => exit::INTERRUPTED,
             Failure::Several { exit, .. } => *exit,
             Failure::NoUser { .. }
@@ -178,7 +181,7 @@ impl Failure {
                 })
             }
             Failure::Call { source, .. } => call_hint(source),
-            Failure::Stream { .. } => Some(BROKEN.to_owned()),
+            Failure::Stream { .. } | Failure::LogEnded => Some(BROKEN.to_owned()),
             Failure::BadAnswer { .. } => Some(
                 "the host and this program may be of different versions: atek --version".to_owned(),
             ),

@@ -103,7 +103,7 @@ impl Host {
             Ok(list)
                 if !list
                     .iter()
-                    .any(|s| s.settings.id.as_str() == id || s.key.as_str() == id) =>
+                    .any(|service| service.settings.id.as_str() == id) =>
             {
                 let ids = list.iter().map(|service| service.settings.id.as_str());
                 let nearest = suggest::nearest(id, ids)

@@ -68,7 +68,9 @@ pub(crate) struct Uninstall {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without an id, `atek update` checks all apps and shows what could be updated.")]
+Without an id, `atek update` checks all apps and shows what could be updated.
+
+A release that asks for more than its app was granted is installed only after a yes.")]
 pub(crate) struct Update {
     /// The service
     #[arg(conflicts_with = "all")]
@@ -79,6 +81,9 @@ pub(crate) struct Update {
     /// Only look
     #[arg(long)]
     pub(crate) check: bool,
+    /// Grant what a new release asks for without asking back
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 /// A command about one service.
@@ -110,8 +115,8 @@ pub(crate) struct Status {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without flags, prints the settings. A change of settings, limits or grants takes effect
-at the next start: atek restart ID. A limit of `default` is the default again.
+Without flags, prints what can be changed. A KEY=VALUE takes effect at the next start
+(atek restart ID), everything else at once. A limit of `default` is the default again.
 
 Examples:
   atek cfg notes

@@ -34,8 +34,8 @@ pub(super) async fn run(host: &Host, args: Cfg) -> Result<(), Failure> {
             host.out.note(&format!("granted: {line}"));
         }
     }
-    let needs_restart =
-        change.config.is_some() || change.limits.is_some() || change.grant.is_some();
+    // Limits, grants and a new id take effect at once; the environment as in the original.
+    let needs_restart = change.config.is_some();
     let new_id = change.id.clone();
     let answer = host
         .on_service("configure", (&id, change), ACTION, &id)

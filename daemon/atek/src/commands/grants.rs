@@ -1,14 +1,16 @@
 //! What apps ask for and what they were granted.
 
+use crate::ask;
 use crate::error::Failure;
+use crate::host::{Host, read};
 use crate::text::clean;
-use crate::{ask, host::Host};
-use atek_api::manifest::{FILE_NAME, MAX_BYTES, Manifest, Runtime};
+use atek_api::manifest::{Manifest, Runtime, Transport};
 use atek_api::permission::Permissions;
-use atek_api::services::ServiceSettings;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
+use atek_api::services::{self, InstallParams, ServiceSettings};
+use atek_rpc::client::CallError;
+use serde::Deserialize;
+
+const METHOD: &str = "inspect";
 
 /// Everything that the app's manifest asks for.
 pub(super) fn asked(settings: &ServiceSettings) -> Permissions {
@@ -41,24 +43,41 @@ pub(super) fn ask(host: &Host, name: &str, asked: &Permissions) -> Result<bool, 
     ask::confirm("Grant this?")
 }
 
-/// The manifest of a package in a folder of this machine.
-///
-/// Only to ask the person before anything is installed: none where it cannot be
-/// read, and the host, which reads it again, says what is wrong with it.
-pub(super) fn of_folder(folder: &Path) -> Option<Manifest> {
-    let path = folder.join(FILE_NAME);
-    // A pipe or device of that name would be read for ever.
-    if !std::fs::metadata(&path).ok()?.is_file() {
-        return None;
+/// Result of services-api `inspect`: a package that is not installed.
+#[derive(Debug, Deserialize)]
+pub(super) struct Inspection {
+    /// For people.
+    pub(super) manifest: Option<Manifest>,
+    /// What it asks for.
+    pub(super) asks: Permissions,
+}
+
+/// Looks at a package without installing it; none if the host is too old to do that.
+pub(super) async fn inspect(
+    host: &Host,
+    source_url: &str,
+    range: Option<&str>,
+    action: &str,
+) -> Result<Option<Inspection>, Failure> {
+    let params = InstallParams {
+        source_url: source_url.to_owned(),
+        id: None,
+        desired_version: range.map(str::to_owned),
+        user: None,
+        config: None,
+        grant: None,
+        port: None,
+    };
+    match host.client.call(services::API, METHOD, (params,)).await {
+        Ok(answer) => read(METHOD, &answer).map(Some),
+        Err(CallError::Rpc(error)) if error.message == format!("Method not found: {METHOD}") => {
+            Ok(None)
+        }
+        Err(source) => Err(Failure::Call {
+            action: action.to_owned(),
+            source: Box::new(source),
+        }),
     }
-    let limit = u64::try_from(MAX_BYTES).ok()?.saturating_add(1);
-    let mut bytes = Vec::new();
-    File::open(&path)
-        .ok()?
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    Manifest::parse(&bytes).ok()
 }
 
 /// Asked and granted permissions, a row each.
@@ -97,8 +116,8 @@ pub(super) fn manifest_rows(manifest: &Manifest, rows: &mut Vec<(&str, String)>)
     rows.push(("Runtime", runtime.to_owned()));
     for export in &manifest.exports {
         let transport = match export.transport() {
-            atek_api::manifest::Transport::Rpc => "rpc",
-            atek_api::manifest::Transport::Proxy => "proxy",
+            Transport::Rpc => "rpc",
+            Transport::Proxy => "proxy",
         };
         let text = format!("{} ({transport}, {})", export.api(), export.path());
         rows.push(("Provides", clean::line(&text).into_owned()));

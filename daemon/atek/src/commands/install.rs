@@ -16,7 +16,7 @@ use std::path::Path;
 
 /// What became of the permissions that the app asks for.
 enum Consent {
-    /// The person has not been asked: the package is not here yet.
+    /// The person has not been asked, because there was nothing to ask for.
     Open,
     /// Asked for and granted.
     Given(Permissions),
@@ -26,7 +26,7 @@ enum Consent {
 
 pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
     let source_url = source_url(host, &args.source)?;
-    let consent = ask_before(host, &args, &source_url)?;
+    let consent = ask_before(host, &args, &source_url).await?;
     let params = InstallParams {
         source_url,
         id: args.id,
@@ -76,31 +76,35 @@ fn read_info(result: &Value) -> Result<ServiceInfo, Failure> {
     })
 }
 
-/// A folder of this machine tells what its app asks for before anything happens.
-fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Consent, Failure> {
-    let folder = url::Url::parse(source_url)
-        .ok()
-        .filter(|url| url.scheme() == "file" && host.is_local);
-    let Some(manifest) = folder
-        .and_then(|url| url.to_file_path().ok())
-        .and_then(|path| grants::of_folder(&path))
-    else {
+/// Looks at the package, shows what it asks for, and asks.
+async fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Consent, Failure> {
+    let range = args.desired_version.as_deref();
+    let action = format!("install {}", args.source);
+    let looking = job::Progress::quiet(host, "inspect", "looking at the package");
+    let inspection = tokio::select! {
+        inspection = grants::inspect(host, source_url, range, &action) => inspection,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted, nothing was installed")),
+    };
+    looking.clear();
+    let Some(inspection) = inspection? else {
         return Ok(Consent::Open);
     };
-    if manifest.permissions.is_empty() {
+    if inspection.asks.is_empty() {
         return Ok(Consent::Open);
     }
-    let name = manifest.name.as_deref().unwrap_or(&args.source);
-    if args.yes || grants::ask(host, name, &manifest.permissions)? {
-        Ok(Consent::Given(manifest.permissions))
+    let name = inspection
+        .manifest
+        .as_ref()
+        .and_then(|manifest| manifest.name.as_deref());
+    if args.yes || grants::ask(host, name.unwrap_or(&args.source), &inspection.asks)? {
+        Ok(Consent::Given(inspection.asks))
     } else {
         Ok(Consent::Refused)
     }
 }
 
-/// An app from elsewhere is installed with nothing granted: what it asks for is
-/// known only when its package is here, and until somebody agrees it runs confined
-/// like any other. Tells whether anything was granted.
+/// Asks for what the installed package wants and nobody was asked about: it is not the
+/// one that was looked at before, or the host could not look. Tells whether anything was granted.
 async fn ask_after(host: &Host, info: &ServiceInfo, yes: bool) -> Result<bool, Failure> {
     let settings = &info.settings;
     let Some(missing) = grants::missing(settings) else {
@@ -117,7 +121,6 @@ async fn ask_after(host: &Host, info: &ServiceInfo, yes: bool) -> Result<bool, F
     };
     host.on_service("configure", (id, change), "grant this to", id)
         .await?;
-    host.on_service("restart", (id,), "restart", id).await?;
     Ok(true)
 }
 

@@ -98,10 +98,10 @@ async fn follow(
 }
 
 /// A line that changes on a terminal; one line per phase elsewhere.
-struct Progress {
+pub(super) struct Progress {
     bar: Option<ProgressBar>,
     phase: String,
-    host_quiet: bool,
+    is_quiet: bool,
     out: crate::out::Out,
 }
 
@@ -117,7 +117,7 @@ impl Progress {
         Self {
             bar,
             phase: String::new(),
-            host_quiet: quiet,
+            is_quiet: quiet,
             out: host.out.clone(),
         }
     }
@@ -125,7 +125,7 @@ impl Progress {
     fn show(&mut self, phase: &str, message: &str, percent: Option<u8>) {
         let (phase, message) = (clean::line(phase), clean::line(message));
         let Some(bar) = &self.bar else {
-            if phase != self.phase && !self.host_quiet {
+            if phase != self.phase && !self.is_quiet {
                 self.out.note(&format!("{phase}: {message}"));
                 self.phase = phase.into_owned();
             }
@@ -141,7 +141,15 @@ impl Progress {
         bar.set_message(message.into_owned());
     }
 
-    fn clear(&self) {
+    /// One step on a terminal, nothing elsewhere.
+    pub(super) fn quiet(host: &Host, phase: &str, message: &str) -> Self {
+        let mut progress = Self::new(host);
+        progress.is_quiet = true;
+        progress.show(phase, message, None);
+        progress
+    }
+
+    pub(super) fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

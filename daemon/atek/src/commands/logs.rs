@@ -19,7 +19,7 @@ pub(super) async fn run(host: &Host, args: &Logs) -> Result<(), Failure> {
         return printing.await;
     }
     tokio::select! {
-        result = printing => result,
+        result = printing => result.and(Err(Failure::LogEnded)),
         // The usual way to end it.
         _ = tokio::signal::ctrl_c() => Ok(()),
     }

@@ -4,16 +4,8 @@ use crate::ask;
 use crate::cli::apps::Uninstall;
 use crate::error::Failure;
 use crate::host::Host;
-use serde::Serialize;
 
 const ACTION: &str = "uninstall";
-
-/// The second parameter of `uninstall`, sent only when it says something.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Options {
-    keep_data: bool,
-}
 
 pub(super) async fn run(host: &Host, args: &Uninstall) -> Result<(), Failure> {
     let id = &args.id;
@@ -27,9 +19,9 @@ pub(super) async fn run(host: &Host, args: &Uninstall) -> Result<(), Failure> {
         format!("Uninstall {id}, and delete its data?")
     };
     ask::confirm_or_flag(args.yes, &question)?;
+    // The second parameter is sent only when it says something.
     let answer = if args.keep_data {
-        host.on_service(ACTION, (id, Options { keep_data: true }), ACTION, id)
-            .await?
+        host.on_service(ACTION, (id, true), ACTION, id).await?
     } else {
         host.on_service(ACTION, (id,), ACTION, id).await?
     };

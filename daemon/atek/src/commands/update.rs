@@ -1,5 +1,6 @@
 //! `atek update`: look for new releases, and install them.
 
+use super::grants;
 use super::job::{self, Task};
 use super::lifecycle::all_or_several;
 use super::list::in_order;
@@ -8,7 +9,7 @@ use crate::error::Failure;
 use crate::host::{Host, read};
 use crate::text::clean;
 use crate::text::table::{Columns, Tone};
-use atek_api::services::{ServiceInfo, SourceType, UpdateCheck, UpdateDone};
+use atek_api::services::{ConfigureParams, ServiceInfo, SourceType, UpdateCheck, UpdateDone};
 use serde_json::value::RawValue;
 
 const LOOK: &str = "look for an update of";
@@ -22,8 +23,8 @@ const UPDATE: Task<'static> = Task {
 pub(super) async fn run(host: &Host, args: Update) -> Result<(), Failure> {
     match args.id {
         Some(id) if args.check => check_one(host, &id).await,
-        Some(id) => update_one(host, &id).await,
-        None => many(host, args.all && !args.check).await,
+        Some(id) => update_one(host, &id, args.yes).await,
+        None => many(host, args.all && !args.check, args.yes).await,
     }
 }
 
@@ -51,16 +52,22 @@ async fn check_one(host: &Host, id: &str) -> Result<(), Failure> {
     host.out.print(&text)
 }
 
-async fn update_one(host: &Host, id: &str) -> Result<(), Failure> {
-    let result = job::run(
-        host,
-        Task {
-            subject: id,
-            ..UPDATE
-        },
-        (id,),
-    )
-    .await?;
+async fn update_one(host: &Host, id: &str, yes: bool) -> Result<(), Failure> {
+    let task = Task {
+        subject: id,
+        ..UPDATE
+    };
+    let result = match job::run(host, task, (id,)).await {
+        // The host's words are all there is to tell this refusal from others; should they
+        // change, nobody is asked and the refusal is shown.
+        Err(Failure::Job { action, source }) if source.0.contains("permission") => {
+            if !grant_new(host, id, yes).await? {
+                return Err(Failure::Job { action, source });
+            }
+            job::run(host, task, (id,)).await?
+        }
+        other => other?,
+    };
     if host.out.json {
         return job::print_result(host, &result);
     }
@@ -79,8 +86,39 @@ async fn update_one(host: &Host, id: &str) -> Result<(), Failure> {
     }
 }
 
+/// The host refuses a release that asks for more than was granted: shows what, and asks.
+/// Tells whether it was granted, so that another try is worth it.
+async fn grant_new(host: &Host, id: &str, yes: bool) -> Result<bool, Failure> {
+    // If something cannot be looked at, the first failure says why.
+    let Ok((info, _)) = host.service("update", id).await else {
+        return Ok(false);
+    };
+    let settings = &info.settings;
+    let range = settings.desired_version.as_deref();
+    let inspection =
+        grants::inspect(host, &settings.source_url, range, &format!("update {id}")).await;
+    let Ok(Some(inspection)) = inspection else {
+        return Ok(false);
+    };
+    let new = inspection.asks.new_beyond(&settings.granted);
+    if new.is_empty() {
+        return Ok(false);
+    }
+    let name = format!("the new release of {id}");
+    if !yes && !grants::ask(host, &name, &new)? {
+        return Ok(false);
+    }
+    let change = ConfigureParams {
+        grant: Some(inspection.asks),
+        ..ConfigureParams::default()
+    };
+    host.on_service("configure", (id, change), "grant this to", id)
+        .await?;
+    Ok(true)
+}
+
 /// Checks everything that comes from git; with `install`, updates what can be.
-async fn many(host: &Host, install: bool) -> Result<(), Failure> {
+async fn many(host: &Host, install: bool, yes: bool) -> Result<(), Failure> {
     let mut list: Vec<ServiceInfo> = host.services().await?;
     list.retain(|service| {
         service.settings.package.source_type == SourceType::Git && !service.settings.id.is_core()
@@ -98,7 +136,7 @@ async fn many(host: &Host, install: bool) -> Result<(), Failure> {
     if install {
         for (id, check, _) in &checks {
             if check.has_update
-                && let Err(failure) = update_one(host, id).await
+                && let Err(failure) = update_one(host, id, yes).await
             {
                 failures.push(failure);
             }

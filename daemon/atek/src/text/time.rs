@@ -33,7 +33,7 @@ pub(crate) fn parse_since(
     }
     let today = now.to_zoned(zone.clone()).date();
     let local = match text {
-        "now" => return Ok("-0".to_owned()),
+        "now" => return Ok(now.to_string()),
         "today" => today.to_datetime(jiff::civil::Time::midnight()),
         "yesterday" => {
             let day = today.checked_sub(1.day()).map_err(|_| InvalidTime)?;
@@ -128,7 +128,7 @@ mod tests {
             ("-1h", Some("-3600")),
             ("1h 30min ago", Some("-5400")),
             ("3600", Some("-3600")),
-            ("now", Some("-0")),
+            ("now", Some("2026-08-05T12:00:00Z")),
             ("today", Some("2026-08-04T22:00:00Z")),
             ("yesterday", Some("2026-08-03T22:00:00Z")),
             ("2026-01-05", Some("2026-01-04T23:00:00Z")),

@@ -244,15 +244,16 @@ fn cfg_sends_what_the_flags_change_and_nothing_else() {
 fn cfg_says_when_a_change_takes_effect() {
     let host = FakeHost::new();
     host.result(SERVICES, "configure", Value::Null);
-    let done = atek(&host, &["cfg", "rss", "--memory", "64M", "--id", "feeds"]);
+    let done = atek(&host, &["cfg", "rss", "--config.A", "1", "--id", "feeds"]);
     assert_eq!(
         done.stderr,
         "takes effect at the next start: atek restart feeds\n"
     );
     assert_eq!(
-        atek(&host, &["-q", "cfg", "rss", "--memory", "64M"]).ok(),
+        atek(&host, &["-q", "cfg", "rss", "--config.A", "1"]).ok(),
         ""
     );
+    assert_eq!(atek(&host, &["cfg", "rss", "--memory", "64M"]).ok(), "");
 }
 
 #[test]
@@ -300,6 +301,6 @@ fn uninstall_needs_a_yes() {
     atek(&host, &["uninstall", "rss", "--keep-data", "--yes"]).ok();
     assert_eq!(
         host.calls_of("uninstall"),
-        [json!(["rss"]), json!(["rss", { "keepData": true }])]
+        [json!(["rss"]), json!(["rss", true])]
     );
 }

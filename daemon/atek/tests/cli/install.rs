@@ -88,30 +88,46 @@ fn a_folder_that_is_not_there_is_told_from_a_forgotten_scheme() {
     assert!(host.calls().is_empty());
 }
 
+fn inspection(asks: bool) -> Value {
+    let asks = if asks {
+        json!({ "network": { "hosts": ["feeds.example.org"] } })
+    } else {
+        json!({})
+    };
+    json!({
+        "id": "rss", "version": "v1.2.0", "manifest": { "name": "An App" }, "asks": asks, "asksInWords": []
+    })
+}
+
 #[test]
 fn what_an_app_asks_for_is_not_granted_without_somebody_to_ask() {
     let host = installing(asking_service("rss", false));
-    let done = atek(&host, &["install", "https://example.org/rss"]);
+    host.result(SERVICES, "inspect", inspection(true));
+    let done = atek(
+        &host,
+        &["install", "https://example.org/rss", "--version", "^1"],
+    );
     assert_eq!(
         (done.code, done.stdout.as_str()),
         (Some(0), "installed rss (An App) v1.2.0, running\n")
     );
     assert_eq!(
         done.stderr,
-        "fetch: receiving objects\nbuild: npm ci\n\
-         An App asks to:\n  - connect to feeds.example.org\n\
+        "An App asks to:\n  - connect to feeds.example.org\n\
          there is nobody to ask, so this is not granted\n\
+         fetch: receiving objects\nbuild: npm ci\n\
          not everything is granted; grant it with: atek cfg rss --grant\n"
     );
+    let expected = json!([{ "sourceUrl": "https://example.org/rss", "desiredVersion": "^1" }]);
+    assert_eq!(host.calls_of("inspect")[0], expected);
+    assert_eq!(host.calls_of("startInstall")[0], expected);
     assert!(host.calls_of("configure").is_empty());
 }
 
 #[test]
-fn yes_grants_what_the_app_asks_for_and_restarts_it() {
-    let host = installing(asking_service("rss", false));
-    host.result(SERVICES, "configure", Value::Null)
-        .result(SERVICES, "restart", Value::Null)
-        .result(SERVICES, "get", asking_service("rss", true));
+fn yes_grants_what_the_app_asks_for_at_once() {
+    let host = installing(asking_service("rss", true));
+    host.result(SERVICES, "inspect", inspection(true));
     let text = atek(
         &host,
         &["install", "https://example.org/rss", "--yes", "--json"],
@@ -120,25 +136,47 @@ fn yes_grants_what_the_app_asks_for_and_restarts_it() {
     assert_eq!(text, format!("{}\n", asking_service("rss", true)));
     let grant = json!({ "network": { "hosts": ["feeds.example.org"] } });
     assert_eq!(
-        host.calls_of("configure"),
-        [json!(["rss", { "grant": grant }])]
+        host.calls_of("startInstall"),
+        [json!([{ "sourceUrl": "https://example.org/rss", "grant": grant }])]
     );
-    assert_eq!(host.calls_of("restart"), [json!(["rss"])]);
+    assert!(host.calls_of("configure").is_empty());
 }
 
 #[test]
-fn a_folder_tells_what_it_asks_for_before_it_is_installed() {
-    let host = installing(asking_service("rss", true));
-    let folder = host.folder().join("rss");
-    std::fs::create_dir(&folder).unwrap();
+fn a_package_that_asks_for_more_than_when_it_was_looked_at_is_asked_about_again() {
+    let host = installing(asking_service("rss", false));
+    host.result(SERVICES, "inspect", inspection(false))
+        .result(SERVICES, "configure", Value::Null)
+        .result(SERVICES, "get", asking_service("rss", true));
+    let text = atek(
+        &host,
+        &["install", "https://example.org/rss", "--grant", "--json"],
+    )
+    .ok();
+    assert_eq!(text, format!("{}\n", asking_service("rss", true)));
     let grant = json!({ "network": { "hosts": ["feeds.example.org"] } });
-    let manifest = json!({ "name": "An App", "permissions": grant });
-    std::fs::write(folder.join("atek.json"), manifest.to_string()).unwrap();
-    atek(&host, &["-q", "install", arg(&folder), "--grant"]).ok();
-    let call = &host.calls_of("startInstall")[0];
-    assert_eq!(call[0]["grant"], grant);
-    // All was granted at once: nothing is left to configure.
-    assert!(host.calls_of("configure").is_empty());
+    assert_eq!(
+        host.calls_of("configure"),
+        [json!(["rss", { "grant": grant }])]
+    );
+}
+
+#[test]
+fn a_package_that_cannot_be_looked_at_is_not_installed() {
+    let host = FakeHost::new();
+    host.error(
+        SERVICES,
+        "inspect",
+        -32003,
+        "No release (git tag) has been set for https://example.org/rss",
+    );
+    let error = atek(&host, &["install", "https://example.org/rss", "--yes"]).failed(1);
+    assert_eq!(
+        error,
+        "error: cannot install https://example.org/rss: \
+         No release (git tag) has been set for https://example.org/rss\n"
+    );
+    assert!(host.calls_of("startInstall").is_empty());
 }
 
 #[test]

@@ -133,3 +133,23 @@ fn a_reader_that_has_seen_enough_is_not_a_failure() {
     let done = wait(child);
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn a_followed_log_that_ends_means_that_the_host_went_away() {
+    let host = FakeHost::new();
+    host.lines(
+        "/_atek/logs?service=rss&lines=100&follow=true",
+        &[log("info", "last words")],
+    );
+    let done = atek(&host, &["logs", "-f", "rss"]);
+    assert_eq!(
+        (done.code, done.stdout.as_str()),
+        (Some(69), "Aug 05 09:57:00 last words\n")
+    );
+    assert!(
+        done.stderr
+            .starts_with("error: the host ended the log\n hint: "),
+        "{}",
+        done.stderr
+    );
+}

@@ -45,17 +45,20 @@ fn a_new_password_is_asked_for_twice() {
 }
 
 #[test]
-fn permissions_are_granted_by_a_yes() {
+fn permissions_are_granted_by_a_yes_and_asked_for_once() {
     for (answer, granted) in [("y\n", true), ("n\n", false), ("\n", false)] {
         let host = FakeHost::new();
-        host.result(SERVICES, "startInstall", json!({ "job": "j1" }));
+        let asks = json!({ "network": { "hosts": ["feeds.example.org"] } });
+        let inspection = json!({ "id": "rss", "version": "v1.2.0", "manifest": { "name": "An App" }, "asks": asks });
+        host.result(SERVICES, "inspect", inspection).result(
+            SERVICES,
+            "startInstall",
+            json!({ "job": "j1" }),
+        );
         host.lines(
             "/_atek/jobs/j1",
-            &[json!({ "event": "done", "result": asking_service("rss", false) })],
+            &[json!({ "event": "done", "result": asking_service("rss", granted) })],
         );
-        host.result(SERVICES, "configure", Value::Null)
-            .result(SERVICES, "restart", Value::Null)
-            .result(SERVICES, "get", asking_service("rss", true));
         let done = atek_on_terminal(&host, &["install", "https://example.org/rss"], answer);
         assert_eq!(done.code, Some(0), "{}", done.stdout);
         assert!(
@@ -63,10 +66,16 @@ fn permissions_are_granted_by_a_yes() {
             "{}",
             done.stdout
         );
-        assert!(done.stdout.contains("Grant this? [y/N]"), "{}", done.stdout);
         assert_eq!(
-            host.calls_of("configure").len(),
-            usize::from(granted),
+            done.stdout.matches("Grant this? [y/N]").count(),
+            1,
+            "{}",
+            done.stdout
+        );
+        let grant = if granted { asks } else { Value::Null };
+        assert_eq!(
+            host.calls_of("startInstall")[0][0]["grant"],
+            grant,
             "{answer:?}"
         );
         assert_eq!(
@@ -75,31 +84,8 @@ fn permissions_are_granted_by_a_yes() {
             "{}",
             done.stdout
         );
+        assert!(host.calls_of("configure").is_empty());
     }
-}
-
-#[test]
-fn a_folder_whose_permissions_are_refused_is_installed_without_them_and_not_asked_again() {
-    let host = FakeHost::new();
-    let folder = host.folder().join("rss");
-    std::fs::create_dir(&folder).unwrap();
-    let manifest = json!({ "name": "An App", "permissions": { "network": "direct" } });
-    std::fs::write(folder.join("atek.json"), manifest.to_string()).unwrap();
-    host.result(SERVICES, "startInstall", json!({ "job": "j1" }));
-    host.lines(
-        "/_atek/jobs/j1",
-        &[json!({ "event": "done", "result": asking_service("rss", false) })],
-    );
-    let done = atek_on_terminal(&host, &["install", folder.to_str().unwrap()], "no\n");
-    assert_eq!(done.code, Some(0), "{}", done.stdout);
-    assert_eq!(
-        done.stdout.matches("Grant this?").count(),
-        1,
-        "{}",
-        done.stdout
-    );
-    assert_eq!(host.calls_of("startInstall")[0][0]["grant"], Value::Null);
-    assert!(host.calls_of("configure").is_empty());
 }
 
 #[test]

@@ -108,3 +108,51 @@ fn update_all_goes_on_after_a_failure() {
          error: 2 of 3 failed\n"
     );
 }
+
+#[test]
+fn a_release_that_asks_for_more_is_installed_after_a_yes() {
+    let with_answers = || {
+        let host = FakeHost::new();
+        host.result(SERVICES, "startUpdate", json!({ "job": "j1" }))
+            .result(SERVICES, "startUpdate", json!({ "job": "j2" }));
+        let refusal = "rss v1.3.0 asks for more permissions than v1.2.0 has";
+        host.lines(
+            "/_atek/jobs/j1",
+            &[json!({ "event": "failed", "error": { "code": -32003, "message": refusal } })],
+        );
+        let result = json!({ "installedVersion": "v1.3.0", "oldVersion": "v1.2.0" });
+        host.lines(
+            "/_atek/jobs/j2",
+            &[json!({ "event": "done", "result": result })],
+        );
+        host.result(SERVICES, "get", service("rss", "running"));
+        host.result(
+            SERVICES,
+            "inspect",
+            json!({ "asks": { "network": "direct" }, "manifest": null }),
+        );
+        host.result(SERVICES, "configure", Value::Null);
+        host
+    };
+    let host = with_answers();
+    let done = atek(&host, &["update", "rss"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    assert_eq!(
+        done.stderr,
+        "the new release of rss asks to:\n  - connect to any computer on the internet, but not to devices in your home\n\
+         there is nobody to ask, so this is not granted\n\
+         error: cannot update rss: rss v1.3.0 asks for more permissions than v1.2.0 has\n"
+    );
+    assert!(host.calls_of("configure").is_empty());
+
+    let host = with_answers();
+    assert_eq!(
+        atek(&host, &["update", "rss", "--yes"]).ok(),
+        "updated rss from v1.2.0 to v1.3.0\n"
+    );
+    assert_eq!(
+        host.calls_of("configure"),
+        [json!(["rss", { "grant": { "network": "direct" } }])]
+    );
+    assert_eq!(host.calls_of("startUpdate").len(), 2);
+}
