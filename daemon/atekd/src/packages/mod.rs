@@ -1,1 +1,135 @@
-//! Being written.
+//! Packages that are fetched and built: drives `atek-package`, which runs in a confined
+//! unit of its own, over a socket pair.
+//!
+//! One job at a time: a build takes what the machine has. A job whose future is dropped
+//! is ended, and its files are removed; what even that does not reach (kill -9) is swept
+//! at the next start.
+
+mod channel;
+mod job;
+
+#[cfg(test)]
+mod tests;
+
+pub use channel::ChannelError;
+pub use job::Staged;
+
+use crate::jobs::Reporter;
+use crate::random::{self, RandomError};
+use crate::spawn::{Spawn, SpawnError};
+use atek_api::package::{Failure, FetchLimits, FetchedPackage, Outcome, Request, Wanted};
+use atek_api::source::Source;
+use atek_api::spec::{JobId, PackageSpec};
+use atek_api::version::Release;
+use job::Running;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// How long a question for releases may take, beyond the network's own limits.
+const ASKING: Duration = Duration::from_secs(120);
+/// What a job may take beyond its unit's own limit.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Why there is no package.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// The job says why; the text is for a person.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// The job's unit could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// The job could not be talked to.
+    #[error("the package job ended without a result")]
+    Channel(#[source] ChannelError),
+    /// It took too long.
+    #[error("the package job did not end within {waited_secs} s and was stopped")]
+    Timeout {
+        /// Seconds.
+        waited_secs: u64,
+    },
+    /// See [`RandomError`].
+    #[error(transparent)]
+    Random(#[from] RandomError),
+}
+
+/// Fetches and builds. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Packages {
+    spawn: Spawn,
+    turn: Arc<Mutex<()>>,
+}
+
+impl Packages {
+    /// Jobs through this helper.
+    #[must_use]
+    pub fn new(spawn: Spawn) -> Self {
+        Self { spawn, turn: Arc::default() }
+    }
+
+    /// Fetches and builds a release; it then stands in the job's staging folder.
+    ///
+    /// # Errors
+    ///
+    /// [`PackageError`]; nothing is left.
+    pub async fn fetch(
+        &self,
+        source: &Source,
+        wanted: Wanted,
+        progress: &Reporter,
+    ) -> Result<(FetchedPackage, Staged), PackageError> {
+        let request =
+            Request::Fetch { source: source.clone(), wanted, limits: FetchLimits::default() };
+        let spec = PackageSpec { source_folder: folder_of(source), ..PackageSpec::default() };
+        let patience = Duration::from_secs(spec.limits.runtime_secs) + GRACE;
+        match self.run(&request, &spec, patience, progress).await? {
+            (Outcome::Package(package), staged) => Ok((*package, staged)),
+            (Outcome::Releases(_), _) => Err(PackageError::Channel(ChannelError::Unexpected)),
+        }
+    }
+
+    /// Which releases a source has, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`PackageError`].
+    pub async fn releases(&self, source: &Source) -> Result<Vec<Release>, PackageError> {
+        let request =
+            Request::ListTags { source: source.clone(), limits: FetchLimits::default() };
+        let spec = PackageSpec { source_folder: folder_of(source), ..PackageSpec::default() };
+        match self.run(&request, &spec, ASKING, &Reporter::unheard()).await? {
+            (Outcome::Releases(releases), _) => Ok(releases),
+            (Outcome::Package(_), _) => Err(PackageError::Channel(ChannelError::Unexpected)),
+        }
+    }
+
+    async fn run(
+        &self,
+        request: &Request,
+        spec: &PackageSpec,
+        patience: Duration,
+        progress: &Reporter,
+    ) -> Result<(Outcome, Staged), PackageError> {
+        let turn = self.turn.clone().lock_owned().await;
+        let mut running = Running::start(&self.spawn, new_job()?, spec, turn).await?;
+        match tokio::time::timeout(patience, running.talk(request, progress)).await {
+            Ok(outcome) => Ok((outcome?, running.ended().await)),
+            Err(_) => Err(PackageError::Timeout { waited_secs: patience.as_secs() }),
+        }
+    }
+}
+
+fn new_job() -> Result<JobId, PackageError> {
+    let text = random::hex::<8>()?;
+    // 16 hexadecimal digits always are one.
+    text.expose().parse().map_err(|_| PackageError::Channel(ChannelError::Unexpected))
+}
+
+fn folder_of(source: &Source) -> Option<PathBuf> {
+    match source {
+        Source::GitFolder(folder) => Some(folder.clone()),
+        Source::Folder(_) | Source::Git(_) => None,
+    }
+}

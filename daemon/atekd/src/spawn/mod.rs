@@ -14,27 +14,14 @@ pub use error::SpawnError;
 use crate::systemd::Bus;
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::spec::{JobId, PackageSpec, PackageVersion, START_TIMEOUT, STOP_TIMEOUT, ServiceSpec};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
-use zbus::Fd;
+use zbus::{DynamicType, Fd, Type};
 
-/// `cloud.atek.Spawn1`.
-#[zbus::proxy(
-    interface = "cloud.atek.Spawn1",
-    default_service = "cloud.atek.Spawn1",
-    default_path = "/cloud/atek/Spawn1"
-)]
-trait Spawn1 {
-    fn start_service(&self, spec: &str) -> zbus::Result<String>;
-    fn stop_service(&self, id: &str, timeout_ms: u64) -> zbus::Result<()>;
-    fn reset_failed(&self, id: &str) -> zbus::Result<()>;
-    fn wipe_state(&self, key: &str) -> zbus::Result<()>;
-    fn run_package(&self, job: &str, request: &str, channel: Fd<'_>) -> zbus::Result<String>;
-    fn commit_package(&self, job: &str, key: &str, version: &str) -> zbus::Result<()>;
-    fn drop_package(&self, job: &str) -> zbus::Result<()>;
-    fn remove_package(&self, key: &str) -> zbus::Result<()>;
-    fn set_current(&self, key: &str, version: &str) -> zbus::Result<()>;
-}
+const NAME: &str = "cloud.atek.Spawn1";
+const PATH: &str = "/cloud/atek/Spawn1";
 
 /// What a quick call may take, with the start of the helper.
 const QUICK: Duration = Duration::from_secs(20);
@@ -68,9 +55,7 @@ impl Spawn {
         let operation = format!("start {}", spec.id);
         let text = serde_json::to_string(spec)
             .map_err(|source| SpawnError::Express { operation: operation.clone(), source })?;
-        let result = self
-            .call(&operation, START, async |proxy| proxy.start_service(&text).await)
-            .await?;
+        let result: String = self.call(&operation, START, "StartService", &(text,)).await?;
         if result == "done" { Ok(()) } else { Err(SpawnError::Job { operation, result }) }
     }
 
@@ -81,11 +66,10 @@ impl Spawn {
     /// [`SpawnError`].
     pub async fn stop_service(&self, id: &ServiceId) -> Result<(), SpawnError> {
         let millis = u64::try_from(STOP.as_millis()).unwrap_or(u64::MAX);
-        self.call_again(&format!("stop {id}"), STOP + QUICK, async |proxy| {
-            proxy.stop_service(id.as_str(), millis).await
-        })
-        .await
-        .or_else(SpawnError::none_is_fine)
+        let body = (id.as_str(), millis);
+        self.call_again(&format!("stop {id}"), STOP + QUICK, "StopService", &body)
+            .await
+            .or_else(SpawnError::none_is_fine)
     }
 
     /// Lets systemd forget that a service's unit failed; harmless when there is none.
@@ -94,11 +78,9 @@ impl Spawn {
     ///
     /// [`SpawnError`].
     pub async fn reset_failed(&self, id: &ServiceId) -> Result<(), SpawnError> {
-        self.call_again(&format!("reset {id}"), QUICK, async |proxy| {
-            proxy.reset_failed(id.as_str()).await
-        })
-        .await
-        .or_else(SpawnError::none_is_fine)
+        self.call_again(&format!("reset {id}"), QUICK, "ResetFailed", &(id.as_str(),))
+            .await
+            .or_else(SpawnError::none_is_fine)
     }
 
     /// Removes the state of a service; harmless when there is none.
@@ -107,11 +89,10 @@ impl Spawn {
     ///
     /// [`SpawnError`]; refused while its unit is loaded.
     pub async fn wipe_state(&self, key: &ServiceKey) -> Result<(), SpawnError> {
-        self.call_again(&format!("remove the state of {key}"), FILES, async |proxy| {
-            proxy.wipe_state(key.as_str()).await
-        })
-        .await
-        .or_else(SpawnError::none_is_fine)
+        let operation = format!("remove the state of {key}");
+        self.call_again(&operation, FILES, "WipeState", &(key.as_str(),))
+            .await
+            .or_else(SpawnError::none_is_fine)
     }
 
     /// Starts a package job whose standard input and output are `channel`.
@@ -128,11 +109,9 @@ impl Spawn {
         let operation = format!("run package job {job}");
         let text = serde_json::to_string(spec)
             .map_err(|source| SpawnError::Express { operation: operation.clone(), source })?;
-        self.call(&operation, QUICK, async |proxy| {
-            proxy.run_package(job.as_str(), &text, Fd::from(&channel)).await
-        })
-        .await
-        .map(drop)
+        let body = (job.as_str(), text, Fd::from(&channel));
+        let _unit: String = self.call(&operation, START, "RunPackage", &body).await?;
+        Ok(())
     }
 
     /// Makes the package that a job has built the version `version` of `key`.
@@ -146,10 +125,8 @@ impl Spawn {
         key: &ServiceKey,
         version: &PackageVersion,
     ) -> Result<(), SpawnError> {
-        self.call(&format!("put {key} {version} in place"), FILES, async |proxy| {
-            proxy.commit_package(job.as_str(), key.as_str(), version.as_str()).await
-        })
-        .await
+        let body = (job.as_str(), key.as_str(), version.as_str());
+        self.call(&format!("put {key} {version} in place"), FILES, "CommitPackage", &body).await
     }
 
     /// Ends a package job and removes what it built; harmless when there is none.
@@ -158,11 +135,10 @@ impl Spawn {
     ///
     /// [`SpawnError`].
     pub async fn drop_package(&self, job: &JobId) -> Result<(), SpawnError> {
-        self.call_again(&format!("clear package job {job}"), FILES, async |proxy| {
-            proxy.drop_package(job.as_str()).await
-        })
-        .await
-        .or_else(SpawnError::none_is_fine)
+        let operation = format!("clear package job {job}");
+        self.call_again(&operation, FILES, "DropPackage", &(job.as_str(),))
+            .await
+            .or_else(SpawnError::none_is_fine)
     }
 
     /// Removes every version of a service's package; harmless when there is none.
@@ -171,11 +147,26 @@ impl Spawn {
     ///
     /// [`SpawnError`].
     pub async fn remove_package(&self, key: &ServiceKey) -> Result<(), SpawnError> {
-        self.call_again(&format!("remove the package of {key}"), FILES, async |proxy| {
-            proxy.remove_package(key.as_str()).await
-        })
-        .await
-        .or_else(SpawnError::none_is_fine)
+        let operation = format!("remove the package of {key}");
+        self.call_again(&operation, FILES, "RemovePackage", &(key.as_str(),))
+            .await
+            .or_else(SpawnError::none_is_fine)
+    }
+
+    /// Removes one version of a service's package; harmless when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn remove_version(
+        &self,
+        key: &ServiceKey,
+        version: &PackageVersion,
+    ) -> Result<(), SpawnError> {
+        let body = (key.as_str(), version.as_str());
+        self.call_again(&format!("remove {key} {version}"), FILES, "RemoveVersion", &body)
+            .await
+            .or_else(SpawnError::none_is_fine)
     }
 
     /// Points the link `current` of a service's package at a version.
@@ -188,26 +179,27 @@ impl Spawn {
         key: &ServiceKey,
         version: &PackageVersion,
     ) -> Result<(), SpawnError> {
-        self.call_again(&format!("make {version} the version of {key}"), QUICK, async |proxy| {
-            proxy.set_current(key.as_str(), version.as_str()).await
-        })
-        .await
+        let operation = format!("make {version} the version of {key}");
+        let body = (key.as_str(), version.as_str());
+        self.call_again(&operation, QUICK, "SetCurrent", &body).await
     }
 
-    async fn call<T>(
+    async fn call<B, T>(
         &self,
         operation: &str,
         patience: Duration,
-        call: impl AsyncFn(Spawn1Proxy<'static>) -> zbus::Result<T>,
-    ) -> Result<T, SpawnError> {
+        method: &str,
+        body: &B,
+    ) -> Result<T, SpawnError>
+    where
+        B: Serialize + DynamicType + Sync,
+        T: DeserializeOwned + Type,
+    {
         let ask = async {
             let connection = self.bus.connection().await?;
-            // The helper has no properties worth a cache, and ends when it is idle.
-            let proxy = Spawn1Proxy::builder(&connection)
-                .cache_properties(zbus::proxy::CacheProperties::No)
-                .build()
-                .await?;
-            call(proxy).await
+            let reply =
+                connection.call_method(Some(NAME), PATH, Some(NAME), method, body).await?;
+            reply.body().deserialize()
         };
         match tokio::time::timeout(patience, ask).await {
             Ok(Ok(value)) => Ok(value),
@@ -220,16 +212,20 @@ impl Spawn {
     }
 
     /// For what may be done twice.
-    async fn call_again<T>(
+    async fn call_again<B>(
         &self,
         operation: &str,
         patience: Duration,
-        call: impl AsyncFn(Spawn1Proxy<'static>) -> zbus::Result<T>,
-    ) -> Result<T, SpawnError> {
-        match self.call(operation, patience, &call).await {
+        method: &str,
+        body: &B,
+    ) -> Result<(), SpawnError>
+    where
+        B: Serialize + DynamicType + Sync,
+    {
+        match self.call(operation, patience, method, body).await {
             Err(error) if error.is_transient() => {
                 tokio::time::sleep(Duration::from_millis(100)).await;
-                self.call(operation, patience, &call).await
+                self.call(operation, patience, method, body).await
             }
             outcome => outcome,
         }

@@ -1,0 +1,132 @@
+//! One job, from its start to what it leaves.
+
+use super::PackageError;
+use super::channel::{Channel, ChannelError};
+use crate::jobs::Reporter;
+use crate::spawn::{Spawn, SpawnError};
+use atek_api::ids::ServiceKey;
+use atek_api::package::{Event, Outcome, Progress, Request};
+use atek_api::services::JobEvent;
+use atek_api::spec::{JobId, PackageSpec, PackageVersion};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::Duration;
+use tokio::net::UnixStream;
+use tokio::sync::OwnedMutexGuard;
+
+/// How long a job that has said its last word may take to end.
+const LAST_BREATH: Duration = Duration::from_secs(10);
+/// How often, and how long, its unit is given time to disappear.
+const UNIT_TRIES: u32 = 100;
+const UNIT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A job under way. Dropped, it is ended and its files are removed.
+pub(super) struct Running {
+    channel: Channel,
+    staged: Staged,
+}
+
+impl Running {
+    pub(super) async fn start(
+        spawn: &Spawn,
+        job: JobId,
+        spec: &PackageSpec,
+        turn: OwnedMutexGuard<()>,
+    ) -> Result<Self, PackageError> {
+        let pair = || -> std::io::Result<_> {
+            let (ours, theirs) = StdUnixStream::pair()?;
+            ours.set_nonblocking(true)?;
+            Ok((UnixStream::from_std(ours)?, theirs))
+        };
+        let (ours, theirs) = pair().map_err(|e| PackageError::Channel(ChannelError::Io(e)))?;
+        // Before the start: a start that is cut short may have left something.
+        let cleaner = Cleaner { spawn: spawn.clone(), job: Some(job.clone()), turn: Some(turn) };
+        let staged = Staged { cleaner, job };
+        spawn.run_package(&staged.job, spec, theirs.into()).await?;
+        Ok(Self { channel: Channel::new(ours), staged })
+    }
+
+    /// Asks, passes the progress on, and returns the result.
+    pub(super) async fn talk(
+        &mut self,
+        request: &Request,
+        reporter: &Reporter,
+    ) -> Result<Outcome, PackageError> {
+        self.channel.ask(request).await.map_err(PackageError::Channel)?;
+        loop {
+            match self.channel.next().await.map_err(PackageError::Channel)? {
+                Event::Progress(progress) => reporter.report(shown(progress)),
+                Event::Done { result } => return Ok(result),
+                Event::Failed(failure) => return Err(failure.into()),
+            }
+        }
+    }
+
+    /// Waits for the job's process to end, and keeps what it left.
+    pub(super) async fn ended(mut self) -> Staged {
+        let _ = tokio::time::timeout(LAST_BREATH, self.channel.closed()).await;
+        self.staged
+    }
+}
+
+/// What a job has built. Dropped, it is removed.
+#[derive(Debug)]
+pub struct Staged {
+    cleaner: Cleaner,
+    job: JobId,
+}
+
+impl Staged {
+    /// Makes it the version `version` of the service `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]; then it is removed.
+    pub async fn commit(
+        self,
+        key: &ServiceKey,
+        version: &PackageVersion,
+    ) -> Result<(), SpawnError> {
+        let spawn = self.cleaner.spawn.clone();
+        for _ in 1..UNIT_TRIES {
+            match spawn.commit_package(&self.job, key, version).await {
+                // Its process is gone; systemd will have noticed in a moment.
+                Err(SpawnError::Busy { .. }) => tokio::time::sleep(UNIT_PAUSE).await,
+                // What is left of the staging folder goes when `self` is dropped.
+                outcome => return outcome,
+            }
+        }
+        spawn.commit_package(&self.job, key, version).await
+    }
+}
+
+/// Ends a job and removes its files, whatever happens to the future that ran it. The next
+/// job begins when that is done.
+#[derive(Debug)]
+struct Cleaner {
+    spawn: Spawn,
+    job: Option<JobId>,
+    turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Drop for Cleaner {
+    fn drop(&mut self) {
+        let (Some(job), turn) = (self.job.take(), self.turn.take()) else { return };
+        let spawn = self.spawn.clone();
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let _turn = turn;
+            if let Err(error) = spawn.drop_package(&job).await {
+                let error = crate::chain::Chain(&error);
+                tracing::warn!(%job, %error, "left a package job for the next sweep");
+            }
+        });
+    }
+}
+
+fn shown(progress: Progress) -> JobEvent {
+    JobEvent::Progress {
+        phase: progress.phase.as_str().to_owned(),
+        message: progress.message.chars().filter(|c| !c.is_control()).take(500).collect(),
+        percent: progress.percent.map(|percent| percent.min(100)),
+    }
+}

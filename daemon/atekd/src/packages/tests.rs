@@ -1,0 +1,123 @@
+//! Jobs with an atek-spawnd and an atek-package that are played on socket pairs.
+
+use super::*;
+use crate::systemd::Bus;
+use atek_api::package::{Event, FailureCode, Phase, Progress};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use tokio::sync::mpsc;
+
+/// What the played job says after it was asked.
+type Script = fn(&mut UnixStream);
+
+struct FakeSpawnd {
+    script: Script,
+    dropped: mpsc::UnboundedSender<String>,
+}
+
+#[zbus::interface(name = "cloud.atek.Spawn1")]
+impl FakeSpawnd {
+    fn run_package(&self, job: String, _request: String, channel: zbus::OwnedFd) -> String {
+        let mut stream = UnixStream::from(OwnedFd::from(channel));
+        let script = self.script;
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+            assert!(serde_json::from_str::<Request>(&line).is_ok(), "{line}");
+            script(&mut stream);
+        });
+        job
+    }
+
+    fn drop_package(&self, job: String) {
+        let _ = self.dropped.send(job);
+    }
+}
+
+async fn packages(
+    script: Script,
+) -> (Packages, mpsc::UnboundedReceiver<String>, zbus::Connection) {
+    let (theirs, ours) = UnixStream::pair().unwrap();
+    let (dropped, seen) = mpsc::unbounded_channel();
+    let serve = zbus::connection::Builder::unix_stream(theirs)
+        .server(zbus::Guid::generate())
+        .p2p()
+        .serve_at("/cloud/atek/Spawn1", FakeSpawnd { script, dropped })
+        .build();
+    let dial = zbus::connection::Builder::unix_stream(ours).p2p().build();
+    let (server, client) = tokio::try_join!(serve, dial).unwrap();
+    (Packages::new(Spawn::new(Bus::fixed(client))), seen, server)
+}
+
+fn say(stream: &mut UnixStream, event: &Event) {
+    let mut line = serde_json::to_string(event).unwrap();
+    line.push('\n');
+    stream.write_all(line.as_bytes()).unwrap();
+}
+
+fn source() -> Source {
+    "https://example.org/app".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_job_passes_its_progress_on_and_gives_its_result() {
+    let (packages, mut dropped, _server) = packages(|stream| {
+        let progress =
+            Progress { phase: Phase::Resolve, message: "asking\u{1b}[1m".into(), percent: None };
+        say(stream, &Event::Progress(progress));
+        say(stream, &Event::Done { result: Outcome::Releases(Vec::new()) });
+    })
+    .await;
+    assert!(packages.releases(&source()).await.unwrap().is_empty());
+    assert!(dropped.recv().await.is_some());
+}
+
+#[tokio::test]
+async fn a_failure_keeps_its_words_and_nothing_is_left() {
+    let (packages, mut dropped, _server) = packages(|stream| {
+        let message = "No release (git tag) has been set for X".to_owned();
+        let code = FailureCode::NoRelease;
+        say(stream, &Event::Failed(Failure { code, message }));
+    })
+    .await;
+    let error = packages.releases(&source()).await.unwrap_err();
+    assert_eq!(error.to_string(), "No release (git tag) has been set for X");
+    assert!(dropped.recv().await.is_some());
+}
+
+#[tokio::test]
+async fn a_job_that_dies_or_talks_nonsense_is_an_error() {
+    for script in [
+        (|_| {}) as Script,
+        |stream| stream.write_all(b"{\"event\":\"done\"").unwrap(),
+        |stream| stream.write_all(b"what?\n").unwrap(),
+        |stream| {
+            // Endless, without a line break.
+            while stream.write_all(&[b'x'; 65_536]).is_ok() {}
+        },
+    ] {
+        let (packages, mut dropped, _server) = packages(script).await;
+        let error = packages.releases(&source()).await.unwrap_err();
+        assert!(matches!(error, PackageError::Channel(_)), "{error:?}");
+        assert!(dropped.recv().await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_asker_goes_away_is_ended_and_the_next_one_begins_after_that() {
+    let (packages, mut dropped, _server) = packages(|stream| {
+        // Says nothing until it is ended.
+        let _ = std::io::copy(stream, &mut std::io::sink());
+    })
+    .await;
+    let asker = packages.clone();
+    let waiting = tokio::spawn(async move { asker.releases(&source()).await });
+    while packages.turn.try_lock().is_ok() {
+        tokio::task::yield_now().await;
+    }
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    assert!(dropped.recv().await.is_some());
+    let _next = packages.turn.lock().await;
+}
