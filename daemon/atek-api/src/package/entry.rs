@@ -80,14 +80,16 @@ pub fn program(
 }
 
 fn main_of(package_json: &[u8]) -> Result<Option<String>, EntryError> {
-    #[derive(serde::Deserialize)]
-    struct PackageJson {
-        main: Option<String>,
-    }
     let text = package_json
         .strip_prefix(b"\xef\xbb\xbf")
         .unwrap_or(package_json);
-    serde_json::from_slice::<PackageJson>(text)
-        .map(|package| package.main)
-        .map_err(|error| EntryError::PackageJson(error.to_string()))
+    let package: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(text).map_err(|error| EntryError::PackageJson(error.to_string()))?;
+    match package.get("main") {
+        None | Some(serde_json::Value::Null) => Ok(None),
+        Some(serde_json::Value::String(main)) => Ok(Some(main.clone())),
+        Some(_) => Err(EntryError::PackageJson(
+            "\"main\" must be a text".to_owned(),
+        )),
+    }
 }

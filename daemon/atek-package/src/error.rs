@@ -1,0 +1,135 @@
+//! Why a job failed.
+
+use crate::child::ChildError;
+use crate::npm::Step;
+use crate::tree::TreeError;
+use atek_api::manifest::ManifestError;
+use atek_api::package::{EntryError, Failure, FailureCode};
+use atek_api::source::Source;
+
+/// Why a child was stopped by whoever watched it.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Nobody waits for the result any more.
+    Abandoned,
+    /// The staging folder grew too large.
+    Tree(TreeError),
+}
+
+/// Why a job failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JobError {
+    /// The `git` child told.
+    #[error("the fetch failed")]
+    Git(Failure),
+    /// The `git` child told nothing, or was ended.
+    #[error("the fetch did not end well")]
+    GitChild(#[source] ChildError<Stop>),
+    #[error("the fetch crashed: {0}")]
+    GitCrash(String),
+    #[error("cannot {doing} in the staging folder")]
+    Staging {
+        doing: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    #[error("package.json is wrong: {0}")]
+    PackageJson(String),
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// npm or what it ran ended with an error; its last lines.
+    #[error("{} failed ({how})", step.command())]
+    Step {
+        step: Step,
+        how: String,
+        output: String,
+    },
+    #[error("{} did not end well", step.command())]
+    StepChild {
+        step: Step,
+        output: String,
+        #[source]
+        source: ChildError<Stop>,
+    },
+}
+
+impl JobError {
+    /// As the installer is told.
+    pub(crate) fn failure(&self, source: &Source) -> Failure {
+        let (code, message) = match self {
+            Self::Git(failure) => return failure.clone(),
+            Self::GitChild(error) => git_child_failure(error, source),
+            Self::GitCrash(_) => (FailureCode::BrokenRepository, format!("{source}: {self}")),
+            Self::Staging { source: error, .. } => {
+                (FailureCode::Internal, format!("{self}: {error}"))
+            }
+            Self::Manifest(_) | Self::PackageJson(_) => {
+                (FailureCode::BadManifest, self.to_string())
+            }
+            Self::Entry(EntryError::PackageJson(_)) => (FailureCode::BadManifest, self.to_string()),
+            Self::Entry(_) => (FailureCode::NoEntry, self.to_string()),
+            Self::Tree(error) => crate::git::tree_failure(error),
+            Self::Step { step, output, .. } => (step.failure_code(), format!("{self}{output}")),
+            Self::StepChild {
+                step,
+                output,
+                source,
+            } => step_child_failure(*step, output, source),
+        };
+        Failure { code, message }
+    }
+}
+
+fn git_child_failure(error: &ChildError<Stop>, source: &Source) -> (FailureCode, String) {
+    match error {
+        ChildError::Deadline(secs) => (
+            FailureCode::Timeout,
+            format!("{source} could not be fetched within {secs} s"),
+        ),
+        ChildError::Stalled(secs) => (
+            FailureCode::Timeout,
+            format!("{source} did not answer for {secs} s"),
+        ),
+        other => common_failure(other, "git"),
+    }
+}
+
+fn step_child_failure(step: Step, output: &str, error: &ChildError<Stop>) -> (FailureCode, String) {
+    let command = step.command();
+    match error {
+        ChildError::Deadline(secs) => (
+            FailureCode::Timeout,
+            format!("{command} was not finished within {secs} s{output}"),
+        ),
+        ChildError::Start { source, .. } if source.kind() == std::io::ErrorKind::NotFound => (
+            FailureCode::Internal,
+            "the package needs npm, which is not installed on this machine".to_owned(),
+        ),
+        ChildError::Stopped(Stop::Tree(error)) => {
+            let (code, message) = crate::git::tree_failure(error);
+            (code, format!("{command} was stopped: {message}"))
+        }
+        other => common_failure(other, command),
+    }
+}
+
+fn common_failure(error: &ChildError<Stop>, command: &str) -> (FailureCode, String) {
+    match error {
+        ChildError::Stopped(Stop::Tree(error)) => crate::git::tree_failure(error),
+        ChildError::Stopped(Stop::Abandoned) => (
+            FailureCode::Internal,
+            "nobody waits for the result any more".to_owned(),
+        ),
+        ChildError::Start { source, .. } | ChildError::Watch(source) => (
+            FailureCode::Internal,
+            format!("{command}: {error}: {source}"),
+        ),
+        ChildError::Deadline(_) | ChildError::Stalled(_) => {
+            (FailureCode::Timeout, format!("{command}: {error}"))
+        }
+    }
+}

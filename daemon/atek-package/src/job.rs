@@ -1,0 +1,223 @@
+//! The steps of a job, in their order.
+
+use crate::child::{self, Bounds, Line, Watch};
+use crate::error::{JobError, Stop};
+use crate::git::{self, CheckedOut, GitLine};
+use crate::npm;
+use crate::report::{Reporter, write_line};
+use crate::text::{Tail, clean_line};
+use crate::tree::{self, Quota};
+use atek_api::manifest::{self, Manifest};
+use atek_api::package::{
+    FetchLimits, FetchedPackage, Found, Outcome, PACKAGE_FOLDER, Request, program,
+};
+use atek_api::source::Source;
+use atek_api::version::Release;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// Does what `request` asks for, in the current folder.
+pub(crate) fn run<W: Write>(
+    request: &Request,
+    report: &mut Reporter<W>,
+) -> Result<Outcome, JobError> {
+    let staging = std::env::current_dir().map_err(staging_of("find out where this is"))?;
+    make_home(&staging, request.source())?;
+    child::adopt_orphans().map_err(staging_of("adopt processes"))?;
+    let fetched = run_git(request, &staging, report);
+    child::end_orphans();
+    match fetched? {
+        GitResult::Releases(releases) => Ok(Outcome::Releases(releases)),
+        GitResult::CheckedOut(checked_out) => {
+            // The files are written; the objects are of no more use.
+            remove_if_there(&staging.join(git::OBJECTS_FOLDER))?;
+            build(checked_out, &staging, request.limits(), report)
+        }
+    }
+}
+
+fn staging_of(doing: &'static str) -> impl Fn(std::io::Error) -> JobError {
+    move |source| JobError::Staging { doing, source }
+}
+
+/// The home folder of the children, new.
+fn make_home(staging: &Path, source: &Source) -> Result<(), JobError> {
+    let home = staging.join(npm::HOME_FOLDER);
+    let cannot = staging_of("make a home folder");
+    fs::create_dir(&home).map_err(&cannot)?;
+    fs::create_dir(home.join("tmp")).map_err(&cannot)?;
+    if let Source::GitFolder(_) = source {
+        // Git refuses a repository that belongs to another user, as every repository
+        // on this machine does for the user who builds. It opens no other one here.
+        fs::write(home.join(".gitconfig"), "[safe]\n\tdirectory = *\n").map_err(&cannot)?;
+    }
+    Ok(())
+}
+
+fn remove_if_there(folder: &Path) -> Result<(), JobError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(staging_of("remove the fetched objects")),
+    }
+}
+
+enum GitResult {
+    Releases(Vec<Release>),
+    CheckedOut(CheckedOut),
+}
+
+fn run_git<W: Write>(
+    request: &Request,
+    staging: &Path,
+    report: &mut Reporter<W>,
+) -> Result<GitResult, JobError> {
+    let limits = request.limits();
+    let mut input = Vec::new();
+    write_line(&mut input, request).map_err(staging_of("write a request"))?;
+    // Not the path of this program, which an upgrade may have replaced meanwhile.
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg(git::ARGUMENT)
+        .env_clear()
+        .envs(
+            GIT_PASSED_ON
+                .iter()
+                .filter_map(|name| Some((*name, std::env::var_os(name)?))),
+        )
+        .env("HOME", staging.join(npm::HOME_FOLDER));
+    let bounds = Bounds {
+        deadline: Duration::from_secs(limits.fetch_secs),
+        stall: Some(Duration::from_secs(limits.stall_secs)),
+    };
+    let mut watch = GitWatcher {
+        report,
+        last: None,
+        noise: Tail::default(),
+    };
+    let status =
+        child::run(&mut command, &input, bounds, &mut watch).map_err(JobError::GitChild)?;
+    match watch.last {
+        Some(GitLine::Releases(releases)) => Ok(GitResult::Releases(releases)),
+        Some(GitLine::CheckedOut(checked_out)) => Ok(GitResult::CheckedOut(checked_out)),
+        Some(GitLine::Failed(failure)) => Err(JobError::Git(failure)),
+        Some(GitLine::Progress(_)) | None => {
+            Err(JobError::GitCrash(format!("{status}{}", watch.noise)))
+        }
+    }
+}
+
+/// What the `git` child gets of our environment: how this machine reaches the network.
+const GIT_PASSED_ON: [&str; 8] = [
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
+struct GitWatcher<'w, W> {
+    report: &'w mut Reporter<W>,
+    last: Option<GitLine>,
+    noise: Tail,
+}
+
+impl<W: Write> Watch for GitWatcher<'_, W> {
+    type Stop = Stop;
+
+    fn on_line(&mut self, line: Line) -> Result<(), Stop> {
+        match line {
+            Line::Out(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(GitLine::Progress(progress)) => self.report.progress(progress),
+                Ok(last) => self.last = Some(last),
+                Err(_) => self.noise.push(&String::from_utf8_lossy(&bytes)),
+            },
+            Line::Err(bytes) => {
+                let text = clean_line(&String::from_utf8_lossy(&bytes));
+                let _ = writeln!(std::io::stderr(), "{text}");
+                self.noise.push(&text);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_tick(&mut self) -> Result<(), Stop> {
+        if self.report.is_gone() {
+            Err(Stop::Abandoned)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Everything after the checkout.
+fn build<W: Write>(
+    CheckedOut {
+        release,
+        commit,
+        mut warnings,
+    }: CheckedOut,
+    staging: &Path,
+    limits: &FetchLimits,
+    report: &mut Reporter<W>,
+) -> Result<Outcome, JobError> {
+    let package = staging.join(PACKAGE_FOLDER);
+    // A wrong manifest is told before minutes are spent on a build.
+    read_manifest(&package)?;
+    let read_json = || npm::read_package_json(&package).map_err(staging_of("read package.json"));
+    let plan = npm::plan(read_json()?.as_deref(), |name| package.join(name).is_file())?;
+    warnings.extend(plan.warnings);
+    for step in plan.steps {
+        let ended = npm::run(step, staging, &package, limits, report);
+        child::end_orphans();
+        ended?;
+    }
+    let quota = Quota {
+        bytes: limits.package_bytes,
+        files: limits.package_files,
+    };
+    let usage = tree::check(&package, quota)?;
+    // Again: a build may write both.
+    let manifest = read_manifest(&package)?;
+    let look = |path: &atek_api::spec::RelativePath| look(&package.join(path.as_str()));
+    let program = program(manifest.as_ref(), read_json()?.as_deref(), look)?;
+    Ok(Outcome::Package(Box::new(FetchedPackage {
+        release,
+        commit,
+        manifest,
+        program,
+        bytes: usage.bytes,
+        files: usage.files,
+        warnings,
+    })))
+}
+
+fn read_manifest(package: &Path) -> Result<Option<Manifest>, JobError> {
+    // One byte more than is admitted, so that a longer file is refused and not cut.
+    let bytes = npm::read_small(
+        &package.join(manifest::FILE_NAME),
+        manifest::MAX_BYTES as u64 + 1,
+    )
+    .map_err(staging_of("read atek.json"))?;
+    Ok(bytes.map(|bytes| Manifest::parse(&bytes)).transpose()?)
+}
+
+fn look(path: &Path) -> Found {
+    // Follows links: all of them stay inside.
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() => {
+            if metadata.permissions().mode() & 0o111 == 0 {
+                Found::File
+            } else {
+                Found::Executable
+            }
+        }
+        _ => Found::Nothing,
+    }
+}

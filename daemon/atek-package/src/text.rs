@@ -1,0 +1,169 @@
+//! Foreign text, made fit to be shown: output of npm, names of files, words of servers.
+
+/// Characters of the longest line that is kept.
+const LINE_MAX: usize = 300;
+
+/// One line without terminal sequences, control characters and passwords.
+pub(crate) fn clean_line(text: &str) -> String {
+    let mut line = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => skip_sequence(&mut chars),
+            '\t' => line.push(' '),
+            c if c.is_control() || is_invisible(c) => {}
+            c => line.push(c),
+        }
+    }
+    let line = redact(&line);
+    let short: String = line.chars().take(LINE_MAX).collect();
+    if short.len() < line.len() {
+        short + "…"
+    } else {
+        short
+    }
+}
+
+/// The rest of an ANSI sequence: `[ … letter`, `] … BEL` or one character.
+fn skip_sequence(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match chars.next() {
+        Some('[') => {
+            while chars
+                .next()
+                .is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c))
+            {}
+        }
+        Some(']') => while chars.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {},
+        _ => {}
+    }
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Hides `user:password@` in URLs and values of npm's `_auth…` settings.
+fn redact(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some(start) = rest.find("://") {
+        let (before, after) = rest.split_at(start + 3);
+        out.push_str(before);
+        let end = after
+            .find([' ', '/', '"', '\'', '>', ')', '?', '#'])
+            .unwrap_or(after.len());
+        let authority = &after[..end];
+        match authority.rfind('@') {
+            Some(at) => {
+                out.push_str("***");
+                out.push_str(&authority[at..]);
+            }
+            None => out.push_str(authority),
+        }
+        rest = &after[end..];
+    }
+    out.push_str(rest);
+    match out.find("_auth").or_else(|| out.find("_password")) {
+        Some(at) => match out[at..].find(['=', ':']) {
+            Some(sign) => format!("{}***", &out[..=at + sign]),
+            None => out,
+        },
+        None => out,
+    }
+}
+
+/// Bytes as people read them.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
+}
+
+/// The last lines of an output.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    lines: std::collections::VecDeque<String>,
+}
+
+impl Tail {
+    /// So many lines are kept.
+    pub(crate) const LINES: usize = 40;
+
+    /// Adds a line; one without anything to see is passed over.
+    pub(crate) fn push(&mut self, line: &str) {
+        let line = clean_line(line);
+        if line.trim().is_empty() {
+            return;
+        }
+        if self.lines.len() == Self::LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line);
+    }
+}
+
+impl std::fmt::Display for Tail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for line in &self.lines {
+            write!(f, "\n{line}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cleaned_of_what_a_terminal_or_a_thief_would_use() {
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            ("\u{1b}]0;title\u{7}x", "x"),
+            ("a\rb\u{8}\tc", "ab c"),
+            (
+                "git clone https://me:hunter2@example.org/x failed",
+                "git clone https://***@example.org/x failed",
+            ),
+            (
+                "two https://a:b@c/ and http://d@e",
+                "two https://***@c/ and http://***@e",
+            ),
+            (
+                "//registry.example.org/:_authToken=hunter2",
+                "//registry.example.org/:_authToken=***",
+            ),
+            (
+                "https://example.org/@scope/x",
+                "https://example.org/@scope/x",
+            ),
+            ("\u{202e}evil", "evil"),
+            ("\u{1b}", ""),
+        ] {
+            assert_eq!(clean_line(text), expected, "{text:?}");
+        }
+        assert_eq!(clean_line(&"ä".repeat(1_000)).chars().count(), LINE_MAX + 1);
+    }
+
+    #[test]
+    fn a_tail_keeps_the_last_lines() {
+        let mut tail = Tail::default();
+        for n in 0..100 {
+            tail.push(&format!("line {n}"));
+            tail.push(" ");
+        }
+        let text = tail.to_string();
+        assert_eq!(text.lines().filter(|l| !l.is_empty()).count(), Tail::LINES);
+        assert!(text.ends_with("\nline 99") && text.starts_with("\nline 60"));
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!(size(999), "999 bytes");
+        assert_eq!(size(12_345), "12 kB");
+        assert_eq!(size(268_435_456), "268.4 MB");
+    }
+}
