@@ -13,6 +13,11 @@ need_root() {
   [ "$(id -u)" = 0 ] || fail "run this as root: the test machine is made of namespaces and mounts"
 }
 
+need_namespaces() {
+  unshare --mount --pid --net --fork true 2>/dev/null ||
+    fail "this machine does not let root make namespaces (a container without CAP_SYS_ADMIN?)"
+}
+
 # need_packages NAME… installs the Debian packages that are missing.
 need_packages() {
   local name missing=()

@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use anyhow::bail;
-use atek_tests::{Machine, keeper, paths, rootfs, store::Store};
+use anyhow::{Context as _, bail};
+use atek_tests::{Machine, keeper, paths, rootfs, serve, store::Store};
 use std::io::Read as _;
+
+const USAGE: &str = "usage: atek-machine prepare | boot NAME | serve PORT (keep and init are for the harness itself)";
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -13,9 +15,8 @@ fn main() -> anyhow::Result<()> {
         ["init"] => keeper::init(),
         ["prepare"] => prepare(),
         ["boot", name] => boot(name),
-        _ => bail!(
-            "usage: atek-machine prepare | boot NAME (keep and init are for the harness itself)"
-        ),
+        ["serve", port] => serve_at(port),
+        _ => bail!("{USAGE}"),
     }
 }
 
@@ -43,4 +44,10 @@ async fn boot(name: &str) -> anyhow::Result<()> {
     );
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
+}
+
+/// `./image/run`: Atek for a person.
+#[tokio::main]
+async fn serve_at(port: &str) -> anyhow::Result<()> {
+    serve::serve(port.parse().context("the port is not a number")?).await
 }

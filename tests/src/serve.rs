@@ -1,0 +1,198 @@
+//! Atek for a person: one machine with its data on disk, its port 80 at a port of this machine, until Ctrl-C.
+
+use crate::{Machine, Seen, paths, wait_for};
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+use std::fs::{self, File};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long the host may take to answer after the boot.
+const ANSWERING: Duration = Duration::from_secs(60);
+
+/// The name of the user that is made when there is none.
+const FIRST_USER: &str = "admin";
+
+/// Where the data of this checkout's own machine lies.
+#[must_use]
+pub fn data_dir() -> PathBuf {
+    paths::output().join("run")
+}
+
+/// Runs Atek, and serves it on `port` of the loopback interface, until Ctrl-C or the machine's own end.
+///
+/// # Errors
+///
+/// When the port is taken, another run uses the data, or the machine or Atek does not come up.
+pub async fn serve(port: u16) -> anyhow::Result<()> {
+    let listeners = listen(port).await?;
+    let data = data_dir();
+    fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+    let _lock = lock(&data)?;
+    println!("booting the machine");
+    let mut machine = Machine::builder("atek")
+        .install_atek()
+        .internet(true)
+        .data_dir(&data)
+        .boot()
+        .await?;
+    println!(
+        "booted in {:.1} s; waiting for the host",
+        machine.boot_time().as_secs_f32()
+    );
+
+    let outcome = tokio::select! {
+        outcome = attend(&machine, &listeners, port) => outcome,
+        signal = tokio::signal::ctrl_c() => signal.context("cannot wait for Ctrl-C"),
+    };
+    println!("\npowering off (Ctrl-C again cuts the power)");
+    let off = tokio::select! {
+        off = machine.power_off() => off,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    outcome.and(off)
+}
+
+/// Both loopback addresses: a browser tries either for `localhost`.
+async fn listen(port: u16) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::new();
+    for address in [
+        IpAddr::from(Ipv4Addr::LOCALHOST),
+        IpAddr::from(Ipv6Addr::LOCALHOST),
+    ] {
+        match TcpListener::bind((address, port)).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                bail!("port {port} is taken: choose another with --port")
+            }
+            // A machine without IPv6.
+            Err(_) if address.is_ipv6() => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot listen on {address}")),
+        }
+    }
+    Ok(listeners)
+}
+
+fn lock(data: &Path) -> anyhow::Result<File> {
+    let path = data.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    if file.try_lock().is_err() {
+        bail!("another run uses the data in {}", data.display());
+    }
+    Ok(file)
+}
+
+/// From the booted machine to the end of its service.
+async fn attend(machine: &Machine, listeners: &[TcpListener], port: u16) -> anyhow::Result<()> {
+    let answering = wait_for("the host to answer on port 80", ANSWERING, async || {
+        Ok(Seen::Wanted(machine.http().get("/_atek/login").await?))
+    });
+    if let Err(error) = answering.await {
+        let journal = machine.journal("atekd.service").await.unwrap_or_default();
+        bail!(
+            "{error:#}; the journal of atekd ends with:\n{}",
+            crate::command::last_lines(&journal, 20)
+        );
+    }
+    let sign_in = first_user(machine).await?;
+    println!("\n  Atek is at  http://localhost:{port}/\n\n  {sign_in}\n");
+    println!(
+        "  The command line:  nsenter --target {} --all atek help",
+        machine.pid()?
+    );
+    println!(
+        "  The data is in {}; `./image/run --fresh` starts anew.\n  Ctrl-C ends it.\n",
+        data_dir().display()
+    );
+    let to = SocketAddr::from((machine.address()?, 80));
+    let forwarding = listeners
+        .iter()
+        .map(|listener| Box::pin(forward(listener, to)));
+    tokio::select! {
+        ((), ..) = futures_util::future::select_all(forwarding) => {}
+        () = ended(machine.pid()?) => println!("the machine has powered off"),
+    }
+    Ok(())
+}
+
+/// Passes each connection on. Does not end.
+async fn forward(listener: &TcpListener, to: SocketAddr) {
+    loop {
+        let Ok((mut from, _)) = listener.accept().await else {
+            // Out of descriptors, for example: others are closed meanwhile.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        tokio::spawn(async move {
+            if let Ok(mut to) = TcpStream::connect(to).await {
+                let _ = from.set_nodelay(true).and_then(|()| to.set_nodelay(true));
+                // That either side hangs up is no error here.
+                let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+            }
+        });
+    }
+}
+
+/// Waits for the end of a process that is not a child of this one.
+async fn ended(pid: i32) {
+    while Path::new(&format!("/proc/{pid}/root/proc")).exists() {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[derive(Deserialize)]
+struct Users {
+    users: Vec<serde_json::Value>,
+}
+
+/// Makes an administrator where there is no user yet, and says how to sign in.
+async fn first_user(machine: &Machine) -> anyhow::Result<String> {
+    if !machine
+        .try_exec(["atek", "mkuser", "--help"])
+        .await?
+        .status
+        .success()
+    {
+        return Ok(
+            "The command line cannot make users in this build, so nobody can sign in yet."
+                .to_owned(),
+        );
+    }
+    let listed = machine.exec(["atek", "users", "--json"]).await?;
+    let listed: Users =
+        serde_json::from_str(&listed).context("`atek users --json` is not what it was")?;
+    if !listed.users.is_empty() {
+        return Ok(format!(
+            "Sign in with a user you made, or as `{FIRST_USER}` with the password of the first run.\n  \
+             Forgotten? atek passwd {FIRST_USER}   (in the machine, see below)"
+        ));
+    }
+    let password = password()?;
+    let words = ["atek", "mkuser", FIRST_USER, "--admin", "--password-stdin"];
+    let input = format!("{password}\n");
+    let made = machine
+        .exec_within(ANSWERING, words, input.as_bytes())
+        .await?;
+    if !made.status.success() {
+        bail!("cannot make the first user: {}", made.stderr.trim());
+    }
+    Ok(format!(
+        "Sign in as `{FIRST_USER}` with the password `{password}` (shown this once)"
+    ))
+}
+
+/// Sixteen letters and digits that are not easily confused: 80 bits.
+fn password() -> anyhow::Result<String> {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")
+        .and_then(|mut random| io::Read::read_exact(&mut random, &mut bytes))
+        .context("cannot make a password")?;
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
+        .collect())
+}
