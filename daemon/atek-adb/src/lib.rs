@@ -13,6 +13,7 @@
 //! | [`policy`] | who may do what | I/O, HTTP |
 //! | [`storage`] | the file, commits, change log, indexes, blobs | callers, HTTP, JSON-RPC |
 //! | [`service`] | the methods of `atek.cloud/adb-api` | HTTP, redb |
+//! | [`tar`] | the format of exports | everything else |
 //! | [`http`] | routes, streams, WebSocket | redb |
 //!
 //! Absent on purpose: a cache of permissions (each call reads the metadata that
@@ -31,3 +32,4 @@ pub mod path;
 pub mod policy;
 pub mod service;
 pub mod storage;
+pub mod tar;

@@ -51,7 +51,11 @@ struct OpResult {
 
 impl Adb {
     /// `recordBatch(dbId, [{type: "put"|"del"|"check", path, value?, ifSeq?}])`.
-    pub(super) async fn record_batch(&self, caller: &Caller, params: &Params) -> Result<Written, AdbError> {
+    pub(super) async fn record_batch(
+        &self,
+        caller: &Caller,
+        params: &Params,
+    ) -> Result<Written, AdbError> {
         let id = db_id(params, 0)?;
         let ops = self.parse_ops(params)?;
         let caller = caller.clone();
@@ -64,7 +68,9 @@ impl Adb {
             let mut results = Vec::with_capacity(ops.len());
             for op in &ops {
                 let seq = match &op.what {
-                    What::Put(json) => Some(tx.put(target.no, &op.path, json, Expected::Any, &target.quota)?),
+                    What::Put(json) => {
+                        Some(tx.put(target.no, &op.path, json, Expected::Any, &target.quota)?)
+                    }
                     What::Del => tx.delete(target.no, &op.path, Expected::Any)?,
                     What::Check => None,
                 };
@@ -75,7 +81,10 @@ impl Adb {
                     seq,
                 });
             }
-            Ok(Written { seq: tx.stats(target.no)?.seq, results })
+            Ok(Written {
+                seq: tx.stats(target.no)?.seq,
+                results,
+            })
         })
         .await
     }
@@ -85,18 +94,36 @@ impl Adb {
             Some(_) => params.raw(1).unwrap_or(RawValue::NULL),
             None => return Err(AdbError::Refused("Invalid batch: undefined".to_owned())),
         };
-        let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(|_| wrong_field(1, "", Kind::Object))?;
+        let items: Vec<&RawValue> =
+            serde_json::from_str(raw.get()).map_err(|_| wrong_field(1, "", Kind::Object))?;
         if items.len() > self.limits().batch_ops {
-            return Err(AdbError::Limit(format!("a batch has at most {} operations", self.limits().batch_ops)));
+            return Err(AdbError::Limit(format!(
+                "a batch has at most {} operations",
+                self.limits().batch_ops
+            )));
         }
-        items.iter().enumerate().map(|(nth, item)| parse_op(nth, item, self.limits())).collect()
+        items
+            .iter()
+            .enumerate()
+            .map(|(nth, item)| parse_op(nth, item, self.limits()))
+            .collect()
     }
 }
 
 fn check(tx: &Tx<'_>, db: crate::storage::DbNo, op: &Op) -> Result<(), AdbError> {
-    let Expected::Seq(expected) = op.expected else { return Ok(()) };
+    let Expected::Seq(expected) = op.expected else {
+        return Ok(());
+    };
     let found = tx.record(db, &op.path)?.map_or(0, |record| record.seq);
-    if found == expected { Ok(()) } else { Err(AdbError::Conflict { path: op.path.text(), found, expected }) }
+    if found == expected {
+        Ok(())
+    } else {
+        Err(AdbError::Conflict {
+            path: op.path.text(),
+            found,
+            expected,
+        })
+    }
 }
 
 /// `nth` counts from 0.
@@ -106,9 +133,12 @@ fn parse_op(nth: usize, item: &RawValue, limits: &Limits) -> Result<Op, AdbError
         #[serde(borrow)]
         value: Option<&'a RawValue>,
     }
-    let bad = |problem: String| AdbError::Refused(format!("Invalid operation {}: {problem}", nth + 1));
+    let bad =
+        |problem: String| AdbError::Refused(format!("Invalid operation {}: {problem}", nth + 1));
     let object: Value = serde_json::from_str(item.get()).map_err(|error| bad(error.to_string()))?;
-    let object = object.as_object().ok_or_else(|| bad("must be object".to_owned()))?;
+    let object = object
+        .as_object()
+        .ok_or_else(|| bad("must be object".to_owned()))?;
     let path = object
         .get("path")
         .and_then(|path| params::path(path, limits))
@@ -118,15 +148,22 @@ fn parse_op(nth: usize, item: &RawValue, limits: &Limits) -> Result<Op, AdbError
     }
     let what = match object.get("type").and_then(Value::as_str) {
         Some("put") => {
-            let fields: Fields<'_> = serde_json::from_str(item.get()).map_err(|error| bad(error.to_string()))?;
+            let fields: Fields<'_> =
+                serde_json::from_str(item.get()).map_err(|error| bad(error.to_string()))?;
             let value = fields.value.unwrap_or(RawValue::NULL);
-            What::Put(compact_object(value, limits).map_err(|problem| bad(format!("value {problem}")))?)
+            What::Put(
+                compact_object(value, limits).map_err(|problem| bad(format!("value {problem}")))?,
+            )
         }
         Some("del") => What::Del,
         Some("check") => What::Check,
         _ => return Err(bad("type must be \"put\", \"del\" or \"check\"".to_owned())),
     };
-    Ok(Op { path, expected: expected(Some(object), 1)?, what })
+    Ok(Op {
+        path,
+        expected: expected(Some(object), 1)?,
+        what,
+    })
 }
 
 #[cfg(test)]
@@ -142,14 +179,34 @@ mod tests {
         let op = parse(r#"{"type":"put","path":"/a/b","value":{ "x":1 },"ifSeq":3}"#).unwrap();
         assert_eq!(op.expected, Expected::Seq(3));
         assert_eq!(op.what, What::Put(br#"{"x":1}"#.to_vec()));
-        assert_eq!(parse(r#"{"type":"del","path":["a"],"ifSeq":null}"#).unwrap().expected, Expected::Seq(0));
+        assert_eq!(
+            parse(r#"{"type":"del","path":["a"],"ifSeq":null}"#)
+                .unwrap()
+                .expected,
+            Expected::Seq(0)
+        );
         for (text, expected) in [
             ("1", "Invalid operation 2: must be object"),
-            (r#"{"type":"del"}"#, "Invalid operation 2: path must be string or array of strings"),
-            (r#"{"type":"move","path":"a"}"#, "Invalid operation 2: type must be \"put\", \"del\" or \"check\""),
-            (r#"{"type":"put","path":"a","value":[]}"#, "Invalid operation 2: value must be object"),
-            (r#"{"type":"put","path":"/","value":{}}"#, "Invalid path: a record needs at least one path segment"),
-            (r#"{"type":"put","path":"a","value":{},"ifSeq":"x"}"#, "Parameter NaN must be number"),
+            (
+                r#"{"type":"del"}"#,
+                "Invalid operation 2: path must be string or array of strings",
+            ),
+            (
+                r#"{"type":"move","path":"a"}"#,
+                "Invalid operation 2: type must be \"put\", \"del\" or \"check\"",
+            ),
+            (
+                r#"{"type":"put","path":"a","value":[]}"#,
+                "Invalid operation 2: value must be object",
+            ),
+            (
+                r#"{"type":"put","path":"/","value":{}}"#,
+                "Invalid path: a record needs at least one path segment",
+            ),
+            (
+                r#"{"type":"put","path":"a","value":{},"ifSeq":"x"}"#,
+                "Parameter NaN must be number",
+            ),
         ] {
             assert_eq!(parse(text).unwrap_err(), expected, "{text}");
         }

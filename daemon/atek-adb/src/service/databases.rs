@@ -123,6 +123,12 @@ pub(super) struct Made {
     writable: bool,
 }
 
+impl Made {
+    pub(super) fn id(&self) -> String {
+        self.db_id.clone()
+    }
+}
+
 /// The answer of `dbGetConfig`.
 #[derive(Debug, Serialize)]
 pub(super) struct Config {
@@ -314,16 +320,15 @@ impl Adb {
         caller: &Caller,
         params: &Params,
     ) -> Result<(), AdbError> {
-        let id = db_id(params, 0)?;
-        let (caller, gone) = (caller.clone(), id.clone());
+        self.remove(caller, &db_id(params, 0)?).await
+    }
+
+    pub(super) async fn remove(&self, caller: &Caller, id: &DbId) -> Result<(), AdbError> {
+        let (caller, gone, id) = (caller.clone(), id.clone(), id.clone());
         self.change(move |tx, shared| {
             let view = View::new(tx, shared)?;
-            if *view.server()
-                == (ServerDb {
-                    id: id.clone(),
-                    no: view.server().no,
-                })
-            {
+            let server = view.server();
+            if server.id == id {
                 return Err(AdbError::NoAccess(id.to_string()));
             }
             let standing = view.standing(&caller)?;
@@ -333,10 +338,9 @@ impl Adb {
             }
             standing
                 .may_configure::<AdbError>(meta.as_ref(), None, |key| view.service_owner(key))?;
-            let server = view.server().no;
-            let path = meta_path(&id, shared)?;
+            let server = server.no;
             tx.drop_database(&id)?;
-            tx.delete(server, &path, Expected::Any)?;
+            tx.delete(server, &meta_path(&id, shared)?, Expected::Any)?;
             Ok(())
         })
         .await?;
@@ -506,7 +510,7 @@ impl Adb {
                 return Err(AdbError::NoAccess(id.to_string()));
             }
             let display_name = meta.display_name.take().or_else(|| meta.alias.clone());
-            let tables = Some(Value::Array(Vec::new()));
+            let tables = Some(super::tables::described(&meta));
             let info = if standing.may_write(Some(&meta)) {
                 self.full_info(view, read, meta)?
             } else {
@@ -677,6 +681,7 @@ fn make_server_db(tx: &mut Tx<'_>, id: &DbId) -> Result<ServerDb, AdbError> {
             name,
             &path,
             pointers.iter().map(|p| (*p).to_owned()).collect(),
+            SERVER_INDEXES.len(),
         )?;
     }
     Ok(ServerDb { id: id.clone(), no })

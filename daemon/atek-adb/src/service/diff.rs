@@ -61,16 +61,27 @@ impl Page {
             out.extend_from_slice(change);
         }
         let reset = if self.reset { r#","reset":true"# } else { "" };
-        out.extend_from_slice(format!(r#"],"seq":{},"more":{}{reset}}}"#, self.seq, self.more).as_bytes());
+        out.extend_from_slice(
+            format!(r#"],"seq":{},"more":{}{reset}}}"#, self.seq, self.more).as_bytes(),
+        );
         out
     }
 }
 
 impl Adb {
     /// `recordDiff(dbId, path, {since?, limit?, wait?})`, or `recordDiff(dbId, {left?, …})` for all paths.
-    pub(super) async fn record_diff(&self, caller: &Caller, p: &Params) -> Result<Box<RawValue>, AdbError> {
+    pub(super) async fn record_diff(
+        &self,
+        caller: &Caller,
+        p: &Params,
+    ) -> Result<Box<RawValue>, AdbError> {
         let db = db_id(p, 0)?;
-        let types = [("since", Kind::Number), ("left", Kind::Number), ("limit", Kind::Number), ("wait", Kind::Number)];
+        let types = [
+            ("since", Kind::Number),
+            ("left", Kind::Number),
+            ("limit", Kind::Number),
+            ("wait", Kind::Number),
+        ];
         // The original declared (dbId, {left, right, tableIds}) and never had it.
         let whole = p.raw(1).is_none_or(|raw| raw.get().starts_with('{'));
         let (path, options) = if whole {
@@ -103,7 +114,10 @@ impl Adb {
     /// A place among those who wait.
     pub(crate) fn follower_place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, AdbError> {
         self.followers.clone().try_acquire_owned().map_err(|_| {
-            AdbError::Limit(format!("{} subscriptions are open already: try again later", self.limits().followers))
+            AdbError::Limit(format!(
+                "{} subscriptions are open already: try again later",
+                self.limits().followers
+            ))
         })
     }
 
@@ -112,7 +126,8 @@ impl Adb {
         self.look(|view, read| {
             let db = view.readable(caller, &follow.db)?.no;
             let stats = read.stats(db)?;
-            let reset = follow.since > stats.seq || (follow.since > 0 && follow.since < stats.floor);
+            let reset =
+                follow.since > stats.seq || (follow.since > 0 && follow.since < stats.floor);
             let since = if reset { 0 } else { follow.since };
             let (mut found, mut full) = (Vec::new(), false);
             let scanned = read.changes(db, since, self.limits().diff_scan, &mut |change| {
@@ -138,12 +153,22 @@ impl Adb {
                     page_end = Some(seq - 1);
                     break;
                 }
-                changes.push(write_change(seq, &path, &follow.path, follow.db.as_str(), value.as_deref()));
+                changes.push(write_change(
+                    seq,
+                    &path,
+                    &follow.path,
+                    follow.db.as_str(),
+                    value.as_deref(),
+                ));
             }
             Ok(Page {
                 db,
                 changes,
-                seq: page_end.unwrap_or(if scanned.more { scanned.last } else { stats.seq }),
+                seq: page_end.unwrap_or(if scanned.more {
+                    scanned.last
+                } else {
+                    stats.seq
+                }),
                 more: page_end.is_some() || scanned.more,
                 reset,
             })
@@ -152,7 +177,11 @@ impl Adb {
     }
 
     /// The next changes after `follow.since`; waits until there are some. The right to read is looked at each time.
-    pub(crate) async fn next_page(&self, caller: &Caller, follow: &Follow) -> Result<Page, AdbError> {
+    pub(crate) async fn next_page(
+        &self,
+        caller: &Caller,
+        follow: &Follow,
+    ) -> Result<Page, AdbError> {
         let mut follow = follow.clone();
         loop {
             let page = self.page(caller, &follow).await?;
@@ -175,7 +204,13 @@ impl Adb {
 /// How long a follower goes on after its right to read, or the database, is gone.
 const RECHECK: Duration = Duration::from_secs(20);
 
-fn write_change(seq: u64, path: &RecordPath, below: &RecordPath, db_id: &str, value: Option<&[u8]>) -> Vec<u8> {
+fn write_change(
+    seq: u64,
+    path: &RecordPath,
+    below: &RecordPath,
+    db_id: &str,
+    value: Option<&[u8]>,
+) -> Vec<u8> {
     let kind = if value.is_some() { "put" } else { "del" };
     let mut out = format!(r#"{{"seq":{seq},"type":"{kind}","key":"#).into_bytes();
     let relative = path.key().strip_prefix(&below.prefix()).unwrap_or_default();
@@ -193,15 +228,24 @@ fn write_change(seq: u64, path: &RecordPath, below: &RecordPath, db_id: &str, va
 }
 
 /// Reads the options of a subscription.
-pub(crate) fn follow_of(options: &Value, limits: &crate::limits::Limits) -> Result<Follow, AdbError> {
-    let db = options.get("dbId").and_then(Value::as_str).unwrap_or("undefined");
+pub(crate) fn follow_of(
+    options: &Value,
+    limits: &crate::limits::Limits,
+) -> Result<Follow, AdbError> {
+    let db = options
+        .get("dbId")
+        .and_then(Value::as_str)
+        .unwrap_or("undefined");
     let path = match options.get("path") {
         None => RecordPath::root(),
-        Some(path) => params::path(path, limits)
-            .ok_or_else(|| AdbError::Refused("path must be string or array of strings".to_owned()))??,
+        Some(path) => params::path(path, limits).ok_or_else(|| {
+            AdbError::Refused("path must be string or array of strings".to_owned())
+        })??,
     };
     Ok(Follow {
-        db: db.parse().map_err(|_| AdbError::InvalidDbId(db.to_owned()))?,
+        db: db
+            .parse()
+            .map_err(|_| AdbError::InvalidDbId(db.to_owned()))?,
         path,
         since: options.get("since").and_then(Value::as_u64).unwrap_or(0),
         limit: LIMIT,

@@ -2,6 +2,7 @@
 
 use super::Adb;
 use crate::error::{AdbError, Chain};
+use crate::storage::indexes::IndexState;
 use crate::storage::{DbState, Read as _};
 use atek_api::ids::DbId;
 
@@ -27,8 +28,12 @@ impl Adb {
                         .store
                         .read(|snapshot| snapshot.indexes(row.no).map_err(AdbError::from))
                         .await?;
-                    for index in indexes.into_iter().filter(|index| !index.ready) {
-                        drop(index);
+                    for index in indexes {
+                        match index.state {
+                            IndexState::Building => drop(self.index_soon(row.no, index.no)),
+                            IndexState::Leaving => self.unindex_soon(row.no, index.no),
+                            IndexState::Ready => {}
+                        }
                     }
                 }
                 DbState::Gone => {}

@@ -11,16 +11,16 @@
 //! | [`blobs`] | blobs, for [`crate::http`] and [`tables`] |
 //! | [`housekeeping`] | what goes on in the background |
 
-// mod batch;
-// pub(crate) mod blobs;
+mod batch;
+pub(crate) mod blobs;
 mod databases;
-// pub(crate) mod diff;
+pub(crate) mod diff;
 pub mod housekeeping;
 mod params;
-// mod queries;
+mod queries;
 mod records;
-// mod tables;
-// pub(crate) mod transfer;
+mod tables;
+pub(crate) mod transfer;
 mod view;
 
 use crate::caller::Caller;
@@ -56,6 +56,8 @@ pub struct Adb {
     pub(crate) shared: Arc<Shared>,
     initialized: Arc<AtomicBool>,
     pub(crate) followers: Arc<Semaphore>,
+    keys: Arc<tables::AutoKeys>,
+    pub(crate) transfers: Arc<Semaphore>,
 }
 
 impl Adb {
@@ -86,6 +88,8 @@ impl Adb {
             }),
             initialized: Arc::default(),
             followers,
+            keys: Arc::default(),
+            transfers: Arc::new(Semaphore::new(transfer::AT_ONCE)),
         })
     }
 
@@ -150,23 +154,23 @@ impl Adb {
             "recordGet" => self.record_get(&caller?, p).await,
             "recordPut" => self.record_put(&caller?, p).await,
             "recordDelete" => method!(record_delete),
-            //X "recordBatch" => method!(record_batch),
-            //X "recordDiff" => method!(record_diff),
-            //X "recordQuery" => self.record_query(&caller?, p).await,
-            //X "indexCreate" => method!(index_create),
-            //X "indexList" => method!(index_list),
-            //X "indexDelete" => method!(index_delete),
-            //X "blobList" => method!(blob_list),
-            //X "tblDefine" => method!(tbl_define),
-            //X "tblList" => self.tbl_list(&caller?, p).await,
-            //X "tblGet" => self.tbl_get(&caller?, p).await,
-            //X "tblCreate" => method!(tbl_create),
-            //X "tblPut" => self.tbl_put(&caller?, p).await,
-            //X "tblDelete" => method!(tbl_delete),
-            //X "tblDiff" => method!(tbl_diff),
-            //X "tblGetBlob" => method!(tbl_get_blob),
-            //X "tblPutBlob" => method!(tbl_put_blob),
-            //X "tblDelBlob" => method!(tbl_del_blob),
+            "recordBatch" => method!(record_batch),
+            "recordDiff" => method!(record_diff),
+            "recordQuery" => self.record_query(&caller?, p).await,
+            "indexCreate" => method!(index_create),
+            "indexList" => method!(index_list),
+            "indexDelete" => method!(index_delete),
+            "blobList" => method!(blob_list),
+            "tblDefine" => method!(tbl_define),
+            "tblList" => self.tbl_list(&caller?, p).await,
+            "tblGet" => self.tbl_get(&caller?, p).await,
+            "tblCreate" => method!(tbl_create),
+            "tblPut" => self.tbl_put(&caller?, p).await,
+            "tblDelete" => method!(tbl_delete),
+            "tblDiff" => method!(tbl_diff),
+            "tblGetBlob" => method!(tbl_get_blob),
+            "tblPutBlob" => method!(tbl_put_blob),
+            "tblDelBlob" => method!(tbl_del_blob),
             other => Err(AdbError::param(RpcError::method_not_found(other))),
         }
     }

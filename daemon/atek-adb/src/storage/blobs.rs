@@ -17,7 +17,7 @@ use std::io::{self, Write as _};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is known about a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ struct Held {
 
 /// While one lives, no blob file is unlinked: an export reads what its snapshot names.
 #[derive(Debug)]
-pub struct Hold<'f>(&'f BlobFiles);
+pub struct Hold(Arc<BlobFiles>);
 
 impl BlobFiles {
     /// Opens or makes the folder, and removes the files that no row names.
@@ -144,7 +144,7 @@ impl BlobFiles {
     /// # Errors
     ///
     /// A failing disk.
-    pub fn create(&self, limit: u64) -> Result<BlobWriter<'_>, StorageError> {
+    pub fn create(self: &Arc<Self>, limit: u64) -> Result<BlobWriter, StorageError> {
         let no = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.path(no);
         let file = File::create_new(&path).map_err(|source| StorageError::File {
@@ -153,7 +153,7 @@ impl BlobFiles {
             source,
         })?;
         Ok(BlobWriter {
-            files: self,
+            files: self.clone(),
             no,
             file: Some(file),
             hash: Sha256::new(),
@@ -178,9 +178,9 @@ impl BlobFiles {
 
     /// Keeps all files until the hold is dropped.
     #[must_use]
-    pub fn hold(&self) -> Hold<'_> {
+    pub fn hold(self: &Arc<Self>) -> Hold {
         self.lock().holders += 1;
-        Hold(self)
+        Hold(self.clone())
     }
 
     /// Unlinks files that no row names any more.
@@ -216,7 +216,7 @@ impl BlobFiles {
     }
 }
 
-impl Drop for Hold<'_> {
+impl Drop for Hold {
     fn drop(&mut self) {
         let mut held = self.0.lock();
         held.holders -= 1;
@@ -234,8 +234,8 @@ impl Drop for Hold<'_> {
 
 /// A blob file being written. Dropped before [`BlobWriter::finish`] has succeeded, it is removed.
 #[derive(Debug)]
-pub struct BlobWriter<'f> {
-    files: &'f BlobFiles,
+pub struct BlobWriter {
+    files: Arc<BlobFiles>,
     no: u64,
     file: Option<File>,
     hash: Sha256,
@@ -243,7 +243,7 @@ pub struct BlobWriter<'f> {
     limit: u64,
 }
 
-impl BlobWriter<'_> {
+impl BlobWriter {
     /// Appends bytes.
     ///
     /// # Errors
@@ -285,7 +285,7 @@ impl BlobWriter<'_> {
     }
 }
 
-impl Drop for BlobWriter<'_> {
+impl Drop for BlobWriter {
     fn drop(&mut self) {
         if self.file.take().is_some() {
             self.files.unlink(self.no);
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn only_named_files_survive_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let files = BlobFiles::open(dir.path(), &HashSet::new()).unwrap();
+        let files = Arc::new(BlobFiles::open(dir.path(), &HashSet::new()).unwrap());
         let mut kept = files.create(10).unwrap();
         kept.write(b"abc").unwrap();
         let kept = kept.finish(None).unwrap();
@@ -315,7 +315,7 @@ mod tests {
             io::ErrorKind::FileTooLarge
         );
         drop(long);
-        let files = BlobFiles::open(dir.path(), &HashSet::from([kept.no])).unwrap();
+        let files = Arc::new(BlobFiles::open(dir.path(), &HashSet::from([kept.no])).unwrap());
         assert!(files.read(kept.no).is_ok());
         assert!(files.read(orphan.no).is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn a_held_file_is_unlinked_when_the_last_hold_ends() {
         let dir = tempfile::tempdir().unwrap();
-        let files = BlobFiles::open(dir.path(), &HashSet::new()).unwrap();
+        let files = Arc::new(BlobFiles::open(dir.path(), &HashSet::new()).unwrap());
         let row = files.create(10).unwrap().finish(None).unwrap();
         let (first, second) = (files.hold(), files.hold());
         files.free(vec![row.no]);

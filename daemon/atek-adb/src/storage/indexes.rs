@@ -27,15 +27,27 @@ pub struct IndexRow {
     pub path: String,
     /// JSON pointers, the most significant first.
     pub pointers: Vec<String>,
-    /// All records that were there when it was declared are in it.
-    pub ready: bool,
+    /// Whether it can be asked.
+    pub state: IndexState,
+}
+
+/// The life of an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IndexState {
+    /// Writes keep it up; records that were there before are being added.
+    Building,
+    /// Complete.
+    Ready,
+    /// Dropped; its entries are being removed. It has no name any more.
+    Leaving,
 }
 
 impl IndexRow {
     /// Whether the record at `path` is of the index's concern.
     #[must_use]
     pub fn covers(&self, path: &RecordPath) -> bool {
-        RecordPath::from_key(&self.path).contains(path)
+        self.state != IndexState::Leaving && RecordPath::from_key(&self.path).contains(path)
     }
 
     /// The keys of the entries that a record has in this index.
@@ -61,7 +73,7 @@ impl IndexRow {
     }
 
     /// The key of the record that an entry points to.
-    pub(super) fn record_key<'k>(&self, entry: &'k [u8]) -> Option<&'k str> {
+    pub(crate) fn record_key<'k>(&self, entry: &'k [u8]) -> Option<&'k str> {
         let mut rest = entry.get(4..)?;
         for _ in &self.pointers {
             rest = skip(rest)?;
@@ -178,7 +190,7 @@ mod tests {
             name: "i".into(),
             path: "t".into(),
             pointers: pointers.iter().map(|p| (*p).to_owned()).collect(),
-            ready: true,
+            state: IndexState::Ready,
         }
     }
 
