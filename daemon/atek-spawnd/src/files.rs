@@ -11,7 +11,7 @@ pub(crate) use remove::remove_tree;
 pub(crate) use seal::{Ownership, SealError, seal_tree};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, RenameFlags, ResolveFlag};
+use nix::fcntl::{AtFlags, OFlag, RenameFlags};
 use nix::sys::stat::{FileStat, Mode, SFlag};
 use nix::unistd::{Gid, Uid, UnlinkatFlags};
 use std::ffi::{OsStr, OsString};
@@ -58,32 +58,40 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Opens an absolute path that has no link in any of its parts.
+    ///
+    /// Part by part: `openat2` would do it in one call, but a unit with
+    /// `RestrictSUIDSGID=` does not have it (the filter cannot look into its arguments).
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let how = OpenHow::new()
-            .flags(OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        match nix::fcntl::openat2(AT_FDCWD, path, how) {
-            Ok(descriptor) => Ok(Self {
-                descriptor,
-                path: path.to_owned(),
-            }),
-            Err(source) => Err(FileError {
-                operation: "open",
-                path: path.to_owned(),
-                source,
-            }),
+        let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let root = nix::fcntl::open("/", flags, Mode::empty()).map_err(|source| FileError {
+            operation: "open",
+            path: PathBuf::from("/"),
+            source,
+        })?;
+        let mut folder = Self {
+            descriptor: root,
+            path: PathBuf::from("/"),
+        };
+        for part in path.iter().skip(1) {
+            folder = folder.child(part)?;
         }
+        Ok(folder)
     }
 
     /// Opens a folder in this one; a link is an error.
     pub(crate) fn child(&self, name: &OsStr) -> Result<Self> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        nix::fcntl::openat(&self.descriptor, name, flags, Mode::empty())
-            .map(|descriptor| Self {
+        match nix::fcntl::openat(&self.descriptor, name, flags, Mode::empty()) {
+            Ok(descriptor) => Ok(Self {
                 descriptor,
                 path: self.path.join(name),
-            })
-            .map_err(self.failed("open", name))
+            }),
+            // The kernel says the same of a link as of a file; people want to know.
+            Err(Errno::ENOTDIR) if self.is_link(name) => {
+                Err(self.failed("open", name)(Errno::ELOOP))
+            }
+            Err(source) => Err(self.failed("open", name)(source)),
+        }
     }
 
     /// Makes a folder in this one, or finds it there.
@@ -125,6 +133,11 @@ impl Folder {
     pub(crate) fn stat(&self, name: &OsStr) -> Result<FileStat> {
         nix::sys::stat::fstatat(&self.descriptor, name, AtFlags::AT_SYMLINK_NOFOLLOW)
             .map_err(self.failed("examine", name))
+    }
+
+    fn is_link(&self, name: &OsStr) -> bool {
+        self.stat(name)
+            .is_ok_and(|stat| kind(&stat) == SFlag::S_IFLNK)
     }
 
     /// What this folder is.
@@ -264,7 +277,12 @@ mod tests {
         symlink("real", path.join("link")).unwrap();
         let opened = Folder::open(&path).unwrap();
         Folder::open(&path.join("real/inner")).unwrap();
-        Folder::open(&path.join("link/inner")).unwrap_err();
+        assert!(
+            Folder::open(&path.join("link/inner"))
+                .unwrap_err()
+                .is_link()
+        );
+        assert!(Folder::open(&path.join("other")).unwrap_err().is_missing());
         opened.child("real".as_ref()).unwrap();
         opened.child("link".as_ref()).unwrap_err();
     }

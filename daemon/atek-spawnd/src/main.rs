@@ -30,6 +30,7 @@ mod state;
 
 use activity::Activity;
 use anyhow::Context as _;
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// Exit after so long without a call. The next one starts the program again.
@@ -38,7 +39,18 @@ const IDLE: Duration = Duration::from_secs(30);
 const LATE_CALLS: Duration = Duration::from_millis(200);
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The journal reads the `<3>` as "this is an error".
+            eprintln!("<3>cannot launch services: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .without_time()
         .with_target(false)
