@@ -15,13 +15,18 @@ pub(crate) fn somebody_is_there() -> bool {
 }
 
 /// Asks a question whose answer is no unless it is yes.
-pub(crate) fn confirm(question: &str) -> Result<bool, Failure> {
-    let answer = line(&format!("{question} [y/N] "))?;
+///
+/// On a thread of its own, so that whoever handles Ctrl-C can do so during the question.
+pub(crate) async fn confirm(question: &str) -> Result<bool, Failure> {
+    let prompt = format!("{question} [y/N] ");
+    let answer = tokio::task::spawn_blocking(move || line(&prompt))
+        .await
+        .map_err(|error| Failure::Prompt(error.into()))??;
     Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Asks before something that cannot be undone; without a terminal the flag `--yes` must say so.
-pub(crate) fn confirm_or_flag(yes: bool, question: &str) -> Result<(), Failure> {
+pub(crate) async fn confirm_or_flag(yes: bool, question: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
@@ -30,7 +35,7 @@ pub(crate) fn confirm_or_flag(yes: bool, question: &str) -> Result<(), Failure> 
             "{question} There is no terminal to ask on: add --yes"
         )));
     }
-    if confirm(question)? {
+    if confirm(question).await? {
         Ok(())
     } else {
         Err(Failure::Interrupted("nothing was changed"))
@@ -39,7 +44,8 @@ pub(crate) fn confirm_or_flag(yes: bool, question: &str) -> Result<(), Failure> 
 
 /// Asks for one line of text.
 pub(crate) fn line(prompt: &str) -> Result<String, Failure> {
-    let mut stderr = io::stderr().lock();
+    // Not locked while it waits: Ctrl-C has something to say meanwhile.
+    let mut stderr = io::stderr();
     stderr
         .write_all(clean::line(prompt).as_bytes())
         .and_then(|()| stderr.flush())

@@ -84,6 +84,14 @@ impl Out {
         }
     }
 
+    /// The account of a Ctrl-C, on a line after the terminal's `^C`.
+    pub(crate) fn interrupted(&self, account: &'static str) -> Failure {
+        if self.draws_on_stderr() {
+            self.to_stderr("\n");
+        }
+        Failure::Interrupted(account)
+    }
+
     /// Tells what went wrong and what to do about it, on standard error.
     pub(crate) fn failure(&self, failure: &Failure) {
         if failure.is_silent() {

@@ -30,7 +30,7 @@ pub(super) fn missing(settings: &ServiceSettings) -> Option<Permissions> {
 /// Shows what an app asks for, and asks whether to grant it.
 ///
 /// Without a terminal nothing is granted: silence is not consent.
-pub(super) fn ask(host: &Host, name: &str, asked: &Permissions) -> Result<bool, Failure> {
+pub(super) async fn ask(host: &Host, name: &str, asked: &Permissions) -> Result<bool, Failure> {
     host.out.note(&format!("{name} asks to:"));
     for line in asked.describe() {
         host.out.note(&format!("  - {line}"));
@@ -40,7 +40,7 @@ pub(super) fn ask(host: &Host, name: &str, asked: &Permissions) -> Result<bool, 
             .note("there is nobody to ask, so this is not granted");
         return Ok(false);
     }
-    ask::confirm("Grant this?")
+    ask::confirm("Grant this?").await
 }
 
 /// Result of services-api `inspect`: a package that is not installed.

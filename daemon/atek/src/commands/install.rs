@@ -81,10 +81,7 @@ async fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Con
     let range = args.desired_version.as_deref();
     let action = format!("install {}", args.source);
     let looking = job::Progress::quiet(host, "inspect", "looking at the package");
-    let inspection = tokio::select! {
-        inspection = grants::inspect(host, source_url, range, &action) => inspection,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted("interrupted, nothing was installed")),
-    };
+    let inspection = grants::inspect(host, source_url, range, &action).await;
     looking.clear();
     let Some(inspection) = inspection? else {
         return Ok(Consent::Open);
@@ -96,7 +93,7 @@ async fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Con
         .manifest
         .as_ref()
         .and_then(|manifest| manifest.name.as_deref());
-    if args.yes || grants::ask(host, name.unwrap_or(&args.source), &inspection.asks)? {
+    if args.yes || grants::ask(host, name.unwrap_or(&args.source), &inspection.asks).await? {
         Ok(Consent::Given(inspection.asks))
     } else {
         Ok(Consent::Refused)
@@ -112,7 +109,7 @@ async fn ask_after(host: &Host, info: &ServiceInfo, yes: bool) -> Result<bool, F
     };
     let id = settings.id.as_str();
     let name = settings.package.title.as_deref().unwrap_or(id);
-    if !yes && !grants::ask(host, name, &missing)? {
+    if !yes && !grants::ask(host, name, &missing).await? {
         return Ok(false);
     }
     let change = ConfigureParams {

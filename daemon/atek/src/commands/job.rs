@@ -49,7 +49,7 @@ pub(super) async fn run(
     let outcome = tokio::select! {
         outcome = follow(host, task, &job, &mut shown) => outcome,
         _ = tokio::signal::ctrl_c() => {
-            Err(Failure::Interrupted("interrupted; the host goes on with it, see: atek ls"))
+            Err(host.out.interrupted("interrupted; the host goes on with it, see: atek ls"))
         }
     };
     shown.clear();

@@ -34,9 +34,9 @@ pub(crate) async fn run(cli: Cli, out: Out) -> Result<(), Failure> {
 
 async fn online(command: Command, host: &Host) -> Result<(), Failure> {
     match command {
-        Command::Install(args) => install::run(host, args).await,
+        Command::Install(args) => until_ctrl_c(host, install::run(host, args)).await,
         Command::Uninstall(args) => uninstall::run(host, &args).await,
-        Command::Update(args) => update::run(host, args).await,
+        Command::Update(args) => until_ctrl_c(host, update::run(host, args)).await,
         Command::Ls => list::run(host).await,
         Command::Status(args) => status::run(host, &args).await,
         Command::Get(args) => get::run(host, &args.id).await,
@@ -53,5 +53,18 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Db(command) => db::run(host, command).await,
         // Handled before a host was looked for.
         Command::Completions { .. } | Command::Run(_) => Ok(()),
+    }
+}
+
+/// Ends a command at Ctrl-C. Once a job has listened for it, nothing else would.
+async fn until_ctrl_c(
+    host: &Host,
+    command: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::select! {
+        // First the command, whose own words say more.
+        biased;
+        result = command => result,
+        _ = tokio::signal::ctrl_c() => Err(host.out.interrupted("interrupted")),
     }
 }

@@ -18,7 +18,7 @@ pub(super) async fn run(host: &Host, args: &Uninstall) -> Result<(), Failure> {
     } else {
         format!("Uninstall {id}, and delete its data?")
     };
-    ask::confirm_or_flag(args.yes, &question)?;
+    ask::confirm_or_flag(args.yes, &question).await?;
     // The second parameter is sent only when it says something.
     let answer = if args.keep_data {
         host.on_service(ACTION, (id, true), ACTION, id).await?

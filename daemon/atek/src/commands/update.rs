@@ -105,7 +105,7 @@ async fn grant_new(host: &Host, id: &str, yes: bool) -> Result<bool, Failure> {
         return Ok(false);
     }
     let name = format!("the new release of {id}");
-    if !yes && !grants::ask(host, &name, &new)? {
+    if !yes && !grants::ask(host, &name, &new).await? {
         return Ok(false);
     }
     let change = ConfigureParams {

@@ -179,7 +179,8 @@ pub(super) async fn delete(host: &Host, args: &Deluser) -> Result<(), Failure> {
             "Delete the user {}, with all of their apps and data?",
             args.name
         ),
-    )?;
+    )
+    .await?;
     let answer = host
         .call(
             API,

@@ -4,6 +4,7 @@ use crate::fake::{FakeHost, SERVICES};
 use crate::run::{arg, atek, command, spawn, wait};
 use crate::sample::{asking_service, service};
 use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Read as _};
 
 /// A host on which an installation ends in this service.
 fn installing(result: Value) -> FakeHost {
@@ -219,5 +220,29 @@ fn a_host_that_goes_away_during_an_installation_is_noticed() {
     assert_eq!(
         done.stderr,
         "error: cannot install https://example.org/rss: the host stopped telling about it, see: atek ls; journalctl -u atekd\n"
+    );
+}
+
+#[test]
+fn ctrl_c_leaves_the_installation_to_the_host_and_says_so() {
+    let host = FakeHost::new();
+    host.result(SERVICES, "startInstall", json!({ "job": "j1" }));
+    let progress = json!({ "event": "progress", "phase": "fetch", "message": "receiving" });
+    host.endless_lines("/_atek/jobs/j1", &[progress]);
+    let mut command = command(&["install", "https://example.org/rss"]);
+    let mut child = spawn(command.env("ATEK_CONTROL_SOCKET", host.socket()));
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert_eq!(line, "fetch: receiving\n");
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let done = wait(child);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(130), ""));
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert_eq!(
+        rest,
+        "error: interrupted; the host goes on with it, see: atek ls\n"
     );
 }

@@ -2,7 +2,7 @@
 
 use crate::fake::FakeHost;
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -72,8 +72,44 @@ pub(crate) fn atek_with_input(host: &FakeHost, args: &[&str], input: &str) -> Do
     wait(child)
 }
 
-/// Runs `atek` on a terminal of its own, where `answers` are typed.
+/// Runs `atek` on a terminal of its own, where `answers` are typed ahead.
 pub(crate) fn atek_on_terminal(host: &FakeHost, args: &[&str], answers: &str) -> Done {
+    let mut child = spawn(&mut on_terminal(host, args));
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(answers.as_bytes())
+        .unwrap();
+    wait(child)
+}
+
+/// Runs `atek` on a terminal of its own, where `answer` is typed when `prompt` has appeared.
+pub(crate) fn atek_answering(host: &FakeHost, args: &[&str], prompt: &str, answer: &str) -> Done {
+    let mut child = spawn(&mut on_terminal(host, args));
+    let mut stdout = child.stdout.take().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let (prompt, answer) = (prompt.to_owned(), answer.to_owned());
+    let reader = std::thread::spawn(move || {
+        let (mut text, mut chunk, mut answered) = (String::new(), [0; 1024], false);
+        // A terminal that is gone reads as an error.
+        while let Ok(count @ 1..) = stdout.read(&mut chunk) {
+            text.push_str(&String::from_utf8_lossy(&chunk[..count]));
+            if !answered && text.contains(&prompt) {
+                stdin.write_all(answer.as_bytes()).unwrap();
+                answered = true;
+            }
+        }
+        text
+    });
+    let done = wait(child);
+    Done {
+        stdout: reader.join().unwrap(),
+        ..done
+    }
+}
+
+fn on_terminal(host: &FakeHost, args: &[&str]) -> Command {
     let quoted: Vec<String> = std::iter::once(env!("CARGO_BIN_EXE_atek"))
         .chain(args.iter().copied())
         .map(|arg| format!("'{arg}'"))
@@ -92,14 +128,7 @@ pub(crate) fn atek_on_terminal(host: &FakeHost, args: &[&str], answers: &str) ->
         .env("TERM", "xterm")
         .env_remove("NO_COLOR")
         .stdin(Stdio::piped());
-    let mut child = spawn(&mut command);
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(answers.as_bytes())
-        .unwrap();
-    wait(child)
+    command
 }
 
 pub(crate) fn finish(command: &mut Command) -> Done {

@@ -1,7 +1,7 @@
 //! What a person at a terminal sees and is asked.
 
 use crate::fake::{FakeHost, SERVICES, USERS};
-use crate::run::atek_on_terminal;
+use crate::run::{atek_answering, atek_on_terminal};
 use crate::sample::{asking_service, list, service};
 use serde_json::{Value, json};
 
@@ -105,4 +105,25 @@ fn nothing_is_removed_without_a_yes() {
     let done = atek_on_terminal(&host, &["uninstall", "rss"], "yes\n");
     assert_eq!(done.code, Some(0), "{}", done.stdout);
     assert_eq!(host.calls_of("uninstall").len(), 1);
+}
+
+#[test]
+fn ctrl_c_at_a_question_ends_the_command() {
+    let host = FakeHost::new();
+    let asks = json!({ "network": "direct" });
+    host.result(
+        SERVICES,
+        "inspect",
+        json!({ "manifest": null, "asks": asks }),
+    );
+    // What the terminal makes a SIGINT of.
+    let done = atek_answering(
+        &host,
+        &["install", "https://example.org/rss"],
+        "Grant this? [y/N]",
+        "\u{3}",
+    );
+    assert_eq!(done.code, Some(130), "{}", done.stdout);
+    assert!(done.stdout.contains("interrupted"), "{}", done.stdout);
+    assert!(host.calls_of("startInstall").is_empty());
 }

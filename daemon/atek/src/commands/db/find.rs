@@ -287,7 +287,7 @@ pub(super) async fn delete(host: &Host, args: &Drop) -> Result<(), Failure> {
         args.db,
         short(&id)
     );
-    ask::confirm_or_flag(args.yes, &question)?;
+    ask::confirm_or_flag(args.yes, &question).await?;
     let action = format!("delete the database {}", args.db);
     let answer = host.call(API, "adminDeleteDb", (&id,), &action).await?;
     if host.out.json {

@@ -144,7 +144,7 @@ pub(super) async fn export(host: &Host, args: &Export) -> Result<(), Failure> {
     let id = find::id(host, &args.db).await?;
     let copied = tokio::select! {
         copied = copy(host, args, &id, &mut target) => copied?,
-        _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted("interrupted, nothing was kept")),
+        _ = tokio::signal::ctrl_c() => return Err(host.out.interrupted("interrupted, nothing was kept")),
     };
     let is_file = target.names.is_some();
     target.finish()?;
