@@ -57,7 +57,9 @@ impl Host {
     ///
     /// As [`Host::boot`].
     pub async fn on(builder: Builder) -> anyhow::Result<Self> {
-        let host = Self { machine: builder.install_atek().boot().await? };
+        let host = Self {
+            machine: builder.install_atek().boot().await?,
+        };
         host.ready().await?;
         Ok(host)
     }
@@ -73,7 +75,11 @@ impl Host {
             Ok(Seen::if_so(answer, |answer| *answer == Value::Bool(true)))
         });
         if let Err(error) = ready.await {
-            let journal = self.machine.journal("atekd.service").await.unwrap_or_default();
+            let journal = self
+                .machine
+                .journal("atekd.service")
+                .await
+                .unwrap_or_default();
             bail!("{error:#}; the journal of atekd says:\n{journal}");
         }
         Ok(())
@@ -102,10 +108,19 @@ impl Host {
     pub async fn person(&self, name: &str, role: &str) -> anyhow::Result<Person> {
         let user = json!([{ "username": name, "password": PASSWORD, "role": role }]);
         let user = self.system()?.call(USERS, "create", user).await?;
-        let key = user["key"].as_str().context("a user without a key")?.to_owned();
+        let key = user["key"]
+            .as_str()
+            .context("a user without a key")?
+            .to_owned();
         let cookie = self.sign_in(name, PASSWORD).await?;
-        let client = self.stranger().header("cookie", &format!("session={cookie}"));
-        Ok(Person { key, cookie, client })
+        let client = self
+            .stranger()
+            .header("cookie", &format!("session={cookie}"));
+        Ok(Person {
+            key,
+            cookie,
+            client,
+        })
     }
 
     /// Signs a user in; returns the cookie's value.
@@ -143,11 +158,15 @@ impl Host {
     /// When it cannot be copied.
     pub async fn stage_as(&self, app: &str, name: &str) -> anyhow::Result<String> {
         let folder = tempfile::tempdir().context("cannot make a folder")?;
-        crate::apps::assemble(app, folder.path())?;
+        crate::apps::stage(app, folder.path())?;
         let inside = format!("/srv/apps/{name}");
-        self.machine.shell(&format!("mkdir -p /srv/apps && rm -rf {inside}")).await?;
+        self.machine
+            .shell(&format!("mkdir -p /srv/apps && rm -rf {inside}"))
+            .await?;
         self.machine.copy_in(folder.path(), &inside).await?;
-        self.machine.shell(&format!("chmod -R go+rX {inside}")).await?;
+        self.machine
+            .shell(&format!("chmod -R go+rX {inside}"))
+            .await?;
         Ok(format!("file://{inside}"))
     }
 
@@ -158,7 +177,8 @@ impl Host {
     /// When the host refuses.
     pub async fn install(&self, app: &str, user: &str) -> anyhow::Result<Value> {
         let source = self.stage(app).await?;
-        self.install_from(json!({ "sourceUrl": source, "id": app, "user": user })).await
+        self.install_from(json!({ "sourceUrl": source, "id": app, "user": user }))
+            .await
     }
 
     /// Installs with parameters of the test's own.
@@ -167,7 +187,9 @@ impl Host {
     ///
     /// When the host refuses.
     pub async fn install_from(&self, params: Value) -> anyhow::Result<Value> {
-        self.system()?.call(SERVICES, "install", json!([params])).await
+        self.system()?
+            .call(SERVICES, "install", json!([params]))
+            .await
     }
 
     /// A service as `get` shows it.
@@ -186,7 +208,9 @@ impl Host {
     /// When it is not in time; the message has the last state and reason.
     pub async fn service_is(&self, id: &str, state: &str) -> anyhow::Result<Value> {
         wait_for(&format!("{id} to be {state}"), SOON, async || {
-            Ok(Seen::if_so(self.service(id).await?, |service| service["state"] == state))
+            Ok(Seen::if_so(self.service(id).await?, |service| {
+                service["state"] == state
+            }))
         })
         .await
     }
@@ -198,14 +222,24 @@ impl Host {
     ///
     /// When a step of the flow is not what a browser could follow.
     pub async fn visit(&self, person: &Person, id: &str) -> anyhow::Result<Client> {
+        let cookie = self.visit_cookie(person, id).await?;
+        let app = self.stranger().host(&format!("{id}.localhost"));
+        Ok(app.header("cookie", &format!("atek-session={cookie}")))
+    }
+
+    /// The cookie that [`Host::visit`] gets for the app's subdomain.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::visit`].
+    pub async fn visit_cookie(&self, person: &Person, id: &str) -> anyhow::Result<String> {
         let app = self.stranger().host(&format!("{id}.localhost"));
         let to_bind = app.get("/").await?;
         let bind = path_of(to_bind.header("location"), "localhost")?;
         let to_app = person.client.get(&bind).await?;
         let entry = path_of(to_app.header("location"), &format!("{id}.localhost"))?;
         let entered = app.get(&entry).await?;
-        let cookie = cookie_named("atek-session", entered.header("set-cookie"))?;
-        Ok(app.header("cookie", &format!("atek-session={cookie}")))
+        cookie_named("atek-session", entered.header("set-cookie"))
     }
 
     /// An app's page, seen by a person.
@@ -216,7 +250,11 @@ impl Host {
     pub async fn page(&self, person: &Person, id: &str, path: &str) -> anyhow::Result<String> {
         let response = self.visit(person, id).await?.get(path).await?;
         if response.status != 200 {
-            bail!("{id}{path} answered with status {}: {}", response.status, response.text());
+            bail!(
+                "{id}{path} answered with status {}: {}",
+                response.status,
+                response.text()
+            );
         }
         Ok(response.text())
     }
@@ -228,7 +266,10 @@ impl Host {
     /// When the unit has none.
     pub async fn pid(&self, id: &str) -> anyhow::Result<u32> {
         let unit = format!("atek-app-{id}.service");
-        let shown = self.machine.exec(["systemctl", "show", "-P", "MainPID", &unit]).await?;
+        let shown = self
+            .machine
+            .exec(["systemctl", "show", "-P", "MainPID", &unit])
+            .await?;
         match shown.trim().parse() {
             Ok(0) | Err(_) => bail!("{unit} has no process"),
             Ok(pid) => Ok(pid),
@@ -268,7 +309,6 @@ pub fn cookie_named(name: &str, header: &str) -> anyhow::Result<String> {
 ///
 /// When it did not fail, or not with an error object.
 #[track_caller]
-#[must_use]
 pub fn refusal(outcome: anyhow::Result<Value>) -> RpcError {
     match outcome {
         Ok(result) => panic!("the call was expected to fail, and gave {result}"),

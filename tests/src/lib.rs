@@ -20,6 +20,7 @@
 pub mod apps;
 pub mod fixture;
 pub mod git_remote;
+pub mod host;
 pub mod http;
 pub mod install;
 pub mod keeper;
