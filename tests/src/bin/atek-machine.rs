@@ -5,10 +5,22 @@
 use anyhow::{Context as _, bail};
 use atek_tests::{Machine, keeper, paths, rootfs, serve, store::Store};
 use std::io::Read as _;
+use std::process::ExitCode;
 
 const USAGE: &str = "usage: atek-machine prepare | boot NAME | serve PORT (keep and init are for the harness itself)";
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        // One line for a person; the whole chain, no backtrace.
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["keep"] => keeper::keep(),
