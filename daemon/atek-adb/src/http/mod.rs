@@ -31,7 +31,6 @@ const STALL: Duration = Duration::from_secs(60);
 /// All routes.
 pub fn router(adb: Adb) -> Router {
     let stream = Router::new()
-        .route("/", get(live::connect))
         .route(
             "/blobs/{db}/{*path}",
             put(blobs::put).get(blobs::get).delete(blobs::delete),

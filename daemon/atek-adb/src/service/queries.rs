@@ -252,11 +252,11 @@ impl Adb {
     }
 }
 
+/// First key, and the end: the first key beyond, empty for none.
+type KeyRange = (Vec<u8>, Vec<u8>);
+
 /// First key and end (empty: none) of the entries that a query asks for; `None` if there can be none.
-fn range(
-    index: &IndexRow,
-    options: &Map<String, Value>,
-) -> Result<Option<(Vec<u8>, Vec<u8>)>, AdbError> {
+fn range(index: &IndexRow, options: &Map<String, Value>) -> Result<Option<KeyRange>, AdbError> {
     let fixed = match options.get("eq") {
         None => Vec::new(),
         Some(Value::Array(values)) => values.clone(),

@@ -208,31 +208,32 @@ pub(super) fn scan(
             to.as_ref().map(Vec::as_slice),
         ))
         .doing("list records")?;
-    let mut visit = |entry: Result<
-        (
-            redb::AccessGuard<'_, &'static [u8]>,
-            redb::AccessGuard<'_, &'static [u8]>,
-        ),
-        _,
-    >| {
-        let (key, value) = entry.doing("list records")?;
-        let (seq, json) = tables::parts(value.value())?;
-        Ok::<_, StorageError>(each(tables::path_of(key.value())?, seq, json))
-    };
-    if scan.reverse {
-        for entry in range.rev() {
-            if !visit(entry)? {
-                break;
-            }
-        }
-    } else {
-        for entry in range {
-            if !visit(entry)? {
-                break;
-            }
+    walk(range, scan.reverse, "list records", |key, value| {
+        let (seq, json) = tables::parts(value)?;
+        Ok(each(tables::path_of(key)?, seq, json))
+    })
+}
+
+/// Visits a range from either end, until `visit` returns `false`.
+fn walk<V: redb::Value + 'static>(
+    range: redb::Range<'_, &'static [u8], V>,
+    reverse: bool,
+    operation: &'static str,
+    mut visit: impl FnMut(&[u8], V::SelfType<'_>) -> Result<bool, StorageError>,
+) -> Result<(), StorageError> {
+    let mut range = range;
+    loop {
+        let entry = if reverse {
+            range.next_back()
+        } else {
+            range.next()
+        };
+        let Some(entry) = entry else { return Ok(()) };
+        let (key, value) = entry.doing(operation)?;
+        if !visit(key.value(), value.value())? {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 /// The end of a database's range of keys.
@@ -321,22 +322,5 @@ pub(super) fn entries(
         return Ok(());
     }
     let range = table.range::<&[u8]>((from, to)).doing("read an index")?;
-    let mut visit = |entry: Result<(redb::AccessGuard<'_, &'static [u8]>, _), _>| {
-        let (key, _unit): (_, redb::AccessGuard<'_, ()>) = entry.doing("read an index")?;
-        Ok::<_, StorageError>(each(key.value()))
-    };
-    if reverse {
-        for entry in range.rev() {
-            if !visit(entry)? {
-                break;
-            }
-        }
-    } else {
-        for entry in range {
-            if !visit(entry)? {
-                break;
-            }
-        }
-    }
-    Ok(())
+    walk(range, reverse, "read an index", |key, ()| Ok(each(key)))
 }

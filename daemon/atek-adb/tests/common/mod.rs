@@ -1,6 +1,11 @@
 //! The real binary on a socket of its own, and a client that says who calls.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses a part, and a failure ends the test"
+)]
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
