@@ -196,3 +196,51 @@ fn password() -> anyhow::Result<String> {
         .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn a_connection_is_passed_on_in_both_directions_until_both_have_hung_up() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let front = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let (to, at) = (server.local_addr().unwrap(), front.local_addr().unwrap());
+        let exchange = async {
+            let mut client = TcpStream::connect(at).await.unwrap();
+            client.write_all(b"ping").await.unwrap();
+            client.shutdown().await.unwrap();
+            let (mut served, _) = server.accept().await.unwrap();
+            let (mut asked, mut answered) = (String::new(), String::new());
+            served.read_to_string(&mut asked).await.unwrap();
+            served.write_all(b"pong").await.unwrap();
+            drop(served);
+            client.read_to_string(&mut answered).await.unwrap();
+            (asked, answered)
+        };
+        let seen = tokio::select! {
+            seen = exchange => seen,
+            () = forward(&front, to) => unreachable!("it does not end"),
+        };
+        assert_eq!(seen, ("ping".to_owned(), "pong".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_an_error_that_says_what_to_do() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = listen(port).await.unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("port {port} is taken: choose another with --port")
+        );
+    }
+
+    #[test]
+    fn two_passwords_differ() {
+        let (one, two) = (password().unwrap(), password().unwrap());
+        assert_eq!(one.len(), 16);
+        assert_ne!(one, two);
+    }
+}
