@@ -230,14 +230,14 @@ impl Writer {
 
     fn commit(&self, tasks: &mut [Box<dyn Task>]) -> Result<(), StorageError> {
         let mut jobs: Vec<&mut dyn Job> = tasks.iter_mut().map(|task| task.job()).collect();
-        let effects = self.engine.commit(&mut jobs);
-        let kept = effects.is_ok();
-        if let Ok(effects) = &effects {
+        let committed = self.engine.commit(&mut jobs);
+        let kept = committed.is_ok();
+        let result = committed.map(|effects| {
             self.hub.notify(&effects.changed);
-        }
+            self.blobs.free(effects.freed_blobs);
+        });
         tasks.iter_mut().for_each(|task| task.answer(kept));
-        self.blobs.free(effects?.freed_blobs);
-        Ok(())
+        result
     }
 }
 
