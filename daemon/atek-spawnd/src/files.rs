@@ -35,6 +35,11 @@ impl FileError {
         self.source == Errno::ENOENT
     }
 
+    /// Whether a link or a file stood where only a folder is taken.
+    pub(crate) fn is_not_a_folder(&self) -> bool {
+        matches!(self.source, Errno::ELOOP | Errno::ENOTDIR)
+    }
+
     /// Whether a link stood where only a folder is taken.
     pub(crate) fn is_link(&self) -> bool {
         self.source == Errno::ELOOP
@@ -133,6 +138,14 @@ impl Folder {
     pub(crate) fn stat(&self, name: &OsStr) -> Result<FileStat> {
         nix::sys::stat::fstatat(&self.descriptor, name, AtFlags::AT_SYMLINK_NOFOLLOW)
             .map_err(self.failed("examine", name))
+    }
+
+    /// Whether there is anything of this name.
+    pub(crate) fn has(&self, name: &OsStr) -> Result<bool> {
+        match self.stat(name) {
+            Err(error) if error.is_missing() => Ok(false),
+            found => found.map(|_| true),
+        }
     }
 
     fn is_link(&self, name: &OsStr) -> bool {

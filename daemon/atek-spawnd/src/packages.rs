@@ -75,7 +75,9 @@ pub(crate) fn commit(
     // From here on the job's user could not even exchange the package's folder.
     job_folder.set_owner(layout.root.uid, layout.root.gid)?;
     let package = match job_folder.child(STAGED_PACKAGE.as_ref()) {
-        Err(error) if error.is_missing() => return Err(PackageError::NoPackage(job.clone())),
+        Err(error) if error.is_missing() || error.is_not_a_folder() => {
+            return Err(PackageError::NoPackage(job.clone()));
+        }
         opened => opened?,
     };
     let ownership = Ownership {
@@ -287,11 +289,10 @@ mod tests {
         fs::create_dir(&outside).unwrap();
         fs::write(outside.join("file"), "x").unwrap();
         stage(&layout, &job).unwrap();
-        std::os::unix::fs::symlink(&outside, layout.staging.join("job1/package")).unwrap();
-        assert!(matches!(
-            commit(&layout, &job, &key, &version),
-            Err(PackageError::File(_))
-        ));
+        let package = layout.staging.join("job1/package");
+        std::os::unix::fs::symlink(&outside, &package).unwrap();
+        let refused = commit(&layout, &job, &key, &version);
+        assert!(matches!(refused, Err(PackageError::NoPackage(_))));
         unstage(&layout, &job).unwrap();
         std::os::unix::fs::symlink(&outside, layout.packages.join("k1")).unwrap();
         staged(&layout);

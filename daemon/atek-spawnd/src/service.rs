@@ -58,6 +58,18 @@ impl Spawn {
         }
     }
 
+    /// The unit that runs with a service's folders, under whatever id.
+    async fn running_with_key(&self, key: &ServiceKey) -> Result<Option<String>> {
+        // systemd removes the runtime folder with the end of the unit: without one there
+        // is nobody, and no need to ask about every unit.
+        if Folder::open(&self.layout.runtime)?.has(paths::directory_name(key).as_ref())? {
+            let folder = paths::directory_name(key);
+            Ok(self.systemd.unit_with_folder(UNITS, &folder).await?)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// A package job must not run when its files are taken.
     async fn require_ended(&self, job: &JobId) -> Result<()> {
         match self.systemd.active_state(&job.unit()).await?.as_deref() {
@@ -78,11 +90,7 @@ impl Spawn {
         let spec: ServiceSpec = json(spec)?;
         spec.validate()?;
         let unit = spec.id.unit();
-        if let Some(other) = self
-            .systemd
-            .unit_with_folder(UNITS, &paths::directory_name(&spec.key))
-            .await?
-        {
+        if let Some(other) = self.running_with_key(&spec.key).await? {
             return Err(Error::Busy(format!(
                 "{other} runs with the key {}",
                 spec.key
@@ -123,11 +131,7 @@ impl Spawn {
     async fn wipe_state(&self, key: &str) -> Result<()> {
         let _call = self.activity.begin();
         let key = service_key(key)?;
-        if let Some(unit) = self
-            .systemd
-            .unit_with_folder(UNITS, &paths::directory_name(&key))
-            .await?
-        {
+        if let Some(unit) = self.running_with_key(&key).await? {
             return Err(Error::Busy(format!("{unit} is running: stop it first")));
         }
         tracing::info!(%key, "wiping the state of a service");

@@ -3,6 +3,7 @@
 use super::{Bind, Property, Version, binds, command, sandbox, text, texts};
 use atek_api::spec::{JobId, PackageSpec, paths};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 use zbus::{Fd, Variant};
 
@@ -22,20 +23,20 @@ pub(crate) fn job(
     let limits = &spec.limits;
     // Name resolution asks over netlink which kinds of addresses there are.
     let families = ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"];
-    let mut properties = sandbox::properties(version, &families);
-    let empty = |path: &str| (path.to_owned(), "ro,mode=755,size=64k".to_owned());
+    let source = spec.source_folder.as_deref();
+    let mut properties = sandbox::properties(version, &families, source);
     let mut read = vec![
         Bind::optional("/run/systemd/resolve/stub-resolv.conf"),
         Bind::optional("/run/systemd/resolve/resolv.conf"),
     ];
-    if let Some(folder) = &spec.source_folder {
-        read.push(Bind::new(folder, folder));
-    }
+    read.extend(source.map(|folder| Bind::new(folder, folder)));
+    let (homes, emptied) = surroundings(source);
     properties.extend([
         ("Description", text(format!("Atek package job {job}"))),
         ("Slice", text("atek-build.slice")),
         ("Type", text("exec")),
-        ("CollectMode", text("inactive-or-failed")),
+        // Why a job failed stays readable until it is dropped.
+        ("CollectMode", text("inactive")),
         ("ExecStartEx", command(vec![paths::PACKAGER.to_owned()])),
         ("StandardInputFileDescriptor", Variant::Fd(Fd::from(input))),
         (
@@ -51,13 +52,9 @@ pub(crate) fn job(
             "Environment",
             texts(&[&format!("HOME={staging}"), "LANG=C.UTF-8"]),
         ),
-        // tmpfs instead of inaccessible: the source folder may be below.
-        ("ProtectHome", text("tmpfs")),
+        ("ProtectHome", text(homes)),
         ("PrivateUsers", Variant::from(true)),
-        (
-            "TemporaryFileSystem",
-            Variant::from(vec![empty("/run"), empty("/var")]),
-        ),
+        ("TemporaryFileSystem", Variant::from(emptied)),
         ("BindPaths", binds(vec![Bind::new(&staging, &staging)])),
         ("BindReadOnlyPaths", binds(read)),
         ("MemoryMax", Variant::from(limits.memory_max)),
@@ -73,4 +70,28 @@ pub(crate) fn job(
         ("OOMScoreAdjust", Variant::from(500i32)),
     ]);
     properties
+}
+
+/// Folders with files of people or of the machine, which are empty for a job.
+const OF_PEOPLE: [&str; 6] = ["/root", "/home", "/srv", "/mnt", "/media", "/opt"];
+
+/// `ProtectHome`, and the folders that are empty but for what is mounted below them: the
+/// source folder may be anywhere, and its neighbours are none of the job's business.
+fn surroundings(source: Option<&Path>) -> (&'static str, Vec<(String, String)>) {
+    let above = |folder: &str| source.is_some_and(|source| source.starts_with(folder));
+    // systemd's own empty /root lets nobody but root pass.
+    let (homes, of_people) = match above("/root") {
+        true => ("no", &OF_PEOPLE[..]),
+        false => ("tmpfs", &OF_PEOPLE[2..]),
+    };
+    let emptied = of_people
+        .iter()
+        .filter(|folder| above(folder) || homes == "no" && **folder == "/home");
+    let emptied = ["/run", "/var"].into_iter().chain(emptied.copied());
+    (
+        homes,
+        emptied
+            .map(|path| (path.to_owned(), "ro,mode=755,size=64k".to_owned()))
+            .collect(),
+    )
 }

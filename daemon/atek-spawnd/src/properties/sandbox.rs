@@ -1,6 +1,7 @@
 //! What services and package jobs are confined by alike.
 
 use super::{Property, Version, text, texts};
+use std::path::Path;
 use zbus::Variant;
 
 /// System calls of ordinary programs, and those with which one confines itself further.
@@ -46,7 +47,19 @@ const HIDDEN: [&str; 11] = [
 ];
 
 /// Everything but the user, the network, the mounts of its own and the limits.
-pub(super) fn properties(version: Version, families: &[&str]) -> Vec<Property> {
+///
+/// `shown` is a folder that will be mounted at its own path, so nothing above it is closed.
+pub(super) fn properties(
+    version: Version,
+    families: &[&str],
+    shown: Option<&Path>,
+) -> Vec<Property> {
+    let hidden: Vec<&str> = HIDDEN
+        .into_iter()
+        .filter(|hidden| {
+            !shown.is_some_and(|shown| shown.starts_with(hidden.trim_start_matches('-')))
+        })
+        .collect();
     let on = || Variant::from(true);
     let families: Vec<String> = families.iter().map(|family| (*family).to_owned()).collect();
     let calls = |names: &[&str]| {
@@ -74,7 +87,7 @@ pub(super) fn properties(version: Version, families: &[&str]) -> Vec<Property> {
         // "pid" would hide /proc/cpuinfo, and Node would see no CPU.
         ("ProcSubset", text("all")),
         ("KeyringMode", text("private")),
-        ("InaccessiblePaths", texts(&HIDDEN)),
+        ("InaccessiblePaths", texts(&hidden)),
         // A mask of what is allowed: no kind of namespace.
         ("RestrictNamespaces", Variant::from(0u64)),
         ("RestrictSUIDSGID", on()),

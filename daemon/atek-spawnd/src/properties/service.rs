@@ -45,6 +45,7 @@ pub(crate) fn service(spec: &ServiceSpec, version: Version) -> Vec<Property> {
     properties.extend(sandbox::properties(
         version,
         &["AF_UNIX", "AF_INET", "AF_INET6"],
+        None,
     ));
     properties.extend(user_and_mounts(spec));
     properties.extend(network(spec.network));

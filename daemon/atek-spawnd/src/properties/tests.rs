@@ -326,3 +326,47 @@ fn a_job_writes_its_staging_folder_and_sees_only_the_folder_it_was_given() {
         assert!(!value.contains(['%', '\n']), "{name}: {value}");
     }
 }
+
+#[test]
+fn the_neighbours_of_a_jobs_source_folder_are_not_shown() {
+    let channel = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    for (folder, homes, emptied, closed) in [
+        (None, "tmpfs", &["/run", "/var"][..], true),
+        (Some("/home/bob/app.git"), "tmpfs", &["/run", "/var"], true),
+        (
+            Some("/srv/app.git"),
+            "tmpfs",
+            &["/run", "/var", "/srv"],
+            false,
+        ),
+        (Some("/srvs/app.git"), "tmpfs", &["/run", "/var"], true),
+        (
+            Some("/root/app.git"),
+            "no",
+            &["/run", "/var", "/root", "/home"],
+            true,
+        ),
+    ] {
+        let spec = PackageSpec {
+            source_folder: folder.map(Into::into),
+            ..PackageSpec::default()
+        };
+        let properties = job(&"j1".parse().unwrap(), &spec, NEW, channel(), channel());
+        assert_eq!(
+            value(&properties, "ProtectHome"),
+            format!("{homes:?}"),
+            "{folder:?}"
+        );
+        let mounts = value(&properties, "TemporaryFileSystem");
+        assert_eq!(
+            mounts.matches("mode=755").count(),
+            emptied.len(),
+            "{mounts}"
+        );
+        for folder in emptied {
+            assert!(mounts.contains(&format!("{folder:?}")), "{mounts}");
+        }
+        let hidden = value(&properties, "InaccessiblePaths");
+        assert_eq!(hidden.contains("\"-/srv\""), closed, "{folder:?}");
+    }
+}
