@@ -74,7 +74,6 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         core: config.core_services.clone(),
         database: database.clone(),
         publisher,
-        directory: directory.clone(),
         listeners: listener_changes,
         passed,
         systemd,
