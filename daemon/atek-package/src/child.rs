@@ -36,6 +36,15 @@ pub(crate) enum Line {
     Err(Vec<u8>),
 }
 
+/// How the child's two outputs are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outputs {
+    /// Each by itself.
+    Apart,
+    /// Both as [`Line::Out`], in the order in which they were written.
+    Together,
+}
+
 /// What a step does with its child while it runs. An error ends the child.
 pub(crate) trait Watch {
     type Stop;
@@ -79,30 +88,41 @@ enum News {
 pub(crate) fn run<W: Watch>(
     command: &mut Command,
     input: &[u8],
+    outputs: Outputs,
     bounds: Bounds,
     watch: &mut W,
 ) -> Result<ExitStatus, ChildError<W::Stop>> {
     let (sender, news) = sync_channel(256);
     let started = Instant::now();
+    let merged = merge_outputs(command, outputs).map_err(ChildError::Watch)?;
     let mut child = command
         .stdin(if input.is_empty() {
             Stdio::null()
         } else {
             Stdio::piped()
         })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
         .map_err(|source| ChildError::Start {
             program: command.get_program().to_string_lossy().into_owned(),
             source,
         })?;
+    // Our copies of the pipe's writing end, which would keep it open.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     let pid = Pid::from_raw(child.id().cast_signed());
     let group = Group { pid };
     if let Some(mut stdin) = child.stdin.take() {
         // A request fits in the pipe; a child that does not read it fails by itself.
         let _ = stdin.write_all(input);
+    }
+    let mut state = State {
+        open_outputs: if merged.is_some() { 1 } else { 2 },
+        ended: None,
+        heard: started,
+        ticked: started,
+    };
+    if let Some(both) = merged {
+        read_lines(both, sender.clone(), Line::Out);
     }
     if let Some(out) = child.stdout.take() {
         read_lines(out, sender.clone(), Line::Out);
@@ -117,12 +137,6 @@ pub(crate) fn run<W: Watch>(
         let _ = sender.send(News::Ended);
     });
 
-    let mut state = State {
-        open_outputs: 2,
-        ended: None,
-        heard: started,
-        ticked: started,
-    };
     let verdict = loop {
         if let Some(error) = state.overdue(started, bounds) {
             break Err(error);
@@ -154,6 +168,24 @@ pub(crate) fn run<W: Watch>(
     group.kill();
     let status = child.wait().map_err(ChildError::Watch)?;
     verdict.map(|()| status)
+}
+
+/// Sets up where the command writes; for [`Outputs::Together`], returns where to read it.
+fn merge_outputs(
+    command: &mut Command,
+    outputs: Outputs,
+) -> std::io::Result<Option<std::io::PipeReader>> {
+    match outputs {
+        Outputs::Apart => {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            Ok(None)
+        }
+        Outputs::Together => {
+            let (reader, writer) = std::io::pipe()?;
+            command.stdout(writer.try_clone()?).stderr(writer);
+            Ok(Some(reader))
+        }
+    }
 }
 
 struct State {
@@ -308,6 +340,7 @@ mod tests {
         run(
             Command::new("/bin/sh").args(["-c", script]),
             b"",
+            Outputs::Apart,
             bounds,
             watch,
         )
@@ -325,6 +358,15 @@ mod tests {
         watch.out.sort();
         assert_eq!(watch.out, ["a", "b", "c"]);
         assert_eq!(status.code(), Some(3));
+    }
+
+    #[test]
+    fn merged_outputs_keep_their_order() {
+        let mut watch = Collect::default();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "for i in 1 2 3; do echo o$i; echo e$i >&2; done"]);
+        run(&mut command, b"", Outputs::Together, MINUTE, &mut watch).unwrap();
+        assert_eq!(watch.out, ["o1", "e1", "o2", "e2", "o3", "e3"]);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(crate) enum JobError {
     PackageJson(String),
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// npm or what it ran ended with an error; its last lines.
+    /// npm or what it ran ended with an error; some lines of its output.
     #[error("{} failed ({how})", step.command())]
     Step {
         step: Step,

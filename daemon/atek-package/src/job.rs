@@ -1,11 +1,11 @@
 //! The steps of a job, in their order.
 
-use crate::child::{self, Bounds, Line, Watch};
+use crate::child::{self, Bounds, Line, Outputs, Watch};
 use crate::error::{JobError, Stop};
 use crate::git::{self, CheckedOut, GitLine};
 use crate::npm;
 use crate::report::{Reporter, write_line};
-use crate::text::{Tail, clean_line};
+use crate::text::{Excerpt, clean_line};
 use crate::tree::{self, Quota};
 use atek_api::manifest::{self, Manifest};
 use atek_api::package::{
@@ -96,10 +96,10 @@ fn run_git<W: Write>(
     let mut watch = GitWatcher {
         report,
         last: None,
-        noise: Tail::default(),
+        noise: Excerpt::default(),
     };
-    let status =
-        child::run(&mut command, &input, bounds, &mut watch).map_err(JobError::GitChild)?;
+    let status = child::run(&mut command, &input, Outputs::Apart, bounds, &mut watch)
+        .map_err(JobError::GitChild)?;
     match watch.last {
         Some(GitLine::Releases(releases)) => Ok(GitResult::Releases(releases)),
         Some(GitLine::CheckedOut(checked_out)) => Ok(GitResult::CheckedOut(checked_out)),
@@ -125,7 +125,7 @@ const GIT_PASSED_ON: [&str; 8] = [
 struct GitWatcher<'w, W> {
     report: &'w mut Reporter<W>,
     last: Option<GitLine>,
-    noise: Tail,
+    noise: Excerpt,
 }
 
 impl<W: Write> Watch for GitWatcher<'_, W> {

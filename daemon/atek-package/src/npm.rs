@@ -1,9 +1,9 @@
 //! Installs a Node package's dependencies and builds it.
 
-use crate::child::{self, Bounds, Line, Watch};
+use crate::child::{self, Bounds, Line, Outputs, Watch};
 use crate::error::{JobError, Stop};
 use crate::report::Reporter;
-use crate::text::{Tail, clean_line};
+use crate::text::{Excerpt, clean_line};
 use crate::tree::{Quota, measure};
 use atek_api::package::{FailureCode, FetchLimits, Phase, Progress};
 use serde::Deserialize;
@@ -198,7 +198,7 @@ pub(crate) fn run<W: Write>(
         package,
         limits,
         report,
-        tail: Tail::default(),
+        excerpt: Excerpt::default(),
         look_at: Instant::now() + LOOK_PAUSE,
     };
     watch.tell(step.command());
@@ -209,10 +209,11 @@ pub(crate) fn run<W: Write>(
     let result = child::run(
         &mut command(step, staging, package),
         b"",
+        Outputs::Together,
         bounds,
         &mut watch,
     );
-    let output = watch.tail.to_string();
+    let output = watch.excerpt.to_string();
     match result {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(JobError::Step {
@@ -271,7 +272,7 @@ struct Watcher<'w, W> {
     package: &'w Path,
     limits: &'w FetchLimits,
     report: &'w mut Reporter<W>,
-    tail: Tail,
+    excerpt: Excerpt,
     look_at: Instant,
 }
 
@@ -309,7 +310,7 @@ impl<W: Write> Watch for Watcher<'_, W> {
         let text = clean_line(&String::from_utf8_lossy(&bytes));
         // For the journal. A journal that is gone is not the package's fault.
         let _ = writeln!(std::io::stderr(), "{text}");
-        self.tail.push(&text);
+        self.excerpt.push(&text);
         if !text.trim().is_empty() {
             self.tell(&text);
         }

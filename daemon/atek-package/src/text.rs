@@ -81,32 +81,48 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// The last lines of an output.
+/// The first and the last lines of an output: where a program tells its reason first and
+/// its usage after, the first are worth more, and where it stops at an error, the last.
 #[derive(Debug, Default)]
-pub(crate) struct Tail {
-    lines: std::collections::VecDeque<String>,
+pub(crate) struct Excerpt {
+    first: Vec<String>,
+    last: std::collections::VecDeque<String>,
+    dropped: usize,
 }
 
-impl Tail {
-    /// So many lines are kept.
-    pub(crate) const LINES: usize = 40;
+impl Excerpt {
+    /// So many of the first lines are kept.
+    const FIRST: usize = 10;
+    /// So many of the last.
+    const LAST: usize = 30;
 
-    /// Adds a line; one without anything to see is passed over.
+    /// Adds a line; one that says nothing is passed over.
     pub(crate) fn push(&mut self, line: &str) {
         let line = clean_line(line);
-        if line.trim().is_empty() {
+        if matches!(line.trim(), "" | "npm error" | "npm warn") {
             return;
         }
-        if self.lines.len() == Self::LINES {
-            self.lines.pop_front();
+        if self.first.len() < Self::FIRST {
+            self.first.push(line);
+            return;
         }
-        self.lines.push_back(line);
+        if self.last.len() == Self::LAST {
+            self.last.pop_front();
+            self.dropped += 1;
+        }
+        self.last.push_back(line);
     }
 }
 
-impl std::fmt::Display for Tail {
+impl std::fmt::Display for Excerpt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for line in &self.lines {
+        for line in &self.first {
+            write!(f, "\n{line}")?;
+        }
+        if self.dropped > 0 {
+            write!(f, "\n… ({} lines)", self.dropped)?;
+        }
+        for line in &self.last {
             write!(f, "\n{line}")?;
         }
         Ok(())
@@ -149,15 +165,16 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_keeps_the_last_lines() {
-        let mut tail = Tail::default();
+    fn an_excerpt_keeps_the_first_and_the_last_lines() {
+        let mut excerpt = Excerpt::default();
         for n in 0..100 {
-            tail.push(&format!("line {n}"));
-            tail.push(" ");
+            excerpt.push(&format!("line {n}"));
+            excerpt.push(" ");
         }
-        let text = tail.to_string();
-        assert_eq!(text.lines().filter(|l| !l.is_empty()).count(), Tail::LINES);
-        assert!(text.ends_with("\nline 99") && text.starts_with("\nline 60"));
+        let text = excerpt.to_string();
+        assert!(text.starts_with("\nline 0\n"), "{text}");
+        assert!(text.contains("\nline 9\n… (60 lines)\nline 70\n"), "{text}");
+        assert!(text.ends_with("\nline 99"), "{text}");
     }
 
     #[test]

@@ -115,7 +115,11 @@ impl Writer<'_> {
             .repository
             .find_tree(id)
             .map_err(|error| unreadable(id, error))?;
-        let mut entries = Vec::with_capacity(tree.len().min(1_024));
+        // Refused as a whole, before the first of too many is written.
+        if self.usage.files.saturating_add(tree.len() as u64) > self.quota.files {
+            return Err(TreeError::Files(self.quota.files).into());
+        }
+        let mut entries = Vec::with_capacity(tree.len());
         for entry in &tree {
             let name = entry.name_bytes();
             let path = folder.join(Path::new(std::ffi::OsStr::from_bytes(name)));

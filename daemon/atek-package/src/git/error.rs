@@ -219,6 +219,7 @@ fn remote_code(error: &git2::Error) -> FailureCode {
         (_, ErrorClass::NoMemory) => FailureCode::TooBig,
         (_, ErrorClass::Ssl) if says("certificate") || says("verif") => FailureCode::Certificate,
         (_, ErrorClass::Ssl) => FailureCode::Unreachable,
+        _ if says("SSL error") => FailureCode::Unreachable,
         _ if says("redirect") => FailureCode::Redirected,
         _ if says("status code: 404") || says("status code: 410") || says("status code: 403") => {
             FailureCode::RepositoryNotFound
@@ -233,6 +234,7 @@ fn remote_code(error: &git2::Error) -> FailureCode {
         }
         (_, ErrorClass::Os | ErrorClass::Filesystem) => FailureCode::Internal,
         (_, ErrorClass::Http) => FailureCode::NotARepository,
+        _ if says("could not read refs") => FailureCode::NotARepository,
         _ if says("content-type") || says("pkt") || says("Content-Type") => {
             FailureCode::NotARepository
         }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 /// What a server does.
 #[derive(Clone)]
@@ -16,7 +15,7 @@ pub enum Behaviour {
     Git(PathBuf),
     /// The same, and the first `n` bytes only of each answer to a fetch.
     Truncated(PathBuf, usize),
-    /// The same, with a byte of each answer to a fetch flipped.
+    /// The same, with a byte of each answer to a fetch flipped, counted from its end.
     Damaged(PathBuf, usize),
     /// Takes the request and says nothing.
     Hang,
@@ -106,16 +105,18 @@ fn serve(mut stream: TcpStream, behaviour: &Behaviour, log: &Mutex<Vec<String>>)
             return;
         }
         Behaviour::Endless => {
-            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\nConnection: close\r\n\r\n001e# service=git-upload-pack\n0000";
+            let head = "HTTP/1.1 200 OK\r\n\
+                Content-Type: application/x-git-upload-pack-advertisement\r\n\
+                Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
+                22\r\n001e# service=git-upload-pack\n0000\r\n";
             let _ = stream.write_all(head.as_bytes());
-            for n in 0u64.. {
-                let line = format!("{n:040x} refs/heads/branch-{n:032x}\n");
+            for n in 1u64.. {
+                let capabilities = if n == 1 { "\0side-band-64k ofs-delta shallow" } else { "" };
+                let line = format!("{n:040x} refs/tags/v{n}.0.0{capabilities}\n");
                 let packet = format!("{:04x}{line}", line.len() + 4);
-                if stream.write_all(packet.as_bytes()).is_err() {
+                let chunk = format!("{:x}\r\n{packet}\r\n", packet.len());
+                if stream.write_all(chunk.as_bytes()).is_err() {
                     return;
-                }
-                if n % 64 == 0 {
-                    thread::sleep(Duration::from_millis(20));
                 }
             }
             return;
