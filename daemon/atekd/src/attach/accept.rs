@@ -46,7 +46,10 @@ pub(super) fn to_tokio(listener: StdUnixListener) -> io::Result<UnixListener> {
 pub(super) fn tcp_listener(descriptor: OwnedFd) -> io::Result<TcpListener> {
     use nix::sys::socket::{getsockopt, sockopt};
     if !getsockopt(&descriptor, sockopt::AcceptConn)? {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a listening socket"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a listening socket",
+        ));
     }
     let listener = StdTcpListener::from(descriptor);
     // Fails for a socket of another family.
@@ -58,7 +61,9 @@ pub(super) fn tcp_listener(descriptor: OwnedFd) -> io::Result<TcpListener> {
 pub(super) async fn run(attach: Attach, listener: UnixListener, peers: Peers) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
+        let Ok(permit) = room.clone().acquire_owned().await else {
+            return;
+        };
         let (stream, _) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {

@@ -60,13 +60,20 @@ async fn take(attach: &Attach, stream: &UnixStream) -> Result<(), Refusal> {
     let (text, descriptors) = read(stream).await?;
     let request = AttachRequest::decode(&text)?;
     let key = &request.key;
-    let expected = attach.inner.files.token(key)?.ok_or(Refusal::NotExpected(key.clone()))?;
+    let expected = attach
+        .inner
+        .files
+        .token(key)?
+        .ok_or(Refusal::NotExpected(key.clone()))?;
     let given = request.token.expose().as_bytes();
     if !bool::from(expected.expose().as_bytes().ct_eq(given)) {
         return Err(Refusal::WrongToken(key.clone()));
     }
     let private_network = request.network == AttachNetwork::Private;
-    if attach.with(key, |held| held.private_network).is_some_and(|told| told != private_network) {
+    if attach
+        .with(key, |held| held.private_network)
+        .is_some_and(|told| told != private_network)
+    {
         return Err(Refusal::WrongNetwork(key.clone()));
     }
     let listeners = check(&descriptors, request.port).ok_or(Refusal::NotListeners(key.clone()))?;
@@ -89,7 +96,10 @@ async fn keep(attach: &Attach, key: &ServiceKey, descriptors: &[OwnedFd]) -> Res
     for (name, descriptor) in names.iter().zip(descriptors) {
         notify.store(name, descriptor.as_fd());
     }
-    notify.barrier().await.map_err(|source| Refusal::Store { key: key.clone(), source })
+    notify.barrier().await.map_err(|source| Refusal::Store {
+        key: key.clone(),
+        source,
+    })
 }
 
 /// Listening TCP sockets on the loopback at `port`, IPv4 first; `None` for anything else.
@@ -98,15 +108,19 @@ fn check(descriptors: &[OwnedFd], port: u16) -> Option<Vec<tokio::net::TcpListen
         .iter()
         .map(|descriptor| tcp_listener(descriptor.try_clone().ok()?).ok())
         .collect::<Option<_>>()?;
-    let addresses: Vec<_> =
-        listeners.iter().map(|listener| listener.local_addr().ok()).collect::<Option<_>>()?;
+    let addresses: Vec<_> = listeners
+        .iter()
+        .map(|listener| listener.local_addr().ok())
+        .collect::<Option<_>>()?;
     let right = match addresses.as_slice() {
         [v4] => v4.is_ipv4(),
         [v4, v6] => v4.is_ipv4() && v6.is_ipv6(),
         _ => false,
     };
     let here = |ip: IpAddr| ip.is_loopback();
-    let all = addresses.iter().all(|address| here(address.ip()) && address.port() == port);
+    let all = addresses
+        .iter()
+        .all(|address| here(address.ip()) && address.port() == port);
     (right && all).then_some(listeners)
 }
 
@@ -125,7 +139,9 @@ async fn read(stream: &UnixStream) -> Result<(Vec<u8>, Vec<OwnedFd>), Refusal> {
         }
         let mut buffer = vec![0; wanted - bytes.len()];
         let length = stream
-            .async_io(Interest::READABLE, || receive(stream, &mut buffer, &mut descriptors))
+            .async_io(Interest::READABLE, || {
+                receive(stream, &mut buffer, &mut descriptors)
+            })
             .await
             .map_err(Refusal::Read)?;
         if length == 0 {

@@ -31,8 +31,8 @@ pub use passed::Passed;
 use crate::gateway::Listener;
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
-use run_files::RunFiles;
 pub use run_files::RunFileError;
+use run_files::RunFiles;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -155,7 +155,9 @@ impl Attach {
         key: &ServiceKey,
         private_network: bool,
     ) -> Result<Option<Secret>, RunFileError> {
-        let Some(token) = self.inner.files.token(key)? else { return Ok(None) };
+        let Some(token) = self.inner.files.token(key)? else {
+            return Ok(None);
+        };
         if !self.with(key, |held| held.unix) {
             self.open_socket(key).await?;
         }
@@ -202,13 +204,22 @@ impl Attach {
         let listener: UnixListener = self.inner.files.open_socket(key)?;
         self.with(key, |held| held.unix = true);
         let listener = Listener::Unix(listener);
-        self.tell(ListenerChange::Unix { key: key.clone(), listener }).await;
+        self.tell(ListenerChange::Unix {
+            key: key.clone(),
+            listener,
+        })
+        .await;
         Ok(())
     }
 
     async fn hand_over(&self, key: &ServiceKey, private_network: bool, listeners: Vec<Listener>) {
         self.with(key, |held| held.tcp = !listeners.is_empty());
-        self.tell(ListenerChange::Tcp { key: key.clone(), private_network, listeners }).await;
+        self.tell(ListenerChange::Tcp {
+            key: key.clone(),
+            private_network,
+            listeners,
+        })
+        .await;
     }
 
     async fn forget_tcp(&self, key: &ServiceKey) {

@@ -21,19 +21,23 @@ impl Notify {
     /// The socket that this process was given in `NOTIFY_SOCKET`.
     #[must_use]
     pub fn from_env() -> Self {
-        let peer = std::env::var("NOTIFY_SOCKET").ok().and_then(|path| match open(&path) {
-            Ok(peer) => Some(peer),
-            Err(error) => {
-                tracing::error!(%error, "cannot tell systemd anything");
-                None
-            }
-        });
+        let peer = std::env::var("NOTIFY_SOCKET")
+            .ok()
+            .and_then(|path| match open(&path) {
+                Ok(peer) => Some(peer),
+                Err(error) => {
+                    tracing::error!(%error, "cannot tell systemd anything");
+                    None
+                }
+            });
         Self { peer }
     }
 
     #[cfg(test)]
     pub(super) fn to(path: &str) -> Self {
-        Self { peer: Some(open(path).unwrap()) }
+        Self {
+            peer: Some(open(path).unwrap()),
+        }
     }
 
     /// Sends a state, e.g. `READY=1` or `WATCHDOG=1`.
@@ -44,7 +48,10 @@ impl Notify {
     /// Asks systemd to keep descriptors under a name until we ask for them back by starting.
     pub(super) fn store(&self, name: &str, descriptor: BorrowedFd<'_>) {
         // Without polling: a listener whose namespace ended must not vanish by itself.
-        self.send(&format!("FDSTORE=1\nFDNAME={name}\nFDPOLL=0"), &[descriptor.as_raw_fd()]);
+        self.send(
+            &format!("FDSTORE=1\nFDNAME={name}\nFDPOLL=0"),
+            &[descriptor.as_raw_fd()],
+        );
     }
 
     /// Asks systemd to close what it keeps under a name.
@@ -68,14 +75,22 @@ impl Notify {
         let mut read = tokio::net::unix::pipe::Receiver::from_owned_fd(read)?;
         let mut rest = Vec::new();
         let wait = tokio::io::AsyncReadExt::read_to_end(&mut read, &mut rest);
-        tokio::time::timeout(PATIENCE, wait).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        tokio::time::timeout(PATIENCE, wait)
+            .await
+            .map_err(|_| io::ErrorKind::TimedOut)??;
         Ok(())
     }
 
     fn send(&self, state: &str, descriptors: &[RawFd]) {
-        let Some((socket, address)) = &self.peer else { return };
+        let Some((socket, address)) = &self.peer else {
+            return;
+        };
         let rights = [ControlMessage::ScmRights(descriptors)];
-        let rights = if descriptors.is_empty() { &[][..] } else { &rights };
+        let rights = if descriptors.is_empty() {
+            &[][..]
+        } else {
+            &rights
+        };
         let text = [IoSlice::new(state.as_bytes())];
         let flags = MsgFlags::MSG_NOSIGNAL;
         if let Err(error) = sendmsg(socket.as_raw_fd(), &text, rights, flags, Some(address)) {
@@ -89,8 +104,12 @@ fn open(path: &str) -> io::Result<(OwnedFd, UnixAddr)> {
         Some(name) => UnixAddr::new_abstract(name.as_bytes())?,
         None => UnixAddr::new(path)?,
     };
-    let socket =
-        socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+    let socket = socket(
+        AddressFamily::Unix,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
     Ok((socket, address))
 }
 

@@ -23,7 +23,11 @@ pub(super) fn stored_names(key: &ServiceKey) -> [String; 2] {
 /// The service whose listener has this name.
 fn stored_key(name: &str) -> Option<ServiceKey> {
     let rest = name.strip_prefix(PREFIX)?;
-    FAMILIES.iter().find_map(|family| rest.strip_suffix(family))?.parse().ok()
+    FAMILIES
+        .iter()
+        .find_map(|family| rest.strip_suffix(family))?
+        .parse()
+        .ok()
 }
 
 /// Descriptors from systemd, by name (`FileDescriptorName=`, `FDNAME=`).
@@ -42,7 +46,9 @@ impl Passed {
         if number("LISTEN_PID") != Some(u64::from(std::process::id())) {
             return Self::default();
         }
-        let count = number("LISTEN_FDS").and_then(|n| RawFd::try_from(n).ok()).unwrap_or(0);
+        let count = number("LISTEN_FDS")
+            .and_then(|n| RawFd::try_from(n).ok())
+            .unwrap_or(0);
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         Self::adopt(FIRST..FIRST.saturating_add(count), &names)
     }
@@ -64,24 +70,31 @@ impl Passed {
 
     /// The TCP listeners of a socket unit.
     pub fn tcp(&mut self, name: &str) -> Vec<TcpListener> {
-        self.take(|candidate| candidate == name).map(|(_, owned)| owned.into()).collect()
+        self.take(|candidate| candidate == name)
+            .map(|(_, owned)| owned.into())
+            .collect()
     }
 
     /// The socket file of a socket unit.
     pub fn unix(&mut self, name: &str) -> Option<UnixListener> {
-        self.take(|candidate| candidate == name).next().map(|(_, owned)| owned.into())
+        self.take(|candidate| candidate == name)
+            .next()
+            .map(|(_, owned)| owned.into())
     }
 
     /// The listeners that were kept for us, IPv4 before IPv6.
     pub(super) fn stored(&mut self) -> impl Iterator<Item = (ServiceKey, OwnedFd)> {
         let mut stored: Vec<_> = self.take(|name| stored_key(name).is_some()).collect();
         stored.sort_by(|one, two| one.0.cmp(&two.0));
-        stored.into_iter().filter_map(|(name, owned)| Some((stored_key(&name)?, owned)))
+        stored
+            .into_iter()
+            .filter_map(|(name, owned)| Some((stored_key(&name)?, owned)))
     }
 
     fn take(&mut self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (String, OwnedFd)> {
-        let (taken, left) =
-            std::mem::take(&mut self.named).into_iter().partition(|(name, _)| wanted(name));
+        let (taken, left) = std::mem::take(&mut self.named)
+            .into_iter()
+            .partition(|(name, _)| wanted(name));
         self.named = left;
         let taken: Vec<_> = taken;
         taken.into_iter()
@@ -139,7 +152,10 @@ mod tests {
     fn stored_listeners_are_those_of_a_service_and_ipv4_comes_first() {
         let key: ServiceKey = "ff08.01".parse().unwrap();
         let [v4, v6] = stored_names(&key);
-        assert_eq!((v4.as_str(), v6.as_str()), ("listen-ff08.01-4", "listen-ff08.01-6"));
+        assert_eq!(
+            (v4.as_str(), v6.as_str()),
+            ("listen-ff08.01-4", "listen-ff08.01-6")
+        );
         let open = || OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap());
         let names = [v6, "http".to_owned(), v4, "listen-UPPER-4".to_owned()];
         let mut passed = Passed::of(names.map(|name| (name, open())).into());

@@ -4,10 +4,9 @@ use crate::fsutil::{self, WriteError};
 use crate::random::{self, RandomError};
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
-use atek_api::spec::paths::APPS_GROUP;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
 
@@ -37,18 +36,16 @@ pub enum RunFileError {
 #[derive(Debug)]
 pub(super) struct RunFiles {
     tokens: PathBuf,
+    /// Nobody but this daemon gets through here, so what is inside can be open to the
+    /// one service that has its own folder bound into its sight.
     host: PathBuf,
-    /// The group of the services; none on a machine where Atek is not installed.
-    apps: Option<u32>,
 }
 
 impl RunFiles {
     pub(super) fn new(run: PathBuf) -> Self {
-        let apps = nix::unistd::Group::from_name(APPS_GROUP).ok().flatten();
         Self {
             tokens: run.join("tokens"),
             host: run.join("host"),
-            apps: apps.map(|group| group.gid.as_raw()),
         }
     }
 
@@ -67,32 +64,36 @@ impl RunFiles {
             Ok(text) if !text.is_empty() => Ok(Some(Secret::new(text))),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(RunFileError::Io { step: "read", path, source }),
+            Err(source) => Err(RunFileError::Io {
+                step: "read",
+                path,
+                source,
+            }),
         }
     }
 
     /// Makes the service's socket anew. Its folder is what a running unit has bound, so
     /// the folder stays and only the file in it is replaced.
     pub(super) fn open_socket(&self, key: &ServiceKey) -> Result<UnixListener, RunFileError> {
-        make_folder(&self.host, 0o755)?;
+        make_folder(&self.host, 0o700)?;
         let folder = self.host.join(key.as_str());
-        make_folder(&folder, 0o750)?;
-        let failed = |step, path: &Path| {
-            let path = path.to_owned();
+        make_folder(&folder, 0o755)?;
+        let path = folder.join("host.sock");
+        let failed = |step| {
+            let path = path.clone();
             move |source| RunFileError::Io { step, path, source }
         };
-        chown(&folder, None, self.apps).map_err(failed("give to the services", &folder))?;
-        let path = folder.join("host.sock");
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("replace", &path)(error));
+                return Err(failed("replace")(error));
             }
             _ => {}
         }
-        let listener = UnixListener::bind(&path).map_err(failed("listen on", &path))?;
-        chown(&path, None, self.apps).map_err(failed("give to the services", &path))?;
-        fs::set_permissions(&path, Permissions::from_mode(0o660))
-            .map_err(failed("open to the services", &path))?;
+        let listener = UnixListener::bind(&path).map_err(failed("listen on"))?;
+        for (path, mode) in [(&folder, 0o755), (&path, 0o666)] {
+            fs::set_permissions(path, Permissions::from_mode(mode))
+                .map_err(failed("open to the service"))?;
+        }
         Ok(listener)
     }
 
@@ -122,9 +123,11 @@ impl RunFiles {
 
 fn make_folder(path: &Path, mode: u32) -> Result<(), RunFileError> {
     match DirBuilder::new().mode(mode).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(RunFileError::Io { step: "make", path: path.to_owned(), source: error })
-        }
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(RunFileError::Io {
+            step: "make",
+            path: path.to_owned(),
+            source: error,
+        }),
         _ => Ok(()),
     }
 }

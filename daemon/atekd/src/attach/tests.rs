@@ -20,7 +20,11 @@ fn host() -> Host {
     let (gateway, changes) = mpsc::channel(16);
     let passed = Passed::of(vec![("attach".to_owned(), socket.into())]);
     let attach = Attach::new(passed, folder.path().to_owned(), Peers::Anybody, gateway);
-    Host { folder, attach, changes }
+    Host {
+        folder,
+        attach,
+        changes,
+    }
 }
 
 impl Host {
@@ -30,9 +34,14 @@ impl Host {
         tokio::task::spawn_blocking(move || {
             let mut stream = StdUnixStream::connect(path).unwrap();
             let rights = [ControlMessage::ScmRights(&descriptors)];
-            let rights = if descriptors.is_empty() { &[][..] } else { &rights };
+            let rights = if descriptors.is_empty() {
+                &[][..]
+            } else {
+                &rights
+            };
             let text = [IoSlice::new(&message)];
-            sendmsg::<UnixAddr>(stream.as_raw_fd(), &text, rights, MsgFlags::empty(), None).unwrap();
+            sendmsg::<UnixAddr>(stream.as_raw_fd(), &text, rights, MsgFlags::empty(), None)
+                .unwrap();
             stream.shutdown(std::net::Shutdown::Write).unwrap();
             let mut answer = [0];
             stream.read_exact(&mut answer).ok().map(|()| answer[0])
@@ -53,24 +62,40 @@ fn listener() -> (StdTcpListener, u16) {
 }
 
 fn message(token: &Secret, port: u16, network: AttachNetwork) -> Vec<u8> {
-    AttachRequest { key: key(), token: token.clone(), port, network }.encode().unwrap()
+    AttachRequest {
+        key: key(),
+        token: token.clone(),
+        port,
+        network,
+    }
+    .encode()
+    .unwrap()
 }
 
 #[tokio::test]
 async fn a_service_with_its_token_hands_its_listener_to_the_gateway() {
     let mut host = host();
     let token = host.attach.prepare(&key(), true).await.unwrap();
-    assert!(matches!(host.changes.recv().await, Some(ListenerChange::Unix { .. })));
+    assert!(matches!(
+        host.changes.recv().await,
+        Some(ListenerChange::Unix { .. })
+    ));
     let (listener, port) = listener();
     let text = message(&token, port, AttachNetwork::Private);
     let answer = host.send(text, vec![listener.as_raw_fd()]).await;
     assert_eq!(answer, Some(AttachRequest::ACCEPTED));
     assert!(host.attach.is_attached(&key()));
-    let Some(ListenerChange::Tcp { private_network: true, listeners, .. }) = host.changes.recv().await
+    let Some(ListenerChange::Tcp {
+        private_network: true,
+        listeners,
+        ..
+    }) = host.changes.recv().await
     else {
         panic!("no listeners")
     };
-    let [Listener::Tcp(taken)] = listeners.as_slice() else { panic!("{listeners:?}") };
+    let [Listener::Tcp(taken)] = listeners.as_slice() else {
+        panic!("{listeners:?}")
+    };
     assert_eq!(taken.local_addr().unwrap().port(), port);
 }
 
@@ -85,18 +110,50 @@ async fn what_is_not_a_services_own_listener_is_refused() {
     let outside_port = outside.local_addr().unwrap().port();
     let private = AttachNetwork::Private;
     for (what, text, descriptors) in [
-        ("wrong token", message(&Secret::new("0".repeat(64)), port, private), vec![listening]),
-        ("empty token", message(&Secret::new(""), port, private), vec![listening]),
-        ("wrong network", message(&token, port, AttachNetwork::Shared), vec![listening]),
+        (
+            "wrong token",
+            message(&Secret::new("0".repeat(64)), port, private),
+            vec![listening],
+        ),
+        (
+            "empty token",
+            message(&Secret::new(""), port, private),
+            vec![listening],
+        ),
+        (
+            "wrong network",
+            message(&token, port, AttachNetwork::Shared),
+            vec![listening],
+        ),
         ("no listener", message(&token, port, private), vec![]),
-        ("wrong port", message(&token, port ^ 1, private), vec![listening]),
-        ("no listening socket", message(&token, port, private), vec![connected.as_raw_fd()]),
-        ("IPv4 twice", message(&token, port, private), vec![listening, listening]),
-        ("on all addresses", message(&token, outside_port, private), vec![outside.as_raw_fd()]),
+        (
+            "wrong port",
+            message(&token, port ^ 1, private),
+            vec![listening],
+        ),
+        (
+            "no listening socket",
+            message(&token, port, private),
+            vec![connected.as_raw_fd()],
+        ),
+        (
+            "IPv4 twice",
+            message(&token, port, private),
+            vec![listening, listening],
+        ),
+        (
+            "on all addresses",
+            message(&token, outside_port, private),
+            vec![outside.as_raw_fd()],
+        ),
         ("not JSON", vec![0, 0, 0, 1, b'x'], vec![listening]),
         ("too long", vec![255, 0, 0, 0], vec![listening]),
     ] {
-        assert_eq!(host.send(text, descriptors).await, Some(AttachRequest::REFUSED), "{what}");
+        assert_eq!(
+            host.send(text, descriptors).await,
+            Some(AttachRequest::REFUSED),
+            "{what}"
+        );
         assert!(!host.attach.is_attached(&key()), "{what}");
     }
 }
@@ -117,8 +174,12 @@ async fn a_stopped_service_cannot_come_back_with_its_old_token() {
 async fn a_restarted_host_gives_the_stored_listener_back_and_knows_the_token() {
     let folder = tempfile::tempdir().unwrap();
     let (gateway, mut changes) = mpsc::channel(16);
-    let first =
-        Attach::new(Passed::default(), folder.path().to_owned(), Peers::Anybody, gateway.clone());
+    let first = Attach::new(
+        Passed::default(),
+        folder.path().to_owned(),
+        Peers::Anybody,
+        gateway.clone(),
+    );
     let token = first.prepare(&key(), true).await.unwrap();
     let (listener, port) = listener();
 

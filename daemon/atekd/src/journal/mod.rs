@@ -73,12 +73,19 @@ pub struct Subject {
 pub async fn page(subject: &Subject, options: &LogOptions) -> Result<LogPage, LogError> {
     let query = Query::parse(options, now_usec())?;
     let subject = subject.clone();
-    let permit = READER_ROOM.clone().acquire_owned().await.map_err(|_| LogError::Aborted)?;
+    let permit = READER_ROOM
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(|_| LogError::Aborted)?;
     let read = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         let mut reader = read::Reader::open(&subject, &query)?;
         let entries = reader.page(&query)?;
-        let cursor = entries.last().map(|entry| entry.cursor.clone()).or(query.cursor);
+        let cursor = entries
+            .last()
+            .map(|entry| entry.cursor.clone())
+            .or(query.cursor);
         Ok(LogPage { entries, cursor })
     });
     read.await.map_err(|_| LogError::Aborted)?
@@ -96,7 +103,10 @@ pub async fn follow(
 ) -> Result<impl Stream<Item = LogEntry> + Send + use<>, LogError> {
     let query = Query::parse(options, now_usec())?;
     let subject = subject.clone();
-    let permit = FOLLOWER_ROOM.clone().try_acquire_owned().map_err(|_| LogError::TooMany)?;
+    let permit = FOLLOWER_ROOM
+        .clone()
+        .try_acquire_owned()
+        .map_err(|_| LogError::TooMany)?;
     let (lines, stream) = mpsc::channel(AHEAD);
     let (opened_tx, opened) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("journal".to_owned());

@@ -5,7 +5,9 @@ use atek_api::services::LogOptions;
 const DEFAULT_LINES: u32 = 200;
 const MAX_LINES: u32 = 10_000;
 /// As journald numbers them.
-const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+const LEVELS: [&str; 8] = [
+    "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+];
 
 /// An option that means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,23 +39,41 @@ pub(super) struct Query {
 
 impl Query {
     pub(super) fn parse(options: &LogOptions, now_usec: i64) -> Result<Self, InvalidOption> {
-        let since = options.since.as_deref().map(|text| since(text, now_usec)).transpose()?;
+        let since = options
+            .since
+            .as_deref()
+            .map(|text| since(text, now_usec))
+            .transpose()?;
         let level = match options.level.as_deref() {
             None => None,
             Some(text) => {
-                let known = |level: &&str| *level == text || (*level == "err" && text == "error");
-                Some(LEVELS.iter().position(|level| known(&level)).ok_or(InvalidOption::Level)?)
+                let known = |level: &str| level == text || (level == "err" && text == "error");
+                Some(
+                    LEVELS
+                        .iter()
+                        .position(|level| known(level))
+                        .ok_or(InvalidOption::Level)?,
+                )
             }
         };
         let lines = options.lines.unwrap_or(DEFAULT_LINES);
         if !(1..=MAX_LINES).contains(&lines) {
             return Err(InvalidOption::Lines);
         }
-        if options.cursor.as_deref().is_some_and(|cursor| !is_cursor(cursor)) {
+        if options
+            .cursor
+            .as_deref()
+            .is_some_and(|cursor| !is_cursor(cursor))
+        {
             return Err(InvalidOption::Cursor);
         }
         let cursor = options.cursor.clone();
-        Ok(Self { since, level, lines: lines as usize, cursor })
+        Ok(Self {
+            since,
+            level,
+            lines: lines as usize,
+            cursor,
+        })
     }
 }
 
@@ -68,7 +88,10 @@ fn since(text: &str, now_usec: i64) -> Result<u64, InvalidOption> {
             let seconds: u32 = seconds.parse().map_err(|_| InvalidOption::Since)?;
             now_usec.saturating_sub(i64::from(seconds) * 1_000_000)
         }
-        None => text.parse::<jiff::Timestamp>().map_err(|_| InvalidOption::Since)?.as_microsecond(),
+        None => text
+            .parse::<jiff::Timestamp>()
+            .map_err(|_| InvalidOption::Since)?
+            .as_microsecond(),
     };
     Ok(u64::try_from(usec).unwrap_or(0))
 }
@@ -96,7 +119,10 @@ mod tests {
         use serde_json::json;
         let none = query(json!({})).unwrap();
         assert_eq!((none.since, none.level, none.lines), (None, None, 200));
-        assert_eq!(query(json!({"since": "-60"})).unwrap().since, Some(999_940_000_000));
+        assert_eq!(
+            query(json!({"since": "-60"})).unwrap().since,
+            Some(999_940_000_000)
+        );
         let absolute = query(json!({"since": "1970-01-01T00:00:01Z"})).unwrap();
         assert_eq!(absolute.since, Some(1_000_000));
         assert_eq!(query(json!({"level": "warning"})).unwrap().level, Some(4));

@@ -28,7 +28,9 @@ impl Reader {
             .local_only(true)
             .open()
             .map_err(failed("open"))?;
-        journal.set_data_threshold(MAX_FIELD).map_err(failed("open"))?;
+        journal
+            .set_data_threshold(MAX_FIELD)
+            .map_err(failed("open"))?;
         let mut filter = || -> systemd::Result<()> {
             journal.match_add("_TRANSPORT", "stdout")?;
             journal.match_add("ATEK_SERVICE_KEY", subject.key.as_str())?;
@@ -70,7 +72,9 @@ impl Reader {
         self.journal.seek_tail()?;
         let mut back = 0;
         while back < query.lines && self.journal.previous()? > 0 {
-            if query.since.is_some_and(|since| self.journal.timestamp_usec().is_ok_and(|t| t < since))
+            if query
+                .since
+                .is_some_and(|since| self.journal.timestamp_usec().is_ok_and(|t| t < since))
             {
                 // This one is too old: the next one is the first.
                 return Ok(());
@@ -112,7 +116,9 @@ impl Reader {
     fn entry(&mut self) -> systemd::Result<LogEntry> {
         let usec = self.journal.timestamp_usec()?;
         let level = self.field("PRIORITY")?;
-        let level = std::str::from_utf8(&level).ok().and_then(|text| text.parse().ok());
+        let level = std::str::from_utf8(&level)
+            .ok()
+            .and_then(|text| text.parse().ok());
         let message = clean(&self.field("MESSAGE")?);
         Ok(LogEntry {
             time: rfc3339(usec),
@@ -124,7 +130,9 @@ impl Reader {
 
     fn field(&mut self, name: &str) -> systemd::Result<Vec<u8>> {
         let field = self.journal.get_data(name)?;
-        Ok(field.and_then(|field| field.value().map(<[u8]>::to_vec)).unwrap_or_default())
+        Ok(field
+            .and_then(|field| field.value().map(<[u8]>::to_vec))
+            .unwrap_or_default())
     }
 }
 

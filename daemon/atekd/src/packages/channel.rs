@@ -42,7 +42,10 @@ pub(super) struct Channel {
 
 impl Channel {
     pub(super) fn new(stream: UnixStream) -> Self {
-        Self { stream: BufReader::new(stream), events: 0 }
+        Self {
+            stream: BufReader::new(stream),
+            events: 0,
+        }
     }
 
     pub(super) async fn ask(&mut self, request: &Request) -> Result<(), ChannelError> {
@@ -58,7 +61,10 @@ impl Channel {
             return Err(ChannelError::TooMuch);
         }
         let mut line = Vec::new();
-        let length = (&mut self.stream).take(MAX_LINE).read_until(b'\n', &mut line).await?;
+        let length = (&mut self.stream)
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut line)
+            .await?;
         match line.last() {
             None => Err(ChannelError::Ended),
             Some(b'\n') => serde_json::from_slice(&line).map_err(ChannelError::Malformed),

@@ -19,6 +19,12 @@ const LAST_BREATH: Duration = Duration::from_secs(10);
 const UNIT_TRIES: u32 = 100;
 const UNIT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Its name: there is one at a time.
+pub(super) fn the_job() -> JobId {
+    let name = "build".parse();
+    name.unwrap_or_else(|_| unreachable!("a constant that is a job's name"))
+}
+
 /// A job under way. Dropped, it is ended and its files are removed.
 pub(super) struct Running {
     channel: Channel,
@@ -28,7 +34,6 @@ pub(super) struct Running {
 impl Running {
     pub(super) async fn start(
         spawn: &Spawn,
-        job: JobId,
         spec: &PackageSpec,
         turn: OwnedMutexGuard<()>,
     ) -> Result<Self, PackageError> {
@@ -38,11 +43,19 @@ impl Running {
             Ok((UnixStream::from_std(ours)?, theirs))
         };
         let (ours, theirs) = pair().map_err(|e| PackageError::Channel(ChannelError::Io(e)))?;
-        // Before the start: a start that is cut short may have left something.
-        let cleaner = Cleaner { spawn: spawn.clone(), job: Some(job.clone()), turn: Some(turn) };
-        let staged = Staged { cleaner, job };
-        spawn.run_package(&staged.job, spec, theirs.into()).await?;
-        Ok(Self { channel: Channel::new(ours), staged })
+        // From here on: a start that is cut short may have left something.
+        let staged = Staged {
+            cleaner: Cleaner {
+                spawn: spawn.clone(),
+                turn: Some(turn),
+            },
+        };
+        spawn.drop_package(&the_job()).await?;
+        spawn.run_package(&the_job(), spec, theirs.into()).await?;
+        Ok(Self {
+            channel: Channel::new(ours),
+            staged,
+        })
     }
 
     /// Asks, passes the progress on, and returns the result.
@@ -51,7 +64,10 @@ impl Running {
         request: &Request,
         reporter: &Reporter,
     ) -> Result<Outcome, PackageError> {
-        self.channel.ask(request).await.map_err(PackageError::Channel)?;
+        self.channel
+            .ask(request)
+            .await
+            .map_err(PackageError::Channel)?;
         loop {
             match self.channel.next().await.map_err(PackageError::Channel)? {
                 Event::Progress(progress) => reporter.report(shown(progress)),
@@ -72,7 +88,6 @@ impl Running {
 #[derive(Debug)]
 pub struct Staged {
     cleaner: Cleaner,
-    job: JobId,
 }
 
 impl Staged {
@@ -88,14 +103,14 @@ impl Staged {
     ) -> Result<(), SpawnError> {
         let spawn = self.cleaner.spawn.clone();
         for _ in 1..UNIT_TRIES {
-            match spawn.commit_package(&self.job, key, version).await {
+            match spawn.commit_package(&the_job(), key, version).await {
                 // Its process is gone; systemd will have noticed in a moment.
                 Err(SpawnError::Busy { .. }) => tokio::time::sleep(UNIT_PAUSE).await,
                 // What is left of the staging folder goes when `self` is dropped.
                 outcome => return outcome,
             }
         }
-        spawn.commit_package(&self.job, key, version).await
+        spawn.commit_package(&the_job(), key, version).await
     }
 }
 
@@ -104,20 +119,21 @@ impl Staged {
 #[derive(Debug)]
 struct Cleaner {
     spawn: Spawn,
-    job: Option<JobId>,
     turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Drop for Cleaner {
     fn drop(&mut self) {
-        let (Some(job), turn) = (self.job.take(), self.turn.take()) else { return };
+        let Some(turn) = self.turn.take() else { return };
         let spawn = self.spawn.clone();
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
         runtime.spawn(async move {
             let _turn = turn;
-            if let Err(error) = spawn.drop_package(&job).await {
+            if let Err(error) = spawn.drop_package(&the_job()).await {
                 let error = crate::chain::Chain(&error);
-                tracing::warn!(%job, %error, "left a package job for the next sweep");
+                tracing::warn!(%error, "left a package job for the next one to clear");
             }
         });
     }
@@ -126,7 +142,12 @@ impl Drop for Cleaner {
 fn shown(progress: Progress) -> JobEvent {
     JobEvent::Progress {
         phase: progress.phase.as_str().to_owned(),
-        message: progress.message.chars().filter(|c| !c.is_control()).take(500).collect(),
+        message: progress
+            .message
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(500)
+            .collect(),
         percent: progress.percent.map(|percent| percent.min(100)),
     }
 }

@@ -1,9 +1,9 @@
 //! Packages that are fetched and built: drives `atek-package`, which runs in a confined
 //! unit of its own, over a socket pair.
 //!
-//! One job at a time: a build takes what the machine has. A job whose future is dropped
-//! is ended, and its files are removed; what even that does not reach (kill -9) is swept
-//! at the next start.
+//! One job at a time: a build takes what the machine has. So there is one staging folder,
+//! and every job begins by ending and clearing what is left of another: nothing has to be
+//! remembered over a crash. A job whose future is dropped is ended at once.
 
 mod channel;
 mod job;
@@ -15,11 +15,10 @@ pub use channel::ChannelError;
 pub use job::Staged;
 
 use crate::jobs::Reporter;
-use crate::random::{self, RandomError};
 use crate::spawn::{Spawn, SpawnError};
 use atek_api::package::{Failure, FetchLimits, FetchedPackage, Outcome, Request, Wanted};
 use atek_api::source::Source;
-use atek_api::spec::{JobId, PackageSpec};
+use atek_api::spec::PackageSpec;
 use atek_api::version::Release;
 use job::Running;
 use std::path::PathBuf;
@@ -50,9 +49,6 @@ pub enum PackageError {
         /// Seconds.
         waited_secs: u64,
     },
-    /// See [`RandomError`].
-    #[error(transparent)]
-    Random(#[from] RandomError),
 }
 
 /// Fetches and builds. Cheap to clone.
@@ -66,7 +62,20 @@ impl Packages {
     /// Jobs through this helper.
     #[must_use]
     pub fn new(spawn: Spawn) -> Self {
-        Self { spawn, turn: Arc::default() }
+        Self {
+            spawn,
+            turn: Arc::default(),
+        }
+    }
+
+    /// Ends a job that an earlier life of this daemon began, and removes its files.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn clear(&self) -> Result<(), SpawnError> {
+        let _turn = self.turn.lock().await;
+        self.spawn.drop_package(&job::the_job()).await
     }
 
     /// Fetches and builds a release; it then stands in the job's staging folder.
@@ -80,9 +89,15 @@ impl Packages {
         wanted: Wanted,
         progress: &Reporter,
     ) -> Result<(FetchedPackage, Staged), PackageError> {
-        let request =
-            Request::Fetch { source: source.clone(), wanted, limits: FetchLimits::default() };
-        let spec = PackageSpec { source_folder: folder_of(source), ..PackageSpec::default() };
+        let request = Request::Fetch {
+            source: source.clone(),
+            wanted,
+            limits: FetchLimits::default(),
+        };
+        let spec = PackageSpec {
+            source_folder: folder_of(source),
+            ..PackageSpec::default()
+        };
         let patience = Duration::from_secs(spec.limits.runtime_secs) + GRACE;
         match self.run(&request, &spec, patience, progress).await? {
             (Outcome::Package(package), staged) => Ok((*package, staged)),
@@ -96,10 +111,18 @@ impl Packages {
     ///
     /// [`PackageError`].
     pub async fn releases(&self, source: &Source) -> Result<Vec<Release>, PackageError> {
-        let request =
-            Request::ListTags { source: source.clone(), limits: FetchLimits::default() };
-        let spec = PackageSpec { source_folder: folder_of(source), ..PackageSpec::default() };
-        match self.run(&request, &spec, ASKING, &Reporter::unheard()).await? {
+        let request = Request::ListTags {
+            source: source.clone(),
+            limits: FetchLimits::default(),
+        };
+        let spec = PackageSpec {
+            source_folder: folder_of(source),
+            ..PackageSpec::default()
+        };
+        match self
+            .run(&request, &spec, ASKING, &Reporter::unheard())
+            .await?
+        {
             (Outcome::Releases(releases), _) => Ok(releases),
             (Outcome::Package(_), _) => Err(PackageError::Channel(ChannelError::Unexpected)),
         }
@@ -113,18 +136,14 @@ impl Packages {
         progress: &Reporter,
     ) -> Result<(Outcome, Staged), PackageError> {
         let turn = self.turn.clone().lock_owned().await;
-        let mut running = Running::start(&self.spawn, new_job()?, spec, turn).await?;
+        let mut running = Running::start(&self.spawn, spec, turn).await?;
         match tokio::time::timeout(patience, running.talk(request, progress)).await {
             Ok(outcome) => Ok((outcome?, running.ended().await)),
-            Err(_) => Err(PackageError::Timeout { waited_secs: patience.as_secs() }),
+            Err(_) => Err(PackageError::Timeout {
+                waited_secs: patience.as_secs(),
+            }),
         }
     }
-}
-
-fn new_job() -> Result<JobId, PackageError> {
-    let text = random::hex::<8>()?;
-    // 16 hexadecimal digits always are one.
-    text.expose().parse().map_err(|_| PackageError::Channel(ChannelError::Unexpected))
 }
 
 fn folder_of(source: &Source) -> Option<PathBuf> {

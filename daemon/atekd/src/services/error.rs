@@ -2,13 +2,13 @@
 //!
 //! The texts that begin with a capital are the original host's: its clients show them.
 
+use super::folder::FolderError;
 use crate::database::DatabaseError;
 use crate::packages::PackageError;
 use crate::random::RandomError;
 use crate::spawn::SpawnError;
 use atek_api::ids::{InvalidId, ServiceId, ServiceKey};
 use atek_api::spec::SpecError;
-use std::path::PathBuf;
 
 /// The host is going down.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -97,48 +97,6 @@ pub enum StopError {
     Database(#[from] DatabaseError),
 }
 
-/// What is wrong with a package on this machine.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// Not a folder that may run as a package.
-    #[error(transparent)]
-    Forbidden(#[from] SpecError),
-    /// It cannot be looked at.
-    #[error("cannot look at the folder {}", path.display())]
-    Read {
-        /// The folder or file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A file where a folder is needed.
-    #[error("{} is not a folder", .0.display())]
-    NotAFolder(PathBuf),
-    /// A manifest or package.json beyond reason.
-    #[error("{} is larger than {max} bytes", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The bound.
-        max: u64,
-    },
-    /// A manifest that is present and wrong; the text names the place.
-    #[error("{} is not a valid manifest: {problem}", path.display())]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and where.
-        problem: String,
-    },
-    /// Nothing to run; the original's text.
-    #[error("Package issue: neither package.json \"main\" nor /index.js could be found.")]
-    NoEntry,
-    /// The manifest names a program that is not there.
-    #[error("Package issue: the manifest's program {0} could not be found.")]
-    NoProgram(String),
-}
-
 /// Why a service was not installed. Nothing of it is left.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
@@ -219,7 +177,9 @@ pub enum UpdateError {
         reason: String,
     },
     /// The new version asks for permissions that were not granted.
-    #[error("{id} {new} asks for more permissions than {old} has; look at them and grant them first")]
+    #[error(
+        "{id} {new} asks for more permissions than {old} has; look at them and grant them first"
+    )]
     Permissions {
         /// The service.
         id: ServiceId,

@@ -17,48 +17,55 @@
 //! the configuration): whatever else is found of one is a leftover, and swept at start.
 
 mod adopt;
-mod configure;
 mod builtin;
+mod configure;
 mod definition;
 mod effects;
 mod error;
+mod fault;
 mod folder;
+mod handle;
 mod install;
 mod intent;
+mod life;
 mod locks;
+mod machine;
 mod names;
-mod publish;
-mod reason;
+mod requests;
+mod show;
 mod state;
-mod status;
 mod supervisor;
 mod sweep;
 mod uninstall;
 mod update;
 mod waiters;
 
-pub use configure::Reconfigured;
 pub use builtin::core_key;
+pub use configure::Reconfigured;
 pub use error::{
-    ConfigureError, CoreFailure, FolderError, InstallError, Refused, ShuttingDown, StartError,
-    StopError, UninstallError, UpdateError,
+    ConfigureError, CoreFailure, InstallError, Refused, ShuttingDown, StartError, StopError,
+    UninstallError, UpdateError,
 };
 pub use install::{Inspection, Install};
 
-use crate::attach::{Attach, ListenerChange, Passed};
+use crate::attach::{Attach, ListenerChange, Passed, Peers};
 use crate::config::CoreService;
-use crate::database::Database;
-use crate::directory::{DirectoryPublisher, DirectoryView};
+use crate::database::{Database, ServiceRecord};
+use crate::directory::DirectoryPublisher;
 use crate::jobs::Reporter;
 use crate::layout::Layout;
 use crate::packages::Packages;
 use crate::spawn::Spawn;
-use crate::systemd::Systemd;
-use atek_api::ids::ServiceKey;
+use crate::systemd::{Systemd, UnitEvent};
+use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::services::{ConfigureParams, ServiceStatus, UpdateCheck, UpdateDone};
+use locks::Locks;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// Tokens and socket files are in folders of this.
+const RUN: &str = "/run/atek";
 
 /// What the life of services depends on.
 #[derive(Debug)]
@@ -71,14 +78,14 @@ pub struct Parts {
     pub database: Database,
     /// Where the state of all services is published.
     pub publisher: DirectoryPublisher,
-    /// The other end of it.
-    pub directory: DirectoryView,
     /// Who accepts on the services' own listeners (the gateway).
     pub listeners: mpsc::Sender<ListenerChange>,
     /// What systemd passed at start: the attach socket, and the listeners it kept.
     pub passed: Passed,
-    /// The connection to systemd.
+    /// The way to systemd, and what its watcher sees.
     pub systemd: Systemd,
+    /// See [`crate::systemd::watch`].
+    pub units: mpsc::Receiver<UnitEvent>,
     /// The connection to atek-spawnd.
     pub spawn: Spawn,
 }
@@ -93,13 +100,12 @@ pub struct Services {
 struct Inner {
     layout: Layout,
     database: Database,
-    directory: DirectoryView,
     systemd: Systemd,
     spawn: Spawn,
     packages: Packages,
     attach: Attach,
-    locks: locks::Locks,
-    supervisor: supervisor::Handle,
+    locks: Locks,
+    supervisor: handle::Handle,
     core: Vec<builtin::Core>,
 }
 
@@ -108,12 +114,13 @@ impl Services {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let core = builtin::resolve(&parts.core, &parts.layout);
-        let attach = Attach::new(parts.passed, parts.listeners);
+        let attach = Attach::new(parts.passed, RUN.into(), Peers::Services, parts.listeners);
         let supervisor = supervisor::spawn(supervisor::Parts {
             core: core.clone(),
             records: parts.database.watch(),
             publisher: parts.publisher,
-            units: parts.systemd.watch(),
+            units: parts.units,
+            systemd: parts.systemd.clone(),
             spawn: parts.spawn.clone(),
             attach: attach.clone(),
         });
@@ -121,12 +128,11 @@ impl Services {
             inner: Arc::new(Inner {
                 layout: parts.layout,
                 database: parts.database,
-                directory: parts.directory,
                 systemd: parts.systemd,
                 packages: Packages::new(parts.spawn.clone()),
                 spawn: parts.spawn,
                 attach,
-                locks: locks::Locks::default(),
+                locks: Locks::default(),
                 supervisor,
                 core,
             }),
@@ -194,7 +200,7 @@ impl Services {
     ///
     /// [`StartError`]; with `Failed`, systemd may still be trying again.
     pub async fn start(&self, key: &ServiceKey) -> Result<(), StartError> {
-        status::start(&self.inner, key).await
+        requests::start(&self.inner, key).await
     }
 
     /// Stores that the service is to stay stopped, stops it and waits until it is gone.
@@ -203,7 +209,7 @@ impl Services {
     ///
     /// [`StopError`].
     pub async fn stop(&self, key: &ServiceKey) -> Result<(), StopError> {
-        status::stop(&self.inner, key).await
+        requests::stop(&self.inner, key).await
     }
 
     /// Stops the service, starts it again (also one that was stopped) and waits until it listens.
@@ -212,7 +218,7 @@ impl Services {
     ///
     /// As [`Services::start`].
     pub async fn restart(&self, key: &ServiceKey) -> Result<(), StartError> {
-        status::restart(&self.inner, key).await
+        requests::restart(&self.inner, key).await
     }
 
     /// For a call that is on its way: makes sure that the service listens, starting it if it
@@ -269,6 +275,27 @@ impl Services {
     ///
     /// [`Refused::NotFound`].
     pub async fn status(&self, key: &ServiceKey) -> Result<ServiceStatus, Refused> {
-        status::status(&self.inner, key).await
+        requests::status(&self.inner, key).await
+    }
+}
+
+impl Inner {
+    /// Whether an id belongs to a core service; records know the others.
+    fn is_core_id(&self, id: &ServiceId) -> bool {
+        self.core
+            .iter()
+            .any(|core| core.settings.id == *id || core.unit_id() == *id)
+    }
+
+    /// The record of an installed service; core services have none.
+    fn installed(&self, key: &ServiceKey) -> Result<Arc<ServiceRecord>, Refused> {
+        if let Some(core) = self.core.iter().find(|core| core.key == *key) {
+            return Err(Refused::Core(core.settings.id.clone()));
+        }
+        let records = self.database.records();
+        let record = records.service(key.as_str());
+        record
+            .cloned()
+            .ok_or_else(|| Refused::NotFound(key.to_string()))
     }
 }

@@ -14,165 +14,9 @@
 //! `systemctl` is followed and shown, never fought. So every state takes what the unit does
 //! ([`Event::Unit`]); atekd's own wishes are only `Start`, `Restart`, `Stop` and `Sleep`.
 
+pub(super) use super::life::{By, Effect, Event, Failure, Life, Step, Then, Unit, Why};
+
 use crate::systemd::{Exit, Phase};
-use std::fmt;
-
-/// Where one service is in its life.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Life {
-    /// Not running, and not to be started by itself.
-    Stopped(Why),
-    /// On its way up.
-    Starting {
-        /// How far it is.
-        step: Step,
-        /// The failure that this start follows.
-        after: Option<Exit>,
-    },
-    /// It listens on its socket.
-    Running {
-        /// Its main process.
-        pid: Option<u32>,
-    },
-    /// It failed, and systemd will start it again.
-    Restarting {
-        /// How it ended.
-        exit: Exit,
-    },
-    /// It failed, and stays down.
-    Failed(Failure),
-    /// On its way down.
-    Stopping {
-        /// Who began it.
-        by: By,
-        /// What follows.
-        then: Then,
-    },
-    /// Not running; the first call starts it.
-    Sleeping,
-    /// Cannot run on this host.
-    Unavailable(String),
-}
-
-/// How far a start is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// atek-spawnd was asked and has not answered.
-    Asked,
-    /// systemd starts the unit.
-    Activating,
-    /// The unit is active; its socket is being tried.
-    Probing {
-        /// Its main process, where it is known.
-        pid: Option<u32>,
-    },
-}
-
-/// Who began something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// This daemon, through atek-spawnd: the outcome comes as [`Event::StopDone`].
-    Us,
-    /// Somebody with `systemctl`, or the process itself: the outcome comes as [`Event::Unit`].
-    Systemd,
-}
-
-/// Why a service is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// It was not started since this daemon is here.
-    NotStarted,
-    /// Somebody stopped it through Atek.
-    Wanted,
-    /// Somebody stopped its unit.
-    Administrator,
-    /// It ended by itself, without a failure.
-    Ended,
-}
-
-/// Why a service stays down.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// Its process ended.
-    Exit {
-        /// How.
-        exit: Exit,
-        /// systemd gave up after several attempts.
-        gave_up: bool,
-    },
-    /// It ran and did not listen in time.
-    NotListening,
-    /// It could not be started at all; in words.
-    NotStarted(String),
-}
-
-/// What follows a stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Then {
-    /// Stays down.
-    Stop(Why),
-    /// Starts again.
-    Start,
-    /// Is shown as failed.
-    Fail(Failure),
-    /// Sleeps.
-    Sleep,
-}
-
-/// What a unit does, or that it is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unit {
-    /// See [`Phase`]; [`Phase::Dead`] also for a unit that is gone.
-    pub phase: Phase,
-    /// Its main process.
-    pub pid: Option<u32>,
-    /// How the last one ended.
-    pub exit: Exit,
-}
-
-/// What happens to a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// Somebody wants it to run.
-    Start,
-    /// Somebody wants it to run anew.
-    Restart,
-    /// Somebody wants it stopped.
-    Stop,
-    /// Nobody needs it now; the first call may start it again.
-    Sleep,
-    /// atek-spawnd has answered a start; `Err` in words.
-    StartDone(Result<(), String>),
-    /// atek-spawnd has answered a stop; `Err` in words, with what the unit does.
-    StopDone(Result<(), Unit>),
-    /// The unit changed.
-    Unit(Unit),
-    /// Its socket accepts; `attached`: and its way to the host stands.
-    Listening {
-        /// Whether the host holds its listener.
-        attached: bool,
-    },
-    /// The deadline for that has passed.
-    NotListening,
-    /// It runs, and this daemon has lost what it needs to serve it.
-    Orphaned,
-}
-
-/// What the supervisor must begin on entering the new state.
-///
-/// A probe that runs is stopped whenever the new state is not probing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// Ask atek-spawnd to start the unit.
-    StartUnit,
-    /// Ask atek-spawnd to stop the unit.
-    StopUnit,
-    /// Try its socket until it accepts.
-    Probe,
-    /// Let systemd forget that the unit failed.
-    Reset,
-}
-
 use Life::{Failed, Restarting, Running, Sleeping, Starting, Stopped, Stopping, Unavailable};
 
 impl Life {
@@ -186,12 +30,18 @@ impl Life {
             Event::Start => self.start(),
             Event::Restart => Some(match self {
                 Stopped(_) | Failed(_) | Sleeping => begin_start(),
-                Stopping { by: By::Us, .. } => {
-                    (Stopping { by: By::Us, then: Then::Start }, None)
-                }
-                Starting { .. } | Running { .. } | Restarting { .. } | Stopping { .. } | Unavailable(_) => {
-                    begin_stop(Then::Start)
-                }
+                Stopping { by: By::Us, .. } => (
+                    Stopping {
+                        by: By::Us,
+                        then: Then::Start,
+                    },
+                    None,
+                ),
+                Starting { .. }
+                | Running { .. }
+                | Restarting { .. }
+                | Stopping { .. }
+                | Unavailable(_) => begin_stop(Then::Start),
             }),
             Event::Stop => self.stop(Then::Stop(Why::Wanted)),
             Event::Sleep => match self {
@@ -203,24 +53,29 @@ impl Life {
             Event::StopDone(outcome) => self.stop_done(outcome),
             Event::Unit(unit) => self.unit(unit),
             Event::Listening { attached } => match self {
-                Starting { step: Step::Probing { .. }, .. } if !attached => {
-                    Some(begin_stop(Then::Start))
-                }
-                Starting { step: Step::Probing { pid }, .. } => {
-                    Some((Running { pid: *pid }, None))
-                }
+                Starting {
+                    step: Step::Probing { .. },
+                    ..
+                } if !attached => Some(begin_stop(Then::Start)),
+                Starting {
+                    step: Step::Probing { pid },
+                    ..
+                } => Some((Running { pid: *pid }, None)),
                 _ => None,
             },
             Event::NotListening => match self {
-                Starting { step: Step::Probing { .. }, .. } => {
-                    Some(begin_stop(Then::Fail(Failure::NotListening)))
-                }
+                Starting {
+                    step: Step::Probing { .. },
+                    ..
+                } => Some(begin_stop(Then::Fail(Failure::NotListening))),
                 _ => None,
             },
             Event::Orphaned => match self {
-                Starting { step: Step::Probing { .. }, .. } | Running { .. } => {
-                    Some(begin_stop(Then::Start))
+                Starting {
+                    step: Step::Probing { .. },
+                    ..
                 }
+                | Running { .. } => Some(begin_stop(Then::Start)),
                 _ => None,
             },
         }
@@ -231,17 +86,28 @@ impl Life {
             Stopped(_) | Failed(_) | Sleeping => Some(begin_start()),
             // Do not wait for systemd's patience when a person asks.
             Restarting { .. } => Some(begin_stop(Then::Start)),
-            Stopping { by: By::Us, .. } => Some((Stopping { by: By::Us, then: Then::Start }, None)),
-            Stopping { by: By::Systemd, .. } => Some(begin_stop(Then::Start)),
+            Stopping { by: By::Us, .. } => Some((
+                Stopping {
+                    by: By::Us,
+                    then: Then::Start,
+                },
+                None,
+            )),
+            Stopping {
+                by: By::Systemd, ..
+            } => Some(begin_stop(Then::Start)),
             Starting { .. } | Running { .. } | Unavailable(_) => None,
         }
     }
 
     fn stop(&self, then: Then) -> Option<(Life, Option<Effect>)> {
         match self {
-            Starting { .. } | Running { .. } | Restarting { .. } | Stopping { by: By::Systemd, .. } => {
-                Some(begin_stop(then))
-            }
+            Starting { .. }
+            | Running { .. }
+            | Restarting { .. }
+            | Stopping {
+                by: By::Systemd, ..
+            } => Some(begin_stop(then)),
             Stopping { by: By::Us, .. } => Some((Stopping { by: By::Us, then }, None)),
             Failed(_) => Some((Stopped(Why::Wanted), Some(Effect::Reset))),
             Stopped(Why::Wanted) | Unavailable(_) => None,
@@ -250,21 +116,35 @@ impl Life {
     }
 
     fn start_done(&self, outcome: &Result<(), String>) -> Option<(Life, Option<Effect>)> {
-        let Starting { step: Step::Asked, after } = self else { return None };
+        let Starting {
+            step: Step::Asked,
+            after,
+        } = self
+        else {
+            return None;
+        };
         Some(match outcome {
-            Ok(()) => {
-                (Starting { step: Step::Probing { pid: None }, after: *after }, Some(Effect::Probe))
-            }
+            Ok(()) => (
+                Starting {
+                    step: Step::Probing { pid: None },
+                    after: *after,
+                },
+                Some(Effect::Probe),
+            ),
             Err(reason) => (Failed(Failure::NotStarted(reason.clone())), None),
         })
     }
 
     fn stop_done(&self, outcome: &Result<(), Unit>) -> Option<(Life, Option<Effect>)> {
-        let Stopping { by: By::Us, then } = self else { return None };
+        let Stopping { by: By::Us, then } = self else {
+            return None;
+        };
         match outcome {
             Ok(()) => Some(after_stop(then)),
             // It could not be stopped: what its unit does is what there is.
-            Err(unit) => Stopped(Why::NotStarted).unit(unit).or(Some(after_stop(then))),
+            Err(unit) => Stopped(Why::NotStarted)
+                .unit(unit)
+                .or(Some(after_stop(then))),
         }
     }
 
@@ -277,8 +157,17 @@ impl Life {
         match unit.phase {
             Phase::Active => self.active(unit.pid, after),
             Phase::Starting => match self {
-                Starting { step: Step::Asked | Step::Activating, .. } => None,
-                _ => Some((Starting { step: Step::Activating, after }, None)),
+                Starting {
+                    step: Step::Asked | Step::Activating,
+                    ..
+                } => None,
+                _ => Some((
+                    Starting {
+                        step: Step::Activating,
+                        after,
+                    },
+                    None,
+                )),
             },
             Phase::AutoRestart => {
                 let next = Restarting { exit: unit.exit };
@@ -295,7 +184,10 @@ impl Life {
                 (!matches!(self, Failed(_))).then_some((next, None))
             }
             Phase::Stopping { asked: true } => {
-                let next = Stopping { by: By::Systemd, then: Then::Stop(Why::Administrator) };
+                let next = Stopping {
+                    by: By::Systemd,
+                    then: Then::Stop(Why::Administrator),
+                };
                 (*self != next).then_some((next, None))
             }
             // The process has ended by itself; the next event says how.
@@ -306,22 +198,40 @@ impl Life {
 
     fn active(&self, pid: Option<u32>, after: Option<Exit>) -> Option<(Life, Option<Effect>)> {
         match self {
-            Starting { step: Step::Probing { pid: None }, after } if pid.is_some() => {
-                Some((Starting { step: Step::Probing { pid }, after: *after }, None))
-            }
-            Starting { step: Step::Probing { pid: old }, .. } if *old == pid || pid.is_none() => None,
+            Starting {
+                step: Step::Probing { pid: None },
+                after,
+            } if pid.is_some() => Some((
+                Starting {
+                    step: Step::Probing { pid },
+                    after: *after,
+                },
+                None,
+            )),
+            Starting {
+                step: Step::Probing { pid: old },
+                ..
+            } if *old == pid || pid.is_none() => None,
             Running { pid: None } if pid.is_some() => Some((Running { pid }, None)),
             Running { pid: old } if *old == pid || pid.is_none() => None,
             // Also a service that somebody started with systemctl, or that runs already when
             // this daemon starts, or whose restart was not seen.
-            _ => Some((Starting { step: Step::Probing { pid }, after }, Some(Effect::Probe))),
+            _ => Some((
+                Starting {
+                    step: Step::Probing { pid },
+                    after,
+                },
+                Some(Effect::Probe),
+            )),
         }
     }
 
     fn dead(&self, exit: Exit) -> Option<(Life, Option<Effect>)> {
         match self {
             // Not there yet, or a leftover of the run before.
-            Starting { step: Step::Asked, .. } => None,
+            Starting {
+                step: Step::Asked, ..
+            } => None,
             Starting { .. } | Running { .. } | Restarting { .. } => {
                 // A handled SIGTERM ends like a normal exit; one that kills was sent by somebody.
                 let why = match (self, exit) {
@@ -330,7 +240,10 @@ impl Life {
                 };
                 Some((Stopped(why), None))
             }
-            Stopping { by: By::Systemd, then } => Some(after_stop(then)),
+            Stopping {
+                by: By::Systemd,
+                then,
+            } => Some(after_stop(then)),
             Stopping { .. } | Stopped(_) | Failed(_) | Sleeping | Unavailable(_) => None,
         }
     }
@@ -346,12 +259,24 @@ impl Life {
     /// Whether its socket is to be tried.
     #[must_use]
     pub fn is_probing(&self) -> bool {
-        matches!(self, Starting { step: Step::Probing { .. }, .. })
+        matches!(
+            self,
+            Starting {
+                step: Step::Probing { .. },
+                ..
+            }
+        )
     }
 }
 
 fn begin_start() -> (Life, Option<Effect>) {
-    (Starting { step: Step::Asked, after: None }, Some(Effect::StartUnit))
+    (
+        Starting {
+            step: Step::Asked,
+            after: None,
+        },
+        Some(Effect::StartUnit),
+    )
 }
 
 fn begin_stop(then: Then) -> (Life, Option<Effect>) {
@@ -364,17 +289,6 @@ fn after_stop(then: &Then) -> (Life, Option<Effect>) {
         Then::Start => begin_start(),
         Then::Fail(failure) => (Failed(failure.clone()), None),
         Then::Sleep => (Sleeping, None),
-    }
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Why::NotStarted => "not started",
-            Why::Wanted => "stopped",
-            Why::Administrator => "stopped by the administrator",
-            Why::Ended => "ended by itself",
-        })
     }
 }
 

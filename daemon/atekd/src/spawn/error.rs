@@ -88,16 +88,24 @@ impl SpawnError {
     pub(super) fn of(operation: &str, error: zbus::Error) -> Self {
         let operation = operation.to_owned();
         let zbus::Error::MethodError(name, message, _) = &error else {
-            return Self::Unreachable { operation, source: error };
+            return Self::Unreachable {
+                operation,
+                source: error,
+            };
         };
-        let message = message.clone().unwrap_or_else(|| "no reason given".to_owned());
+        let message = message
+            .clone()
+            .unwrap_or_else(|| "no reason given".to_owned());
         match name.as_str().strip_prefix(PREFIX) {
             Some("InvalidSpec") => Self::Invalid { operation, message },
             Some("Busy") => Self::Busy { operation, message },
             Some("NotFound") => Self::NotFound { operation, message },
             Some("Refused") => Self::Refused { operation, message },
             Some(_) => Self::Failed { operation, message },
-            None => Self::Unreachable { operation, source: error },
+            None => Self::Unreachable {
+                operation,
+                source: error,
+            },
         }
     }
 

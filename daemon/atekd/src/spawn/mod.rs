@@ -13,7 +13,9 @@ pub use error::SpawnError;
 
 use crate::systemd::Bus;
 use atek_api::ids::{ServiceId, ServiceKey};
-use atek_api::spec::{JobId, PackageSpec, PackageVersion, START_TIMEOUT, STOP_TIMEOUT, ServiceSpec};
+use atek_api::spec::{
+    JobId, PackageSpec, PackageVersion, START_TIMEOUT, STOP_TIMEOUT, ServiceSpec,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::os::fd::OwnedFd;
@@ -53,10 +55,18 @@ impl Spawn {
     /// its own state says more. Otherwise the unit was not created.
     pub async fn start_service(&self, spec: &ServiceSpec) -> Result<(), SpawnError> {
         let operation = format!("start {}", spec.id);
-        let text = serde_json::to_string(spec)
-            .map_err(|source| SpawnError::Express { operation: operation.clone(), source })?;
-        let result: String = self.call(&operation, START, "StartService", &(text,)).await?;
-        if result == "done" { Ok(()) } else { Err(SpawnError::Job { operation, result }) }
+        let text = serde_json::to_string(spec).map_err(|source| SpawnError::Express {
+            operation: operation.clone(),
+            source,
+        })?;
+        let result: String = self
+            .call(&operation, START, "StartService", &(text,))
+            .await?;
+        if result == "done" {
+            Ok(())
+        } else {
+            Err(SpawnError::Job { operation, result })
+        }
     }
 
     /// Stops a service's unit; harmless when there is none. Returns when it is gone.
@@ -78,9 +88,14 @@ impl Spawn {
     ///
     /// [`SpawnError`].
     pub async fn reset_failed(&self, id: &ServiceId) -> Result<(), SpawnError> {
-        self.call_again(&format!("reset {id}"), QUICK, "ResetFailed", &(id.as_str(),))
-            .await
-            .or_else(SpawnError::none_is_fine)
+        self.call_again(
+            &format!("reset {id}"),
+            QUICK,
+            "ResetFailed",
+            &(id.as_str(),),
+        )
+        .await
+        .or_else(SpawnError::none_is_fine)
     }
 
     /// Removes the state of a service; harmless when there is none.
@@ -107,8 +122,10 @@ impl Spawn {
         channel: OwnedFd,
     ) -> Result<(), SpawnError> {
         let operation = format!("run package job {job}");
-        let text = serde_json::to_string(spec)
-            .map_err(|source| SpawnError::Express { operation: operation.clone(), source })?;
+        let text = serde_json::to_string(spec).map_err(|source| SpawnError::Express {
+            operation: operation.clone(),
+            source,
+        })?;
         let body = (job.as_str(), text, Fd::from(&channel));
         let _unit: String = self.call(&operation, START, "RunPackage", &body).await?;
         Ok(())
@@ -126,7 +143,13 @@ impl Spawn {
         version: &PackageVersion,
     ) -> Result<(), SpawnError> {
         let body = (job.as_str(), key.as_str(), version.as_str());
-        self.call(&format!("put {key} {version} in place"), FILES, "CommitPackage", &body).await
+        self.call(
+            &format!("put {key} {version} in place"),
+            FILES,
+            "CommitPackage",
+            &body,
+        )
+        .await
     }
 
     /// Ends a package job and removes what it built; harmless when there is none.
@@ -164,9 +187,14 @@ impl Spawn {
         version: &PackageVersion,
     ) -> Result<(), SpawnError> {
         let body = (key.as_str(), version.as_str());
-        self.call_again(&format!("remove {key} {version}"), FILES, "RemoveVersion", &body)
-            .await
-            .or_else(SpawnError::none_is_fine)
+        self.call_again(
+            &format!("remove {key} {version}"),
+            FILES,
+            "RemoveVersion",
+            &body,
+        )
+        .await
+        .or_else(SpawnError::none_is_fine)
     }
 
     /// Points the link `current` of a service's package at a version.
@@ -181,7 +209,8 @@ impl Spawn {
     ) -> Result<(), SpawnError> {
         let operation = format!("make {version} the version of {key}");
         let body = (key.as_str(), version.as_str());
-        self.call_again(&operation, QUICK, "SetCurrent", &body).await
+        self.call_again(&operation, QUICK, "SetCurrent", &body)
+            .await
     }
 
     async fn call<B, T>(
@@ -197,8 +226,9 @@ impl Spawn {
     {
         let ask = async {
             let connection = self.bus.connection().await?;
-            let reply =
-                connection.call_method(Some(NAME), PATH, Some(NAME), method, body).await?;
+            let reply = connection
+                .call_method(Some(NAME), PATH, Some(NAME), method, body)
+                .await?;
             reply.body().deserialize()
         };
         match tokio::time::timeout(patience, ask).await {

@@ -66,7 +66,10 @@ async fn a_start_job_that_failed_is_an_error_that_names_the_service() {
     }))
     .unwrap();
     let error = spawn.start_service(&spec).await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot start rss: systemd's job ended with \"failed\"");
+    assert_eq!(
+        error.to_string(),
+        "cannot start rss: systemd's job ended with \"failed\""
+    );
     let sent: ServiceSpec = serde_json::from_str(&specs.lock().unwrap()[0]).unwrap();
     assert_eq!(sent, spec);
 }
@@ -85,7 +88,11 @@ async fn a_package_job_gets_its_channel() {
     let (_server, spawn, _) = helper().await;
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     spawn
-        .run_package(&"j1".parse().unwrap(), &PackageSpec::default(), theirs.into())
+        .run_package(
+            &"j1".parse().unwrap(),
+            &PackageSpec::default(),
+            theirs.into(),
+        )
         .await
         .unwrap();
     let mut line = String::new();

@@ -30,14 +30,24 @@ impl Bus {
     /// The system bus; connects when it is first used.
     #[must_use]
     pub fn system() -> Self {
-        Self { inner: Arc::new(Inner { source: Source::System, live: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                source: Source::System,
+                live: Mutex::default(),
+            }),
+        }
     }
 
     /// A bus that is one connection.
     #[cfg(test)]
     pub(crate) fn fixed(connection: Connection) -> Self {
         let source = Source::Fixed(connection);
-        Self { inner: Arc::new(Inner { source, live: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                source,
+                live: Mutex::default(),
+            }),
+        }
     }
 
     /// A live connection for calls, shared by all who ask.

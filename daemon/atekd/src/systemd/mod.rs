@@ -17,7 +17,7 @@ mod watch;
 mod tests;
 
 pub use bus::Bus;
-pub use unit::{Exit, Phase, UnitView, service_of};
+pub use unit::{Exit, Phase, UnitView};
 pub use watch::UnitEvent;
 
 use proxy::ManagerProxy;
@@ -71,7 +71,13 @@ pub fn watch(bus: &Bus) -> (Systemd, mpsc::Receiver<UnitEvent>) {
     let (events, seen) = mpsc::channel(QUEUE);
     let (sync, syncs) = mpsc::channel(64);
     tokio::spawn(watch::run(bus.clone(), events, syncs));
-    (Systemd { bus: bus.clone(), sync }, seen)
+    (
+        Systemd {
+            bus: bus.clone(),
+            sync,
+        },
+        seen,
+    )
 }
 
 impl Systemd {
@@ -95,7 +101,9 @@ impl Systemd {
         let ask = async {
             let connection = self.bus.connection().await?;
             let manager = ManagerProxy::new(&connection).await?;
-            let Ok(path) = manager.get_unit(unit).await else { return Ok(Usage::default()) };
+            let Ok(path) = manager.get_unit(unit).await else {
+                return Ok(Usage::default());
+            };
             let all = get_all(&connection, &path, SERVICE).await?;
             // The largest number stands for "not accounted".
             let number = |name: &str| all.get(name).and_then(|v| u64::try_from(v).ok());

@@ -39,7 +39,18 @@ impl FakeManager {
                 let none = || OwnedObjectPath::try_from("/").unwrap();
                 let text = String::new;
                 let row = (name.clone(), text(), text(), text(), text());
-                (row.0, row.1, row.2, row.3, row.4, text(), path(name), 0, text(), none())
+                (
+                    row.0,
+                    row.1,
+                    row.2,
+                    row.3,
+                    row.4,
+                    text(),
+                    path(name),
+                    0,
+                    text(),
+                    none(),
+                )
             })
             .collect()
     }
@@ -99,12 +110,22 @@ impl Machine {
         let serve = zbus::connection::Builder::unix_stream(theirs)
             .server(zbus::Guid::generate())
             .p2p()
-            .serve_at(ROOT, FakeManager { units: units.clone() })
+            .serve_at(
+                ROOT,
+                FakeManager {
+                    units: units.clone(),
+                },
+            )
             .build();
         let dial = zbus::connection::Builder::unix_stream(ours).p2p().build();
         let (side, client) = tokio::try_join!(serve, dial).unwrap();
         let (systemd, events) = watch(&Bus::fixed(client));
-        let mut machine = Self { side, units, systemd, events };
+        let mut machine = Self {
+            side,
+            units,
+            systemd,
+            events,
+        };
         assert!(machine.next().await.starts_with("all []"));
         machine
     }
@@ -117,7 +138,10 @@ impl Machine {
     }
 
     async fn emit(&self, member: &str, body: &(impl serde::Serialize + zbus::Type)) {
-        self.side.emit_signal(None::<&str>, ROOT, MANAGER, member, body).await.unwrap();
+        self.side
+            .emit_signal(None::<&str>, ROOT, MANAGER, member, body)
+            .await
+            .unwrap();
     }
 
     async fn change(&self, name: &str, interface: &str, changed: &[(&str, Variant<'_>)]) {
@@ -135,11 +159,12 @@ impl Machine {
     /// The next event, in short.
     async fn next(&mut self) -> String {
         let wait = tokio::time::timeout(Duration::from_secs(5), self.events.recv());
-        let show = |view: &UnitView| {
-            format!("{} {:?} {:?} {}", view.id, view.phase, view.pid, view.exit)
-        };
+        let show =
+            |view: &UnitView| format!("{} {:?} {:?} {}", view.id, view.phase, view.pid, view.exit);
         match wait.await.unwrap().unwrap() {
-            UnitEvent::All(views) => format!("all {:?}", views.iter().map(show).collect::<Vec<_>>()),
+            UnitEvent::All(views) => {
+                format!("all {:?}", views.iter().map(show).collect::<Vec<_>>())
+            }
             UnitEvent::Changed(view) => format!("changed {}", show(&view)),
             UnitEvent::Gone(view) => format!("gone {}", show(&view)),
             UnitEvent::Lost => "lost".to_owned(),
@@ -151,8 +176,12 @@ impl Machine {
     }
 }
 
-const RUNNING: FakeUnit =
-    FakeUnit { active: "active", sub: "running", result: "success", pid: 7 };
+const RUNNING: FakeUnit = FakeUnit {
+    active: "active",
+    sub: "running",
+    result: "success",
+    pid: 7,
+};
 
 #[tokio::test]
 async fn a_new_unit_is_read_and_its_changes_arrive_with_their_reason() {
@@ -160,7 +189,10 @@ async fn a_new_unit_is_read_and_its_changes_arrive_with_their_reason() {
     let name = "atek-app-rss.service";
     machine.load(name, RUNNING).await;
     machine.emit("UnitNew", &(name, path(name))).await;
-    assert_eq!(machine.next().await, "changed rss Active Some(7) exit code 0");
+    assert_eq!(
+        machine.next().await,
+        "changed rss Active Some(7) exit code 0"
+    );
     // As systemd sends them: the service's part, then the unit's.
     let service = [
         ("Result", Variant::from("oom-kill")),
@@ -169,7 +201,10 @@ async fn a_new_unit_is_read_and_its_changes_arrive_with_their_reason() {
         ("ExecMainStatus", Variant::from(9i32)),
     ];
     machine.change(name, SERVICE, &service).await;
-    let unit = [("ActiveState", Variant::from("failed")), ("SubState", Variant::from("failed"))];
+    let unit = [
+        ("ActiveState", Variant::from("failed")),
+        ("SubState", Variant::from("failed")),
+    ];
     machine.change(name, UNIT, &unit).await;
     assert_eq!(
         machine.next().await,
@@ -189,7 +224,10 @@ async fn a_reload_that_removes_and_adds_every_unit_is_one_list_afterwards() {
         machine.emit(member, &(name, path(name))).await;
     }
     machine.emit("Reloading", &false).await;
-    assert_eq!(machine.next().await, r#"all ["rss Active Some(7) exit code 0"]"#);
+    assert_eq!(
+        machine.next().await,
+        r#"all ["rss Active Some(7) exit code 0"]"#
+    );
 }
 
 #[tokio::test]
@@ -210,7 +248,10 @@ async fn a_sync_comes_after_everything_that_happened_before_it() {
     machine.load(name, RUNNING).await;
     machine.emit("UnitNew", &(name, path(name))).await;
     assert!(machine.next().await.starts_with("changed"));
-    let stopped = [("ActiveState", Variant::from("inactive")), ("SubState", Variant::from("dead"))];
+    let stopped = [
+        ("ActiveState", Variant::from("inactive")),
+        ("SubState", Variant::from("dead")),
+    ];
     machine.change(name, UNIT, &stopped).await;
     let systemd = machine.systemd.clone();
     let synced = tokio::spawn(async move { systemd.sync().await });

@@ -10,7 +10,10 @@ const SUFFIX: &str = ".service";
 /// The id of the service that a unit runs; `None` for other units.
 #[must_use]
 pub fn service_of(unit: &str) -> Option<ServiceId> {
-    unit.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()
+    unit.strip_prefix(PREFIX)?
+        .strip_suffix(SUFFIX)?
+        .parse()
+        .ok()
 }
 
 /// Where a unit is in its life.
@@ -44,7 +47,9 @@ impl Phase {
             "active" | "reloading" | "refreshing" => Self::Active,
             "activating" if sub.starts_with("auto-restart") => Self::AutoRestart,
             "activating" => Self::Starting,
-            "deactivating" => Self::Stopping { asked: sub.starts_with("stop-sig") || sub == "stop" },
+            "deactivating" => Self::Stopping {
+                asked: sub.starts_with("stop-sig") || sub == "stop",
+            },
             "failed" => Self::Failed,
             _ => Self::Dead,
         }
@@ -100,22 +105,14 @@ impl Exit {
             _ => Self::Other,
         }
     }
-
-    /// Whether this is how a process ends that was asked to.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        matches!(self, Self::Code(0) | Self::Signal(libc_signal::TERM))
-    }
-}
-
-mod libc_signal {
-    pub(super) const TERM: i32 = nix::sys::signal::Signal::SIGTERM as i32;
 }
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Code(setup::EXEC) => f.write_str("its program could not be executed (exit code 203)"),
+            Self::Code(setup::EXEC) => {
+                f.write_str("its program could not be executed (exit code 203)")
+            }
             Self::Code(setup::NAMESPACE) => {
                 f.write_str("its sandbox could not be set up (exit code 226)")
             }
@@ -199,7 +196,11 @@ mod tests {
             ("atek-app-rss.slice", None),
             ("atekd.service", None),
         ] {
-            assert_eq!(service_of(unit).as_ref().map(ServiceId::as_str), id, "{unit}");
+            assert_eq!(
+                service_of(unit).as_ref().map(ServiceId::as_str),
+                id,
+                "{unit}"
+            );
         }
     }
 
@@ -210,9 +211,21 @@ mod tests {
             ("activating", "start", Phase::Starting),
             ("active", "running", Phase::Active),
             ("reloading", "reload", Phase::Active),
-            ("deactivating", "stop-sigterm", Phase::Stopping { asked: true }),
-            ("deactivating", "stop-sigkill", Phase::Stopping { asked: true }),
-            ("deactivating", "final-sigterm", Phase::Stopping { asked: false }),
+            (
+                "deactivating",
+                "stop-sigterm",
+                Phase::Stopping { asked: true },
+            ),
+            (
+                "deactivating",
+                "stop-sigkill",
+                Phase::Stopping { asked: true },
+            ),
+            (
+                "deactivating",
+                "final-sigterm",
+                Phase::Stopping { asked: false },
+            ),
             ("activating", "auto-restart", Phase::AutoRestart),
             ("activating", "auto-restart-queued", Phase::AutoRestart),
             ("failed", "failed-before-auto-restart", Phase::AutoRestart),
@@ -233,11 +246,14 @@ mod tests {
             ("timeout", 2, 9, "did not end in time and was killed"),
             ("start-limit-hit", 1, 3, "failed too often"),
             ("success", 1, 0, "exit code 0"),
-            ("exit-code", 1, 203, "its program could not be executed (exit code 203)"),
+            (
+                "exit-code",
+                1,
+                203,
+                "its program could not be executed (exit code 203)",
+            ),
         ] {
             assert_eq!(Exit::of(result, code, status).to_string(), words);
         }
-        assert!(Exit::of("success", 2, 15).is_clean());
-        assert!(!Exit::of("signal", 2, 9).is_clean());
     }
 }

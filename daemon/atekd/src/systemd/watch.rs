@@ -3,7 +3,7 @@
 use super::bus::Bus;
 use super::proxy::ManagerProxy;
 use super::unit::{Properties, UnitView, service_of};
-use super::{PATTERN, PATIENCE, SERVICE, UNIT, get_all};
+use super::{PATIENCE, PATTERN, SERVICE, UNIT, get_all};
 use atek_api::ids::ServiceId;
 use futures_util::StreamExt as _;
 use std::collections::HashMap;
@@ -91,7 +91,10 @@ pub(super) async fn run(
 /// What a task that asked systemd something brings back.
 enum Answer {
     /// All units with their properties.
-    Listed(Option<OwnedUniqueName>, Vec<(OwnedObjectPath, ServiceId, Properties)>),
+    Listed(
+        Option<OwnedUniqueName>,
+        Vec<(OwnedObjectPath, ServiceId, Properties)>,
+    ),
     /// The properties of one unit.
     Read(OwnedObjectPath, ServiceId, Box<Properties>),
     /// One that is not there any more.
@@ -152,12 +155,11 @@ struct Watcher<'e> {
 }
 
 impl Watcher<'_> {
-    fn ask(
-        &mut self,
-        question: impl Future<Output = Result<Answer, End>> + Send + 'static,
-    ) {
+    fn ask(&mut self, question: impl Future<Output = Result<Answer, End>> + Send + 'static) {
         self.asked.spawn(async move {
-            tokio::time::timeout(PATIENCE, question).await.unwrap_or(Err(End::Silent))
+            tokio::time::timeout(PATIENCE, question)
+                .await
+                .unwrap_or(Err(End::Silent))
         });
     }
 
@@ -217,7 +219,9 @@ impl Watcher<'_> {
                 }
             }
             "PropertiesChanged" => {
-                let path = header.path().map(|path| OwnedObjectPath::from(path.to_owned()));
+                let path = header
+                    .path()
+                    .map(|path| OwnedObjectPath::from(path.to_owned()));
                 if let Some((id, known)) = path.and_then(|path| self.units.get_mut(&path)) {
                     let body = message.body();
                     let (interface, changed, _): (
@@ -245,8 +249,10 @@ impl Watcher<'_> {
             Answer::Listed(owner, units) => {
                 self.owner = owner;
                 let views = units.iter().map(|(_, id, known)| known.view(id)).collect();
-                self.units =
-                    units.into_iter().map(|(path, id, known)| (path, (id, known))).collect();
+                self.units = units
+                    .into_iter()
+                    .map(|(path, id, known)| (path, (id, known)))
+                    .collect();
                 self.tell(UnitEvent::All(views)).await
             }
             Answer::Read(path, id, known) if !self.reloading => {

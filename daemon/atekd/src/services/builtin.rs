@@ -1,0 +1,224 @@
+//! The services that belong to Atek itself, as the configuration lists them.
+
+use super::folder::{self, Looked};
+use crate::config::CoreService;
+use crate::layout::Layout;
+use atek_api::ids::{ServiceId, ServiceKey, UserKey};
+use atek_api::services::{PackageInfo, ServiceSettings, SourceType};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The original's two repositories, and what stands for them here.
+const ORIGINALS: [(&str, &str); 2] = [
+    ("https://github.com/atek-cloud/adb", "adb"),
+    ("https://github.com/atek-cloud/hyper-daemon", "hypercore"),
+];
+
+/// A core service.
+#[derive(Debug, Clone)]
+pub(super) struct Core {
+    pub(super) key: ServiceKey,
+    pub(super) settings: Arc<ServiceSettings>,
+    pub(super) env: BTreeMap<String, String>,
+    /// Its package; `Err` says why it cannot run.
+    pub(super) package: Result<PathBuf, String>,
+}
+
+impl Core {
+    /// The id that names its unit: in the namespace of core services, whatever the
+    /// configuration calls it.
+    pub(super) fn unit_id(&self) -> ServiceId {
+        let id = &self.settings.id;
+        if id.is_core() {
+            return id.clone();
+        }
+        format!("core.{id}").parse().unwrap_or_else(|_| id.clone())
+    }
+}
+
+/// The key of a built-in service. It does not depend on the configuration, so that what
+/// is stored under it outlives a change of that.
+///
+/// # Panics
+///
+/// If `name` is not the name of a built-in service.
+#[must_use]
+pub fn core_key(name: &str) -> ServiceKey {
+    key_of(name).unwrap_or_else(|| unreachable!("{name} is the name of no built-in service"))
+}
+
+fn key_of(name: &str) -> Option<ServiceKey> {
+    format!("core.{name}").parse().ok()
+}
+
+/// What the configuration names, in its order. What cannot run is listed with the reason;
+/// what is named twice is left out.
+pub(super) fn resolve(configured: &[CoreService], layout: &Layout) -> Vec<Core> {
+    let mut cores: Vec<Core> = Vec::new();
+    for service in configured {
+        match one(service, layout) {
+            Some(core) if cores.iter().any(|known| is_same(known, &core)) => {
+                tracing::error!(id = %core.settings.id, "a core service is configured twice");
+            }
+            Some(core) => cores.push(core),
+            None => {
+                tracing::error!(
+                    source = service.source_url,
+                    "a core service has no usable name"
+                );
+            }
+        }
+    }
+    cores
+}
+
+fn is_same(one: &Core, other: &Core) -> bool {
+    one.key == other.key || one.settings.id == other.settings.id
+}
+
+fn one(service: &CoreService, layout: &Layout) -> Option<Core> {
+    let name = builtin_name(&service.source_url);
+    let last = last_part(&service.source_url);
+    let id = match &service.id {
+        Some(id) => id.clone(),
+        None => format!("core.{}", ServiceId::derive(last)).parse().ok()?,
+    };
+    let folder = name.map(|name| layout.core_package(name));
+    let looked = match (name, &folder) {
+        (Some("hypercore"), Some(folder)) if !folder.exists() => {
+            Err("not part of this version of Atek yet".to_owned())
+        }
+        (Some(_), Some(folder)) => {
+            folder::look(folder).map_err(|error| crate::chain::Chain(&error).to_string())
+        }
+        _ => Err("only the services that come with Atek can be core services".to_owned()),
+    };
+    let manifest = looked
+        .as_ref()
+        .ok()
+        .and_then(|looked: &Looked| looked.manifest.clone());
+    let remote = service.source_url.starts_with("http");
+    Some(Core {
+        key: key_of(name.unwrap_or(id.as_str().trim_start_matches("core.")))?,
+        settings: Arc::new(ServiceSettings {
+            id,
+            owning_user_key: UserKey::system(),
+            source_url: service.source_url.clone(),
+            desired_version: service.desired_version.clone(),
+            package: PackageInfo {
+                source_type: if remote {
+                    SourceType::Git
+                } else {
+                    SourceType::File
+                },
+                installed_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+                title: manifest.as_ref().and_then(|manifest| manifest.name.clone()),
+            },
+            granted: manifest
+                .as_ref()
+                .map(|m| m.permissions.clone())
+                .unwrap_or_default(),
+            manifest,
+            config: None,
+            limits: Default::default(),
+            stopped: false,
+        }),
+        env: service.config.clone().unwrap_or_default(),
+        package: looked.map(|looked| looked.folder),
+    })
+}
+
+fn builtin_name(source: &str) -> Option<&str> {
+    if let Some(name) = source.strip_prefix("builtin:") {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        return (!name.is_empty() && name.chars().all(fits)).then_some(name);
+    }
+    let plain = source.trim_end_matches('/').trim_end_matches(".git");
+    ORIGINALS
+        .iter()
+        .find(|(url, _)| *url == plain)
+        .map(|(_, name)| *name)
+}
+
+fn last_part(source: &str) -> &str {
+    source
+        .trim_end_matches('/')
+        .rsplit(['/', ':'])
+        .next()
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(source: &str, id: Option<&str>) -> Core {
+        let service = CoreService {
+            source_url: source.to_owned(),
+            id: id.map(|id| id.parse().unwrap()),
+            desired_version: None,
+            config: None,
+        };
+        resolve(&[service], &Layout::new("/nonexistent")).remove(0)
+    }
+
+    #[test]
+    fn the_originals_core_services_are_the_built_in_ones_under_their_configured_ids() {
+        for (source, id, key, shown, unit) in [
+            ("builtin:adb", None, "core.adb", "core.adb", "core.adb"),
+            (
+                "builtin:hypercore",
+                None,
+                "core.hypercore",
+                "core.hypercore",
+                "core.hypercore",
+            ),
+            (
+                "https://github.com/atek-cloud/adb",
+                None,
+                "core.adb",
+                "core.adb",
+                "core.adb",
+            ),
+            (
+                "https://github.com/atek-cloud/adb.git",
+                Some("adb"),
+                "core.adb",
+                "adb",
+                "core.adb",
+            ),
+            (
+                "https://github.com/atek-cloud/hyper-daemon",
+                None,
+                "core.hypercore",
+                "core.hyper-daemon",
+                "core.hyper-daemon",
+            ),
+        ] {
+            let core = resolved(source, id);
+            assert_eq!(core.key.as_str(), key, "{source}");
+            assert_eq!(core.settings.id.as_str(), shown, "{source}");
+            assert_eq!(core.unit_id().as_str(), unit, "{source}");
+            assert_eq!(core.settings.source_url, source);
+        }
+    }
+
+    #[test]
+    fn what_cannot_run_is_listed_with_the_reason() {
+        let missing = resolved("builtin:hypercore", None);
+        assert_eq!(
+            missing.package.unwrap_err(),
+            "not part of this version of Atek yet"
+        );
+        let foreign = resolved("https://example.org/thing", None);
+        assert_eq!(foreign.settings.id.as_str(), "core.thing");
+        assert!(
+            foreign
+                .package
+                .unwrap_err()
+                .contains("only the services that come with Atek")
+        );
+        assert!(resolved("builtin:../../etc", None).package.is_err());
+    }
+}

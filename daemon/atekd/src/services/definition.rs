@@ -1,0 +1,197 @@
+//! From a record to what atek-spawnd is asked to run.
+
+use super::builtin::Core;
+use super::folder::{self, FolderError};
+use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::permission::{Network as Asked, Permissions};
+use atek_api::services::{ServiceSettings, SourceType};
+use atek_api::source::Source;
+use atek_api::spec::{
+    self, Limits, Network, Package, PackageVersion, Program, ServiceSpec, SpecError, paths,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a service is, as far as starting it goes.
+#[derive(Debug, Clone)]
+pub(super) struct Definition {
+    pub(super) key: ServiceKey,
+    pub(super) settings: Arc<ServiceSettings>,
+    pub(super) core: Option<Arc<Core>>,
+}
+
+impl Definition {
+    pub(super) fn installed(key: ServiceKey, settings: Arc<ServiceSettings>) -> Self {
+        Self {
+            key,
+            settings,
+            core: None,
+        }
+    }
+
+    pub(super) fn core(core: &Core) -> Self {
+        Self {
+            key: core.key.clone(),
+            settings: core.settings.clone(),
+            core: Some(Arc::new(core.clone())),
+        }
+    }
+
+    /// The id that names its unit.
+    pub(super) fn unit_id(&self) -> ServiceId {
+        match &self.core {
+            Some(core) => core.unit_id(),
+            None => self.settings.id.clone(),
+        }
+    }
+
+    /// Whether it starts only when somebody calls it.
+    pub(super) fn sleeps(&self) -> bool {
+        self.settings
+            .manifest
+            .as_ref()
+            .is_some_and(|manifest| manifest.sleep)
+    }
+
+    /// What it may do: of what it was granted, that which it asks for. A grant may
+    /// precede the version that asks for it.
+    pub(super) fn permissions(&self) -> Permissions {
+        match &self.settings.manifest {
+            Some(manifest) => self.settings.granted.intersection(&manifest.permissions),
+            None => Permissions::default(),
+        }
+    }
+
+    pub(super) fn network(&self) -> Network {
+        match self.permissions().network {
+            None => Network::None,
+            Some(Asked::Hosts(_)) => Network::Hosts,
+            Some(Asked::Direct { lan }) => Network::Direct { lan },
+        }
+    }
+
+    /// The limits that differ from the default: the person's, then the manifest's.
+    pub(super) fn limits(&self) -> Limits {
+        match &self.settings.manifest {
+            Some(manifest) => self.settings.limits.merged(&manifest.limits),
+            None => self.settings.limits,
+        }
+    }
+
+    /// The limits in force.
+    pub(super) fn effective_limits(&self) -> Limits {
+        let defaults = if self.core.is_some() {
+            Limits::for_core()
+        } else {
+            Limits::for_apps()
+        };
+        self.limits().merged(&defaults)
+    }
+
+    /// What to ask of atek-spawnd. Looks at the package's folder, so it blocks.
+    pub(super) fn spec(&self) -> Result<ServiceSpec, FolderError> {
+        let (package, program) = match &self.core {
+            Some(core) => {
+                let folder = core.package.as_ref().map_err(|_| FolderError::NoVersion)?;
+                let looked = folder::look(folder)?;
+                (
+                    Package {
+                        folder: looked.folder,
+                        modules: None,
+                    },
+                    looked.program,
+                )
+            }
+            None => self.package()?,
+        };
+        let config = match &self.core {
+            Some(core) => Some(&core.env),
+            None => self.settings.config.as_ref(),
+        };
+        let spec = ServiceSpec {
+            id: self.unit_id(),
+            key: self.key.clone(),
+            owner: self.settings.owning_user_key.clone(),
+            core: self.core.is_some(),
+            title: title(&self.settings),
+            program,
+            package,
+            env: environment(config),
+            network: self.network(),
+            limits: self.limits(),
+        };
+        spec.validate()?;
+        Ok(spec)
+    }
+
+    fn package(&self) -> Result<(Package, Program), FolderError> {
+        let settings = &self.settings;
+        match settings.package.source_type {
+            SourceType::File => {
+                let Ok(Source::Folder(path)) = settings.source_url.parse() else {
+                    return Err(FolderError::NoVersion);
+                };
+                let looked = folder::look(&path)?;
+                let package = Package {
+                    folder: looked.folder,
+                    modules: looked.modules,
+                };
+                Ok((package, looked.program))
+            }
+            SourceType::Git => {
+                let version = installed(settings).ok_or(FolderError::NoVersion)?;
+                let folder = paths::package_version(&self.key, &version);
+                let program = folder::look_program(&folder, settings.manifest.as_ref())?;
+                Ok((
+                    Package {
+                        folder,
+                        modules: None,
+                    },
+                    program,
+                ))
+            }
+        }
+    }
+}
+
+/// The installed tag as the name of its folder.
+pub(super) fn installed(settings: &ServiceSettings) -> Option<PackageVersion> {
+    settings.package.installed_version.as_ref()?.parse().ok()
+}
+
+fn title(settings: &ServiceSettings) -> String {
+    let name = settings
+        .manifest
+        .as_ref()
+        .and_then(|manifest| manifest.name.as_deref());
+    match spec::sanitize_title(name.unwrap_or_default()) {
+        empty if empty.is_empty() => settings.id.to_string(),
+        title => title,
+    }
+}
+
+/// The original upper-cases the names of a configuration.
+fn environment(config: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
+    config
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.to_ascii_uppercase(), value.clone()))
+        .collect()
+}
+
+/// Whether a configuration can become an environment.
+pub(super) fn check_config(config: &BTreeMap<String, String>) -> Result<(), SpecError> {
+    for (name, value) in environment(Some(config)) {
+        if !spec::is_config_name(&name) {
+            return Err(SpecError::ConfigName(spec::sanitize_title(&name)));
+        }
+        if value.contains('\0') {
+            return Err(SpecError::ConfigValue(name));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "definition_tests.rs"]
+mod tests;

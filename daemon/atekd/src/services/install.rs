@@ -1,0 +1,336 @@
+//! Installing: from a source to a service that exists.
+//!
+//! ```text
+//!  parse, look or fetch+build | commit the package -> record stored = it exists -> start
+//!  may be cut off anywhere    | goes on by itself; what a crash leaves is swept
+//! ```
+
+use super::definition::{self, Definition};
+use super::folder::{self, FolderError};
+use super::names::{self, Wanted};
+use super::handle::Wish;
+use super::{Inner, InstallError, fault};
+use crate::chain::Chain;
+use crate::database::{Change, DatabaseError, Records, ServiceRecord};
+use crate::jobs::Reporter;
+use crate::packages::Staged;
+use atek_api::ids::{ServiceId, ServiceKey, UserKey};
+use atek_api::manifest::Manifest;
+use atek_api::package::{self, FetchedPackage};
+use atek_api::permission::Permissions;
+use atek_api::services::{JobEvent, PackageInfo, ServiceSettings};
+use atek_api::source::Source;
+use atek_api::spec::{PackageVersion, Program, SpecError};
+use atek_api::version::Range;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What to install, and for whom. Who may is decided before.
+#[derive(Debug, Clone)]
+pub struct Install {
+    /// A URL of [`Source`].
+    pub source: String,
+    /// A semver range; none, empty or `latest` means the newest release.
+    pub range: Option<String>,
+    /// The id; derived from the source when missing.
+    pub id: Option<String>,
+    /// Whose service it will be.
+    pub owner: UserKey,
+    /// Its environment.
+    pub config: BTreeMap<String, String>,
+    /// What it may do, of what its manifest asks for.
+    pub grant: Permissions,
+}
+
+/// A package that is not installed.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// The id that it would get.
+    pub id: ServiceId,
+    /// The tag that would be installed; none for a folder.
+    pub version: Option<String>,
+    /// Its manifest, if it has one.
+    pub manifest: Option<Manifest>,
+    /// What it asks for beyond the default.
+    pub asks: Permissions,
+}
+
+/// What stands ready.
+pub(super) enum Ready {
+    Folder {
+        manifest: Option<Box<Manifest>>,
+    },
+    Built {
+        package: Box<FetchedPackage>,
+        staged: Staged,
+    },
+}
+
+impl Ready {
+    pub(super) fn manifest(&self) -> Option<&Manifest> {
+        match self {
+            Self::Folder { manifest } => manifest.as_deref(),
+            Self::Built { package, .. } => package.manifest.as_ref(),
+        }
+    }
+
+    fn tag(&self) -> Option<&str> {
+        match self {
+            Self::Folder { .. } => None,
+            Self::Built { package, .. } => Some(&package.release.tag),
+        }
+    }
+
+    fn asks(&self) -> Permissions {
+        self.manifest()
+            .map(|manifest| manifest.permissions.clone())
+            .unwrap_or_default()
+    }
+}
+
+pub(super) async fn install(
+    inner: &Arc<Inner>,
+    request: Install,
+    progress: &Reporter,
+) -> Result<ServiceKey, InstallError> {
+    let source = parse_source(&request.source)?;
+    let range = parse_range(request.range.as_deref())?;
+    let wanted = Wanted::parse(request.id.as_deref(), &source.default_name())?;
+    definition::check_config(&request.config)?;
+    // Before the long work; it is decided for good when the record is stored.
+    wanted.choose(|id| is_taken(inner, &inner.database.records(), id))?;
+    let newest = package::Wanted::Newest {
+        range,
+        refused: Vec::new(),
+    };
+    let ready = make_ready(inner, &source, newest, progress).await?;
+    if !request.grant.subset_of(&ready.asks()) {
+        return Err(InstallError::Grant);
+    }
+    fault::point("install.ready");
+    progress.report(JobEvent::Progress {
+        phase: "start".to_owned(),
+        message: "putting it in place and starting it".to_owned(),
+        percent: None,
+    });
+    // From here on it is finished or undone whether or not somebody still listens.
+    let inner = inner.clone();
+    let rest = tokio::spawn(async move {
+        let key = store(&inner, request, &source, wanted, ready).await?;
+        // How it went is in its state: an app may need configuration before it can run.
+        let _ = inner.supervisor.start(&key, Wish::Start).await;
+        Ok(key)
+    });
+    rest.await
+        .unwrap_or(Err(InstallError::ShuttingDown(super::ShuttingDown)))
+}
+
+pub(super) async fn inspect(
+    inner: &Arc<Inner>,
+    source: &str,
+    range: Option<&str>,
+) -> Result<Inspection, InstallError> {
+    let source = parse_source(source)?;
+    let newest = package::Wanted::Newest {
+        range: parse_range(range)?,
+        refused: Vec::new(),
+    };
+    let ready = make_ready(inner, &source, newest, &Reporter::unheard()).await?;
+    let records = inner.database.records();
+    let id =
+        Wanted::parse(None, &source.default_name())?.choose(|id| is_taken(inner, &records, id))?;
+    Ok(Inspection {
+        id,
+        version: ready.tag().map(ToOwned::to_owned),
+        manifest: ready.manifest().cloned(),
+        asks: ready.asks(),
+    })
+}
+
+pub(super) fn parse_source(text: &str) -> Result<Source, InstallError> {
+    text.parse::<Source>()
+        .map_err(|error| InstallError::Source(error.to_string()))
+}
+
+pub(super) fn parse_range(text: Option<&str>) -> Result<Range, InstallError> {
+    let text = text.unwrap_or_default();
+    text.parse()
+        .map_err(|_| InstallError::Range(text.to_owned()))
+}
+
+pub(super) fn is_taken(inner: &Inner, records: &Records, id: &ServiceId) -> bool {
+    inner.is_core_id(id) || records.service_with_id(id.as_str()).is_some()
+}
+
+/// Looks at a folder, or fetches and builds a release.
+pub(super) async fn make_ready(
+    inner: &Inner,
+    source: &Source,
+    wanted: package::Wanted,
+    progress: &Reporter,
+) -> Result<Ready, InstallError> {
+    match source {
+        Source::Folder(path) => Ok(Ready::Folder {
+            manifest: look(path.clone()).await?.map(Box::new),
+        }),
+        Source::Git(_) | Source::GitFolder(_) => {
+            let (package, staged) = inner.packages.fetch(source, wanted, progress).await?;
+            Ok(Ready::Built {
+                package: Box::new(package),
+                staged,
+            })
+        }
+    }
+}
+
+/// The manifest of a folder that could run.
+pub(super) async fn look(path: PathBuf) -> Result<Option<Manifest>, InstallError> {
+    let looked = tokio::task::spawn_blocking(move || {
+        let looked = folder::look(&path)?;
+        // A folder that may not be run is refused now, not at its first start.
+        let package = atek_api::spec::Package {
+            folder: looked.folder.clone(),
+            modules: looked.modules.clone(),
+        };
+        probe_spec(package, looked.program.clone()).validate()?;
+        Ok::<_, FolderError>(looked.manifest)
+    });
+    Ok(looked
+        .await
+        .map_err(|_| InstallError::ShuttingDown(super::ShuttingDown))??)
+}
+
+/// A spec with this package and nothing else of interest.
+fn probe_spec(package: atek_api::spec::Package, program: Program) -> atek_api::spec::ServiceSpec {
+    let key: ServiceKey = "probe".parse().unwrap_or_else(|_| super::core_key("probe"));
+    atek_api::spec::ServiceSpec {
+        id: ServiceId::derive("probe"),
+        key,
+        owner: UserKey::system(),
+        core: false,
+        title: "probe".to_owned(),
+        program,
+        package,
+        env: BTreeMap::new(),
+        network: Default::default(),
+        limits: Default::default(),
+    }
+}
+
+/// Puts the package in place and stores the record; only then the service exists.
+async fn store(
+    inner: &Inner,
+    request: Install,
+    source: &Source,
+    wanted: Wanted,
+    ready: Ready,
+) -> Result<ServiceKey, InstallError> {
+    let key = names::new_key()?;
+    let manifest = ready.manifest().cloned();
+    let tag = ready.tag().map(ToOwned::to_owned);
+    let version = match ready {
+        Ready::Folder { .. } => None,
+        Ready::Built { package, staged } => {
+            let version = version_of(&package)?;
+            staged.commit(&key, &version).await?;
+            Some(version)
+        }
+    };
+    fault::point("install.committed");
+    let settings = ServiceSettings {
+        id: ServiceId::derive("app"),
+        owning_user_key: request.owner,
+        source_url: shown_source(&request.source, source),
+        desired_version: request.range.filter(|range| !range.trim().is_empty()),
+        package: PackageInfo {
+            source_type: source.source_type(),
+            installed_version: tag,
+            title: manifest.as_ref().and_then(|manifest| manifest.name.clone()),
+        },
+        manifest,
+        config: Some(request.config),
+        granted: request.grant,
+        limits: Default::default(),
+        stopped: false,
+    };
+    let checked = check_spec(&key, &settings).await;
+    let stored = match checked {
+        Ok(()) => put(inner, &key, settings, wanted).await,
+        Err(error) => Err(error),
+    };
+    match &stored {
+        Ok(()) => fault::point("install.stored"),
+        // It may have been stored all the same: the next start of the host finds out.
+        Err(InstallError::Database(DatabaseError::Store(_))) => {}
+        Err(_) if version.is_some() => {
+            if let Err(error) = inner.spawn.remove_package(&key).await {
+                tracing::warn!(%key, error = %Chain(&error), "left a package for the next sweep");
+            }
+        }
+        Err(_) => {}
+    }
+    stored?;
+    if let Some(version) = version
+        && let Err(error) = inner.spawn.set_current(&key, &version).await
+    {
+        // For people who look around; nothing depends on it.
+        tracing::warn!(%key, error = %Chain(&error), "cannot set the link to the version");
+    }
+    Ok(key)
+}
+
+async fn put(
+    inner: &Inner,
+    key: &ServiceKey,
+    mut settings: ServiceSettings,
+    wanted: Wanted,
+) -> Result<(), InstallError> {
+    let key = key.clone();
+    let core: Vec<ServiceId> = inner
+        .core
+        .iter()
+        .flat_map(|core| [core.settings.id.clone(), core.unit_id()])
+        .collect();
+    inner
+        .database
+        .update(move |records| {
+            let taken = |id: &ServiceId| {
+                core.contains(id) || records.service_with_id(id.as_str()).is_some()
+            };
+            settings.id = wanted.choose(taken)?;
+            Ok((
+                (),
+                vec![Change::PutService(ServiceRecord { key, settings })],
+            ))
+        })
+        .await
+}
+
+/// Everything that would refuse its first start is refused now.
+async fn check_spec(key: &ServiceKey, settings: &ServiceSettings) -> Result<(), InstallError> {
+    let definition = Definition::installed(key.clone(), Arc::new(settings.clone()));
+    let spec = tokio::task::spawn_blocking(move || definition.spec());
+    let spec = spec
+        .await
+        .map_err(|_| InstallError::ShuttingDown(super::ShuttingDown))?;
+    match spec {
+        Ok(_) => Ok(()),
+        Err(FolderError::Forbidden(error)) => Err(InstallError::Spec(error)),
+        Err(error) => Err(InstallError::Folder(error)),
+    }
+}
+
+/// The installed tag as the name of its folder.
+pub(super) fn version_of(package: &FetchedPackage) -> Result<PackageVersion, SpecError> {
+    package.release.tag.parse()
+}
+
+/// The record shows a URL, also where a bare path was given.
+fn shown_source(given: &str, source: &Source) -> String {
+    if given.trim().starts_with('/') {
+        source.to_string()
+    } else {
+        given.trim().to_owned()
+    }
+}

@@ -1,0 +1,105 @@
+//! What a crash left: finished where the deciding step was made, undone where it was not.
+//!
+//! Nothing here is needed after an orderly end. A failure is logged and tried again at the
+//! next start.
+
+use super::definition;
+use super::intent::{self, Uninstall, Update};
+use super::{Inner, uninstall, update};
+use crate::chain::Chain;
+use crate::spawn::SpawnError;
+use atek_api::ids::ServiceKey;
+use atek_api::spec::{PackageVersion, paths};
+use std::fs;
+
+pub(super) async fn sweep(inner: &Inner) {
+    logged("an unfinished package job", inner.packages.clear().await);
+    stray_units(inner).await;
+    uninstalls(inner).await;
+    packages(inner).await;
+    run_files(inner).await;
+    updates(inner).await;
+}
+
+/// Units of services that were removed or renamed.
+async fn stray_units(inner: &Inner) {
+    for id in inner.supervisor.strays().await {
+        tracing::info!(%id, "stopping a unit that belongs to no service");
+        let stopped = inner.spawn.stop_service(&id).await;
+        logged("a stray unit", stopped);
+        logged("a stray unit", inner.spawn.reset_failed(&id).await);
+    }
+}
+
+async fn uninstalls(inner: &Inner) {
+    let state = inner.layout.state();
+    for (key, intent) in intent::all::<Uninstall>(state) {
+        match intent {
+            Some(Uninstall { keep_data }) if !exists(inner, &key) => {
+                tracing::info!(%key, "finishing an uninstall");
+                logged(
+                    "an uninstalled service",
+                    uninstall::remove_files(inner, &key, None, keep_data).await,
+                );
+            }
+            // Its record is there: nothing was decided.
+            _ => intent::end::<Uninstall>(state, &key),
+        }
+    }
+}
+
+/// Packages whose record was never stored.
+async fn packages(inner: &Inner) {
+    let entries = fs::read_dir(paths::PACKAGES).into_iter().flatten();
+    let keys = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let orphans: Vec<ServiceKey> = keys.filter(|key| !exists(inner, key)).collect();
+    for key in orphans {
+        tracing::info!(%key, "removing a package that belongs to no service");
+        logged(
+            "an orphaned package",
+            inner.spawn.remove_package(&key).await,
+        );
+    }
+}
+
+/// Tokens, sockets and kept listeners of services that are gone.
+async fn run_files(inner: &Inner) {
+    for key in inner.attach.known() {
+        if !exists(inner, &key) {
+            inner.attach.close(&key).await;
+        }
+    }
+}
+
+async fn updates(inner: &Inner) {
+    let state = inner.layout.state();
+    for (key, intent) in intent::all::<Update>(state) {
+        let records = inner.database.records();
+        let record = records.service(key.as_str());
+        let to: Option<PackageVersion> = intent.and_then(|intent| intent.to.parse().ok());
+        match (record, to) {
+            (Some(record), Some(to))
+                if definition::installed(&record.settings).as_ref() == Some(&to) =>
+            {
+                tracing::info!(%key, %to, "finishing an update");
+                update::tidy_up(inner, &key, &to, None).await;
+            }
+            (Some(_), Some(to)) => {
+                tracing::info!(%key, %to, "undoing an unfinished update");
+                update::go_back(inner, &key, &to).await;
+            }
+            _ => intent::end::<Update>(state, &key),
+        }
+    }
+}
+
+fn exists(inner: &Inner, key: &ServiceKey) -> bool {
+    inner.core.iter().any(|core| core.key == *key)
+        || inner.database.records().service(key.as_str()).is_some()
+}
+
+fn logged(what: &str, outcome: Result<(), SpawnError>) {
+    if let Err(error) = outcome {
+        tracing::warn!(what, error = %Chain(&error), "could not be swept");
+    }
+}
