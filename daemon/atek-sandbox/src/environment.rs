@@ -18,6 +18,11 @@ pub(crate) fn build(
     let mut environment: BTreeMap<String, OsString> = BTreeMap::from([
         ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".into()),
         ("HOME".to_owned(), paths::state_inside(key).into()),
+        // As systemd names it to the services that it starts itself, systemd.exec(5).
+        (
+            "STATE_DIRECTORY".to_owned(),
+            paths::state_inside(key).into(),
+        ),
         ("LANG".to_owned(), "C.UTF-8".into()),
     ]);
     environment.extend(
@@ -65,6 +70,7 @@ mod tests {
             ("HOME", "/var/lib/atek-app-k1"),
             ("LANG", "C.UTF-8"),
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("STATE_DIRECTORY", "/var/lib/atek-app-k1"),
         ];
         let built = build_with(&[]);
         let built: Vec<_> = built

@@ -15,6 +15,8 @@
 //! Any doubt is an error: a service that cannot be confined is not started.
 
 mod args;
+#[cfg(test)]
+mod attempts;
 mod credentials;
 mod environment;
 mod handoff;

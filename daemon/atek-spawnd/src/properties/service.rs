@@ -7,7 +7,7 @@ use std::path::Path;
 use zbus::Variant;
 
 /// The private networks, and what else is near: no business of an app that may only use the internet.
-const NEARBY: [(i32, &[u8], u32); 13] = [
+const NEARBY: [(i32, &[u8], u32); 11] = [
     (V4, &[10, 0, 0, 0], 8),
     (V4, &[100, 64, 0, 0], 10),
     (V4, &[169, 254, 0, 0], 16),
@@ -23,17 +23,6 @@ const NEARBY: [(i32, &[u8], u32); 13] = [
         10,
     ),
     (V6, &[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 8),
-    // IPv4 addresses in IPv6 clothes.
-    (
-        V6,
-        &[0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        96,
-    ),
-    (
-        V6,
-        &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0],
-        96,
-    ),
 ];
 const V4: i32 = nix::libc::AF_INET;
 const V6: i32 = nix::libc::AF_INET6;
