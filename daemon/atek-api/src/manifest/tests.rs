@@ -1,6 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
+mod schema;
 mod wrong;
 
 fn parse(text: &str) -> Manifest {
@@ -46,7 +47,10 @@ fn the_originals_manifests_are_read_and_shown_as_written() {
 #[test]
 fn title_is_the_name_where_there_is_no_name() {
     assert_eq!(parse(r#"{"title":"A"}"#).name.as_deref(), Some("A"));
-    assert_eq!(parse(r#"{"title":"A","name":"B"}"#).name.as_deref(), Some("B"));
+    assert_eq!(
+        parse(r#"{"title":"A","name":"B"}"#).name.as_deref(),
+        Some("B")
+    );
 }
 
 #[test]
@@ -66,7 +70,10 @@ fn the_runtime_is_a_word_or_an_object() {
         ("{}", None),
         (r#"{"runtime":"node"}"#, None),
         (r#"{"entry":"server.mjs"}"#, Some("server.mjs")),
-        (r#"{"runtime":{"kind":"node","entry":"server.mjs"}}"#, Some("server.mjs")),
+        (
+            r#"{"runtime":{"kind":"node","entry":"server.mjs"}}"#,
+            Some("server.mjs"),
+        ),
     ] {
         let entry = entry.map(|entry| entry.parse().unwrap());
         assert_eq!(parse(text).runtime, Runtime::Node { entry }, "{text}");
@@ -94,6 +101,20 @@ fn everything_an_app_can_say_survives_the_record() {
     assert!(manifest.sleep);
 }
 
+#[test]
+fn the_examples_of_the_documentation_are_manifests() {
+    let page = include_str!("../../MANIFEST.md");
+    let blocks: Vec<_> = page
+        .split("```json\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        parse(block);
+    }
+}
+
 /// JSON that resembles a manifest: known keys, right and wrong values.
 fn any_value() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
@@ -113,16 +134,39 @@ fn any_value() -> impl Strategy<Value = serde_json::Value> {
         .prop_map(Into::into),
     ];
     let key = prop::sample::select(vec![
-        "name", "title", "description", "frame", "exports", "api", "path", "transport", "metadata",
-        "runtime", "kind", "entry", "args", "permissions", "network", "hosts", "direct", "lan",
-        "hostApis", "limits", "memoryMax", "sleep", "other",
+        "name",
+        "title",
+        "description",
+        "frame",
+        "exports",
+        "api",
+        "path",
+        "transport",
+        "metadata",
+        "runtime",
+        "kind",
+        "entry",
+        "args",
+        "permissions",
+        "network",
+        "hosts",
+        "direct",
+        "lan",
+        "hostApis",
+        "limits",
+        "memoryMax",
+        "sleep",
+        "other",
     ]);
     leaf.prop_recursive(4, 32, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::Array),
             prop::collection::vec((key.clone(), inner), 0..5).prop_map(|members| {
                 serde_json::Value::Object(
-                    members.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+                    members
+                        .into_iter()
+                        .map(|(k, v)| (k.to_owned(), v))
+                        .collect(),
                 )
             }),
         ]

@@ -1,0 +1,243 @@
+//! The published schema and the parser say the same.
+
+mod pattern;
+mod validator;
+
+use super::super::*;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use validator::Schema;
+
+fn schema() -> Schema {
+    Schema::parse(include_str!("../../../atek.schema.json"))
+}
+
+/// What the parser refuses and a schema cannot say, or says only roughly.
+fn is_beyond_a_schema(problem: &Problem) -> bool {
+    matches!(
+        problem,
+        Problem::DuplicateExport(_) | Problem::Host(_) | Problem::Arguments
+    )
+}
+
+fn compare(value: &Value) -> Result<(), String> {
+    let parsed = Manifest::parse(value.to_string().as_bytes());
+    let valid = schema().check(value);
+    match (parsed, valid) {
+        (Ok(_), Ok(())) | (Err(_), Err(_)) => Ok(()),
+        (Err(error), Ok(())) if is_beyond_a_schema(&error.problem) => Ok(()),
+        (Err(error), Ok(())) => Err(format!("only the parser refuses {value}: {error}")),
+        (Ok(_), Err(words)) => Err(format!("only the schema refuses {value}: {words}")),
+    }
+}
+
+#[test]
+fn the_schema_and_the_parser_agree_on_each_wrong_manifest() {
+    for (text, _) in super::wrong::CASES {
+        if let Ok(value) = serde_json::from_str::<Value>(text)
+            // A key that stands twice is gone in a value.
+            && Manifest::parse(value.to_string().as_bytes()).is_err()
+        {
+            compare(&value).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_schema_knows_every_key_that_the_parser_writes() {
+    let manifest = Manifest::parse(
+        br#"{"name":"a","description":"b","author":"c","license":"d","frame":true,
+        "exports":[{"api":"a.b/c","path":"/x","transport":"proxy","metadata":{"m":"n"}}],
+        "runtime":"native","entry":"bin/a","args":["x"],
+        "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"]},
+        "limits":{"memoryMax":8388608,"tasksMax":1,"cpuQuota":1,"cpuWeight":1},"sleep":true}"#,
+    )
+    .unwrap();
+    let written = serde_json::to_value(&manifest).unwrap();
+    assert_eq!(schema().check(&written), Ok(()));
+    for key in written.as_object().unwrap().keys() {
+        assert!(schema().root["properties"].get(key).is_some(), "{key}");
+    }
+}
+
+#[test]
+fn the_validator_of_this_test_can_refuse() {
+    for wrong in [
+        json!([]),
+        json!({"name": 1}),
+        json!({"name": "x".repeat(81)}),
+        json!({"exports": [{"api": "x"}]}),
+        json!({"exports": [{"api": "a.b/c", "path": "/../x"}]}),
+        json!({"runtime": "native"}),
+        json!({"limits": {"tasksMax": 0}}),
+        json!({"permissions": {"network": {"hosts": []}}}),
+    ] {
+        assert!(schema().check(&wrong).is_err(), "{wrong}");
+    }
+}
+
+fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = Value> + Clone {
+    prop::sample::select(words).prop_map(Value::from)
+}
+
+/// A value for a key: mostly one that could be right there.
+fn value_for(key: &'static str) -> BoxedStrategy<Value> {
+    let fitting = match key {
+        "name" | "title" | "description" | "author" | "license" => prop_oneof![
+            ".{0,90}".prop_map(Value::from),
+            one_of(&[
+                "",
+                "Clock",
+                "a\u{202e}b",
+                "a\nb",
+                "\u{200d}",
+                "\u{e0001}",
+                "ä🌄"
+            ]),
+        ]
+        .boxed(),
+        "frame" | "sleep" | "lan" => any::<bool>().prop_map(Value::from).boxed(),
+        "exports" => prop::collection::vec(
+            object(&["api", "path", "transport", "metadata", "other"], 4),
+            0..3,
+        )
+        .prop_map(Value::from)
+        .boxed(),
+        "api" => one_of(&[
+            "a.b/c", "a.b/c/d", "A.b/c", "a.b", "a.b/", "a-.b/c", "a.b/.c", "a/b", "a_b/c",
+            "a..b/c",
+        ])
+        .boxed(),
+        "path" => one_of(&[
+            "/",
+            "/_api/x",
+            "x",
+            "",
+            "//",
+            "/a/../b",
+            "/..",
+            "/.",
+            "/...",
+            "/%2e%2e",
+            "/a%2Fb",
+            "/a b",
+            "/a?b",
+            "/a[b]{c}|~",
+            "/\"",
+            "/<",
+            "/\\",
+            "/ä",
+            "/a..b",
+            "/%2E./x",
+        ])
+        .boxed(),
+        "transport" => one_of(&["rpc", "proxy", "RPC", ""]).boxed(),
+        "metadata" => prop::collection::hash_map(
+            prop::sample::select(vec!["lang", "a.b", "api", "service", "", "a b", "x/y"]),
+            prop_oneof![
+                one_of(&["", "de", "a\nb"]),
+                any::<u8>().prop_map(Value::from)
+            ],
+            0..3,
+        )
+        .prop_map(|map| map.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+        .boxed(),
+        "runtime" => prop_oneof![
+            one_of(&["node", "native", "deno"]),
+            object(&["kind", "entry", "args", "other"], 4),
+        ]
+        .boxed(),
+        "kind" => one_of(&["node", "native", "wasm"]).boxed(),
+        "entry" => one_of(&[
+            "bin/app", "./a", "a/./b", "a//b", "/a", "..", "../a", "a/..", "a/../b", ".", "./",
+            "././.", "", "...", "..a", "a..", "a\tb", "./..",
+        ])
+        .boxed(),
+        "args" => prop::collection::vec(one_of(&["-v", "", "a b", "a\nb"]), 0..4)
+            .prop_map(Value::from)
+            .boxed(),
+        "permissions" => object(&["network", "hostApis", "other"], 3),
+        "network" => prop_oneof![
+            one_of(&["direct", "none"]),
+            object(&["direct", "hosts", "other"], 2),
+        ]
+        .boxed(),
+        "direct" => object(&["lan", "other"], 2),
+        "hosts" => prop::collection::vec(
+            one_of(&[
+                "a.org",
+                "*.a.org",
+                "*",
+                "[::1]",
+                "[2001:DB8::1]:8080",
+                "a.org:0",
+                "A.org",
+                "10.0.0.1:8443",
+            ]),
+            0..3,
+        )
+        .prop_map(Value::from)
+        .boxed(),
+        "hostApis" => prop::collection::vec(one_of(&["a.b/c", "a.b/c", "a"]), 0..3)
+            .prop_map(Value::from)
+            .boxed(),
+        "limits" => object(
+            &["memoryMax", "tasksMax", "cpuQuota", "cpuWeight", "other"],
+            3,
+        ),
+        "memoryMax" | "tasksMax" | "cpuQuota" | "cpuWeight" => prop_oneof![
+            prop::sample::select(vec![
+                0u64,
+                1,
+                8_388_607,
+                8_388_608,
+                1 << 40,
+                (1 << 40) + 1,
+                32_768,
+                32_769,
+                100_000,
+                100_001,
+                10_000,
+                10_001,
+            ])
+            .prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+        ]
+        .boxed(),
+        _ => Just(json!(1)).boxed(),
+    };
+    let wild = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        ".{0,4}".prop_map(Value::from),
+        Just(json!([])),
+        Just(json!({})),
+    ];
+    prop_oneof![12 => fitting, 1 => wild].boxed()
+}
+
+fn object(keys: &'static [&'static str], max: usize) -> BoxedStrategy<Value> {
+    prop::sample::subsequence(keys, 0..=max.min(keys.len()))
+        .prop_flat_map(|keys| {
+            keys.into_iter()
+                .map(|key| value_for(key).prop_map(move |value| (key.to_owned(), value)))
+                .collect::<Vec<_>>()
+        })
+        .prop_map(|members| Value::Object(members.into_iter().collect()))
+        .boxed()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_schema_and_the_parser_agree(value in object(&[
+        "name", "title", "description", "author", "license", "frame", "exports", "runtime", "entry", "args",
+        "permissions", "limits", "sleep", "other",
+    ], 5)) {
+        if let Err(words) = compare(&value) {
+            prop_assert!(false, "{}", words);
+        }
+    }
+}
