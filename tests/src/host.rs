@@ -142,41 +142,13 @@ impl Host {
         cookie_named("session", response.header("set-cookie"))
     }
 
-    /// Copies a fixture app (a folder of `tests/apps`) into the machine and returns its source URL.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be copied.
-    pub async fn stage(&self, app: &str) -> anyhow::Result<String> {
-        self.stage_as(app, app).await
-    }
-
-    /// The same under another name.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be copied.
-    pub async fn stage_as(&self, app: &str, name: &str) -> anyhow::Result<String> {
-        let folder = tempfile::tempdir().context("cannot make a folder")?;
-        crate::apps::stage(app, folder.path())?;
-        let inside = format!("/srv/apps/{name}");
-        self.machine
-            .shell(&format!("mkdir -p /srv/apps && rm -rf {inside}"))
-            .await?;
-        self.machine.copy_in(folder.path(), &inside).await?;
-        self.machine
-            .shell(&format!("chmod -R go+rX {inside}"))
-            .await?;
-        Ok(format!("file://{inside}"))
-    }
-
     /// Installs a fixture app from a folder, for a user (`system`: for everybody), under its own name.
     ///
     /// # Errors
     ///
     /// When the host refuses.
     pub async fn install(&self, app: &str, user: &str) -> anyhow::Result<Value> {
-        let source = self.stage(app).await?;
+        let source = self.machine.place_app(app).await?;
         self.install_from(json!({ "sourceUrl": source, "id": app, "user": user }))
             .await
     }

@@ -111,7 +111,7 @@ async fn hole_4_the_server_database_is_the_hosts_alone() -> anyhow::Result<()> {
 async fn hole_5_an_id_is_a_dns_label_and_nothing_else() -> anyhow::Result<()> {
     let host = Host::boot("hole-5").await?;
     host.person("alice", "").await?;
-    let source = host.stage("hello-node").await?;
+    let source = host.machine.place_app("hello-node").await?;
     let bad = [
         "../../evil",
         "a/b",
@@ -153,7 +153,7 @@ async fn hole_6_only_administrators_install_from_folders_of_the_box() -> anyhow:
     let host = Host::boot("hole-6").await?;
     let alice = host.person("alice", "admin").await?;
     let bob = host.person("bob", "").await?;
-    let source = host.stage("hello-node").await?;
+    let source = host.machine.place_app("hello-node").await?;
     for source in [
         source.as_str(),
         "file:///etc",
@@ -191,7 +191,7 @@ async fn hole_6_only_administrators_install_from_folders_of_the_box() -> anyhow:
 async fn hole_7_a_core_api_is_exported_by_its_owner_alone() -> anyhow::Result<()> {
     let host = Host::boot("hole-7").await?;
     let alice = host.person("alice", "").await?;
-    host.stage("hello-node").await?;
+    host.machine.place_app("hello-node").await?;
     let manifest = json!({
         "name": "Thief",
         "exports": [
@@ -327,7 +327,7 @@ async fn hole_8_the_token_of_a_service_works_on_its_own_listener_only() -> anyho
 async fn hole_9_tokens_and_environments_are_nowhere_to_be_read() -> anyhow::Result<()> {
     let host = Host::boot("hole-9").await?;
     let alice = host.person("alice", "admin").await?;
-    let source = host.stage("hello-node").await?;
+    let source = host.machine.place_app("hello-node").await?;
     let app = host
         .install_from(json!({
             "sourceUrl": source, "id": "hello-node", "user": "alice",

@@ -28,13 +28,14 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use config::Overrides;
 use layout::{DEFAULT_STATE, Layout};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// The Atek host daemon
 #[derive(Debug, Parser)]
@@ -68,7 +69,7 @@ struct RunOptions {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_journal();
+    log_to_stderr();
     let options = match cli.command {
         Some(Command::Run(options)) => options,
         None => cli.options,
@@ -105,14 +106,44 @@ fn start(options: RunOptions) -> anyhow::Result<()> {
     })
 }
 
-/// To the journal with fields where systemd is listening, to standard error otherwise.
-fn log_to_journal() {
+/// To standard error, a line an event. Under systemd each line begins with its level
+/// (sd-daemon(3)), so that `journalctl -p` works.
+fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("ATEK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let registry = tracing_subscriber::registry().with(filter);
-    match std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok()) {
-        Some(journal) => registry.with(journal).init(),
-        None => registry
-            .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time())
-            .init(),
+    let prefixed = std::env::var_os("JOURNAL_STREAM").is_some();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Stderr { prefixed })
+        .with_level(!prefixed)
+        .with_ansi(false)
+        .with_target(false)
+        .without_time()
+        .init();
+}
+
+struct Stderr {
+    prefixed: bool,
+}
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = std::io::Stderr;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        std::io::stderr()
+    }
+
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> Self::Writer {
+        let mut stderr = std::io::stderr();
+        if self.prefixed {
+            let level = match *event.level() {
+                Level::ERROR => "<3>",
+                Level::WARN => "<4>",
+                Level::INFO => "<6>",
+                Level::DEBUG | Level::TRACE => "<7>",
+            };
+            // What cannot be logged cannot be complained about either.
+            let _ = stderr.write_all(level.as_bytes());
+        }
+        stderr
     }
 }

@@ -38,6 +38,9 @@ impl Network {
              addr add {host}/30 dev {link}\n\
              link set {link} up\n"
         );
+        // The slot is ours, so a link of its name is what the kernel has not taken down yet
+        // of the machine before: namespaces end a moment after their last process.
+        let _ = batch(&format!("link delete {}\n", self.link));
         batch(&script).context("cannot connect the machine")
     }
 

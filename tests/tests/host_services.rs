@@ -1,0 +1,251 @@
+//! The life of services, as their owner and the machine's administrator see it.
+
+use atek_tests::Machine;
+use atek_tests::host::{Host, SERVICES, SOON, refusal};
+use atek_tests::{Seen, skip, wait_for};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// For everybody: the tests here are not about users.
+const EVERYBODY: &str = "system";
+
+async fn call(host: &Host, method: &str, params: Value) -> anyhow::Result<Value> {
+    host.system()?.call(SERVICES, method, params).await
+}
+
+async fn systemctl(machine: &Machine, words: &[&str]) -> anyhow::Result<String> {
+    let all: Vec<&str> = std::iter::once("systemctl")
+        .chain(words.iter().copied())
+        .collect();
+    machine.exec(all).await
+}
+
+/// What the app says through the gateway.
+async fn hello(host: &Host) -> anyhow::Result<Value> {
+    let api = "example.test/hello";
+    host.system()?.call(api, "hello", json!(["you"])).await
+}
+
+#[tokio::test]
+async fn a_native_and_a_node_app_start_answer_stop_and_start_again() -> anyhow::Result<()> {
+    let host = Host::boot("services-basic").await?;
+    for app in ["native-echo", "hello-node"] {
+        let info = host.install(app, EVERYBODY).await?;
+        assert_eq!(info["status"], "active", "{info}");
+        assert_eq!(info["state"], "running", "{info}");
+        let status = call(&host, "status", json!([app])).await?;
+        assert_eq!(status["unit"], format!("atek-app-{app}.service"));
+        assert_eq!(status["pid"], host.pid(app).await?);
+
+        call(&host, "stop", json!([app])).await?;
+        let stopped = host.service(app).await?;
+        assert_eq!(stopped["state"], "stopped", "{stopped}");
+        assert_eq!(stopped["settings"]["stopped"], true);
+        let unit = format!("atek-app-{app}.service");
+        let left = systemctl(&host.machine, &["list-units", "--all", "--no-legend", &unit]).await?;
+        assert_eq!(left.trim(), "");
+
+        call(&host, "start", json!([app])).await?;
+        assert_eq!(host.service(app).await?["state"], "running");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn hole_23_a_service_that_fails_is_started_again_and_the_reason_is_shown()
+-> anyhow::Result<()> {
+    let host = Host::boot("services-fail").await?;
+    let info = host.install("crash-loop", EVERYBODY).await?;
+    assert_ne!(info["state"], "running", "{info}");
+    let seen = wait_for("a reason", SOON, async || {
+        let service = host.service("crash-loop").await?;
+        let reason = service["reason"].as_str().unwrap_or_default().to_owned();
+        Ok(Seen::if_so(reason, |reason| reason.contains("exit code 3")))
+    });
+    seen.await?;
+    let restarts = wait_for("a restart", SOON, async || {
+        let status = call(&host, "status", json!(["crash-loop"])).await?;
+        Ok(Seen::if_so(status, |status| {
+            status["restarts"].as_u64() > Some(1)
+        }))
+    });
+    assert_eq!(restarts.await?["lastExit"], "exit code 3");
+    // A person who asks is told at the first failure.
+    let error = refusal(call(&host, "start", json!(["crash-loop"])).await);
+    assert!(error.message.contains("exit code 3"), "{}", error.message);
+    // A stop ends the attempts.
+    call(&host, "stop", json!(["crash-loop"])).await?;
+    assert_eq!(host.service("crash-loop").await?["state"], "stopped");
+    assert!(host.pid("crash-loop").await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_is_replaced_and_calls_go_on() -> anyhow::Result<()> {
+    let host = Host::boot("services-killed").await?;
+    host.install("hello-node", EVERYBODY).await?;
+    let before = host.pid("hello-node").await?;
+    host.machine
+        .exec(["kill", "-SEGV", &before.to_string()])
+        .await?;
+    wait_for("another process", SOON, async || {
+        let pid = host.pid("hello-node").await?;
+        Ok(Seen::if_so(pid, |pid| *pid != before))
+    })
+    .await?;
+    host.service_is("hello-node", "running").await?;
+    assert_eq!(hello(&host).await?, "hello you");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_app_that_never_listens_is_stopped_after_the_deadline_and_says_so() -> anyhow::Result<()>
+{
+    let host = Host::boot("services-silent").await?;
+    let began = Instant::now();
+    let info = host.install("never-listens", EVERYBODY).await?;
+    assert!(began.elapsed() >= Duration::from_secs(29), "{info}");
+    assert_eq!(info["state"], "failed", "{info}");
+    assert_eq!(
+        info["reason"],
+        "did not listen on its socket within 30 s",
+        "{info}"
+    );
+    assert!(host.pid("never-listens").await.is_err(), "it still runs");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_app_that_ignores_sigterm_is_stopped_all_the_same() -> anyhow::Result<()> {
+    let host = Host::boot("services-stubborn").await?;
+    host.install("ignores-sigterm", EVERYBODY).await?;
+    let began = Instant::now();
+    call(&host, "stop", json!(["ignores-sigterm"])).await?;
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert!(host.pid("ignores-sigterm").await.is_err());
+    assert_eq!(host.service("ignores-sigterm").await?["state"], "stopped");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_memory_hog_is_killed_at_its_limit_and_the_reason_names_it() -> anyhow::Result<()> {
+    let host = Host::boot("services-memory").await?;
+    if !host.machine.has_controller("memory").await? {
+        skip("the outer machine gives no memory controller");
+        return Ok(());
+    }
+    host.install("memory-hog", EVERYBODY).await?;
+    let reason = wait_for("the reason", SOON, async || {
+        let service = host.service("memory-hog").await?;
+        Ok(Seen::if_so(service["reason"].to_string(), |reason| {
+            reason.contains("out of memory (limit")
+        }))
+    });
+    reason.await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_administrator_does_with_systemctl_is_shown_and_followed() -> anyhow::Result<()> {
+    let host = Host::boot("services-admin").await?;
+    host.install("hello-node", EVERYBODY).await?;
+    let before = host.pid("hello-node").await?;
+    systemctl(&host.machine, &["restart", "atek-app-hello-node.service"]).await?;
+    host.service_is("hello-node", "running").await?;
+    assert_ne!(host.pid("hello-node").await?, before);
+    assert_eq!(hello(&host).await?, "hello you");
+
+    systemctl(&host.machine, &["stop", "atek-app-hello-node.service"]).await?;
+    let stopped = host.service_is("hello-node", "stopped").await?;
+    assert_eq!(stopped["reason"], "stopped by the administrator", "{stopped}");
+    // It is not fought: nothing starts it behind the administrator's back …
+    assert!(host.pid("hello-node").await.is_err());
+    // … and what the person wants is unchanged.
+    assert_eq!(stopped["settings"].get("stopped"), None);
+
+    systemctl(&host.machine, &["start", "atek@hello-node.service"]).await?;
+    assert_eq!(host.service("hello-node").await?["state"], "running");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_new_id_takes_effect_at_once_and_the_state_goes_with_the_service() -> anyhow::Result<()> {
+    let host = Host::boot("services-rename").await?;
+    host.install("hello-node", EVERYBODY).await?;
+    let api = "example.test/hello";
+    let system = host.system()?;
+    system.call(api, "put", json!(["note", "kept"])).await?;
+    let change = json!(["hello-node", { "id": "greeter", "config": { "word": "hi" } }]);
+    call(&host, "configure", change).await?;
+    let renamed = host.service("greeter").await?;
+    assert_eq!(renamed["state"], "running", "{renamed}");
+    assert!(host.pid("greeter").await.is_ok());
+    assert!(host.pid("hello-node").await.is_err());
+    refusal(host.service("hello-node").await);
+    assert_eq!(system.call(api, "get", json!(["note"])).await?, "kept");
+
+    host.install("hello-node", EVERYBODY).await?;
+    let taken = refusal(call(&host, "configure", json!(["hello-node", { "id": "greeter" }])).await);
+    assert_eq!(taken.message, "App already exists under the ID: greeter");
+    Ok(())
+}
+
+#[tokio::test]
+async fn limits_of_a_service_reach_its_unit() -> anyhow::Result<()> {
+    let host = Host::boot("services-limits").await?;
+    host.install("native-echo", EVERYBODY).await?;
+    let limits = json!({ "limits": { "memoryMax": 67_108_864, "tasksMax": 17, "cpuQuota": 50 } });
+    call(&host, "configure", json!(["native-echo", limits])).await?;
+    let unit = "atek-app-native-echo.service";
+    let properties = ["-p", "MemoryMax", "-p", "TasksMax", "-p", "CPUQuotaPerSecUSec"];
+    let words: Vec<&str> = ["show", unit].into_iter().chain(properties).collect();
+    let shown = systemctl(&host.machine, &words).await?;
+    for line in ["MemoryMax=67108864", "TasksMax=17", "CPUQuotaPerSecUSec=500ms"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let status = call(&host, "status", json!(["native-echo"])).await?;
+    assert_eq!(status["limits"]["tasksMax"], 17);
+    let bad = json!(["native-echo", { "limits": { "memoryMax": 1 } }]);
+    assert!(
+        refusal(call(&host, "configure", bad).await)
+            .message
+            .contains("memoryMax")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_log_has_the_apps_lines_and_what_systemd_says() -> anyhow::Result<()> {
+    let host = Host::boot("services-log").await?;
+    host.install("hello-node", EVERYBODY).await?;
+    let page = wait_for("the log", SOON, async || {
+        let page = call(&host, "logs", json!(["hello-node"])).await?;
+        Ok(Seen::if_so(page, |page| {
+            page.to_string().contains("hello listens")
+        }))
+    })
+    .await?;
+    assert!(page.to_string().contains("Started"), "{page}");
+    let cursor = page["cursor"].clone();
+    call(&host, "stop", json!(["hello-node"])).await?;
+    let after = wait_for("what came after the cursor", SOON, async || {
+        let options = json!(["hello-node", { "cursor": cursor }]);
+        let page = call(&host, "logs", options).await?;
+        Ok(Seen::if_so(page, |page| {
+            page.to_string().contains("told to stop")
+        }))
+    })
+    .await?;
+    assert!(!after.to_string().contains("hello listens"), "{after}");
+    let newest = call(&host, "logs", json!(["hello-node", { "lines": 1 }])).await?;
+    assert_eq!(newest["entries"].as_array().map(Vec::len), Some(1));
+    let errors = call(&host, "logs", json!(["hello-node", { "level": "err" }])).await?;
+    assert_eq!(errors["entries"], json!([]));
+    // The token never reaches a log.
+    let secret = host.machine.shell("cat /run/atek/tokens/*").await?;
+    let journal = host.machine.exec(["journalctl", "--no-pager", "-o", "export"]).await?;
+    for token in secret.split_whitespace() {
+        assert!(!journal.contains(token));
+    }
+    Ok(())
+}
