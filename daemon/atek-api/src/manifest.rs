@@ -9,6 +9,7 @@
 //! `atek.schema.json` beside this crate describes the same format for editors.
 
 mod api_id;
+mod cursor;
 mod error;
 mod json;
 mod read;
