@@ -18,7 +18,7 @@ use atek_api::source::Source;
 use atek_api::version::{NoChoice, Release, choose};
 use error::GitError;
 pub(crate) use error::tree_failure;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use remote::Tags;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -78,7 +78,10 @@ fn confine(limits: &FetchLimits) -> Result<(), Failure> {
         .fetch_bytes
         .max(limits.package_bytes)
         .saturating_add(1 << 20);
-    let bound = |what, max| {
+    let bound = |what, max: u64| {
+        // The unit may have set a narrower bound, which only root could widen.
+        let (_, hard) = getrlimit(what).unwrap_or((max, max));
+        let max = max.min(hard);
         setrlimit(what, max, max).map_err(|error| Failure {
             code: FailureCode::Internal,
             message: format!("cannot bound the resources of the fetch: {error}"),

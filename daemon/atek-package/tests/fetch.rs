@@ -314,3 +314,32 @@ fn a_bare_repository_and_one_that_moved_to_another_owner_can_be_read() {
     assert_eq!(run.package().release.tag, "v1.0.0");
     drop(root);
 }
+
+#[test]
+fn narrower_bounds_of_the_unit_are_kept_by_a_user_who_may_not_widen_them() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped, because only root can become another user");
+        return;
+    }
+    let (repo, bench) = (Repo::app(), Bench::new());
+    let open = |path: &std::path::Path| {
+        assert!(
+            std::process::Command::new("chmod")
+                .args(["-R", "777"])
+                .arg(path)
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    open(repo.path());
+    open(bench.folder.path());
+    let request = format!(r#"{{"request":"fetch","source":"{}"}}"#, repo.source());
+    let script =
+        "ulimit -f 1000; ulimit -v 800000; exec setpriv --reuid 65534 --clear-groups \"$0\"";
+    let run = bench.run_command(
+        std::process::Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_atek-package")]),
+        &request,
+    );
+    assert_eq!(run.package().release.tag, "v1.0.0");
+}

@@ -77,8 +77,16 @@ impl Bench {
 
     /// Runs the program with a request of any text.
     pub fn run_text(&self, request: &str) -> Run {
+        self.run_command(
+            &mut Command::new(env!("CARGO_BIN_EXE_atek-package")),
+            request,
+        )
+    }
+
+    /// The same by a command that becomes the program.
+    pub fn run_command(&self, command: &mut Command, request: &str) -> Run {
         let before = self.others();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_atek-package"))
+        let mut child = command
             .current_dir(self.staging())
             .env("HOME", self.folder.path().join("real-home"))
             .stdin(Stdio::piped())
