@@ -38,9 +38,16 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Calls that were on their way when the name was given up arrive within this time.
 const LATE_CALLS: Duration = Duration::from_millis(200);
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match run().await {
+/// Threads for work on files; the unit's `TasksMax=` has room for them.
+const FILE_THREADS: usize = 16;
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(FILE_THREADS)
+        .build()
+        .context("cannot start the runtime");
+    match runtime.and_then(|runtime| runtime.block_on(run())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The journal reads the `<3>` as "this is an error".

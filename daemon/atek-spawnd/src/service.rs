@@ -141,7 +141,8 @@ impl Spawn {
     /// Makes a job's staging folder and starts `atek-package` in it, with `channel` as its
     /// standard input and output. `request` is the JSON text of a `PackageSpec`.
     ///
-    /// Returns the name of the unit, which is gone when the job has ended.
+    /// Returns the name of the unit. Of a job that failed it stays, with the reason, until
+    /// `DropPackage`.
     async fn run_package(
         &self,
         job: &str,
@@ -175,6 +176,7 @@ impl Spawn {
             Err(error) => Err(error.into()),
         };
         if started.is_err() {
+            self.systemd.stop(&job.unit(), JOB_STOP).await?;
             self.on_files(move |layout| packages::unstage(layout, &job))
                 .await?;
         }
@@ -194,9 +196,7 @@ impl Spawn {
     async fn drop_package(&self, job: &str) -> Result<()> {
         let _call = self.activity.begin();
         let job: JobId = job.parse()?;
-        self.systemd
-            .stop(&job.unit(), Duration::from_secs(8))
-            .await?;
+        self.systemd.stop(&job.unit(), JOB_STOP).await?;
         self.on_files(move |layout| packages::unstage(layout, &job))
             .await
     }
@@ -226,6 +226,8 @@ impl Spawn {
     }
 }
 
+/// How long a package job may take to end before it is killed; longer than systemd gives it.
+const JOB_STOP: Duration = Duration::from_secs(8);
 /// The services' units.
 const UNITS: &str = "atek-app-*.service";
 
