@@ -1,5 +1,7 @@
 //! The methods of `atek.cloud/adb-api` 2 as the original's clients know them.
 
+#![allow(clippy::unwrap_used, reason = "a failure ends the test")]
+
 mod common;
 
 use common::{ADB_KEY, Adb, As, SYSTEM, request};

@@ -1,5 +1,7 @@
 //! What the original promised and never had: transactions, diffs, indexes, and the methods of ADB 1.
 
+#![allow(clippy::unwrap_used, reason = "a failure ends the test")]
+
 mod common;
 
 use common::{ADB_KEY, Adb, As, SYSTEM};

@@ -1,5 +1,7 @@
 //! What does not fit into a call: blobs, exports, subscriptions.
 
+#![allow(clippy::unwrap_used, reason = "a failure ends the test")]
+
 mod common;
 
 use bytes::Bytes;

@@ -59,7 +59,8 @@ impl Adb {
 
     /// Kills it as a power cut would, and starts it again on the same state.
     pub async fn kill_and_restart(&mut self) {
-        self.child.kill().unwrap();
+        // It may be dead already.
+        let _ = self.child.kill();
         self.child.wait().unwrap();
         self.child = spawn(self.folder.path());
         self.wait().await;
@@ -102,6 +103,30 @@ impl Adb {
                 error["data"].take(),
             )),
         }
+    }
+
+    /// A call that may meet a dying process: `None` when no result came.
+    pub async fn try_call(&self, who: As, method: &str, params: Value) -> Option<Value> {
+        let stream = UnixStream::connect(self.socket()).await.ok()?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .ok()?;
+        tokio::spawn(connection);
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let request = request(Some(who), Method::POST, "/_api/adb")
+            .header("content-type", "application/json")
+            .body(Full::<Bytes>::from(body.to_string()))
+            .unwrap();
+        let body = sender
+            .send_request(request)
+            .await
+            .ok()?
+            .into_body()
+            .collect()
+            .await
+            .ok()?;
+        let mut answer: Value = serde_json::from_slice(&body.to_bytes()).ok()?;
+        answer.get_mut("result").map(Value::take)
     }
 
     /// The message that a call ends with.
