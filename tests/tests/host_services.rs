@@ -42,7 +42,11 @@ async fn a_native_and_a_node_app_start_answer_stop_and_start_again() -> anyhow::
         assert_eq!(stopped["state"], "stopped", "{stopped}");
         assert_eq!(stopped["settings"]["stopped"], true);
         let unit = format!("atek-app-{app}.service");
-        let left = systemctl(&host.machine, &["list-units", "--all", "--no-legend", &unit]).await?;
+        let left = systemctl(
+            &host.machine,
+            &["list-units", "--all", "--no-legend", &unit],
+        )
+        .await?;
         assert_eq!(left.trim(), "");
 
         call(&host, "start", json!([app])).await?;
@@ -85,9 +89,12 @@ async fn a_process_that_is_killed_is_replaced_and_calls_go_on() -> anyhow::Resul
     let host = Host::boot("services-killed").await?;
     host.install("hello-node", EVERYBODY).await?;
     let before = host.pid("hello-node").await?;
-    host.machine
-        .exec(["kill", "-SEGV", &before.to_string()])
-        .await?;
+    let unit = "atek-app-hello-node.service";
+    systemctl(
+        &host.machine,
+        &["kill", "--kill-whom=main", "--signal=SEGV", unit],
+    )
+    .await?;
     wait_for("another process", SOON, async || {
         let pid = host.pid("hello-node").await?;
         Ok(Seen::if_so(pid, |pid| *pid != before))
@@ -102,14 +109,20 @@ async fn a_process_that_is_killed_is_replaced_and_calls_go_on() -> anyhow::Resul
 async fn an_app_that_never_listens_is_stopped_after_the_deadline_and_says_so() -> anyhow::Result<()>
 {
     let host = Host::boot("services-silent").await?;
+    let source = host.stage("never-listens").await?;
     let began = Instant::now();
-    let info = host.install("never-listens", EVERYBODY).await?;
-    assert!(began.elapsed() >= Duration::from_secs(29), "{info}");
-    assert_eq!(info["state"], "failed", "{info}");
+    let params = json!([{ "sourceUrl": source, "user": EVERYBODY }]);
+    call(&host, "startInstall", params).await?;
+    host.service_is("never-listens", "starting").await?;
+    let failed = wait_for("the failure", Duration::from_secs(45), async || {
+        let service = host.service("never-listens").await?;
+        Ok(Seen::if_so(service, |service| service["state"] == "failed"))
+    })
+    .await?;
+    assert!(began.elapsed() >= Duration::from_secs(29), "{failed}");
     assert_eq!(
-        info["reason"],
-        "did not listen on its socket within 30 s",
-        "{info}"
+        failed["reason"], "did not listen on its socket within 30 s",
+        "{failed}"
     );
     assert!(host.pid("never-listens").await.is_err(), "it still runs");
     Ok(())
@@ -157,7 +170,10 @@ async fn what_an_administrator_does_with_systemctl_is_shown_and_followed() -> an
 
     systemctl(&host.machine, &["stop", "atek-app-hello-node.service"]).await?;
     let stopped = host.service_is("hello-node", "stopped").await?;
-    assert_eq!(stopped["reason"], "stopped by the administrator", "{stopped}");
+    assert_eq!(
+        stopped["reason"], "stopped by the administrator",
+        "{stopped}"
+    );
     // It is not fought: nothing starts it behind the administrator's back …
     assert!(host.pid("hello-node").await.is_err());
     // … and what the person wants is unchanged.
@@ -185,7 +201,14 @@ async fn a_new_id_takes_effect_at_once_and_the_state_goes_with_the_service() -> 
     assert_eq!(system.call(api, "get", json!(["note"])).await?, "kept");
 
     host.install("hello-node", EVERYBODY).await?;
-    let taken = refusal(call(&host, "configure", json!(["hello-node", { "id": "greeter" }])).await);
+    let taken = refusal(
+        call(
+            &host,
+            "configure",
+            json!(["hello-node", { "id": "greeter" }]),
+        )
+        .await,
+    );
     assert_eq!(taken.message, "App already exists under the ID: greeter");
     Ok(())
 }
@@ -197,10 +220,21 @@ async fn limits_of_a_service_reach_its_unit() -> anyhow::Result<()> {
     let limits = json!({ "limits": { "memoryMax": 67_108_864, "tasksMax": 17, "cpuQuota": 50 } });
     call(&host, "configure", json!(["native-echo", limits])).await?;
     let unit = "atek-app-native-echo.service";
-    let properties = ["-p", "MemoryMax", "-p", "TasksMax", "-p", "CPUQuotaPerSecUSec"];
+    let properties = [
+        "-p",
+        "MemoryMax",
+        "-p",
+        "TasksMax",
+        "-p",
+        "CPUQuotaPerSecUSec",
+    ];
     let words: Vec<&str> = ["show", unit].into_iter().chain(properties).collect();
     let shown = systemctl(&host.machine, &words).await?;
-    for line in ["MemoryMax=67108864", "TasksMax=17", "CPUQuotaPerSecUSec=500ms"] {
+    for line in [
+        "MemoryMax=67108864",
+        "TasksMax=17",
+        "CPUQuotaPerSecUSec=500ms",
+    ] {
         assert!(shown.contains(line), "{shown}");
     }
     let status = call(&host, "status", json!(["native-echo"])).await?;
@@ -243,7 +277,10 @@ async fn the_log_has_the_apps_lines_and_what_systemd_says() -> anyhow::Result<()
     assert_eq!(errors["entries"], json!([]));
     // The token never reaches a log.
     let secret = host.machine.shell("cat /run/atek/tokens/*").await?;
-    let journal = host.machine.exec(["journalctl", "--no-pager", "-o", "export"]).await?;
+    let journal = host
+        .machine
+        .exec(["journalctl", "--no-pager", "-o", "export"])
+        .await?;
     for token in secret.split_whitespace() {
         assert!(!journal.contains(token));
     }

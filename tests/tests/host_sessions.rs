@@ -136,8 +136,8 @@ async fn hole_12_a_deleted_users_cookie_is_worth_nothing_and_harms_nothing() -> 
 async fn hole_13_eleven_thousand_calls_of_one_cookie_do_no_harm() -> anyhow::Result<()> {
     let host = Host::boot("hole-13").await?;
     let alice = host.person("alice", "").await?;
-    for _ in 0..11 {
-        let calls = (0..1000).map(|_| alice.client.call(SESSIONS, "whoami", json!([])));
+    for _ in 0..110 {
+        let calls = (0..100).map(|_| alice.client.call(SESSIONS, "whoami", json!([])));
         for answer in futures_util::future::try_join_all(calls.collect::<Vec<_>>()).await? {
             assert_eq!(answer["username"], "alice");
         }

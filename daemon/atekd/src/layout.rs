@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 pub const SHIPPED_CONFIG: &str = "/etc/atek/config.json";
 /// The state of a host that is not told otherwise.
 pub const DEFAULT_STATE: &str = "/var/lib/atek";
-/// Sockets, tokens: gone after a reboot.
-const RUN: &str = "/run/atek";
 /// Executables and core services.
 const LIB: &str = "/usr/lib/atek";
 
@@ -37,34 +35,10 @@ impl Layout {
         self.state.join("config.json")
     }
 
-    /// The installed versions of a service's package.
-    #[must_use]
-    pub fn package(&self, key: &ServiceKey) -> PathBuf {
-        self.state.join("packages").join(key.as_str())
-    }
-
-    /// One installed version.
-    #[must_use]
-    pub fn package_version(&self, key: &ServiceKey, version: &str) -> PathBuf {
-        self.package(key).join("versions").join(version)
-    }
-
     /// A core service's package.
     #[must_use]
     pub fn core_package(&self, name: &str) -> PathBuf {
         Path::new(LIB).join("core").join(name)
-    }
-
-    /// The file that holds the token of a service's present start.
-    #[must_use]
-    pub fn token(&self, key: &ServiceKey) -> PathBuf {
-        Path::new(RUN).join("tokens").join(key.as_str())
-    }
-
-    /// The Unix socket where the host listens for one service.
-    #[must_use]
-    pub fn host_socket(&self, key: &ServiceKey) -> PathBuf {
-        Path::new(RUN).join("host").join(key.as_str()).join("host.sock")
     }
 
     /// The socket where a service listens.

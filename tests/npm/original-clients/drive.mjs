@@ -54,7 +54,7 @@ const claims = {
     await services.start('app')
     assert.equal((await services.get('app')).status, 'active')
     await services.configure('app', { config: { greeting: 'hello' } })
-    assert.deepEqual((await services.get('app')).settings.config, { GREETING: 'hello' })
+    assert.deepEqual((await services.get('app')).settings.config, { greeting: 'hello' })
     await services.restart('app')
     await assert.rejects(services.install({ sourceUrl: APP_SOURCE, id: 'app', user: 'alice' }), { message: 'App already exists under the ID: app' })
     await assert.rejects(services.get('nothing'), { message: 'Not authorized' })

@@ -15,5 +15,5 @@ mod store;
 mod task;
 
 pub use records::{Change, Records, ServiceRecord, SessionId, SessionRecord, UserRecord};
-pub use store::{Store, StoreError};
+pub use store::Store;
 pub use task::{Database, DatabaseError};

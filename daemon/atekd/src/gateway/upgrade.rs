@@ -4,7 +4,7 @@ use super::body::{self, Body};
 use super::error::Failure;
 use super::server::Gateway;
 use super::site::Visit;
-use super::upstream;
+use super::upstream::{self, NEWS_TRAVELS};
 use crate::directory::Entry;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 
@@ -29,13 +30,17 @@ pub(super) async fn websocket(
     mut head: Parts,
 ) -> Result<Response<Body>, Failure> {
     let client = head.extensions.remove::<OnUpgrade>().ok_or(Failure::BadRequest("this connection cannot be upgraded"))?;
-    let entry = gateway.awake(entry).await?;
     let waited = gateway.deps().limits.response;
-    let sending = entry.pool.send_upgrade(Request::from_parts(head, body::empty()));
-    let mut response = match tokio::time::timeout(waited, sending).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(upstream::failed(&entry, error)),
-        Err(_) => return Err(Failure::Timeout { id: entry.id().clone(), waited }),
+    let mut entry = gateway.awake(entry).await?;
+    let until = Instant::now() + NEWS_TRAVELS;
+    let mut response = loop {
+        let request = Request::from_parts(head.clone(), body::empty());
+        let failure = match tokio::time::timeout(waited, entry.pool.send_upgrade(request)).await {
+            Ok(Ok(response)) => break response,
+            Ok(Err(error)) => upstream::failed(&entry, error),
+            Err(_) => Failure::Timeout { id: entry.id().clone(), waited },
+        };
+        entry = gateway.again(&entry, failure, until).await?;
     };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response.map(body::boxed));

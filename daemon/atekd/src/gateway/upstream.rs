@@ -15,6 +15,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How long it may take until the death of a service is known here.
+pub(super) const NEWS_TRAVELS: Duration = Duration::from_secs(2);
+/// Pause between attempts meanwhile.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Until when the head of the response must have come.
 #[derive(Debug, Clone)]
 pub(super) struct Patience {
@@ -57,21 +62,38 @@ impl Gateway {
     }
 
     /// Sends a request that can be made again, should nobody have been there to take it.
-    ///
-    /// A service may have died a moment ago: it is then waited for once, as one that sleeps.
     pub(super) async fn send(
         &self,
         entry: &Arc<Entry>,
         patience: Patience,
         make: impl Fn() -> Request<Body>,
     ) -> Result<Response<PooledBody>, Failure> {
-        let entry = self.awake(entry).await?;
-        match self.send_once(&entry, patience.clone(), make()).await {
-            Err(Failure::Unreachable { .. }) => {
-                let entry = self.wake(&entry).await?;
-                self.send_once(&entry, patience, make()).await
+        let mut entry = self.awake(entry).await?;
+        let until = Instant::now() + NEWS_TRAVELS;
+        loop {
+            match self.send_once(&entry, patience.clone(), make()).await {
+                Err(failure) => entry = self.again(&entry, failure, until).await?,
+                outcome => return outcome,
             }
-            outcome => outcome,
+        }
+    }
+
+    /// After an attempt that nobody took: the service, to try again.
+    ///
+    /// It may have died a moment ago, before anybody could know: until `until` it is then
+    /// waited for as one that sleeps, until it listens again or is known not to.
+    pub(super) async fn again(
+        &self,
+        entry: &Arc<Entry>,
+        failure: Failure,
+        until: Instant,
+    ) -> Result<Arc<Entry>, Failure> {
+        match failure {
+            Failure::Unreachable { .. } if Instant::now() < until => {
+                tokio::time::sleep(PAUSE).await;
+                self.wake(entry).await
+            }
+            failure => Err(failure),
         }
     }
 

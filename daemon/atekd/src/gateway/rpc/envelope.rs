@@ -123,12 +123,6 @@ fn check_depth(body: &[u8]) -> Result<(), RpcError> {
 }
 
 impl Call<'_> {
-    /// Whether nobody waits for the answer.
-    #[must_use]
-    pub fn is_notification(&self) -> bool {
-        matches!(self.id, Id::None)
-    }
-
     /// Whether a service's answer carries the caller's own id, and can pass as it is.
     #[must_use]
     pub fn has_plain_id(&self) -> bool {
