@@ -109,7 +109,7 @@ async fn a_process_that_is_killed_is_replaced_and_calls_go_on() -> anyhow::Resul
 async fn an_app_that_never_listens_is_stopped_after_the_deadline_and_says_so() -> anyhow::Result<()>
 {
     let host = Host::boot("services-silent").await?;
-    let source = host.stage("never-listens").await?;
+    let source = host.machine.place_app("never-listens").await?;
     let began = Instant::now();
     let params = json!([{ "sourceUrl": source, "user": EVERYBODY }]);
     call(&host, "startInstall", params).await?;

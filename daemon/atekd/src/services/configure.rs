@@ -1,9 +1,9 @@
 //! Changing a service that exists.
 
 use super::definition::{self, Definition};
+use super::handle::Wish;
 use super::install::{self, is_taken};
 use super::state::Life;
-use super::handle::Wish;
 use super::{ConfigureError, Inner, InstallError, fault};
 use crate::chain::Chain;
 use crate::database::{Change, Records, ServiceRecord};

@@ -1,8 +1,8 @@
 //! What the supervisor begins and does not wait for: each outcome comes back to it.
 
 use super::definition::Definition;
-use super::show::LISTEN_SECS;
 use super::handle::Message;
+use super::show::LISTEN_SECS;
 use crate::attach::Attach;
 use crate::chain::Chain;
 use crate::spawn::{Spawn, SpawnError};

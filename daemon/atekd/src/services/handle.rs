@@ -4,7 +4,7 @@ use super::definition::Definition;
 use super::state::{Life, Why};
 use super::waiters::{Goal, Verdict};
 use super::{Refused, ShuttingDown, StartError, StopError, show};
-use crate::systemd::UnitView;
+use crate::systemd::{Exit, UnitView};
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::secret::Secret;
 use atek_api::services::ServiceSettings;
@@ -30,6 +30,7 @@ pub(super) enum Wish {
 pub(super) struct Look {
     pub(super) definition: Arc<Definition>,
     pub(super) life: Life,
+    pub(super) last_exit: Option<Exit>,
     pub(super) view: Option<UnitView>,
 }
 

@@ -7,8 +7,8 @@
 
 use super::definition::{self, Definition};
 use super::folder::{self, FolderError};
-use super::names::{self, Wanted};
 use super::handle::Wish;
+use super::names::{self, Wanted};
 use super::{Inner, InstallError, fault};
 use crate::chain::Chain;
 use crate::database::{Change, DatabaseError, Records, ServiceRecord};
@@ -94,6 +94,7 @@ pub(super) async fn install(
     request: Install,
     progress: &Reporter,
 ) -> Result<ServiceKey, InstallError> {
+    inner.tidy().await;
     let source = parse_source(&request.source)?;
     let range = parse_range(request.range.as_deref())?;
     let wanted = Wanted::parse(request.id.as_deref(), &source.default_name())?;

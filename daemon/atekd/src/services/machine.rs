@@ -2,12 +2,12 @@
 //! its present start.
 
 use super::definition::Definition;
+use super::handle::Look;
 use super::show;
 use super::state::{Effect, Event, Life, Step, Why};
-use super::handle::Look;
 use super::waiters::{Goal, Verdict, Waiters};
 use crate::directory::Entry;
-use crate::systemd::UnitView;
+use crate::systemd::{Exit, Phase, UnitView};
 use atek_api::ids::ServiceId;
 use atek_api::secret::Secret;
 use atek_api::services::ServiceSettings;
@@ -27,6 +27,8 @@ pub(super) struct Machine {
     life: Life,
     /// Counts effects: an outcome of an earlier one is of no interest any more.
     generation: u64,
+    /// How its process ended last, since a person started it.
+    last_exit: Option<Exit>,
     token: Option<Secret>,
     pool: Pool,
     probe: Option<AbortHandle>,
@@ -47,6 +49,7 @@ impl Machine {
             trial: None,
             life,
             generation: 0,
+            last_exit: None,
             token: None,
             probe: None,
             waiters: Waiters::default(),
@@ -108,6 +111,12 @@ impl Machine {
 
     /// Lets something happen; `None` if it changes nothing, otherwise what is to be begun.
     pub(super) fn on(&mut self, event: &Event) -> Option<Option<Effect>> {
+        if let Event::Unit(unit) = event
+            && matches!(unit.phase, Phase::AutoRestart | Phase::Failed)
+            && unit.exit != Exit::StartLimit
+        {
+            self.last_exit = Some(unit.exit);
+        }
         let (next, effect) = self.life.on(event)?;
         tracing::info!(
             key = %self.definition.key,
@@ -134,6 +143,7 @@ impl Machine {
         ) {
             self.unit = self.definition().unit_id();
             self.token = None;
+            self.last_exit = None;
         }
         if is_down(&next) {
             self.token = None;
@@ -153,6 +163,7 @@ impl Machine {
         Look {
             definition: self.definition.clone(),
             life: self.life.clone(),
+            last_exit: self.last_exit,
             view,
         }
     }

@@ -62,7 +62,7 @@ use atek_api::services::{ConfigureParams, ServiceStatus, UpdateCheck, UpdateDone
 use locks::Locks;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Tokens and socket files are in folders of this.
 const RUN: &str = "/run/atek";
@@ -107,6 +107,9 @@ struct Inner {
     locks: Locks,
     supervisor: handle::Handle,
     core: Vec<builtin::Core>,
+    /// Whether the leftovers of an earlier life are gone. Before that, what is being made
+    /// could be taken for one.
+    swept: watch::Sender<bool>,
 }
 
 impl Services {
@@ -135,6 +138,7 @@ impl Services {
                 locks: Locks::default(),
                 supervisor,
                 core,
+                swept: watch::Sender::new(false),
             }),
         }
     }
@@ -280,6 +284,12 @@ impl Services {
 }
 
 impl Inner {
+    /// Waits until the host has tidied up after an earlier life.
+    async fn tidy(&self) {
+        // The sender is in `self`, so this cannot fail.
+        let _ = self.swept.subscribe().wait_for(|swept| *swept).await;
+    }
+
     /// Whether an id belongs to a core service; records know the others.
     fn is_core_id(&self, id: &ServiceId) -> bool {
         self.core

@@ -6,7 +6,6 @@ use super::handle::Wish;
 use super::{Inner, Refused, StartError, StopError, show};
 use crate::chain::Chain;
 use crate::database::{Change, DatabaseError, ServiceRecord};
-use crate::systemd::Phase;
 use atek_api::ids::ServiceKey;
 use atek_api::services::{ServiceSettings, ServiceStatus, SourceType};
 use atek_api::source::Source;
@@ -107,9 +106,6 @@ pub(super) async fn status(inner: &Inner, key: &ServiceKey) -> Result<ServiceSta
     });
     let (state, reason) = show::life(&look.life, &limits);
     let view = look.view.as_ref();
-    let has_ended = |view: &&crate::systemd::UnitView| {
-        view.restarts > 0 || !matches!(view.phase, Phase::Active | Phase::Starting)
-    };
     let since = view.and_then(|view| i64::try_from(view.since_usec).ok());
     let since = since
         .filter(|usec| *usec > 0)
@@ -125,9 +121,7 @@ pub(super) async fn status(inner: &Inner, key: &ServiceKey) -> Result<ServiceSta
         memory_bytes: usage.memory_bytes,
         cpu_usec: usage.cpu_usec,
         restarts: view.map_or(0, |view| view.restarts),
-        last_exit: view
-            .filter(has_ended)
-            .map(|view| show::exit(view.exit, &limits)),
+        last_exit: look.last_exit.map(|exit| show::exit(exit, &limits)),
         limits,
         version: definition.settings.package.installed_version.clone(),
     })

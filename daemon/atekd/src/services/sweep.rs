@@ -11,8 +11,9 @@ use crate::spawn::SpawnError;
 use atek_api::ids::ServiceKey;
 use atek_api::spec::{PackageVersion, paths};
 use std::fs;
+use std::sync::Arc;
 
-pub(super) async fn sweep(inner: &Inner) {
+pub(super) async fn sweep(inner: &Arc<Inner>) {
     logged("an unfinished package job", inner.packages.clear().await);
     stray_units(inner).await;
     uninstalls(inner).await;
@@ -71,25 +72,29 @@ async fn run_files(inner: &Inner) {
     }
 }
 
-async fn updates(inner: &Inner) {
+async fn updates(inner: &Arc<Inner>) {
     let state = inner.layout.state();
     for (key, intent) in intent::all::<Update>(state) {
         let records = inner.database.records();
         let record = records.service(key.as_str());
         let to: Option<PackageVersion> = intent.and_then(|intent| intent.to.parse().ok());
-        match (record, to) {
-            (Some(record), Some(to))
-                if definition::installed(&record.settings).as_ref() == Some(&to) =>
-            {
-                tracing::info!(%key, %to, "finishing an update");
-                update::tidy_up(inner, &key, &to, None).await;
-            }
-            (Some(_), Some(to)) => {
-                tracing::info!(%key, %to, "undoing an unfinished update");
-                update::go_back(inner, &key, &to).await;
-            }
-            _ => intent::end::<Update>(state, &key),
+        let (Some(record), Some(to)) = (record, to) else {
+            intent::end::<Update>(state, &key);
+            continue;
+        };
+        if definition::installed(&record.settings).as_ref() == Some(&to) {
+            tracing::info!(%key, %to, "finishing an update");
+            update::tidy_up(inner, &key, &to, None).await;
+            continue;
         }
+        tracing::info!(%key, %to, "undoing an unfinished update");
+        let lock = inner.locks.take(&key, &record.settings.id, "update");
+        let inner = inner.clone();
+        // It waits until the old version runs; the others are not to wait for that.
+        tokio::spawn(async move {
+            let _lock = lock;
+            update::go_back(&inner, &key, &to).await;
+        });
     }
 }
 

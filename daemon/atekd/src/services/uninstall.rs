@@ -16,6 +16,7 @@ pub(super) async fn uninstall(
     key: &ServiceKey,
     keep_data: bool,
 ) -> Result<(), UninstallError> {
+    inner.tidy().await;
     let record = inner.installed(key)?;
     let id = record.settings.id.clone();
     let lock = inner.locks.take(key, &id, "uninstall")?;

@@ -8,9 +8,9 @@
 //! The record is what decides: until it names the new version, a crash leads back to the old.
 
 use super::definition;
+use super::handle::Wish;
 use super::install::{self, Ready};
 use super::intent::{self, Update};
-use super::handle::Wish;
 use super::{Inner, InstallError, StartError, UpdateError, fault, requests};
 use crate::chain::Chain;
 use crate::database::ServiceRecord;
@@ -46,6 +46,7 @@ pub(super) async fn update(
     key: &ServiceKey,
     progress: &Reporter,
 ) -> Result<UpdateDone, UpdateError> {
+    inner.tidy().await;
     let record = inner.installed(key)?;
     let lock = inner.locks.take(key, &record.settings.id, "update")?;
     let (source, best) = best_release(inner, &record.settings).await?;

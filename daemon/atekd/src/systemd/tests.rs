@@ -31,14 +31,14 @@ impl FakeManager {
         _states: Vec<String>,
         patterns: Vec<String>,
     ) -> Vec<proxy::UnitRow> {
-        assert_eq!(patterns, [PATTERN]);
         let units = self.units.lock().unwrap();
         units
             .iter()
+            .filter(|name| patterns == [PATTERN] || patterns == [name.as_str()])
             .map(|name| {
                 let none = || OwnedObjectPath::try_from("/").unwrap();
                 let text = String::new;
-                let row = (name.clone(), text(), text(), text(), text());
+                let row = (name.clone(), text(), "loaded".to_owned(), text(), text());
                 (
                     row.0,
                     row.1,
@@ -212,6 +212,20 @@ async fn a_new_unit_is_read_and_its_changes_arrive_with_their_reason() {
     );
     machine.emit("UnitRemoved", &(name, path(name))).await;
     assert!(machine.next().await.starts_with("gone rss Failed"));
+}
+
+#[tokio::test]
+async fn a_unit_that_is_gone_when_it_is_announced_is_not_asked_about() {
+    let mut machine = Machine::boot().await;
+    let name = "atek-app-gone.service";
+    // Asking the object would load the unit again; here it would be an event.
+    machine.load(name, RUNNING).await;
+    machine.units.lock().unwrap().clear();
+    machine.emit("UnitNew", &(name, path(name))).await;
+    let systemd = machine.systemd.clone();
+    let synced = tokio::spawn(async move { systemd.sync().await });
+    assert_eq!(machine.next().await, "synced");
+    synced.await.unwrap();
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use zbus::message::Type;
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, MatchRule, Message, MessageStream, OwnedObjectPath, OwnedVariant};
@@ -19,6 +20,8 @@ const FIRST_DELAY: Duration = Duration::from_millis(20);
 const MAX_DELAY: Duration = Duration::from_secs(1);
 /// Signals that may wait: a daemon-reload sends three for every unit of the system.
 const SIGNALS: usize = 16 * 1024;
+/// How long systemd may be busy with a reload. It takes some hundred milliseconds.
+const LONGEST_RELOAD: Duration = Duration::from_secs(20);
 /// Everything of systemd is below this.
 const ROOT: &str = "/org/freedesktop/systemd1";
 
@@ -67,7 +70,7 @@ pub(super) async fn run(
 ) {
     let mut delay = FIRST_DELAY;
     loop {
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         match session(&bus, &events, &mut syncs).await {
             Ok(never) => match never {},
             Err(End::Unheard) => return,
@@ -118,13 +121,14 @@ async fn session(
         connection: connection.clone(),
         owner: None,
         units: HashMap::new(),
-        reloading: false,
+        reloading: None,
         asked: JoinSet::new(),
         events,
     };
     ManagerProxy::new(&connection).await?.subscribe().await?;
     watcher.list();
     loop {
+        let overdue = overdue(watcher.reloading);
         // In this order: what was signalled before an answer is seen before it.
         tokio::select! {
             biased;
@@ -139,6 +143,7 @@ async fn session(
                 Err(_) => return Err(End::Silent),
             },
             Some(done) = syncs.recv() => watcher.ping(done),
+            () = overdue => watcher.end_reload(),
         }
     }
 }
@@ -148,8 +153,9 @@ struct Watcher<'e> {
     /// Who systemd is on the bus: others may send signals, too.
     owner: Option<OwnedUniqueName>,
     units: HashMap<OwnedObjectPath, (ServiceId, Properties)>,
-    /// Between the two `Reloading` signals systemd removes and adds every unit.
-    reloading: bool,
+    /// Since the first of the two `Reloading` signals; between them systemd removes and adds
+    /// every unit.
+    reloading: Option<Instant>,
     asked: JoinSet<Result<Answer, End>>,
     events: &'e mpsc::Sender<UnitEvent>,
 }
@@ -184,6 +190,11 @@ impl Watcher<'_> {
         });
     }
 
+    fn end_reload(&mut self) {
+        self.reloading = None;
+        self.list();
+    }
+
     async fn signal(&mut self, message: &Message) -> Result<(), End> {
         let header = message.header();
         if header.sender().map(|name| name.to_owned().into()) != self.owner {
@@ -197,18 +208,20 @@ impl Watcher<'_> {
         let member = header.member().map_or("", |member| member.as_str());
         match member {
             "Reloading" => {
-                self.reloading = message.body().deserialize()?;
-                if !self.reloading {
-                    self.list();
+                if message.body().deserialize()? {
+                    self.reloading = Some(Instant::now());
+                } else {
+                    self.end_reload();
                 }
             }
-            _ if self.reloading => {}
+            _ if self.reloading.is_some() => {}
             "UnitNew" => {
                 let body = message.body();
                 let (name, path): (&str, OwnedObjectPath) = body.deserialize()?;
-                if let Some(id) = service_of(name) {
+                if service_of(name).is_some() {
                     let connection = self.connection.clone();
-                    self.ask(async move { Ok(read(&connection, path, id).await) });
+                    let name = name.to_owned();
+                    self.ask(async move { look(&connection, &name).await });
                 }
             }
             "UnitRemoved" => {
@@ -244,9 +257,11 @@ impl Watcher<'_> {
 
     async fn answer(&mut self, answer: Answer) -> Result<(), Unheard> {
         match answer {
-            // Made of what was between the two signals; the next list is under way.
-            Answer::Listed(..) if self.reloading => Ok(()),
+            // Made of what was between the two signals; the next list comes after them.
+            Answer::Listed(owner, _) if self.reloading.is_some() && owner == self.owner => Ok(()),
             Answer::Listed(owner, units) => {
+                // Another owner: systemd executed itself again, and has begun anew.
+                self.reloading = None;
                 self.owner = owner;
                 let views = units.iter().map(|(_, id, known)| known.view(id)).collect();
                 self.units = units
@@ -255,7 +270,7 @@ impl Watcher<'_> {
                     .collect();
                 self.tell(UnitEvent::All(views)).await
             }
-            Answer::Read(path, id, known) if !self.reloading => {
+            Answer::Read(path, id, known) if self.reloading.is_none() => {
                 let view = known.view(&id);
                 self.units.insert(path, (id, *known));
                 self.tell(UnitEvent::Changed(view)).await
@@ -270,15 +285,19 @@ impl Watcher<'_> {
     }
 }
 
+/// Ends when a reload has taken too long: its second signal may be lost, for example with
+/// the systemd that sent the first.
+async fn overdue(reloading: Option<Instant>) {
+    match reloading {
+        Some(since) => tokio::time::sleep_until(since + LONGEST_RELOAD).await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn list(connection: &Connection) -> Result<Answer, End> {
     let owner = owner(connection).await?;
-    let manager = ManagerProxy::new(connection).await?;
-    let rows = manager.list_units_by_patterns(&[], &[PATTERN]).await?;
-    let reads = rows.into_iter().filter_map(|row| {
-        let id = service_of(&row.0)?;
-        Some(read(connection, row.6, id))
-    });
-    let units = futures_util::stream::iter(reads)
+    let units = futures_util::stream::iter(loaded(connection, PATTERN).await?)
+        .map(|(path, id)| read(connection, path, id))
         .buffer_unordered(16)
         .filter_map(|answer| async {
             match answer {
@@ -289,6 +308,28 @@ async fn list(connection: &Connection) -> Result<Answer, End> {
         .collect()
         .await;
     Ok(Answer::Listed(owner, units))
+}
+
+/// A unit that was announced. It may be gone again, and then its properties must not be
+/// asked for: systemd would load it to answer, announce that, and so on for ever.
+async fn look(connection: &Connection, name: &str) -> Result<Answer, End> {
+    match loaded(connection, name).await?.pop() {
+        Some((path, id)) => Ok(read(connection, path, id).await),
+        None => Ok(Answer::Vanished),
+    }
+}
+
+/// The units with such a name that systemd has in memory, without loading any.
+async fn loaded(
+    connection: &Connection,
+    pattern: &str,
+) -> Result<Vec<(OwnedObjectPath, ServiceId)>, End> {
+    let manager = ManagerProxy::new(connection).await?;
+    let rows = manager.list_units_by_patterns(&[], &[pattern]).await?;
+    let loaded = rows.into_iter().filter(|row| row.2 == "loaded");
+    Ok(loaded
+        .filter_map(|row| Some((row.6, service_of(&row.0)?)))
+        .collect())
 }
 
 /// A unit that is gone when it is read is no error.

@@ -1,0 +1,352 @@
+//! From a source to a service and back: nothing half-done is ever left.
+
+use atek_tests::git_remote::GitRemote;
+use atek_tests::host::{Host, SERVICES, SOON, refusal};
+use atek_tests::{HostileRemote, Hostility, Seen, wait_for};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+async fn call(host: &Host, method: &str, params: Value) -> anyhow::Result<Value> {
+    host.system()?.call(SERVICES, method, params).await
+}
+
+async fn install(host: &Host, remote: &GitRemote, more: Value) -> anyhow::Result<Value> {
+    let mut params = json!({ "sourceUrl": remote.url(), "user": "system" });
+    if let (Some(params), Some(more)) = (params.as_object_mut(), more.as_object()) {
+        params.extend(more.clone());
+    }
+    host.install_from(params).await
+}
+
+/// What the machine holds of services, beside the core's: packages, staging, units, tokens, records.
+async fn everything(host: &Host) -> anyhow::Result<BTreeSet<String>> {
+    let script = "
+        cd /var/lib/atek && for p in packages/* packages/*/versions/* staging/*; do [ -e $p ] && echo $p; done
+        ls -1d /var/lib/atek/uninstalls/* /var/lib/atek/updates/* 2>/dev/null || :
+        ls -1d /var/lib/private/atek-app-* | grep -v core.adb || :
+        ls -1d /run/atek/tokens/* /run/atek/host/* /run/atek/credentials/* | grep -v core.adb || :
+        systemctl list-units --all --no-legend --plain 'atek-app-*' 'atek-package-*' | cut -d' ' -f1 | grep -v core.adb || :
+    ";
+    let found = host.machine.shell(script).await?;
+    let mut all: BTreeSet<String> = found.lines().map(ToOwned::to_owned).collect();
+    let list = call(host, "list", json!([])).await?;
+    for service in list["services"].as_array().into_iter().flatten() {
+        let id = service["settings"]["id"].as_str().unwrap_or_default();
+        if !id.starts_with("core.") {
+            all.insert(format!("record {id}"));
+        }
+    }
+    Ok(all)
+}
+
+/// Waits until nothing is left: what happens after an answer may take a moment.
+async fn nothing_is_left(host: &Host) -> anyhow::Result<()> {
+    wait_for("nothing to be left", SOON, async || {
+        Ok(Seen::if_so(everything(host).await?, BTreeSet::is_empty))
+    })
+    .await
+    .map(drop)
+}
+
+async fn version(host: &Host) -> anyhow::Result<Value> {
+    let api = "example.test/hello";
+    host.system()?.call(api, "version", json!([])).await
+}
+
+#[tokio::test]
+async fn the_newest_release_is_installed_and_an_uninstall_leaves_nothing() -> anyhow::Result<()> {
+    let host = Host::boot("install-git").await?;
+    let remote = GitRemote::new("hello", host.machine.gateway()?)?;
+    remote
+        .tag_app("v1.0.0", "hello-node")?
+        .tag_app("v1.2.0", "hello-node")?
+        .tag_app("v2.0.0-rc.1", "hello-node")?;
+    let info = install(&host, &remote, json!({})).await?;
+    assert_eq!(info["state"], "running", "{info}");
+    assert_eq!(info["settings"]["id"], "hello");
+    assert_eq!(info["settings"]["package"]["installedVersion"], "v1.2.0");
+    assert_eq!(version(&host).await?, "v1.2.0");
+    call(&host, "uninstall", json!(["hello"])).await?;
+    nothing_is_left(&host).await
+}
+
+#[tokio::test]
+async fn hole_19_the_same_source_twice_is_two_services_with_their_own_state() -> anyhow::Result<()>
+{
+    let host = Host::boot("install-twice").await?;
+    let remote = GitRemote::new("hello", host.machine.gateway()?)?;
+    remote.tag_app("v1.0.0", "hello-node")?;
+    let first = install(&host, &remote, json!({})).await?;
+    let second = install(&host, &remote, json!({})).await?;
+    assert_eq!(second["settings"]["id"], "hello-2");
+    assert_ne!(first["key"], second["key"]);
+    let taken = refusal(install(&host, &remote, json!({ "id": "hello" })).await);
+    assert_eq!(taken.message, "App already exists under the ID: hello");
+    call(&host, "uninstall", json!(["hello"])).await?;
+    assert_eq!(host.service("hello-2").await?["state"], "running");
+    Ok(())
+}
+
+#[tokio::test]
+async fn hole_18_an_install_that_fails_says_why_and_leaves_nothing() -> anyhow::Result<()> {
+    let host = Host::boot("install-fails").await?;
+    let gateway = host.machine.gateway()?;
+    let untagged = GitRemote::new("untagged", gateway)?;
+    untagged.write("index.js", "")?.commit("one")?.publish()?;
+    let empty = GitRemote::new("empty", gateway)?;
+    empty.write("README", "")?.commit("one")?.tag("v1.0.0")?;
+    let broken = GitRemote::new("broken", gateway)?;
+    broken
+        .write("index.js", "")?
+        .write("atek.json", "{ \"frame\": 1 }")?
+        .commit("one")?
+        .tag("v1.0.0")?;
+    let good = GitRemote::new("good", gateway)?;
+    good.tag_app("v1.0.0", "hello-node")?;
+    for (remote, more, part) in [
+        (
+            &untagged,
+            json!({}),
+            "No release (git tag) has been set for",
+        ),
+        (
+            &empty,
+            json!({}),
+            "neither package.json \"main\" nor /index.js could be found",
+        ),
+        (&broken, json!({}), "atek.json, line 1"),
+        (
+            &good,
+            json!({ "desiredVersion": "^7" }),
+            "matches the desired version of ^7",
+        ),
+        (
+            &good,
+            json!({ "desiredVersion": "soon" }),
+            "not a version range",
+        ),
+        (&good, json!({ "id": "core.adb" }), "a service id must be"),
+        (&good, json!({ "id": "../../evil" }), "a service id must be"),
+        (
+            &good,
+            json!({ "config": { "ATEK_HOST_PORT": "1" } }),
+            "ATEK_",
+        ),
+        (
+            &good,
+            json!({ "grant": { "network": "direct" } }),
+            "does not ask for",
+        ),
+    ] {
+        let error = refusal(install(&host, remote, more).await);
+        assert!(error.message.contains(part), "{part}: {}", error.message);
+    }
+    for (hostility, part) in [
+        (
+            Hostility::Status(404),
+            "Failed to install app. Is it a Git repo?",
+        ),
+        (
+            Hostility::ServesAPage,
+            "Failed to install app. Is it a Git repo?",
+        ),
+    ] {
+        let remote = HostileRemote::new(hostility.clone(), gateway)?;
+        let params = json!({ "sourceUrl": remote.url(), "user": "system" });
+        let error = refusal(host.install_from(params).await);
+        assert!(
+            error.message.contains(part),
+            "{hostility:?}: {}",
+            error.message
+        );
+    }
+    for source in [
+        "file:///etc",
+        "file:///var/lib/atek",
+        "file:///nonexistent",
+        "nonsense",
+    ] {
+        refusal(
+            host.install_from(json!({ "sourceUrl": source, "user": "system" }))
+                .await,
+        );
+    }
+    nothing_is_left(&host).await
+}
+
+#[tokio::test]
+async fn an_update_is_found_installed_and_kept() -> anyhow::Result<()> {
+    let host = Host::boot("install-update").await?;
+    let remote = GitRemote::new("hello", host.machine.gateway()?)?;
+    remote.tag_app("v1.0.0", "hello-node")?;
+    install(&host, &remote, json!({ "desiredVersion": "^1" })).await?;
+    let check = call(&host, "checkForPackageUpdates", json!(["hello"])).await?;
+    assert_eq!(check["hasUpdate"], false, "{check}");
+    remote
+        .tag_app("v1.1.0", "hello-node")?
+        .tag_app("v2.0.0", "hello-node")?;
+    let check = call(&host, "checkForPackageUpdates", json!(["hello"])).await?;
+    let expected =
+        json!({ "hasUpdate": true, "installedVersion": "v1.0.0", "latestVersion": "v1.1.0" });
+    assert_eq!(check, expected);
+    let done = call(&host, "updatePackage", json!(["hello"])).await?;
+    assert_eq!(
+        done,
+        json!({ "installedVersion": "v1.1.0", "oldVersion": "v1.0.0" })
+    );
+    assert_eq!(version(&host).await?, "v1.1.0");
+    let current = host
+        .machine
+        .shell("readlink /var/lib/atek/packages/*/current")
+        .await?;
+    assert!(current.trim().ends_with("v1.1.0"), "{current}");
+    // Again: there is nothing newer in the range.
+    let again = call(&host, "updatePackage", json!(["hello"])).await?;
+    assert_eq!(again["installedVersion"], again["oldVersion"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_update_that_does_not_come_up_is_undone_and_says_so() -> anyhow::Result<()> {
+    let host = Host::boot("install-rollback").await?;
+    let remote = GitRemote::new("hello", host.machine.gateway()?)?;
+    remote.tag_app("v1.0.0", "hello-node")?;
+    install(&host, &remote, json!({})).await?;
+    remote.tag_app("v1.1.0", "crash-loop")?;
+    let error = refusal(call(&host, "updatePackage", json!(["hello"])).await);
+    for part in ["v1.1.0 does not run", "exit code 3", "v1.0.0 was put back"] {
+        assert!(error.message.contains(part), "{}", error.message);
+    }
+    host.service_is("hello", "running").await?;
+    assert_eq!(version(&host).await?, "v1.0.0");
+    let service = host.service("hello").await?;
+    assert_eq!(service["settings"]["package"]["installedVersion"], "v1.0.0");
+    let versions = host
+        .machine
+        .shell("ls /var/lib/atek/packages/*/versions")
+        .await?;
+    assert_eq!(versions.trim(), "v1.0.0");
+    Ok(())
+}
+
+#[tokio::test]
+async fn data_that_is_kept_outlives_the_service() -> anyhow::Result<()> {
+    let host = Host::boot("install-keep").await?;
+    let remote = GitRemote::new("hello", host.machine.gateway()?)?;
+    remote.tag_app("v1.0.0", "hello-node")?;
+    install(&host, &remote, json!({})).await?;
+    let api = "example.test/hello";
+    host.system()?
+        .call(api, "put", json!(["note", "kept"]))
+        .await?;
+    call(&host, "uninstall", json!(["hello", true])).await?;
+    let note = host
+        .machine
+        .shell("cat /var/lib/private/atek-app-*/note")
+        .await?;
+    assert_eq!(note, "kept");
+    // Also over a restart, which sweeps what belongs to nobody.
+    host.machine
+        .exec(["systemctl", "restart", "atekd.service"])
+        .await?;
+    host.ready().await?;
+    let note = host
+        .machine
+        .shell("cat /var/lib/private/atek-app-*/note")
+        .await?;
+    assert_eq!(note, "kept");
+    Ok(())
+}
+
+/// Lets atekd end at a place, and returns when it did.
+async fn with_fault(host: &Host, tag: &str) -> anyhow::Result<()> {
+    let script = format!(
+        "mkdir -p /run/systemd/system/atekd.service.d
+         printf '[Service]\\nEnvironment=ATEK_FAULT={tag}:kill\\n' > /run/systemd/system/atekd.service.d/fault.conf
+         systemctl daemon-reload && systemctl restart atekd.service"
+    );
+    host.machine.shell(&script).await?;
+    host.ready().await
+}
+
+/// Lets atekd live again.
+async fn without_fault(host: &Host) -> anyhow::Result<()> {
+    let script = "rm -rf /run/systemd/system/atekd.service.d
+         systemctl daemon-reload && systemctl restart atekd.service";
+    host.machine.shell(script).await?;
+    host.ready().await
+}
+
+#[tokio::test]
+async fn a_crash_at_any_step_of_install_and_uninstall_leaves_a_whole_service_or_none()
+-> anyhow::Result<()> {
+    let host = Host::boot("install-crash").await?;
+    let remote = GitRemote::new("hello", host.machine.gateway()?)?;
+    remote.tag_app("v1.0.0", "hello-node")?;
+    for tag in ["install.ready", "install.committed", "install.stored"] {
+        with_fault(&host, tag).await?;
+        let outcome = install(&host, &remote, json!({})).await;
+        assert!(outcome.is_err(), "{tag}: atekd did not end");
+        without_fault(&host).await?;
+        if tag == "install.stored" {
+            host.service_is("hello", "running").await?;
+            call(&host, "uninstall", json!(["hello"])).await?;
+        }
+        nothing_is_left(&host).await?;
+    }
+    for tag in ["uninstall.begun", "uninstall.deleted", "uninstall.removed"] {
+        without_fault(&host).await?;
+        install(&host, &remote, json!({})).await?;
+        with_fault(&host, tag).await?;
+        let outcome = call(&host, "uninstall", json!(["hello"])).await;
+        assert!(outcome.is_err(), "{tag}: atekd did not end");
+        without_fault(&host).await?;
+        if tag == "uninstall.begun" {
+            host.service_is("hello", "running").await?;
+            call(&host, "uninstall", json!(["hello"])).await?;
+        }
+        nothing_is_left(&host).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_crash_at_any_step_of_an_update_leaves_a_version_that_runs() -> anyhow::Result<()> {
+    let host = Host::boot("install-update-crash").await?;
+    let remote = GitRemote::new("hello", host.machine.gateway()?)?;
+    remote.tag_app("v1.0.0", "hello-node")?;
+    install(&host, &remote, json!({})).await?;
+    remote.tag_app("v1.1.0", "hello-node")?;
+    for (tag, expected) in [
+        ("update.ready", "v1.0.0"),
+        ("update.committed", "v1.0.0"),
+        ("update.tried", "v1.0.0"),
+        ("update.stored", "v1.1.0"),
+    ] {
+        with_fault(&host, tag).await?;
+        let outcome = call(&host, "updatePackage", json!(["hello"])).await;
+        assert!(outcome.is_err(), "{tag}: atekd did not end");
+        without_fault(&host).await?;
+        host.service_is("hello", "running").await?;
+        wait_for("the version", SOON, async || {
+            Ok(Seen::if_so(version(&host).await?, |version| {
+                version == expected
+            }))
+        })
+        .await?;
+        wait_for("nothing to be left of the update", SOON, async || {
+            let script = "ls /var/lib/atek/updates /var/lib/atek/staging 2>/dev/null || :";
+            let left = host.machine.shell(script).await?;
+            Ok(Seen::if_so(left, |left| {
+                !left.contains(".json") && !left.contains("build")
+            }))
+        })
+        .await?;
+        let versions = host
+            .machine
+            .shell("ls /var/lib/atek/packages/*/versions")
+            .await?;
+        assert!(versions.contains(expected), "{tag}: {versions}");
+    }
+    Ok(())
+}
