@@ -286,3 +286,35 @@ async fn the_log_has_the_apps_lines_and_what_systemd_says() -> anyhow::Result<()
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn an_app_that_may_sleep_is_started_by_the_first_call() -> anyhow::Result<()> {
+    let host = Host::boot("services-sleep").await?;
+    let source = host.machine.place_app("native-echo").await?;
+    let manifest = json!({
+        "runtime": "native", "entry": "native-echo", "sleep": true,
+        "exports": [{ "api": "example.test/native-echo" }],
+    });
+    let path = "/srv/apps/native-echo/atek.json";
+    host.machine.write(path, manifest.to_string()).await?;
+    host.install_from(json!({ "sourceUrl": source, "user": EVERYBODY }))
+        .await?;
+    // As after a reboot: it does not run, and nobody has stopped it.
+    let script = "systemctl stop atek-app-native-echo.service; systemctl restart atekd.service";
+    host.machine.shell(script).await?;
+    host.ready().await?;
+    host.service_is("native-echo", "sleeping").await?;
+    assert!(host.pid("native-echo").await.is_err());
+
+    let api = "example.test/native-echo";
+    let began = Instant::now();
+    host.system()?.call(api, "echo", json!(["awake"])).await?;
+    println!("woken and answered in {:?}", began.elapsed());
+    assert_eq!(host.service("native-echo").await?["state"], "running");
+    assert!(host.pid("native-echo").await.is_ok());
+    // One that a person stopped is not woken by a call.
+    call(&host, "stop", json!(["native-echo"])).await?;
+    refusal(host.system()?.call(api, "echo", json!(["awake"])).await);
+    assert!(host.pid("native-echo").await.is_err());
+    Ok(())
+}
