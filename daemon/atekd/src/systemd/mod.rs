@@ -9,6 +9,7 @@
 //! Nothing here can change a unit.
 
 mod bus;
+mod properties;
 mod proxy;
 mod unit;
 mod watch;

@@ -38,7 +38,7 @@ pub enum Phase {
 
 impl Phase {
     /// From `ActiveState` and `SubState`.
-    fn of(active: &str, sub: &str) -> Self {
+    pub(super) fn of(active: &str, sub: &str) -> Self {
         // systemd 254 and later pass through these for a moment, with the ActiveState of an end.
         if sub.ends_with("-before-auto-restart") {
             return Self::AutoRestart;
@@ -88,7 +88,7 @@ mod setup {
 
 impl Exit {
     /// From `Result`, `ExecMainCode` (a `si_code`) and `ExecMainStatus`.
-    fn of(result: &str, code: i32, status: i32) -> Self {
+    pub(super) fn of(result: &str, code: i32, status: i32) -> Self {
         const EXITED: i32 = 1;
         const KILLED: i32 = 2;
         const DUMPED: i32 = 3;
@@ -152,34 +152,6 @@ pub struct UnitView {
     pub restarts: u32,
     /// When the unit entered its phase; microseconds since 1970, 0 if never.
     pub since_usec: u64,
-}
-
-/// The raw properties, as they arrive one by one.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Properties {
-    pub(super) active: String,
-    pub(super) sub: String,
-    pub(super) result: String,
-    pub(super) exec_code: i32,
-    pub(super) exec_status: i32,
-    pub(super) main_pid: u32,
-    pub(super) restarts: u32,
-    pub(super) invocation: String,
-    pub(super) since_usec: u64,
-}
-
-impl Properties {
-    pub(super) fn view(&self, id: &ServiceId) -> UnitView {
-        UnitView {
-            id: id.clone(),
-            invocation: self.invocation.clone(),
-            phase: Phase::of(&self.active, &self.sub),
-            pid: (self.main_pid != 0).then_some(self.main_pid),
-            exit: Exit::of(&self.result, self.exec_code, self.exec_status),
-            restarts: self.restarts,
-            since_usec: self.since_usec,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The watcher: one session is one connection to the bus.
 
 use super::bus::Bus;
+use super::properties::Properties;
 use super::proxy::ManagerProxy;
-use super::unit::{Properties, UnitView, service_of};
+use super::unit::{UnitView, service_of};
 use super::{PATIENCE, PATTERN, SERVICE, UNIT, get_all};
 use atek_api::ids::ServiceId;
 use futures_util::StreamExt as _;
@@ -217,7 +218,7 @@ impl Watcher<'_> {
             _ if self.reloading.is_some() => {}
             "UnitNew" => {
                 let body = message.body();
-                let (name, path): (&str, OwnedObjectPath) = body.deserialize()?;
+                let (name, _): (&str, OwnedObjectPath) = body.deserialize()?;
                 if service_of(name).is_some() {
                     let connection = self.connection.clone();
                     let name = name.to_owned();
@@ -359,45 +360,4 @@ async fn owner(connection: &Connection) -> Result<Option<OwnedUniqueName>, End> 
         )
         .await?;
     Ok(Some(reply.body().deserialize()?))
-}
-
-impl Properties {
-    /// Takes over what is in `changed`; unknown names and types are left alone.
-    fn merge(&mut self, changed: &HashMap<String, OwnedVariant>) {
-        fn take<'v, T>(changed: &'v HashMap<String, OwnedVariant>, name: &str, into: &mut T)
-        where
-            T: TryFrom<&'v OwnedVariant>,
-        {
-            if let Some(value) = changed.get(name)
-                && let Ok(value) = T::try_from(value)
-            {
-                *into = value;
-            }
-        }
-        let text = |name: &str, into: &mut String| {
-            if let Some(value) = changed.get(name)
-                && let Ok(value) = <&str>::try_from(value)
-            {
-                value.clone_into(into);
-            }
-        };
-        text("ActiveState", &mut self.active);
-        text("SubState", &mut self.sub);
-        text("Result", &mut self.result);
-        take(changed, "ExecMainCode", &mut self.exec_code);
-        take(changed, "ExecMainStatus", &mut self.exec_status);
-        take(changed, "MainPID", &mut self.main_pid);
-        take(changed, "NRestarts", &mut self.restarts);
-        take(changed, "StateChangeTimestamp", &mut self.since_usec);
-        if let Some(value) = changed.get("InvocationID")
-            && let Ok(value) = value.try_clone()
-            && let Ok(bytes) = Vec::<u8>::try_from(value)
-        {
-            self.invocation = bytes.iter().fold(String::new(), |mut text, byte| {
-                use std::fmt::Write as _;
-                let _ = write!(text, "{byte:02x}");
-                text
-            });
-        }
-    }
 }
