@@ -23,7 +23,7 @@ impl KeyRule {
 
     pub(crate) fn key(&self, value: &Value) -> Result<String, CreateError> {
         if self.pointers.is_empty() {
-            return Ok(self.from_time());
+            return Ok(self.time_key());
         }
         let parts = self
             .pointers
@@ -44,7 +44,7 @@ impl KeyRule {
         Ok(parts.collect::<Result<Vec<_>, _>>()?.join(","))
     }
 
-    fn from_time(&self) -> String {
+    fn time_key(&self) -> String {
         let now = jiff::Timestamp::now().as_millisecond().unsigned_abs();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that goes back must not bring a key twice.

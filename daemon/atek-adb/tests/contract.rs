@@ -532,3 +532,19 @@ async fn the_socket_answers_a_health_check() {
         );
     }
 }
+
+#[test]
+fn the_manifest_is_one_that_the_host_reads() {
+    let manifest = atek_api::manifest::Manifest::parse(include_bytes!("../atek.json")).unwrap();
+    let exports: Vec<String> = manifest
+        .exports
+        .iter()
+        .map(|export| export.api().to_string())
+        .collect();
+    assert_eq!(exports, ["atek.cloud/adb-api", "atek.cloud/adb-api"]);
+    let native = atek_api::manifest::Runtime::Native {
+        entry: "atek-adb".parse().unwrap(),
+        args: Vec::new(),
+    };
+    assert_eq!(manifest.runtime, native);
+}

@@ -5,8 +5,8 @@
 //! Deletes older than the database's floor are forgotten: a diff from before it says
 //! `reset`, and is then a diff from the beginning.
 
+use super::lists::into_raw;
 use super::params::{Kind, Params};
-use super::records::into_raw;
 use super::{Adb, db_id, params};
 use crate::caller::Caller;
 use crate::error::AdbError;
@@ -123,7 +123,7 @@ impl Adb {
 
     /// The changes after `follow.since`, at once.
     pub(crate) async fn page(&self, caller: &Caller, follow: &Follow) -> Result<Page, AdbError> {
-        self.look(|view, read| {
+        self.look_long(|view, read| {
             let db = view.readable(caller, &follow.db)?.no;
             let stats = read.stats(db)?;
             let reset =

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`databases`] | `init`, `getConfig`, `db*`, `admin*` |
 //! | [`records`] | `recordList`, `recordGet`, `recordPut`, `recordDelete` |
+//! | [`lists`] | the JSON of lists |
 //! | [`batch`] | `recordBatch` |
 //! | [`diff`] | `recordDiff`, and what subscriptions are made of |
 //! | [`queries`] | `index*`, `recordQuery` |
@@ -16,6 +17,7 @@ pub(crate) mod blobs;
 mod databases;
 pub(crate) mod diff;
 pub mod housekeeping;
+mod lists;
 mod params;
 mod queries;
 mod records;
@@ -26,16 +28,15 @@ mod view;
 use crate::caller::Caller;
 use crate::error::AdbError;
 use crate::limits::Limits;
-use crate::storage::{Read as _, Snapshot, Store, Tx};
+use crate::storage::{Read as _, Snapshot, StorageError, Store, Tx};
 use atek_api::ids::DbId;
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_rpc::server::{Call, Service};
 use params::Params;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 pub use view::ServerDb;
 use view::View;
 
@@ -49,14 +50,20 @@ pub(crate) struct Shared {
     pub(crate) server: OnceLock<ServerDb>,
 }
 
+/// Long reads at the same time.
+const LONG_LOOKS: usize = 4;
+/// A read of more records than this is a long one.
+const LONG: usize = 200;
+
 /// The database service. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Adb {
     pub(crate) store: Store,
     pub(crate) shared: Arc<Shared>,
-    initialized: Arc<AtomicBool>,
+    initialized: Arc<Mutex<bool>>,
     pub(crate) followers: Arc<Semaphore>,
     keys: Arc<tables::AutoKeys>,
+    long_looks: Arc<Semaphore>,
     pub(crate) transfers: Arc<Semaphore>,
 }
 
@@ -89,6 +96,7 @@ impl Adb {
             initialized: Arc::default(),
             followers,
             keys: Arc::default(),
+            long_looks: Arc::new(Semaphore::new(LONG_LOOKS)),
             transfers: Arc::new(Semaphore::new(transfer::AT_ONCE)),
         })
     }
@@ -113,6 +121,21 @@ impl Adb {
     ) -> Result<T, AdbError> {
         self.store
             .read(|snapshot| f(&View::new(snapshot, &self.shared)?, snapshot))
+            .await
+    }
+
+    /// As [`Adb::look`], for one that may read and build megabytes: few at a time, so that memory stays
+    /// bounded, and the thread's other work goes on elsewhere.
+    async fn look_long<T>(
+        &self,
+        f: impl FnOnce(&View<'_, Snapshot>, &Snapshot) -> Result<T, AdbError>,
+    ) -> Result<T, AdbError> {
+        let _place = self
+            .long_looks
+            .acquire()
+            .await
+            .map_err(|_| StorageError::Stopped)?;
+        self.look(|view, read| tokio::task::block_in_place(|| f(view, read)))
             .await
     }
 

@@ -1,7 +1,7 @@
 //! Secondary indexes: declaring them, and queries through them.
 
+use super::lists::{self, Cut, ListWriter};
 use super::params::{Kind, Params, path};
-use super::records::{Cut, ListWriter};
 use super::view::View;
 use super::{Adb, db_id};
 use crate::caller::Caller;
@@ -186,7 +186,7 @@ impl Adb {
             .get("reverse")
             .and_then(Value::as_bool)
             .unwrap_or(false);
-        self.look(|view, read| {
+        self.look_long(|view, read| {
             let db = view.readable(caller, &id)?.no;
             let named = |row: &IndexRow| row.name == name && row.state != IndexState::Leaving;
             let Some(index) = read.indexes(db)?.into_iter().find(named) else {
@@ -319,7 +319,7 @@ fn range(index: &IndexRow, options: &Map<String, Value>) -> Result<Option<KeyRan
 }
 
 fn cursor(options: &Map<String, Value>) -> Result<Option<Vec<u8>>, AdbError> {
-    let Some(inner) = super::records::cursor(options)? else {
+    let Some(inner) = lists::cursor(options)? else {
         return Ok(None);
     };
     URL_SAFE_NO_PAD.decode(inner).map(Some).map_err(|_| {

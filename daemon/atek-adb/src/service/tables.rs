@@ -3,8 +3,8 @@
 //! Records stay schema-free: `tblDefine` keeps the definition for others to read,
 //! and its templates for the keys of new records; it validates nothing.
 
+use super::lists::{into_raw, write_record};
 use super::params::{Kind, Params};
-use super::records::{into_raw, write_record};
 use super::view::View;
 use super::{Adb, databases, db_id};
 use crate::caller::Caller;

@@ -1,0 +1,190 @@
+//! What administrators do, and others with what is theirs.
+
+use super::info::{DbInfo, Made};
+use super::make::{meta_path, parse_field};
+use crate::caller::Caller;
+use crate::error::AdbError;
+use crate::meta::{DbMeta, Owner};
+use crate::service::params::{Kind, Params};
+use crate::service::view::View;
+use crate::service::{Adb, db_id, db_name};
+use crate::storage::{Expected, Read, StorageError};
+use atek_api::ids::{DbId, SYSTEM};
+use serde_json::{Value, json};
+
+impl Adb {
+    /// `adminListDbsByOwningUser(userKey?)`.
+    pub(in crate::service) async fn admin_list_dbs_by_owning_user(
+        &self,
+        caller: &Caller,
+        params: &Params,
+    ) -> Result<Vec<DbInfo>, AdbError> {
+        let user = params
+            .string(0)?
+            .filter(|user| !user.is_empty())
+            .unwrap_or_else(|| caller.user.clone());
+        self.look(|view, _| {
+            view.standing(caller)?.may_enumerate(&user)?;
+            let mut list = Vec::new();
+            if user == SYSTEM {
+                list.push(DbInfo::server(&view.server().id));
+            }
+            list.extend(view.by_user(&user)?.into_iter().map(DbInfo::from));
+            Ok(list)
+        })
+        .await
+    }
+
+    /// `adminListDbs({userKey?, serviceKey?})`: with quota and usage. Others than administrators see their own.
+    pub(in crate::service) async fn admin_list_dbs(
+        &self,
+        caller: &Caller,
+        params: &Params,
+    ) -> Result<Vec<DbInfo>, AdbError> {
+        let filter = params
+            .object(
+                0,
+                &[("userKey", Kind::String), ("serviceKey", Kind::String)],
+            )?
+            .unwrap_or_default();
+        let text = |name| filter.get(name).and_then(Value::as_str);
+        let (user, service) = (text("userKey"), text("serviceKey"));
+        self.look(|view, read| {
+            let standing = view.standing(caller)?;
+            if !standing.is_admin() {
+                standing.may_enumerate(user.unwrap_or_default())?;
+            }
+            let mut list = Vec::new();
+            if user.is_none_or(|user| user == SYSTEM)
+                && service.is_none_or(|service| service == SYSTEM)
+                && standing.is_admin()
+            {
+                let server = view.server();
+                list.push(DbInfo {
+                    usage: Some(read.stats(server.no)?.into()),
+                    ..DbInfo::server(&server.id)
+                });
+            }
+            let found = match (user, service) {
+                (Some(user), _) => view.by_user(user)?,
+                (None, Some(service)) => view.by_service(service)?,
+                (None, None) => view.all()?,
+            };
+            for meta in found {
+                if service.is_none_or(|service| meta.owner_service() == Some(service)) {
+                    list.push(self.full_info(view, read, meta)?);
+                }
+            }
+            Ok(list)
+        })
+        .await
+    }
+
+    pub(super) fn full_info<R: Read>(
+        &self,
+        view: &View<'_, R>,
+        read: &R,
+        meta: DbMeta,
+    ) -> Result<DbInfo, AdbError> {
+        let quota = meta.quota.unwrap_or(self.limits().quota);
+        let usage = match meta.db_id.parse().map(|id| view.live(&id)) {
+            Ok(Ok(no)) => Some(read.stats(no)?.into()),
+            _ => None,
+        };
+        Ok(DbInfo {
+            quota: Some(quota),
+            usage,
+            ..meta.into()
+        })
+    }
+
+    /// `adminCreateDb(DbAdminConfig)`.
+    pub(in crate::service) async fn admin_create_db(
+        &self,
+        caller: &Caller,
+        params: &Params,
+    ) -> Result<Made, AdbError> {
+        let config = params.object(0, &[])?.unwrap_or_default();
+        let mut owner: Owner = parse_field(&config, "owner")?.unwrap_or_default();
+        owner.user_key.get_or_insert_with(|| caller.user.clone());
+        owner
+            .service_key
+            .get_or_insert_with(|| caller.service.clone());
+        self.create(caller, config, owner).await
+    }
+
+    /// `adminEditDbConfig(dbId, DbAdminConfig)`.
+    pub(in crate::service) async fn admin_edit_db_config(
+        &self,
+        caller: &Caller,
+        params: &Params,
+    ) -> Result<(), AdbError> {
+        self.configure(
+            caller,
+            db_name(params, 0)?,
+            params.object(1, &[])?.unwrap_or_default(),
+        )
+        .await
+    }
+
+    /// `adminDeleteDb(dbId)`. The database is gone at once, its records soon after.
+    pub(in crate::service) async fn admin_delete_db(
+        &self,
+        caller: &Caller,
+        params: &Params,
+    ) -> Result<(), AdbError> {
+        self.remove(caller, &db_id(params, 0)?).await
+    }
+
+    pub(in crate::service) async fn remove(
+        &self,
+        caller: &Caller,
+        id: &DbId,
+    ) -> Result<(), AdbError> {
+        let (caller, gone, id) = (caller.clone(), id.clone(), id.clone());
+        self.change(move |tx, shared| {
+            let view = View::new(tx, shared)?;
+            let server = view.server();
+            if server.id == id {
+                return Err(AdbError::NoAccess(id.to_string()));
+            }
+            let standing = view.standing(&caller)?;
+            let meta = view.meta(&id)?;
+            if meta.is_none() && !standing.is_admin() {
+                return Err(AdbError::DbNotFound);
+            }
+            standing
+                .may_configure::<AdbError>(meta.as_ref(), None, |key| view.service_owner(key))?;
+            let server = server.no;
+            tx.drop_database(&id)?;
+            tx.delete(server, &meta_path(&id, shared)?, Expected::Any)?;
+            Ok(())
+        })
+        .await?;
+        self.purge_soon(gone);
+        Ok(())
+    }
+
+    /// `adminCompact()`: gives unused space back to the file system.
+    pub(in crate::service) async fn admin_compact(
+        &self,
+        caller: &Caller,
+        _: &Params,
+    ) -> Result<Value, AdbError> {
+        self.look(|view, _| {
+            if view.standing(caller)?.is_admin() {
+                Ok(())
+            } else {
+                Err(AdbError::NotAuthorized)
+            }
+        })
+        .await?;
+        match self.store.compact().await {
+            Ok(smaller) => Ok(json!({"compacted": smaller})),
+            Err(StorageError::InUse) => Err(AdbError::Refused(
+                "the database is busy with a long read such as an export: try again when it has ended".to_owned(),
+            )),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
