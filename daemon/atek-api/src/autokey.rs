@@ -11,11 +11,13 @@
 /// 32 bits and more: a byte 251 + width class, then the big-endian rest.
 #[must_use]
 pub fn auto_key(unix_millis: u64, nth: u32) -> String {
-    let mut key = pack(unix_millis).iter().fold(String::new(), |mut text, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let mut key = pack(unix_millis)
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            use std::fmt::Write as _;
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
     if nth > 0 {
         use std::fmt::Write as _;
         let _ = write!(key, ".{nth:02}");
@@ -36,7 +38,11 @@ fn pack(n: u64) -> Vec<u8> {
         // shifted so that its top bit is bit 43, in six bytes.
         _ => {
             let above = u64::from(rest.ilog2()) - 32;
-            let shifted = if above <= 11 { rest << (11 - above) } else { rest >> (above - 11) };
+            let shifted = if above <= 11 {
+                rest << (11 - above)
+            } else {
+                rest >> (above - 11)
+            };
             let mut bytes = vec![255, above as u8];
             bytes.extend_from_slice(&shifted.to_be_bytes()[2..]);
             bytes

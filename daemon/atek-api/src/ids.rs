@@ -22,7 +22,9 @@ pub enum InvalidId {
     #[error("the service id {0:?} is reserved, choose another one")]
     Reserved(String),
     /// See [`ServiceKey`] and [`UserKey`].
-    #[error("a key must be 1 to 40 characters of a-z, 0-9, '.' and '-', and start with a letter or digit")]
+    #[error(
+        "a key must be 1 to 40 characters of a-z, 0-9, '.' and '-', and start with a letter or digit"
+    )]
     Key,
     /// See [`DbId`].
     #[error("a database id must be 64 hexadecimal digits")]
@@ -112,8 +114,16 @@ text_newtype!(ServiceId);
 impl ServiceId {
     /// Names that an installed service may not take: the host's own, and labels
     /// that resolvers and browsers treat specially.
-    const RESERVED: [&str; 8] =
-        ["system", "host", "atek", "core", "www", "local", "localhost", "api"];
+    const RESERVED: [&str; 8] = [
+        "system",
+        "host",
+        "atek",
+        "core",
+        "www",
+        "local",
+        "localhost",
+        "api",
+    ];
 
     /// An id for a new user service: well-formed, and not reserved.
     ///
@@ -182,7 +192,11 @@ impl FromStr for ServiceId {
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let label = text.strip_prefix("core.").unwrap_or(text);
-        if is_label(label) { Ok(Self(text.to_owned())) } else { Err(InvalidId::ServiceId) }
+        if is_label(label) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId::ServiceId)
+        }
     }
 }
 
@@ -190,7 +204,11 @@ impl FromStr for ServiceKey {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        if is_key(text) { Ok(Self(text.to_owned())) } else { Err(InvalidId::Key) }
+        if is_key(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId::Key)
+        }
     }
 }
 
@@ -198,7 +216,11 @@ impl FromStr for UserKey {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        if is_key(text) { Ok(Self(text.to_owned())) } else { Err(InvalidId::Key) }
+        if is_key(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId::Key)
+        }
     }
 }
 
@@ -229,7 +251,9 @@ fn is_label(text: &str) -> bool {
     (1..=63).contains(&bytes.len())
         && bytes[0].is_ascii_lowercase()
         && bytes[bytes.len() - 1] != b'-'
-        && bytes.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && bytes
+            .iter()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 fn is_key(text: &str) -> bool {
@@ -237,7 +261,9 @@ fn is_key(text: &str) -> bool {
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && !text.ends_with('.')
         && !text.contains("..")
-        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
+        && text
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
 }
 
 #[cfg(test)]
@@ -247,10 +273,28 @@ mod tests {
     #[test]
     fn ids_that_could_leave_their_folder_or_unit_are_refused() {
         for bad in [
-            "", "-a", "a-", "A", "1a", "a.b", "../evil", "a/b", "a b", "a\n", "core.", "core.a.b",
-            "core..a", "%n", "ä", &"a".repeat(64),
+            "",
+            "-a",
+            "a-",
+            "A",
+            "1a",
+            "a.b",
+            "../evil",
+            "a/b",
+            "a b",
+            "a\n",
+            "core.",
+            "core.a.b",
+            "core..a",
+            "%n",
+            "ä",
+            &"a".repeat(64),
         ] {
-            assert_eq!(bad.parse::<ServiceId>(), Err(InvalidId::ServiceId), "{bad:?}");
+            assert_eq!(
+                bad.parse::<ServiceId>(),
+                Err(InvalidId::ServiceId),
+                "{bad:?}"
+            );
         }
         for good in ["a", "rss", "rss-2", "core.adb", &"a".repeat(63)] {
             assert!(good.parse::<ServiceId>().is_ok(), "{good:?}");
@@ -262,7 +306,10 @@ mod tests {
 
     #[test]
     fn a_user_service_cannot_take_a_core_or_reserved_name() {
-        assert_eq!(ServiceId::for_user_service("core.adb"), Err(InvalidId::ServiceId));
+        assert_eq!(
+            ServiceId::for_user_service("core.adb"),
+            Err(InvalidId::ServiceId)
+        );
         assert_eq!(
             ServiceId::for_user_service("system"),
             Err(InvalidId::Reserved("system".to_owned()))
@@ -288,7 +335,10 @@ mod tests {
     fn a_taken_id_gets_the_next_number() {
         let id = ServiceId::derive("lonestar");
         let taken = ["lonestar", "lonestar-2"];
-        assert_eq!(id.first_free(|c| taken.contains(&c.as_str())).as_str(), "lonestar-3");
+        assert_eq!(
+            id.first_free(|c| taken.contains(&c.as_str())).as_str(),
+            "lonestar-3"
+        );
     }
 
     #[test]

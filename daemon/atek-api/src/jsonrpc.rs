@@ -64,7 +64,11 @@ impl RpcError {
     /// An error without data.
     #[must_use]
     pub fn new(code: i64, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), data: None }
+        Self {
+            code,
+            message: message.into(),
+            data: None,
+        }
     }
 
     /// The refusal of a handler ([`code::GENERAL`]).
@@ -82,13 +86,19 @@ impl RpcError {
     /// A method that the API does not have.
     #[must_use]
     pub fn method_not_found(method: &str) -> Self {
-        Self::new(code::METHOD_NOT_FOUND, format!("Method not found: {method}"))
+        Self::new(
+            code::METHOD_NOT_FOUND,
+            format!("Method not found: {method}"),
+        )
     }
 
     /// A parameter of the wrong shape; `position` counts from 1.
     #[must_use]
     pub fn invalid_param(position: usize, problem: &str) -> Self {
-        Self::new(code::INVALID_PARAMS, format!("Parameter {position} {problem}"))
+        Self::new(
+            code::INVALID_PARAMS,
+            format!("Parameter {position} {problem}"),
+        )
     }
 }
 
@@ -114,7 +124,12 @@ impl<'a> Response<'a> {
             Ok(value) => (Some(&**value), None),
             Err(error) => (None, Some(error)),
         };
-        Self { jsonrpc: "2.0", id, result, error }
+        Self {
+            jsonrpc: "2.0",
+            id,
+            result,
+            error,
+        }
     }
 }
 
@@ -139,8 +154,12 @@ fn present_owned<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Box<RawValue>
 ///
 /// [`code::INTERNAL`] for a value that JSON cannot express (a map whose keys are not strings).
 pub fn raw<T: Serialize + ?Sized>(value: &T) -> RpcResult {
-    serde_json::value::to_raw_value(value)
-        .map_err(|error| RpcError::new(code::INTERNAL, format!("cannot express the result as JSON: {error}")))
+    serde_json::value::to_raw_value(value).map_err(|error| {
+        RpcError::new(
+            code::INTERNAL,
+            format!("cannot express the result as JSON: {error}"),
+        )
+    })
 }
 
 /// The positional parameters of a call.
@@ -152,23 +171,37 @@ pub fn raw<T: Serialize + ?Sized>(value: &T) -> RpcResult {
 /// # Errors
 ///
 /// [`code::INVALID_PARAMS`] when the text is neither an array nor an object, or names an unknown parameter.
-pub fn positional(params: Option<&RawValue>, names: &[&str]) -> Result<Vec<Box<RawValue>>, RpcError> {
-    let Some(params) = params else { return Ok(Vec::new()) };
+pub fn positional(
+    params: Option<&RawValue>,
+    names: &[&str],
+) -> Result<Vec<Box<RawValue>>, RpcError> {
+    let Some(params) = params else {
+        return Ok(Vec::new());
+    };
     let text = params.get();
     if text.starts_with('[') {
         return serde_json::from_str(text).map_err(|_| bad_params());
     }
     if !text.starts_with('{') {
-        return if text == "null" { Ok(Vec::new()) } else { Err(bad_params()) };
+        return if text == "null" {
+            Ok(Vec::new())
+        } else {
+            Err(bad_params())
+        };
     }
     let mut named: std::collections::BTreeMap<String, Box<RawValue>> =
         serde_json::from_str(text).map_err(|_| bad_params())?;
-    let mut list: Vec<Box<RawValue>> =
-        names.iter().map(|name| named.remove(*name).unwrap_or_else(null)).collect();
+    let mut list: Vec<Box<RawValue>> = names
+        .iter()
+        .map(|name| named.remove(*name).unwrap_or_else(null))
+        .collect();
     if let Some(unknown) = named.keys().next() {
         return Err(RpcError::new(
             code::INVALID_PARAMS,
-            format!("no parameter is named {unknown:?}, expected {}", names.join(", ")),
+            format!(
+                "no parameter is named {unknown:?}, expected {}",
+                names.join(", ")
+            ),
         ));
     }
     while list.last().is_some_and(|value| value.get() == "null") {
@@ -191,7 +224,8 @@ mod tests {
 
     #[test]
     fn a_null_id_is_told_from_a_notification() {
-        let with: Request = serde_json::from_str(r#"{"jsonrpc":"2.0","id":null,"method":"m"}"#).unwrap();
+        let with: Request =
+            serde_json::from_str(r#"{"jsonrpc":"2.0","id":null,"method":"m"}"#).unwrap();
         assert_eq!(with.id.unwrap().get(), "null");
         let without: Request = serde_json::from_str(r#"{"jsonrpc":"2.0","method":"m"}"#).unwrap();
         assert!(without.id.is_none());
@@ -199,7 +233,8 @@ mod tests {
 
     #[test]
     fn an_answer_of_null_is_a_result() {
-        let answer: Answer = serde_json::from_str(r#"{"jsonrpc":"2.0","id":1,"result":null}"#).unwrap();
+        let answer: Answer =
+            serde_json::from_str(r#"{"jsonrpc":"2.0","id":1,"result":null}"#).unwrap();
         assert_eq!(answer.result.unwrap().get(), "null");
         let none: Answer = serde_json::from_str(r#"{"jsonrpc":"2.0","id":1}"#).unwrap();
         assert!(none.result.is_none());
@@ -209,7 +244,10 @@ mod tests {
     fn named_parameters_become_positional() {
         let names = ["id", "options"];
         for (params, expected) in [
-            (r#"{"options":{"a":1},"id":"x"}"#, Ok(vec![r#""x""#, r#"{"a":1}"#])),
+            (
+                r#"{"options":{"a":1},"id":"x"}"#,
+                Ok(vec![r#""x""#, r#"{"a":1}"#]),
+            ),
             (r#"{"id":"x"}"#, Ok(vec![r#""x""#])),
             (r#"["x",null]"#, Ok(vec![r#""x""#, "null"])),
             ("[]", Ok(vec![])),
@@ -218,8 +256,11 @@ mod tests {
         ] {
             let raw = RawValue::from_string(params.to_owned()).unwrap();
             let got = positional(Some(&raw), &names).map_err(|_| ());
-            let got = got.as_ref().map(|list| list.iter().map(|v| v.get()).collect::<Vec<_>>());
-            assert_eq!(got, expected.as_ref().map(Clone::clone), "{params}");
+            let got: Result<Vec<String>, ()> =
+                got.map(|list| list.iter().map(|v| v.get().to_owned()).collect());
+            let expected: Result<Vec<String>, ()> =
+                expected.map(|list| list.into_iter().map(str::to_owned).collect());
+            assert_eq!(got, expected, "{params}");
         }
     }
 }
