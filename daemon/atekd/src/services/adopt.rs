@@ -3,7 +3,6 @@
 use super::handle::Wish;
 use super::waiters::Goal;
 use super::{CoreFailure, Inner, sweep};
-use crate::chain::Chain;
 use atek_api::ids::ServiceKey;
 use futures_util::future::join_all;
 use std::sync::Arc;
@@ -62,31 +61,26 @@ pub(super) async fn start_installed(inner: &Arc<Inner>) {
             .await;
     }
     for key in stop {
-        begin(inner, key, Wish::Stop);
+        settle(inner, key, Wish::Stop, Goal::Down);
     }
     // Does nothing for what runs already. A failed unit is tried again: the cause may be gone.
     for key in start {
-        begin(inner, key, Wish::Start);
+        settle(inner, key, Wish::Resume, Goal::Settled);
     }
 }
 
-fn begin(inner: &Arc<Inner>, key: ServiceKey, wish: Wish) {
+/// In the background; how it goes is in the service's state.
+fn settle(inner: &Arc<Inner>, key: ServiceKey, wish: Wish, goal: Goal) {
     let inner = inner.clone();
     tokio::spawn(async move {
-        let outcome = match wish {
-            Wish::Stop => inner
-                .supervisor
-                .stop(&key)
-                .await
-                .map_err(|e| Chain(&e).to_string()),
-            wish => inner
-                .supervisor
-                .start(&key, wish)
-                .await
-                .map_err(|e| Chain(&e).to_string()),
-        };
-        if let Err(error) = outcome {
-            tracing::warn!(%key, error, "a service is not as it should be");
+        let records = inner.database.records();
+        let stopped = records
+            .service(key.as_str())
+            .is_none_or(|record| record.settings.stopped);
+        // Somebody may have started it meanwhile.
+        if wish != Wish::Stop || stopped {
+            // It fails only for a service that is gone.
+            let _ = inner.supervisor.wish(&key, wish, goal).await;
         }
     });
 }

@@ -93,7 +93,10 @@ async fn store(
             }
             Ok((
                 (),
-                vec![Change::PutService(ServiceRecord { key, settings })],
+                vec![Change::PutService(Box::new(ServiceRecord {
+                    key,
+                    settings,
+                }))],
             ))
         })
         .await

@@ -21,6 +21,9 @@ pub(super) enum Wish {
     Sleep,
     /// Starts it only if it sleeps.
     Wake,
+    /// Starts it only if nobody has said anything about it since this daemon is here: what
+    /// a person wants meanwhile goes before what was wanted when the box went down.
+    Resume,
     /// Nothing: only to know what becomes of it.
     Watch,
 }

@@ -302,7 +302,10 @@ async fn put(
             settings.id = wanted.choose(taken)?;
             Ok((
                 (),
-                vec![Change::PutService(ServiceRecord { key, settings })],
+                vec![Change::PutService(Box::new(ServiceRecord {
+                    key,
+                    settings,
+                }))],
             ))
         })
         .await

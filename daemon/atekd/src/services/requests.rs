@@ -60,7 +60,7 @@ pub(super) async fn change(
                     settings: settings.clone(),
                 };
                 let is_new = records.service(record.key.as_str())?.settings != settings;
-                is_new.then(|| vec![Change::PutService(record)])
+                is_new.then(|| vec![Change::PutService(Box::new(record))])
             });
             Ok::<_, DatabaseError>(((), changes.unwrap_or_default()))
         })

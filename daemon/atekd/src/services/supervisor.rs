@@ -9,7 +9,7 @@ use super::definition::Definition;
 use super::effects::Hands;
 use super::handle::{Handle, Message, Wish};
 use super::machine::Machine;
-use super::state::{Effect, Event, Life, Unit};
+use super::state::{Effect, Event, Life, Unit, Why};
 use super::waiters::{Goal, Verdict};
 use crate::attach::Attach;
 use crate::database::Records;
@@ -323,6 +323,13 @@ impl Supervisor {
             Wish::Stop => Some(Event::Stop),
             Wish::Sleep => Some(Event::Sleep),
             Wish::Wake => matches!(machine.life(), Life::Sleeping).then_some(Event::Start),
+            Wish::Resume => {
+                let untouched = matches!(
+                    machine.life(),
+                    Life::Stopped(Why::NotStarted) | Life::Failed(_)
+                );
+                untouched.then_some(Event::Start)
+            }
             Wish::Watch => None,
         };
         if let Some(event) = event {
