@@ -144,21 +144,31 @@ impl ConfigFile {
             .is_some_and(|tokens| !tokens.is_empty());
         if !has_token {
             let token = crate::random::hex::<32>().map_err(|_| ConfigError::Random)?;
-            stored.insert("systemAuthTokens".to_owned(), Value::from(vec![token.expose()]));
+            stored.insert(
+                "systemAuthTokens".to_owned(),
+                Value::from(vec![token.expose()]),
+            );
             write(&path, &stored)?;
         }
         let shipped = Path::new(SHIPPED_CONFIG);
         let mut merged = read(shipped)?.unwrap_or_default();
         merged.extend(stored.clone());
-        let mut config: Config = serde_json::from_value(Value::Object(merged))
-            .map_err(|source| ConfigError::Parse { path: path.clone(), source })?;
+        let mut config: Config =
+            serde_json::from_value(Value::Object(merged)).map_err(|source| ConfigError::Parse {
+                path: path.clone(),
+                source,
+            })?;
         if let Some(port) = overrides.port {
             config.port = port;
         }
         if let Some(domain) = &overrides.domain {
             config.domain.clone_from(domain);
         }
-        Ok(Self { path, stored, config })
+        Ok(Self {
+            path,
+            stored,
+            config,
+        })
     }
 
     /// The values in force.
@@ -176,8 +186,14 @@ impl ConfigFile {
         shown.insert("domain".to_owned(), config.domain.clone().into());
         shown.insert("port".to_owned(), config.port.into());
         shown.insert("serverDbId".to_owned(), config.server_db_id.clone().into());
-        shown.insert("coreServices".to_owned(), serde_json::json!(config.core_services));
-        shown.insert("defaultMainService".to_owned(), config.default_main_service.clone().into());
+        shown.insert(
+            "coreServices".to_owned(),
+            serde_json::json!(config.core_services),
+        );
+        shown.insert(
+            "defaultMainService".to_owned(),
+            config.default_main_service.clone().into(),
+        );
         Value::Object(shown)
     }
 
@@ -200,15 +216,23 @@ fn read(path: &Path) -> Result<Option<Map<String, Value>>, ConfigError> {
     match std::fs::read(path) {
         Ok(text) => serde_json::from_slice(&text)
             .map(Some)
-            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source }),
+            .map_err(|source| ConfigError::Parse {
+                path: path.to_owned(),
+                source,
+            }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
+        Err(source) => Err(ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 fn write(path: &Path, stored: &Map<String, Value>) -> Result<(), ConfigError> {
-    let mut text = serde_json::to_vec_pretty(stored)
-        .map_err(|source| ConfigError::Parse { path: path.to_owned(), source })?;
+    let mut text = serde_json::to_vec_pretty(stored).map_err(|source| ConfigError::Parse {
+        path: path.to_owned(),
+        source,
+    })?;
     text.push(b'\n');
     // The system tokens are in it.
     Ok(fsutil::write_atomic(path, &text, 0o600)?)
@@ -240,14 +264,22 @@ mod tests {
     fn hole_9_the_shown_configuration_has_no_tokens() {
         let (_folder, file) = load(Some(r#"{"systemAuthTokens":["secret"],"custom":1}"#));
         let shown = file.unwrap().shown().to_string();
-        assert!(!shown.contains("secret") && shown.contains("custom"), "{shown}");
+        assert!(
+            !shown.contains("secret") && shown.contains("custom"),
+            "{shown}"
+        );
     }
 
     #[test]
     fn broken_json_names_the_file_and_the_place() {
         let (_folder, file) = load(Some("{\"port\": 80,\n}"));
         let error = file.unwrap_err();
-        assert!(error.to_string().ends_with("config.json, mend or remove it"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .ends_with("config.json, mend or remove it"),
+            "{error}"
+        );
         let place = std::error::Error::source(&error).unwrap().to_string();
         assert!(place.contains("line 2"), "{place}");
     }
@@ -256,9 +288,15 @@ mod tests {
     fn the_command_line_overrides_and_is_not_stored() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::new(folder.path());
-        let overrides = Overrides { port: Some(1234), domain: Some("box.test".to_owned()) };
+        let overrides = Overrides {
+            port: Some(1234),
+            domain: Some("box.test".to_owned()),
+        };
         let mut file = ConfigFile::load(&layout, &overrides).unwrap();
-        assert_eq!((file.config().port, file.config().domain.as_str()), (1234, "box.test"));
+        assert_eq!(
+            (file.config().port, file.config().domain.as_str()),
+            (1234, "box.test")
+        );
         file.set_server_db_id("ab").unwrap();
         let plain = ConfigFile::load(&layout, &Overrides::default()).unwrap();
         assert_eq!(plain.config().port, 80);

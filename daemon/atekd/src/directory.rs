@@ -48,13 +48,19 @@ impl Entry {
     /// What it exports; nothing without a manifest.
     #[must_use]
     pub fn exports(&self) -> &[Export] {
-        self.settings.manifest.as_ref().map_or(&[], |manifest| &manifest.exports)
+        self.settings
+            .manifest
+            .as_ref()
+            .map_or(&[], |manifest| &manifest.exports)
     }
 
     /// Whether a call may be sent there: it runs, or the call will wake it.
     #[must_use]
     pub fn is_routable(&self) -> bool {
-        matches!(self.state, State::Running | State::Sleeping | State::Starting | State::Restarting)
+        matches!(
+            self.state,
+            State::Running | State::Sleeping | State::Starting | State::Restarting
+        )
     }
 }
 
@@ -71,7 +77,10 @@ impl Directory {
     /// A directory of these services, core services first, then in the order of installation.
     #[must_use]
     pub fn new(entries: impl IntoIterator<Item = Entry>, host_ready: bool) -> Self {
-        let mut directory = Self { host_ready, ..Self::default() };
+        let mut directory = Self {
+            host_ready,
+            ..Self::default()
+        };
         for entry in entries {
             let entry = Arc::new(entry);
             directory.by_id.insert(entry.id().clone(), entry.clone());
@@ -125,8 +134,14 @@ pub fn directory() -> (DirectoryPublisher, DirectoryView) {
     let current = Arc::new(arc_swap::ArcSwap::from_pointee(Directory::default()));
     let (changed, seen) = watch::channel(());
     (
-        DirectoryPublisher { current: current.clone(), changed },
-        DirectoryView { current, changed: seen },
+        DirectoryPublisher {
+            current: current.clone(),
+            changed,
+        },
+        DirectoryView {
+            current,
+            changed: seen,
+        },
     )
 }
 

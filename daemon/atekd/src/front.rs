@@ -31,13 +31,19 @@ impl gateway::HostApis for HostApis {
 impl gateway::Wake for Services {
     fn wake<'a>(&'a self, service: &'a ServiceKey) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            Services::wake(self, service, WAKE_PATIENCE).await.map_err(|error| Chain(&error).to_string())
+            Services::wake(self, service, WAKE_PATIENCE)
+                .await
+                .map_err(|error| Chain(&error).to_string())
         })
     }
 }
 
 impl gateway::Jobs for Jobs {
-    fn open<'a>(&'a self, caller: &'a Caller, job: &'a str) -> BoxFuture<'a, Result<Lines, Refusal>> {
+    fn open<'a>(
+        &'a self,
+        caller: &'a Caller,
+        job: &'a str,
+    ) -> BoxFuture<'a, Result<Lines, Refusal>> {
         Box::pin(async move {
             let allowed = |owner: &atek_api::ids::UserKey| {
                 caller.is_admin() || caller.user_key() == Some(owner.as_str())
@@ -53,7 +59,11 @@ impl gateway::Jobs for Jobs {
                 }
                 let news = {
                     let all = events.borrow_and_update();
-                    let from = if seen == 0 { 0 } else { seen.min(all.len() - 1) };
+                    let from = if seen == 0 {
+                        0
+                    } else {
+                        seen.min(all.len() - 1)
+                    };
                     seen = all.len();
                     all[from..].to_vec()
                 };
@@ -74,19 +84,28 @@ pub struct Logs {
 }
 
 impl gateway::Logs for Logs {
-    fn open<'a>(&'a self, caller: &'a Caller, query: LogQuery) -> BoxFuture<'a, Result<Lines, Refusal>> {
+    fn open<'a>(
+        &'a self,
+        caller: &'a Caller,
+        query: LogQuery,
+    ) -> BoxFuture<'a, Result<Lines, Refusal>> {
         Box::pin(async move {
             let subject = match self.directory.now().by_id(&query.service) {
-                Some(entry) if may_see_service(caller, entry.owner()) => {
-                    Subject { key: entry.key.clone(), id: entry.id().clone() }
-                }
+                Some(entry) if may_see_service(caller, entry.owner()) => Subject {
+                    key: entry.key.clone(),
+                    id: entry.id().clone(),
+                },
                 _ => return Err(Refusal::NotAuthorized),
             };
             if query.follow {
-                let entries = journal::follow(&subject, &query.options).await.map_err(log_refusal)?;
+                let entries = journal::follow(&subject, &query.options)
+                    .await
+                    .map_err(log_refusal)?;
                 return Ok(entries.map(|entry| Bytes::from(line(&entry))).boxed());
             }
-            let page = journal::page(&subject, &query.options).await.map_err(log_refusal)?;
+            let page = journal::page(&subject, &query.options)
+                .await
+                .map_err(log_refusal)?;
             let text: Vec<u8> = page.entries.iter().flat_map(line).collect();
             Ok(stream::once(async move { Bytes::from(text) }).boxed())
         })

@@ -49,7 +49,9 @@ pub fn write_atomic(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteE
     file.write_all(content).map_err(failed("write", &new))?;
     file.sync_all().map_err(failed("sync", &new))?;
     fs::rename(&new, path).map_err(failed("replace", path))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed("sync", folder))
 }
 
 #[cfg(test)]
@@ -71,6 +73,9 @@ mod tests {
     #[test]
     fn a_failed_write_names_the_step_and_the_file() {
         let error = write_atomic(Path::new("/nonexistent/config.json"), b"", 0o600).unwrap_err();
-        assert_eq!(error.to_string(), "cannot create /nonexistent/config.json.new");
+        assert_eq!(
+            error.to_string(),
+            "cannot create /nonexistent/config.json.new"
+        );
     }
 }

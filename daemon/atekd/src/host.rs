@@ -97,17 +97,36 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         box_name: box_name(),
         host: Arc::new(apis),
         wake: Arc::new(services.clone()),
-        logs: Arc::new(Logs { directory: directory.clone() }),
+        logs: Arc::new(Logs {
+            directory: directory.clone(),
+        }),
         jobs: Arc::new(jobs),
         limits: Limits::default(),
     });
     for listener in public {
-        listeners::serve(&gateway, Listener::Tcp(listener), Origin::Public, &tasks, &stop);
+        listeners::serve(
+            &gateway,
+            Listener::Tcp(listener),
+            Origin::Public,
+            &tasks,
+            &stop,
+        );
     }
     if let Some(listener) = control {
-        listeners::serve(&gateway, Listener::Unix(listener), Origin::Control, &tasks, &stop);
+        listeners::serve(
+            &gateway,
+            Listener::Unix(listener),
+            Origin::Control,
+            &tasks,
+            &stop,
+        );
     }
-    tasks.spawn(listeners::follow(gateway, service_listeners, tasks.clone(), stop.clone()));
+    tasks.spawn(listeners::follow(
+        gateway,
+        service_listeners,
+        tasks.clone(),
+        stop.clone(),
+    ));
     announce(config.port);
     notify.tell("READY=1\nSTATUS=Starting the core services");
     tasks.spawn(keep_watchdog_quiet(stop.clone()));
@@ -156,12 +175,18 @@ async fn public_listeners(passed: &mut Passed, port: u16) -> anyhow::Result<Vec<
 }
 
 fn tcp_into_tokio(listener: std::net::TcpListener) -> anyhow::Result<TcpListener> {
-    listener.set_nonblocking(true).context("cannot use the HTTP socket")?;
+    listener
+        .set_nonblocking(true)
+        .context("cannot use the HTTP socket")?;
     TcpListener::from_std(listener).context("cannot use the HTTP socket")
 }
 
-fn into_tokio(listener: std::os::unix::net::UnixListener) -> anyhow::Result<tokio::net::UnixListener> {
-    listener.set_nonblocking(true).context("cannot use the control socket")?;
+fn into_tokio(
+    listener: std::os::unix::net::UnixListener,
+) -> anyhow::Result<tokio::net::UnixListener> {
+    listener
+        .set_nonblocking(true)
+        .context("cannot use the control socket")?;
     tokio::net::UnixListener::from_std(listener).context("cannot use the control socket")
 }
 
@@ -169,7 +194,10 @@ fn into_tokio(listener: std::os::unix::net::UnixListener) -> anyhow::Result<toki
 fn announce(port: u16) {
     use std::io::Write as _;
     // Nobody may be reading.
-    let _ = writeln!(std::io::stdout(), "Application server listening at http://localhost:{port}");
+    let _ = writeln!(
+        std::io::stdout(),
+        "Application server listening at http://localhost:{port}"
+    );
 }
 
 fn box_name() -> Option<String> {
@@ -205,7 +233,9 @@ async fn follow_database(database: &Database, directory: &DirectoryView) {
         let is = |state| {
             let key = key.clone();
             directory.wait_for(move |directory| {
-                let running = directory.by_key(key.as_str()).is_some_and(|adb| adb.state == State::Running);
+                let running = directory
+                    .by_key(key.as_str())
+                    .is_some_and(|adb| adb.state == State::Running);
                 (running == state).then_some(())
             })
         };
@@ -231,7 +261,10 @@ async fn sweep_sessions(sessions: &Sessions) {
 /// systemd restarts a daemon whose event loop is stuck (`WatchdogSec=`).
 async fn keep_watchdog_quiet(stop: CancellationToken) {
     let notify = Notify::from_env();
-    let Some(limit) = std::env::var("WATCHDOG_USEC").ok().and_then(|text| text.parse().ok()) else {
+    let Some(limit) = std::env::var("WATCHDOG_USEC")
+        .ok()
+        .and_then(|text| text.parse().ok())
+    else {
         return;
     };
     let mut ticks = tokio::time::interval(Duration::from_micros(limit) / 3);

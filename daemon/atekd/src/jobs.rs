@@ -46,7 +46,9 @@ impl Reporter {
     /// A reporter that nobody listens to.
     #[must_use]
     pub fn unheard() -> Self {
-        Self { events: watch::Sender::new(Arc::default()) }
+        Self {
+            events: watch::Sender::new(Arc::default()),
+        }
     }
 
     /// Adds an event. Repeated progress of one phase replaces what came before it.
@@ -78,11 +80,20 @@ impl Jobs {
         let name = random::hex::<16>()?.expose().to_owned();
         let (events, seen) = watch::channel(Arc::default());
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = live.values().filter(|job| job.owner == *owner && !is_over(&job.events)).count();
+        let running = live
+            .values()
+            .filter(|job| job.owner == *owner && !is_over(&job.events))
+            .count();
         if running >= MAX_PER_USER {
             return Err(JobError::TooMany);
         }
-        live.insert(name.clone(), Job { owner: owner.clone(), events: seen });
+        live.insert(
+            name.clone(),
+            Job {
+                owner: owner.clone(),
+                events: seen,
+            },
+        );
         drop(live);
         self.forget_later(name.clone(), events.clone());
         Ok((name, Reporter { events }))
@@ -106,9 +117,13 @@ impl Jobs {
         tokio::spawn(async move {
             // Holds the sender: the last event stays readable.
             let _events = events;
-            let _ = seen.wait_for(|events| events.last().is_some_and(is_last)).await;
+            let _ = seen
+                .wait_for(|events| events.last().is_some_and(is_last))
+                .await;
             tokio::time::sleep(KEEP).await;
-            live.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+            live.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&name);
         });
     }
 }

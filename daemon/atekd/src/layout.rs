@@ -20,7 +20,9 @@ impl Layout {
     /// The layout of a host whose state lies in `state` (`--configDir`).
     #[must_use]
     pub fn new(state: impl Into<PathBuf>) -> Self {
-        Self { state: state.into() }
+        Self {
+            state: state.into(),
+        }
     }
 
     /// The folder of everything that persists.

@@ -26,13 +26,20 @@ pub async fn follow(
             change = changes.recv() => change,
         };
         let serve = |listener, key: &ServiceKey, private_network, token: &CancellationToken| {
-            let origin = Origin::Service { key: key.clone(), private_network };
+            let origin = Origin::Service {
+                key: key.clone(),
+                private_network,
+            };
             let (gateway, token) = (gateway.clone(), token.clone());
             tasks.spawn(async move { gateway.serve(listener, origin, token).await });
         };
         match change {
             None => return,
-            Some(ListenerChange::Tcp { key, private_network, listeners }) => {
+            Some(ListenerChange::Tcp {
+                key,
+                private_network,
+                listeners,
+            }) => {
                 let token = replace(&mut tcp, &key, &cancel);
                 for listener in listeners {
                     serve(listener, &key, private_network, &token);

@@ -100,9 +100,21 @@ fn start(options: RunOptions) -> anyhow::Result<()> {
             }
             asked.cancel();
         });
-        let state = options.config_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE));
-        let overrides = Overrides { port: options.port, domain: options.domain };
-        host::run(host::Options { layout: Layout::new(state), overrides }, stop).await
+        let state = options
+            .config_dir
+            .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE));
+        let overrides = Overrides {
+            port: options.port,
+            domain: options.domain,
+        };
+        host::run(
+            host::Options {
+                layout: Layout::new(state),
+                overrides,
+            },
+            stop,
+        )
+        .await
     })
 }
 

@@ -16,9 +16,11 @@ pub fn hex<const N: usize>() -> Result<Secret, RandomError> {
     use std::fmt::Write as _;
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(RandomError)?;
-    let text = bytes.iter().fold(String::with_capacity(2 * N), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let text = bytes
+        .iter()
+        .fold(String::with_capacity(2 * N), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
     Ok(Secret::new(text))
 }

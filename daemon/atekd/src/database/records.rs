@@ -32,7 +32,11 @@ impl UserRecord {
     /// What others may see.
     #[must_use]
     pub fn public(&self) -> User {
-        User { key: self.key.clone(), username: self.username.clone(), role: self.role }
+        User {
+            key: self.key.clone(),
+            username: self.username.clone(),
+            role: self.role,
+        }
     }
 }
 
@@ -105,7 +109,7 @@ pub enum Change {
     /// Removes a user.
     DeleteUser(UserKey),
     /// Adds or replaces a service.
-    PutService(ServiceRecord),
+    PutService(Box<ServiceRecord>),
     /// Removes a service.
     DeleteService(ServiceKey),
     /// Adds or replaces a session.
@@ -131,7 +135,10 @@ impl Records {
     /// The records as read from the database.
     #[must_use]
     pub fn loaded(changes: impl IntoIterator<Item = Change>) -> Self {
-        let mut records = Self { ready: true, ..Self::default() };
+        let mut records = Self {
+            ready: true,
+            ..Self::default()
+        };
         for change in changes {
             records.apply(change);
         }
@@ -186,7 +193,9 @@ impl Records {
 
     /// All sessions of a user, in no order.
     pub fn sessions_of(&self, user: &UserKey) -> impl Iterator<Item = &Arc<SessionRecord>> {
-        self.sessions.values().filter(move |session| session.user_key == *user)
+        self.sessions
+            .values()
+            .filter(move |session| session.user_key == *user)
     }
 
     /// All sessions, in no order.
@@ -208,15 +217,18 @@ impl Records {
             }
             Change::PutService(service) => {
                 self.forget_id(&service.key);
-                self.ids.insert(service.settings.id.clone(), service.key.clone());
-                self.services.insert(service.key.clone(), Arc::new(service));
+                self.ids
+                    .insert(service.settings.id.clone(), service.key.clone());
+                self.services
+                    .insert(service.key.clone(), Arc::from(service));
             }
             Change::DeleteService(key) => {
                 self.forget_id(&key);
                 self.services.remove(&key);
             }
             Change::PutSession(session) => {
-                self.sessions.insert(session.session_id.clone(), Arc::new(session));
+                self.sessions
+                    .insert(session.session_id.clone(), Arc::new(session));
             }
             Change::DeleteSession(id) => {
                 self.sessions.remove(&id);

@@ -77,7 +77,10 @@ struct ListOptions {
 #[serde(tag = "type")]
 enum Operation {
     #[serde(rename = "put")]
-    Put { path: [String; 3], value: serde_json::Value },
+    Put {
+        path: [String; 3],
+        value: serde_json::Value,
+    },
     #[serde(rename = "del")]
     Delete { path: [String; 3] },
 }
@@ -87,8 +90,14 @@ impl Store {
     #[must_use]
     pub fn new(socket: &Path) -> Self {
         let client = Client::unix(socket)
-            .with_header(HeaderName::from_static("atek-auth-user"), HeaderValue::from_static(SYSTEM))
-            .with_header(HeaderName::from_static("atek-auth-service"), HeaderValue::from_static(SYSTEM));
+            .with_header(
+                HeaderName::from_static("atek-auth-user"),
+                HeaderValue::from_static(SYSTEM),
+            )
+            .with_header(
+                HeaderName::from_static("atek-auth-service"),
+                HeaderValue::from_static(SYSTEM),
+            );
         Self { client }
     }
 
@@ -100,17 +109,28 @@ impl Store {
     ///
     /// [`StoreError`] when ADB does not answer, or holds another database under this role.
     pub async fn init(&self, server_db_id: &str) -> Result<String, StoreError> {
-        let init = self.client.post(ENDPOINT, "init", (Init { server_db_id },)).await;
+        let init = self
+            .client
+            .post(ENDPOINT, "init", (Init { server_db_id },))
+            .await;
         match init {
             Ok(_) => {}
             Err(CallError::Rpc(error)) if error.message.contains("already been initialized") => {}
-            Err(source) => return Err(StoreError { step: "set up the server database", source }),
+            Err(source) => {
+                return Err(StoreError {
+                    step: "set up the server database",
+                    source,
+                });
+            }
         }
         let config: AdbConfig = self
             .client
             .post_as(ENDPOINT, "getConfig", ())
             .await
-            .map_err(|source| StoreError { step: "ask for the server database's id", source })?;
+            .map_err(|source| StoreError {
+                step: "ask for the server database's id",
+                source,
+            })?;
         Ok(config.server_db_id)
     }
 
@@ -126,7 +146,8 @@ impl Store {
             let key = record.key.parse();
             match (key, serde_json::from_value(record.value)) {
                 (Ok(key), Ok(settings)) => {
-                    changes.push(Change::PutService(ServiceRecord { key, settings }));
+                    let record = ServiceRecord { key, settings };
+                    changes.push(Change::PutService(Box::new(record)));
                 }
                 (Ok(_), Err(error)) => skipped("service", &record.key, &error),
                 (Err(error), _) => skipped("service", &record.key, &error),
@@ -154,13 +175,23 @@ impl Store {
 
     async fn list(&self, db: &str, table: &str) -> Result<Vec<Record>, StoreError> {
         let mut records = Vec::new();
-        let mut options = ListOptions { limit: PAGE, cursor: String::new() };
+        let mut options = ListOptions {
+            limit: PAGE,
+            cursor: String::new(),
+        };
         loop {
             let page: List = self
                 .client
-                .post_as(ENDPOINT, "recordList", (db, ["atek.cloud", table], &options))
+                .post_as(
+                    ENDPOINT,
+                    "recordList",
+                    (db, ["atek.cloud", table], &options),
+                )
                 .await
-                .map_err(|source| StoreError { step: "read the server database", source })?;
+                .map_err(|source| StoreError {
+                    step: "read the server database",
+                    source,
+                })?;
             records.extend(page.records);
             match page.cursor {
                 Some(cursor) => options.cursor = cursor,
@@ -175,13 +206,19 @@ impl Store {
     ///
     /// [`StoreError`]; when the connection broke the changes may have been written.
     pub async fn write(&self, db: &str, changes: &[Change]) -> Result<(), StoreError> {
-        let failed = |source| StoreError { step: "write to the server database", source };
+        let failed = |source| StoreError {
+            step: "write to the server database",
+            source,
+        };
         let operations: Vec<Operation> = changes
             .iter()
             .map(operation)
             .collect::<Result<_, _>>()
             .map_err(|_| failed(CallError::Unexpressible("a record".to_owned())))?;
-        self.client.post(ENDPOINT, "recordBatch", (db, operations)).await.map_err(failed)?;
+        self.client
+            .post(ENDPOINT, "recordBatch", (db, operations))
+            .await
+            .map_err(failed)?;
         Ok(())
     }
 }
@@ -198,14 +235,20 @@ impl Store {
         struct Db {
             db_id: String,
         }
-        let failed = |source| StoreError { step: "delete the user's databases", source };
+        let failed = |source| StoreError {
+            step: "delete the user's databases",
+            source,
+        };
         let owned: Vec<Db> = self
             .client
             .post_as(ENDPOINT, "adminListDbsByOwningUser", (user,))
             .await
             .map_err(failed)?;
         for db in owned {
-            self.client.post(ENDPOINT, "adminDeleteDb", (db.db_id,)).await.map_err(failed)?;
+            self.client
+                .post(ENDPOINT, "adminDeleteDb", (db.db_id,))
+                .await
+                .map_err(failed)?;
         }
         Ok(())
     }
@@ -218,17 +261,23 @@ fn operation(change: &Change) -> serde_json::Result<Operation> {
             path: path("user", user.key.as_str()),
             value: serde_json::to_value(user)?,
         },
-        Change::DeleteUser(key) => Operation::Delete { path: path("user", key.as_str()) },
+        Change::DeleteUser(key) => Operation::Delete {
+            path: path("user", key.as_str()),
+        },
         Change::PutService(service) => Operation::Put {
             path: path("service", service.key.as_str()),
             value: serde_json::to_value(&service.settings)?,
         },
-        Change::DeleteService(key) => Operation::Delete { path: path("service", key.as_str()) },
+        Change::DeleteService(key) => Operation::Delete {
+            path: path("service", key.as_str()),
+        },
         Change::PutSession(session) => Operation::Put {
             path: path("user-session", session.session_id.as_str()),
             value: serde_json::to_value(session)?,
         },
-        Change::DeleteSession(id) => Operation::Delete { path: path("user-session", id.as_str()) },
+        Change::DeleteSession(id) => Operation::Delete {
+            path: path("user-session", id.as_str()),
+        },
     })
 }
 

@@ -56,8 +56,18 @@ impl Database {
         let (updates, inbox) = mpsc::channel(64);
         let records = watch::Sender::new(Arc::new(Records::default()));
         let opened = Arc::new(watch::Sender::new(None));
-        let database = Self { store, opened, updates, records };
-        tokio::spawn(run(database.store.clone(), database.opened.subscribe(), inbox, database.records.clone()));
+        let database = Self {
+            store,
+            opened,
+            updates,
+            records,
+        };
+        tokio::spawn(run(
+            database.store.clone(),
+            database.opened.subscribe(),
+            inbox,
+            database.records.clone(),
+        ));
         database
     }
 
@@ -71,7 +81,8 @@ impl Database {
     pub async fn open(&self, server_db_id: &str) -> Result<String, StoreError> {
         let id = self.store.init(server_db_id).await?;
         let changes = self.store.load(&id).await?;
-        self.records.send_replace(Arc::new(Records::loaded(changes)));
+        self.records
+            .send_replace(Arc::new(Records::loaded(changes)));
         self.opened.send_replace(Some(id.clone()));
         Ok(id)
     }
@@ -143,7 +154,10 @@ impl Database {
     ///
     /// [`DatabaseError::Store`].
     pub async fn delete_databases_of(&self, user: &UserKey) -> Result<(), DatabaseError> {
-        self.store.delete_databases_of(user).await.map_err(DatabaseError::Store)
+        self.store
+            .delete_databases_of(user)
+            .await
+            .map_err(DatabaseError::Store)
     }
 
     /// Makes changes that need no decision.
@@ -179,11 +193,15 @@ async fn change(
     records: &watch::Sender<Arc<Records>>,
 ) -> Result<(), DatabaseError> {
     let current = records.borrow().clone();
-    let Some(changes) = decide(&current) else { return Ok(()) };
+    let Some(changes) = decide(&current) else {
+        return Ok(());
+    };
     if changes.is_empty() {
         return Ok(());
     }
-    write_patiently(store, db, &changes).await.map_err(DatabaseError::Store)?;
+    write_patiently(store, db, &changes)
+        .await
+        .map_err(DatabaseError::Store)?;
     let mut next = Records::clone(&current);
     for change in changes {
         next.apply(change);

@@ -8,7 +8,7 @@ use super::edge::{headers, same_origin};
 use super::error::Failure;
 use super::pages;
 use super::server::{Conn, Gateway};
-use super::site::{self, Visit};
+use super::site::{self, Place, Visit};
 use super::upgrade;
 use super::upstream::{Noted, Patience, Progress};
 use crate::directory::Entry;
@@ -34,9 +34,12 @@ pub(super) async fn subdomain(
     let deps = gateway.deps();
     let entry = deps.directory.now().by_id(id.as_str()).cloned();
     let caller = match &entry {
-        Some(entry) => {
-            caller::of_public(&deps.sessions, &deps.config, request.headers(), CookieSite::Bound(&entry.key))
-        }
+        Some(entry) => caller::of_public(
+            &deps.sessions,
+            &deps.config,
+            request.headers(),
+            CookieSite::Bound(&entry.key),
+        ),
         None if holds_system_token(gateway, &request) => Caller::System,
         None => Caller::Anonymous,
     };
@@ -46,13 +49,23 @@ pub(super) async fn subdomain(
         if *request.method() == Method::OPTIONS {
             return Ok(site::options());
         }
-        return bind::welcome(gateway, entry.as_deref(), &id, &base, &request).await;
+        return Box::pin(bind::welcome(
+            gateway,
+            entry.as_deref(),
+            &id,
+            &base,
+            &request,
+        ))
+        .await;
     }
     let entry = entry.ok_or_else(no_such)?;
     if !may_visit(&caller, entry.owner()) {
         return Err(Failure::Forbidden);
     }
-    let is_changing = same_origin::is_changing(request.method(), headers::wants_websocket(request.headers()));
+    let is_changing = same_origin::is_changing(
+        request.method(),
+        headers::wants_websocket(request.headers()),
+    );
     if matches!(caller, Caller::User(_))
         && is_changing
         && !same_origin::is_same_origin(request.headers(), &authority.to_string())
@@ -63,7 +76,22 @@ pub(super) async fn subdomain(
     if let Some(clean) = bind::without_token(request.method(), request.uri()) {
         return redirect(&clean);
     }
-    proxy(gateway, Visit { conn, authority, caller, ticket }, &entry, request).await
+    let place = Place {
+        ticket,
+        _running: conn.activity.begin(),
+    };
+    proxy(
+        gateway,
+        Visit {
+            conn,
+            authority,
+            caller,
+            place,
+        },
+        &entry,
+        request,
+    )
+    .await
 }
 
 /// Every path of the main domain that is not the host's.
@@ -87,9 +115,16 @@ pub(super) async fn main_service(
                 return Err(Failure::NotFound);
             }
             let directory = gateway.deps().directory.now();
-            let services = directory.entries().filter(|entry| may_visit(&visit.caller, entry.owner()));
+            let services = directory
+                .entries()
+                .filter(|entry| may_visit(&visit.caller, entry.owner()));
             let domain = gateway.names().app_domain(visit.authority);
-            Ok(pages::home(&person.user.username, services, domain, visit.authority.port()))
+            Ok(pages::home(
+                &person.user.username,
+                services,
+                domain,
+                visit.authority.port(),
+            ))
         }
     }
 }
@@ -97,17 +132,22 @@ pub(super) async fn main_service(
 fn main_service_of(gateway: &Gateway, caller: &Caller, person: &Person) -> Option<Arc<Entry>> {
     let id = person.user.settings.main_service_id.as_deref()?;
     let directory = gateway.deps().directory.now();
-    directory.by_id(id).filter(|entry| may_visit(caller, entry.owner())).cloned()
+    directory
+        .by_id(id)
+        .filter(|entry| may_visit(caller, entry.owner()))
+        .cloned()
 }
 
 fn holds_system_token<B>(gateway: &Gateway, request: &Request<B>) -> bool {
-    headers::bearer(request.headers()).is_some_and(|token| caller::is_system_token(&gateway.deps().config, token))
+    headers::bearer(request.headers())
+        .is_some_and(|token| caller::is_system_token(&gateway.deps().config, token))
 }
 
 pub(super) fn redirect(to: &str) -> Result<Response<Body>, Failure> {
     let mut response = Response::new(body::empty());
     *response.status_mut() = StatusCode::FOUND;
-    let location = HeaderValue::from_str(to).map_err(|_| Failure::BadRequest("the path is malformed"))?;
+    let location =
+        HeaderValue::from_str(to).map_err(|_| Failure::BadRequest("the path is malformed"))?;
     response.headers_mut().insert(LOCATION, location);
     Ok(response)
 }
@@ -146,7 +186,8 @@ pub(super) async fn exchange(
     headers::identify(&mut head.headers, &visit.caller, &entry.key);
     head.version = Version::HTTP_11;
     if is_upgrade {
-        return upgrade::websocket(gateway, visit, entry, head).await;
+        // Boxed, as whatever is rare: the future of every request would be as large as this one.
+        return Box::pin(upgrade::websocket(gateway, visit, entry, head)).await;
     }
     let limits = &gateway.deps().limits;
     let response = if incoming.is_end_stream() {
@@ -157,14 +198,20 @@ pub(super) async fn exchange(
             *request.headers_mut() = head.headers.clone();
             request
         };
-        gateway.send(entry, Patience::of(limits.response), make).await?
+        gateway
+            .send(entry, Patience::of(limits.response), make)
+            .await?
     } else {
         let entry = gateway.awake(entry).await?;
         let progress = Progress::new();
-        let body = Noted { body: Watched::new(incoming, limits.body_pause), progress: progress.clone() };
+        let body = Noted {
+            body: Watched::new(incoming, limits.body_pause),
+            progress: progress.clone(),
+        };
         let request = Request::from_parts(head, body::boxed(body));
-        gateway.send_once(&entry, Patience::after(limits.response, progress), request).await?
+        Box::pin(gateway.send_once(&entry, Patience::after(limits.response, progress), request))
+            .await?
     };
     // A long stream stays counted among the caller's requests.
-    Ok(response.map(|body| body::boxed(Keeping::new(body, visit.ticket))))
+    Ok(response.map(|body| body::boxed(Keeping::new(body, visit.place))))
 }

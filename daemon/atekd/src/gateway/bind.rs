@@ -27,7 +27,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 /// The one-time token's name in a query; the original's.
 const TOKEN: &str = "bst";
 /// Everything else is encoded in a query's value.
-const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 /// A request to a subdomain from somebody who has no session there.
 ///
@@ -43,7 +48,8 @@ pub(super) async fn welcome<B>(
         return Err(Failure::NotAuthorized);
     }
     let uri = request.uri();
-    let clean = without_token(request.method(), uri).unwrap_or_else(|| path_and_query(uri).to_owned());
+    let clean =
+        without_token(request.method(), uri).unwrap_or_else(|| path_and_query(uri).to_owned());
     if let (Some(entry), Some(token)) = (entry, parameter(uri, TOKEN))
         && let Some(cookie) = redeem(gateway, entry, &token).await?
     {
@@ -52,37 +58,73 @@ pub(super) async fn welcome<B>(
         response.headers_mut().insert(SET_COOKIE, cookie);
         return Ok(response);
     }
-    redirect(&format!("{base}/_atek/bind-session?service={id}&path={}", encoded(&clean)))
+    redirect(&format!(
+        "{base}/_atek/bind-session?service={id}&path={}",
+        encoded(&clean)
+    ))
 }
 
-async fn redeem(gateway: &Gateway, entry: &Entry, token: &str) -> Result<Option<atek_api::secret::Secret>, Failure> {
-    gateway.deps().sessions.redeem_bind_token(token, &entry.key).await.map_err(|error| match error {
-        LoginError::Database(error) => Failure::Unavailable(error.to_string()),
-        LoginError::Wrong | LoginError::Throttled(_) => Failure::NotAuthorized,
-        LoginError::Random(_) | LoginError::Hash(_) => Failure::Internal,
-    })
+async fn redeem(
+    gateway: &Gateway,
+    entry: &Entry,
+    token: &str,
+) -> Result<Option<atek_api::secret::Secret>, Failure> {
+    gateway
+        .deps()
+        .sessions
+        .redeem_bind_token(token, &entry.key)
+        .await
+        .map_err(|error| match error {
+            LoginError::Database(error) => Failure::Unavailable(error.to_string()),
+            LoginError::Wrong | LoginError::Throttled(_) => Failure::NotAuthorized,
+            LoginError::Random(_) | LoginError::Hash(_) => Failure::Internal,
+        })
 }
 
 /// `GET /_atek/bind-session?service=ID&path=P`.
-pub(super) fn begin(gateway: &Gateway, visit: &Visit<'_>, uri: &Uri) -> Result<Response<Body>, Failure> {
-    let refused = || Ok(body::json(StatusCode::BAD_REQUEST, r#"{"error":"Not authorized"}"#));
+pub(super) fn begin(
+    gateway: &Gateway,
+    visit: &Visit<'_>,
+    uri: &Uri,
+) -> Result<Response<Body>, Failure> {
+    let refused = || {
+        Ok(body::json(
+            StatusCode::BAD_REQUEST,
+            r#"{"error":"Not authorized"}"#,
+        ))
+    };
     let Some(id) = parameter(uri, "service").and_then(|id| id.parse::<ServiceId>().ok()) else {
         return refused();
     };
     let path = parameter(uri, "path").unwrap_or_default();
-    let path = if is_local(&path) { path } else { "/".to_owned() };
+    let path = if is_local(&path) {
+        path
+    } else {
+        "/".to_owned()
+    };
     let Caller::User(person) = &visit.caller else {
         let here = format!("/_atek/bind-session?service={id}&path={}", encoded(&path));
         return redirect(&login_url(visit.authority, &here));
     };
     let directory = gateway.deps().directory.now();
-    let Some(entry) = directory.by_id(id.as_str()).filter(|entry| may_visit(&visit.caller, entry.owner())) else {
+    let Some(entry) = directory
+        .by_id(id.as_str())
+        .filter(|entry| may_visit(&visit.caller, entry.owner()))
+    else {
         return refused();
     };
-    let token = gateway.deps().sessions.issue_bind_token(person, &entry.key).map_err(|_| Failure::Internal)?;
+    let token = gateway
+        .deps()
+        .sessions
+        .issue_bind_token(person, &entry.key)
+        .map_err(|_| Failure::Internal)?;
     let domain = gateway.names().app_domain(visit.authority);
     let glue = if path.contains('?') { '&' } else { '?' };
-    redirect(&format!("http://{id}.{domain}{}{path}{glue}{TOKEN}={}", visit.authority.port(), token.expose()))
+    redirect(&format!(
+        "http://{id}.{domain}{}{path}{glue}{TOKEN}={}",
+        visit.authority.port(),
+        token.expose()
+    ))
 }
 
 /// The way to the login page for somebody who opens a page of the main domain, and 401 for scripts.
@@ -117,17 +159,27 @@ fn login_url(authority: &Authority, then: &str) -> String {
 pub(super) fn without_token(method: &Method, uri: &Uri) -> Option<String> {
     let query = uri.query()?;
     let is_token = |pair: &&str| pair.split('=').next() == Some(TOKEN);
-    if !matches!(*method, Method::GET | Method::HEAD) || !query.split('&').any(|pair| is_token(&pair)) {
+    if !matches!(*method, Method::GET | Method::HEAD)
+        || !query.split('&').any(|pair| is_token(&pair))
+    {
         return None;
     }
     let kept: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
     let path = uri.path();
-    Some(local(if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }))
+    Some(local(if kept.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", kept.join("&"))
+    }))
 }
 
 /// A path that a browser cannot take for another host's: `//evil.test` and `/\evil.test` are.
 fn local(path: String) -> String {
-    if is_local(&path) { path } else { format!("/{}", path.trim_start_matches(['/', '\\'])) }
+    if is_local(&path) {
+        path
+    } else {
+        format!("/{}", path.trim_start_matches(['/', '\\']))
+    }
 }
 
 fn is_local(path: &str) -> bool {
@@ -139,7 +191,8 @@ fn is_local(path: &str) -> bool {
 }
 
 fn path_and_query(uri: &Uri) -> &str {
-    uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)
+    uri.path_and_query()
+        .map_or("/", http::uri::PathAndQuery::as_str)
 }
 
 fn parameter(uri: &Uri, name: &str) -> Option<String> {
@@ -167,9 +220,16 @@ mod tests {
             ("/p", None),
             ("//evil.test/?bst=1", Some("/evil.test/")),
         ] {
-            assert_eq!(without_token(&Method::GET, &uri.parse().unwrap()).as_deref(), expected, "{uri}");
+            assert_eq!(
+                without_token(&Method::GET, &uri.parse().unwrap()).as_deref(),
+                expected,
+                "{uri}"
+            );
         }
-        assert_eq!(without_token(&Method::POST, &"/p?bst=1".parse().unwrap()), None);
+        assert_eq!(
+            without_token(&Method::POST, &"/p?bst=1".parse().unwrap()),
+            None
+        );
     }
 
     #[test]
@@ -192,9 +252,18 @@ mod tests {
     #[test]
     fn hole_16_the_port_and_every_parameter_survive_the_login() {
         let authority = Authority::parse("localhost:8080").unwrap();
-        assert_eq!(login_url(&authority, "/"), "http://localhost:8080/_atek/login");
+        assert_eq!(
+            login_url(&authority, "/"),
+            "http://localhost:8080/_atek/login"
+        );
         let url = login_url(&authority, "/a?b=1&c=2");
-        assert_eq!(url, "http://localhost:8080/_atek/login?redirect=/a%3Fb%3D1%26c%3D2");
-        assert_eq!(parameter(&url.parse().unwrap(), "redirect").unwrap(), "/a?b=1&c=2");
+        assert_eq!(
+            url,
+            "http://localhost:8080/_atek/login?redirect=/a%3Fb%3D1%26c%3D2"
+        );
+        assert_eq!(
+            parameter(&url.parse().unwrap(), "redirect").unwrap(),
+            "/a?b=1&c=2"
+        );
     }
 }

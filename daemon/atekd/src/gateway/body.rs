@@ -20,7 +20,11 @@ pub(super) fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body>
 
 /// A plain text response.
 pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
-    respond(status, HeaderValue::from_static("text/plain; charset=utf-8"), text)
+    respond(
+        status,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+        text,
+    )
 }
 
 fn respond(status: StatusCode, kind: HeaderValue, text: impl Into<Bytes>) -> Response<Body> {
@@ -63,7 +67,9 @@ where
         && let Some(frame) = body.frame().await
     {
         let frame = frame.map_err(|error| read_error(&error.into()))?;
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         length += data.len();
         parts.push(data);
         if length > limit {
@@ -89,7 +95,11 @@ where
 }
 
 fn read_error(error: &BoxError) -> ReadError {
-    if error.is::<Stalled>() { ReadError::Slow } else { ReadError::Broken }
+    if error.is::<Stalled>() {
+        ReadError::Slow
+    } else {
+        ReadError::Broken
+    }
 }
 
 impl ReadError {
@@ -121,7 +131,12 @@ pub(super) struct Watched<B> {
 
 impl<B> Watched<B> {
     pub(super) fn new(body: B, pause: Duration) -> Self {
-        Self { body, pause, timer: None, waiting: false }
+        Self {
+            body,
+            pause,
+            timer: None,
+            waiting: false,
+        }
     }
 }
 
@@ -133,14 +148,19 @@ where
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             this.waiting = false;
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let until = Instant::now() + this.pause;
-        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        let timer = this
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         if !this.waiting {
             timer.as_mut().reset(until);
             this.waiting = true;
@@ -166,7 +186,10 @@ pub(super) struct Resumed<B> {
 
 impl<B> Resumed<B> {
     pub(super) fn new(parts: Vec<Bytes>, rest: B) -> Self {
-        Self { parts: parts.into(), rest }
+        Self {
+            parts: parts.into(),
+            rest,
+        }
     }
 }
 
@@ -177,7 +200,10 @@ where
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.get_mut();
         match this.parts.pop_front() {
             Some(part) => Poll::Ready(Some(Ok(Frame::data(part)))),
@@ -210,7 +236,10 @@ where
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         Pin::new(&mut self.get_mut().body).poll_frame(cx)
     }
 

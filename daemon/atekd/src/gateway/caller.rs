@@ -26,7 +26,12 @@ pub(super) enum CookieSite<'a> {
 ///
 /// A session cookie alone decides, also when it is worth nothing. Tokens of
 /// services are not accepted here: outside of the service they are stolen.
-pub(super) fn of_public(sessions: &Sessions, config: &Config, sent: &HeaderMap, site: CookieSite<'_>) -> Caller {
+pub(super) fn of_public(
+    sessions: &Sessions,
+    config: &Config,
+    sent: &HeaderMap,
+    site: CookieSite<'_>,
+) -> Caller {
     let name = match site {
         CookieSite::Main => cookies::MAIN,
         CookieSite::Bound(_) => cookies::BOUND,
@@ -42,7 +47,10 @@ pub(super) fn of_public(sessions: &Sessions, config: &Config, sent: &HeaderMap, 
         let Some(person) = person else { continue };
         // A page of a service can add a cookie for the parent domain: of two users
         // neither is meant for certain.
-        if found.as_ref().is_some_and(|other| other.user.key != person.user.key) {
+        if found
+            .as_ref()
+            .is_some_and(|other| other.user.key != person.user.key)
+        {
             return Caller::Anonymous;
         }
         found.get_or_insert(person);
@@ -50,14 +58,19 @@ pub(super) fn of_public(sessions: &Sessions, config: &Config, sent: &HeaderMap, 
     match found {
         Some(person) => Caller::User(person),
         None if has_cookie => Caller::Anonymous,
-        None if headers::bearer(sent).is_some_and(|token| is_system_token(config, token)) => Caller::System,
+        None if headers::bearer(sent).is_some_and(|token| is_system_token(config, token)) => {
+            Caller::System
+        }
         None => Caller::Anonymous,
     }
 }
 
 /// Whether `token` acts as the host itself. Takes the same time for every wrong one of its length.
 pub(super) fn is_system_token(config: &Config, token: &str) -> bool {
-    config.system_auth_tokens.iter().fold(false, |found, own| found | is_equal(own, token))
+    config
+        .system_auth_tokens
+        .iter()
+        .fold(false, |found, own| found | is_equal(own, token))
 }
 
 fn is_equal(own: &Secret, sent: &str) -> bool {
@@ -77,7 +90,9 @@ pub(super) fn of_service(
     sent: &HeaderMap,
     peer: Option<SocketAddr>,
 ) -> Result<Caller, Failure> {
-    let entry = directory.by_key(key.as_str()).ok_or(Failure::Unidentified("this service is not installed any more"))?;
+    let entry = directory.by_key(key.as_str()).ok_or(Failure::Unidentified(
+        "this service is not installed any more",
+    ))?;
     let is_proven = match headers::bearer(sent) {
         Some(token) => entry.token.as_ref().is_some_and(|own| is_equal(own, token)),
         None => private_network || (headers::wants_websocket(sent) && is_own_process(entry, peer)),
@@ -98,16 +113,26 @@ pub(super) fn of_service(
 /// service runs as, which is its alone.
 fn is_own_process(entry: &Entry, peer: Option<SocketAddr>) -> bool {
     use std::os::unix::fs::MetadataExt as _;
-    let atek_rpc::pool::Endpoint::Unix(socket) = entry.pool.endpoint() else { return false };
-    let Some(peer) = peer.filter(|peer| peer.ip().is_loopback()) else { return false };
+    let atek_rpc::pool::Endpoint::Unix(socket) = entry.pool.endpoint() else {
+        return false;
+    };
+    let Some(peer) = peer.filter(|peer| peer.ip().is_loopback()) else {
+        return false;
+    };
     // The service made the file, so that its owner is the service's user.
-    let Ok(owner) = std::fs::symlink_metadata(socket).map(|file| file.uid()) else { return false };
+    let Ok(owner) = std::fs::symlink_metadata(socket).map(|file| file.uid()) else {
+        return false;
+    };
     peer_uid(peer) == Some(owner)
 }
 
 /// The user that owns the socket which is bound to `peer`, from the kernel's table.
 fn peer_uid(peer: SocketAddr) -> Option<u32> {
-    let table = if peer.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+    let table = if peer.is_ipv4() {
+        "/proc/net/tcp"
+    } else {
+        "/proc/net/tcp6"
+    };
     uid_in_table(&std::fs::read_to_string(table).ok()?, peer)
 }
 
@@ -152,7 +177,13 @@ mod tests {
             system_auth_tokens: vec![Secret::new("abc"), Secret::new(""), Secret::new("xyz")],
             ..Config::default()
         };
-        for (token, expected) in [("abc", true), ("xyz", true), ("", false), ("ab", false), ("abcd", false)] {
+        for (token, expected) in [
+            ("abc", true),
+            ("xyz", true),
+            ("", false),
+            ("ab", false),
+            ("abcd", false),
+        ] {
             assert_eq!(is_system_token(&config, token), expected, "{token:?}");
         }
     }
@@ -163,8 +194,14 @@ mod tests {
              0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1\n\
              1: 0100007F:D431 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 61184        0 2 1\n";
         if cfg!(target_endian = "little") {
-            assert_eq!(uid_in_table(table, "127.0.0.1:54321".parse().unwrap()), Some(61184));
-            assert_eq!(uid_in_table(table, "127.0.0.2:54321".parse().unwrap()), None);
+            assert_eq!(
+                uid_in_table(table, "127.0.0.1:54321".parse().unwrap()),
+                Some(61184)
+            );
+            assert_eq!(
+                uid_in_table(table, "127.0.0.2:54321".parse().unwrap()),
+                None
+            );
         }
     }
 
@@ -172,9 +209,15 @@ mod tests {
     fn the_owner_of_a_real_connection_is_found() {
         let own = std::fs::metadata("/proc/self").unwrap().uid();
         for address in ["127.0.0.1:0", "[::1]:0"] {
-            let Ok(listener) = std::net::TcpListener::bind(address) else { continue };
+            let Ok(listener) = std::net::TcpListener::bind(address) else {
+                continue;
+            };
             let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            assert_eq!(peer_uid(client.local_addr().unwrap()), Some(own), "{address}");
+            assert_eq!(
+                peer_uid(client.local_addr().unwrap()),
+                Some(own),
+                "{address}"
+            );
         }
     }
 }

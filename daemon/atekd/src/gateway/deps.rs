@@ -40,7 +40,9 @@ pub struct Deps {
 
 impl fmt::Debug for Deps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deps").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Deps")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,13 +83,21 @@ pub struct LogQuery {
 /// Logs of services.
 pub trait Logs: Send + Sync {
     /// The lines, oldest first. The implementation checks the caller's rights.
-    fn open<'a>(&'a self, caller: &'a Caller, query: LogQuery) -> BoxFuture<'a, Result<Lines, Refusal>>;
+    fn open<'a>(
+        &'a self,
+        caller: &'a Caller,
+        query: LogQuery,
+    ) -> BoxFuture<'a, Result<Lines, Refusal>>;
 }
 
 /// Jobs of installing and updating.
 pub trait Jobs: Send + Sync {
     /// The events of a job from its begin. The implementation checks the caller's rights.
-    fn open<'a>(&'a self, caller: &'a Caller, job: &'a str) -> BoxFuture<'a, Result<Lines, Refusal>>;
+    fn open<'a>(
+        &'a self,
+        caller: &'a Caller,
+        job: &'a str,
+    ) -> BoxFuture<'a, Result<Lines, Refusal>>;
 }
 
 /// Why there are no lines.
@@ -114,7 +124,7 @@ pub struct Limits {
     pub anonymous_at_once: usize,
     /// Open connections of one listener.
     pub connections: usize,
-    /// How long a request's head may take, and a connection may stay idle.
+    /// How long a request's head may take at least, and a connection may stay idle; at most twice as long.
     pub head: Duration,
     /// How long a sender of a body may pause.
     pub body_pause: Duration,

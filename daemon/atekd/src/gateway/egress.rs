@@ -29,16 +29,29 @@ pub(super) async fn connect(
     conn: &Arc<Conn>,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
-    let Origin::Service { key, private_network } = &*conn.origin else {
+    let Origin::Service {
+        key,
+        private_network,
+    } = &*conn.origin
+    else {
         return Err(Failure::MethodNotAllowed("GET, HEAD, POST, OPTIONS"));
     };
     let directory = gateway.deps().directory.now();
-    let caller = caller::of_service(&directory, key, *private_network, request.headers(), conn.peer)?;
+    let caller = caller::of_service(
+        &directory,
+        key,
+        *private_network,
+        request.headers(),
+        conn.peer,
+    )?;
     drop(directory);
-    let Caller::Service(service) = &caller else { return Err(Failure::Forbidden) };
+    let Caller::Service(service) = &caller else {
+        return Err(Failure::Forbidden);
+    };
     let (host, port) = target(request.uri())?;
     let shown = format!("{host}:{port}");
-    let pattern = granted(&service.granted, &host, port).ok_or_else(|| Failure::EgressRefused(shown.clone()))?;
+    let pattern = granted(&service.granted, &host, port)
+        .ok_or_else(|| Failure::EgressRefused(shown.clone()))?;
     let ticket = gateway.limiter().enter(&caller, None)?;
     let connecting = tokio::time::timeout(CONNECT, open(&host, port, pattern));
     let stream = match connecting.await {
@@ -59,18 +72,31 @@ pub(super) async fn connect(
 
 fn target(uri: &Uri) -> Result<(String, u16), Failure> {
     let malformed = Failure::BadRequest("CONNECT needs HOST:PORT");
-    let Some(authority) = uri.authority() else { return Err(malformed) };
+    let Some(authority) = uri.authority() else {
+        return Err(malformed);
+    };
     if authority.as_str().contains('@') {
         return Err(malformed);
     }
-    let Some(port) = authority.port_u16() else { return Err(malformed) };
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-    if host.is_empty() { Err(malformed) } else { Ok((host.to_ascii_lowercase(), port)) }
+    let Some(port) = authority.port_u16() else {
+        return Err(malformed);
+    };
+    let host = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    if host.is_empty() {
+        Err(malformed)
+    } else {
+        Ok((host.to_ascii_lowercase(), port))
+    }
 }
 
 fn granted<'a>(permissions: &'a Permissions, host: &str, port: u16) -> Option<&'a HostPattern> {
     match &permissions.network {
-        Some(Network::Hosts(patterns)) => patterns.iter().find(|pattern| pattern.matches(host, port)),
+        Some(Network::Hosts(patterns)) => {
+            patterns.iter().find(|pattern| pattern.matches(host, port))
+        }
         // It has a network of its own.
         Some(Network::Direct { .. }) | None => None,
     }
@@ -82,13 +108,19 @@ enum OpenError {
 }
 
 async fn open(host: &str, port: u16, pattern: &HostPattern) -> Result<TcpStream, OpenError> {
-    let found: Vec<SocketAddr> =
-        tokio::net::lookup_host((host, port)).await.map_err(|_| OpenError::Failed)?.collect();
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|_| OpenError::Failed)?
+        .collect();
     let allowed = found.iter().filter(|address| {
         // An address of the local network only where the grant says this very address.
         is_public(address.ip()) || pattern.is_private_address()
     });
-    let mut error = if found.is_empty() { OpenError::Failed } else { OpenError::Refused };
+    let mut error = if found.is_empty() {
+        OpenError::Failed
+    } else {
+        OpenError::Refused
+    };
     for address in allowed {
         match TcpStream::connect(address).await {
             Ok(stream) => {
@@ -172,8 +204,14 @@ mod tests {
 
     #[test]
     fn only_granted_hosts_are_reached() {
-        let network = Network::Hosts(vec!["api.example.org".parse().unwrap(), "*.cdn.test:8443".parse().unwrap()]);
-        let permissions = Permissions { network: Some(network), ..Permissions::default() };
+        let network = Network::Hosts(vec![
+            "api.example.org".parse().unwrap(),
+            "*.cdn.test:8443".parse().unwrap(),
+        ]);
+        let permissions = Permissions {
+            network: Some(network),
+            ..Permissions::default()
+        };
         for (host, port, allowed) in [
             ("api.example.org", 443, true),
             ("api.example.org", 22, false),
@@ -181,7 +219,11 @@ mod tests {
             ("cdn.test", 8443, false),
             ("evil.test", 443, false),
         ] {
-            assert_eq!(granted(&permissions, host, port).is_some(), allowed, "{host}:{port}");
+            assert_eq!(
+                granted(&permissions, host, port).is_some(),
+                allowed,
+                "{host}:{port}"
+            );
         }
         assert!(granted(&Permissions::default(), "api.example.org", 443).is_none());
     }
@@ -195,7 +237,11 @@ mod tests {
             ("user@example.org:443", None),
         ] {
             let got = target(&uri.parse().unwrap()).ok();
-            assert_eq!(got.as_ref().map(|(host, port)| (host.as_str(), *port)), expected, "{uri}");
+            assert_eq!(
+                got.as_ref().map(|(host, port)| (host.as_str(), *port)),
+                expected,
+                "{uri}"
+            );
         }
     }
 }

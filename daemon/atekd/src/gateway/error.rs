@@ -30,7 +30,9 @@ pub(super) enum Failure {
     /// As the one before, with details.
     #[error("{0}")]
     BadParameter(String),
-    #[error("this host does not answer to the name {0:?}; use its configured domain, its .local name or its address")]
+    #[error(
+        "this host does not answer to the name {0:?}; use its configured domain, its .local name or its address"
+    )]
     UnknownHost(String),
     #[error("a page of another site may not do this")]
     ForeignOrigin,
@@ -71,7 +73,9 @@ pub(super) enum Failure {
         #[source]
         source: SendError,
     },
-    #[error("the service {id} broke off the connection before it answered; see its log with `atek logs {id}`")]
+    #[error(
+        "the service {id} broke off the connection before it answered; see its log with `atek logs {id}`"
+    )]
     Broken {
         id: ServiceId,
         #[source]
@@ -103,7 +107,9 @@ impl Failure {
     /// The HTTP status.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::BadParameter(_) | Self::BrokenBody => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::BadParameter(_) | Self::BrokenBody => {
+                StatusCode::BAD_REQUEST
+            }
             Self::UnknownHost(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::NotAuthorized | Self::Unidentified(_) => StatusCode::UNAUTHORIZED,
             Self::ForeignOrigin | Self::Forbidden | Self::EgressRefused(_) => StatusCode::FORBIDDEN,
@@ -113,9 +119,10 @@ impl Failure {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unreachable { .. } | Self::CannotWake { .. } | Self::Unavailable(_) | Self::Starting => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Unreachable { .. }
+            | Self::CannotWake { .. }
+            | Self::Unavailable(_)
+            | Self::Starting => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken { .. }
             | Self::BrokenAnswer { .. }
             | Self::AnswerTooLarge { .. }
@@ -189,7 +196,10 @@ impl Failure {
         match self {
             Self::Limited(wait) => {
                 // Rounded up: an early retry would be refused again.
-                headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().saturating_add(1)));
+                headers.insert(
+                    RETRY_AFTER,
+                    HeaderValue::from(wait.as_secs().saturating_add(1)),
+                );
             }
             Self::Starting => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(1));

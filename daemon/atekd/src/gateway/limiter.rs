@@ -56,7 +56,11 @@ impl Ticket {
     /// Counts the further calls that one request carries.
     pub(super) fn charge(&self, calls: usize) -> Result<(), Failure> {
         match &self.held {
-            Some(Held { account, rate: Some(rate), start }) => {
+            Some(Held {
+                account,
+                rate: Some(rate),
+                start,
+            }) => {
                 let now = nanos_since(*start);
                 (0..calls).try_for_each(|_| account.admit(*rate, now))
             }
@@ -86,22 +90,36 @@ fn nanos_since(start: Instant) -> u64 {
 
 impl Limiter {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, start: Instant::now(), accounts: Mutex::default() }
+        Self {
+            limits,
+            start: Instant::now(),
+            accounts: Mutex::default(),
+        }
     }
 
     /// Lets a request in, or says when to come again. The host itself is never refused.
-    pub(super) fn enter(&self, caller: &Caller, address: Option<IpAddr>) -> Result<Ticket, Failure> {
+    pub(super) fn enter(
+        &self,
+        caller: &Caller,
+        address: Option<IpAddr>,
+    ) -> Result<Ticket, Failure> {
         let (subject, rate, at_once) = match caller {
             Caller::System => return Ok(Ticket { held: None }),
-            Caller::User(person) => {
-                (Subject::User(person.user.key.clone()), self.limits.known, self.limits.known_at_once)
-            }
-            Caller::Service(service) => {
-                (Subject::Service(service.key.clone()), self.limits.known, self.limits.known_at_once)
-            }
-            Caller::Anonymous => {
-                (Subject::Address(address.map(network)), self.limits.anonymous, self.limits.anonymous_at_once)
-            }
+            Caller::User(person) => (
+                Subject::User(person.user.key.clone()),
+                self.limits.known,
+                self.limits.known_at_once,
+            ),
+            Caller::Service(service) => (
+                Subject::Service(service.key.clone()),
+                self.limits.known,
+                self.limits.known_at_once,
+            ),
+            Caller::Anonymous => (
+                Subject::Address(address.map(network)),
+                self.limits.anonymous,
+                self.limits.anonymous_at_once,
+            ),
         };
         let now = nanos_since(self.start);
         let account = self.account(subject, now);
@@ -112,7 +130,13 @@ impl Limiter {
             account.running.fetch_sub(1, Ordering::Relaxed);
             return Err(Failure::Limited(PAUSE));
         }
-        Ok(Ticket { held: Some(Held { account, rate, start: self.start }) })
+        Ok(Ticket {
+            held: Some(Held {
+                account,
+                rate,
+                start: self.start,
+            }),
+        })
     }
 
     fn account(&self, subject: Subject, now: u64) -> Arc<Account> {
@@ -123,7 +147,11 @@ impl Limiter {
         if accounts.len() >= REMEMBERED {
             accounts.retain(|_, account| {
                 account.running.load(Ordering::Relaxed) > 0
-                    || !account.bucket.lock().unwrap_or_else(PoisonError::into_inner).is_idle(now)
+                    || !account
+                        .bucket
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .is_idle(now)
             });
         }
         accounts.entry(subject).or_default().clone()
@@ -155,12 +183,19 @@ mod tests {
     #[test]
     fn an_address_that_asks_for_too_much_does_not_hinder_another() {
         let limiter = limiter();
-        let enter = |address: &str| limiter.enter(&Caller::Anonymous, Some(address.parse().unwrap()));
+        let enter =
+            |address: &str| limiter.enter(&Caller::Anonymous, Some(address.parse().unwrap()));
         let first = enter("10.0.0.1").unwrap();
         let _second = enter("10.0.0.1").unwrap();
-        assert!(matches!(enter("10.0.0.1"), Err(Failure::Limited(PAUSE))), "two at once");
+        assert!(
+            matches!(enter("10.0.0.1"), Err(Failure::Limited(PAUSE))),
+            "two at once"
+        );
         drop(first);
-        assert!(matches!(enter("::ffff:10.0.0.1"), Err(Failure::Limited(wait)) if wait > PAUSE), "three in the burst");
+        assert!(
+            matches!(enter("::ffff:10.0.0.1"), Err(Failure::Limited(wait)) if wait > PAUSE),
+            "three in the burst"
+        );
         enter("10.0.0.2").unwrap();
     }
 
@@ -168,16 +203,33 @@ mod tests {
     fn one_ipv6_network_is_one_visitor() {
         let limiter = limiter();
         for host in 1..=3 {
-            drop(limiter.enter(&Caller::Anonymous, Some(format!("2001:db8::{host}").parse().unwrap())).unwrap());
+            drop(
+                limiter
+                    .enter(
+                        &Caller::Anonymous,
+                        Some(format!("2001:db8::{host}").parse().unwrap()),
+                    )
+                    .unwrap(),
+            );
         }
-        assert!(limiter.enter(&Caller::Anonymous, Some("2001:db8::99:4".parse().unwrap())).is_err());
-        assert!(limiter.enter(&Caller::Anonymous, Some("2001:db8:0:1::1".parse().unwrap())).is_ok());
+        assert!(
+            limiter
+                .enter(&Caller::Anonymous, Some("2001:db8::99:4".parse().unwrap()))
+                .is_err()
+        );
+        assert!(
+            limiter
+                .enter(&Caller::Anonymous, Some("2001:db8:0:1::1".parse().unwrap()))
+                .is_ok()
+        );
     }
 
     #[test]
     fn the_host_itself_is_never_refused() {
         let limiter = limiter();
-        let tickets: Vec<_> = (0..1000).map(|_| limiter.enter(&Caller::System, None).unwrap()).collect();
+        let tickets: Vec<_> = (0..1000)
+            .map(|_| limiter.enter(&Caller::System, None).unwrap())
+            .collect();
         assert_eq!(tickets.len(), 1000);
     }
 }

@@ -41,6 +41,16 @@ pub(super) enum Stream {
     Unix(UnixStream),
 }
 
+impl Stream {
+    /// The same connection on the event loop that this is called on.
+    pub(super) fn rehomed(self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream) => Self::Tcp(TcpStream::from_std(stream.into_std()?)?),
+            Self::Unix(stream) => Self::Unix(UnixStream::from_std(stream.into_std()?)?),
+        })
+    }
+}
+
 /// How often the kernel asks a silent peer whether it is still there.
 const KEEPALIVE_SECS: u32 = 60;
 
@@ -65,11 +75,19 @@ fn tune(stream: &TcpStream) {
     let _ = setsockopt(stream, sockopt::TcpKeepIdle, &KEEPALIVE_SECS);
     let _ = setsockopt(stream, sockopt::TcpKeepInterval, &(KEEPALIVE_SECS / 4));
     // A peer that stopped reading, or is gone with data on the way to it.
-    let _ = setsockopt(stream, sockopt::TcpUserTimeout, &(2 * KEEPALIVE_SECS * 1000));
+    let _ = setsockopt(
+        stream,
+        sockopt::TcpUserTimeout,
+        &(2 * KEEPALIVE_SECS * 1000),
+    );
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
@@ -78,7 +96,11 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),

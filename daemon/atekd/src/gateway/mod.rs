@@ -16,9 +16,12 @@
 //! | [`rpc`] | JSON-RPC: envelope, forwarding, batch, the provider's answer |
 //! | [`error`] | the one table from a failure to a status, a code and a text |
 //!
-//! A connection is one task, and so is everything that it carries: the provider's
-//! connection is driven inline (`atek_rpc::pool`), so that a call costs no hand-over.
+//! A connection is one task on one of a few threads ([`workers`]), and so is everything
+//! that it carries: the provider's connection is driven inline (`atek_rpc::pool`), so
+//! that a call costs no hand-over. What belongs to the rest of the daemon runs in its
+//! event loop ([`workers::Workers::outside`]).
 
+mod activity;
 mod apps;
 mod bind;
 mod body;
@@ -37,6 +40,7 @@ mod streams;
 mod transport;
 mod upgrade;
 mod upstream;
+mod workers;
 
 pub use deps::{Deps, HostApis, Jobs, Limits, Lines, LogQuery, Logs, Refusal, Wake};
 pub use listener::{Listener, Origin};

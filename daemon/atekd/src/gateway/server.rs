@@ -1,17 +1,19 @@
 //! Accepting connections, and what holds for every request.
 
+use super::activity::{Activity, Observed};
 use super::body::Body;
 use super::deps::{Deps, Limits};
 use super::edge::host_name::Names;
 use super::error::Failure;
 use super::limiter::Limiter;
 use super::listener::{Listener, Origin, Stream};
+use super::workers::Workers;
 use futures_util::FutureExt as _;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -19,13 +21,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Bytes of a request's head, and of what is read ahead of a body.
 const MAX_HEAD: usize = 64 << 10;
-/// Header lines of a request.
-const MAX_HEADERS: usize = 100;
 /// A quarter of a listener's connections is for one address at most.
 const SHARE_OF_ONE_ADDRESS: usize = 4;
 /// Pause after a failure to accept, such as too many open files.
@@ -42,6 +43,7 @@ struct Inner {
     deps: Deps,
     names: Names,
     limiter: Limiter,
+    workers: Workers,
 }
 
 /// What is known of a connection.
@@ -52,6 +54,7 @@ pub(super) struct Conn {
     /// Ends what outlives a request: pipes and streams.
     pub(super) cancel: CancellationToken,
     pub(super) tasks: TaskTracker,
+    pub(super) activity: Arc<Activity>,
 }
 
 impl Conn {
@@ -61,12 +64,19 @@ impl Conn {
 }
 
 impl Gateway {
-    /// A gateway; it serves nobody until [`Gateway::serve`].
+    /// A gateway; it serves nobody until [`Gateway::serve`]. Must be called on an event loop.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
         let names = Names::new(&deps.config.domain, deps.box_name.as_deref());
         let limiter = Limiter::new(deps.limits.clone());
-        Self { inner: Arc::new(Inner { deps, names, limiter }) }
+        Self {
+            inner: Arc::new(Inner {
+                deps,
+                names,
+                limiter,
+                workers: Workers::start(),
+            }),
+        }
     }
 
     pub(super) fn deps(&self) -> &Deps {
@@ -79,6 +89,10 @@ impl Gateway {
 
     pub(super) fn limiter(&self) -> &Limiter {
         &self.inner.limiter
+    }
+
+    pub(super) fn workers(&self) -> &Workers {
+        &self.inner.workers
     }
 
     /// Serves a listener until `cancel`, then finishes what is running.
@@ -109,15 +123,28 @@ impl Gateway {
                     continue;
                 }
             };
-            let Some(share) = shares.take(peer, limits.connections.div_ceil(SHARE_OF_ONE_ADDRESS)) else {
+            let Some(share) = shares.take(peer, limits.connections.div_ceil(SHARE_OF_ONE_ADDRESS))
+            else {
                 continue;
             };
-            let conn = Conn { origin: origin.clone(), peer, cancel: cancel.clone(), tasks: tasks.clone() };
+            let activity = Arc::default();
+            let conn = Conn {
+                origin: origin.clone(),
+                peer,
+                cancel: cancel.clone(),
+                tasks: tasks.clone(),
+                activity,
+            };
+            let desk = self.inner.workers.assign();
+            let handle = desk.handle.clone();
             let connection = self.clone().connection(stream, Arc::new(conn));
-            tasks.spawn(async move {
-                connection.await;
-                drop((place, share));
-            });
+            tasks.spawn_on(
+                async move {
+                    connection.await;
+                    drop((place, share, desk));
+                },
+                &handle,
+            );
         }
         drop(listener);
         tasks.close();
@@ -126,37 +153,53 @@ impl Gateway {
     }
 
     async fn connection(self, stream: Stream, conn: Arc<Conn>) {
+        let stream = match stream.rehomed() {
+            Ok(stream) => Observed {
+                stream,
+                activity: conn.activity.clone(),
+            },
+            Err(error) => return tracing::warn!(%error, "cannot serve a connection"),
+        };
         let Limits { head, grace, .. } = self.deps().limits;
-        let cancel = conn.cancel.clone();
+        let (activity, cancel) = (conn.activity.clone(), conn.cancel.clone());
         let service = service_fn(move |request| {
             let (gateway, conn) = (self.clone(), conn.clone());
             async move { Ok::<_, Infallible>(gateway.answer(&conn, request).await) }
         });
         let serving = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(head)
+            // See `Activity`.
+            .header_read_timeout(None)
             .max_buf_size(MAX_HEAD)
-            .max_headers(MAX_HEADERS)
+            // And at most 100 headers, hyper's default: only with that are they parsed on the stack.
+            .max_header_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut serving = std::pin::pin!(serving);
-        let ended = tokio::select! {
-            biased;
-            ended = serving.as_mut() => ended,
-            () = cancel.cancelled() => {
-                serving.as_mut().graceful_shutdown();
-                tokio::time::timeout(grace, serving).await.unwrap_or(Ok(()))
+        let mut looks = tokio::time::interval_at(Instant::now() + head, head);
+        let mut seen = 0;
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = serving.as_mut() => break ended,
+                () = cancel.cancelled() => {
+                    serving.as_mut().graceful_shutdown();
+                    break tokio::time::timeout(grace, serving).await.unwrap_or(Ok(()));
+                }
+                _ = looks.tick() => if activity.is_idle_since(&mut seen) { break Ok(()) },
             }
         };
         if let Err(error) = ended {
-            // A client that left, was too slow, or sent no HTTP.
+            // A client that left, or sent no HTTP.
             tracing::debug!(%error, "a connection ended early");
         }
     }
 
     /// A panic ends one request, and neither its connection nor anything else.
     async fn answer(&self, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<Body> {
-        match AssertUnwindSafe(self.route(conn, request)).catch_unwind().await {
+        match AssertUnwindSafe(self.route(conn, request))
+            .catch_unwind()
+            .await
+        {
             Ok(response) => response,
             // The panic hook has written message and place to the journal.
             Err(_) => Failure::Internal.to_json(),
@@ -180,7 +223,9 @@ struct Share {
 impl Shares {
     fn take(self: &Arc<Self>, peer: Option<SocketAddr>, most: usize) -> Option<Share> {
         // Behind loopback are a reverse proxy, or the box's own programs.
-        let address = peer.map(|peer| peer.ip().to_canonical()).filter(|address| !address.is_loopback());
+        let address = peer
+            .map(|peer| peer.ip().to_canonical())
+            .filter(|address| !address.is_loopback());
         if let Some(address) = address {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             let count = open.entry(address).or_default();
@@ -189,14 +234,21 @@ impl Shares {
             }
             *count += 1;
         }
-        Some(Share { shares: self.clone(), address })
+        Some(Share {
+            shares: self.clone(),
+            address,
+        })
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let Some(address) = self.address else { return };
-        let mut open = self.shares.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self
+            .shares
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&address) {
             *count -= 1;
             if *count == 0 {

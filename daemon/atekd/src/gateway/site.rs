@@ -1,5 +1,6 @@
 //! From a request to what answers it: listener, host name, caller, limits, path.
 
+use super::activity::Running;
 use super::body::{self, Body};
 use super::caller::{self, CookieSite};
 use super::edge::host_name::{Authority, BadHost, Site};
@@ -21,15 +22,28 @@ pub(super) struct Visit<'a> {
     pub(super) conn: &'a Arc<Conn>,
     pub(super) authority: &'a Authority,
     pub(super) caller: Caller,
+    pub(super) place: Place,
+}
+
+/// What a request holds until its response has been handed over.
+#[derive(Debug)]
+pub(super) struct Place {
     pub(super) ticket: Ticket,
+    pub(super) _running: Running,
 }
 
 impl Gateway {
     /// Answers a request, whatever it is.
-    pub(super) async fn route(&self, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<Body> {
+    pub(super) async fn route(
+        &self,
+        conn: &Arc<Conn>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let wants_html = wants_html(request.headers());
         if *request.method() == Method::CONNECT {
-            return egress::connect(self, conn, request).await.unwrap_or_else(|failure| failure.to_json());
+            return Box::pin(egress::connect(self, conn, request))
+                .await
+                .unwrap_or_else(|failure| failure.to_json());
         }
         let authority = match authority(request.uri(), request.headers()) {
             Ok(authority) => authority,
@@ -38,14 +52,18 @@ impl Gateway {
         let site = match &*conn.origin {
             Origin::Public => match self.names().site(&authority) {
                 Ok(site) => site,
-                Err(_) => return Failure::UnknownHost(authority.name().to_owned()).to_page(wants_html),
+                Err(_) => {
+                    return Failure::UnknownHost(authority.name().to_owned()).to_page(wants_html);
+                }
             },
             // Reached by the socket, whatever the name.
             Origin::Control | Origin::Service { .. } => Site::Main,
         };
         let routed = match site {
             Site::Main => self.main_domain(conn, &authority, request).await,
-            Site::Sub { id, domain } => apps::subdomain(self, conn, &authority, (id, domain), request).await,
+            Site::Sub { id, domain } => {
+                apps::subdomain(self, conn, &authority, (id, domain), request).await
+            }
         };
         routed.unwrap_or_else(|failure| {
             failure.log(conn.origin.label());
@@ -66,7 +84,7 @@ impl Gateway {
                 if let Ok(response) = &mut response
                     && response.status() != StatusCode::SWITCHING_PROTOCOLS
                 {
-                    pages::protect(response.headers_mut());
+                    pages::protect_data(response.headers_mut());
                 }
                 response
             }
@@ -93,22 +111,46 @@ impl Gateway {
     ) -> Result<Visit<'a>, Failure> {
         let deps = self.deps();
         let caller = match &*conn.origin {
-            Origin::Public => caller::of_public(&deps.sessions, &deps.config, sent, CookieSite::Main),
-            Origin::Control => Caller::System,
-            Origin::Service { key, private_network } => {
-                caller::of_service(&deps.directory.now(), key, *private_network, sent, conn.peer)?
+            Origin::Public => {
+                caller::of_public(&deps.sessions, &deps.config, sent, CookieSite::Main)
             }
+            Origin::Control => Caller::System,
+            Origin::Service {
+                key,
+                private_network,
+            } => caller::of_service(
+                &deps.directory.now(),
+                key,
+                *private_network,
+                sent,
+                conn.peer,
+            )?,
         };
         let ticket = self.limiter().enter(&caller, conn.address())?;
         let is_changing = same_origin::is_changing(method, headers::wants_websocket(sent));
-        if *conn.origin == Origin::Public && is_changing && !same_origin::is_same_origin(sent, &authority.to_string()) {
+        if *conn.origin == Origin::Public
+            && is_changing
+            && !same_origin::is_same_origin(sent, &authority.to_string())
+        {
             return Err(Failure::ForeignOrigin);
         }
-        Ok(Visit { conn, authority, caller, ticket })
+        Ok(Visit {
+            conn,
+            authority,
+            caller,
+            place: Place {
+                ticket,
+                _running: conn.activity.begin(),
+            },
+        })
     }
 
     /// `/_atek/…`: never a service's.
-    async fn host_path(&self, visit: Visit<'_>, request: Request<Incoming>) -> Result<Response<Body>, Failure> {
+    async fn host_path(
+        &self,
+        visit: Visit<'_>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Failure> {
         if *request.method() == Method::OPTIONS {
             return Ok(options());
         }
@@ -125,7 +167,7 @@ impl Gateway {
             };
         }
         if rest == "gateway" || rest.starts_with("gateway/") {
-            return transport::pass(self, visit, request).await;
+            return Box::pin(transport::pass(self, visit, request)).await;
         }
         if let Some(asset) = pages::asset(rest) {
             return only_get(request.method()).map(|()| asset.response());
@@ -136,18 +178,19 @@ impl Gateway {
         }
         if rest == "logs" {
             only_get(request.method())?;
-            return streams::logs(self, visit, request.uri()).await;
+            return Box::pin(streams::logs(self, visit, request.uri())).await;
         }
         if let Some(job) = rest.strip_prefix("jobs/") {
             only_get(request.method())?;
-            return streams::job(self, visit, job).await;
+            return Box::pin(streams::job(self, visit, job)).await;
         }
         Err(Failure::NotFound)
     }
 }
 
 fn is_host_path(path: &str) -> bool {
-    path.strip_prefix("/_atek").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix("/_atek")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn only_get(method: &Method) -> Result<(), Failure> {
@@ -161,7 +204,9 @@ fn only_get(method: &Method) -> Result<(), Failure> {
 pub(super) fn options() -> Response<Body> {
     let mut response = Response::new(body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
     response
 }
 
@@ -174,7 +219,9 @@ fn authority(uri: &Uri, sent: &HeaderMap) -> Result<Authority, Failure> {
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(Failure::BadRequest("exactly one Host header is needed"));
     };
-    let host = host.to_str().map_err(|_| Failure::BadRequest("the Host header is malformed"))?;
+    let host = host
+        .to_str()
+        .map_err(|_| Failure::BadRequest("the Host header is malformed"))?;
     Authority::parse(host).map_err(|error| match error {
         BadHost::Malformed => Failure::BadRequest("the Host header is malformed"),
         BadHost::Unknown => Failure::UnknownHost(host.to_owned()),
@@ -182,5 +229,7 @@ fn authority(uri: &Uri, sent: &HeaderMap) -> Result<Authority, Failure> {
 }
 
 fn wants_html(sent: &HeaderMap) -> bool {
-    sent.get(ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
+    sent.get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
 }

@@ -13,38 +13,61 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 
 /// `GET /_atek/logs?service=ID[&since=][&level=][&lines=][&cursor=][&follow=1]`.
-pub(super) async fn logs(gateway: &Gateway, visit: Visit<'_>, uri: &Uri) -> Result<Response<Body>, Failure> {
+pub(super) async fn logs(
+    gateway: &Gateway,
+    visit: Visit<'_>,
+    uri: &Uri,
+) -> Result<Response<Body>, Failure> {
     if !visit.caller.is_known() {
         return Err(Failure::NotAuthorized);
     }
     let query = log_query(uri.query().unwrap_or_default())?;
-    let lines = gateway.deps().logs.open(&visit.caller, query).await?;
+    let lines = gateway
+        .workers()
+        .outside(gateway.deps().logs.open(&visit.caller, query))
+        .await?;
     Ok(stream(visit, lines))
 }
 
 /// `GET /_atek/jobs/JOB`.
-pub(super) async fn job(gateway: &Gateway, visit: Visit<'_>, job: &str) -> Result<Response<Body>, Failure> {
+pub(super) async fn job(
+    gateway: &Gateway,
+    visit: Visit<'_>,
+    job: &str,
+) -> Result<Response<Body>, Failure> {
     if !visit.caller.is_known() {
         return Err(Failure::NotAuthorized);
     }
-    let lines = gateway.deps().jobs.open(&visit.caller, job).await?;
+    let lines = gateway
+        .workers()
+        .outside(gateway.deps().jobs.open(&visit.caller, job))
+        .await?;
     Ok(stream(visit, lines))
 }
 
 fn stream(visit: Visit<'_>, lines: Lines) -> Response<Body> {
     // A follower would hold up the host's stop.
     let stopped = visit.conn.cancel.clone().cancelled_owned();
-    let frames = lines.take_until(Box::pin(stopped)).map(|line| Ok::<_, BoxError>(Frame::data(line)));
-    let body = Keeping::new(StreamBody::new(frames), visit.ticket);
+    let frames = lines
+        .take_until(Box::pin(stopped))
+        .map(|line| Ok::<_, BoxError>(Frame::data(line)));
+    let body = Keeping::new(StreamBody::new(frames), visit.place);
     let mut response = Response::new(body::boxed(body));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-ndjson"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
 fn log_query(query: &str) -> Result<LogQuery, Failure> {
-    let mut found = LogQuery { service: String::new(), options: LogOptions::default(), follow: false };
+    let mut found = LogQuery {
+        service: String::new(),
+        options: LogOptions::default(),
+        follow: false,
+    };
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "service" => found.service = value.into_owned(),
@@ -53,7 +76,9 @@ fn log_query(query: &str) -> Result<LogQuery, Failure> {
             "cursor" => found.options.cursor = Some(value.into_owned()),
             "lines" => {
                 let lines = value.parse().map_err(|_| {
-                    Failure::BadParameter(format!("lines must be a number from 1 to 10000, not {value:?}"))
+                    Failure::BadParameter(format!(
+                        "lines must be a number from 1 to 10000, not {value:?}"
+                    ))
                 })?;
                 found.options.lines = Some(lines);
             }
@@ -62,7 +87,9 @@ fn log_query(query: &str) -> Result<LogQuery, Failure> {
                     "" | "1" | "true" => true,
                     "0" | "false" => false,
                     other => {
-                        return Err(Failure::BadParameter(format!("follow must be true or false, not {other:?}")));
+                        return Err(Failure::BadParameter(format!(
+                            "follow must be true or false, not {other:?}"
+                        )));
                     }
                 }
             }
@@ -74,7 +101,9 @@ fn log_query(query: &str) -> Result<LogQuery, Failure> {
         }
     }
     if found.service.is_empty() {
-        return Err(Failure::BadParameter("name a service: /_atek/logs?service=ID".to_owned()));
+        return Err(Failure::BadParameter(
+            "name a service: /_atek/logs?service=ID".to_owned(),
+        ));
     }
     Ok(found)
 }
@@ -86,7 +115,10 @@ mod tests {
     #[test]
     fn log_queries_are_read_and_mistakes_named() {
         let query = log_query("service=rss&lines=10&follow=&since=-60&level=err").unwrap();
-        assert_eq!((query.service.as_str(), query.follow, query.options.lines), ("rss", true, Some(10)));
+        assert_eq!(
+            (query.service.as_str(), query.follow, query.options.lines),
+            ("rss", true, Some(10))
+        );
         for (query, part) in [
             ("", "name a service"),
             ("service=rss&lines=ten", "not \"ten\""),

@@ -35,7 +35,11 @@ pub(super) async fn pass(
         return Err(Failure::NotAuthorized);
     }
     let (mut head, incoming) = request.into_parts();
-    let below = head.uri.path().strip_prefix("/_atek/gateway").unwrap_or_default();
+    let below = head
+        .uri
+        .path()
+        .strip_prefix("/_atek/gateway")
+        .unwrap_or_default();
     let mut attributes = Attributes::of_query(head.uri.query());
     if !below.is_empty() {
         // What no provider declares is the provider's own parameter.
@@ -44,8 +48,17 @@ pub(super) async fn pass(
     let (entry, uri) = {
         let deps = gateway.deps();
         let directory = deps.directory.now();
-        match registry::choose(&directory, &visit.caller, Transport::Proxy, &attributes, |_| false)? {
-            Provider::Service(entry, export) => (entry.clone(), target(export.path(), below, head.uri.query())?),
+        match registry::choose(
+            &directory,
+            &visit.caller,
+            Transport::Proxy,
+            &attributes,
+            |_| false,
+        )? {
+            Provider::Service(entry, export) => (
+                entry.clone(),
+                target(export.path(), below, head.uri.query())?,
+            ),
             Provider::Host => return Err(Failure::NotFound),
         }
     };
@@ -71,13 +84,31 @@ fn confine(headers: &mut HeaderMap) {
 fn target(export: &str, below: &str, query: Option<&str>) -> Result<Uri, Failure> {
     let malformed = Failure::BadRequest("the path below the API must not leave it");
     let decoded = percent_encoding::percent_decode_str(below).decode_utf8_lossy();
-    if decoded.split(['/', '\\']).any(|segment| matches!(segment, "." | "..")) {
+    if decoded
+        .split(['/', '\\'])
+        .any(|segment| matches!(segment, "." | ".."))
+    {
         return Err(malformed);
     }
-    let mut path = if below.is_empty() { export } else { export.trim_end_matches('/') }.to_owned();
+    let mut path = if below.is_empty() {
+        export
+    } else {
+        export.trim_end_matches('/')
+    }
+    .to_owned();
     path.push_str(below);
-    let is_own = |pair: &&str| !matches!(pair.split('=').next(), Some("api" | "service" | "transport"));
-    let own: Vec<&str> = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).filter(is_own).collect();
+    let is_own = |pair: &&str| {
+        !matches!(
+            pair.split('=').next(),
+            Some("api" | "service" | "transport")
+        )
+    };
+    let own: Vec<&str> = query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .filter(is_own)
+        .collect();
     if !own.is_empty() {
         path.push('?');
         path.push_str(&own.join("&"));
@@ -93,7 +124,12 @@ mod tests {
     fn the_path_below_an_api_stays_below_it() {
         for (export, below, query, expected) in [
             ("/_api/hyper", "", Some("api=a/b"), Some("/_api/hyper")),
-            ("/_api/hyper", "/x/y", Some("api=a/b&page=2&q=%20"), Some("/_api/hyper/x/y?page=2&q=%20")),
+            (
+                "/_api/hyper",
+                "/x/y",
+                Some("api=a/b&page=2&q=%20"),
+                Some("/_api/hyper/x/y?page=2&q=%20"),
+            ),
             ("/", "/x", None, Some("/x")),
             ("/a/", "/x", Some("service=s&transport=proxy"), Some("/a/x")),
             ("/a", "/", None, Some("/a/")),

@@ -13,8 +13,8 @@ use hyper_util::rt::TokioIo;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long one direction may go on after the other has ended.
@@ -29,29 +29,36 @@ pub(super) async fn websocket(
     entry: &Arc<Entry>,
     mut head: Parts,
 ) -> Result<Response<Body>, Failure> {
-    let client = head.extensions.remove::<OnUpgrade>().ok_or(Failure::BadRequest("this connection cannot be upgraded"))?;
+    let client = head
+        .extensions
+        .remove::<OnUpgrade>()
+        .ok_or(Failure::BadRequest("this connection cannot be upgraded"))?;
     let waited = gateway.deps().limits.response;
     let mut entry = gateway.awake(entry).await?;
     let until = Instant::now() + NEWS_TRAVELS;
     let mut response = loop {
         let request = Request::from_parts(head.clone(), body::empty());
-        let failure = match tokio::time::timeout(waited, entry.pool.send_upgrade(request)).await {
-            Ok(Ok(response)) => break response,
-            Ok(Err(error)) => upstream::failed(&entry, error),
-            Err(_) => Failure::Timeout { id: entry.id().clone(), waited },
-        };
+        let failure =
+            match tokio::time::timeout(waited, gateway.pool(&entry).send_upgrade(request)).await {
+                Ok(Ok(response)) => break response,
+                Ok(Err(error)) => upstream::failed(&entry, error),
+                Err(_) => Failure::Timeout {
+                    id: entry.id().clone(),
+                    waited,
+                },
+            };
         entry = gateway.again(&entry, failure, until).await?;
     };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response.map(body::boxed));
     }
     let service = hyper::upgrade::on(&mut response);
-    let (cancel, ticket) = (visit.conn.cancel.clone(), visit.ticket);
+    let (cancel, place) = (visit.conn.cancel.clone(), visit.place);
     visit.conn.tasks.spawn(async move {
         if let (Ok(client), Ok(service)) = tokio::join!(client, service) {
             pipe(TokioIo::new(client), TokioIo::new(service), &cancel).await;
         }
-        drop(ticket);
+        drop(place);
     });
     Ok(response.map(|_| body::empty()))
 }

@@ -3,9 +3,10 @@
 use super::body::{Body, BoxError};
 use super::error::Failure;
 use super::server::Gateway;
+use super::workers;
 use crate::directory::Entry;
 use atek_api::services::State;
-use atek_rpc::pool::{PooledBody, SendError};
+use atek_rpc::pool::{Pool, PooledBody, SendError};
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
@@ -30,12 +31,18 @@ pub(super) struct Patience {
 impl Patience {
     /// So long from now.
     pub(super) fn of(wait: Duration) -> Self {
-        Self { wait, progress: None }
+        Self {
+            wait,
+            progress: None,
+        }
     }
 
     /// So long after the service last took a part of the request's body.
     pub(super) fn after(wait: Duration, progress: Progress) -> Self {
-        Self { wait, progress: Some(progress) }
+        Self {
+            wait,
+            progress: Some(progress),
+        }
     }
 }
 
@@ -45,20 +52,28 @@ impl Gateway {
         if entry.state == State::Running {
             return Ok(entry.clone());
         }
-        self.wake(entry).await
+        Box::pin(self.wake(entry)).await
     }
 
     async fn wake(&self, entry: &Arc<Entry>) -> Result<Arc<Entry>, Failure> {
         let id = || entry.id().clone();
         let waited = self.deps().limits.wake;
-        match tokio::time::timeout(waited, self.deps().wake.wake(&entry.key)).await {
+        match tokio::time::timeout(
+            waited,
+            self.workers().outside(self.deps().wake.wake(&entry.key)),
+        )
+        .await
+        {
             Ok(Ok(())) => {}
             Ok(Err(reason)) => return Err(Failure::CannotWake { id: id(), reason }),
             Err(_) => return Err(Failure::Timeout { id: id(), waited }),
         }
         let now = self.deps().directory.now();
         let found = now.by_key(entry.key.as_str()).cloned();
-        found.ok_or_else(|| Failure::CannotWake { id: id(), reason: "it was uninstalled".to_owned() })
+        found.ok_or_else(|| Failure::CannotWake {
+            id: id(),
+            reason: "it was uninstalled".to_owned(),
+        })
     }
 
     /// Sends a request that can be made again, should nobody have been there to take it.
@@ -72,7 +87,7 @@ impl Gateway {
         let until = Instant::now() + NEWS_TRAVELS;
         loop {
             match self.send_once(&entry, patience.clone(), make()).await {
-                Err(failure) => entry = self.again(&entry, failure, until).await?,
+                Err(failure) => entry = Box::pin(self.again(&entry, failure, until)).await?,
                 outcome => return outcome,
             }
         }
@@ -97,6 +112,13 @@ impl Gateway {
         }
     }
 
+    /// This thread's connections to the service.
+    pub(super) fn pool(&self, entry: &Entry) -> Pool {
+        workers::pool(entry, |key| {
+            self.deps().directory.now().by_key(key.as_str()).is_some()
+        })
+    }
+
     /// Sends a request once, to a service that listens.
     pub(super) async fn send_once(
         &self,
@@ -104,15 +126,21 @@ impl Gateway {
         patience: Patience,
         request: Request<Body>,
     ) -> Result<Response<PooledBody>, Failure> {
-        let sending = entry.pool.send(request);
+        let pool = self.pool(entry);
+        // Written in place: a future that is moved takes its space twice.
         let sent = match patience.progress {
-            None => tokio::time::timeout(patience.wait, sending).await.ok(),
-            Some(progress) => progress.timeout(patience.wait, sending).await,
+            None => tokio::time::timeout(patience.wait, pool.send(request))
+                .await
+                .ok(),
+            Some(progress) => Box::pin(progress.timeout(patience.wait, pool.send(request))).await,
         };
         match sent {
             Some(Ok(response)) => Ok(response),
             Some(Err(error)) => Err(failed(entry, error)),
-            None => Err(Failure::Timeout { id: entry.id().clone(), waited: patience.wait }),
+            None => Err(Failure::Timeout {
+                id: entry.id().clone(),
+                waited: patience.wait,
+            }),
         }
     }
 }
@@ -135,7 +163,10 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self { start: Instant::now(), moved_millis: Arc::default() }
+        Self {
+            start: Instant::now(),
+            moved_millis: Arc::default(),
+        }
     }
 
     fn moved(&self) {
@@ -146,7 +177,9 @@ impl Progress {
     async fn timeout<T>(&self, wait: Duration, doing: impl Future<Output = T>) -> Option<T> {
         let mut doing = std::pin::pin!(doing);
         loop {
-            let until = self.start + Duration::from_millis(self.moved_millis.load(Ordering::Relaxed)) + wait;
+            let until = self.start
+                + Duration::from_millis(self.moved_millis.load(Ordering::Relaxed))
+                + wait;
             if until <= Instant::now() {
                 return None;
             }

@@ -27,12 +27,18 @@ impl HostApis {
     }
 
     async fn install_now(&self, request: Install, reporter: &Reporter) -> RpcResult {
-        let key = self.services.install(request, reporter).await.map_err(|e| install_error(&e))?;
+        let key = self
+            .services
+            .install(request, reporter)
+            .await
+            .map_err(|e| install_error(&e))?;
         // The directory follows the record at once; a stop meanwhile changes nothing here.
         let entry = self.directory.now().by_key(key.as_str()).cloned();
         match entry {
             Some(entry) => raw(&self.info(&entry)),
-            None => Err(RpcError::general("the service was removed again while it was starting")),
+            None => Err(RpcError::general(
+                "the service was removed again while it was starting",
+            )),
         }
     }
 
@@ -58,8 +64,10 @@ impl HostApis {
     where
         F: Future<Output = RpcResult> + Send + 'static,
     {
-        let (job, reporter) =
-            self.jobs.start(watcher).map_err(|error| RpcError::general(error.to_string()))?;
+        let (job, reporter) = self
+            .jobs
+            .start(watcher)
+            .map_err(|error| RpcError::general(error.to_string()))?;
         let work = tokio::spawn(work(reporter.clone()));
         tokio::spawn(async move {
             let outcome = match work.await {
@@ -76,7 +84,11 @@ impl HostApis {
         raw(&json!({ "job": job }))
     }
 
-    pub(super) async fn inspect_package(&self, caller: &Caller, params: InstallParams) -> RpcResult {
+    pub(super) async fn inspect_package(
+        &self,
+        caller: &Caller,
+        params: InstallParams,
+    ) -> RpcResult {
         self.may_change(caller)?;
         self.may_install_from(caller, &params.source_url)?;
         let range = params.desired_version.as_deref();

@@ -80,8 +80,13 @@ impl HostApis {
     /// Whether the host exports this API itself.
     #[must_use]
     pub fn has(&self, api: &str) -> bool {
-        [inspect::API, atek_api::services::API, atek_api::users::API, atek_api::sessions::API]
-            .contains(&api)
+        [
+            inspect::API,
+            atek_api::services::API,
+            atek_api::users::API,
+            atek_api::sessions::API,
+        ]
+        .contains(&api)
     }
 
     /// Answers one call. Only for APIs that the host [has](Self::has).
@@ -93,7 +98,10 @@ impl HostApis {
             atek_api::services::API => self.services_api(&call).await,
             _ => Err(RpcError::new(code::METHOD_NOT_FOUND, "API not found")),
         };
-        Reply { outcome, cookie: None }
+        Reply {
+            outcome,
+            cookie: None,
+        }
     }
 }
 
@@ -105,7 +113,9 @@ fn internal(error: &dyn std::error::Error) -> RpcError {
 
 /// A key that sorts by the time it was made and that `taken` does not know.
 fn mint<K: FromStr>(taken: impl Fn(&str) -> bool) -> K {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     (0u32..)
         .map(|nth| atek_api::autokey::auto_key(millis, nth))

@@ -20,7 +20,10 @@ impl Params {
     }
 
     fn get(&self, index: usize) -> Option<&RawValue> {
-        self.0.get(index).map(|value| &**value).filter(|value| value.get() != "null")
+        self.0
+            .get(index)
+            .map(|value| &**value)
+            .filter(|value| value.get() != "null")
     }
 
     /// A parameter that must be a string.
@@ -53,8 +56,15 @@ impl Params {
     /// # Errors
     ///
     /// As [`Params::object`].
-    pub fn object_or_default<T: DeserializeOwned + Default>(&self, index: usize) -> Result<T, RpcError> {
-        if self.get(index).is_none() { Ok(T::default()) } else { self.object(index) }
+    pub fn object_or_default<T: DeserializeOwned + Default>(
+        &self,
+        index: usize,
+    ) -> Result<T, RpcError> {
+        if self.get(index).is_none() {
+            Ok(T::default())
+        } else {
+            self.object(index)
+        }
     }
 
     /// A parameter that may be missing or null, and otherwise is a boolean.
@@ -96,12 +106,25 @@ mod tests {
 
     #[test]
     fn messages_are_those_of_the_original() {
-        assert_eq!(params("[3]").text(0).unwrap_err().message, "Parameter 1 must be string");
-        assert_eq!(params("[]").text(0).unwrap_err().message, "Parameter 1 must be string");
-        let error = params(r#"["a",[]]"#).object::<InstallParams>(1).unwrap_err();
+        assert_eq!(
+            params("[3]").text(0).unwrap_err().message,
+            "Parameter 1 must be string"
+        );
+        assert_eq!(
+            params("[]").text(0).unwrap_err().message,
+            "Parameter 1 must be string"
+        );
+        let error = params(r#"["a",[]]"#)
+            .object::<InstallParams>(1)
+            .unwrap_err();
         assert_eq!(error.message, "Parameter 2 must be object");
-        let error = params(r#"["a",{"id":"x"}]"#).object::<InstallParams>(1).unwrap_err();
-        assert_eq!(error.message, "Parameter 2 is not right: missing field `sourceUrl`");
+        let error = params(r#"["a",{"id":"x"}]"#)
+            .object::<InstallParams>(1)
+            .unwrap_err();
+        assert_eq!(
+            error.message,
+            "Parameter 2 is not right: missing field `sourceUrl`"
+        );
         assert_eq!(error.code, -32001);
     }
 }

@@ -7,7 +7,9 @@ use crate::directory::Entry;
 use crate::jobs::Reporter;
 use crate::journal::{self, Subject};
 use crate::permissions::{Caller, may_manage_service, may_see_service, may_use_host_api};
-use crate::services::{ConfigureError, Refused, StartError, StopError, UninstallError, UpdateError};
+use crate::services::{
+    ConfigureError, Refused, StartError, StopError, UninstallError, UpdateError,
+};
 use atek_api::ids::UserKey;
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::services::{
@@ -27,18 +29,27 @@ impl HostApis {
             "get" => raw(&self.info(&*self.seen(call.caller, &read(&["id"])?.text(0)?)?)),
             "status" => {
                 let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
-                raw(&self.services.status(&entry.key).await.map_err(|e| refused(&e))?)
+                raw(&self
+                    .services
+                    .status(&entry.key)
+                    .await
+                    .map_err(|e| refused(&e))?)
             }
             "logs" => self.logs(call).await,
-            "inspect" => self.inspect_package(call.caller, read(&["params"])?.object(0)?).await,
+            "inspect" => {
+                self.inspect_package(call.caller, read(&["params"])?.object(0)?)
+                    .await
+            }
             "install" => {
                 let params: InstallParams = read(&["params"])?.object(0)?;
-                self.install(call.caller, params, &Reporter::unheard()).await
+                self.install(call.caller, params, &Reporter::unheard())
+                    .await
             }
             "startInstall" => self.start_install(call.caller, read(&["params"])?.object(0)?),
-            "startUpdate" => {
-                self.start_update(call.caller, self.managed(call.caller, &read(&["id"])?.text(0)?)?)
-            }
+            "startUpdate" => self.start_update(
+                call.caller,
+                self.managed(call.caller, &read(&["id"])?.text(0)?)?,
+            ),
             "uninstall" => {
                 let params = read(&["id", "keepData"])?;
                 let entry = self.managed(call.caller, &params.text(0)?)?;
@@ -53,17 +64,26 @@ impl HostApis {
             }
             "start" => {
                 let entry = self.managed(call.caller, &read(&["id"])?.text(0)?)?;
-                self.services.start(&entry.key).await.map_err(|error| start_error(&error))?;
+                self.services
+                    .start(&entry.key)
+                    .await
+                    .map_err(|error| start_error(&error))?;
                 raw(&())
             }
             "stop" => {
                 let entry = self.managed(call.caller, &read(&["id"])?.text(0)?)?;
-                self.services.stop(&entry.key).await.map_err(|error| stop_error(&error))?;
+                self.services
+                    .stop(&entry.key)
+                    .await
+                    .map_err(|error| stop_error(&error))?;
                 raw(&())
             }
             "restart" => {
                 let entry = self.managed(call.caller, &read(&["id"])?.text(0)?)?;
-                self.services.restart(&entry.key).await.map_err(|error| start_error(&error))?;
+                self.services
+                    .restart(&entry.key)
+                    .await
+                    .map_err(|error| start_error(&error))?;
                 raw(&())
             }
             "checkForPackageUpdates" => {
@@ -111,12 +131,18 @@ impl HostApis {
     pub(super) fn info(&self, entry: &Entry) -> ServiceInfo {
         let owner = match entry.owner() {
             system if system.is_system() => Some(system.to_string()),
-            owner => {
-                self.database.records().user(owner.as_str()).map(|user| user.username.clone())
-            }
+            owner => self
+                .database
+                .records()
+                .user(owner.as_str())
+                .map(|user| user.username.clone()),
         };
         ServiceInfo {
-            status: if entry.state == State::Running { Status::Active } else { Status::Inactive },
+            status: if entry.state == State::Running {
+                Status::Active
+            } else {
+                Status::Inactive
+            },
             state: entry.state,
             reason: entry.reason.clone(),
             key: entry.key.clone(),
@@ -143,7 +169,10 @@ impl HostApis {
         let params = Params::read(call.params, &["id", "options"])?;
         let entry = self.seen(call.caller, &params.text(0)?)?;
         let options: LogOptions = params.object_or_default(1)?;
-        let subject = Subject { key: entry.key.clone(), id: entry.id().clone() };
+        let subject = Subject {
+            key: entry.key.clone(),
+            id: entry.id().clone(),
+        };
         let page = journal::page(&subject, &options).await;
         raw(&page.map_err(|error| RpcError::general(Chain(&error).to_string()))?)
     }

@@ -30,7 +30,10 @@ impl HostApis {
             "revokeSession" => self.revoke(call).await,
             other => Err(RpcError::method_not_found(other)),
         };
-        Reply { outcome, cookie: None }
+        Reply {
+            outcome,
+            cookie: None,
+        }
     }
 
     fn whoami(&self, caller: &Caller) -> RpcResult {
@@ -41,10 +44,15 @@ impl HostApis {
             Caller::Service(service) if service.owner.is_system() => Some(SYSTEM.to_owned()),
             Caller::Service(service) => {
                 let records = self.database.records();
-                records.user(service.owner.as_str()).map(|user| user.username.clone())
+                records
+                    .user(service.owner.as_str())
+                    .map(|user| user.username.clone())
             }
         };
-        raw(&UserSession { is_active: username.is_some(), username })
+        raw(&UserSession {
+            is_active: username.is_some(),
+            username,
+        })
     }
 
     async fn login(&self, call: &Call<'_>) -> Reply {
@@ -52,29 +60,51 @@ impl HostApis {
             .and_then(|params| params.object::<Credentials>(0));
         let Credentials { username, password } = match credentials {
             Ok(credentials) => credentials,
-            Err(error) => return Reply { outcome: Err(error), cookie: None },
+            Err(error) => {
+                return Reply {
+                    outcome: Err(error),
+                    cookie: None,
+                };
+            }
         };
         match self.sessions.login(&username, password, call.visitor).await {
             Ok((cookie, username)) => Reply {
-                outcome: raw(&UserSession { is_active: true, username: Some(username) }),
+                outcome: raw(&UserSession {
+                    is_active: true,
+                    username: Some(username),
+                }),
                 cookie: Some(CookieChange::Set(cookie)),
             },
-            Err(error) => Reply { outcome: Err(login_error(&error)), cookie: None },
+            Err(error) => Reply {
+                outcome: Err(login_error(&error)),
+                cookie: None,
+            },
         }
     }
 
     async fn logout(&self, caller: &Caller) -> Reply {
         let Caller::User(person) = caller else {
-            return Reply { outcome: raw(&()), cookie: None };
+            return Reply {
+                outcome: raw(&()),
+                cookie: None,
+            };
         };
         match self.sessions.logout(person.session.clone()).await {
-            Ok(()) => Reply { outcome: raw(&()), cookie: Some(CookieChange::Clear) },
-            Err(error) => Reply { outcome: Err(internal(&error)), cookie: None },
+            Ok(()) => Reply {
+                outcome: raw(&()),
+                cookie: Some(CookieChange::Clear),
+            },
+            Err(error) => Reply {
+                outcome: Err(internal(&error)),
+                cookie: None,
+            },
         }
     }
 
     async fn revoke(&self, call: &Call<'_>) -> RpcResult {
-        let Caller::User(person) = call.caller else { return Err(RpcError::not_authorized()) };
+        let Caller::User(person) = call.caller else {
+            return Err(RpcError::not_authorized());
+        };
         let handle = Params::read(call.params, &["handle"])?.text(0)?;
         match self.sessions.revoke(person, handle).await {
             Ok(true) => raw(&()),

@@ -86,7 +86,9 @@ impl HostApis {
             "list" => {
                 admin(call.caller)?;
                 let records = self.database.records();
-                raw(&json!({ "users": records.users().map(|user| user.public()).collect::<Vec<_>>() }))
+                raw(
+                    &json!({ "users": records.users().map(|user| user.public()).collect::<Vec<_>>() }),
+                )
             }
             "get" => {
                 let key = read(&["userKey"])?.text(0)?;
@@ -104,7 +106,8 @@ impl HostApis {
             }
             "setPassword" => {
                 let params = read(&["userKey", "password"])?;
-                self.set_password(call.caller, params.text(0)?, params.object(1)?).await
+                self.set_password(call.caller, params.text(0)?, params.object(1)?)
+                    .await
             }
             "delete" => {
                 admin(call.caller)?;
@@ -128,7 +131,10 @@ impl HostApis {
 
     fn user(&self, key: &str) -> Result<std::sync::Arc<UserRecord>, RpcError> {
         let records = self.database.records();
-        records.user(key).cloned().ok_or_else(|| Refusal::Unknown(key.to_owned()).into())
+        records
+            .user(key)
+            .cloned()
+            .ok_or_else(|| Refusal::Unknown(key.to_owned()).into())
     }
 
     async fn create_user(&self, new: NewUser) -> RpcResult {
@@ -183,7 +189,12 @@ impl HostApis {
     }
 
     /// A user's own change needs the old password; an administrator's does not.
-    async fn set_password(&self, caller: &Caller, key: String, change: PasswordChange) -> RpcResult {
+    async fn set_password(
+        &self,
+        caller: &Caller,
+        key: String,
+        change: PasswordChange,
+    ) -> RpcResult {
         admin_or_self(caller, &key)?;
         // A service never changes a password, whatever it was granted.
         if matches!(caller, Caller::Service(_) | Caller::Anonymous) {
@@ -193,7 +204,11 @@ impl HostApis {
         if own {
             let user = self.user(&key)?;
             let old = change.old.unwrap_or_else(|| Secret::new(""));
-            let right = self.sessions.passwords().verify(old, Some(user.hashed_password.clone())).await;
+            let right = self
+                .sessions
+                .passwords()
+                .verify(old, Some(user.hashed_password.clone()))
+                .await;
             if !right.map_err(Refusal::Hash)? {
                 return Err(Refusal::WrongPassword.into());
             }
@@ -237,7 +252,10 @@ impl HostApis {
             })
             .await?;
         self.remove_services_of(&user.key).await?;
-        self.database.delete_databases_of(&user.key).await.map_err(|error| internal(&error))?;
+        self.database
+            .delete_databases_of(&user.key)
+            .await
+            .map_err(|error| internal(&error))?;
         let key = user.key;
         self.database
             .write(vec![Change::DeleteUser(key)])
@@ -248,7 +266,11 @@ impl HostApis {
 
     /// Makes a service the user's main page.
     pub(super) async fn make_home(&self, user: &UserKey, service: &str) -> Result<(), RpcError> {
-        let id = self.database.records().service(service).map(|home| home.settings.id.to_string());
+        let id = self
+            .database
+            .records()
+            .service(service)
+            .map(|home| home.settings.id.to_string());
         self.change_user(user.to_string(), move |_, user| {
             user.settings.main_service_id = id;
             Ok(false)
@@ -275,7 +297,9 @@ impl HostApis {
         let user = self
             .database
             .update(move |records| -> Result<_, Refusal> {
-                let user = records.user(&key).ok_or_else(|| Refusal::Unknown(key.clone()))?;
+                let user = records
+                    .user(&key)
+                    .ok_or_else(|| Refusal::Unknown(key.clone()))?;
                 let mut user = UserRecord::clone(user);
                 let end_sessions = change(records, &mut user)?;
                 let mut changes = vec![Change::PutUser(user.clone())];
@@ -313,7 +337,11 @@ impl HostApis {
 }
 
 fn admin(caller: &Caller) -> Result<(), RpcError> {
-    if caller.is_admin() { Ok(()) } else { Err(RpcError::not_authorized()) }
+    if caller.is_admin() {
+        Ok(())
+    } else {
+        Err(RpcError::not_authorized())
+    }
 }
 
 fn admin_or_self(caller: &Caller, key: &str) -> Result<(), RpcError> {
@@ -329,8 +357,14 @@ fn checked_name(name: String) -> Result<String, Refusal> {
         return Err(Refusal::NameReserved);
     }
     let fits = (MIN_NAME..=MAX_NAME).contains(&name.chars().count())
-        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
-    if fits { Ok(name) } else { Err(Refusal::BadName) }
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
+    if fits {
+        Ok(name)
+    } else {
+        Err(Refusal::BadName)
+    }
 }
 
 fn free_name(records: &Records, name: &str, own: Option<&UserKey>) -> Result<(), Refusal> {
@@ -342,6 +376,12 @@ fn free_name(records: &Records, name: &str, own: Option<&UserKey>) -> Result<(),
 
 /// Nobody may lock the box: one administrator stays.
 fn another_admin(records: &Records, user: &UserRecord) -> Result<(), Refusal> {
-    let others = records.users().any(|other| other.role == Role::Admin && other.key != user.key);
-    if user.role == Role::Admin && !others { Err(Refusal::LastAdmin) } else { Ok(()) }
+    let others = records
+        .users()
+        .any(|other| other.role == Role::Admin && other.key != user.key);
+    if user.role == Role::Admin && !others {
+        Err(Refusal::LastAdmin)
+    } else {
+        Ok(())
+    }
 }

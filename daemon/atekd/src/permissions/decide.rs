@@ -42,7 +42,11 @@ pub fn may_see_service(caller: &Caller, owner: &UserKey) -> bool {
 /// [`Denied`].
 pub fn may_manage_service(caller: &Caller, owner: &UserKey) -> Result<(), Denied> {
     may_use_host_api(caller, atek_api::services::API)?;
-    if may_see_service(caller, owner) { Ok(()) } else { Err(Denied) }
+    if may_see_service(caller, owner) {
+        Ok(())
+    } else {
+        Err(Denied)
+    }
 }
 
 /// Whether the caller may use what changes something in a host API at all.

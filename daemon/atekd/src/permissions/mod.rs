@@ -4,4 +4,6 @@ mod caller;
 mod decide;
 
 pub use caller::{Caller, Person, ServiceCaller};
-pub use decide::{may_call_provider, may_manage_service, may_see_service, may_use_host_api, may_visit};
+pub use decide::{
+    may_call_provider, may_manage_service, may_see_service, may_use_host_api, may_visit,
+};

@@ -30,7 +30,11 @@ impl<'a> Attributes<'a> {
     pub fn of_query(query: Option<&'a str>) -> Self {
         let mut attributes = Self::default();
         let mut has_api = false;
-        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        for pair in query
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+        {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decode(name), decode(value));
             match &*name {
@@ -65,14 +69,19 @@ impl<'a> Attributes<'a> {
     /// Whether the call wants this transport, or says nothing about it.
     #[must_use]
     pub fn admits_transport(&self, transport: Transport) -> bool {
-        self.transport.as_ref().is_none_or(|wanted| wanted == name(transport))
+        self.transport
+            .as_ref()
+            .is_none_or(|wanted| wanted == name(transport))
     }
 
     /// Whether the host may answer: it has no metadata.
     #[must_use]
     pub fn admits_host(&self) -> bool {
         self.metadata.is_empty()
-            && self.service.as_ref().is_none_or(|wanted| wanted == SYSTEM || wanted == HOST_KEY)
+            && self
+                .service
+                .as_ref()
+                .is_none_or(|wanted| wanted == SYSTEM || wanted == HOST_KEY)
     }
 
     /// Whether the call wants this service, by id or by key, or any.
@@ -86,10 +95,12 @@ impl<'a> Attributes<'a> {
     /// Whether an export has every further attribute of the call, with the same value.
     #[must_use]
     pub fn admits_metadata(&self, metadata: &BTreeMap<String, String>) -> bool {
-        self.metadata.iter().all(|(name, value)| match metadata.get(&**name) {
-            Some(has) => has == value,
-            None => self.is_optional,
-        })
+        self.metadata
+            .iter()
+            .all(|(name, value)| match metadata.get(&**name) {
+                Some(has) => has == value,
+                None => self.is_optional,
+            })
     }
 
     /// What is wanted, as JSON, for an error's text.
@@ -97,8 +108,14 @@ impl<'a> Attributes<'a> {
     pub fn describe(&self, transport: Transport) -> String {
         let mut text = format!(r#"{{"transport":"{}""#, name(transport));
         let service = self.service.as_ref().map(|service| ("service", &**service));
-        let further = self.metadata.iter().map(|(name, value)| (&**name, &**value));
-        for (name, value) in std::iter::once(("api", &*self.api)).chain(service).chain(further) {
+        let further = self
+            .metadata
+            .iter()
+            .map(|(name, value)| (&**name, &**value));
+        for (name, value) in std::iter::once(("api", &*self.api))
+            .chain(service)
+            .chain(further)
+        {
             text.push_str(&format!(
                 ",{}:{}",
                 serde_json::Value::from(shortened(name)),
@@ -121,7 +138,11 @@ fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains(['%', '+']) {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
+    Cow::Owned(
+        percent_decode_str(&text.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned(),
+    )
 }
 
 /// An error's text does not repeat a whole megabyte of nonsense.

@@ -50,12 +50,18 @@ pub fn choose<'a>(
     wanted: &Attributes<'_>,
     is_host_api: impl Fn(&str) -> bool,
 ) -> Result<Provider<'a>, NoProvider> {
-    let none = || NoProvider { wanted: wanted.describe(transport) };
+    let none = || NoProvider {
+        wanted: wanted.describe(transport),
+    };
     if !wanted.admits_transport(transport) {
         return Err(none());
     }
     if transport == Transport::Rpc && directory.host_ready() && is_host_api(wanted.api()) {
-        return if wanted.admits_host() { Ok(Provider::Host) } else { Err(none()) };
+        return if wanted.admits_host() {
+            Ok(Provider::Host)
+        } else {
+            Err(none())
+        };
     }
     directory
         .entries()
@@ -68,7 +74,11 @@ pub fn choose<'a>(
         .ok_or_else(none)
 }
 
-fn matching_export<'a>(entry: &'a Entry, transport: Transport, wanted: &Attributes<'_>) -> Option<&'a Export> {
+fn matching_export<'a>(
+    entry: &'a Entry,
+    transport: Transport,
+    wanted: &Attributes<'_>,
+) -> Option<&'a Export> {
     entry.exports().iter().find(|export| {
         export.transport() == transport
             && export.api().as_str() == wanted.api()

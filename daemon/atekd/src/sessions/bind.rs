@@ -30,11 +30,23 @@ impl BindTokens {
             self.live.clear();
         }
         let expires_unix = now_unix + LIFE_SECS;
-        self.live.insert(SessionId::of_cookie(token), Token { session, service, expires_unix });
+        self.live.insert(
+            SessionId::of_cookie(token),
+            Token {
+                session,
+                service,
+                expires_unix,
+            },
+        );
     }
 
     /// The session that the token carries, once, and only to the service it was made for.
-    pub fn redeem(&mut self, token: &str, service: &ServiceKey, now_unix: i64) -> Option<SessionId> {
+    pub fn redeem(
+        &mut self,
+        token: &str,
+        service: &ServiceKey,
+        now_unix: i64,
+    ) -> Option<SessionId> {
         let token = self.live.remove(&SessionId::of_cookie(token))?;
         (token.service == *service && token.expires_unix > now_unix).then_some(token.session)
     }
@@ -52,7 +64,11 @@ mod tests {
         let mut tokens = BindTokens::default();
         for (service, at, works) in [(&rss, 59, true), (&other, 1, false), (&rss, 60, false)] {
             tokens.issue("t", session.clone(), rss.clone(), 0);
-            assert_eq!(tokens.redeem("t", service, at).is_some(), works, "{service} at {at}");
+            assert_eq!(
+                tokens.redeem("t", service, at).is_some(),
+                works,
+                "{service} at {at}"
+            );
             assert!(tokens.redeem("t", &rss, at).is_none(), "used twice");
         }
     }

@@ -125,20 +125,32 @@ impl Sessions {
     }
 
     fn last_seen(&self, session: &SessionRecord) -> i64 {
-        let seen = self.inner.seen.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = self
+            .inner
+            .seen
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         seen.get(&session.session_id)
             .map_or(session.last_seen_unix, |at| at.load(Ordering::Relaxed))
             .max(session.last_seen_unix)
     }
 
     fn touch(&self, id: &SessionId, now: i64) {
-        let seen = self.inner.seen.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = self
+            .inner
+            .seen
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = seen.get(id) {
             at.store(now, Ordering::Relaxed);
             return;
         }
         drop(seen);
-        let mut seen = self.inner.seen.write().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self
+            .inner
+            .seen
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         seen.insert(id.clone(), AtomicI64::new(now));
     }
 
@@ -190,7 +202,14 @@ impl Sessions {
     }
 
     fn throttle<T>(&self, act: impl FnOnce(&mut Throttle, i64) -> T) -> T {
-        act(&mut self.inner.throttle.lock().unwrap_or_else(PoisonError::into_inner), now_unix())
+        act(
+            &mut self
+                .inner
+                .throttle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+            now_unix(),
+        )
     }
 
     /// Ends a session and those that are bound to it.
@@ -249,7 +268,11 @@ impl Sessions {
     /// # Errors
     ///
     /// [`RandomError`].
-    pub fn issue_bind_token(&self, person: &Person, service: &ServiceKey) -> Result<Secret, RandomError> {
+    pub fn issue_bind_token(
+        &self,
+        person: &Person,
+        service: &ServiceKey,
+    ) -> Result<Secret, RandomError> {
         let token = random::hex::<24>()?;
         self.bind(|tokens, now| {
             tokens.issue(token.expose(), person.session.clone(), service.clone(), now);
@@ -279,7 +302,9 @@ impl Sessions {
             .inner
             .database
             .update(move |records| -> Result<(bool, Vec<Change>), LoginError> {
-                let Some(session) = records.session(&parent) else { return Ok((false, vec![])) };
+                let Some(session) = records.session(&parent) else {
+                    return Ok((false, vec![]));
+                };
                 let bound = SessionRecord {
                     session_id: id,
                     created_at: now_rfc3339(),
@@ -295,7 +320,14 @@ impl Sessions {
     }
 
     fn bind<T>(&self, act: impl FnOnce(&mut BindTokens, i64) -> T) -> T {
-        act(&mut self.inner.bind_tokens.lock().unwrap_or_else(PoisonError::into_inner), now_unix())
+        act(
+            &mut self
+                .inner
+                .bind_tokens
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+            now_unix(),
+        )
     }
 
     /// Writes down which sessions were used, and removes those that are over.
@@ -313,7 +345,10 @@ impl Sessions {
             .filter(|session| {
                 now - self.last_seen(session) > IDLE_SECS
                     || records.user(session.user_key.as_str()).is_none()
-                    || session.parent.as_ref().is_some_and(|parent| records.session(parent).is_none())
+                    || session
+                        .parent
+                        .as_ref()
+                        .is_some_and(|parent| records.session(parent).is_none())
             })
             .map(|session| session.session_id.clone())
             .collect();
@@ -340,7 +375,11 @@ impl Sessions {
             })
             .await?;
         let records = self.inner.database.records();
-        let mut seen = self.inner.seen.write().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self
+            .inner
+            .seen
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         seen.retain(|id, _| records.session(id).is_some());
         Ok(())
     }
@@ -354,7 +393,12 @@ fn with_children(
     let gone: Vec<SessionId> = sessions.into_iter().collect();
     records
         .sessions()
-        .filter(|session| session.parent.as_ref().is_some_and(|parent| gone.contains(parent)))
+        .filter(|session| {
+            session
+                .parent
+                .as_ref()
+                .is_some_and(|parent| gone.contains(parent))
+        })
         .map(|session| session.session_id.clone())
         .chain(gone.iter().cloned())
         .map(Change::DeleteSession)
@@ -362,11 +406,19 @@ fn with_children(
 }
 
 fn surplus(records: &crate::database::Records, user: &atek_api::ids::UserKey) -> Vec<Change> {
-    let mut sessions: Vec<_> =
-        records.sessions_of(user).filter(|session| session.bound_to.is_none()).collect();
+    let mut sessions: Vec<_> = records
+        .sessions_of(user)
+        .filter(|session| session.bound_to.is_none())
+        .collect();
     sessions.sort_by_key(|session| session.last_seen_unix);
     let surplus = (sessions.len() + 1).saturating_sub(MAX_SESSIONS_PER_USER);
-    with_children(records, sessions.iter().take(surplus).map(|session| session.session_id.clone()))
+    with_children(
+        records,
+        sessions
+            .iter()
+            .take(surplus)
+            .map(|session| session.session_id.clone()),
+    )
 }
 
 /// Names a session to people; too short to search for the cookie's hash with.
@@ -375,7 +427,11 @@ fn handle(id: &SessionId) -> String {
 }
 
 fn shorten(device: &str) -> String {
-    device.chars().filter(|c| !c.is_control()).take(120).collect()
+    device
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(120)
+        .collect()
 }
 
 fn now_unix() -> i64 {

@@ -47,7 +47,10 @@ impl Passwords {
     pub fn new() -> Result<Self, HashError> {
         // Only its parameters matter: nobody can know a password for it.
         let decoy = hash_now(&Secret::new("\0 no such user"))?;
-        Ok(Self { slots: Arc::new(Semaphore::new(AT_ONCE)), decoy })
+        Ok(Self {
+            slots: Arc::new(Semaphore::new(AT_ONCE)),
+            decoy,
+        })
     }
 
     /// The PHC string of a password.
@@ -70,7 +73,9 @@ impl Passwords {
         let fits = self
             .on_a_thread(move || {
                 PasswordHash::new(hash.expose()).is_ok_and(|hash| {
-                    argon2().verify_password(password.expose().as_bytes(), &hash).is_ok()
+                    argon2()
+                        .verify_password(password.expose().as_bytes(), &hash)
+                        .is_ok()
                 })
             })
             .await?;
@@ -81,8 +86,14 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HashError> {
-        let _slot = self.slots.acquire().await.map_err(|_| HashError::ShuttingDown)?;
-        tokio::task::spawn_blocking(work).await.map_err(|_| HashError::ShuttingDown)
+        let _slot = self
+            .slots
+            .acquire()
+            .await
+            .map_err(|_| HashError::ShuttingDown)?;
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| HashError::ShuttingDown)
     }
 }
 
@@ -101,9 +112,28 @@ mod tests {
     async fn a_password_fits_its_own_hash_only() {
         let passwords = Passwords::new().unwrap();
         let hash = passwords.hash(Secret::new("correct horse")).await.unwrap();
-        assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.expose());
-        assert!(passwords.verify(Secret::new("correct horse"), Some(hash.clone())).await.unwrap());
-        assert!(!passwords.verify(Secret::new("wrong"), Some(hash)).await.unwrap());
-        assert!(!passwords.verify(Secret::new("\0 no such user"), None).await.unwrap());
+        assert!(
+            hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{}",
+            hash.expose()
+        );
+        assert!(
+            passwords
+                .verify(Secret::new("correct horse"), Some(hash.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !passwords
+                .verify(Secret::new("wrong"), Some(hash))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !passwords
+                .verify(Secret::new("\0 no such user"), None)
+                .await
+                .unwrap()
+        );
     }
 }

@@ -52,20 +52,27 @@ impl Throttle {
             .map(|failures| failures.allowed_unix() - now_unix)
             .max()
             .unwrap_or(0);
-        if wait > 0 { Err(wait.unsigned_abs()) } else { Ok(()) }
+        if wait > 0 {
+            Err(wait.unsigned_abs())
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts a wrong password.
     pub fn failed(&mut self, name: &str, address: Option<IpAddr>, now_unix: i64) {
         if self.failures.len() >= MAX_ENTRIES {
-            self.failures.retain(|_, f| now_unix - f.last_unix < FORGET_SECS);
+            self.failures
+                .retain(|_, f| now_unix - f.last_unix < FORGET_SECS);
         }
         if self.failures.len() >= MAX_ENTRIES {
             self.failures.retain(|_, f| f.count > FREE);
         }
         for subject in subjects(name, address) {
-            let failures =
-                self.failures.entry(subject).or_insert(Failures { count: 0, last_unix: now_unix });
+            let failures = self.failures.entry(subject).or_insert(Failures {
+                count: 0,
+                last_unix: now_unix,
+            });
             if now_unix - failures.last_unix >= FORGET_SECS {
                 failures.count = 0;
             }
@@ -118,7 +125,10 @@ mod tests {
         assert!(throttle.check("bob", HOME, 0).is_err());
         assert_eq!(throttle.check("bob", None, 0), Ok(()));
         throttle.succeeded("bob", HOME);
-        assert!(throttle.check("bob", HOME, 0).is_err(), "an account of one's own buys guesses");
+        assert!(
+            throttle.check("bob", HOME, 0).is_err(),
+            "an account of one's own buys guesses"
+        );
     }
 
     #[test]
@@ -127,6 +137,10 @@ mod tests {
         for n in 0..50_000 {
             throttle.failed(&format!("user{n}"), None, 0);
         }
-        assert!(throttle.failures.len() <= MAX_ENTRIES + 1, "{}", throttle.failures.len());
+        assert!(
+            throttle.failures.len() <= MAX_ENTRIES + 1,
+            "{}",
+            throttle.failures.len()
+        );
     }
 }

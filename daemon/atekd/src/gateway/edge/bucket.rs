@@ -16,7 +16,10 @@ impl Rate {
     #[must_use]
     pub const fn per_minute(requests: u32, burst: u32) -> Self {
         let requests = if requests == 0 { 1 } else { requests as u64 };
-        Self { interval: 60_000_000_000 / requests, burst: if burst == 0 { 1 } else { burst } }
+        Self {
+            interval: 60_000_000_000 / requests,
+            burst: if burst == 0 { 1 } else { burst },
+        }
     }
 }
 

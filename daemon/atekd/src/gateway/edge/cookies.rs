@@ -62,7 +62,11 @@ pub fn confine(headers: &mut HeaderMap) {
     if !headers.contains_key(SET_COOKIE) {
         return;
     }
-    let confined: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().filter_map(confined).collect();
+    let confined: Vec<HeaderValue> = headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter_map(confined)
+        .collect();
     headers.remove(SET_COOKIE);
     for value in confined {
         headers.append(SET_COOKIE, value);
@@ -80,7 +84,11 @@ fn confined(value: &HeaderValue) -> Option<HeaderValue> {
     let mut kept = pair.to_vec();
     for part in parts {
         let part = part.trim_ascii();
-        let attribute = part.split(|byte| *byte == b'=').next().unwrap_or(part).trim_ascii();
+        let attribute = part
+            .split(|byte| *byte == b'=')
+            .next()
+            .unwrap_or(part)
+            .trim_ascii();
         if !attribute.eq_ignore_ascii_case(b"domain") {
             kept.extend_from_slice(b"; ");
             kept.extend_from_slice(part);
@@ -96,7 +104,8 @@ fn is_host_name(name: &str) -> bool {
 /// `Set-Cookie` that begins a session; not readable by scripts, not sent by other sites' forms.
 #[must_use]
 pub fn set(name: &str, text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::try_from(format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax")).ok()?;
+    let mut value =
+        HeaderValue::try_from(format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax")).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
@@ -104,7 +113,10 @@ pub fn set(name: &str, text: &str) -> Option<HeaderValue> {
 /// `Set-Cookie` that ends one.
 #[must_use]
 pub fn clear(name: &str) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("{name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")).ok()
+    HeaderValue::try_from(format!(
+        "{name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+    ))
+    .ok()
 }
 
 #[cfg(test)]
@@ -112,7 +124,10 @@ mod tests {
     use super::*;
 
     fn headers(name: &http::HeaderName, values: &[&str]) -> HeaderMap {
-        values.iter().map(|value| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
+        values
+            .iter()
+            .map(|value| (name.clone(), HeaderValue::from_str(value).unwrap()))
+            .collect()
     }
 
     #[test]
@@ -128,7 +143,11 @@ mod tests {
         ] {
             let mut headers = headers(&COOKIE, sent);
             hide(&mut headers);
-            assert_eq!(headers.get(COOKIE).map(|v| v.to_str().unwrap()), forwarded, "{sent:?}");
+            assert_eq!(
+                headers.get(COOKIE).map(|v| v.to_str().unwrap()),
+                forwarded,
+                "{sent:?}"
+            );
         }
     }
 
@@ -147,7 +166,11 @@ mod tests {
         ] {
             let mut headers = headers(&SET_COOKIE, &[set]);
             confine(&mut headers);
-            assert_eq!(headers.get(SET_COOKIE).map(|v| v.to_str().unwrap()), kept, "{set}");
+            assert_eq!(
+                headers.get(SET_COOKIE).map(|v| v.to_str().unwrap()),
+                kept,
+                "{set}"
+            );
         }
     }
 

@@ -22,7 +22,10 @@ pub fn to_service(headers: &mut HeaderMap, is_upgrade: bool) {
     remove_all(headers, |name| {
         name.starts_with("atek-")
             || name.starts_with("x-forwarded-")
-            || matches!(name, "forwarded" | "x-real-ip" | "expect" | "content-length" | "proxy-authorization")
+            || matches!(
+                name,
+                "forwarded" | "x-real-ip" | "expect" | "content-length" | "proxy-authorization"
+            )
     });
     cookies::hide(headers);
 }
@@ -42,7 +45,9 @@ pub fn describe_client(headers: &mut HeaderMap, peer: Option<IpAddr>) {
 
 /// Adds who is calling, as the service `target` is told.
 pub fn identify(headers: &mut HeaderMap, caller: &Caller, target: &ServiceKey) {
-    let Some((user, service)) = caller.auth_headers(target) else { return };
+    let Some((user, service)) = caller.auth_headers(target) else {
+        return;
+    };
     // Keys are of an alphabet that headers can hold.
     if let (Ok(user), Ok(service)) = (HeaderValue::from_str(user), HeaderValue::from_str(service)) {
         headers.insert(AUTH_USER, user);
@@ -73,8 +78,10 @@ fn drop_connection_headers(headers: &mut HeaderMap, is_upgrade: bool) {
         headers.remove(header::CONNECTION);
     }
     remove_all(headers, |name| {
-        matches!(name, "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding")
-            || (name == "upgrade" && !is_upgrade)
+        matches!(
+            name,
+            "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding"
+        ) || (name == "upgrade" && !is_upgrade)
     });
     if is_upgrade {
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -82,7 +89,11 @@ fn drop_connection_headers(headers: &mut HeaderMap, is_upgrade: bool) {
 }
 
 fn remove_all(headers: &mut HeaderMap, is_unwanted: impl Fn(&str) -> bool) {
-    let unwanted: Vec<HeaderName> = headers.keys().filter(|name| is_unwanted(name.as_str())).cloned().collect();
+    let unwanted: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_unwanted(name.as_str()))
+        .cloned()
+        .collect();
     for name in unwanted {
         headers.remove(name);
     }
@@ -107,7 +118,11 @@ pub fn wants_websocket(headers: &HeaderMap) -> bool {
 /// The token of `Authorization: Bearer TOKEN`.
 #[must_use]
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
@@ -118,7 +133,12 @@ mod tests {
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
         lines
             .iter()
-            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap()))
+            .map(|(name, value)| {
+                (
+                    name.parse::<HeaderName>().unwrap(),
+                    HeaderValue::from_str(value).unwrap(),
+                )
+            })
             .collect()
     }
 
@@ -157,27 +177,49 @@ mod tests {
 
     #[test]
     fn what_the_host_says_cannot_be_struck_by_the_connection_header() {
-        let mut sent = headers(&[("connection", "atek-auth-user, x-forwarded-for, host"), ("host", "rss.localhost")]);
+        let mut sent = headers(&[
+            ("connection", "atek-auth-user, x-forwarded-for, host"),
+            ("host", "rss.localhost"),
+        ]);
         to_service(&mut sent, false);
         identify(&mut sent, &Caller::System, &"rss".parse().unwrap());
-        assert_eq!(names(&sent), ["atek-auth-service", "atek-auth-user", "host"]);
+        assert_eq!(
+            names(&sent),
+            ["atek-auth-service", "atek-auth-user", "host"]
+        );
     }
 
     #[test]
     fn an_upgrade_keeps_what_asks_for_it() {
-        let lines = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket"), ("sec-websocket-key", "x")];
+        let lines = [
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "x"),
+        ];
         let mut sent = headers(&lines);
         assert!(wants_websocket(&sent));
         to_service(&mut sent, true);
         assert_eq!(names(&sent), ["connection", "sec-websocket-key", "upgrade"]);
         assert!(!wants_websocket(&headers(&[("upgrade", "websocket")])));
-        assert!(!wants_websocket(&headers(&[("upgrade", "h2c"), ("connection", "upgrade")])));
+        assert!(!wants_websocket(&headers(&[
+            ("upgrade", "h2c"),
+            ("connection", "upgrade")
+        ])));
     }
 
     #[test]
     fn bearer_tokens_are_read() {
-        for (value, expected) in [("Bearer abc", Some("abc")), ("bearer  abc ", Some("abc")), ("Basic abc", None), ("abc", None)] {
-            assert_eq!(bearer(&headers(&[("authorization", value)])), expected, "{value}");
+        for (value, expected) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Basic abc", None),
+            ("abc", None),
+        ] {
+            assert_eq!(
+                bearer(&headers(&[("authorization", value)])),
+                expected,
+                "{value}"
+            );
         }
     }
 }

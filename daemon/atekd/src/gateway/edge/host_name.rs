@@ -76,8 +76,14 @@ impl Names {
             return Ok(Site::Main);
         }
         for domain in &self.domains {
-            if let Some(id) = name.strip_suffix(domain.as_str()).and_then(|rest| rest.strip_suffix('.')) {
-                return Ok(Site::Sub { id, domain: &name[id.len() + 1..] });
+            if let Some(id) = name
+                .strip_suffix(domain.as_str())
+                .and_then(|rest| rest.strip_suffix('.'))
+            {
+                return Ok(Site::Sub {
+                    id,
+                    domain: &name[id.len() + 1..],
+                });
             }
         }
         Err(BadHost::Unknown)
@@ -116,23 +122,39 @@ impl Authority {
             None if port.is_empty() => "",
             None => return Err(BadHost::Malformed),
         };
-        if !digits.is_empty() && (!digits.bytes().all(|b| b.is_ascii_digit()) || digits.parse::<u16>().is_err()) {
+        if !digits.is_empty()
+            && (!digits.bytes().all(|b| b.is_ascii_digit()) || digits.parse::<u16>().is_err())
+        {
             return Err(BadHost::Malformed);
         }
-        let port = if digits.is_empty() { String::new() } else { format!(":{digits}") };
+        let port = if digits.is_empty() {
+            String::new()
+        } else {
+            format!(":{digits}")
+        };
         if name.starts_with('[') {
-            return Ok(Self { name: name.to_ascii_lowercase(), port, address: true });
+            return Ok(Self {
+                name: name.to_ascii_lowercase(),
+                port,
+                address: true,
+            });
         }
         let name = name.strip_suffix('.').unwrap_or(name);
         let is_name = !name.is_empty()
             && name.len() <= 253
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
             && !name.starts_with('.')
             && !name.contains("..");
         if !is_name {
             return Err(BadHost::Malformed);
         }
-        Ok(Self { name: name.to_ascii_lowercase(), port, address: is_ipv4(name) })
+        Ok(Self {
+            name: name.to_ascii_lowercase(),
+            port,
+            address: is_ipv4(name),
+        })
     }
 
     /// Name or address, without the port.
@@ -157,7 +179,9 @@ impl std::fmt::Display for Authority {
 /// Also the forms that resolvers accept and `Ipv4Addr` does not (`127.1`): the last
 /// label of a name is never a number.
 fn is_ipv4(name: &str) -> bool {
-    name.rsplit('.').next().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()))
+    name.rsplit('.')
+        .next()
+        .is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -226,7 +250,11 @@ mod tests {
             ("10.0.0.1", None, "10.0.0.1", "localhost"),
         ] {
             let authority = Authority::parse(host).unwrap();
-            assert_eq!(Names::new(domain, name).app_domain(&authority), expected, "{host}");
+            assert_eq!(
+                Names::new(domain, name).app_domain(&authority),
+                expected,
+                "{host}"
+            );
         }
     }
 

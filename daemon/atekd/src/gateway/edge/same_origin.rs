@@ -20,7 +20,9 @@ pub fn is_changing(method: &Method, upgrades: bool) -> bool {
 #[must_use]
 pub fn is_same_origin(headers: &HeaderMap, authority: &str) -> bool {
     if let Some(origin) = headers.get(ORIGIN) {
-        return origin.to_str().is_ok_and(|origin| is_origin_of(origin, authority));
+        return origin
+            .to_str()
+            .is_ok_and(|origin| is_origin_of(origin, authority));
     }
     match headers.get(SEC_FETCH_SITE) {
         None => true,
@@ -36,7 +38,11 @@ fn is_origin_of(origin: &str, authority: &str) -> bool {
     } else {
         return false;
     };
-    let bare = |text: &str| text.strip_suffix(default_port).unwrap_or(text).to_ascii_lowercase();
+    let bare = |text: &str| {
+        text.strip_suffix(default_port)
+            .unwrap_or(text)
+            .to_ascii_lowercase()
+    };
     bare(own) == bare(authority)
 }
 
@@ -46,7 +52,9 @@ fn is_origin_of(origin: &str, authority: &str) -> bool {
 #[must_use]
 pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
-        && headers.get(SEC_FETCH_MODE).is_none_or(|mode| mode.as_bytes() == b"navigate")
+        && headers
+            .get(SEC_FETCH_MODE)
+            .is_none_or(|mode| mode.as_bytes() == b"navigate")
 }
 
 #[cfg(test)]
@@ -79,7 +87,11 @@ mod tests {
             if let Some(site) = site {
                 headers.insert(SEC_FETCH_SITE, HeaderValue::from_static(site));
             }
-            assert_eq!(is_same_origin(&headers, "localhost:8080"), same, "{origin:?} {site:?}");
+            assert_eq!(
+                is_same_origin(&headers, "localhost:8080"),
+                same,
+                "{origin:?} {site:?}"
+            );
         }
     }
 

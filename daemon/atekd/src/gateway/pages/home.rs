@@ -33,7 +33,11 @@ pub(in super::super) fn home<'a>(
     } else {
         format!("    <ul class=\"apps\">\n{items}    </ul>")
     };
-    let html = format!(include_str!("home.html"), username = escaped(username), content = content);
+    let html = format!(
+        include_str!("home.html"),
+        username = escaped(username),
+        content = content
+    );
     page(StatusCode::OK, HTML, html)
 }
 

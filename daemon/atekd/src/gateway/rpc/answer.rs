@@ -23,7 +23,9 @@ struct Shape<'a> {
 }
 
 /// `"result": null` is a result.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'de RawValue>, D::Error> {
     serde::Deserialize::deserialize(deserializer).map(Some)
 }
 
@@ -33,10 +35,12 @@ pub fn check(text: &[u8]) -> Verdict {
     match serde_json::from_slice::<Shape<'_>>(text) {
         Ok(shape) if shape.result.is_some() || shape.error.is_some_and(is_error) => Verdict::Pass,
         Ok(_) => Verdict::Zero,
-        Err(error) if error.is_data() => match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
-            Ok(_) => Verdict::Zero,
-            Err(error) => Verdict::NotJson(error.to_string()),
-        },
+        Err(error) if error.is_data() => {
+            match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
+                Ok(_) => Verdict::Zero,
+                Err(error) => Verdict::NotJson(error.to_string()),
+            }
+        }
         Err(error) => Verdict::NotJson(error.to_string()),
     }
 }
@@ -52,13 +56,14 @@ pub fn is_plausible(begin: &[u8]) -> bool {
 }
 
 /// The outcome in a whole answer.
-#[must_use]
 pub fn outcome(text: &[u8]) -> RpcResult {
     match check(text) {
         Verdict::Zero => Ok(zero()),
         Verdict::NotJson(problem) => Err(not_json(problem)),
         Verdict::Pass => match serde_json::from_slice::<Answer>(text) {
-            Ok(Answer { error: Some(error), .. }) => Err(error),
+            Ok(Answer {
+                error: Some(error), ..
+            }) => Err(error),
             Ok(Answer { result, .. }) => Ok(result.unwrap_or_else(zero)),
             Err(error) => Err(not_json(error.to_string())),
         },
@@ -68,7 +73,11 @@ pub fn outcome(text: &[u8]) -> RpcResult {
 /// The error for an answer that is no JSON, as the original words it.
 #[must_use]
 pub fn not_json(problem: String) -> RpcError {
-    RpcError { code: code::PARSE, message: "Parse error".to_owned(), data: Some(problem.into()) }
+    RpcError {
+        code: code::PARSE,
+        message: "Parse error".to_owned(),
+        data: Some(problem.into()),
+    }
 }
 
 /// The result of an answer that has none.
@@ -84,9 +93,18 @@ mod tests {
     #[test]
     fn answers_are_told_apart() {
         for (text, expected) in [
-            (r#"{"jsonrpc":"2.0","id":1,"result":null}"#, Ok(Some("null"))),
-            (r#"{"jsonrpc":"2.0","id":1,"result":{"a":[1]}}"#, Ok(Some(r#"{"a":[1]}"#))),
-            (r#"{"jsonrpc":"2.0","id":1,"error":{"code":-3,"message":"m"}}"#, Err(-3)),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"result":null}"#,
+                Ok(Some("null")),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"result":{"a":[1]}}"#,
+                Ok(Some(r#"{"a":[1]}"#)),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"error":{"code":-3,"message":"m"}}"#,
+                Err(-3),
+            ),
             ("{}", Ok(Some("0"))),
             (r#"{"error":true,"message":"x"}"#, Ok(Some("0"))),
             ("[]", Ok(Some("0"))),
@@ -96,7 +114,10 @@ mod tests {
             (r#"{"result":1"#, Err(-32700)),
         ] {
             let got = outcome(text.as_bytes());
-            let got = got.as_ref().map(|value| Some(value.get())).map_err(|error| error.code);
+            let got = got
+                .as_ref()
+                .map(|value| Some(value.get()))
+                .map_err(|error| error.code);
             assert_eq!(got, expected, "{text}");
         }
         assert_eq!(check(br#"{"id":1,"result":0}"#), Verdict::Pass);

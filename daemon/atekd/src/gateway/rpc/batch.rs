@@ -15,7 +15,10 @@ use serde_json::value::RawValue;
 const AT_ONCE: usize = 8;
 
 /// Makes the calls of a batch.
-pub(super) async fn answer(calls: &Calls<'_>, items: &[Result<Call<'_>, RpcError>]) -> Response<Body> {
+pub(super) async fn answer(
+    calls: &Calls<'_>,
+    items: &[Result<Call<'_>, RpcError>],
+) -> Response<Body> {
     let mut cookies: Vec<CookieChange> = Vec::new();
     let mut list = List::default();
     let mut outcomes = Vec::with_capacity(items.len());
@@ -30,13 +33,19 @@ pub(super) async fn answer(calls: &Calls<'_>, items: &[Result<Call<'_>, RpcError
     finish(list.close(), &cookies)
 }
 
-async fn one(calls: &Calls<'_>, item: &Result<Call<'_>, RpcError>) -> (Option<Bytes>, Option<CookieChange>) {
+async fn one(
+    calls: &Calls<'_>,
+    item: &Result<Call<'_>, RpcError>,
+) -> (Option<Bytes>, Option<CookieChange>) {
     match item {
         Ok(call) => {
             let (outcome, cookie) = calls.outcome(call).await;
             (call.answer(&outcome), cookie)
         }
-        Err(error) => (Some(envelope::respond(RawValue::NULL, &Err(error.clone()))), None),
+        Err(error) => (
+            Some(envelope::respond(RawValue::NULL, &Err(error.clone()))),
+            None,
+        ),
     }
 }
 
@@ -61,7 +70,8 @@ struct List {
 impl List {
     fn push(&mut self, item: Option<Bytes>) {
         if let Some(item) = item {
-            self.text.push(if self.text.is_empty() { b'[' } else { b',' });
+            self.text
+                .push(if self.text.is_empty() { b'[' } else { b',' });
             self.text.extend_from_slice(&item);
         }
     }

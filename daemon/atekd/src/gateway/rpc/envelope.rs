@@ -56,8 +56,12 @@ pub fn parse(body: &[u8]) -> Result<Envelope<'_>, RpcError> {
         let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
         return match items.len() {
             0 => Err(invalid("the batch is empty")),
-            1..=MAX_BATCH => Ok(Envelope::Batch(items.iter().map(|item| call(item.get())).collect())),
-            _ => Err(invalid(&format!("the batch has more than {MAX_BATCH} calls"))),
+            1..=MAX_BATCH => Ok(Envelope::Batch(
+                items.iter().map(|item| call(item.get())).collect(),
+            )),
+            _ => Err(invalid(&format!(
+                "the batch has more than {MAX_BATCH} calls"
+            ))),
         };
     }
     call(text).map(Envelope::One)
@@ -65,7 +69,11 @@ pub fn parse(body: &[u8]) -> Result<Envelope<'_>, RpcError> {
 
 fn call(text: &str) -> Result<Call<'_>, RpcError> {
     let request: Request<'_> = serde_json::from_str(text).map_err(|error| {
-        if error.is_data() { invalid("not a JSON-RPC 2.0 request") } else { not_json(&error) }
+        if error.is_data() {
+            invalid("not a JSON-RPC 2.0 request")
+        } else {
+            not_json(&error)
+        }
     })?;
     if request.jsonrpc != "2.0" {
         return Err(invalid("jsonrpc must be \"2.0\""));
@@ -83,7 +91,12 @@ fn call(text: &str) -> Result<Call<'_>, RpcError> {
         Some(id) if id.get() == "null" || is_number(id.get()) => Id::Odd(id),
         Some(_) => return Err(invalid("id must be a text, a number or null")),
     };
-    Ok(Call { method: request.method, params, id, text })
+    Ok(Call {
+        method: request.method,
+        params,
+        id,
+        text,
+    })
 }
 
 fn is_plain(id: &str) -> bool {
@@ -99,7 +112,11 @@ fn invalid(problem: &str) -> RpcError {
 }
 
 fn not_json(problem: &dyn std::fmt::Display) -> RpcError {
-    RpcError { code: code::PARSE, message: "Parse error".to_owned(), data: Some(problem.to_string().into()) }
+    RpcError {
+        code: code::PARSE,
+        message: "Parse error".to_owned(),
+        data: Some(problem.to_string().into()),
+    }
 }
 
 fn check_depth(body: &[u8]) -> Result<(), RpcError> {
@@ -139,7 +156,10 @@ impl Call<'_> {
         }
         let method = serde_json::Value::from(&*self.method);
         Bytes::from(match self.params {
-            Some(params) => format!(r#"{{"jsonrpc":"2.0","id":0,"method":{method},"params":{}}}"#, params.get()),
+            Some(params) => format!(
+                r#"{{"jsonrpc":"2.0","id":0,"method":{method},"params":{}}}"#,
+                params.get()
+            ),
             None => format!(r#"{{"jsonrpc":"2.0","id":0,"method":{method}}}"#),
         })
     }
@@ -157,7 +177,8 @@ impl Call<'_> {
                     id: &'a RawValue,
                 }
                 // The text was parsed before.
-                let id = serde_json::from_str::<OnlyId<'_>>(self.text).map_or(RawValue::NULL, |found| found.id);
+                let id = serde_json::from_str::<OnlyId<'_>>(self.text)
+                    .map_or(RawValue::NULL, |found| found.id);
                 Some(respond(id, outcome))
             }
         }
@@ -168,7 +189,9 @@ impl Call<'_> {
 #[must_use]
 pub fn respond(id: &RawValue, outcome: &RpcResult) -> Bytes {
     // Texts, numbers and raw values always serialize.
-    serde_json::to_vec(&Response::new(id, outcome)).unwrap_or_default().into()
+    serde_json::to_vec(&Response::new(id, outcome))
+        .unwrap_or_default()
+        .into()
 }
 
 #[cfg(test)]
@@ -186,12 +209,21 @@ mod tests {
 
     #[test]
     fn bodies_are_told_apart() {
-        let deep = |n: usize| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{}{}}}"#, "[".repeat(n), "]".repeat(n));
+        let deep = |n: usize| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{}{}}}"#,
+                "[".repeat(n),
+                "]".repeat(n)
+            )
+        };
         let call = r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#;
         let batch = |n: usize| format!("[{}]", vec![call; n].join(","));
         for (body, expected) in [
             (call, Ok(1)),
-            (r#" {"jsonrpc":"2.0","id":"x","method":"m","params":{"a":1},"more":2}"#, Ok(1)),
+            (
+                r#" {"jsonrpc":"2.0","id":"x","method":"m","params":{"a":1},"more":2}"#,
+                Ok(1),
+            ),
             (r#"{"jsonrpc":"2.0","method":"m","params":null}"#, Ok(1)),
             (r#"{"jsonrpc":"2.0","id":null,"method":"m"}"#, Ok(1)),
             (&batch(2), Ok(2)),
@@ -205,8 +237,14 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, Err(-32600)),
             (r#"{"jsonrpc":"2.0","id":{},"method":"m"}"#, Err(-32600)),
             (r#"{"jsonrpc":"2.0","id":true,"method":"m"}"#, Err(-32600)),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"m","params":3}"#, Err(-32600)),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"login","method":"whoami"}"#, Err(-32600)),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"m","params":3}"#,
+                Err(-32600),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"login","method":"whoami"}"#,
+                Err(-32600),
+            ),
             ("\"text\"", Err(-32600)),
             ("", Err(-32700)),
             ("{", Err(-32700)),
@@ -215,7 +253,10 @@ mod tests {
             (&deep(120), Ok(1)),
             (&deep(200), Err(-32600)),
             (&deep(200_000), Err(-32600)),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"m","params":["[[[\"[[["]}"#, Ok(1)),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"m","params":["[[[\"[[["]}"#,
+                Ok(1),
+            ),
         ] {
             assert_eq!(outcome(body), expected, "{}", &body[..body.len().min(80)]);
         }
@@ -240,13 +281,23 @@ mod tests {
                 r#"{"jsonrpc":"2.0","id":0,"method":"m"}"#,
                 Some(r#"{"jsonrpc":"2.0","id":1.5,"result":7}"#),
             ),
-            (r#"{"jsonrpc":"2.0","method":"m"}"#, r#"{"jsonrpc":"2.0","id":0,"method":"m"}"#, None),
+            (
+                r#"{"jsonrpc":"2.0","method":"m"}"#,
+                r#"{"jsonrpc":"2.0","id":0,"method":"m"}"#,
+                None,
+            ),
         ] {
             let bytes = Bytes::from_static(body.as_bytes());
-            let Ok(Envelope::One(call)) = parse(&bytes) else { panic!("{body}") };
+            let Ok(Envelope::One(call)) = parse(&bytes) else {
+                panic!("{body}")
+            };
             assert_eq!(call.forwarded(&bytes), forwarded);
             let result = Ok(RawValue::from_string("7".to_owned()).unwrap());
-            assert_eq!(call.answer(&result).as_deref(), answered.map(str::as_bytes), "{body}");
+            assert_eq!(
+                call.answer(&result).as_deref(),
+                answered.map(str::as_bytes),
+                "{body}"
+            );
         }
     }
 

@@ -29,12 +29,19 @@ pub(super) async fn pass(
     let (status, incoming) = send(calls, entry, path, call).await?;
     let pause = calls.gateway.deps().limits.rpc_answer;
     let gathered = body::gather(Watched::new(incoming, pause), CHECKED).await;
-    match gathered.map_err(|_| Failure::BrokenAnswer { id: entry.id().clone() })? {
+    match gathered.map_err(|_| Failure::BrokenAnswer {
+        id: entry.id().clone(),
+    })? {
         Gathered::Whole(text) => match answer::check(&text) {
             Verdict::Pass => Ok(body::json(StatusCode::OK, text)),
-            _ if !status.is_success() => Err(Failure::NotRpc { id: entry.id().clone(), status }),
+            _ if !status.is_success() => Err(Failure::NotRpc {
+                id: entry.id().clone(),
+                status,
+            }),
             Verdict::Zero => Ok(finish(call.answer(&Ok(answer::zero())), &[])),
-            Verdict::NotJson(problem) => Ok(finish(call.answer(&Err(answer::not_json(problem))), &[])),
+            Verdict::NotJson(problem) => {
+                Ok(finish(call.answer(&Err(answer::not_json(problem))), &[]))
+            }
         },
         Gathered::More(mut parts, mut rest) => {
             if parts.is_empty() {
@@ -43,10 +50,15 @@ pub(super) async fn pass(
             }
             let begin = parts.first().map_or(&[][..], |part| &part[..]);
             if !status.is_success() || !answer::is_plausible(begin) {
-                return Err(Failure::NotRpc { id: entry.id().clone(), status });
+                return Err(Failure::NotRpc {
+                    id: entry.id().clone(),
+                    status,
+                });
             }
             let mut response = Response::new(body::boxed(Resumed::new(parts, rest)));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             Ok(response)
         }
     }
@@ -66,12 +78,22 @@ pub(super) async fn collect(
 ) -> Result<RpcResult, Failure> {
     let (status, incoming) = send(calls, entry, path, call).await?;
     let pause = calls.gateway.deps().limits.rpc_answer;
-    let text = body::read(Watched::new(incoming, pause), COLLECTED).await.map_err(|error| match error {
-        body::ReadError::TooLarge => Failure::AnswerTooLarge { id: entry.id().clone(), limit: COLLECTED },
-        body::ReadError::Slow | body::ReadError::Broken => Failure::BrokenAnswer { id: entry.id().clone() },
-    })?;
+    let text = body::read(Watched::new(incoming, pause), COLLECTED)
+        .await
+        .map_err(|error| match error {
+            body::ReadError::TooLarge => Failure::AnswerTooLarge {
+                id: entry.id().clone(),
+                limit: COLLECTED,
+            },
+            body::ReadError::Slow | body::ReadError::Broken => Failure::BrokenAnswer {
+                id: entry.id().clone(),
+            },
+        })?;
     if !status.is_success() && answer::check(&text) != Verdict::Pass {
-        return Err(Failure::NotRpc { id: entry.id().clone(), status });
+        return Err(Failure::NotRpc {
+            id: entry.id().clone(),
+            status,
+        });
     }
     Ok(answer::outcome(&text))
 }
@@ -93,6 +115,10 @@ async fn send(
         request
     };
     let patience = Patience::of(calls.gateway.deps().limits.rpc_answer);
-    let (head, body) = calls.gateway.send(entry, patience, make).await?.into_parts();
+    let (head, body) = calls
+        .gateway
+        .send(entry, patience, make)
+        .await?
+        .into_parts();
     Ok((head.status, body))
 }

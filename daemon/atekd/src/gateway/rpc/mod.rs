@@ -47,7 +47,12 @@ struct Calls<'a> {
 }
 
 /// Answers a request.
-pub(super) async fn answer(gateway: &Gateway, visit: &Visit<'_>, head: &Parts, incoming: Incoming) -> Response<Body> {
+pub(super) async fn answer(
+    gateway: &Gateway,
+    visit: &Visit<'_>,
+    head: &Parts,
+    incoming: Incoming,
+) -> Response<Body> {
     match calls(gateway, visit, head, incoming).await {
         Ok(response) => response,
         Err(refused) => {
@@ -75,15 +80,20 @@ async fn calls(
     }
     let limits = &gateway.deps().limits;
     let limit = gateway.deps().config.max_request_bytes;
-    let reading = body::read(Watched::new(incoming, limits.body_pause), limit);
-    let read = tokio::time::timeout(limits.rpc_body, reading).await.unwrap_or(Err(ReadError::Slow));
-    let body = match read {
-        Ok(body) => body,
-        Err(error) => return Ok(as_rpc(&error.of_request(limit))),
+    let incoming = Watched::new(incoming, limits.body_pause);
+    let body = match tokio::time::timeout(limits.rpc_body, body::read(incoming, limit)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) => return Ok(as_rpc(&error.of_request(limit))),
+        Err(_) => return Ok(as_rpc(&ReadError::Slow.of_request(limit))),
     };
     let envelope = match envelope::parse(&body) {
         Ok(envelope) => envelope,
-        Err(error) => return Ok(body::json(StatusCode::BAD_REQUEST, envelope::respond(RawValue::NULL, &Err(error)))),
+        Err(error) => {
+            return Ok(body::json(
+                StatusCode::BAD_REQUEST,
+                envelope::respond(RawValue::NULL, &Err(error)),
+            ));
+        }
     };
     if !caller.is_known() && !is_open_to_all(&envelope) {
         return Err(Failure::NotAuthorized);
@@ -92,7 +102,10 @@ async fn calls(
     let mut calls = Calls {
         gateway,
         caller,
-        visitor: Visitor { address: visit.conn.address(), device: String::new() },
+        visitor: Visitor {
+            address: visit.conn.address(),
+            device: String::new(),
+        },
         api: attributes.api(),
         target: Target::Host,
         body: body.clone(),
@@ -102,14 +115,17 @@ async fn calls(
         Err(failure) => return Ok(calls.refuse(&envelope, &failure.to_rpc())),
     }
     if let Target::Host = calls.target {
-        let device = head.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        let device = head
+            .headers
+            .get(USER_AGENT)
+            .and_then(|value| value.to_str().ok());
         calls.visitor.device = device.unwrap_or_default().to_owned();
     }
     match envelope {
         Envelope::One(call) => Ok(calls.one(&call).await),
         Envelope::Batch(items) => {
-            visit.ticket.charge(items.len().saturating_sub(1))?;
-            Ok(batch::answer(&calls, &items).await)
+            visit.place.ticket.charge(items.len().saturating_sub(1))?;
+            Ok(Box::pin(batch::answer(&calls, &items)).await)
         }
     }
 }
@@ -123,20 +139,28 @@ fn is_open_to_all(envelope: &Envelope<'_>) -> bool {
     }
 }
 
-fn target(gateway: &Gateway, caller: &Caller, attributes: &Attributes<'_>) -> Result<Target, Failure> {
+fn target(
+    gateway: &Gateway,
+    caller: &Caller,
+    attributes: &Attributes<'_>,
+) -> Result<Target, Failure> {
     let deps = gateway.deps();
     let directory = deps.directory.now();
     let is_host_api = |api: &str| deps.host.has(api);
     // Signing in is the host's alone, whoever asks.
-    if !caller.is_known() && !(directory.host_ready() && is_host_api(attributes.api())) {
+    let for_everybody = directory.host_ready() && is_host_api(attributes.api());
+    if !caller.is_known() && !for_everybody {
         return Err(Failure::Starting);
     }
-    Ok(match registry::choose(&directory, caller, Transport::Rpc, attributes, is_host_api)? {
-        Provider::Host => Target::Host,
-        Provider::Service(entry, export) => {
-            Target::Service { entry: entry.clone(), path: export.path().to_owned() }
-        }
-    })
+    Ok(
+        match registry::choose(&directory, caller, Transport::Rpc, attributes, is_host_api)? {
+            Provider::Host => Target::Host,
+            Provider::Service(entry, export) => Target::Service {
+                entry: entry.clone(),
+                path: export.path().to_owned(),
+            },
+        },
+    )
 }
 
 fn is_json(head: &Parts) -> bool {
@@ -149,14 +173,17 @@ fn is_json(head: &Parts) -> bool {
 
 /// A failure of the request as such, as an error object without an id.
 fn as_rpc(failure: &Failure) -> Response<Body> {
-    body::json(failure.status(), envelope::respond(RawValue::NULL, &Err(failure.to_rpc())))
+    body::json(
+        failure.status(),
+        envelope::respond(RawValue::NULL, &Err(failure.to_rpc())),
+    )
 }
 
 impl Calls<'_> {
     async fn one(&self, call: &Call<'_>) -> Response<Body> {
         match &self.target {
             Target::Host => {
-                let reply = self.ask_host(call).await;
+                let reply = Box::pin(self.ask_host(call)).await;
                 finish(call.answer(&reply.outcome), reply.cookie.as_slice())
             }
             Target::Service { entry, path } if call.has_plain_id() => {
@@ -165,7 +192,9 @@ impl Calls<'_> {
                     Err(failure) => finish(call.answer(&Err(self.failed(&failure))), &[]),
                 }
             }
-            Target::Service { .. } => finish(call.answer(&self.outcome(call).await.0), &[]),
+            Target::Service { .. } => {
+                finish(call.answer(&Box::pin(self.outcome(call)).await.0), &[])
+            }
         }
     }
 
@@ -178,7 +207,10 @@ impl Calls<'_> {
             }
             Target::Service { entry, path } => {
                 let outcome = forward::collect(self, entry, path, call).await;
-                (outcome.unwrap_or_else(|failure| Err(self.failed(&failure))), None)
+                (
+                    outcome.unwrap_or_else(|failure| Err(self.failed(&failure))),
+                    None,
+                )
             }
         }
     }
@@ -190,7 +222,10 @@ impl Calls<'_> {
             method: &call.method,
             params: call.params,
         };
-        self.gateway.deps().host.call(self.api, call).await
+        self.gateway
+            .workers()
+            .outside(self.gateway.deps().host.call(self.api, call))
+            .await
     }
 
     fn failed(&self, failure: &Failure) -> RpcError {
@@ -230,7 +265,13 @@ fn finish(answer: Option<Bytes>, cookies: &[CookieChange]) -> Response<Body> {
 
 /// The headers of a call to a service: these and no others.
 fn identify(gateway_headers: &mut http::HeaderMap, caller: &Caller, entry: &Entry) {
-    gateway_headers.insert(http::header::HOST, http::HeaderValue::from_static("localhost"));
-    gateway_headers.insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    gateway_headers.insert(
+        http::header::HOST,
+        http::HeaderValue::from_static("localhost"),
+    );
+    gateway_headers.insert(
+        CONTENT_TYPE,
+        http::HeaderValue::from_static("application/json"),
+    );
     headers::identify(gateway_headers, caller, &entry.key);
 }

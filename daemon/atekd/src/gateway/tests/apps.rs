@@ -1,0 +1,426 @@
+//! Services' pages: subdomains, the bind flow, the main service.
+
+use super::support::client::{DEADLINE, raw, send};
+use super::support::{ALICE, BOB, SYSTEM_TOKEN, World};
+use atek_api::services::State;
+use serde_json::json;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+const RSS: (&str, &str) = ("host", "rss.localhost:8080");
+
+async fn world() -> World {
+    let mut world = World::new().await;
+    world.service("rss", "key-alice", json!([]));
+    world
+}
+
+#[tokio::test]
+async fn the_bind_flow_carries_a_session_to_a_subdomain() {
+    let world = world().await;
+    let first = world.get("/a%20b?x=1&y=2", &[RSS]).await;
+    assert_eq!(first.status, 302);
+    let to = first.header("location").unwrap();
+    assert_eq!(
+        to,
+        "http://localhost:8080/_atek/bind-session?service=rss&path=/a%2520b%3Fx%3D1%26y%3D2"
+    );
+    let bind = to.strip_prefix("http://localhost:8080").unwrap();
+
+    let to_login = world.get(bind, &[]).await;
+    let login = to_login.header("location").unwrap();
+    assert!(
+        login.starts_with(
+            "http://localhost:8080/_atek/login?redirect=/_atek/bind-session%3Fservice%3Drss"
+        ),
+        "{login}"
+    );
+
+    let cookie = format!("session={ALICE}");
+    let bound = world.get(bind, &[("cookie", &cookie)]).await;
+    let to = bound.header("location").unwrap();
+    let with_token = to.strip_prefix("http://rss.localhost:8080").unwrap();
+    assert!(
+        with_token.starts_with("/a%20b?x=1&y=2&bst="),
+        "{with_token}"
+    );
+
+    let welcomed = world.get(with_token, &[RSS]).await;
+    assert_eq!(
+        (welcomed.status.as_u16(), welcomed.header("location")),
+        (302, Some("/a%20b?x=1&y=2"))
+    );
+    let set = welcomed.header("set-cookie").unwrap();
+    assert!(
+        set.starts_with("atek-session=") && set.ends_with("; Path=/; HttpOnly; SameSite=Lax"),
+        "{set}"
+    );
+    let own = format!("theme=dark; {}", set.split(';').next().unwrap());
+
+    let page = world
+        .get("/a%20b?x=1&y=2", &[RSS, ("cookie", &own)])
+        .await
+        .json();
+    assert_eq!(page["uri"], "/a%20b?x=1&y=2");
+    assert_eq!(
+        page["headers"]["cookie"], "theme=dark",
+        "hole 3: the host's cookie stays here"
+    );
+    assert_eq!(page["headers"]["atek-auth-user"], "key-alice");
+    assert_eq!(page["headers"]["atek-auth-service"], "rss");
+    assert_eq!(page["headers"]["host"], "rss.localhost:8080");
+
+    let again = world.get(with_token, &[RSS]).await;
+    assert!(
+        again.header("location").unwrap().contains("bind-session"),
+        "a token works once"
+    );
+    let stripped = world.get(with_token, &[RSS, ("cookie", &own)]).await;
+    assert_eq!(
+        stripped.header("location"),
+        Some("/a%20b?x=1&y=2"),
+        "a service never sees a token"
+    );
+}
+
+#[tokio::test]
+async fn a_session_is_bound_only_to_what_its_user_may_visit() {
+    let world = world().await;
+    let bob = format!("session={BOB}");
+    for (target, cookie) in [
+        ("/_atek/bind-session?service=rss&path=/", bob.as_str()),
+        ("/_atek/bind-session?service=none&path=/", bob.as_str()),
+        ("/_atek/bind-session?service=../x&path=/", bob.as_str()),
+        ("/_atek/bind-session", ""),
+    ] {
+        let answer = world.get(target, &[("cookie", cookie)]).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.text.as_str()),
+            (400, r#"{"error":"Not authorized"}"#),
+            "{target}"
+        );
+    }
+    let alice = format!("session={ALICE}");
+    for path in [
+        "//evil.test",
+        "http://evil.test/",
+        "/%5Cevil.test",
+        "@evil.test",
+    ] {
+        let answer = world
+            .get(
+                &format!("/_atek/bind-session?service=rss&path={path}"),
+                &[("cookie", &alice)],
+            )
+            .await;
+        let to = answer.header("location").unwrap();
+        assert!(
+            to.starts_with("http://rss.localhost:8080/?bst="),
+            "{path}: {to}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_one_subdomain_is_worth_nothing_at_another() {
+    let mut world = world().await;
+    world.service("notes", "key-alice", json!([]));
+    let cookie = format!("atek-session={}", world.bound_cookie(ALICE, "rss").await);
+    assert_eq!(
+        world.get("/", &[RSS, ("cookie", &cookie)]).await.status,
+        200
+    );
+    assert_eq!(
+        world
+            .get("/", &[("host", "notes.localhost"), ("cookie", &cookie)])
+            .await
+            .status,
+        302
+    );
+    let as_main = cookie.replace("atek-session", "session");
+    assert_eq!(world.get("/", &[("cookie", &as_main)]).await.status, 302);
+}
+
+#[tokio::test]
+async fn scripts_without_a_session_get_an_error_and_not_a_login_page() {
+    let world = world().await;
+    for (method, headers, status) in [
+        ("GET", vec![RSS], 302),
+        ("GET", vec![RSS, ("sec-fetch-mode", "navigate")], 302),
+        ("GET", vec![RSS, ("sec-fetch-mode", "cors")], 401),
+        ("POST", vec![RSS], 401),
+        ("OPTIONS", vec![RSS], 204),
+        ("GET", vec![("host", "none.localhost")], 302),
+        ("GET", vec![("host", "a.b.localhost")], 404),
+    ] {
+        let answer = send(&world.public, method, "/x", &headers, "").await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_hosts_token_opens_every_subdomain_and_reaches_no_service() {
+    let world = world().await;
+    let token = format!("Bearer {SYSTEM_TOKEN}");
+    let page = world
+        .get(
+            "/",
+            &[RSS, ("authorization", &token), ("atek-auth-user", "bob")],
+        )
+        .await
+        .json();
+    assert_eq!(page["headers"]["atek-auth-user"], "system");
+    assert_eq!(page["headers"].get("authorization"), None);
+    let none = world
+        .get(
+            "/",
+            &[("host", "none.localhost:8080"), ("authorization", &token)],
+        )
+        .await;
+    assert_eq!(
+        (none.status.as_u16(), none.text.as_str()),
+        (
+            404,
+            "Not found: no service is currently hosted at none.localhost:8080"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_service_cannot_touch_the_hosts_cookies_and_keeps_its_own_redirects() {
+    let world = world().await;
+    let cookie = format!("atek-session={}", world.bound_cookie(ALICE, "rss").await);
+    let answer = world.get("/cookies", &[RSS, ("cookie", &cookie)]).await;
+    let set: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(set, ["a=1"]);
+    let moved = world.get("/moved", &[RSS, ("cookie", &cookie)]).await;
+    assert_eq!(
+        (moved.status.as_u16(), moved.header("location")),
+        (302, Some("http://localhost:1/x"))
+    );
+}
+
+#[tokio::test]
+async fn another_services_page_cannot_use_this_ones_cookie() {
+    let world = world().await;
+    let cookie = format!("atek-session={}", world.bound_cookie(ALICE, "rss").await);
+    for (origin, status) in [
+        ("http://rss.localhost:8080", 200),
+        ("http://notes.localhost:8080", 403),
+        ("null", 403),
+    ] {
+        let answer = send(
+            &world.public,
+            "POST",
+            "/x",
+            &[RSS, ("cookie", &cookie), ("origin", origin)],
+            "a",
+        )
+        .await;
+        assert_eq!(answer.status.as_u16(), status, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_streamed_in_both_directions() {
+    let world = world().await;
+    let token = format!("Bearer {SYSTEM_TOKEN}");
+    let big = "x".repeat(5 << 20);
+    let answer = send(
+        &world.public,
+        "POST",
+        "/count",
+        &[RSS, ("authorization", &token)],
+        &big,
+    )
+    .await;
+    assert_eq!(
+        answer.text,
+        big.len().to_string(),
+        "larger than a JSON-RPC request may be"
+    );
+    let request =
+        format!("GET /endless HTTP/1.1\r\nhost: rss.localhost\r\nauthorization: {token}\r\n\r\n");
+    let seen = raw(&world.public, request.as_bytes(), |seen| {
+        seen.matches("tick").count() > 10_000
+    })
+    .await;
+    assert!(seen.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[tokio::test]
+async fn a_service_that_fails_is_shown_as_a_page_or_as_json() {
+    let mut world = world().await;
+    world.declare("dead", "key-alice", json!([]));
+    let token = format!("Bearer {SYSTEM_TOKEN}");
+    let dead = ("host", "dead.localhost");
+    let json = world.get("/", &[dead, ("authorization", &token)]).await;
+    assert_eq!(
+        (json.status.as_u16(), &json.json()["error"]),
+        (503, &json!(true))
+    );
+    let page = world
+        .get(
+            "/",
+            &[dead, ("authorization", &token), ("accept", "text/html,*/*")],
+        )
+        .await;
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    assert!(
+        page.text
+            .contains("the service dead cannot be started: it was stopped"),
+        "{}",
+        page.text
+    );
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .starts_with("default-src 'none'")
+    );
+    let crash = world.get("/crash", &[RSS, ("authorization", &token)]).await;
+    assert_eq!(crash.status, 502);
+    world.change("dead", |entry| entry.state = State::Failed);
+    assert_eq!(
+        world
+            .get("/", &[dead, ("authorization", &token)])
+            .await
+            .status,
+        503
+    );
+}
+
+#[tokio::test]
+async fn a_websocket_to_a_service_stays_open_until_a_side_leaves() {
+    let world = world().await;
+    let cookie = format!("atek-session={}", world.bound_cookie(ALICE, "rss").await);
+    let handshake = format!(
+        "GET /live HTTP/1.1\r\nhost: rss.localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-key: k\r\ncookie: {cookie}\r\norigin: http://rss.localhost\r\n\r\n"
+    );
+    let other = handshake.replace("origin: http://rss.localhost", "origin: http://evil.test");
+    assert!(
+        raw(&world.public, other.as_bytes(), |_| true)
+            .await
+            .starts_with("HTTP/1.1 403")
+    );
+    let exchange = async {
+        let mut stream = tokio::net::UnixStream::connect(&world.public)
+            .await
+            .unwrap();
+        stream.write_all(handshake.as_bytes()).await.unwrap();
+        let mut seen = Vec::new();
+        let mut read_until = async |stream: &mut tokio::net::UnixStream, wanted: &str| {
+            while !String::from_utf8_lossy(&seen).contains(wanted) {
+                assert_ne!(
+                    stream.read_buf(&mut seen).await.unwrap(),
+                    0,
+                    "{:?}",
+                    String::from_utf8_lossy(&seen)
+                );
+            }
+            String::from_utf8_lossy(&seen).into_owned()
+        };
+        let head = read_until(&mut stream, "}}").await;
+        assert!(
+            head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"),
+            "{head}"
+        );
+        assert!(
+            head.contains(r#""atek-auth-user":"key-alice""#) && !head.contains("atek-session"),
+            "{head}"
+        );
+        stream.write_all(b"hello").await.unwrap();
+        read_until(&mut stream, "HELLO").await;
+        world.cancel.cancel();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+    };
+    tokio::time::timeout(DEADLINE, exchange)
+        .await
+        .expect("the stop of the host ends the pipe");
+}
+
+#[tokio::test]
+async fn the_main_page_is_the_users_main_service_or_a_list_of_what_they_have() {
+    let mut world = world().await;
+    let alice = format!("session={ALICE}");
+    let home = world.get("/", &[("cookie", &alice)]).await;
+    assert!(
+        home.text
+            .contains(r#"<a href="//rss.localhost:8080/">&lt;rss&gt;</a>"#),
+        "{}",
+        home.text
+    );
+    assert!(home.text.contains("Signed in as alice"));
+    let by_address = world
+        .get("/", &[("cookie", &alice), ("host", "192.168.1.5:8080")])
+        .await;
+    assert!(
+        by_address.text.contains("//rss.atek.local:8080/"),
+        "{}",
+        by_address.text
+    );
+    let bobs = world
+        .get("/", &[("cookie", &format!("session={BOB}"))])
+        .await;
+    assert!(
+        bobs.text.contains("No apps are installed yet"),
+        "{}",
+        bobs.text
+    );
+    assert_eq!(
+        world.get("/elsewhere", &[("cookie", &alice)]).await.status,
+        404
+    );
+
+    world.service("home", "system", json!([]));
+    let page = world
+        .get("/any/path?x=1", &[("cookie", &format!("{alice}; mine=1"))])
+        .await
+        .json();
+    assert_eq!(
+        (&page["uri"], &page["headers"]["cookie"]),
+        (&json!("/any/path?x=1"), &json!("mine=1"))
+    );
+    assert_eq!(page["headers"]["atek-auth-service"], "home");
+
+    let system = world
+        .get("/", &[("authorization", &format!("Bearer {SYSTEM_TOKEN}"))])
+        .await;
+    assert_eq!(
+        (system.status.as_u16(), system.text.as_str()),
+        (200, r#"{"message":"Atek online"}"#)
+    );
+    let nobody = world.get("/", &[]).await;
+    assert_eq!(
+        (nobody.status.as_u16(), nobody.header("location")),
+        (302, Some("http://localhost:8080/_atek/login"))
+    );
+}
+
+#[tokio::test]
+async fn requests_in_flight_are_answered_before_the_gateway_stops() {
+    let world = world().await;
+    let token = format!("Bearer {SYSTEM_TOKEN}");
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"slow","params":[300]}"#;
+    let headers = [
+        RSS,
+        ("authorization", token.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let answering = send(&world.public, "POST", "/_api", &headers, body);
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.cancel.cancel();
+    };
+    let (answer, ()) = tokio::join!(answering, stopping);
+    assert_eq!(answer.json()["result"], 300);
+    let until = tokio::time::Instant::now() + DEADLINE;
+    while tokio::net::UnixStream::connect(&world.public).await.is_ok() {
+        assert!(tokio::time::Instant::now() < until, "it still listens");
+        tokio::task::yield_now().await;
+    }
+}

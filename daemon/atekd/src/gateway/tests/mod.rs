@@ -1,0 +1,11 @@
+//! The gateway over real sockets, with small services of its own. Nothing is mocked
+//! below HTTP: clients and services speak through the kernel.
+
+mod apps;
+mod bench;
+mod callers;
+mod hostile;
+mod pages;
+mod rpc;
+mod support;
+mod transport;

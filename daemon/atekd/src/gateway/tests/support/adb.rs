@@ -1,0 +1,46 @@
+//! As much of ADB as the server database needs: two users, each with a session.
+
+use super::service::{self, json_body};
+use crate::database::SessionId;
+use serde_json::{Value, json};
+use std::path::Path;
+
+pub(super) fn start(socket: &Path) {
+    service::serve(socket, |request| async move {
+        let call: Value = serde_json::from_slice(&service::body(request).await).unwrap();
+        let result = match call["method"].as_str().unwrap() {
+            "init" | "recordBatch" => Value::Null,
+            "getConfig" => json!({ "serverDbId": "ab".repeat(32) }),
+            "recordList" => json!({ "records": records(call["params"][1][1].as_str().unwrap()) }),
+            other => panic!("the test's ADB has no method {other}"),
+        };
+        json_body(&json!({ "jsonrpc": "2.0", "id": call["id"], "result": result }))
+    });
+}
+
+fn records(table: &str) -> Value {
+    let user = |name: &str, role: &str| {
+        json!({
+            "key": super::user(name),
+            "value": { "username": name, "hashedPassword": "", "role": role, "settings": { "mainServiceId": "home" } },
+        })
+    };
+    let session = |cookie: &str, name: &str| {
+        let id = SessionId::of_cookie(cookie);
+        json!({
+            "key": id,
+            "value": {
+                "sessionId": id,
+                "userKey": super::user(name),
+                "username": name,
+                "createdAt": "2026-01-01T00:00:00Z",
+                "lastSeenUnix": i64::MAX / 2,
+            },
+        })
+    };
+    match table {
+        "user" => json!([user("alice", "admin"), user("bob", "")]),
+        "user-session" => json!([session(super::ALICE, "alice"), session(super::BOB, "bob")]),
+        _ => json!([]),
+    }
+}

@@ -1,0 +1,277 @@
+//! A world with two users, a server database, and services to taste.
+
+mod adb;
+pub(super) mod client;
+pub(super) mod service;
+
+use crate::config::Config;
+use crate::database::{Database, Store};
+use crate::directory::{Directory, DirectoryPublisher, Entry, directory};
+use crate::gateway::{
+    Deps, Gateway, HostApis, Jobs, Limits, Lines, Listener, LogQuery, Logs, Origin, Refusal, Wake,
+};
+use crate::host_api::{Call, CookieChange, Reply};
+use crate::permissions::Caller;
+use crate::sessions::{Passwords, Sessions};
+use atek_api::ids::{ServiceKey, UserKey};
+use atek_api::jsonrpc::{RpcError, raw};
+use atek_api::permission::Permissions;
+use atek_api::secret::Secret;
+use atek_api::services::State;
+use atek_rpc::pool::Pool;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+use tokio::net::UnixListener;
+use tokio_util::sync::CancellationToken;
+
+/// Acts as the host itself.
+pub(super) const SYSTEM_TOKEN: &str = "system-token";
+/// Cookies of the main domain.
+pub(super) const ALICE: &str = "alice-cookie";
+pub(super) const BOB: &str = "bob-cookie";
+
+/// One host in a temporary folder.
+pub(super) struct World {
+    pub(super) gateway: Gateway,
+    pub(super) wake: Arc<TestWake>,
+    pub(super) public: PathBuf,
+    pub(super) cancel: CancellationToken,
+    folder: TempDir,
+    publisher: DirectoryPublisher,
+    entries: Vec<Entry>,
+}
+
+/// What the tests' waker does: an answer by service key, and how often it was asked.
+type Answer = Box<dyn Fn(&ServiceKey) -> Result<(), String> + Send + Sync>;
+
+#[derive(Default)]
+pub(super) struct TestWake {
+    pub(super) answer: Mutex<Option<Answer>>,
+}
+
+impl Wake for TestWake {
+    fn wake<'a>(&'a self, service: &'a ServiceKey) -> BoxFuture<'a, Result<(), String>> {
+        let answer = self.answer.lock().unwrap();
+        let outcome = answer.as_ref().map_or_else(
+            || Err("it was stopped".to_owned()),
+            |answer| answer(service),
+        );
+        async move { outcome }.boxed()
+    }
+}
+
+struct TestHost;
+
+impl HostApis for TestHost {
+    fn has(&self, api: &str) -> bool {
+        api == atek_api::sessions::API || api == "atek.cloud/test-api"
+    }
+
+    fn call<'a>(&'a self, _api: &'a str, call: Call<'a>) -> BoxFuture<'a, Reply> {
+        async move {
+            assert_ne!(call.method, "panic", "asked to panic");
+            let cookie = match call.method {
+                "login" => Some(CookieChange::Set(Secret::new("new-cookie"))),
+                "logout" => Some(CookieChange::Clear),
+                _ => None,
+            };
+            let outcome = match call.method {
+                "login" | "logout" | "whoami" => raw(&json!({
+                    "caller": call.caller.label(),
+                    "params": call.params,
+                    "device": call.visitor.device,
+                })),
+                other => Err(RpcError::method_not_found(other)),
+            };
+            Reply { outcome, cookie }
+        }
+        .boxed()
+    }
+}
+
+struct TestLines;
+
+impl Logs for TestLines {
+    fn open<'a>(
+        &'a self,
+        caller: &'a Caller,
+        query: LogQuery,
+    ) -> BoxFuture<'a, Result<Lines, Refusal>> {
+        let outcome = match query.service.as_str() {
+            "rss" => {
+                let line = Bytes::from(
+                    json!({ "caller": caller.label(), "follow": query.follow }).to_string() + "\n",
+                );
+                let lines = stream::iter([line]);
+                Ok(if query.follow {
+                    lines.chain(stream::pending()).boxed()
+                } else {
+                    lines.boxed()
+                })
+            }
+            _ => Err(Refusal::NotAuthorized),
+        };
+        async move { outcome }.boxed()
+    }
+}
+
+impl Jobs for TestLines {
+    fn open<'a>(
+        &'a self,
+        _caller: &'a Caller,
+        job: &'a str,
+    ) -> BoxFuture<'a, Result<Lines, Refusal>> {
+        let outcome = match job {
+            "1" => Ok(stream::iter([Bytes::from_static(b"{\"event\":\"done\"}\n")]).boxed()),
+            _ => Err(Refusal::NotAuthorized),
+        };
+        async move { outcome }.boxed()
+    }
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub(super) async fn with(limits: Limits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let adb = folder.path().join("adb.sock");
+        adb::start(&adb);
+        let database = Database::new(Store::new(&adb));
+        database.open("").await.unwrap();
+        let (publisher, view) = directory();
+        let wake = Arc::new(TestWake::default());
+        let config = Config {
+            system_auth_tokens: vec![Secret::new(SYSTEM_TOKEN)],
+            max_request_bytes: 1 << 20,
+            ..Config::default()
+        };
+        let gateway = Gateway::new(Deps {
+            directory: view,
+            sessions: Sessions::new(database, Passwords::new().unwrap()),
+            config: Arc::new(config),
+            box_name: Some("atek".to_owned()),
+            host: Arc::new(TestHost),
+            wake: wake.clone(),
+            logs: Arc::new(TestLines),
+            jobs: Arc::new(TestLines),
+            limits,
+        });
+        let public = folder.path().join("public.sock");
+        let mut world = Self {
+            gateway,
+            wake,
+            public,
+            cancel: CancellationToken::new(),
+            folder,
+            publisher,
+            entries: Vec::new(),
+        };
+        world.publish();
+        world.listen(&world.public.clone(), Origin::Public);
+        world
+    }
+
+    /// Serves `origin` at a socket file.
+    pub(super) fn listen(&self, path: &Path, origin: Origin) {
+        let listener = Listener::Unix(UnixListener::bind(path).unwrap());
+        let (gateway, cancel) = (self.gateway.clone(), self.cancel.clone());
+        tokio::spawn(async move { gateway.serve(listener, origin, cancel).await });
+    }
+
+    /// The socket of a service's own listener.
+    pub(super) fn listen_for(&self, id: &str, private_network: bool) -> PathBuf {
+        let path = self
+            .folder
+            .path()
+            .join(format!("host-{id}-{private_network}.sock"));
+        self.listen(
+            &path,
+            Origin::Service {
+                key: id.parse().unwrap(),
+                private_network,
+            },
+        );
+        path
+    }
+
+    pub(super) fn socket(&self, id: &str) -> PathBuf {
+        self.folder.path().join(format!("{id}.sock"))
+    }
+
+    /// Adds a service that nobody has started; its key is its id.
+    pub(super) fn declare(&mut self, id: &str, owner: &str, exports: Value) {
+        let settings = json!({
+            "id": id,
+            "owningUserKey": owner,
+            "sourceUrl": "file:///app",
+            "package": { "sourceType": "file" },
+            "manifest": { "name": format!("<{id}>"), "exports": exports },
+        });
+        self.entries.push(Entry {
+            key: id.parse().unwrap(),
+            settings: Arc::new(serde_json::from_value(settings).unwrap()),
+            core: id.starts_with("core."),
+            state: State::Running,
+            reason: None,
+            pool: Pool::unix(self.socket(id)),
+            token: Some(Secret::new(format!("{id}-token"))),
+            granted: Arc::new(Permissions::default()),
+        });
+        self.publish();
+    }
+
+    /// Adds a running service, see [`service::start`].
+    pub(super) fn service(&mut self, id: &str, owner: &str, exports: Value) {
+        service::start(&self.socket(id));
+        self.declare(id, owner, exports);
+    }
+
+    /// Changes a service.
+    pub(super) fn change(&mut self, id: &str, change: impl FnOnce(&mut Entry)) {
+        change(
+            self.entries
+                .iter_mut()
+                .find(|entry| entry.id().as_str() == id)
+                .unwrap(),
+        );
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        self.publisher
+            .publish(Directory::new(self.entries.iter().cloned(), true));
+    }
+
+    /// A cookie for a service's subdomain, by the bind flow's own functions.
+    pub(super) async fn bound_cookie(&self, cookie: &str, service: &str) -> String {
+        let sessions = &self.gateway.deps().sessions;
+        let person = sessions.of_cookie(cookie).unwrap();
+        let service: ServiceKey = service.parse().unwrap();
+        let token = sessions.issue_bind_token(&person, &service).unwrap();
+        sessions
+            .redeem_bind_token(token.expose(), &service)
+            .await
+            .unwrap()
+            .unwrap()
+            .expose()
+            .to_owned()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// The users' keys.
+pub(super) fn user(name: &str) -> UserKey {
+    format!("key-{name}").parse().unwrap()
+}
