@@ -78,6 +78,9 @@ pub enum AdbError {
         /// What it holds.
         used_records: u64,
     },
+    /// See [`crate::limits::Limits::reserve_bytes`].
+    #[error("the disk is full: delete something first")]
+    DiskFull,
     /// See [`crate::limits::Limits::databases`].
     #[error("this service has {0} databases already: delete one first")]
     TooManyDbs(usize),
@@ -116,6 +119,7 @@ impl From<AdbError> for RpcError {
             | AdbError::ServerDbMissing(_)
             | AdbError::Path(_)
             | AdbError::RootPath
+            | AdbError::DiskFull
             | AdbError::TooManyDbs(_)
             | AdbError::Limit(_)
             | AdbError::Refused(_) => (code::GENERAL, None),

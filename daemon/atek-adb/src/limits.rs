@@ -31,6 +31,9 @@ pub struct Limits {
     pub followers: usize,
     /// The quota of a database that has none of its own.
     pub quota: Quota,
+    /// Free space of the disk below which only deletes are accepted, in bytes: a file that cannot grow fails as a
+    /// whole, and the host needs room too.
+    pub reserve_bytes: u64,
     /// Deleted records that a database remembers for `recordDiff`; older ones are forgotten.
     pub tombstones: u64,
 }
@@ -65,6 +68,7 @@ impl Default for Limits {
                 max_bytes: 1 << 30,
                 max_records: 5_000_000,
             },
+            reserve_bytes: 32 << 20,
             tombstones: 100_000,
         }
     }

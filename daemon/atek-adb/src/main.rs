@@ -9,11 +9,17 @@ use anyhow::{Context as _, bail};
 use atek_adb::limits::Limits;
 use atek_adb::service::Adb;
 use atek_adb::storage::Store;
+use std::future::IntoFuture as _;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// Pages that redb keeps in memory, in bytes. The kernel's page cache does the rest.
 const CACHE_BYTES: usize = 4 << 20;
+
+/// How long the end waits for calls under way, and then for the file.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 struct Settings {
     data: PathBuf,
@@ -58,19 +64,25 @@ fn main() -> anyhow::Result<()> {
         .without_time()
         .init();
     let settings = settings()?;
-    tokio::runtime::Builder::new_multi_thread()
+    let limits = Limits::default();
+    let (store, closing) = Store::open(&settings.data, CACHE_BYTES, &limits)
+        .with_context(|| format!("cannot open the state in {}", settings.data.display()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(16)
         .enable_all()
         .build()
-        .context("cannot start the runtime")?
-        .block_on(run(settings))
+        .context("cannot start the runtime")?;
+    let result = runtime.block_on(run(settings, store, limits));
+    // What was acknowledged is on disk. Closing spares the next start a repair.
+    runtime.shutdown_timeout(PATIENCE);
+    if !closing.wait(PATIENCE) {
+        tracing::warn!("the file was not closed in time");
+    }
+    result
 }
 
-async fn run(settings: Settings) -> anyhow::Result<()> {
-    let limits = Limits::default();
-    let store = Store::open(&settings.data, CACHE_BYTES, &limits)
-        .with_context(|| format!("cannot open the state in {}", settings.data.display()))?;
+async fn run(settings: Settings, store: Store, limits: Limits) -> anyhow::Result<()> {
     let adb = store
         .read(|snapshot| Adb::new(store.clone(), settings.service_key, limits, snapshot))
         .await
@@ -82,12 +94,20 @@ async fn run(settings: Settings) -> anyhow::Result<()> {
     tracing::info!(socket = %settings.socket.display(), "listening");
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let serve = axum::serve(listener, atek_adb::http::router(adb))
+        .with_graceful_shutdown(async move { stopped.cancelled().await });
+    let mut serve = std::pin::pin!(serve.into_future());
     tokio::select! {
-        served = axum::serve(listener, atek_adb::http::router(adb)) => served.context("cannot serve")?,
+        served = &mut serve => return served.context("cannot serve"),
         () = store.failed() => bail!("the disk failed, see above"),
-        _ = terminate.recv() => tracing::info!("stopping"),
-        _ = interrupt.recv() => tracing::info!("stopping"),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
-    // What was acknowledged is on disk; what was not may be lost, as in a power cut.
+    tracing::info!("stopping");
+    stop.cancel();
+    // Calls that wait for changes do not hold up the end.
+    let _ = tokio::time::timeout(PATIENCE, serve).await;
     Ok(())
 }

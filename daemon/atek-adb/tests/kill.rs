@@ -1,9 +1,13 @@
-//! The real process, killed while many write.
+//! How it ends: killed while many write, stopped, and with a full disk.
 
 #![allow(clippy::unwrap_used, reason = "a failure ends the test")]
 
 mod common;
 
+use atek_adb::error::AdbError;
+use atek_adb::limits::Limits;
+use atek_adb::path::RecordPath;
+use atek_adb::storage::{DbNo, Expected, Read as _, Store};
 use common::{Adb, As};
 use serde_json::json;
 use std::sync::Arc;
@@ -62,4 +66,71 @@ fn kill(pid: u32) {
         .arg(pid.to_string())
         .status()
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_stopped_process_ends_well_and_leaves_a_closed_file() {
+    let (mut adb, _) = Adb::initialized().await;
+    let db = adb.private_db(BOB).await;
+    adb.call(BOB, "recordPut", json!([db, "a", {}]))
+        .await
+        .unwrap();
+    // One call is waiting, as there always is one.
+    let waiting = adb.try_call(
+        BOB,
+        "recordDiff",
+        json!([db, "/", {"since": 1, "wait": 20_000}]),
+    );
+    let stop = async {
+        std::process::Command::new("kill")
+            .arg(adb.pid().to_string())
+            .status()
+            .unwrap();
+    };
+    let (answer, ()) = tokio::join!(waiting, stop);
+    assert!(answer.is_none());
+    assert_eq!(adb.ended().await.code(), Some(0));
+    let file = adb.data().join("adb.redb");
+    // Only a file that was closed opens without repair.
+    let reader = redb::Builder::new().open_read_only(file);
+    assert!(reader.is_ok(), "{:?}", reader.err());
+}
+
+#[tokio::test]
+async fn a_full_disk_accepts_deletes_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |text: &str| RecordPath::parse(text, &Limits::default()).unwrap();
+    let id: atek_api::ids::DbId = "ab".repeat(32).parse().unwrap();
+    for (reserve_bytes, fits) in [(0, true), (u64::MAX, false)] {
+        let limits = Limits {
+            reserve_bytes,
+            ..Limits::default()
+        };
+        let (store, closing) = Store::open(folder.path(), 1 << 20, &limits).unwrap();
+        let (id, a) = (id.clone(), path("a"));
+        let written = store
+            .write(move |tx| {
+                let db = match tx.database(&id)? {
+                    Some(row) => row.no,
+                    None => tx.create_database(&id)?,
+                };
+                tx.put(db, &a, b"{}", Expected::Any, &limits.quota)?;
+                Ok(db)
+            })
+            .await;
+        match written {
+            Ok(_) => assert!(fits),
+            Err(error) => {
+                assert!(!fits && matches!(error, AdbError::DiskFull), "{error}");
+                let a = path("a");
+                let deleted = store
+                    .write(move |tx| tx.delete(DbNo(1), &a, Expected::Any))
+                    .await
+                    .unwrap();
+                assert_eq!(deleted, Some(2));
+            }
+        }
+        drop(store);
+        assert!(closing.wait(std::time::Duration::from_secs(10)));
+    }
 }

@@ -69,7 +69,7 @@ impl IntoResponse for Failure {
             | AdbError::NoSuchDb(_)
             | AdbError::NoConfig => StatusCode::NOT_FOUND,
             AdbError::Conflict { .. } | AdbError::AlreadyInitialized => StatusCode::CONFLICT,
-            AdbError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            AdbError::Full { .. } | AdbError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             AdbError::Limit(_) | AdbError::TooManyDbs(_) => StatusCode::PAYLOAD_TOO_LARGE,
             AdbError::NotInitialized | AdbError::ServerDbMissing(_) => {
                 StatusCode::SERVICE_UNAVAILABLE

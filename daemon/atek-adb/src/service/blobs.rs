@@ -59,7 +59,11 @@ impl Adb {
                 Ok(room)
             })
             .await?;
-        let limit = self.limits().blob_bytes.min(room);
+        let disk = self.store.room();
+        if size.unwrap_or(0) >= disk {
+            return Err(AdbError::DiskFull);
+        }
+        let limit = self.limits().blob_bytes.min(room).min(disk);
         if size.unwrap_or(0) > limit {
             return Err(too_large(limit));
         }

@@ -7,14 +7,18 @@ use super::read::{self, Read, Record, Scan};
 use super::tables::{self, DbNo, DbRow, Stats};
 use super::write::{Effects, IndexCache, Tx};
 use super::{Doing as _, StorageError};
+use crate::limits::Limits;
 use crate::path::RecordPath;
 use atek_api::ids::DbId;
 use redb::{
     Builder, CompactionError, Database, ReadTransaction, ReadableDatabase as _, StorageBackend,
 };
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
+
+/// Name of the file.
+const FILE: &str = "adb.redb";
 
 /// How an operation went inside a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,19 +45,34 @@ pub struct Engine {
     // Held by the one commit that runs.
     cache: Mutex<IndexCache>,
     tombstone_limit: u64,
+    disk: Option<Disk>,
+}
+
+/// Where the file is, and how much room there must be.
+#[derive(Debug)]
+struct Disk {
+    folder: PathBuf,
+    reserve_bytes: u64,
+}
+
+impl Disk {
+    /// Bytes that may still be written.
+    fn room(&self) -> u64 {
+        // Without an answer the file system decides.
+        nix::sys::statvfs::statvfs(&self.folder).map_or(u64::MAX, |stat| {
+            let free = stat.blocks_available() * stat.fragment_size();
+            free.saturating_sub(self.reserve_bytes)
+        })
+    }
 }
 
 impl Engine {
-    /// Opens or makes the file at `path`, with a page cache of `cache_bytes`.
+    /// Opens or makes the file in `folder`, with a page cache of `cache_bytes`.
     ///
     /// # Errors
     ///
     /// A failing disk, another process that has the file open, a newer layout.
-    pub fn open(
-        path: &Path,
-        cache_bytes: usize,
-        tombstone_limit: u64,
-    ) -> Result<Self, StorageError> {
+    pub fn open(folder: &Path, cache_bytes: usize, limits: &Limits) -> Result<Self, StorageError> {
         let mut builder = Builder::new();
         let db = builder
             .set_cache_size(cache_bytes)
@@ -63,9 +82,13 @@ impl Engine {
                     "repairing the file after a crash"
                 );
             })
-            .create(path)
+            .create(folder.join(FILE))
             .doing("open the file")?;
-        Self::settle(db, tombstone_limit)
+        let disk = Disk {
+            folder: folder.to_owned(),
+            reserve_bytes: limits.reserve_bytes,
+        };
+        Self::settle(db, limits.tombstones, Some(disk))
     }
 
     /// The same over any storage, for tests that take it away.
@@ -81,14 +104,19 @@ impl Engine {
             .set_cache_size(1 << 20)
             .create_with_backend(backend)
             .doing("open the file")?;
-        Self::settle(db, tombstone_limit)
+        Self::settle(db, tombstone_limit, None)
     }
 
-    fn settle(db: Database, tombstone_limit: u64) -> Result<Self, StorageError> {
+    fn settle(
+        db: Database,
+        tombstone_limit: u64,
+        disk: Option<Disk>,
+    ) -> Result<Self, StorageError> {
         let engine = Self {
             db: RwLock::new(db),
             cache: Mutex::default(),
             tombstone_limit,
+            disk,
         };
         let mut format = FindFormat(Ok(None));
         engine.commit(&mut [&mut format])?;
@@ -111,6 +139,12 @@ impl Engine {
         })
     }
 
+    /// Bytes that may still be written to the disk.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        self.disk.as_ref().map_or(u64::MAX, Disk::room)
+    }
+
     /// Runs `jobs` in order and makes their changes durable in one commit.
     ///
     /// A job that fails after it has changed something is taken out, and the others
@@ -122,10 +156,11 @@ impl Engine {
     pub fn commit(&self, jobs: &mut [&mut dyn Job]) -> Result<Effects, StorageError> {
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = self.room() == 0;
         let mut out = vec![false; jobs.len()];
         loop {
             let txn = db.begin_write().doing("begin to write")?;
-            let mut tx = Tx::open(&txn, &mut cache, self.tombstone_limit)?;
+            let mut tx = Tx::open(&txn, &mut cache, self.tombstone_limit, full)?;
             let (mut changed, mut again, mut broken) = (false, false, false);
             for (job, out) in jobs.iter_mut().zip(&mut out) {
                 if *out {

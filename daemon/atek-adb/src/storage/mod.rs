@@ -32,7 +32,7 @@ pub use engine::{Engine, Snapshot};
 pub use read::{Read, Record, Scan};
 pub use tables::{ChangeKind, DbNo, DbRow, DbState, Stats};
 pub use write::{Expected, Tx};
-pub use writer::Store;
+pub use writer::{Closing, Store};
 
 use std::path::PathBuf;
 

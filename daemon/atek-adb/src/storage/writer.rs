@@ -35,13 +35,34 @@ pub struct Store {
     failed: CancellationToken,
 }
 
+/// Tells when the file is closed, after the last [`Store`] is dropped.
+#[derive(Debug)]
+pub struct Closing(std::sync::mpsc::Receiver<()>);
+
+impl Closing {
+    /// Waits until the file is closed; returns whether it was in time. A file that was not closed is
+    /// repaired at the next start.
+    #[must_use]
+    pub fn wait(self, longest: Duration) -> bool {
+        use std::sync::mpsc::RecvTimeoutError;
+        matches!(
+            self.0.recv_timeout(longest),
+            Err(RecvTimeoutError::Disconnected)
+        )
+    }
+}
+
 impl Store {
     /// Opens the state in `folder` and starts the writer.
     ///
     /// # Errors
     ///
     /// A failing disk, another process that has the state open, a newer layout.
-    pub fn open(folder: &Path, cache_bytes: usize, limits: &Limits) -> Result<Self, StorageError> {
+    pub fn open(
+        folder: &Path,
+        cache_bytes: usize,
+        limits: &Limits,
+    ) -> Result<(Self, Closing), StorageError> {
         let file = |operation, path: &Path| {
             let path = path.to_owned();
             move |source| StorageError::File {
@@ -51,11 +72,7 @@ impl Store {
             }
         };
         std::fs::create_dir_all(folder).map_err(file("make the folder", folder))?;
-        let engine = Arc::new(Engine::open(
-            &folder.join("adb.redb"),
-            cache_bytes,
-            limits.tombstones,
-        )?);
+        let engine = Arc::new(Engine::open(folder, cache_bytes, limits)?);
         let blobs = Arc::new(BlobFiles::open(
             &folder.join("blobs"),
             &engine.snapshot()?.blob_files()?,
@@ -68,10 +85,13 @@ impl Store {
             blobs: blobs.clone(),
             hub: hub.clone(),
         };
+        let (closed, closing) = std::sync::mpsc::channel();
         let guard = failed.clone();
         std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || {
+                // Dropped after the file, which the writer is the last to hold.
+                let _closed = closed;
                 // Also when the thread panics: nobody may wait for a writer that is gone.
                 let failed = guard.drop_guard();
                 if writer.run(receiver) {
@@ -79,14 +99,15 @@ impl Store {
                 }
             })
             .map_err(file("start the writer for", folder))?;
-        Ok(Self {
+        let store = Self {
             engine,
             blobs,
             hub,
             queue,
             gate: Arc::default(),
             failed,
-        })
+        };
+        Ok((store, Closing(closing)))
     }
 
     /// Lets `look` read the latest committed state.
@@ -169,6 +190,12 @@ impl Store {
         let result = receiver.await.unwrap_or(Err(StorageError::Stopped));
         drop(alone);
         result
+    }
+
+    /// Bytes that may still be written to the disk.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        self.engine.room()
     }
 
     /// Blob files.

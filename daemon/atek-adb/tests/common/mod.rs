@@ -74,6 +74,18 @@ impl Adb {
         }
     }
 
+    /// Waits until the process has ended by itself.
+    pub async fn ended(&mut self) -> std::process::ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "ADB does not end");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("s")
     }

@@ -25,6 +25,7 @@ impl Tx<'_> {
         pointers: Vec<String>,
         limit: usize,
     ) -> Result<IndexRow, AdbError> {
+        self.grows()?;
         let rows = self.index_rows(db)?;
         let named = || rows.iter().filter(|row| row.state != IndexState::Leaving);
         if named().any(|row| row.name == name) {

@@ -50,6 +50,8 @@ pub struct Tx<'t> {
     pending: HashMap<DbNo, Stats>,
     freed_blobs: Vec<u64>,
     tombstone_limit: u64,
+    /// The disk has no room: only what frees some is accepted.
+    full: bool,
     touched: bool,
 }
 
@@ -75,6 +77,7 @@ impl<'t> Tx<'t> {
         txn: &'t WriteTransaction,
         cache: &'t mut IndexCache,
         tombstone_limit: u64,
+        full: bool,
     ) -> Result<Self, StorageError> {
         const OPEN: &str = "open a table";
         Ok(Self {
@@ -91,6 +94,7 @@ impl<'t> Tx<'t> {
             pending: HashMap::new(),
             freed_blobs: Vec::new(),
             tombstone_limit,
+            full,
             touched: false,
         })
     }
@@ -117,6 +121,15 @@ impl<'t> Tx<'t> {
             changed,
             freed_blobs: self.freed_blobs,
         })
+    }
+
+    /// What adds to the file asks first.
+    fn grows(&self) -> Result<(), AdbError> {
+        if self.full {
+            Err(AdbError::DiskFull)
+        } else {
+            Ok(())
+        }
     }
 
     fn counters(&self, db: DbNo) -> Result<Stats, StorageError> {
