@@ -146,6 +146,7 @@ impl Authority {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
             && !name.starts_with('.')
+            && !name.ends_with('.')
             && !name.contains("..");
         if !is_name {
             return Err(BadHost::Malformed);
