@@ -34,12 +34,7 @@ pub(super) async fn subdomain(
     let deps = gateway.deps();
     let entry = deps.directory.now().by_id(id.as_str()).cloned();
     let caller = match &entry {
-        Some(entry) => caller::of_public(
-            &deps.sessions,
-            &deps.config,
-            request.headers(),
-            CookieSite::Bound(&entry.key),
-        ),
+        Some(entry) => caller::of_public(deps, request.headers(), CookieSite::Bound(&entry.key))?,
         None if holds_system_token(gateway, &request) => Caller::System,
         None => Caller::Anonymous,
     };
@@ -106,7 +101,7 @@ pub(super) async fn main_service(
     match &visit.caller {
         Caller::System => Ok(body::json(StatusCode::OK, r#"{"message":"Atek online"}"#)),
         Caller::Service(_) => Err(Failure::NotFound),
-        Caller::Anonymous => bind::to_login(gateway, visit.authority, &request),
+        Caller::Anonymous => bind::to_login(visit.authority, &request),
         Caller::User(person) => {
             if let Some(entry) = main_service_of(gateway, &visit.caller, person) {
                 return proxy(gateway, visit, &entry, request).await;

@@ -21,7 +21,7 @@ use crate::permissions::{Caller, may_visit};
 use crate::sessions::LoginError;
 use atek_api::ids::ServiceId;
 use http::header::SET_COOKIE;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// The one-time token's name in a query; the original's.
@@ -129,23 +129,13 @@ pub(super) fn begin(
 
 /// The way to the login page for somebody who opens a page of the main domain, and 401 for scripts.
 pub(super) fn to_login<B>(
-    gateway: &Gateway,
     authority: &Authority,
     request: &Request<B>,
 ) -> Result<Response<Body>, Failure> {
-    let has_cookie = has_session_cookie(request.headers());
-    if has_cookie && !gateway.deps().directory.now().host_ready() {
-        // Perhaps it is a good one: nobody can tell before the records are read.
-        return Err(Failure::Starting);
-    }
     if !same_origin::is_navigation(request.method(), request.headers()) {
         return Err(Failure::NotAuthorized);
     }
     redirect(&login_url(authority, path_and_query(request.uri())))
-}
-
-fn has_session_cookie(headers: &HeaderMap) -> bool {
-    cookies::values(headers, cookies::MAIN).next().is_some()
 }
 
 fn login_url(authority: &Authority, then: &str) -> String {

@@ -1,12 +1,12 @@
 //! Who is calling: by the listener, the cookie or the token, in this order.
 
+use super::deps::Deps;
 use super::edge::{cookies, headers};
 use super::error::Failure;
 use super::listener::Origin;
 use crate::config::Config;
 use crate::directory::{Directory, Entry};
 use crate::permissions::{Caller, Person, ServiceCaller};
-use crate::sessions::Sessions;
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use http::HeaderMap;
@@ -26,12 +26,16 @@ pub(super) enum CookieSite<'a> {
 ///
 /// A session cookie alone decides, also when it is worth nothing. Tokens of
 /// services are not accepted here: outside of the service they are stolen.
+///
+/// # Errors
+///
+/// [`Failure::Starting`] for a cookie while the records are not read yet: it may be a good one.
 pub(super) fn of_public(
-    sessions: &Sessions,
-    config: &Config,
+    deps: &Deps,
     sent: &HeaderMap,
     site: CookieSite<'_>,
-) -> Caller {
+) -> Result<Caller, Failure> {
+    let sessions = &deps.sessions;
     let name = match site {
         CookieSite::Main => cookies::MAIN,
         CookieSite::Bound(_) => cookies::BOUND,
@@ -51,17 +55,17 @@ pub(super) fn of_public(
             .as_ref()
             .is_some_and(|other| other.user.key != person.user.key)
         {
-            return Caller::Anonymous;
+            return Ok(Caller::Anonymous);
         }
         found.get_or_insert(person);
     }
+    let is_system =
+        || headers::bearer(sent).is_some_and(|token| is_system_token(&deps.config, token));
     match found {
-        Some(person) => Caller::User(person),
-        None if has_cookie => Caller::Anonymous,
-        None if headers::bearer(sent).is_some_and(|token| is_system_token(config, token)) => {
-            Caller::System
-        }
-        None => Caller::Anonymous,
+        Some(person) => Ok(Caller::User(person)),
+        None if has_cookie && !deps.directory.now().host_ready() => Err(Failure::Starting),
+        None if !has_cookie && is_system() => Ok(Caller::System),
+        None => Ok(Caller::Anonymous),
     }
 }
 

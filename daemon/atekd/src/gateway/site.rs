@@ -111,9 +111,7 @@ impl Gateway {
     ) -> Result<Visit<'a>, Failure> {
         let deps = self.deps();
         let caller = match &*conn.origin {
-            Origin::Public => {
-                caller::of_public(&deps.sessions, &deps.config, sent, CookieSite::Main)
-            }
+            Origin::Public => caller::of_public(deps, sent, CookieSite::Main)?,
             Origin::Control => Caller::System,
             Origin::Service {
                 key,

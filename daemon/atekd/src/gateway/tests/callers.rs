@@ -1,6 +1,6 @@
 //! Who is calling: listeners, cookies and tokens.
 
-use super::support::client::{call_at, send};
+use super::support::client::{call_at, raw, send};
 use super::support::{ALICE, BOB, SYSTEM_TOKEN, World};
 use crate::gateway::Origin;
 use serde_json::{Value, json};
@@ -158,4 +158,56 @@ async fn another_sites_page_can_change_nothing() {
     let answer = send(&world.public, "OPTIONS", "/_atek/gateway", &preflight, "").await;
     assert_eq!(answer.status, 204);
     assert!(!answer.headers.contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test]
+async fn while_the_host_starts_a_cookie_is_not_called_invalid() {
+    let mut world = world().await;
+    world.starting();
+    let answer = world.get("/", &[("cookie", "session=perhaps")]).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("retry-after")),
+        (503, Some("1"))
+    );
+    let bound = [
+        ("cookie", "atek-session=perhaps"),
+        ("host", "rss.localhost"),
+    ];
+    assert_eq!(world.get("/", &bound).await.status, 503);
+    assert_eq!(world.get("/", &[]).await.status, 302);
+    let sessions = "api=atek.cloud/user-sessions-api";
+    let answer = world
+        .call_with(sessions, &MIRROR.replace("mirror", "whoami"), &[])
+        .await;
+    assert_eq!(answer.json()["error"]["code"], -32603);
+}
+
+#[tokio::test]
+async fn the_way_to_other_hosts_is_for_services_and_granted_hosts() {
+    let mut world = world().await;
+    let own = world.listen_for("notes", true);
+    world.change("notes", |entry| {
+        let granted = json!({ "network": { "hosts": ["no-such-host.invalid"] } });
+        entry.granted = std::sync::Arc::new(serde_json::from_value(granted).unwrap());
+    });
+    for (target, headers, status) in [
+        ("other.invalid:443", "", "403"),
+        ("no-such-host.invalid:22", "", "403"),
+        ("127.0.0.1:443", "", "403"),
+        ("no-such-host.invalid:443", "", "502"),
+        ("no-such-host.invalid", "", "400"),
+        (
+            "no-such-host.invalid:443",
+            "authorization: Bearer wrong\r\n",
+            "401",
+        ),
+    ] {
+        let request = format!("CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n{headers}\r\n");
+        let seen = raw(&own, request.as_bytes(), |seen| seen.contains('}')).await;
+        assert_eq!(
+            seen.get(9..12),
+            Some(status),
+            "{target} {headers:?}: {seen}"
+        );
+    }
 }

@@ -3,9 +3,11 @@
 
 mod apps;
 mod bench;
+mod bind;
 mod callers;
 mod hostile;
 mod pages;
 mod rpc;
 mod support;
 mod transport;
+mod waking;

@@ -244,6 +244,12 @@ impl World {
         self.publish();
     }
 
+    /// As long as the server database is not open.
+    pub(super) fn starting(&mut self) {
+        self.publisher
+            .publish(Directory::new(self.entries.iter().cloned(), false));
+    }
+
     fn publish(&mut self) {
         self.publisher
             .publish(Directory::new(self.entries.iter().cloned(), true));
