@@ -3,7 +3,7 @@
 //! Prints figures; fails only when something cannot be measured. Run with `./tests/run bench`.
 
 use anyhow::{Context as _, bail};
-use atek_tests::host::{Host, INSPECT, Person, SERVICES};
+use atek_tests::host::{ADB, Host, INSPECT, Person, SERVICES};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -160,6 +160,12 @@ impl Drop for Nginx {
     }
 }
 
+/// A machine whose host does not count the requests of one user.
+fn unlimited(name: &str) -> atek_tests::Builder {
+    let config = r#"{ "maxRequestsPerMinute": 0 }"#;
+    atek_tests::Machine::builder(name).file("/etc/atek/config.json", config, 0o644)
+}
+
 fn system_token(config: &str) -> anyhow::Result<String> {
     let config: Value = serde_json::from_str(config)?;
     Ok(config["systemAuthTokens"][0]
@@ -170,7 +176,7 @@ fn system_token(config: &str) -> anyhow::Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gateway_and_proxy_beside_nginx() -> anyhow::Result<()> {
-    let host = Host::boot("bench-gateway").await?;
+    let host = Host::on(unlimited("bench-gateway")).await?;
     let alice: Person = host.person("alice", "").await?;
     let app = host.install("native-echo", "alice").await?;
     let key = app["key"].as_str().context("no key")?;
@@ -236,6 +242,63 @@ async fn gateway_and_proxy_beside_nginx() -> anyhow::Result<()> {
         println!(
             "cookie / bearer at {connections} connections: {:.3}",
             c.per_second / b.per_second
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_through_the_gateway() -> anyhow::Result<()> {
+    let host = Host::on(unlimited("bench-database")).await?;
+    let alice = host.person("alice", "").await?;
+    let made = alice
+        .client
+        .call(ADB, "dbCreate", json!([{ "access": "private" }]))
+        .await?;
+    let db = made["dbId"].as_str().context("no id")?;
+    let folder = tempfile::tempdir()?;
+    let load = Load {
+        machine: host.machine.pid()?,
+        folder: folder.path(),
+    };
+    let url = "http://127.0.0.1:80/_atek/gateway?api=atek.cloud/adb-api";
+    let call = |method: &str, params: &str| {
+        format!(
+            "local n = 0\nlocal headers = {{['Host'] = 'localhost', ['Content-Type'] = 'application/json', ['Cookie'] = 'session={}'}}\n\
+             request = function()\n  n = (n + 7919) % 20000\n  \
+             return wrk.format('POST', nil, headers, string.format('{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\",\"params\":[\"{db}\",\"notes/%06d\"{params}]}}', n))\nend\n",
+            alice.cookie
+        )
+    };
+    for (name, method, params, connections) in [
+        (
+            "durable puts, 1 writer",
+            "recordPut",
+            ",{\\\"text\\\":\\\"hello\\\"}",
+            1,
+        ),
+        (
+            "durable puts, 32 writers",
+            "recordPut",
+            ",{\\\"text\\\":\\\"hello\\\"}",
+            32,
+        ),
+        ("gets, 1 reader", "recordGet", "", 1),
+        ("gets, 32 readers", "recordGet", "", 32),
+    ] {
+        let runs = (0..ROUNDS)
+            .map(|_| {
+                load.wrk(
+                    url,
+                    &call(method, &params.replace("\\\"", "\"")),
+                    connections,
+                )
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let run = median(runs);
+        println!(
+            "{name}: {:.0} a second, p50 {:.3} ms, {} errors",
+            run.per_second, run.p50_ms, run.errors
         );
     }
     Ok(())

@@ -58,6 +58,8 @@ pub struct Config {
     pub allow_file_install: AllowFileInstall,
     /// The largest JSON-RPC request in bytes.
     pub max_request_bytes: usize,
+    /// Requests that one user or service may make in a minute; 0 means any number.
+    pub max_requests_per_minute: u32,
 }
 
 impl Default for Config {
@@ -77,6 +79,7 @@ impl Default for Config {
             system_auth_tokens: Vec::new(),
             allow_file_install: AllowFileInstall::default(),
             max_request_bytes: 8 << 20,
+            max_requests_per_minute: 60_000,
         }
     }
 }

@@ -8,11 +8,11 @@
 
 use crate::attach::{Notify, Passed};
 use crate::chain::Chain;
-use crate::config::{ConfigFile, Overrides};
+use crate::config::{Config, ConfigFile, Overrides};
 use crate::database::{Database, Store};
 use crate::directory::{self, DirectoryView};
 use crate::front::Logs;
-use crate::gateway::{Deps, Gateway, Limits, Listener, Origin};
+use crate::gateway::{Deps, Gateway, Limits, Listener, Origin, Rate};
 use crate::host_api::HostApis;
 use crate::jobs::Jobs;
 use crate::layout::Layout;
@@ -101,7 +101,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             directory: directory.clone(),
         }),
         jobs: Arc::new(jobs),
-        limits: Limits::default(),
+        limits: limits(&config),
     });
     for listener in public {
         listeners::serve(
@@ -188,6 +188,18 @@ fn into_tokio(
         .set_nonblocking(true)
         .context("cannot use the control socket")?;
     tokio::net::UnixListener::from_std(listener).context("cannot use the control socket")
+}
+
+/// The defaults, but for what the configuration says.
+fn limits(config: &Config) -> Limits {
+    let known = match config.max_requests_per_minute {
+        0 => None,
+        count => Some(Rate::per_minute(count, count)),
+    };
+    Limits {
+        known,
+        ..Limits::default()
+    }
 }
 
 /// The line that the original's tools wait for.

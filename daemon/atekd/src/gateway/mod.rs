@@ -43,6 +43,7 @@ mod upstream;
 mod workers;
 
 pub use deps::{Deps, HostApis, Jobs, Limits, Lines, LogQuery, Logs, Refusal, Wake};
+pub use edge::bucket::Rate;
 pub use listener::{Listener, Origin};
 pub use server::Gateway;
 
