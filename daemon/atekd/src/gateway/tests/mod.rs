@@ -6,6 +6,7 @@ mod bench;
 mod bind;
 mod callers;
 mod hostile;
+mod limits;
 mod pages;
 mod rpc;
 mod support;
