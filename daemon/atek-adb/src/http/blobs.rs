@@ -1,6 +1,6 @@
 //! Blobs as HTTP resources.
 
-use super::{Failure, body_stream, db_id};
+use super::{Failure, body_stream, db_id, linger};
 use crate::error::AdbError;
 use crate::path::RecordPath;
 use crate::service::Adb;
@@ -12,6 +12,7 @@ use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
+use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
@@ -30,9 +31,14 @@ pub(super) async fn put(
     Path((db, _)): Path<(String, String)>,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
+    let outcome = store(&adb, &db, &head, &mut body).await;
+    linger(outcome, &mut body).await
+}
+
+async fn store(adb: &Adb, db: &str, head: &Parts, body: &mut Body) -> Result<Response, Failure> {
     let caller = adb.caller(&head.headers)?;
-    let (id, path) = (db_id(&db)?, blob_path(&adb, &head.uri)?);
+    let (id, path) = (db_id(db)?, blob_path(adb, &head.uri)?);
     let size = number(&head.headers, CONTENT_LENGTH);
     let media_type = text(&head.headers, CONTENT_TYPE).filter(|kind| kind.len() <= 256);
     let mut upload = adb.begin_blob(&caller, &id, &path, size).await?;
@@ -46,7 +52,7 @@ pub(super) async fn put(
             )
             .await?;
     }
-    let row = upload.finish(&adb, media_type).await?;
+    let row = upload.finish(adb, media_type).await?;
     let info = json!({"path": path.text(), "size": row.size, "hash": row.hash, "mediaType": row.media_type});
     Ok(([(ETAG, etag(&row.hash))], axum::Json(info)).into_response())
 }

@@ -11,12 +11,14 @@ use crate::service::Adb;
 use atek_api::ids::DbId;
 use atek_api::jsonrpc::RpcError;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use http::StatusCode;
+use http_body_util::BodyStream;
 use serde_json::json;
 use std::time::Duration;
 
@@ -27,6 +29,9 @@ pub const STREAM_PATH: &str = "/_api/adb/stream";
 
 /// A sender that sends nothing for so long is gone.
 const STALL: Duration = Duration::from_secs(60);
+/// How long, and for how many bytes, a refused upload is still read.
+const LINGER: Duration = Duration::from_secs(5);
+const LINGER_BYTES: usize = 64 << 20;
 
 /// All routes.
 pub fn router(adb: Adb) -> Router {
@@ -98,11 +103,32 @@ fn db_id(text: &str) -> Result<DbId, AdbError> {
 }
 
 /// A request's bytes as they come; a stall ends them.
-fn body_stream(body: axum::body::Body) -> impl Stream<Item = Result<Bytes, String>> + Unpin {
-    let stream = tokio_stream::StreamExt::timeout(body.into_data_stream(), STALL);
-    Box::pin(stream.map(|item| match item {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("nothing came for {} s", STALL.as_secs())),
-    }))
+fn body_stream(body: &mut Body) -> impl Stream<Item = Result<Bytes, String>> + Unpin {
+    let stream = tokio_stream::StreamExt::timeout(BodyStream::new(body), STALL);
+    let stream = stream.filter_map(async |item| match item {
+        Ok(Ok(frame)) => frame.into_data().ok().map(Ok),
+        Ok(Err(error)) => Some(Err(error.to_string())),
+        Err(_) => Some(Err(format!("nothing came for {} s", STALL.as_secs()))),
+    });
+    Box::pin(stream)
+}
+
+/// After a refusal, reads on for a while: a client that is still sending would
+/// otherwise see its connection break, and not the answer.
+async fn linger<T>(outcome: Result<T, Failure>, body: &mut Body) -> Result<T, Failure> {
+    if outcome.is_err() {
+        let mut left = LINGER_BYTES;
+        let reading = async {
+            let mut rest = body_stream(body);
+            while let Some(Ok(bytes)) = rest.next().await {
+                left = left.saturating_sub(bytes.len());
+                if left == 0 {
+                    break;
+                }
+            }
+        };
+        // Whoever is slower than this has to do with a broken connection.
+        let _ = tokio::time::timeout(LINGER, reading).await;
+    }
+    outcome
 }

@@ -1,6 +1,6 @@
 //! Export and import as HTTP streams.
 
-use super::{Failure, body_stream, db_id};
+use super::{Failure, body_stream, db_id, linger};
 use crate::error::AdbError;
 use crate::service::Adb;
 use crate::service::transfer::Into;
@@ -56,8 +56,18 @@ pub(super) async fn import(
     Query(target): Query<Target>,
     request: Request<Body>,
 ) -> Result<axum::Json<Value>, Failure> {
-    let (head, body) = request.into_parts();
-    let caller = adb.caller(&head.headers)?;
+    let (head, mut body) = request.into_parts();
+    let outcome = take_in(&adb, target, &head.headers, &mut body).await;
+    linger(outcome, &mut body).await
+}
+
+async fn take_in(
+    adb: &Adb,
+    target: Target,
+    headers: &HeaderMap,
+    body: &mut Body,
+) -> Result<axum::Json<Value>, Failure> {
+    let caller = adb.caller(headers)?;
     let into = match target {
         Target {
             into: Some(db),
