@@ -114,6 +114,8 @@ impl Machine {
         if let Event::Unit(unit) = event
             && matches!(unit.phase, Phase::AutoRestart | Phase::Failed)
             && unit.exit != Exit::StartLimit
+            // What failed did not end well: systemd has begun the next start meanwhile.
+            && unit.exit != Exit::Code(0)
         {
             self.last_exit = Some(unit.exit);
         }
