@@ -87,8 +87,10 @@ fn lock(data: &Path) -> anyhow::Result<File> {
 
 /// From the booted machine to the end of its service.
 async fn attend(machine: &Machine, listeners: &[TcpListener], port: u16) -> anyhow::Result<()> {
-    let answering = wait_for("the host to answer on port 80", ANSWERING, async || {
-        Ok(Seen::Wanted(machine.http().get("/_atek/login").await?))
+    let answering = wait_for("the host to be ready", ANSWERING, async || {
+        let control = machine.http_unix("/run/atek/control.sock")?;
+        let ready = control.call("atek.cloud/inspect-api", "isReady", serde_json::json!([]));
+        Ok(Seen::Wanted(ready.await?))
     });
     if let Err(error) = answering.await {
         let journal = machine.journal("atekd.service").await.unwrap_or_default();
