@@ -2,6 +2,7 @@
 # What building and testing Atek needs on a Debian machine. Sourced by ./tests/run and ./image/run.
 
 OLDEST_CARGO=1.90
+OLDEST_NODE=20
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -42,6 +43,23 @@ need_build_tools() {
 need_machine_tools() {
   need_packages mmdebstrap zstd iproute2 nftables
   command -v npm >/dev/null || need_packages nodejs npm
+}
+
+# Chromium, a font for its pictures, and the stories' npm packages.
+need_browser() {
+  need_packages chromium fonts-dejavu-core
+  need_node
+  local web=tests/web
+  [ "$web/node_modules/.package-lock.json" -nt "$web/package-lock.json" ] && return
+  say "installing the npm packages of $web"
+  (cd "$web" && npm ci --ignore-scripts) || fail "cannot install the npm packages of $web"
+}
+
+need_node() {
+  command -v npm >/dev/null || need_packages nodejs npm
+  local major
+  major=$(node --version | sed 's/^v//; s/\..*//')
+  [ "$major" -ge "$OLDEST_NODE" ] || fail "node $OLDEST_NODE or newer is needed; found: $(node --version)"
 }
 
 need_rust() {

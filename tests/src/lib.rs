@@ -9,6 +9,7 @@
 //! - [`rootfs`], [`layer`], [`store`]: the root file system and Atek's files on top of it, made once and cached.
 //! - [`apps`], [`git_remote`]: the fixture apps as packages, and servers of git repositories, good and hostile.
 //! - [`fixture`]: what the native fixture apps share.
+//! - [`browser`]: stories of people with a browser (`web/scenarios/`), told before a booted host.
 //! - [`serve`]: Atek for a person (`./image/run`).
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the image.
 //! - [`http`], [`wait`], [`skip()`]: a small HTTP client, the one way to wait, and to say that a test cannot run here.
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apps;
+pub mod browser;
 pub mod fixture;
 pub mod git_remote;
 pub mod host;

@@ -1,0 +1,205 @@
+//! Stories told by a browser: Chromium, driven by a scenario of `tests/web/scenarios/`, before a booted host.
+//!
+//! The scenario runs in Node and holds the browser; this side holds the machine. The scenario tells its steps
+//! as JSON lines on its standard output, and asks for what only the machine's administrator can do
+//! ([`protocol::Ask`]); answers go to its standard input. What it saw is in `out/web/NAME/`.
+
+mod protocol;
+
+use crate::git_remote::GitRemote;
+use crate::host::Host;
+use crate::paths;
+use anyhow::{Context as _, bail};
+use protocol::{Answer, Ask, Told};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin};
+
+/// How long a story may take. One takes tens of seconds on two quiet cores.
+const STORY: Duration = Duration::from_secs(240);
+
+/// What a scenario runs against.
+#[derive(Debug)]
+pub struct Stage {
+    /// The booted host.
+    pub host: Host,
+    remotes: BTreeMap<String, GitRemote>,
+}
+
+impl Stage {
+    /// A stage with a host and nothing else.
+    #[must_use]
+    pub fn new(host: Host) -> Self {
+        Self {
+            host,
+            remotes: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a git remote that the box can reach, without a version yet.
+    ///
+    /// # Errors
+    ///
+    /// When the machine is off, or git cannot be started.
+    pub fn with_remote(mut self, name: &str) -> anyhow::Result<Self> {
+        let remote = GitRemote::new(name, self.host.machine.gateway()?)?;
+        self.remotes.insert(name.to_owned(), remote);
+        Ok(self)
+    }
+
+    /// Runs `scenarios/NAME.mjs` to its end. Its steps and figures are printed as they happen.
+    ///
+    /// # Errors
+    ///
+    /// When a step fails (the message names it and the pictures), the browser's side cannot be
+    /// started, or the story takes more than four minutes.
+    pub async fn play(&mut self, name: &str) -> anyhow::Result<()> {
+        let mut teller = self.start(name)?;
+        let told = tokio::time::timeout(STORY, self.listen(name, &mut teller)).await;
+        // It has closed its browser by now, or is stuck: it gets no longer than this.
+        let ended = tokio::time::timeout(Duration::from_secs(10), teller.wait()).await;
+        if ended.is_err() {
+            // Its group, that is: Chromium with it.
+            end_group(&teller);
+        }
+        told.with_context(|| format!("the story {name} was not told within {STORY:?}"))?
+    }
+
+    fn start(&self, name: &str) -> anyhow::Result<Child> {
+        let web = paths::repository().join("tests/web");
+        let machine = &self.host.machine;
+        let remotes: BTreeMap<_, _> = self
+            .remotes
+            .iter()
+            .map(|(name, remote)| (name, remote.url()))
+            .collect();
+        let mut node = Command::new("node");
+        node.arg(web.join("scenarios").join(format!("{name}.mjs")))
+            .env("BOX_NAME", machine.name())
+            .env("BOX_ADDRESS", machine.address()?.to_string())
+            .env("BOX_REMOTES", json!(remotes).to_string())
+            .env("STORY_OUT", output(name))
+            .env("CHROMIUM", chromium()?)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        std::os::unix::process::CommandExt::process_group(&mut node, 0);
+        tokio::process::Command::from(node)
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start node (./tests/run web installs what the stories need)")
+    }
+
+    async fn listen(&mut self, name: &str, teller: &mut Child) -> anyhow::Result<()> {
+        let stdout = teller.stdout.take().context("node has no output")?;
+        let mut answers = teller.stdin.take().context("node has no input")?;
+        let mut lines = BufReader::new(stdout).lines();
+        while let Some(line) = lines
+            .next_line()
+            .await
+            .context("cannot read what node says")?
+        {
+            let told = serde_json::from_str(&line)
+                .with_context(|| format!("the story {name} said {line:?}"))?;
+            match told {
+                Told::Step { step, ms } => println!("{name}: {step} ({ms} ms)"),
+                Told::Figure { figure, value } => println!("{name}: {figure}: {value}"),
+                Told::Failed {
+                    failed,
+                    message,
+                    pictures,
+                } => bail!(
+                    "{name}: {failed}:\n{message}\n\nsee {}",
+                    pictures.join("\n    ")
+                ),
+                Told::Done { .. } => return Ok(()),
+                Told::Ask(ask) => self.answer(ask, &mut answers).await?,
+            }
+        }
+        bail!("the story {name} broke off; node says why above")
+    }
+
+    async fn answer(&mut self, ask: Ask, to: &mut ChildStdin) -> anyhow::Result<()> {
+        let answer = match self.act(ask).await {
+            Ok(answer) => Answer::Answer(answer),
+            Err(error) => Answer::Refused(format!("{error:#}")),
+        };
+        let line = serde_json::to_string(&answer).context("cannot write an answer")?;
+        to.write_all(format!("{line}\n").as_bytes())
+            .await
+            .context("node does not listen any more")
+    }
+
+    async fn act(&mut self, ask: Ask) -> anyhow::Result<Value> {
+        let machine = &mut self.host.machine;
+        match ask {
+            Ask::Run { words, input } => {
+                let limit = Duration::from_secs(60);
+                let output = machine.exec_within(limit, &words, input.as_bytes()).await?;
+                if !output.status.success() {
+                    bail!("{words:?} ended with {}: {}", output.status, output.stderr);
+                }
+                return Ok(output.stdout.into());
+            }
+            Ask::Call {
+                api,
+                method,
+                params,
+            } => return self.host.system()?.call(&api, &method, params).await,
+            Ask::PlaceApp { app } => return Ok(machine.place_app(&app).await?.into()),
+            Ask::Publish {
+                remote,
+                tag,
+                app,
+                files,
+            } => {
+                let known = self.remotes.get(&remote);
+                let remote = known.with_context(|| format!("the test has no remote {remote}"))?;
+                crate::apps::stage(&app, &remote.work())?;
+                remote.write("VERSION", &tag)?;
+                for (path, content) in files {
+                    remote.write(&path, content)?;
+                }
+                remote.tag(&tag)?;
+            }
+            Ask::CutPower => machine.cut_power().await?,
+            Ask::PowerOn => {
+                machine.power_on().await?;
+                self.host.ready().await?;
+                return Ok(self.host.machine.address()?.to_string().into());
+            }
+            Ask::Ready => self.host.ready().await?,
+        }
+        Ok(Value::Null)
+    }
+}
+
+/// The folder for what a story leaves for people to look at.
+fn output(name: &str) -> PathBuf {
+    paths::output().join("web").join(name)
+}
+
+/// Debian's Chromium.
+fn chromium() -> anyhow::Result<PathBuf> {
+    let program = Path::new("/usr/bin/chromium");
+    if !program.exists() {
+        bail!("chromium is not installed: run ./tests/run web, which installs it");
+    }
+    Ok(program.to_owned())
+}
+
+/// Kills a story that does not end, and its browser.
+fn end_group(teller: &Child) {
+    let group = teller.id().and_then(|id| i32::try_from(id).ok());
+    if let Some(group) = group {
+        // It may be gone meanwhile, which is what is wanted.
+        let _ = nix::sys::signal::killpg(
+            nix::unistd::Pid::from_raw(group),
+            nix::sys::signal::Signal::SIGKILL,
+        );
+    }
+}

@@ -1,0 +1,80 @@
+// Chromium and the people who sit before it.
+
+import { chromium } from 'playwright-core'
+import { Watch } from './watch.mjs'
+
+export const PHONE = { width: 360, height: 800 }
+export const DESKTOP = { width: 1440, height: 900 }
+export const WALL = { width: 3840, height: 2160 }
+
+/** How long a page may take to do what it was asked to. */
+const SOON = 15_000
+
+// Names of the box lead to the machine, every other name nowhere: the box of these stories has no internet,
+// and neither has the browser.
+function flags(box) {
+  const to = ['localhost', '*.localhost', box.host, `*.${box.host}`].map(name => `MAP ${name} ${box.address}`)
+  return [
+    '--no-sandbox',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-default-apps',
+    '--disable-gpu',
+    '--disable-sync',
+    '--no-first-run',
+    `--host-resolver-rules=${[...to, 'MAP * ~NOTFOUND', `EXCLUDE ${box.address}`].join(', ')}`
+  ]
+}
+
+export class Browser {
+  people = []
+
+  static async start(box) {
+    const started = new Browser()
+    started.box = box
+    started.chromium = await chromium.launch({
+      executablePath: process.env.CHROMIUM,
+      args: flags(box),
+      timeout: 30_000
+    })
+    return started
+  }
+
+  /** A person with a browser profile of their own. What a page does wrong is held against `name`. */
+  async person(name, wishes = {}) {
+    const { viewport = DESKTOP, colorScheme = 'light', reducedMotion = 'reduce', locale = 'en-GB', ...rest } = wishes
+    const context = await this.chromium.newContext({ viewport, colorScheme, reducedMotion, locale, ...rest })
+    context.setDefaultTimeout(SOON)
+    context.setDefaultNavigationTimeout(SOON)
+    const person = new Person(name, context, new Watch(name, context, this.box))
+    this.people.push(person)
+    person.page = await context.newPage()
+    return person
+  }
+
+  async close() {
+    await this.chromium.close()
+  }
+}
+
+export class Person {
+  constructor(name, context, watch) {
+    this.name = name
+    this.context = context
+    this.watch = watch
+  }
+
+  /** From now on this is no failure: console text, or `METHOD URL STATUS` of an answer, that matches. */
+  expect(pattern) {
+    this.watch.expected.push(pattern)
+  }
+
+  open(url) {
+    return this.page.goto(url)
+  }
+
+  async leave() {
+    this.watch.gone = true
+    await this.context.close()
+  }
+}

@@ -1,0 +1,49 @@
+// What holds for every page: nobody is shut out, nothing overflows.
+
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { DESKTOP, PHONE } from './browser.mjs'
+import { out } from './story.mjs'
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** axe-core's findings on the page as it is; throws when there is one. */
+export async function isAccessible(page) {
+  // In a world of its own: the page's content security policy stands.
+  await page.evaluate(`typeof axe === 'undefined' && (() => { ${axe} })()`)
+  const findings = await page.evaluate(async () => {
+    const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] })
+    return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(node => node.html.slice(0, 200)).join(' | ')}`)
+  })
+  if (findings.length > 0) throw new Error(`axe-core found on ${page.url()}:\n  ${findings.join('\n  ')}`)
+}
+
+/** Nothing is wider than the window. */
+export async function fitsItsWidth(page) {
+  const wide = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement
+    if (scrollWidth <= clientWidth) return null
+    const over = [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > clientWidth + 1)
+    const names = over.slice(0, 5).map(one => one.outerHTML.slice(0, 120))
+    return `${scrollWidth} of ${clientWidth} px: ${names.join(' | ')}`
+  })
+  if (wide) throw new Error(`${page.url()} scrolls sideways: ${wide}`)
+}
+
+/** A page at phone and desktop width, light and dark: checked, and a picture of each is kept. */
+export async function looksRight(person, name) {
+  const { page } = person
+  const before = page.viewportSize()
+  for (const [device, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
+    await page.setViewportSize(viewport)
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme })
+      await fitsItsWidth(page)
+      await isAccessible(page)
+      await page.screenshot({ path: join(out, `${name}-${device}-${colorScheme}.png`), fullPage: true })
+    }
+  }
+  await page.emulateMedia({ colorScheme: null })
+  await page.setViewportSize(before)
+}
