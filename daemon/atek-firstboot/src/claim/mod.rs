@@ -1,0 +1,127 @@
+//! `claim`: how to reach the box, and until it has an owner the code for becoming it: on the screens and in
+//! a file on the card.
+
+mod addresses;
+mod text;
+
+use crate::apply::PROBLEMS;
+use crate::fsutil::{self, FileError, Root};
+use crate::say;
+use std::path::PathBuf;
+use text::{ClaimCode, Shown};
+
+/// What agetty shows above the prompt.
+const ISSUE: &str = "/run/issue.d/50-atek.issue";
+/// What was shown last, so that a screen is not filled with the same again and again.
+const SHOWN: &str = "/run/atek-firstboot/shown";
+/// The code: as atekd mirrors it, and as it keeps it (before it runs).
+const CODES: &[&str] = &["/run/atek/claim-code", "/var/lib/atek/claim-code"];
+/// The file on the card, and where the card may be.
+const CARD_FILE: &str = "atek-claim.txt";
+const CARDS: &[&str] = &["/boot/firmware", "/boot"];
+/// Times that the state is looked at again because it changed meanwhile.
+const LOOKS_MAX: usize = 5;
+
+/// Shows what is true now.
+///
+/// # Errors
+///
+/// When a file cannot be written; the screens are written to all the same.
+pub fn run(root: &Root) -> Result<(), FileError> {
+    let mut shown = look(root);
+    for _ in 0..LOOKS_MAX {
+        show(root, &shown)?;
+        // systemd watches no path while this runs: what changed meanwhile must be seen here.
+        let now = look(root);
+        if now == shown {
+            break;
+        }
+        shown = now;
+    }
+    Ok(())
+}
+
+fn look(root: &Root) -> Shown {
+    let code = CODES
+        .iter()
+        .find_map(|path| fsutil::read_word(&root.at(path)));
+    let name = fsutil::read_word(&root.at("/etc/hostname")).filter(|name| name.len() < 64);
+    Shown {
+        name: name.map_or_else(|| "atek".to_owned(), |name| say::plain(&name)),
+        addresses: if root.is_this_box() {
+            addresses::list()
+        } else {
+            Vec::new()
+        },
+        code: code.and_then(|code| ClaimCode::parse(&code)),
+        problems: problems(root),
+    }
+}
+
+fn problems(root: &Root) -> Vec<String> {
+    let content = fsutil::read_small(&root.at(PROBLEMS), 64 * 1024)
+        .ok()
+        .flatten();
+    let listed: Vec<serde_json::Value> = content
+        .and_then(|content| serde_json::from_slice(&content).ok())
+        .unwrap_or_default();
+    let line = |problem: &serde_json::Value| {
+        let field = |name: &str| Some(problem.get(name)?.as_str()?.to_owned());
+        Some(say::plain(&format!(
+            "{}: {}",
+            field("file")?,
+            field("problem")?
+        )))
+    };
+    listed.iter().filter_map(line).take(5).collect()
+}
+
+fn show(root: &Root, shown: &Shown) -> Result<(), FileError> {
+    let screen = shown.screen();
+    let seen = root.at(SHOWN);
+    let again = fsutil::read_small(&seen, 64 * 1024)
+        .ok()
+        .flatten()
+        .as_deref()
+        == Some(screen.as_bytes());
+    if !again {
+        say::show(root, &screen);
+    }
+    let issue = root.at(ISSUE);
+    for file in [&issue, &seen] {
+        if let Some(folder) = file.parent() {
+            fsutil::make_folder(folder)?;
+        }
+    }
+    fsutil::write_atomic(&issue, screen.as_bytes(), 0o644)?;
+    // The code is in it.
+    fsutil::write_atomic(&seen, screen.as_bytes(), 0o600)?;
+    write_card_file(root, shown)
+}
+
+fn write_card_file(root: &Root, shown: &Shown) -> Result<(), FileError> {
+    let Some(card) = card(root) else {
+        return Ok(());
+    };
+    let file = card.join(CARD_FILE);
+    let there = fsutil::read_small(&file, 64 * 1024).ok().flatten();
+    match shown.card_file() {
+        Some(text) if there.as_deref() != Some(text.as_bytes()) => {
+            fsutil::while_writable(&card, || {
+                fsutil::write_atomic(&file, text.as_bytes(), 0o600)
+            })
+        }
+        None if there.is_some() => fsutil::while_writable(&card, || fsutil::remove(&file)),
+        _ => Ok(()),
+    }
+}
+
+fn card(root: &Root) -> Option<PathBuf> {
+    CARDS
+        .iter()
+        .map(|card| root.at(card))
+        .find(|card| card.is_dir())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! What the box does around the host at a boot: the settings from the card before it, the claim on the screens
+//! beside it, the boot that was good after it. Each is a unit of its own that runs this program once.
+//!
+//! | module | does | I/O |
+//! |---|---|---|
+//! | [`formats`] | reads the formats of Raspberry Pi Imager | no |
+//! | [`settings`] | the values, checked; the Wi-Fi file's text | no |
+//! | [`card`] | finds the files | reads |
+//! | [`apply`] | `settings`: makes them true, once for each file | yes |
+//! | [`claim`] | `claim`: screens and the card's file | yes |
+//! | [`boot`] | `boot-good`: keeps the slot on trial | yes |
+//!
+//! Nothing that lies on the card is ever run, and nothing on it can keep the box from booting.
+
+#![forbid(unsafe_code)]
+
+mod apply;
+mod boot;
+mod card;
+mod claim;
+mod formats;
+mod fsutil;
+mod say;
+mod settings;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use fsutil::Root;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What the box does around the host at a boot.
+#[derive(Debug, Parser)]
+#[command(name = "atek-firstboot", version)]
+struct Arguments {
+    /// Work on the files below this folder, and on nothing else.
+    #[arg(long, default_value = "/", value_name = "DIR")]
+    root: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Apply the settings that were left on the card.
+    Settings,
+    /// Show the box's addresses and its claim code.
+    Claim,
+    /// Keep the slot that this boot came from.
+    BootGood,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let root = Root::new(arguments.root);
+    let result = match arguments.command {
+        Command::Settings => {
+            apply::run(&root);
+            Ok(())
+        }
+        Command::Claim => claim::run(&root).context("cannot show the address and the claim code"),
+        Command::BootGood => boot::keep(&root).context("cannot mark this boot as good"),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The journal reads the `<3>` as "this is an error".
+            eprintln!("<3>{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
