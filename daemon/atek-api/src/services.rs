@@ -96,6 +96,23 @@ pub struct ServiceSettings {
     /// Stopped by a person, and to stay so over a reboot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
+    /// The port of the box at which the app can be opened without a name; none for core
+    /// services, and while every port of the configured range is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+/// Where a person opens a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// What stands before the box's domain, e.g. `rss` of `rss.atek.local`.
+    pub subdomain: String,
+    /// The port that answers as the service's own site, on every address and name of the box.
+    pub port: Option<u16>,
+    /// The names that the box answers for on the local network, without a name server.
+    pub mdns: Vec<String>,
+    /// What is wrong with these addresses, in words for a person.
+    pub problem: Option<String>,
 }
 
 /// A service, as `list` and `get` show one.
@@ -111,6 +128,9 @@ pub struct ServiceInfo {
     pub key: ServiceKey,
     /// The owner's user name.
     pub owner: Option<String>,
+    /// See [`Addresses`].
+    #[serde(default)]
+    pub addresses: Addresses,
     /// The record.
     pub settings: ServiceSettings,
 }

@@ -2,6 +2,7 @@
 
 use crate::fsutil::{self, WriteError};
 use crate::layout::{Layout, SHIPPED_CONFIG};
+use crate::names::PortRange;
 use atek_api::ids::ServiceId;
 use atek_api::secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,8 @@ pub struct Config {
     pub system_auth_tokens: Vec<Secret>,
     /// See [`AllowFileInstall`].
     pub allow_file_install: AllowFileInstall,
+    /// The ports that apps get, one each, such as `"8100-8199"`; null: none.
+    pub app_ports: Option<PortRange>,
     /// The largest JSON-RPC request in bytes.
     pub max_request_bytes: usize,
     /// Requests that one user or service may make in a minute; 0 means any number.
@@ -78,6 +81,7 @@ impl Default for Config {
             default_main_service: String::new(),
             system_auth_tokens: Vec::new(),
             allow_file_install: AllowFileInstall::default(),
+            app_ports: Some(PortRange::default()),
             max_request_bytes: 8 << 20,
             max_requests_per_minute: 60_000,
         }

@@ -160,6 +160,12 @@ impl DirectoryView {
         self.current.load()
     }
 
+    /// Tells when the directory was replaced.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.clone()
+    }
+
     /// Waits until the directory satisfies `wanted`. Put a deadline around it.
     pub async fn wait_for<T>(&self, mut wanted: impl FnMut(&Directory) -> Option<T>) -> Option<T> {
         let mut changed = self.changed.clone();

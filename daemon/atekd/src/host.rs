@@ -17,6 +17,7 @@ use crate::host_api::HostApis;
 use crate::jobs::Jobs;
 use crate::layout::Layout;
 use crate::listeners;
+use crate::names::{self, AddressBook, AppPorts};
 use crate::services::{self, Services, core_key};
 use crate::sessions::{Passwords, Sessions};
 use crate::spawn::Spawn;
@@ -69,8 +70,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let (listener_changes, service_listeners) = mpsc::channel(64);
     let bus = Bus::system();
     let (systemd, units) = systemd::watch(&bus);
+    let ports = AppPorts::new(config.app_ports, config.port);
+    let (listening, app_ports) = watch::channel(names::Listening::default());
     let services = Services::new(services::Parts {
         layout: layout.clone(),
+        ports,
         core: config.core_services.clone(),
         database: database.clone(),
         publisher,
@@ -86,6 +90,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         sessions: sessions.clone(),
         services: services.clone(),
         directory: directory.clone(),
+        addresses: AddressBook {
+            ports,
+            listening: app_ports,
+        },
         jobs: jobs.clone(),
         config: config.clone(),
         shown_config,
@@ -121,6 +129,13 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             &stop,
         );
     }
+    tasks.spawn(names::follow_ports(
+        gateway.clone(),
+        directory.clone(),
+        listening,
+        tasks.clone(),
+        stop.clone(),
+    ));
     tasks.spawn(listeners::follow(
         gateway,
         service_listeners,

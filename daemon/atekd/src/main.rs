@@ -15,6 +15,7 @@ mod jobs;
 mod journal;
 mod layout;
 mod listeners;
+mod names;
 mod packages;
 mod permissions;
 mod random;

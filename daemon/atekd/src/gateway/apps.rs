@@ -3,7 +3,8 @@
 use super::bind;
 use super::body::{self, Body, Keeping, Watched};
 use super::caller::{self, CookieSite};
-use super::edge::host_name::Authority;
+use super::edge::host_name::{Authority, Site};
+use super::edge::jar::Jar;
 use super::edge::{headers, same_origin};
 use super::error::Failure;
 use super::pages;
@@ -13,13 +14,25 @@ use super::upgrade;
 use super::upstream::{Noted, Patience, Progress};
 use crate::directory::Entry;
 use crate::permissions::{Caller, Person, may_visit};
-use atek_api::ids::ServiceId;
+use atek_api::ids::{ServiceId, ServiceKey};
 use http::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use std::sync::Arc;
+
+/// Where an app is its own site.
+struct Home<'a> {
+    /// The app; none where nothing is installed.
+    entry: Option<Arc<Entry>>,
+    id: ServiceId,
+    /// Whose cookies are here.
+    jar: Jar,
+    authority: &'a Authority,
+    /// The main domain's URL, without a path.
+    base: String,
+}
 
 /// `ID.DOMAIN/…`.
 pub(super) async fn subdomain(
@@ -29,31 +42,87 @@ pub(super) async fn subdomain(
     (id, domain): (&str, &str),
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
-    let no_such = || Failure::NoSuchSite(authority.to_string());
-    let id: ServiceId = id.parse().map_err(|_| no_such())?;
+    let id: ServiceId = id
+        .parse()
+        .map_err(|_| Failure::NoSuchSite(authority.to_string()))?;
+    let home = Home {
+        entry: gateway.deps().directory.now().by_id(id.as_str()).cloned(),
+        id,
+        jar: Jar::Subdomain,
+        authority,
+        base: format!("http://{domain}{}", authority.port()),
+    };
+    visit(gateway, conn, home, request).await
+}
+
+/// `ADDRESS:PORT/…`, at the port of an app: under every name that is a main domain.
+pub(super) async fn by_port(
+    gateway: &Gateway,
+    conn: &Arc<Conn>,
+    authority: &Authority,
+    (key, port): (&ServiceKey, u16),
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    if gateway.names().site(authority) != Ok(Site::Main) {
+        return Err(Failure::UnknownHost(authority.name().to_owned()));
+    }
+    let entry = gateway.deps().directory.now().by_key(key.as_str()).cloned();
+    // The listener of an app that is removed closes a moment later.
+    let entry = entry
+        .filter(|entry| entry.settings.port == Some(port))
+        .ok_or_else(|| Failure::NoSuchSite(authority.to_string()))?;
+    let home = Home {
+        id: entry.id().clone(),
+        entry: Some(entry),
+        jar: Jar::Port(port),
+        authority,
+        base: main_at(authority, gateway.deps().config.port),
+    };
+    visit(gateway, conn, home, request).await
+}
+
+/// The main domain at an address or name of the box that has its other ports for apps.
+fn main_at(authority: &Authority, port: u16) -> String {
+    match port {
+        80 => format!("http://{}", authority.name()),
+        port => format!("http://{}:{port}", authority.name()),
+    }
+}
+
+/// A request to an app's own site.
+async fn visit(
+    gateway: &Gateway,
+    conn: &Arc<Conn>,
+    home: Home<'_>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
     let deps = gateway.deps();
-    let entry = deps.directory.now().by_id(id.as_str()).cloned();
-    let caller = match &entry {
-        Some(entry) => caller::of_public(deps, request.headers(), CookieSite::Bound(&entry.key))?,
+    let Home { entry, id, jar, .. } = &home;
+    let authority = home.authority;
+    let caller = match entry {
+        Some(entry) => {
+            let site = CookieSite::Bound(&entry.key, *jar);
+            caller::of_public(deps, request.headers(), site)?
+        }
         None if holds_system_token(gateway, &request) => Caller::System,
         None => Caller::Anonymous,
     };
     let ticket = gateway.limiter().enter(&caller, conn.address())?;
-    let base = format!("http://{domain}{}", authority.port());
     if !caller.is_known() {
         if *request.method() == Method::OPTIONS {
             return Ok(site::options());
         }
-        return Box::pin(bind::welcome(
-            gateway,
-            entry.as_deref(),
-            &id,
-            &base,
-            &request,
-        ))
-        .await;
+        let door = bind::Door {
+            entry: entry.as_deref(),
+            id,
+            jar: *jar,
+            base: &home.base,
+        };
+        return Box::pin(bind::welcome(gateway, door, &request)).await;
     }
-    let entry = entry.ok_or_else(no_such)?;
+    let entry = entry
+        .as_ref()
+        .ok_or_else(|| Failure::NoSuchSite(authority.to_string()))?;
     if !may_visit(&caller, entry.owner()) {
         return Err(Failure::Forbidden);
     }
@@ -75,18 +144,13 @@ pub(super) async fn subdomain(
         ticket,
         _running: conn.activity.begin(),
     };
-    proxy(
-        gateway,
-        Visit {
-            conn,
-            authority,
-            caller,
-            place,
-        },
-        &entry,
-        request,
-    )
-    .await
+    let visit = Visit {
+        conn,
+        authority,
+        caller,
+        place,
+    };
+    proxy(gateway, visit, (entry, *jar), request).await
 }
 
 /// Every path of the main domain that is not the host's.
@@ -104,7 +168,7 @@ pub(super) async fn main_service(
         Caller::Anonymous => bind::to_login(visit.authority, &request),
         Caller::User(person) => {
             if let Some(entry) = main_service_of(gateway, &visit.caller, person) {
-                return proxy(gateway, visit, &entry, request).await;
+                return proxy(gateway, visit, (&entry, Jar::Main), request).await;
             }
             if request.uri().path() != "/" {
                 return Err(Failure::NotFound);
@@ -151,7 +215,7 @@ pub(super) fn redirect(to: &str) -> Result<Response<Body>, Failure> {
 async fn proxy(
     gateway: &Gateway,
     visit: Visit<'_>,
-    entry: &Arc<Entry>,
+    (entry, jar): (&Arc<Entry>, Jar),
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let token = holds_system_token(gateway, &request);
@@ -160,9 +224,11 @@ async fn proxy(
         // The host's own secret, which the service must not learn.
         head.headers.remove(AUTHORIZATION);
     }
+    let secrets = jar.open(&mut head.headers);
     let mut response = exchange(gateway, visit, entry, head, incoming).await?;
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     headers::to_client(response.headers_mut(), is_upgrade);
+    jar.close(response.headers_mut(), &secrets);
     Ok(response)
 }
 

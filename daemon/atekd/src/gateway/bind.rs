@@ -7,11 +7,14 @@
 //!     ──302──> ID.DOMAIN/p with the subdomain's own cookie
 //! ```
 //!
+//! At an app's port it is the same with `ADDRESS:PORT` for `ID.DOMAIN`, and `at=port`.
+//!
 //! The service never sees the token: it is redeemed and stripped before.
 
 use super::apps::redirect;
 use super::body::{self, Body};
 use super::edge::host_name::Authority;
+use super::edge::jar::Jar;
 use super::edge::{cookies, same_origin};
 use super::error::Failure;
 use super::server::Gateway;
@@ -34,16 +37,29 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// A request to a subdomain from somebody who has no session there.
-///
-/// `base` is the main domain's URL without a path.
+/// Where somebody stands who has no session there.
+pub(super) struct Door<'a> {
+    /// The app behind it, if there is one.
+    pub(super) entry: Option<&'a Entry>,
+    pub(super) id: &'a ServiceId,
+    /// Where the session will be kept.
+    pub(super) jar: Jar,
+    /// The main domain's URL without a path.
+    pub(super) base: &'a str,
+}
+
+/// A request to an app's site from somebody who has no session there.
 pub(super) async fn welcome<B>(
     gateway: &Gateway,
-    entry: Option<&Entry>,
-    id: &ServiceId,
-    base: &str,
+    door: Door<'_>,
     request: &Request<B>,
 ) -> Result<Response<Body>, Failure> {
+    let Door {
+        entry,
+        id,
+        jar,
+        base,
+    } = door;
     if !same_origin::is_navigation(request.method(), request.headers()) {
         return Err(Failure::NotAuthorized);
     }
@@ -54,13 +70,13 @@ pub(super) async fn welcome<B>(
         && let Some(cookie) = redeem(gateway, entry, &token).await?
     {
         let mut response = redirect(&clean)?;
-        let cookie = cookies::set(cookies::BOUND, cookie.expose()).ok_or(Failure::Internal)?;
+        let cookie = cookies::set(&jar.session(), cookie.expose()).ok_or(Failure::Internal)?;
         response.headers_mut().insert(SET_COOKIE, cookie);
         return Ok(response);
     }
     redirect(&format!(
-        "{base}/_atek/bind-session?service={id}&path={}",
-        encoded(&clean)
+        "{base}{}",
+        bind_url(id, &clean, matches!(jar, Jar::Port(_)))
     ))
 }
 
@@ -81,7 +97,7 @@ async fn redeem(
         })
 }
 
-/// `GET /_atek/bind-session?service=ID&path=P`.
+/// `GET /_atek/bind-session?service=ID&path=P`, with `at=port` for the app's port instead of its subdomain.
 pub(super) fn begin(
     gateway: &Gateway,
     visit: &Visit<'_>,
@@ -102,8 +118,9 @@ pub(super) fn begin(
     } else {
         "/".to_owned()
     };
+    let to_port = parameter(uri, "at").as_deref() == Some("port");
     let Caller::User(person) = &visit.caller else {
-        let here = format!("/_atek/bind-session?service={id}&path={}", encoded(&path));
+        let here = bind_url(&id, &path, to_port);
         return redirect(&login_url(visit.authority, &here));
     };
     let directory = gateway.deps().directory.now();
@@ -118,13 +135,28 @@ pub(super) fn begin(
         .sessions
         .issue_bind_token(person, &entry.key)
         .map_err(|_| Failure::Internal)?;
-    let domain = gateway.names().app_domain(visit.authority);
+    // From the record alone: nobody's wish decides where a token goes.
+    let site = match (to_port, entry.settings.port) {
+        (true, Some(port)) => format!("{}:{port}", visit.authority.name()),
+        (true, None) => return refused(),
+        (false, _) => {
+            let domain = gateway.names().app_domain(visit.authority);
+            format!("{id}.{domain}{}", visit.authority.port())
+        }
+    };
     let glue = if path.contains('?') { '&' } else { '?' };
     redirect(&format!(
-        "http://{id}.{domain}{}{path}{glue}{TOKEN}={}",
-        visit.authority.port(),
+        "http://{site}{path}{glue}{TOKEN}={}",
         token.expose()
     ))
+}
+
+fn bind_url(id: &ServiceId, path: &str, to_port: bool) -> String {
+    let at = if to_port { "&at=port" } else { "" };
+    format!(
+        "/_atek/bind-session?service={id}&path={}{at}",
+        encoded(path)
+    )
 }
 
 /// The way to the login page for somebody who opens a page of the main domain, and 401 for scripts.

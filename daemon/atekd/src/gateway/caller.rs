@@ -1,6 +1,7 @@
 //! Who is calling: by the listener, the cookie or the token, in this order.
 
 use super::deps::Deps;
+use super::edge::jar::Jar;
 use super::edge::{cookies, headers};
 use super::error::Failure;
 use super::listener::Origin;
@@ -18,8 +19,8 @@ use subtle::ConstantTimeEq as _;
 pub(super) enum CookieSite<'a> {
     /// The main domain.
     Main,
-    /// A service's subdomain.
-    Bound(&'a ServiceKey),
+    /// A service's subdomain or port.
+    Bound(&'a ServiceKey, Jar),
 }
 
 /// Who calls on the public listener.
@@ -37,16 +38,17 @@ pub(super) fn of_public(
 ) -> Result<Caller, Failure> {
     let sessions = &deps.sessions;
     let name = match site {
-        CookieSite::Main => cookies::MAIN,
-        CookieSite::Bound(_) => cookies::BOUND,
+        CookieSite::Main => Jar::Main,
+        CookieSite::Bound(_, jar) => jar,
     };
+    let name = name.session();
     let mut has_cookie = false;
     let mut found: Option<Person> = None;
-    for cookie in cookies::values(sent, name) {
+    for cookie in cookies::values(sent, &name) {
         has_cookie = true;
         let person = match site {
             CookieSite::Main => sessions.of_cookie(cookie),
-            CookieSite::Bound(service) => sessions.of_bound_cookie(cookie, service),
+            CookieSite::Bound(service, _) => sessions.of_bound_cookie(cookie, service),
         };
         let Some(person) = person else { continue };
         // A page of a service can add a cookie for the parent domain: of two users
@@ -164,6 +166,7 @@ impl Origin {
     pub(super) fn label(&self) -> &'static str {
         match self {
             Self::Public => "public",
+            Self::App { .. } => "app",
             Self::Control => "control",
             Self::Service { .. } => "service",
         }

@@ -13,6 +13,13 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 pub enum Origin {
     /// Anybody who reaches the box.
     Public,
+    /// Anybody who reaches the box, at the port that is one app's own site.
+    App {
+        /// Whose.
+        key: ServiceKey,
+        /// Which.
+        port: u16,
+    },
     /// Who may open the control socket: the administrator, who is the host itself.
     Control,
     /// One service.

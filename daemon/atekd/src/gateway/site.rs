@@ -49,20 +49,20 @@ impl Gateway {
             Ok(authority) => authority,
             Err(failure) => return failure.to_page(wants_html),
         };
-        let site = match &*conn.origin {
+        let routed = match &*conn.origin {
             Origin::Public => match self.names().site(&authority) {
-                Ok(site) => site,
-                Err(_) => {
-                    return Failure::UnknownHost(authority.name().to_owned()).to_page(wants_html);
+                Ok(Site::Main) => self.main_domain(conn, &authority, request).await,
+                Ok(Site::Sub { id, domain }) => {
+                    apps::subdomain(self, conn, &authority, (id, domain), request).await
                 }
+                Err(_) => Err(Failure::UnknownHost(authority.name().to_owned())),
             },
+            Origin::App { key, port } => {
+                apps::by_port(self, conn, &authority, (key, *port), request).await
+            }
             // Reached by the socket, whatever the name.
-            Origin::Control | Origin::Service { .. } => Site::Main,
-        };
-        let routed = match site {
-            Site::Main => self.main_domain(conn, &authority, request).await,
-            Site::Sub { id, domain } => {
-                apps::subdomain(self, conn, &authority, (id, domain), request).await
+            Origin::Control | Origin::Service { .. } => {
+                self.main_domain(conn, &authority, request).await
             }
         };
         routed.unwrap_or_else(|failure| {
@@ -111,7 +111,7 @@ impl Gateway {
     ) -> Result<Visit<'a>, Failure> {
         let deps = self.deps();
         let caller = match &*conn.origin {
-            Origin::Public => caller::of_public(deps, sent, CookieSite::Main)?,
+            Origin::Public | Origin::App { .. } => caller::of_public(deps, sent, CookieSite::Main)?,
             Origin::Control => Caller::System,
             Origin::Service {
                 key,
@@ -126,7 +126,7 @@ impl Gateway {
         };
         let ticket = self.limiter().enter(&caller, conn.address())?;
         let is_changing = same_origin::is_changing(method, headers::wants_websocket(sent));
-        if *conn.origin == Origin::Public
+        if matches!(*conn.origin, Origin::Public | Origin::App { .. })
             && is_changing
             && !same_origin::is_same_origin(sent, &authority.to_string())
         {

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::directory::DirectoryView;
 use crate::jobs::Jobs;
+use crate::names::AddressBook;
 use crate::permissions::Caller;
 use crate::services::Services;
 use crate::sessions::{Sessions, Visitor};
@@ -68,6 +69,8 @@ pub struct HostApis {
     pub services: Services,
     /// How they are.
     pub directory: DirectoryView,
+    /// Where services can be opened.
+    pub addresses: AddressBook,
     /// Installs and updates under way.
     pub jobs: Jobs,
     /// The values in force.

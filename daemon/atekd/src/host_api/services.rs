@@ -147,6 +147,7 @@ impl HostApis {
             reason: entry.reason.clone(),
             key: entry.key.clone(),
             owner,
+            addresses: self.addresses.of(entry),
             settings: ServiceSettings::clone(&entry.settings),
         }
     }

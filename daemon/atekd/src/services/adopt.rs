@@ -32,6 +32,7 @@ pub(super) async fn start_core(inner: &Arc<Inner>) -> Vec<CoreFailure> {
 pub(super) async fn start_installed(inner: &Arc<Inner>) {
     sweep::sweep(inner).await;
     inner.swept.send_replace(true);
+    super::ports::give(inner).await;
     let records = inner.database.records();
     let (mut start, mut stop, mut sleep, mut there) = (vec![], vec![], vec![], vec![]);
     for record in records.services() {

@@ -123,6 +123,7 @@ fn one(service: &CoreService, layout: &Layout) -> Option<Core> {
             config: None,
             limits: Default::default(),
             stopped: false,
+            port: None,
         }),
         env: service.config.clone().unwrap_or_default(),
         package: looked.map(|looked| looked.folder),

@@ -254,6 +254,7 @@ async fn store(
         granted: request.grant,
         limits: Default::default(),
         stopped: false,
+        port: None,
     };
     let checked = check_spec(&key, &settings).await;
     let stored = match checked {
@@ -287,7 +288,7 @@ async fn put(
     mut settings: ServiceSettings,
     wanted: Wanted,
 ) -> Result<(), InstallError> {
-    let key = key.clone();
+    let (key, ports) = (key.clone(), inner.ports);
     let core: Vec<ServiceId> = inner
         .core
         .iter()
@@ -300,6 +301,7 @@ async fn put(
                 core.contains(id) || records.service_with_id(id.as_str()).is_some()
             };
             settings.id = wanted.choose(taken)?;
+            settings.port = super::ports::for_new(records, ports);
             Ok((
                 (),
                 vec![Change::PutService(Box::new(ServiceRecord {

@@ -31,6 +31,7 @@ mod life;
 mod locks;
 mod machine;
 mod names;
+mod ports;
 mod requests;
 mod show;
 mod state;
@@ -54,6 +55,7 @@ use crate::database::{Database, ServiceRecord};
 use crate::directory::DirectoryPublisher;
 use crate::jobs::Reporter;
 use crate::layout::Layout;
+use crate::names::AppPorts;
 use crate::packages::Packages;
 use crate::spawn::Spawn;
 use crate::systemd::{Systemd, UnitEvent};
@@ -74,6 +76,8 @@ pub struct Parts {
     pub layout: Layout,
     /// The core services of the configuration, in the order of their start.
     pub core: Vec<CoreService>,
+    /// The ports that apps may get.
+    pub ports: AppPorts,
     /// The records; need not be open yet.
     pub database: Database,
     /// Where the state of all services is published.
@@ -99,6 +103,7 @@ pub struct Services {
 #[derive(Debug)]
 struct Inner {
     layout: Layout,
+    ports: AppPorts,
     database: Database,
     systemd: Systemd,
     spawn: Spawn,
@@ -130,6 +135,7 @@ impl Services {
         Self {
             inner: Arc::new(Inner {
                 layout: parts.layout,
+                ports: parts.ports,
                 database: parts.database,
                 systemd: parts.systemd,
                 packages: Packages::new(parts.spawn.clone()),

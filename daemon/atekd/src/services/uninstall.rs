@@ -37,6 +37,8 @@ pub(super) async fn uninstall(
             return Err(error.into());
         }
         fault::point("uninstall.deleted");
+        // An app may have been waiting for its port.
+        super::ports::give(&inner).await;
         if let Err(error) = remove_files(&inner, &key, Some(&id), keep_data).await {
             tracing::warn!(%key, error = %Chain(&error), "left files for the next sweep");
         }

@@ -8,12 +8,15 @@ pub const MAIN: &str = "session";
 /// The session of one service's subdomain.
 pub const BOUND: &str = "atek-session";
 
-/// More cookies of one name than this are somebody's attempt at confusion.
-const MAX_CANDIDATES: usize = 4;
+/// What the names of apps' cookies begin with that share a jar with others, see [`super::jar`].
+pub const APP: &str = "atek-app-";
 
-/// The values of all cookies called `name`, at most a few.
+/// A browser keeps fewer cookies for one host: whatever a script adds, the right one is among them.
+const MAX_CANDIDATES: usize = 256;
+
+/// The values of all cookies called `name`.
 ///
-/// There can be several: a service's page can set one for the parent domain.
+/// There can be several: a service's page can set one for the parent domain, and for a longer path.
 pub fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     pairs(headers)
         .filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='))
@@ -21,7 +24,8 @@ pub fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item =
         .take(MAX_CANDIDATES)
 }
 
-fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// The `NAME=VALUE` pairs of a request.
+pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     headers
         .get_all(COOKIE)
         .iter()
@@ -97,8 +101,10 @@ fn confined(value: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&kept).ok()
 }
 
+/// Also any name that begins like the host's: those of the ports end with a number.
 fn is_host_name(name: &str) -> bool {
-    matches!(name.trim(), MAIN | BOUND)
+    let name = name.trim();
+    name == MAIN || name.starts_with(BOUND) || name.starts_with(APP)
 }
 
 /// `Set-Cookie` that begins a session; not readable by scripts, not sent by other sites' forms.
@@ -140,6 +146,10 @@ mod tests {
             (&[" session =a; sessions=b"], Some("sessions=b")),
             (&["session"], None),
             (&["mysession=1"], Some("mysession=1")),
+            (
+                &["a=1; atek-session-8101=y; atek-app-8101-sid=z"],
+                Some("a=1"),
+            ),
         ] {
             let mut headers = headers(&COOKIE, sent);
             hide(&mut headers);
@@ -161,6 +171,8 @@ mod tests {
             ("session=x", None),
             (" session =x; Path=/", None),
             ("atek-session=x", None),
+            ("atek-session-8101=x", None),
+            ("atek-app-8101-sid=x", None),
             ("=session=x", None),
             ("novalue", None),
         ] {

@@ -4,4 +4,5 @@ pub(super) mod bucket;
 pub(super) mod cookies;
 pub(super) mod headers;
 pub(super) mod host_name;
+pub(super) mod jar;
 pub(super) mod same_origin;

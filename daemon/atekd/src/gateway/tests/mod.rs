@@ -8,6 +8,7 @@ mod callers;
 mod hostile;
 mod limits;
 mod pages;
+mod ports;
 mod rpc;
 mod support;
 mod transport;

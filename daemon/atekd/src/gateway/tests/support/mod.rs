@@ -185,6 +185,17 @@ impl World {
         tokio::spawn(async move { gateway.serve(listener, origin, cancel).await });
     }
 
+    /// The socket that stands for a service's port.
+    pub(super) fn listen_at_port(&mut self, id: &str, port: u16) -> PathBuf {
+        self.change(id, |entry| {
+            Arc::make_mut(&mut entry.settings).port = Some(port);
+        });
+        let path = self.folder.path().join(format!("port-{port}.sock"));
+        let key = id.parse().unwrap();
+        self.listen(&path, Origin::App { key, port });
+        path
+    }
+
     /// The socket of a service's own listener.
     pub(super) fn listen_for(&self, id: &str, private_network: bool) -> PathBuf {
         let path = self

@@ -111,6 +111,23 @@ async fn pages(request: Request<Incoming>) -> Response<Body> {
             }
             response
         }
+        "/hostile-cookies" => {
+            let mut response = plain("");
+            for cookie in [
+                "sid=1; Path=/; HttpOnly",
+                "theme=dark",
+                "session=stolen; HttpOnly",
+                "atek-session-8101=stolen; HttpOnly",
+                "atek-session-8102=stolen; HttpOnly",
+                "atek-app-8102-sid=stolen; HttpOnly",
+                "=session=stolen",
+            ] {
+                response
+                    .headers_mut()
+                    .append(SET_COOKIE, HeaderValue::from_static(cookie));
+            }
+            response
+        }
         "/count" => {
             let length = body(request).await.len();
             plain(&length.to_string())

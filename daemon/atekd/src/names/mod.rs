@@ -1,0 +1,39 @@
+//! Under which addresses people open the apps: subdomains, ports, names on the local network.
+
+mod ports;
+mod range;
+
+pub use ports::{Listening, follow as follow_ports};
+pub use range::{AppPorts, PortRange};
+
+use crate::directory::Entry;
+use atek_api::services::Addresses;
+use tokio::sync::watch;
+
+/// Where each service can be opened, now. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AddressBook {
+    /// The ports that may be given.
+    pub ports: AppPorts,
+    /// Those that are listened on.
+    pub listening: watch::Receiver<Listening>,
+}
+
+impl AddressBook {
+    /// A service's addresses.
+    #[must_use]
+    pub fn of(&self, entry: &Entry) -> Addresses {
+        let (port, problem) = match self.listening.borrow().get(&entry.key) {
+            Some(Ok(port)) => (Some(*port), None),
+            Some(Err(problem)) => (None, Some(problem.clone())),
+            None if entry.core || entry.settings.port.is_some() => (None, None),
+            None => (None, self.ports.none_left()),
+        };
+        Addresses {
+            subdomain: entry.id().to_string(),
+            port,
+            mdns: Vec::new(),
+            problem,
+        }
+    }
+}

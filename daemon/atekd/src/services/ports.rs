@@ -1,0 +1,131 @@
+//! Which port each app is opened at. Decided against the newest records, so that no two
+//! apps ever have the same.
+
+use crate::database::{Change, DatabaseError, Records, ServiceRecord};
+use crate::names::AppPorts;
+use std::collections::HashSet;
+
+/// A port for a new app.
+pub(super) fn for_new(records: &Records, ports: AppPorts) -> Option<u16> {
+    let taken = taken(records, ports);
+    ports.next_free(newest(records, ports), &taken)
+}
+
+/// Gives every app a port that has none, or one that does not belong to the range (any more).
+pub(super) fn missing(records: &Records, ports: AppPorts) -> Vec<Change> {
+    let mut taken = taken(records, ports);
+    let mut newest = newest(records, ports);
+    let mut kept = HashSet::new();
+    let mut changes = Vec::new();
+    for record in records.services() {
+        let old = record.settings.port;
+        // A record that somebody wrote by hand may name another one's port.
+        if old.is_some_and(|port| ports.contains(port) && kept.insert(port)) {
+            continue;
+        }
+        let port = ports.next_free(newest, &taken);
+        if let Some(port) = port {
+            taken.insert(port);
+            kept.insert(port);
+            newest = Some(port);
+        }
+        if port != old {
+            let mut record = ServiceRecord::clone(record);
+            record.settings.port = port;
+            changes.push(Change::PutService(Box::new(record)));
+        }
+    }
+    changes
+}
+
+/// Stores what [`missing`] says.
+pub(super) async fn give(inner: &super::Inner) {
+    let ports = inner.ports;
+    let given = inner
+        .database
+        .update(move |records| Ok::<_, DatabaseError>(((), missing(records, ports))))
+        .await;
+    if let Err(error) = given {
+        tracing::warn!(error = %crate::chain::Chain(&error), "cannot give the apps their ports");
+    }
+}
+
+fn taken(records: &Records, ports: AppPorts) -> HashSet<u16> {
+    used(records, ports).collect()
+}
+
+/// Keys sort by the time they were made.
+fn newest(records: &Records, ports: AppPorts) -> Option<u16> {
+    used(records, ports).last()
+}
+
+fn used(records: &Records, ports: AppPorts) -> impl Iterator<Item = u16> {
+    records
+        .services()
+        .filter_map(|record| record.settings.port)
+        .filter(move |port| ports.contains(*port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::PortRange;
+    use serde_json::json;
+
+    fn record(key: &str, port: Option<u16>) -> Change {
+        let settings = json!({
+            "id": key, "owningUserKey": "u1", "sourceUrl": "file:///a", "package": {"sourceType": "file"}, "port": port,
+        });
+        Change::PutService(Box::new(ServiceRecord {
+            key: key.parse().unwrap(),
+            settings: serde_json::from_value(settings).unwrap(),
+        }))
+    }
+
+    fn after(old: &[(&str, Option<u16>)], range: &str) -> Vec<(String, Option<u16>)> {
+        let ports = AppPorts::new(PortRange::try_from(range.to_owned()).ok(), 80);
+        let mut records = Records::loaded(old.iter().map(|(key, port)| record(key, *port)));
+        for change in missing(&records, ports) {
+            records.apply(change);
+        }
+        assert!(missing(&records, ports).is_empty(), "it settles");
+        records
+            .services()
+            .map(|record| (record.key.to_string(), record.settings.port))
+            .collect()
+    }
+
+    #[test]
+    fn records_of_an_older_atek_get_a_port_and_keep_it() {
+        let given = |list: &[(&str, u16)]| -> Vec<(String, Option<u16>)> {
+            list.iter()
+                .map(|(key, port)| ((*key).to_owned(), Some(*port)))
+                .collect()
+        };
+        assert_eq!(
+            after(&[("a", None), ("b", None)], "8100-8199"),
+            given(&[("a", 8100), ("b", 8101)])
+        );
+        assert_eq!(
+            after(&[("a", Some(8150)), ("b", None)], "8100-8199"),
+            given(&[("a", 8150), ("b", 8151)])
+        );
+        // The range was moved, and two records name one port.
+        assert_eq!(
+            after(
+                &[("a", Some(9000)), ("b", Some(8100)), ("c", Some(8100))],
+                "8100-8102"
+            ),
+            given(&[("a", 8101), ("b", 8100), ("c", 8102)])
+        );
+    }
+
+    #[test]
+    fn an_app_without_a_port_is_left_without_when_the_range_is_full() {
+        let full = after(&[("a", None), ("b", None)], "8100-8100");
+        assert_eq!(full[0].1, Some(8100));
+        assert_eq!(full[1].1, None);
+        let off = after(&[("a", Some(8100))], "nothing");
+        assert_eq!(off[0].1, None, "no range, no ports");
+    }
+}
