@@ -2,7 +2,7 @@
 # What building and testing Atek needs on a Debian machine. Sourced by ./tests/run and ./image/run.
 
 OLDEST_CARGO=1.90
-OLDEST_NODE=20
+OLDEST_NODE=20.19
 
 say() { printf '\n== %s\n' "$*"; }
 fail() {
@@ -37,12 +37,21 @@ need_build_tools() {
   need_packages build-essential pkg-config libssl-dev libsystemd-dev ca-certificates
   command -v git >/dev/null || need_packages git
   need_rust
+  [ -n "${ATEK_WEB_DIST:-}" ] || need_node
+}
+
+# The pages are built by node and npm, in the build scripts of atekd and lonestar.
+need_node() {
+  command -v npm >/dev/null || need_packages nodejs npm
+  local found
+  found=$(node --version 2>/dev/null)
+  is_at_least "$OLDEST_NODE" "${found#v}" || fail "node $OLDEST_NODE or newer is needed; found: ${found:-none}"
 }
 
 # The rootfs and the network of the test machine, and npm for the fixture apps.
 need_machine_tools() {
   need_packages mmdebstrap zstd iproute2 nftables
-  command -v npm >/dev/null || need_packages nodejs npm
+  need_node
 }
 
 # Chromium, a font for its pictures, and the stories' npm packages.
@@ -53,13 +62,6 @@ need_browser() {
   [ "$web/node_modules/.package-lock.json" -nt "$web/package-lock.json" ] && return
   say "installing the npm packages of $web"
   (cd "$web" && npm ci --ignore-scripts) || fail "cannot install the npm packages of $web"
-}
-
-need_node() {
-  command -v npm >/dev/null || need_packages nodejs npm
-  local major
-  major=$(node --version | sed 's/^v//; s/\..*//')
-  [ "$major" -ge "$OLDEST_NODE" ] || fail "node $OLDEST_NODE or newer is needed; found: $(node --version)"
 }
 
 need_rust() {
@@ -75,7 +77,12 @@ need_rust() {
 rust_is_new_enough() {
   local found
   found=$(cargo --version 2>/dev/null | cut -d' ' -f2) || return 1
-  [ "$(printf '%s\n' "$OLDEST_CARGO" "$found" | sort -V | head -n 1)" = "$OLDEST_CARGO" ]
+  is_at_least "$OLDEST_CARGO" "$found"
+}
+
+# is_at_least WANTED FOUND compares two versions.
+is_at_least() {
+  [ -n "$2" ] && [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
 }
 
 need_nextest() {

@@ -1,0 +1,5 @@
+//! Embeds the bundle `lonestar` of daemon/web.
+
+fn main() -> Result<(), atek_web_embed::build::Error> {
+    atek_web_embed::build::embed("lonestar")
+}

@@ -1,0 +1,3 @@
+import type { apps as english } from '../en/apps'
+
+export const apps: typeof english = {}

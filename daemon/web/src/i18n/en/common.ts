@@ -1,0 +1,46 @@
+/** Texts of the components that both bundles use. */
+export const common = {
+  close: 'Close',
+  cancel: 'Cancel',
+  save: 'Save',
+  loading: 'Loading …',
+  language: 'Language',
+  languageAuto: 'As the browser says',
+  password: {
+    show: 'Show password',
+    hide: 'Hide password',
+    atLeast: (count: number) =>
+      `At least ${count} characters. A few unusual words in a row are strong and easy to type.`,
+    scores: ['Very weak', 'Weak', 'Fair', 'Good', 'Strong'],
+    weaknesses: {
+      short: 'too short',
+      common: 'contains a password that is tried first',
+      personal: 'contains a name that others know',
+      repeated: 'repeats itself',
+      sequence: 'follows the keys or the alphabet',
+      plain: 'make it longer'
+    }
+  },
+  states: {
+    running: 'Running',
+    starting: 'Starting',
+    restarting: 'Restarting',
+    sleeping: 'Asleep',
+    stopped: 'Stopped',
+    failed: 'Failed',
+    unavailable: 'Unavailable'
+  },
+  errors: {
+    title: 'That did not work',
+    retry: 'Try again',
+    signIn: 'Sign in',
+    signedOut: 'You are signed out. Sign in and try again.',
+    unreachable:
+      'The box does not answer. Check that it is switched on and that this device is on the same network; if it has just started, wait a moment.',
+    limited: 'Too many requests came from here. Wait a moment, then try again.',
+    limitedFor: (secs: number) =>
+      `Too many tries. Wait ${secs} ${secs === 1 ? 'second' : 'seconds'}, then try again.`,
+    broken:
+      'The box gave an answer that this page does not understand. Reload the page; if that does not help, restart the box.'
+  }
+}

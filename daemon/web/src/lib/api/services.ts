@@ -1,0 +1,177 @@
+/** `atek.cloud/services-api`, and the streams that belong to it. */
+
+import { stream } from '../ndjson'
+import { call } from '../rpc'
+
+const API = 'atek.cloud/services-api'
+
+export type State = 'stopped' | 'starting' | 'running' | 'restarting' | 'failed' | 'sleeping' | 'unavailable'
+
+export interface Manifest {
+  name?: string
+  description?: string
+  author?: string
+  license?: string
+  frame?: boolean
+  icon?: string
+}
+
+/** What an app asks for or was granted, as the host writes it. Handed back as it came. */
+export type Permissions = Record<string, unknown>
+
+export interface Limits {
+  /** Bytes. */
+  memoryMax?: number
+  tasksMax?: number
+  /** Percent of one processor. */
+  cpuQuota?: number
+  /** 1 to 10000. */
+  cpuWeight?: number
+}
+
+export interface Settings {
+  id: string
+  owningUserKey: string
+  sourceUrl: string
+  desiredVersion?: string
+  package: { sourceType: 'file' | 'git'; installedVersion?: string; title?: string }
+  manifest?: Manifest
+  config?: Record<string, string>
+  granted?: Permissions
+  limits?: Limits
+}
+
+/** Where an app answers. */
+export interface Addresses {
+  /** `http://ID.DOMAIN/`, where names resolve. */
+  subdomain: string | null
+  /** A port of the box's own address, for where they do not. */
+  port: number | null
+  /** Names that the box announces to the network around it. */
+  mdns: string[]
+}
+
+export interface Service {
+  status: 'active' | 'inactive'
+  state: State
+  reason: string | null
+  key: string
+  owner: string | null
+  settings: Settings
+  addresses?: Addresses
+}
+
+export interface ServiceStatus {
+  id: string
+  key: string
+  unit: string
+  state: State
+  reason: string | null
+  since: string | null
+  pid: number | null
+  memoryBytes: number | null
+  cpuUsec: number | null
+  restarts: number
+  lastExit: string | null
+  limits: Limits
+  version: string | null
+}
+
+export interface Sample {
+  /** Milliseconds since 1970. */
+  time: number
+  memoryBytes: number | null
+  cpuPercent: number | null
+  tasks: number | null
+}
+
+export interface Metrics {
+  intervalSec: number
+  samples: Sample[]
+}
+
+export interface Inspection {
+  id: string
+  version: string | null
+  manifest: Manifest | null
+  asks: Permissions
+  asksInWords: string[]
+}
+
+export interface InstallParams {
+  sourceUrl: string
+  id?: string
+  desiredVersion?: string
+  user?: string
+  config?: Record<string, string>
+  grant?: Permissions
+}
+
+export interface Changes {
+  id?: string
+  sourceUrl?: string
+  /** The empty text unpins. */
+  desiredVersion?: string
+  /** `null` removes a key. */
+  config?: Record<string, string | null>
+  limits?: Limits
+  grant?: Permissions
+}
+
+export interface UpdateCheck {
+  hasUpdate: boolean
+  installedVersion: string
+  latestVersion: string
+}
+
+export type JobEvent =
+  | { event: 'progress'; phase: string; message: string; percent?: number }
+  | { event: 'done'; result: unknown }
+  | { event: 'failed'; error: { code: number; message: string; data?: unknown } }
+
+export const levels = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'] as const
+export type Level = (typeof levels)[number]
+
+export interface LogEntry {
+  time: string
+  level: Level
+  message: string
+  cursor: string
+}
+
+export const list = (signal?: AbortSignal) => call<{ services: Service[] }>(API, 'list', [], signal)
+export const get = (id: string, signal?: AbortSignal) => call<Service>(API, 'get', [id], signal)
+export const status = (id: string, signal?: AbortSignal) => call<ServiceStatus>(API, 'status', [id], signal)
+export const metrics = (id: string, since?: number, signal?: AbortSignal) =>
+  call<Metrics>(API, 'metrics', [id, since === undefined ? undefined : { since }], signal)
+export const inspect = (sourceUrl: string, desiredVersion?: string, signal?: AbortSignal) =>
+  call<Inspection>(API, 'inspect', [{ sourceUrl, ...(desiredVersion && { desiredVersion }) }], signal)
+export const startInstall = (params: InstallParams) => call<{ job: string }>(API, 'startInstall', [params])
+export const startUpdate = (id: string, grant?: Permissions) =>
+  call<{ job: string }>(API, 'startUpdate', [id, grant === undefined ? undefined : { grant }])
+export const checkForUpdates = (id: string, signal?: AbortSignal) =>
+  call<UpdateCheck>(API, 'checkForPackageUpdates', [id], signal)
+export const start = (id: string) => call<null>(API, 'start', [id])
+export const stop = (id: string) => call<null>(API, 'stop', [id])
+export const restart = (id: string) => call<null>(API, 'restart', [id])
+export const configure = (id: string, changes: Changes) => call<null>(API, 'configure', [id, changes])
+
+/** What a job tells, ending with `done` or `failed`. */
+export const job = (name: string, signal: AbortSignal) =>
+  stream<JobEvent>(`/_atek/jobs/${encodeURIComponent(name)}`, signal)
+
+export interface LogQuery {
+  level?: Level
+  since?: string
+  lines?: number
+  cursor?: string
+  follow?: boolean
+}
+
+export function logs(id: string, query: LogQuery, signal: AbortSignal) {
+  const params = new URLSearchParams({ service: id })
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined && value !== false) params.set(name, value === true ? '1' : String(value))
+  }
+  return stream<LogEntry>(`/_atek/logs?${params}`, signal)
+}

@@ -1,0 +1,33 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import { resolve } from 'node:path'
+import type { UserConfig } from 'vite'
+
+const at = (path: string) => resolve(import.meta.dirname, path)
+
+/** What both bundles have in common; `root` is the folder of their HTML pages. */
+export function bundle(root: string, outDir: string, base: string, pages: string[]): UserConfig {
+  return {
+    root: at(root),
+    base,
+    publicDir: at(`public/${root.split('/').pop()}`),
+    plugins: [svelte({ configFile: at('svelte.config.js') })],
+    build: {
+      outDir: at(outDir),
+      emptyOutDir: true,
+      // The policy of the pages allows no data: script or font, and no inline style.
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      reportCompressedSize: true,
+      rolldownOptions: { input: pages.map((page) => at(`${root}/${page}`)) }
+    },
+    server: {
+      proxy: { '/_atek/gateway': box(), '/_atek/logs': box(), '/_atek/jobs': box(), '/_atek/icon': box() }
+    }
+  }
+}
+
+/** `npm run dev` talks to a box that runs already: see README.md. */
+function box() {
+  const target = process.env.ATEK_BOX ?? 'http://localhost:8080'
+  return { target, changeOrigin: true, headers: { origin: target } }
+}
