@@ -16,12 +16,14 @@
 //! | [`version`] | which git tag is a release, and which one to take |
 //! | [`package`] | what atekd and `atek-package` say to each other |
 //! | [`spec`] | what atekd asks of `atek-spawnd` |
-//! | [`services`], [`users`], [`sessions`] | the host APIs' parameters and results |
+//! | [`services`], [`users`], [`sessions`], [`system`] | the host APIs' parameters and results |
+//! | [`metrics`] | what services and the box used over time |
 
 pub mod autokey;
 pub mod ids;
 pub mod jsonrpc;
 pub mod manifest;
+pub mod metrics;
 pub mod package;
 pub mod permission;
 pub mod secret;
@@ -29,5 +31,6 @@ pub mod services;
 pub mod sessions;
 pub mod source;
 pub mod spec;
+pub mod system;
 pub mod users;
 pub mod version;

@@ -39,6 +39,17 @@ impl Entry {
         &self.settings.id
     }
 
+    /// The name of its systemd unit while it runs.
+    #[must_use]
+    pub fn unit(&self) -> String {
+        let id = self.id();
+        if self.core && !id.is_core() {
+            // Its unit is in the namespace of core services, whatever the configuration calls it.
+            return format!("atek-app-core.{id}.service");
+        }
+        id.unit()
+    }
+
     /// Its owner.
     #[must_use]
     pub fn owner(&self) -> &UserKey {
@@ -97,8 +108,9 @@ impl Directory {
 
     /// Core services first, then the others in the order of installation.
     pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
-        let (core, others): (Vec<_>, Vec<_>) = self.by_key.values().partition(|entry| entry.core);
-        core.into_iter().chain(others)
+        let all = || self.by_key.values();
+        let core = all().filter(|entry| entry.core);
+        core.chain(all().filter(|entry| !entry.core))
     }
 
     /// A service by key.

@@ -9,6 +9,7 @@
 use crate::attach::{Notify, Passed};
 use crate::chain::Chain;
 use crate::config::{Config, ConfigFile, Overrides};
+use crate::confinement::Confinement;
 use crate::database::{Database, Store};
 use crate::directory::{self, DirectoryView};
 use crate::front::Logs;
@@ -17,11 +18,12 @@ use crate::host_api::HostApis;
 use crate::jobs::Jobs;
 use crate::layout::Layout;
 use crate::listeners;
+use crate::metrics::Metrics;
 use crate::names::{self, AddressBook, AppPorts};
 use crate::services::{self, Services, core_key};
 use crate::sessions::{Passwords, Sessions};
 use crate::spawn::Spawn;
-use crate::systemd::{self, Bus};
+use crate::systemd::{self, Bus, Power};
 use anyhow::Context as _;
 use atek_api::services::State;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -72,6 +74,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let (systemd, units) = systemd::watch(&bus);
     let ports = AppPorts::new(config.app_ports, config.port);
     let (listening, app_ports) = watch::channel(names::Listening::default());
+    let metrics = Metrics::new(directory.clone(), systemd.clone());
+    let confinement = Confinement::new(systemd.clone());
+    let power = Power::new(bus.clone());
     let services = Services::new(services::Parts {
         layout: layout.clone(),
         ports,
@@ -95,6 +100,11 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             listening: app_ports,
         },
         jobs: jobs.clone(),
+        metrics,
+        confinement,
+        power,
+        box_name: box_name(),
+        state: layout.state().to_owned(),
         config: config.clone(),
         shown_config,
     };

@@ -4,6 +4,7 @@
 mod attach;
 mod chain;
 mod config;
+mod confinement;
 mod database;
 mod directory;
 mod front;
@@ -15,6 +16,7 @@ mod jobs;
 mod journal;
 mod layout;
 mod listeners;
+mod metrics;
 mod names;
 mod packages;
 mod permissions;
@@ -23,6 +25,7 @@ mod registry;
 mod services;
 mod sessions;
 mod spawn;
+mod system;
 mod systemd;
 
 use anyhow::Context as _;

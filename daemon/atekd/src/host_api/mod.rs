@@ -8,20 +8,25 @@ mod install;
 mod params;
 mod services;
 mod sessions;
+mod system;
 mod users;
 
 use crate::config::Config;
+use crate::confinement::Confinement;
 use crate::database::Database;
 use crate::directory::DirectoryView;
 use crate::jobs::Jobs;
+use crate::metrics::Metrics;
 use crate::names::AddressBook;
 use crate::permissions::Caller;
 use crate::services::Services;
 use crate::sessions::{Sessions, Visitor};
+use crate::systemd::Power;
 use atek_api::jsonrpc::{RpcError, RpcResult, code};
 use atek_api::secret::Secret;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -73,6 +78,16 @@ pub struct HostApis {
     pub addresses: AddressBook,
     /// Installs and updates under way.
     pub jobs: Jobs,
+    /// What they and the box used.
+    pub metrics: Metrics,
+    /// How well they are confined.
+    pub confinement: Confinement,
+    /// The machine's power.
+    pub power: Power,
+    /// The machine's name.
+    pub box_name: Option<String>,
+    /// A folder on the disk that holds apps and data.
+    pub state: PathBuf,
     /// The values in force.
     pub config: Arc<Config>,
     /// What `getConfig` shows.
@@ -88,6 +103,7 @@ impl HostApis {
             atek_api::services::API,
             atek_api::users::API,
             atek_api::sessions::API,
+            atek_api::system::API,
         ]
         .contains(&api)
     }
@@ -99,6 +115,7 @@ impl HostApis {
             inspect::API => self.inspect(&call),
             atek_api::users::API => self.users(&call).await,
             atek_api::services::API => self.services_api(&call).await,
+            atek_api::system::API => self.system_api(&call).await,
             _ => Err(RpcError::new(code::METHOD_NOT_FOUND, "API not found")),
         };
         Reply {

@@ -12,6 +12,7 @@ use crate::services::{
 };
 use atek_api::ids::UserKey;
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
+use atek_api::metrics::MetricsOptions;
 use atek_api::services::{
     API, ConfigureParams, InstallParams, LogOptions, ServiceInfo, ServiceSettings, State, Status,
 };
@@ -34,6 +35,13 @@ impl HostApis {
                     .status(&entry.key)
                     .await
                     .map_err(|e| refused(&e))?)
+            }
+            "metrics" => {
+                let params = read(&["id", "options"])?;
+                let entry = self.seen(call.caller, &params.text(0)?)?;
+                let MetricsOptions { since } = params.object_or_default(1)?;
+                let series = self.metrics.service(&entry.key, since).await;
+                raw(&series.map_err(|error| internal(&error))?)
             }
             "logs" => self.logs(call).await,
             "inspect" => {

@@ -9,8 +9,10 @@
 //! Nothing here can change a unit.
 
 mod bus;
+mod power;
 mod properties;
 mod proxy;
+mod query;
 mod unit;
 mod watch;
 
@@ -18,6 +20,7 @@ mod watch;
 mod tests;
 
 pub use bus::Bus;
+pub use power::Power;
 pub use unit::{Exit, Phase, UnitView};
 pub use watch::UnitEvent;
 

@@ -37,3 +37,17 @@ pub(super) trait Manager {
     /// The object of a loaded unit.
     fn get_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
 }
+
+/// `org.freedesktop.login1.Manager`. `interactive`: whether a person may be asked.
+#[zbus::proxy(
+    interface = "org.freedesktop.login1.Manager",
+    default_service = "org.freedesktop.login1",
+    default_path = "/org/freedesktop/login1"
+)]
+pub(super) trait Login {
+    /// Restarts the machine.
+    fn reboot(&self, interactive: bool) -> zbus::Result<()>;
+
+    /// Turns the machine off.
+    fn power_off(&self, interactive: bool) -> zbus::Result<()>;
+}

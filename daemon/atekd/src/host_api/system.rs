@@ -1,0 +1,181 @@
+//! `atek.cloud/system-api`: the box itself.
+
+use super::params::Params;
+use super::{Call, HostApis, internal};
+use crate::chain::Chain;
+use crate::permissions::Caller;
+use crate::system::{self, About};
+use atek_api::jsonrpc::{RpcError, RpcResult, raw};
+use atek_api::metrics::MetricsOptions;
+use atek_api::system::{Resources, Security, SystemInfo, UnitSecurity};
+use std::net::IpAddr;
+
+/// The host's own units, in words.
+const HOST_UNITS: [(&str, &str); 2] = [
+    ("atekd.service", "Atek (the host)"),
+    ("atek-spawnd.service", "Atek's launcher of apps"),
+];
+
+impl HostApis {
+    pub(super) async fn system_api(&self, call: &Call<'_>) -> RpcResult {
+        if !call.caller.is_known() {
+            return Err(RpcError::not_authorized());
+        }
+        if call.method == "info" {
+            return self.about().await;
+        }
+        if !call.caller.is_admin() {
+            return Err(RpcError::not_authorized());
+        }
+        match call.method {
+            "resources" => self.resources().await,
+            "history" => {
+                let MetricsOptions { since } =
+                    Params::read(call.params, &["options"])?.object_or_default(0)?;
+                let series = self.metrics.system(since).await;
+                raw(&series.map_err(|error| internal(&error))?)
+            }
+            "security" => self.security().await,
+            "reboot" => {
+                announce(call.caller, "restarted");
+                let begun = self.power.reboot().await;
+                begun.map_err(|error| RpcError::general(Chain(&error).to_string()))?;
+                raw(&())
+            }
+            "powerOff" => {
+                announce(call.caller, "turned off");
+                let begun = self.power.off().await;
+                begun.map_err(|error| RpcError::general(Chain(&error).to_string()))?;
+                raw(&())
+            }
+            other => Err(RpcError::method_not_found(other)),
+        }
+    }
+
+    async fn about(&self) -> RpcResult {
+        let about = tokio::task::spawn_blocking(system::about).await;
+        let about = about.map_err(|error| internal(&error))?;
+        let name = self.box_name.clone().unwrap_or_else(|| "atek".to_owned());
+        let (domain, port) = (self.config.domain.clone(), self.config.port);
+        let urls = urls(&name, &domain, port, &about.addresses);
+        let About {
+            os,
+            kernel,
+            model,
+            uptime_sec,
+            addresses,
+        } = about;
+        raw(&SystemInfo {
+            name,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            os,
+            kernel,
+            arch: std::env::consts::ARCH.to_owned(),
+            model,
+            timezone: system::timezone(),
+            time: jiff::Timestamp::now().to_string(),
+            uptime_sec,
+            domain,
+            addresses: addresses.iter().map(ToString::to_string).collect(),
+            urls,
+        })
+    }
+
+    async fn resources(&self) -> RpcResult {
+        let folder = self.state.clone();
+        let read = tokio::task::spawn_blocking(move || system::resources(&folder)).await;
+        let read = read
+            .map_err(|error| internal(&error))?
+            .map_err(|error| internal(&error))?;
+        raw(&Resources {
+            disk: read.disk,
+            memory: read.memory,
+            swap: read.swap,
+            load: read.load,
+            cpus: read.cpus,
+            temperature_c: read.temperature,
+        })
+    }
+
+    async fn security(&self) -> RpcResult {
+        let mut scores = self.confinement.scores().await.map_err(|error| {
+            tracing::warn!(error = %Chain(&error), "cannot score the sandboxes");
+            RpcError::general(error.to_string())
+        })?;
+        let mut units = Vec::new();
+        for (unit, title) in HOST_UNITS {
+            if let Some(score) = scores.remove(unit) {
+                units.push(UnitSecurity {
+                    unit: unit.to_owned(),
+                    id: None,
+                    title: title.to_owned(),
+                    exposure: score.exposure,
+                    words: score.words,
+                });
+            }
+        }
+        for entry in self.directory.now().entries() {
+            let unit = entry.unit();
+            if let Some(score) = scores.remove(&unit) {
+                let title = entry.settings.package.title.clone();
+                units.push(UnitSecurity {
+                    unit,
+                    id: Some(entry.id().clone()),
+                    title: title.unwrap_or_else(|| entry.id().to_string()),
+                    exposure: score.exposure,
+                    words: score.words,
+                });
+            }
+        }
+        raw(&Security { units })
+    }
+}
+
+/// Whoever finds the box off should find out why.
+fn announce(caller: &Caller, what: &str) {
+    tracing::info!(by = %caller.label(), "the machine is being {what}");
+}
+
+/// Where the main page is, the address first that works for most: mDNS needs no set-up, a
+/// configured domain may, and a number always works.
+fn urls(name: &str, domain: &str, port: u16, addresses: &[IpAddr]) -> Vec<String> {
+    let port = match port {
+        80 => String::new(),
+        other => format!(":{other}"),
+    };
+    let mut hosts = vec![format!("{name}.local")];
+    if domain != "localhost" && !hosts.iter().any(|host| host == domain) {
+        hosts.push(domain.to_owned());
+    }
+    hosts.extend(addresses.iter().map(|address| match address {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("[{v6}]"),
+    }));
+    hosts
+        .iter()
+        .map(|host| format!("http://{host}{port}/"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_the_box_is_told_with_its_port() {
+        let addresses = ["192.168.1.5".parse().unwrap(), "fd00::2".parse().unwrap()];
+        assert_eq!(
+            urls("atek", "localhost", 80, &addresses),
+            [
+                "http://atek.local/",
+                "http://192.168.1.5/",
+                "http://[fd00::2]/"
+            ]
+        );
+        assert_eq!(
+            urls("attic", "home.example.org", 8080, &[]),
+            ["http://attic.local:8080/", "http://home.example.org:8080/"]
+        );
+        assert_eq!(urls("atek", "atek.local", 80, &[]), ["http://atek.local/"]);
+    }
+}
