@@ -1,0 +1,207 @@
+//! What the host tells about itself, the box and its apps.
+
+use atek_tests::host::{Host, SERVICES, SOON, refusal};
+use atek_tests::{Machine, Seen, wait_for};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SYSTEM: &str = "atek.cloud/system-api";
+/// Three samples, one every ten seconds, and some patience.
+const SAMPLES: Duration = Duration::from_secs(45);
+
+/// An app that keeps half a processor busy.
+const BUSY: &str = "
+require('http').createServer((_, answer) => answer.end('busy'))
+  .listen(process.env.ATEK_ASSIGNED_SOCKET_FILE)
+setInterval(() => { for (const end = Date.now() + 50; Date.now() < end;); }, 100)
+";
+
+/// Puts a package of these files into the machine; returns its source.
+async fn package(machine: &Machine, name: &str, files: &[(&str, &str)]) -> anyhow::Result<String> {
+    let folder = format!("/srv/apps/{name}");
+    for (file, content) in files {
+        machine.write(&format!("{folder}/{file}"), content).await?;
+    }
+    machine
+        .exec(["chmod", "--recursive", "a+rX", "/srv/apps"])
+        .await?;
+    Ok(format!("file://{folder}"))
+}
+
+async fn call(host: &Host, method: &str) -> anyhow::Result<Value> {
+    host.system()?.call(SYSTEM, method, json!([])).await
+}
+
+#[tokio::test]
+async fn the_metrics_of_a_busy_app_show_its_work_and_to_its_owner_only() -> anyhow::Result<()> {
+    let host = Host::boot("insight-metrics").await?;
+    let (alice, bob) = (
+        host.person("alice", "").await?,
+        host.person("bob", "").await?,
+    );
+    let source = package(&host.machine, "busy", &[("index.js", BUSY)]).await?;
+    let app = json!({ "sourceUrl": source, "id": "busy", "user": "alice" });
+    host.install_from(app).await?;
+
+    let seen = wait_for("samples of a busy app", SAMPLES, async || {
+        let params = json!(["busy"]);
+        let series = alice.client.call(SERVICES, "metrics", params).await?;
+        let busy = |sample: &Value| sample["cpuPercent"].as_f64() > Some(20.0);
+        Ok(Seen::if_so(series, |series| {
+            series["samples"]
+                .as_array()
+                .is_some_and(|samples| samples.last().is_some_and(busy))
+        }))
+    })
+    .await?;
+    assert_eq!(seen["intervalSec"], 10);
+    let last = seen["samples"].as_array().and_then(|all| all.last());
+    let last = last.cloned().unwrap_or_default();
+    assert!(last["cpuPercent"].as_f64() < Some(120.0), "{last}");
+    assert!(last["tasks"].as_u64() > Some(1), "{last}");
+    assert_eq!(
+        last["memoryBytes"].is_u64(),
+        host.machine.has_controller("memory").await?,
+        "memory is a number where the kernel accounts it, and no guess elsewhere: {last}"
+    );
+    let since = json!(["busy", { "since": last["time"] }]);
+    let news = alice.client.call(SERVICES, "metrics", since).await?;
+    let all = json!(["busy"]);
+    let whole = alice.client.call(SERVICES, "metrics", all.clone()).await?;
+    let count = |series: &Value| series["samples"].as_array().map_or(0, Vec::len);
+    assert!(count(&news) < count(&whole), "{news}");
+
+    let refused = refusal(bob.client.call(SERVICES, "metrics", all.clone()).await);
+    assert_eq!(refused.message, "Not authorized");
+    assert!(
+        host.stranger()
+            .call(SERVICES, "metrics", all)
+            .await
+            .is_err()
+    );
+
+    let history = call(&host, "history").await?;
+    let busy = history["samples"].as_array().is_some_and(|samples| {
+        samples
+            .iter()
+            .any(|sample| sample["cpuPercent"].as_f64() > Some(0.0))
+    });
+    assert!(busy, "{history}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_box_tells_what_it_is_to_users_and_what_it_has_left_to_administrators()
+-> anyhow::Result<()> {
+    let host = Host::boot("insight-system").await?;
+    let (alice, root) = (
+        host.person("alice", "").await?,
+        host.person("root", "admin").await?,
+    );
+    let info = alice.client.call(SYSTEM, "info", json!([])).await?;
+    assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(info["arch"], std::env::consts::ARCH);
+    let os = info["os"].as_str().unwrap_or_default();
+    assert!(os.starts_with("Debian"), "{info}");
+    let kernel = host.machine.exec(["uname", "-r"]).await?;
+    assert_eq!(info["kernel"], kernel.trim());
+    let address = host.machine.address()?.to_string();
+    assert_eq!(info["addresses"][0], address, "{info}");
+    let urls = info["urls"].as_array().cloned().unwrap_or_default();
+    assert!(
+        urls.contains(&json!(format!("http://{address}/"))),
+        "{info}"
+    );
+    assert!(info["uptimeSec"].as_u64() > Some(0), "{info}");
+
+    let left = root.client.call(SYSTEM, "resources", json!([])).await?;
+    for (whole, part) in [
+        ("/disk/totalBytes", "/disk/freeBytes"),
+        ("/memory/totalBytes", "/memory/availableBytes"),
+    ] {
+        let number = |path: &str| left.pointer(path).and_then(Value::as_u64).unwrap_or(0);
+        assert!(number(part) > 0 && number(part) <= number(whole), "{left}");
+    }
+    assert_eq!(left["disk"]["path"], "/var/lib/atek");
+    assert!(left["cpus"].as_u64() > Some(0), "{left}");
+
+    for method in ["resources", "history", "security", "reboot", "powerOff"] {
+        let refused = refusal(alice.client.call(SYSTEM, method, json!([])).await);
+        assert_eq!(refused.message, "Not authorized", "{method}");
+    }
+    assert!(
+        host.stranger()
+            .call(SYSTEM, "info", json!([]))
+            .await
+            .is_err()
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_app_without_network_is_locked_in_and_one_with_network_says_so() -> anyhow::Result<()> {
+    let host = Host::boot("insight-security").await?;
+    host.install("hello-node", "system").await?;
+    let manifest = r#"{"name": "Feeds", "permissions": {"network": "direct"}}"#;
+    let files = [("index.js", BUSY), ("atek.json", manifest)];
+    let source = package(&host.machine, "feeds", &files).await?;
+    let grant = json!({ "network": "direct" });
+    host.install_from(json!({ "sourceUrl": source, "id": "feeds", "grant": grant }))
+        .await?;
+
+    let report = call(&host, "security").await?;
+    let of = |unit: &str| {
+        let units = report["units"].as_array().cloned().unwrap_or_default();
+        let found = units.into_iter().find(|row| row["unit"] == unit);
+        found.unwrap_or_else(|| panic!("{unit} is not in {report}"))
+    };
+    let hello = of("atek-app-hello-node.service");
+    assert!(hello["exposure"].as_f64() <= Some(0.8), "{hello}");
+    assert!(hello["exposure"].as_f64() > Some(0.0), "{hello}");
+    assert_eq!(
+        (&hello["id"], &hello["title"]),
+        (&json!("hello-node"), &json!("Hello"))
+    );
+    assert!(
+        hello["words"]
+            .as_str()
+            .is_some_and(|words| words.starts_with("locked in")),
+        "{hello}"
+    );
+    let feeds = of("atek-app-feeds.service");
+    assert!(
+        feeds["exposure"].as_f64() > hello["exposure"].as_f64(),
+        "{feeds}"
+    );
+    assert!(
+        feeds["words"]
+            .as_str()
+            .is_some_and(|words| words.contains("can use the network")),
+        "{feeds}"
+    );
+    assert_eq!(of("atekd.service")["id"], Value::Null);
+    assert!(of("atek-app-core.adb.service")["exposure"].as_f64() <= Some(0.8));
+
+    // The second look is at what is known: a stopped one is gone, the others are the same.
+    host.system()?
+        .call(SERVICES, "stop", json!(["feeds"]))
+        .await?;
+    let again = call(&host, "security").await?.to_string();
+    assert!(!again.contains("atek-app-feeds"), "{again}");
+    assert!(again.contains(&hello.to_string()), "{again}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_administrator_turns_the_box_off_from_the_web() -> anyhow::Result<()> {
+    let host = Host::boot("insight-power").await?;
+    let root = host.person("root", "admin").await?;
+    let pid = host.machine.pid()?;
+    root.client.call(SYSTEM, "powerOff", json!([])).await?;
+    wait_for("the machine to end", SOON, async || {
+        let there = std::path::Path::new(&format!("/proc/{pid}/root/run/atek")).exists();
+        Ok(Seen::if_so(there, |there| !there))
+    })
+    .await?;
+    Ok(())
+}
