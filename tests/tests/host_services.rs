@@ -318,3 +318,43 @@ async fn an_app_that_may_sleep_is_started_by_the_first_call() -> anyhow::Result<
     assert!(host.pid("native-echo").await.is_err());
     Ok(())
 }
+
+#[tokio::test]
+async fn an_idle_app_that_may_sleep_is_put_to_sleep_and_no_call_is_ever_cut_off()
+-> anyhow::Result<()> {
+    let config = json!({ "sleepAfterSeconds": 1 }).to_string();
+    let builder = Machine::builder("services-idle").file("/etc/atek/config.json", config, 0o644);
+    let host = Host::on(builder).await?;
+    let source = host.machine.place_app("native-echo").await?;
+    let manifest = json!({
+        "runtime": "native", "entry": "native-echo", "sleep": true,
+        "exports": [{ "api": "example.test/native-echo" }],
+    });
+    let path = "/srv/apps/native-echo/atek.json";
+    host.machine.write(path, manifest.to_string()).await?;
+    host.install_from(json!({ "sourceUrl": source, "user": EVERYBODY }))
+        .await?;
+    host.install("hello-node", EVERYBODY).await?;
+    host.service_is("native-echo", "sleeping").await?;
+    assert!(host.pid("native-echo").await.is_err());
+
+    // Calls that come just when it is about to fall asleep: each keeps it awake or wakes it.
+    let api = "example.test/native-echo";
+    let began = Instant::now();
+    let mut pause = Duration::from_millis(900);
+    let (mut calls, mut woken) = (0, 0);
+    while began.elapsed() < Duration::from_secs(20) {
+        let asleep = host.service("native-echo").await?["state"] != "running";
+        let answer = host.system()?.call(api, "echo", json!([calls])).await;
+        anyhow::ensure!(answer.is_ok(), "call {calls} after {pause:?}: {answer:?}");
+        calls += 1;
+        woken += u32::from(asleep);
+        pause = Duration::from_millis(900 + (u64::from(calls) * 137) % 1_200);
+        tokio::time::sleep(pause).await;
+    }
+    println!("{calls} calls answered, {woken} of them woke the app");
+    assert!(woken > 0 && woken < calls, "{woken} of {calls}");
+    // One that does not say that it may sleep is left alone.
+    assert_eq!(host.service("hello-node").await?["state"], "running");
+    Ok(())
+}

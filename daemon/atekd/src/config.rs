@@ -63,6 +63,8 @@ pub struct Config {
     pub max_request_bytes: usize,
     /// Requests that one user or service may make in a minute; 0 means any number.
     pub max_requests_per_minute: u32,
+    /// After how long without a call an app that may sleep is put to sleep; 0 means never.
+    pub sleep_after_seconds: u64,
 }
 
 impl Default for Config {
@@ -84,6 +86,7 @@ impl Default for Config {
             app_ports: Some(PortRange::default()),
             max_request_bytes: 8 << 20,
             max_requests_per_minute: 60_000,
+            sleep_after_seconds: 600,
         }
     }
 }

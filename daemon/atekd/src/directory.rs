@@ -1,6 +1,7 @@
 //! The services of this host as the gateway sees them: records and run-time state
 //! in one immutable picture, replaced as a whole whenever either changes.
 
+use crate::usage::{Hold, Usage};
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Export;
 use atek_api::permission::Permissions;
@@ -30,6 +31,8 @@ pub struct Entry {
     pub token: Option<Secret>,
     /// What it was granted.
     pub granted: Arc<Permissions>,
+    /// Who uses it, where it may sleep.
+    pub usage: Option<Arc<Usage>>,
 }
 
 impl Entry {
@@ -63,6 +66,15 @@ impl Entry {
             .manifest
             .as_ref()
             .map_or(&[], |manifest| &manifest.exports)
+    }
+
+    /// Keeps it awake; none if it is asleep, or about to be.
+    #[must_use]
+    pub fn hold(&self) -> Option<Hold> {
+        match &self.usage {
+            None => Some(Hold::none()),
+            Some(usage) => usage.begin(),
+        }
     }
 
     /// Whether a call may be sent there: it runs, or the call will wake it.

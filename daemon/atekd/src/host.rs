@@ -20,13 +20,17 @@ use crate::layout::Layout;
 use crate::listeners;
 use crate::metrics::Metrics;
 use crate::names::{self, AddressBook, AppPorts};
-use crate::services::{self, Services, core_key};
+use crate::only::Only;
+use crate::services::{self, Services};
 use crate::sessions::{Passwords, Sessions};
 use crate::spawn::Spawn;
 use crate::systemd::{self, Bus, Power};
 use anyhow::Context as _;
+use atek_api::ids::ServiceKey;
 use atek_api::services::State;
+use atek_api::spec::paths::HOST_DIRS;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -55,6 +59,7 @@ pub struct Options {
 /// What keeps it from serving at all: a broken configuration, a port that is taken.
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let Options { layout, overrides } = options;
+    let _only = Only::hold(Path::new(HOST_DIRS))?;
     let mut file = ConfigFile::load(&layout, &overrides)?;
     let config = Arc::new(file.config().clone());
     let (shown, shown_config) = watch::channel(file.shown());
@@ -66,7 +71,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let control = passed.unix("control").map(into_tokio).transpose()?;
 
     let (publisher, directory) = directory::directory();
-    let database = Database::new(Store::new(&layout.app_socket(&core_key("adb"))));
+    let database = Database::new(Store::new(&layout.app_socket(&layout.database_key())));
     let passwords = Passwords::new().context("cannot prepare the hashing of passwords")?;
     let sessions = Sessions::new(database.clone(), passwords);
     let (listener_changes, service_listeners) = mpsc::channel(64);
@@ -171,8 +176,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         () = start => {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = follow_database(&database, &directory) => {}
+                () = follow_database(&database, &directory, layout.database_key()) => {}
                 () = sweep_sessions(&sessions) => {}
+                () = services.rest(Duration::from_secs(config.sleep_after_seconds)) => {}
             }
         }
     }
@@ -264,8 +270,7 @@ async fn open_database(database: &Database, file: &mut ConfigFile, notify: &Noti
 }
 
 /// Tells a restarted ADB which database is the server's. Never ends.
-async fn follow_database(database: &Database, directory: &DirectoryView) {
-    let key = core_key("adb");
+async fn follow_database(database: &Database, directory: &DirectoryView, key: ServiceKey) {
     loop {
         let is = |state| {
             let key = key.clone();

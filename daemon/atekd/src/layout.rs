@@ -1,6 +1,8 @@
 //! Where things lie. See `ARCHITECTURE.md` for the list.
 
 use atek_api::ids::ServiceKey;
+use sha2::{Digest as _, Sha256};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 /// The shipped defaults.
@@ -43,9 +45,48 @@ impl Layout {
         Path::new(LIB).join("core").join(name)
     }
 
+    /// The key of a built-in service, which is not part of the configuration: what is
+    /// stored under it outlives a change of that. A host in another folder has services
+    /// of its own, and so their state. None if `name` cannot be part of a key.
+    #[must_use]
+    pub fn core_key(&self, name: &str) -> Option<ServiceKey> {
+        if self.state == Path::new(DEFAULT_STATE) {
+            return format!("core.{name}").parse().ok();
+        }
+        let digest = Sha256::digest(self.state.as_os_str().as_bytes());
+        let short: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
+        format!("core.{name}-{short}").parse().ok()
+    }
+
+    /// The key of the database service.
+    ///
+    /// # Panics
+    ///
+    /// Never: its name is part of a key.
+    #[must_use]
+    pub fn database_key(&self) -> ServiceKey {
+        self.core_key("adb")
+            .unwrap_or_else(|| unreachable!("adb can be part of a key"))
+    }
+
     /// The socket where a service listens.
     #[must_use]
     pub fn app_socket(&self, key: &ServiceKey) -> PathBuf {
         PathBuf::from(format!("/run/atek-app-{key}/app.sock"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_in_another_folder_has_core_services_of_its_own() {
+        let keys = |state: &str| Layout::new(state).database_key().to_string();
+        assert_eq!(keys(DEFAULT_STATE), "core.adb");
+        assert_eq!(keys("/srv/a"), keys("/srv/a"), "the same at each start");
+        assert_ne!(keys("/srv/a"), keys("/srv/b"));
+        assert!(keys("/srv/a").starts_with("core.adb-"));
+        assert!(Layout::new("/srv/a").core_key("../x").is_none());
     }
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod by_hand;
 mod chain;
 mod config;
 mod confinement;
@@ -18,6 +19,7 @@ mod layout;
 mod listeners;
 mod metrics;
 mod names;
+mod only;
 mod packages;
 mod permissions;
 mod random;
@@ -27,6 +29,7 @@ mod sessions;
 mod spawn;
 mod system;
 mod systemd;
+mod usage;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -88,6 +91,12 @@ fn main() -> ExitCode {
 }
 
 fn start(options: RunOptions) -> anyhow::Result<()> {
+    let state = options
+        .config_dir
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE));
+    // So that it is the same folder however it is named.
+    let state = std::path::absolute(&state).context("cannot find the folder of the state")?;
+    by_hand::become_host_user(&state)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -104,9 +113,6 @@ fn start(options: RunOptions) -> anyhow::Result<()> {
             }
             asked.cancel();
         });
-        let state = options
-            .config_dir
-            .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE));
         let overrides = Overrides {
             port: options.port,
             domain: options.domain,

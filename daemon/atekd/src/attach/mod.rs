@@ -28,6 +28,7 @@ pub use accept::Peers;
 pub use notify::Notify;
 pub use passed::Passed;
 
+use crate::by_hand;
 use crate::gateway::Listener;
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
@@ -108,7 +109,10 @@ impl Attach {
         for (key, descriptor) in passed.stored() {
             held.entry(key).or_default().stored.push(descriptor);
         }
-        let socket = passed.unix("attach");
+        let socket = match (passed.unix("attach"), peers) {
+            (None, Peers::Services) => by_hand::attach_socket().map(Some),
+            (passed, _) => Ok(passed),
+        };
         let attach = Self {
             inner: Arc::new(Inner {
                 files: RunFiles::new(run),
@@ -117,12 +121,14 @@ impl Attach {
                 held: Mutex::new(held),
             }),
         };
-        match socket.map(accept::to_tokio) {
-            Some(Ok(listener)) => {
+        match socket.and_then(|socket| socket.map(accept::to_tokio).transpose()) {
+            Ok(Some(listener)) => {
                 tokio::spawn(accept::run(attach.clone(), listener, peers));
             }
-            Some(Err(error)) => tracing::error!(%error, "cannot use the attach socket"),
-            None => tracing::warn!("systemd passed no attach socket, so no service can start"),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(%error, "no service can start: cannot use the attach socket");
+            }
         }
         attach
     }

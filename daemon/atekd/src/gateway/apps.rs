@@ -143,6 +143,7 @@ async fn visit(
     let place = Place {
         ticket,
         _running: conn.activity.begin(),
+        _awake: None,
     };
     let visit = Visit {
         conn,
@@ -263,15 +264,16 @@ pub(super) async fn exchange(
             .send(entry, Patience::of(limits.response), make)
             .await?
     } else {
-        let entry = gateway.awake(entry).await?;
+        let awake = gateway.awake(entry).await?;
         let progress = Progress::new();
         let body = Noted {
             body: Watched::new(incoming, limits.body_pause),
             progress: progress.clone(),
         };
         let request = Request::from_parts(head, body::boxed(body));
-        Box::pin(gateway.send_once(&entry, Patience::after(limits.response, progress), request))
-            .await?
+        let patience = Patience::after(limits.response, progress);
+        let sent = Box::pin(gateway.send_once(&awake.entry, patience, request)).await?;
+        sent.map(|body| Keeping::new(body, awake.hold))
     };
     // A long stream stays counted among the caller's requests.
     Ok(response.map(|body| body::boxed(Keeping::new(body, visit.place))))

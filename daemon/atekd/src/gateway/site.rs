@@ -11,6 +11,7 @@ use super::listener::Origin;
 use super::server::{Conn, Gateway};
 use super::{apps, bind, egress, pages, rpc, streams, transport};
 use crate::permissions::Caller;
+use crate::usage::Hold;
 use http::header::{ACCEPT, ALLOW, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
@@ -30,6 +31,8 @@ pub(super) struct Visit<'a> {
 pub(super) struct Place {
     pub(super) ticket: Ticket,
     pub(super) _running: Running,
+    /// A service that waits for the host's answer is not idle.
+    pub(super) _awake: Option<Hold>,
 }
 
 impl Gateway {
@@ -139,6 +142,15 @@ impl Gateway {
             place: Place {
                 ticket,
                 _running: conn.activity.begin(),
+                _awake: match &*conn.origin {
+                    Origin::Service { key, .. } => {
+                        let directory = deps.directory.now();
+                        directory
+                            .by_key(key.as_str())
+                            .and_then(|entry| entry.hold())
+                    }
+                    Origin::Public | Origin::App { .. } | Origin::Control => None,
+                },
             },
         })
     }

@@ -34,31 +34,32 @@ pub(super) async fn websocket(
         .remove::<OnUpgrade>()
         .ok_or(Failure::BadRequest("this connection cannot be upgraded"))?;
     let waited = gateway.deps().limits.response;
-    let mut entry = gateway.awake(entry).await?;
+    let mut awake = gateway.awake(entry).await?;
     let until = Instant::now() + NEWS_TRAVELS;
     let mut response = loop {
+        let entry = &awake.entry;
         let request = Request::from_parts(head.clone(), body::empty());
         let failure =
-            match tokio::time::timeout(waited, gateway.pool(&entry).send_upgrade(request)).await {
+            match tokio::time::timeout(waited, gateway.pool(entry).send_upgrade(request)).await {
                 Ok(Ok(response)) => break response,
-                Ok(Err(error)) => upstream::failed(&entry, error),
+                Ok(Err(error)) => upstream::failed(entry, error),
                 Err(_) => Failure::Timeout {
                     id: entry.id().clone(),
                     waited,
                 },
             };
-        entry = gateway.again(&entry, failure, until).await?;
+        awake = gateway.again(&awake, failure, until).await?;
     };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response.map(body::boxed));
     }
     let service = hyper::upgrade::on(&mut response);
-    let (cancel, place) = (visit.conn.cancel.clone(), visit.place);
+    let (cancel, kept) = (visit.conn.cancel.clone(), (visit.place, awake.hold));
     visit.conn.tasks.spawn(async move {
         if let (Ok(client), Ok(service)) = tokio::join!(client, service) {
             pipe(TokioIo::new(client), TokioIo::new(service), &cancel).await;
         }
-        drop(place);
+        drop(kept);
     });
     Ok(response.map(|_| body::empty()))
 }

@@ -1,10 +1,11 @@
 //! A request to a service: wakes it, sends, and says what went wrong.
 
-use super::body::{Body, BoxError};
+use super::body::{Body, BoxError, Keeping};
 use super::error::Failure;
 use super::server::Gateway;
 use super::workers;
 use crate::directory::Entry;
+use crate::usage::Hold;
 use atek_api::services::State;
 use atek_rpc::pool::{Pool, PooledBody, SendError};
 use http::{Request, Response};
@@ -20,6 +21,16 @@ use tokio::time::Instant;
 pub(super) const NEWS_TRAVELS: Duration = Duration::from_secs(2);
 /// Pause between attempts meanwhile.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// A service that listens, and is kept from falling asleep.
+#[derive(Debug)]
+pub(super) struct Awake {
+    pub(super) entry: Arc<Entry>,
+    pub(super) hold: Hold,
+}
+
+/// The body of a service's response; as long as it is there, the service stays awake.
+pub(super) type ServiceBody = Keeping<PooledBody, Hold>;
 
 /// Until when the head of the response must have come.
 #[derive(Debug, Clone)]
@@ -48,11 +59,26 @@ impl Patience {
 
 impl Gateway {
     /// The service, listening.
-    pub(super) async fn awake(&self, entry: &Arc<Entry>) -> Result<Arc<Entry>, Failure> {
-        if entry.state == State::Running {
-            return Ok(entry.clone());
+    pub(super) async fn awake(&self, entry: &Arc<Entry>) -> Result<Awake, Failure> {
+        if entry.state == State::Running
+            && let Some(hold) = entry.hold()
+        {
+            return Ok(Awake {
+                entry: entry.clone(),
+                hold,
+            });
         }
-        Box::pin(self.wake(entry)).await
+        Box::pin(self.woken(entry)).await
+    }
+
+    async fn woken(&self, entry: &Arc<Entry>) -> Result<Awake, Failure> {
+        loop {
+            let entry = self.wake(entry).await?;
+            // It would have to fall asleep again at this very moment for a second round.
+            if let Some(hold) = entry.hold() {
+                return Ok(Awake { entry, hold });
+            }
+        }
     }
 
     async fn wake(&self, entry: &Arc<Entry>) -> Result<Arc<Entry>, Failure> {
@@ -82,13 +108,14 @@ impl Gateway {
         entry: &Arc<Entry>,
         patience: Patience,
         make: impl Fn() -> Request<Body>,
-    ) -> Result<Response<PooledBody>, Failure> {
-        let mut entry = self.awake(entry).await?;
+    ) -> Result<Response<ServiceBody>, Failure> {
+        let mut awake = self.awake(entry).await?;
         let until = Instant::now() + NEWS_TRAVELS;
         loop {
-            match self.send_once(&entry, patience.clone(), make()).await {
-                Err(failure) => entry = Box::pin(self.again(&entry, failure, until)).await?,
-                outcome => return outcome,
+            let sent = self.send_once(&awake.entry, patience.clone(), make()).await;
+            match sent {
+                Ok(response) => return Ok(response.map(|body| Keeping::new(body, awake.hold))),
+                Err(failure) => awake = Box::pin(self.again(&awake, failure, until)).await?,
             }
         }
     }
@@ -99,14 +126,14 @@ impl Gateway {
     /// waited for as one that sleeps, until it listens again or is known not to.
     pub(super) async fn again(
         &self,
-        entry: &Arc<Entry>,
+        awake: &Awake,
         failure: Failure,
         until: Instant,
-    ) -> Result<Arc<Entry>, Failure> {
+    ) -> Result<Awake, Failure> {
         match failure {
             Failure::Unreachable { .. } if Instant::now() < until => {
                 tokio::time::sleep(PAUSE).await;
-                self.wake(entry).await
+                self.woken(&awake.entry).await
             }
             failure => Err(failure),
         }

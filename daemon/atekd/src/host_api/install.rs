@@ -184,6 +184,7 @@ pub(super) fn install_error(error: &InstallError) -> RpcError {
         | InstallError::Package(_) => RpcError::general(Chain(error).to_string()),
         InstallError::Spawn(_)
         | InstallError::Database(_)
+        | InstallError::Journal(_)
         | InstallError::Random(_)
         | InstallError::ShuttingDown(_) => internal(error),
     }

@@ -27,6 +27,7 @@ fn entry(key: &str, owner: &str, exports: Value) -> Entry {
         pool: Pool::unix("/nowhere"),
         token: None,
         granted: Arc::new(Permissions::default()),
+        usage: None,
     }
 }
 

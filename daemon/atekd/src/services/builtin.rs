@@ -37,21 +37,6 @@ impl Core {
     }
 }
 
-/// The key of a built-in service. It does not depend on the configuration, so that what
-/// is stored under it outlives a change of that.
-///
-/// # Panics
-///
-/// If `name` is not the name of a built-in service.
-#[must_use]
-pub fn core_key(name: &str) -> ServiceKey {
-    key_of(name).unwrap_or_else(|| unreachable!("{name} is the name of no built-in service"))
-}
-
-fn key_of(name: &str) -> Option<ServiceKey> {
-    format!("core.{name}").parse().ok()
-}
-
 /// What the configuration names, in its order. What cannot run is listed with the reason;
 /// what is named twice is left out.
 pub(super) fn resolve(configured: &[CoreService], layout: &Layout) -> Vec<Core> {
@@ -100,7 +85,7 @@ fn one(service: &CoreService, layout: &Layout) -> Option<Core> {
         .and_then(|looked: &Looked| looked.manifest.clone());
     let remote = service.source_url.starts_with("http");
     Some(Core {
-        key: key_of(name.unwrap_or(id.as_str().trim_start_matches("core.")))?,
+        key: layout.core_key(name.unwrap_or(id.as_str().trim_start_matches("core.")))?,
         settings: Arc::new(ServiceSettings {
             id,
             owning_user_key: UserKey::system(),
@@ -161,7 +146,7 @@ mod tests {
             desired_version: None,
             config: None,
         };
-        resolve(&[service], &Layout::new("/nonexistent")).remove(0)
+        resolve(&[service], &Layout::new(crate::layout::DEFAULT_STATE)).remove(0)
     }
 
     #[test]

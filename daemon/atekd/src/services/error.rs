@@ -100,6 +100,9 @@ pub enum StopError {
 /// Why a service was not installed. Nothing of it is left.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
+    /// The intent could not be written down.
+    #[error(transparent)]
+    Journal(#[from] crate::fsutil::WriteError),
     /// The source is not a URL that can be installed from.
     #[error("{0}")]
     Source(String),

@@ -19,7 +19,7 @@ pub(super) enum Wish {
     Restart,
     Stop,
     Sleep,
-    /// Starts it only if it sleeps.
+    /// Starts it only if it sleeps, or is on its way there.
     Wake,
     /// Starts it only if nobody has said anything about it since this daemon is here: what
     /// a person wants meanwhile goes before what was wanted when the box went down.
@@ -55,6 +55,10 @@ pub(super) enum Message {
         key: ServiceKey,
         settings: Option<Arc<ServiceSettings>>,
         answer: oneshot::Sender<()>,
+    },
+    /// Puts to sleep what may sleep and was not used for so long.
+    Doze {
+        idle: Duration,
     },
     /// Units that belong to no service.
     Strays {
@@ -214,6 +218,12 @@ impl Handle {
         })
         .await
         .map(|_| ())
+    }
+
+    /// See [`Message::Doze`].
+    pub(super) async fn doze(&self, idle: Duration) -> Result<(), ShuttingDown> {
+        let sent = self.messages.send(Message::Doze { idle }).await;
+        sent.map_err(|_| ShuttingDown)
     }
 
     pub(super) async fn strays(&self) -> Vec<ServiceId> {

@@ -8,6 +8,7 @@
 use super::definition::{self, Definition};
 use super::folder::{self, FolderError};
 use super::handle::Wish;
+use super::intent;
 use super::names::{self, Wanted};
 use super::{Inner, InstallError, fault};
 use crate::chain::Chain;
@@ -204,7 +205,9 @@ pub(super) async fn look(path: PathBuf) -> Result<Option<Manifest>, InstallError
 
 /// A spec with this package and nothing else of interest.
 fn probe_spec(package: atek_api::spec::Package, program: Program) -> atek_api::spec::ServiceSpec {
-    let key: ServiceKey = "probe".parse().unwrap_or_else(|_| super::core_key("probe"));
+    let key: ServiceKey = "probe"
+        .parse()
+        .unwrap_or_else(|_| unreachable!("probe is a key"));
     atek_api::spec::ServiceSpec {
         id: ServiceId::derive("probe"),
         key,
@@ -234,6 +237,7 @@ async fn store(
         Ready::Folder { .. } => None,
         Ready::Built { package, staged } => {
             let version = version_of(&package)?;
+            intent::begin(inner.layout.state(), &key, &intent::Install {})?;
             staged.commit(&key, &version).await?;
             Some(version)
         }
@@ -262,14 +266,18 @@ async fn store(
         Err(error) => Err(error),
     };
     match &stored {
-        Ok(()) => fault::point("install.stored"),
+        Ok(()) => {
+            fault::point("install.stored");
+            intent::end::<intent::Install>(inner.layout.state(), &key);
+        }
         // It may have been stored all the same: the next start of the host finds out.
         Err(InstallError::Database(DatabaseError::Store(_))) => {}
-        Err(_) if version.is_some() => {
-            if let Err(error) = inner.spawn.remove_package(&key).await {
+        Err(_) if version.is_some() => match inner.spawn.remove_package(&key).await {
+            Ok(()) => intent::end::<intent::Install>(inner.layout.state(), &key),
+            Err(error) => {
                 tracing::warn!(%key, error = %Chain(&error), "left a package for the next sweep");
             }
-        }
+        },
         Err(_) => {}
     }
     stored?;

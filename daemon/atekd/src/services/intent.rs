@@ -9,6 +9,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// An install of a package. Its record being stored is what makes it happen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Install {}
+
 /// An uninstall. Its record being gone is what makes it happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,6 +31,10 @@ pub(super) struct Update {
 /// A kind of intent: a folder with a file for each service.
 pub(super) trait Intent: Serialize + DeserializeOwned {
     const FOLDER: &'static str;
+}
+
+impl Intent for Install {
+    const FOLDER: &'static str = "installs";
 }
 
 impl Intent for Uninstall {

@@ -8,12 +8,14 @@ use super::state::{Effect, Event, Life, Step, Why};
 use super::waiters::{Goal, Verdict, Waiters};
 use crate::directory::Entry;
 use crate::systemd::{Exit, Phase, UnitView};
+use crate::usage::Usage;
 use atek_api::ids::ServiceId;
 use atek_api::secret::Secret;
 use atek_api::services::ServiceSettings;
 use atek_api::spec::paths;
 use atek_rpc::pool::Pool;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
@@ -33,6 +35,7 @@ pub(super) struct Machine {
     pool: Pool,
     probe: Option<AbortHandle>,
     waiters: Waiters,
+    usage: Arc<Usage>,
     changed: bool,
 }
 
@@ -53,6 +56,7 @@ impl Machine {
             token: None,
             probe: None,
             waiters: Waiters::default(),
+            usage: Arc::default(),
             changed: true,
         }
     }
@@ -150,10 +154,21 @@ impl Machine {
         if is_down(&next) {
             self.token = None;
         }
+        if matches!(next, Life::Running { .. }) {
+            self.usage.open();
+        }
         self.life = next;
         self.changed = true;
         self.waiters.look(&self.life);
         Some(effect)
+    }
+
+    /// Whether it may be put to sleep: it runs, and nobody has used it for `idle`. If so,
+    /// nobody begins to before it runs again.
+    pub(super) fn may_doze(&self, idle: Duration) -> bool {
+        self.definition.sleeps()
+            && matches!(self.life, Life::Running { .. })
+            && self.usage.close(idle)
     }
 
     pub(super) fn wait(&mut self, goal: Goal, answer: oneshot::Sender<Verdict>) {
@@ -187,6 +202,7 @@ impl Machine {
             pool: self.pool.clone(),
             token: self.token.clone(),
             granted: Arc::new(definition.permissions()),
+            usage: definition.sleeps().then(|| self.usage.clone()),
         }
     }
 }

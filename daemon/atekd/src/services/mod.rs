@@ -41,7 +41,6 @@ mod uninstall;
 mod update;
 mod waiters;
 
-pub use builtin::core_key;
 pub use configure::Reconfigured;
 pub use error::{
     ConfigureError, CoreFailure, InstallError, Refused, ShuttingDown, StartError, StopError,
@@ -68,6 +67,9 @@ use tokio::sync::{mpsc, watch};
 
 /// Tokens and socket files are in folders of this.
 const RUN: &str = "/run/atek";
+
+/// How often it is looked whether a service is idle.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// What the life of services depends on.
 #[derive(Debug)]
@@ -151,7 +153,7 @@ impl Services {
 
     /// Adopts or starts every core service that this version has, and waits until each
     /// listens or has failed. Returns those that failed; the rest of the host can go on
-    /// without any but `core_key("adb")`.
+    /// without any but the database.
     pub async fn start_core(&self) -> Vec<CoreFailure> {
         adopt::start_core(&self.inner).await
     }
@@ -229,6 +231,21 @@ impl Services {
     /// As [`Services::start`].
     pub async fn restart(&self, key: &ServiceKey) -> Result<(), StartError> {
         requests::restart(&self.inner, key).await
+    }
+
+    /// Puts to sleep, from now on, each service that may sleep and was not used for `idle`.
+    /// Never ends; with an `idle` of zero it does nothing.
+    pub async fn rest(&self, idle: Duration) {
+        if idle.is_zero() {
+            return std::future::pending().await;
+        }
+        let mut looks = tokio::time::interval(LOOK.min(idle));
+        loop {
+            looks.tick().await;
+            if self.inner.supervisor.doze(idle).await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     /// For a call that is on its way: makes sure that the service listens, starting it if it

@@ -9,7 +9,7 @@ use super::definition::Definition;
 use super::effects::Hands;
 use super::handle::{Handle, Message, Wish};
 use super::machine::Machine;
-use super::state::{Effect, Event, Life, Unit, Why};
+use super::state::{Effect, Event, Life, Then, Unit, Why};
 use super::waiters::{Goal, Verdict};
 use crate::attach::Attach;
 use crate::database::Records;
@@ -19,6 +19,7 @@ use crate::systemd::{Phase, Systemd, UnitEvent, UnitView};
 use atek_api::ids::{ServiceId, ServiceKey};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// What the supervisor is made of.
@@ -238,6 +239,7 @@ impl Supervisor {
                     let _ = answer.send(());
                 }
             }
+            Message::Doze { idle } => self.doze(idle),
             Message::Strays { answer } => {
                 let strays = self.units.keys().filter(|id| self.key_of(id).is_none());
                 let _ = answer.send(strays.cloned().collect());
@@ -322,7 +324,17 @@ impl Supervisor {
             Wish::Restart => Some(Event::Restart),
             Wish::Stop => Some(Event::Stop),
             Wish::Sleep => Some(Event::Sleep),
-            Wish::Wake => matches!(machine.life(), Life::Sleeping).then_some(Event::Start),
+            Wish::Wake => {
+                let asleep = matches!(
+                    machine.life(),
+                    Life::Sleeping
+                        | Life::Stopping {
+                            then: Then::Sleep,
+                            ..
+                        }
+                );
+                asleep.then_some(Event::Start)
+            }
             Wish::Resume => {
                 let untouched = matches!(
                     machine.life(),
@@ -337,6 +349,15 @@ impl Supervisor {
         }
         if let Some(machine) = self.machines.get_mut(key) {
             machine.wait(goal, answer);
+        }
+    }
+
+    fn doze(&mut self, idle: Duration) {
+        let dozy = self.machines.iter().filter(|(_, it)| it.may_doze(idle));
+        let dozy: Vec<ServiceKey> = dozy.map(|(key, _)| key.clone()).collect();
+        for key in dozy {
+            tracing::info!(%key, "was not used for a while, and is put to sleep");
+            self.event(&key, &Event::Sleep);
         }
     }
 

@@ -4,20 +4,19 @@
 //! next start.
 
 use super::definition;
-use super::intent::{self, Uninstall, Update};
+use super::intent::{self, Install, Uninstall, Update};
 use super::{Inner, uninstall, update};
 use crate::chain::Chain;
 use crate::spawn::SpawnError;
 use atek_api::ids::ServiceKey;
-use atek_api::spec::{PackageVersion, paths};
-use std::fs;
+use atek_api::spec::PackageVersion;
 use std::sync::Arc;
 
 pub(super) async fn sweep(inner: &Arc<Inner>) {
     logged("an unfinished package job", inner.packages.clear().await);
     stray_units(inner).await;
     uninstalls(inner).await;
-    packages(inner).await;
+    installs(inner).await;
     run_files(inner).await;
     updates(inner).await;
 }
@@ -49,17 +48,21 @@ async fn uninstalls(inner: &Inner) {
     }
 }
 
-/// Packages whose record was never stored.
-async fn packages(inner: &Inner) {
-    let entries = fs::read_dir(paths::PACKAGES).into_iter().flatten();
-    let keys = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let orphans: Vec<ServiceKey> = keys.filter(|key| !exists(inner, key)).collect();
-    for key in orphans {
-        tracing::info!(%key, "removing a package that belongs to no service");
-        logged(
-            "an orphaned package",
-            inner.spawn.remove_package(&key).await,
-        );
+/// Packages whose record was never stored. Only those whose install is known to have been
+/// cut off: a record that is missing for another reason must not cost a package.
+async fn installs(inner: &Inner) {
+    let state = inner.layout.state();
+    for (key, _) in intent::all::<Install>(state) {
+        if exists(inner, &key) {
+            intent::end::<Install>(state, &key);
+            continue;
+        }
+        tracing::info!(%key, "undoing an unfinished install");
+        let removed = inner.spawn.remove_package(&key).await;
+        if removed.is_ok() {
+            intent::end::<Install>(state, &key);
+        }
+        logged("an unfinished install", removed);
     }
 }
 

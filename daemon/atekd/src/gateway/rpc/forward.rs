@@ -2,13 +2,12 @@
 
 use super::super::body::{self, Body, Gathered, Resumed, Watched};
 use super::super::error::Failure;
-use super::super::upstream::Patience;
+use super::super::upstream::{Patience, ServiceBody};
 use super::answer::{self, Verdict};
 use super::envelope::Call;
 use super::{Calls, finish, identify};
 use crate::directory::Entry;
 use atek_api::jsonrpc::RpcResult;
-use atek_rpc::pool::PooledBody;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
@@ -64,7 +63,7 @@ pub(super) async fn pass(
     }
 }
 
-async fn first_part(rest: &mut Watched<PooledBody>) -> Option<Bytes> {
+async fn first_part(rest: &mut Watched<ServiceBody>) -> Option<Bytes> {
     use http_body_util::BodyExt as _;
     rest.frame().await?.ok()?.into_data().ok()
 }
@@ -103,7 +102,7 @@ async fn send(
     entry: &Arc<Entry>,
     path: &str,
     call: &Call<'_>,
-) -> Result<(StatusCode, PooledBody), Failure> {
+) -> Result<(StatusCode, ServiceBody), Failure> {
     // The manifest's reader admits only paths that are URIs.
     let uri: Uri = path.parse().map_err(|_| Failure::Internal)?;
     let body = call.forwarded(&calls.body);

@@ -234,6 +234,7 @@ impl World {
             pool: Pool::unix(self.socket(id)),
             token: Some(Secret::new(format!("{id}-token"))),
             granted: Arc::new(Permissions::default()),
+            usage: None,
         });
         self.publish();
     }
