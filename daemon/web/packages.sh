@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # The npm packages of this folder. Sourced by ./build and ./check, which hold the lock.
 
-# need_node_packages [all]: what a build needs, or what the checks need too. Nothing to do when they are there.
+# need_node_packages build|all: what a build needs, or what the checks need too. Nothing to do when they are there.
 need_node_packages() {
-  local which=${1:-build} lock stamp=node_modules/.atek-installed omit=(--omit=dev)
+  local which=$1 lock stamp=node_modules/.atek-installed omit=(--omit=dev)
   command -v npm >/dev/null || {
     echo "error: the web pages need node 20.19 or newer and npm: apt install nodejs npm" >&2
     return 1
