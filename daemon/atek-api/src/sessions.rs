@@ -1,5 +1,7 @@
 //! `atek.cloud/user-sessions-api`: shapes.
 
+use crate::ids::UserKey;
+use crate::users::Role;
 use serde::{Deserialize, Serialize};
 
 /// The API's id.
@@ -14,6 +16,12 @@ pub struct UserSession {
     /// The caller's user name; for a service, its owner's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// The user's key, where a user in person asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_key: Option<UserKey>,
+    /// What the user may do, where a user in person asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
 }
 
 /// One of a user's own sessions, as `listSessions` tells.

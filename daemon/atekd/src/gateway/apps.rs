@@ -189,12 +189,18 @@ pub(super) async fn main_service(
     }
 }
 
+/// The home that comes with Atek.
+const LONESTAR: &str = "core.lonestar";
+
+/// What the user chose, where it is still there; else Lonestar, where the box has it.
 fn main_service_of(gateway: &Gateway, caller: &Caller, person: &Person) -> Option<Arc<Entry>> {
-    let id = person.user.settings.main_service_id.as_deref()?;
     let directory = gateway.deps().directory.now();
-    directory
-        .by_id(id)
-        .filter(|entry| may_visit(caller, entry.owner()))
+    let visitable = |entry: &&Arc<Entry>| may_visit(caller, entry.owner());
+    let chosen = person.user.settings.main_service_id.as_deref();
+    chosen
+        .and_then(|id| directory.by_id(id))
+        .filter(visitable)
+        .or_else(|| directory.by_key(LONESTAR).filter(visitable))
         .cloned()
 }
 

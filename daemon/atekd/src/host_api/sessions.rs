@@ -49,9 +49,15 @@ impl HostApis {
                     .map(|user| user.username.clone())
             }
         };
+        let person = match caller {
+            Caller::User(person) => Some(&person.user),
+            Caller::Anonymous | Caller::System | Caller::Service(_) => None,
+        };
         raw(&UserSession {
             is_active: username.is_some(),
             username,
+            user_key: person.map(|user| user.key.clone()),
+            role: person.map(|user| user.role),
         })
     }
 
@@ -72,6 +78,8 @@ impl HostApis {
                 outcome: raw(&UserSession {
                     is_active: true,
                     username: Some(username),
+                    user_key: None,
+                    role: None,
                 }),
                 cookie: Some(CookieChange::Set(cookie)),
             },

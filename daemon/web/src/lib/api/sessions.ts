@@ -8,7 +8,8 @@ export interface Whoami {
   isActive: boolean
   username?: string
   userKey?: string
-  role?: 'admin' | 'user'
+  /** Empty for who is no administrator. */
+  role?: 'admin' | ''
 }
 
 export interface Session {
