@@ -54,7 +54,7 @@ describe('a call', () => {
 })
 
 test('a throttled call says how long to wait, whole seconds', () => {
-  const envelope = { error: { code: -32029, message: 'wait', data: { retryAfterSecs: 4.2 } } }
+  const envelope = { error: { code: -32005, message: 'wait', data: { retryAfterSecs: 4.2 } } }
   let thrown: unknown
   try {
     outcome(envelope)

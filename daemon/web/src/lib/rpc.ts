@@ -18,7 +18,7 @@ export const code = {
   methodNotFound: -32601,
   params: -32001,
   general: -32003,
-  limited: -32029
+  limited: -32005
 } as const
 
 export interface ErrorFields {

@@ -1,3 +1,72 @@
 import type { host as english } from '../en/host'
 
-export const host: typeof english = {}
+export const host: typeof english = {
+  theme: 'Aussehen',
+  setup: {
+    title: 'Richte deine Box ein',
+    intro: 'Ein paar Fragen, dann gehört sie dir. Nichts verlässt dein Zuhause.',
+    step: (now, all) => `Schritt ${now} von ${all}`,
+    steps: { code: 'Code', name: 'Name', user: 'Du', zone: 'Zeit', done: 'Fertig' },
+    next: 'Weiter',
+    back: 'Zurück',
+    problems: 'Einige Einstellungen von der Karte waren nicht brauchbar',
+    problemsHint: 'Die Box läuft auch ohne sie. Du kannst sie trotzdem hier einrichten.',
+    code: {
+      title: 'Ist das deine Box?',
+      text: 'Die Box zeigt auf ihrem Bildschirm einen Code. Er steht auch in der Datei atek-claim.txt auf ihrer Speicherkarte.',
+      label: 'Code',
+      hint: 'Acht Buchstaben und Ziffern',
+      short: 'Der Code hat acht Buchstaben und Ziffern.'
+    },
+    name: {
+      title: 'Wie heißt sie?',
+      text: 'Unter diesem Namen findest du die Box in deinem Netz.',
+      label: 'Name der Box',
+      hint: (name) => `Ihre Adresse ist dann http://${name}.local`,
+      wrong:
+        'Nimm kleine Buchstaben, Ziffern und Bindestriche; am Anfang und Ende einen Buchstaben oder eine Ziffer.'
+    },
+    user: {
+      title: 'Wer bist du?',
+      text: 'Das ist das erste Konto. Es darf alles auf dieser Box und kann Konten für andere anlegen.',
+      label: 'Benutzername',
+      hint: 'Zum Beispiel dein Vorname',
+      wrong: "Mindestens drei Buchstaben, Ziffern, '.', '-' oder '_'.",
+      password: 'Passwort',
+      short: (count) => `Mindestens ${count} Zeichen.`
+    },
+    zone: {
+      title: 'Wo steht sie?',
+      text: 'Die Zeitzone gilt für Protokolle und für alles, was Apps zu einer Uhrzeit tun.',
+      label: 'Zeitzone',
+      now: (time) => `Dort ist es jetzt ${time}.`,
+      finish: 'Fertigstellen'
+    },
+    working: 'Deine Box wird eingerichtet …',
+    done: {
+      title: (name) => `Willkommen, ${name}`,
+      text: 'Deine Box ist bereit, und du bist angemeldet.',
+      open: 'Zum Start',
+      problems: 'Nicht alles ließ sich einstellen. Du kannst es später auf der Seite „System“ nachholen:'
+    },
+    away: 'Diese Box ist schon eingerichtet.',
+    signIn: 'Anmelden',
+    failed: 'Die Box wurde nicht eingerichtet',
+    lost: 'Das Einrichten kann nicht beginnen'
+  },
+  login: {
+    title: 'Anmelden',
+    text: 'Zu Hause warten deine Apps und Dateien.',
+    to: (app) => `Melde dich an, um ${app} zu öffnen.`,
+    username: 'Benutzername',
+    password: 'Passwort',
+    submit: 'Anmelden',
+    missingName: 'Gib deinen Benutzernamen ein.',
+    missingPassword: 'Gib dein Passwort ein.',
+    wrong: 'Benutzername oder Passwort stimmt nicht. Achte auf große und kleine Buchstaben.',
+    failed: 'Du wurdest nicht angemeldet',
+    wait: (secs) =>
+      `Zu viele falsche Versuche. In ${secs} ${secs === 1 ? 'Sekunde' : 'Sekunden'} kannst du es wieder versuchen.`,
+    forgotten: 'Passwort vergessen? Wer diese Box verwaltet, kann ein neues setzen.'
+  }
+}

@@ -1,1 +1,70 @@
-export const host = {}
+/** Texts of the host's own pages: setup and sign-in. */
+export const host = {
+  theme: 'Appearance',
+  setup: {
+    title: 'Set up your box',
+    intro: 'A few questions, then it is yours. Nothing leaves your home.',
+    step: (now: number, all: number) => `Step ${now} of ${all}`,
+    steps: { code: 'Code', name: 'Name', user: 'You', zone: 'Time', done: 'Done' },
+    next: 'Continue',
+    back: 'Back',
+    problems: 'Some settings from the card could not be used',
+    problemsHint: 'The box works without them. You can set it up here all the same.',
+    code: {
+      title: 'Is this your box?',
+      text: 'The box shows a code on its screen. It is also in the file atek-claim.txt on its memory card.',
+      label: 'Code',
+      hint: 'Eight letters and digits',
+      short: 'The code has eight letters and digits.'
+    },
+    name: {
+      title: 'What is it called?',
+      text: 'You will find the box under this name in your network.',
+      label: 'Name of the box',
+      hint: (name: string) => `Its address will be http://${name}.local`,
+      wrong: 'Use small letters, digits and dashes; start and end with a letter or a digit.'
+    },
+    user: {
+      title: 'Who are you?',
+      text: 'This is the first account. It may do everything on this box, and can make accounts for others.',
+      label: 'User name',
+      hint: 'For example your first name',
+      wrong: "At least three letters, digits, '.', '-' or '_'.",
+      password: 'Password',
+      short: (count: number) => `At least ${count} characters.`
+    },
+    zone: {
+      title: 'Where is it?',
+      text: 'The time zone is used for logs and for what apps do at a time of day.',
+      label: 'Time zone',
+      now: (time: string) => `There it is ${time} now.`,
+      finish: 'Finish'
+    },
+    working: 'Setting up your box …',
+    done: {
+      title: (name: string) => `Welcome, ${name}`,
+      text: 'Your box is ready, and you are signed in.',
+      open: 'Go home',
+      problems: 'Not everything could be set. You can do this later on the page “System”:'
+    },
+    away: 'This box has been set up already.',
+    signIn: 'Sign in',
+    failed: 'The box was not set up',
+    lost: 'Setup cannot start'
+  },
+  login: {
+    title: 'Sign in',
+    text: 'Your apps and files are waiting at home.',
+    to: (app: string) => `Sign in to open ${app}.`,
+    username: 'User name',
+    password: 'Password',
+    submit: 'Sign in',
+    missingName: 'Enter your user name.',
+    missingPassword: 'Enter your password.',
+    wrong: 'The user name or the password is not right. Small and capital letters are different.',
+    failed: 'You were not signed in',
+    wait: (secs: number) =>
+      `Too many wrong tries. You can try again in ${secs} ${secs === 1 ? 'second' : 'seconds'}.`,
+    forgotten: 'Forgot your password? An administrator of this box can set a new one.'
+  }
+}

@@ -20,6 +20,13 @@ export interface Setup {
   timezone: string
 }
 
+export interface Completed {
+  isActive: true
+  username: string
+  /** What could not be set, in words for a person; it can be set later. */
+  problems?: string[]
+}
+
 export const status = (signal?: AbortSignal) => call<Status>(API, 'status', [], signal)
 export const checkClaim = (code: string) => call<true>(API, 'checkClaim', [code])
-export const complete = (setup: Setup) => call<{ isActive: true; username: string }>(API, 'complete', [setup])
+export const complete = (setup: Setup) => call<Completed>(API, 'complete', [setup])
