@@ -50,8 +50,8 @@ export const routes: readonly Route[] = [
   { path: '/p/apps/:id/:tab', page: plain(() => import('./pages/App.svelte')), nav: 'home' },
   { path: '/p/users', page: plain(() => import('./pages/Users.svelte')), nav: 'users' },
   { path: '/p/account', page: plain(() => import('./pages/Account.svelte')), nav: 'account' },
-  { path: '/p/databases', page: plain(() => import('./pages/Databases.svelte')), nav: 'databases' },
-  { path: '/p/databases/*', page: plain(() => import('./pages/Databases.svelte')), nav: 'databases' },
+  { path: '/p/databases', page: () => import('./pages/Databases.svelte'), nav: 'databases' },
+  { path: '/p/databases/*', page: () => import('./pages/Databases.svelte'), nav: 'databases' },
   { path: '/p/system', page: plain(() => import('./pages/System.svelte')), nav: 'system' }
 ]
 
