@@ -14,6 +14,8 @@ pub const USERS: &str = "atek.cloud/users-api";
 pub const SESSIONS: &str = "atek.cloud/user-sessions-api";
 /// See [`SERVICES`].
 pub const INSPECT: &str = "atek.cloud/inspect-api";
+/// See [`SERVICES`].
+pub const SETUP: &str = "atek.cloud/setup-api";
 /// The database.
 pub const ADB: &str = "atek.cloud/adb-api";
 
@@ -100,12 +102,31 @@ impl Host {
         self.machine.http()
     }
 
-    /// Makes a user and signs them in.
+    /// Sees to it that the box has an administrator, so that its pages do not all lead to setup.
+    ///
+    /// # Errors
+    ///
+    /// When the host refuses.
+    pub async fn claimed(&self) -> anyhow::Result<()> {
+        let users = self.system()?.call(USERS, "list", json!([])).await?;
+        let users = users["users"].as_array().context("users are a list")?;
+        if !users.iter().any(|user| user["role"] == "admin") {
+            let owner = json!([{ "username": "owner", "password": PASSWORD, "role": "admin" }]);
+            self.system()?.call(USERS, "create", owner).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes a user and signs them in. The first one who is no administrator comes to a
+    /// [claimed](Host::claimed) box.
     ///
     /// # Errors
     ///
     /// When the host refuses.
     pub async fn person(&self, name: &str, role: &str) -> anyhow::Result<Person> {
+        if role != "admin" {
+            self.claimed().await?;
+        }
         let user = json!([{ "username": name, "password": PASSWORD, "role": role }]);
         let user = self.system()?.call(USERS, "create", user).await?;
         let key = user["key"]

@@ -13,9 +13,6 @@ use tokio::net::{TcpListener, TcpStream};
 /// How long the host may take to answer after the boot.
 const ANSWERING: Duration = Duration::from_secs(60);
 
-/// The name of the user that is made when there is none.
-const FIRST_USER: &str = "admin";
-
 /// Where the data of this checkout's own machine lies.
 #[must_use]
 pub fn data_dir() -> PathBuf {
@@ -23,11 +20,12 @@ pub fn data_dir() -> PathBuf {
 }
 
 /// Runs Atek, and serves it on `port` of the loopback interface, until Ctrl-C or the machine's own end.
+/// With `user`, an administrator of that name is there from the start.
 ///
 /// # Errors
 ///
 /// When the port is taken, another run uses the data, or the machine or Atek does not come up.
-pub async fn serve(port: u16) -> anyhow::Result<()> {
+pub async fn serve(port: u16, user: Option<&str>) -> anyhow::Result<()> {
     let listeners = listen(port).await?;
     let data = data_dir();
     fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
@@ -45,7 +43,7 @@ pub async fn serve(port: u16) -> anyhow::Result<()> {
     );
 
     let outcome = tokio::select! {
-        outcome = attend(&machine, &listeners, port) => outcome,
+        outcome = attend(&machine, &listeners, port, user) => outcome,
         signal = tokio::signal::ctrl_c() => signal.context("cannot wait for Ctrl-C"),
     };
     println!("\npowering off (Ctrl-C again cuts the power)");
@@ -86,7 +84,12 @@ fn lock(data: &Path) -> anyhow::Result<File> {
 }
 
 /// From the booted machine to the end of its service.
-async fn attend(machine: &Machine, listeners: &[TcpListener], port: u16) -> anyhow::Result<()> {
+async fn attend(
+    machine: &Machine,
+    listeners: &[TcpListener],
+    port: u16,
+    user: Option<&str>,
+) -> anyhow::Result<()> {
     let answering = wait_for("the host to be ready", ANSWERING, async || {
         let control = machine.http_unix("/run/atek/control.sock")?;
         let ready = control.call("atek.cloud/inspect-api", "isReady", serde_json::json!([]));
@@ -99,7 +102,10 @@ async fn attend(machine: &Machine, listeners: &[TcpListener], port: u16) -> anyh
             crate::command::last_lines(&journal, 20)
         );
     }
-    let sign_in = first_user(machine).await?;
+    let sign_in = match user {
+        Some(name) => first_user(machine, name).await?,
+        None => beginning(machine).await?,
+    };
     println!("\n  Atek is at  http://localhost:{port}/\n\n  {sign_in}\n");
     println!(
         "  The command line:  nsenter --target {} --all atek help",
@@ -146,34 +152,46 @@ async fn ended(pid: i32) {
 }
 
 #[derive(Deserialize)]
-struct Users {
-    users: Vec<serde_json::Value>,
+struct Claim {
+    code: Option<String>,
 }
 
-/// Makes an administrator where there is no user yet, and says how to sign in.
-async fn first_user(machine: &Machine) -> anyhow::Result<String> {
-    if !machine
-        .try_exec(["atek", "mkuser", "--help"])
-        .await?
-        .status
-        .success()
-    {
-        return Ok(
-            "The command line cannot make users in this build, so nobody can sign in yet."
-                .to_owned(),
-        );
-    }
+/// How to begin: with the claim code, as on a box.
+async fn beginning(machine: &Machine) -> anyhow::Result<String> {
+    let shown = machine.exec(["atek", "claim", "--json"]).await?;
+    let claim: Claim =
+        serde_json::from_str(&shown).context("`atek claim --json` is not what it was")?;
+    Ok(match claim.code {
+        Some(code) => format!("Open it in a browser. The claim code is {code}"),
+        None => "Sign in with a user you made. A forgotten password: atek passwd NAME   \
+                 (in the machine, see below)"
+            .to_owned(),
+    })
+}
+
+#[derive(Deserialize)]
+struct Users {
+    users: Vec<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    username: String,
+}
+
+/// Makes an administrator of that name where there is none, and says how to sign in.
+async fn first_user(machine: &Machine, name: &str) -> anyhow::Result<String> {
     let listed = machine.exec(["atek", "users", "--json"]).await?;
     let listed: Users =
         serde_json::from_str(&listed).context("`atek users --json` is not what it was")?;
-    if !listed.users.is_empty() {
+    if listed.users.iter().any(|user| user.username == name) {
         return Ok(format!(
-            "Sign in with a user you made, or as `{FIRST_USER}` with the password of the first run.\n  \
-             Forgotten? atek passwd {FIRST_USER}   (in the machine, see below)"
+            "Sign in as `{name}` with the password of the first run.\n  \
+             Forgotten? atek passwd {name}   (in the machine, see below)"
         ));
     }
     let password = password()?;
-    let words = ["atek", "mkuser", FIRST_USER, "--admin", "--password-stdin"];
+    let words = ["atek", "mkuser", name, "--admin", "--password-stdin"];
     let input = format!("{password}\n");
     let made = machine
         .exec_within(ANSWERING, words, input.as_bytes())
@@ -182,7 +200,7 @@ async fn first_user(machine: &Machine) -> anyhow::Result<String> {
         bail!("cannot make the first user: {}", made.stderr.trim());
     }
     Ok(format!(
-        "Sign in as `{FIRST_USER}` with the password `{password}` (shown this once)"
+        "Sign in as `{name}` with the password `{password}` (shown this once)"
     ))
 }
 

@@ -104,6 +104,7 @@ async fn hole_16_redirects_keep_the_port_and_the_whole_query() -> anyhow::Result
 #[tokio::test]
 async fn hole_17_the_box_answers_by_address_and_not_for_foreign_names() -> anyhow::Result<()> {
     let host = Host::boot("hole-17").await?;
+    host.claimed().await?;
     let address = host.machine.address()?.to_string();
     for name in [
         "localhost",

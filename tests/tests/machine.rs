@@ -410,3 +410,19 @@ async fn what_a_killed_keeper_leaves_is_swept_by_the_next_machine() -> anyhow::R
     .await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_machine_cannot_move_the_outer_machines_clock() -> anyhow::Result<()> {
+    let machine = Machine::boot("no-clock").await?;
+    let status = machine.exec(["cat", "/proc/1/status"]).await?;
+    let bounding = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapBnd:"))
+        .map(|mask| u64::from_str_radix(mask.trim(), 16));
+    const CAP_SYS_TIME: u64 = 1 << 25;
+    assert_eq!(
+        bounding.transpose()?.map(|mask| mask & CAP_SYS_TIME),
+        Some(0)
+    );
+    Ok(())
+}

@@ -16,7 +16,7 @@
 //! | [`version`] | which git tag is a release, and which one to take |
 //! | [`package`] | what atekd and `atek-package` say to each other |
 //! | [`spec`] | what atekd asks of `atek-spawnd` |
-//! | [`services`], [`users`], [`sessions`], [`system`] | the host APIs' parameters and results |
+//! | [`services`], [`users`], [`sessions`], [`setup`], [`system`] | the host APIs' parameters and results |
 //! | [`metrics`] | what services and the box used over time |
 
 pub mod autokey;
@@ -29,6 +29,7 @@ pub mod permission;
 pub mod secret;
 pub mod services;
 pub mod sessions;
+pub mod setup;
 pub mod source;
 pub mod spec;
 pub mod system;

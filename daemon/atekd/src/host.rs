@@ -23,8 +23,9 @@ use crate::names::{self, AddressBook, AppPorts};
 use crate::only::Only;
 use crate::services::{self, Services};
 use crate::sessions::{Passwords, Sessions};
+use crate::setup::Setup;
 use crate::spawn::Spawn;
-use crate::systemd::{self, Bus, Power};
+use crate::systemd::{self, Bus, Machine, Power};
 use anyhow::Context as _;
 use atek_api::ids::ServiceKey;
 use atek_api::services::State;
@@ -76,6 +77,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let sessions = Sessions::new(database.clone(), passwords);
     let (listener_changes, service_listeners) = mpsc::channel(64);
     let bus = Bus::system();
+    let machine = Machine::new(bus.clone());
+    let setup = Setup::new(database.clone(), machine.clone(), &layout);
     let (systemd, units) = systemd::watch(&bus);
     let ports = AppPorts::new(config.app_ports, config.port);
     let (listening, app_ports) = watch::channel(names::Listening::default());
@@ -98,6 +101,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let apis = HostApis {
         database: database.clone(),
         sessions: sessions.clone(),
+        setup: setup.clone(),
         services: services.clone(),
         directory: directory.clone(),
         addresses: AddressBook {
@@ -108,7 +112,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         metrics,
         confinement,
         power,
-        box_name: box_name(),
+        machine: machine.clone(),
         state: layout.state().to_owned(),
         config: config.clone(),
         shown_config,
@@ -117,7 +121,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         directory: directory.clone(),
         sessions: sessions.clone(),
         config: config.clone(),
-        box_name: box_name(),
+        box_name: machine.watch_name(),
+        setup: setup.clone(),
         host: Arc::new(apis),
         wake: Arc::new(services.clone()),
         logs: Arc::new(Logs {
@@ -144,6 +149,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             &stop,
         );
     }
+    tokio::spawn(gateway.clone().follow_name());
     tasks.spawn(names::follow_ports(
         gateway.clone(),
         directory.clone(),
@@ -179,6 +185,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
                 () = follow_database(&database, &directory, layout.database_key()) => {}
                 () = sweep_sessions(&sessions) => {}
                 () = services.rest(Duration::from_secs(config.sleep_after_seconds)) => {}
+                () = setup.keep() => {}
             }
         }
     }
@@ -241,12 +248,6 @@ fn announce(port: u16) {
         std::io::stdout(),
         "Application server listening at http://localhost:{port}"
     );
-}
-
-fn box_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let name = name.trim();
-    Some(name.split('.').next()?.to_ascii_lowercase()).filter(|name| !name.is_empty())
 }
 
 /// Tries until it succeeds: a box whose database is late must still come up.

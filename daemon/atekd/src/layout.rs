@@ -39,6 +39,18 @@ impl Layout {
         self.state.join("config.json")
     }
 
+    /// The claim code, kept until the box has an owner.
+    #[must_use]
+    pub fn claim_code(&self) -> PathBuf {
+        self.state.join("claim-code")
+    }
+
+    /// Its mirror for the units that show it; a host with a folder of its own writes nowhere else.
+    #[must_use]
+    pub fn shown_claim_code(&self) -> Option<PathBuf> {
+        (self.state == Path::new(DEFAULT_STATE)).then(|| PathBuf::from("/run/atek/claim-code"))
+    }
+
     /// A core service's package.
     #[must_use]
     pub fn core_package(&self, name: &str) -> PathBuf {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod attach;
+mod backoff;
 mod by_hand;
 mod chain;
 mod config;
@@ -26,6 +27,7 @@ mod random;
 mod registry;
 mod services;
 mod sessions;
+mod setup;
 mod spawn;
 mod system;
 mod systemd;

@@ -7,7 +7,7 @@ use atek_tests::{Machine, keeper, paths, rootfs, serve, store::Store};
 use std::io::Read as _;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: atek-machine prepare | boot NAME | serve PORT (keep and init are for the harness itself)";
+const USAGE: &str = "usage: atek-machine prepare | boot NAME | serve PORT [USER] (keep and init are for the harness itself)";
 
 fn main() -> ExitCode {
     match run() {
@@ -27,7 +27,8 @@ fn run() -> anyhow::Result<()> {
         ["init"] => keeper::init(),
         ["prepare"] => prepare(),
         ["boot", name] => boot(name),
-        ["serve", port] => serve_at(port),
+        ["serve", port] => serve_at(port, None),
+        ["serve", port, user] => serve_at(port, Some(user)),
         _ => bail!("{USAGE}"),
     }
 }
@@ -60,6 +61,6 @@ async fn boot(name: &str) -> anyhow::Result<()> {
 
 /// `./image/run`: Atek for a person.
 #[tokio::main]
-async fn serve_at(port: &str) -> anyhow::Result<()> {
-    serve::serve(port.parse().context("the port is not a number")?).await
+async fn serve_at(port: &str, user: Option<&str>) -> anyhow::Result<()> {
+    serve::serve(port.parse().context("the port is not a number")?, user).await
 }

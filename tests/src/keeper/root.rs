@@ -21,6 +21,10 @@ const RANDOM_ID: &str = "/proc/sys/kernel/random/uuid";
 /// The certificate authorities that programs trust.
 const TRUSTED: &str = "/etc/ssl/certs/ca-certificates.crt";
 
+/// There is one clock, and it is the outer machine's: the first time zone that a program tells
+/// the kernel (as timedated does) moves it by the zone's offset.
+const NO_CLOCK: &str = "[Manager]\nCapabilityBoundingSet=~CAP_SYS_TIME\n";
+
 /// Device nodes that a machine shares with the outer one.
 const DEVICES: &[&str] = &["full", "null", "random", "tty", "urandom", "zero"];
 
@@ -74,6 +78,10 @@ pub(super) fn assemble(boot: &Boot) -> anyhow::Result<()> {
             write(&root.join(TRUSTED.trim_start_matches('/')), &trusted)?;
         }
     }
+    let capabilities = root.join("etc/systemd/system.conf.d");
+    fs::create_dir_all(&capabilities)
+        .with_context(|| format!("cannot make {}", capabilities.display()))?;
+    write(&capabilities.join("50-machine.conf"), NO_CLOCK)?;
     for file in &boot.spec.files {
         place(&root, file)?;
     }

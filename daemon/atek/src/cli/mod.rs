@@ -37,6 +37,7 @@ Data:
   db           List, read, change, export and import databases
 
 Other:
+  claim        Show the code with which a new box is claimed
   completions  Print the completions for a shell
   run          Run the host itself in this terminal
   help         Print this message or the help of a command
@@ -184,6 +185,11 @@ pub(crate) enum Command {
     /// List, read, change, export and import databases
     #[command(subcommand)]
     Db(db::Db),
+    /// Show the code with which a new box is claimed
+    #[command(after_help = "\
+Whoever opens a new box in a browser is asked for this code, and becomes its first
+administrator. There is none once the box has an administrator.")]
+    Claim,
     /// Print the completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell

@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod cfg;
+mod claim;
 mod db;
 mod get;
 mod grants;
@@ -50,6 +51,7 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Moduser(args) => users::change(host, args).await,
         Command::Passwd(args) => users::passwd(host, &args).await,
         Command::Deluser(args) => users::delete(host, &args).await,
+        Command::Claim => claim::run(host).await,
         Command::Db(command) => db::run(host, command).await,
         // Handled before a host was looked for.
         Command::Completions { .. } | Command::Run(_) => Ok(()),

@@ -1,7 +1,7 @@
 //! `atek status`: the whole box, or one service as `systemctl status` shows a unit.
 
 use super::list::{in_order, owner};
-use super::logs;
+use super::{claim, logs};
 use crate::cli::apps::Status;
 use crate::error::Failure;
 use crate::host::{Host, read};
@@ -157,6 +157,9 @@ async fn all(host: &Host) -> Result<(), Failure> {
         return print_all_json(host, &list).await;
     }
     host.out.print(&summary(host, &list))?;
+    if let Some(how) = claim::how(host).await {
+        host.out.print(&how)?;
+    }
     if list.is_empty() {
         return Ok(());
     }

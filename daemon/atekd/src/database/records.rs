@@ -7,6 +7,7 @@ use atek_api::users::{Role, User, UserSettings};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A user's record (`atek.cloud/user/KEY`).
@@ -93,6 +94,9 @@ pub struct SessionRecord {
     /// What the browser said it is, shortened.
     #[serde(default)]
     pub device: String,
+    /// The address that signed in; none on a Unix socket, and in records of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
     /// None: the main domain. Otherwise the service to whose subdomain the session is bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound_to: Option<ServiceKey>,
@@ -154,6 +158,12 @@ impl Records {
     /// All users, oldest first.
     pub fn users(&self) -> impl Iterator<Item = &Arc<UserRecord>> {
         self.users.values()
+    }
+
+    /// Whether the box has an owner.
+    #[must_use]
+    pub fn has_admin(&self) -> bool {
+        self.users.values().any(|user| user.role == Role::Admin)
     }
 
     /// A user by key.

@@ -10,6 +10,7 @@ use super::error::Failure;
 use super::pages;
 use super::server::{Conn, Gateway};
 use super::site::{self, Place, Visit};
+use super::unclaimed;
 use super::upgrade;
 use super::upstream::{Noted, Patience, Progress};
 use crate::directory::Entry;
@@ -112,6 +113,10 @@ async fn visit(
         if *request.method() == Method::OPTIONS {
             return Ok(site::options());
         }
+        if let Some(response) = unclaimed::turn_away(gateway, &caller, Some(&home.base), &request)?
+        {
+            return Ok(response);
+        }
         let door = bind::Door {
             entry: entry.as_deref(),
             id,
@@ -178,7 +183,8 @@ pub(super) async fn main_service(
             let services = directory
                 .entries()
                 .filter(|entry| may_visit(&visit.caller, entry.owner()));
-            let domain = gateway.names().app_domain(visit.authority);
+            let names = gateway.names();
+            let domain = names.app_domain(visit.authority);
             Ok(pages::home(
                 &person.user.username,
                 services,

@@ -140,7 +140,8 @@ pub(super) fn begin(
         (true, Some(port)) => format!("{}:{port}", visit.authority.name()),
         (true, None) => return refused(),
         (false, _) => {
-            let domain = gateway.names().app_domain(visit.authority);
+            let names = gateway.names();
+            let domain = names.app_domain(visit.authority);
             format!("{id}.{domain}{}", visit.authority.port())
         }
     };

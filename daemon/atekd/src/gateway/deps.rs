@@ -6,6 +6,7 @@ use crate::directory::DirectoryView;
 use crate::host_api::{Call, Reply};
 use crate::permissions::Caller;
 use crate::sessions::Sessions;
+use crate::setup::Setup;
 use atek_api::ids::ServiceKey;
 use atek_api::services::LogOptions;
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use futures_util::stream::BoxStream;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Everything that the gateway is given.
 #[derive(Clone)]
@@ -24,8 +26,10 @@ pub struct Deps {
     pub sessions: Sessions,
     /// The configuration in force.
     pub config: Arc<Config>,
-    /// The box's name on the local network, without `.local`.
-    pub box_name: Option<String>,
+    /// The box's name on the local network, without `.local`, as it changes.
+    pub box_name: watch::Receiver<Option<String>>,
+    /// Whether the box has an owner.
+    pub setup: Setup,
     /// The host's own APIs.
     pub host: Arc<dyn HostApis>,
     /// Starts what sleeps.

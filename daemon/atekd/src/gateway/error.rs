@@ -17,7 +17,7 @@ use crate::registry::NoProvider;
 use atek_api::ids::ServiceId;
 use atek_api::jsonrpc::{RpcError, code};
 use atek_rpc::pool::SendError;
-use http::header::{ALLOW, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, REFRESH, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use std::time::Duration;
 
@@ -94,6 +94,8 @@ pub(super) enum Failure {
     Unavailable(String),
     #[error("the host is still starting, try again in a moment")]
     Starting,
+    #[error("this box has no owner yet: open its address in a browser to set it up")]
+    Unclaimed,
     #[error("the address {0} may not be reached from here")]
     EgressRefused(String),
     #[error("cannot connect to {0}")]
@@ -122,7 +124,8 @@ impl Failure {
             Self::Unreachable { .. }
             | Self::CannotWake { .. }
             | Self::Unavailable(_)
-            | Self::Starting => StatusCode::SERVICE_UNAVAILABLE,
+            | Self::Starting
+            | Self::Unclaimed => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken { .. }
             | Self::BrokenAnswer { .. }
             | Self::AnswerTooLarge { .. }
@@ -146,6 +149,7 @@ impl Failure {
             | Self::BrokenBody => code::INVALID_REQUEST,
             Self::ForeignOrigin
             | Self::NotAuthorized
+            | Self::Unclaimed
             | Self::Unidentified(_)
             | Self::Forbidden
             | Self::EgressRefused(_) => code::GENERAL,
@@ -184,7 +188,8 @@ impl Failure {
         if let Self::NoSuchSite(_) = self {
             return self.head(body::text(self.status(), self.to_string()));
         }
-        if !wants_html {
+        // Who opens a page of an unclaimed box is led to its setup: this is no page.
+        if !wants_html || matches!(self, Self::Unclaimed) {
             return self.to_json();
         }
         self.head(super::pages::message(self.status(), &self.to_string()))
@@ -203,6 +208,12 @@ impl Failure {
             }
             Self::Starting => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(1));
+                // Browsers look again by themselves.
+                headers.insert(REFRESH, HeaderValue::from(1));
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            }
+            Self::Unclaimed => {
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             }
             Self::MethodNotAllowed(allowed) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allowed));

@@ -38,6 +38,7 @@ mod server;
 mod site;
 mod streams;
 mod transport;
+mod unclaimed;
 mod upgrade;
 mod upstream;
 mod workers;

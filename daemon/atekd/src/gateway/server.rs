@@ -8,6 +8,7 @@ use super::error::Failure;
 use super::limiter::Limiter;
 use super::listener::{Listener, Origin, Stream};
 use super::workers::Workers;
+use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -41,7 +42,8 @@ pub struct Gateway {
 #[derive(Debug)]
 struct Inner {
     deps: Deps,
-    names: Names,
+    /// Made anew when the box gets another name.
+    names: ArcSwap<Names>,
     limiter: Limiter,
     workers: Workers,
 }
@@ -67,7 +69,7 @@ impl Gateway {
     /// A gateway; it serves nobody until [`Gateway::serve`]. Must be called on an event loop.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        let names = Names::new(&deps.config.domain, deps.box_name.as_deref());
+        let names = ArcSwap::from_pointee(names_of(&deps));
         let limiter = Limiter::new(deps.limits.clone());
         Self {
             inner: Arc::new(Inner {
@@ -83,8 +85,16 @@ impl Gateway {
         &self.inner.deps
     }
 
-    pub(super) fn names(&self) -> &Names {
-        &self.inner.names
+    pub(super) fn names(&self) -> Arc<Names> {
+        self.inner.names.load_full()
+    }
+
+    /// Answers under the box's name of the moment. Never ends, unless nobody can rename the box.
+    pub async fn follow_name(self) {
+        let mut name = self.deps().box_name.clone();
+        while name.changed().await.is_ok() {
+            self.inner.names.store(Arc::new(names_of(self.deps())));
+        }
     }
 
     pub(super) fn limiter(&self) -> &Limiter {
@@ -205,6 +215,10 @@ impl Gateway {
             Err(_) => Failure::Internal.to_json(),
         }
     }
+}
+
+fn names_of(deps: &Deps) -> Names {
+    Names::new(&deps.config.domain, deps.box_name.borrow().as_deref())
 }
 
 /// Connections by address.

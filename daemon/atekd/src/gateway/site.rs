@@ -9,7 +9,7 @@ use super::error::Failure;
 use super::limiter::Ticket;
 use super::listener::Origin;
 use super::server::{Conn, Gateway};
-use super::{apps, bind, egress, pages, rpc, streams, transport};
+use super::{apps, bind, egress, pages, rpc, streams, transport, unclaimed};
 use crate::permissions::Caller;
 use crate::usage::Hold;
 use http::header::{ACCEPT, ALLOW, HOST};
@@ -52,8 +52,9 @@ impl Gateway {
             Ok(authority) => authority,
             Err(failure) => return failure.to_page(wants_html),
         };
+        let names = self.names();
         let routed = match &*conn.origin {
-            Origin::Public => match self.names().site(&authority) {
+            Origin::Public => match names.site(&authority) {
                 Ok(Site::Main) => self.main_domain(conn, &authority, request).await,
                 Ok(Site::Sub { id, domain }) => {
                     apps::subdomain(self, conn, &authority, (id, domain), request).await
@@ -82,19 +83,16 @@ impl Gateway {
     ) -> Result<Response<Body>, Failure> {
         let is_host_path = is_host_path(request.uri().path());
         let answered = match self.visit(conn, authority, request.method(), request.headers()) {
-            Ok(visit) if is_host_path => {
-                let mut response = self.host_path(visit, request).await;
-                if let Ok(response) = &mut response
-                    && response.status() != StatusCode::SWITCHING_PROTOCOLS
-                {
-                    pages::protect_data(response.headers_mut());
-                }
-                response
-            }
-            Ok(visit) => apps::main_service(self, visit, request).await,
+            Ok(visit) => match unclaimed::turn_away(self, &visit.caller, None, &request) {
+                Ok(None) => self.let_in(visit, request, is_host_path).await,
+                Ok(Some(response)) => Ok(response),
+                Err(failure) => Err(failure),
+            },
             Err(failure) => Err(failure),
         };
         match answered {
+            // What asks for a page gets one.
+            Err(failure @ (Failure::Starting | Failure::Unclaimed)) => Err(failure),
             // The host's own paths speak JSON, as the original's did.
             Err(failure) if is_host_path => {
                 failure.log(conn.origin.label());
@@ -102,6 +100,22 @@ impl Gateway {
             }
             answered => answered,
         }
+    }
+
+    async fn let_in(
+        &self,
+        visit: Visit<'_>,
+        request: Request<Incoming>,
+        is_host_path: bool,
+    ) -> Result<Response<Body>, Failure> {
+        if !is_host_path {
+            return apps::main_service(self, visit, request).await;
+        }
+        let mut response = self.host_path(visit, request).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            pages::protect_data(response.headers_mut());
+        }
+        Ok(response)
     }
 
     /// Finds out who is calling on the main domain, and lets them in.
@@ -182,6 +196,10 @@ impl Gateway {
         if let Some(asset) = pages::asset(rest) {
             return only_get(request.method()).map(|()| asset.response());
         }
+        if matches!(rest, "setup" | "setup/") {
+            only_get(request.method())?;
+            return unclaimed::page(self);
+        }
         if rest == "bind-session" {
             only_get(request.method())?;
             return bind::begin(self, &visit, request.uri());
@@ -238,7 +256,7 @@ fn authority(uri: &Uri, sent: &HeaderMap) -> Result<Authority, Failure> {
     })
 }
 
-fn wants_html(sent: &HeaderMap) -> bool {
+pub(super) fn wants_html(sent: &HeaderMap) -> bool {
     sent.get(ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"))

@@ -8,6 +8,7 @@ mod install;
 mod params;
 mod services;
 mod sessions;
+mod setup;
 mod system;
 mod users;
 
@@ -21,7 +22,8 @@ use crate::names::AddressBook;
 use crate::permissions::Caller;
 use crate::services::Services;
 use crate::sessions::{Sessions, Visitor};
-use crate::systemd::Power;
+use crate::setup::Setup;
+use crate::systemd::{Machine, Power};
 use atek_api::jsonrpc::{RpcError, RpcResult, code};
 use atek_api::secret::Secret;
 use serde_json::Value;
@@ -70,6 +72,8 @@ pub struct HostApis {
     pub database: Database,
     /// Browser sessions.
     pub sessions: Sessions,
+    /// First boot.
+    pub setup: Setup,
     /// Installed services.
     pub services: Services,
     /// How they are.
@@ -84,8 +88,8 @@ pub struct HostApis {
     pub confinement: Confinement,
     /// The machine's power.
     pub power: Power,
-    /// The machine's name.
-    pub box_name: Option<String>,
+    /// The machine's name and time zone.
+    pub machine: Machine,
     /// A folder on the disk that holds apps and data.
     pub state: PathBuf,
     /// The values in force.
@@ -103,6 +107,7 @@ impl HostApis {
             atek_api::services::API,
             atek_api::users::API,
             atek_api::sessions::API,
+            atek_api::setup::API,
             atek_api::system::API,
         ]
         .contains(&api)
@@ -112,6 +117,7 @@ impl HostApis {
     pub async fn call(&self, api: &str, call: Call<'_>) -> Reply {
         let outcome = match api {
             atek_api::sessions::API => return self.user_sessions(&call).await,
+            atek_api::setup::API => return self.setup_api(&call).await,
             inspect::API => self.inspect(&call),
             atek_api::users::API => self.users(&call).await,
             atek_api::services::API => self.services_api(&call).await,

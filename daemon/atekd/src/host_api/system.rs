@@ -55,7 +55,7 @@ impl HostApis {
     async fn about(&self) -> RpcResult {
         let about = tokio::task::spawn_blocking(system::about).await;
         let about = about.map_err(|error| internal(&error))?;
-        let name = self.box_name.clone().unwrap_or_else(|| "atek".to_owned());
+        let name = self.machine.name().unwrap_or_else(|| "atek".to_owned());
         let (domain, port) = (self.config.domain.clone(), self.config.port);
         let urls = urls(&name, &domain, port, &about.addresses);
         let About {

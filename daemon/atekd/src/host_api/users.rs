@@ -42,7 +42,7 @@ struct PasswordChange {
 
 /// Why a change of users was refused.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+pub(super) enum Refusal {
     #[error("This username has already been taken")]
     NameTaken,
     #[error("The username system is reserved")]
@@ -57,6 +57,8 @@ enum Refusal {
     LastAdmin,
     #[error("the old password is not right")]
     WrongPassword,
+    #[error("the box is set up already, sign in")]
+    SetUpAlready,
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
@@ -74,7 +76,8 @@ impl From<Refusal> for RpcError {
             | Refusal::BadPassword
             | Refusal::Unknown(_)
             | Refusal::LastAdmin
-            | Refusal::WrongPassword => RpcError::general(refusal.to_string()),
+            | Refusal::WrongPassword
+            | Refusal::SetUpAlready => RpcError::general(refusal.to_string()),
         }
     }
 }
@@ -322,7 +325,7 @@ impl HostApis {
         Ok(user)
     }
 
-    async fn hash(&self, password: Secret) -> Result<Secret, Refusal> {
+    pub(super) async fn hash(&self, password: Secret) -> Result<Secret, Refusal> {
         let length = password.expose().chars().count();
         if !(MIN_PASSWORD..=MAX_PASSWORD).contains(&length) {
             return Err(Refusal::BadPassword);
@@ -330,7 +333,7 @@ impl HostApis {
         Ok(self.sessions.passwords().hash(password).await?)
     }
 
-    fn mint_user_key(&self) -> UserKey {
+    pub(super) fn mint_user_key(&self) -> UserKey {
         let records = self.database.records();
         super::mint(|key| records.user(key).is_some())
     }
@@ -352,7 +355,7 @@ fn admin_or_self(caller: &Caller, key: &str) -> Result<(), RpcError> {
     }
 }
 
-fn checked_name(name: String) -> Result<String, Refusal> {
+pub(super) fn checked_name(name: String) -> Result<String, Refusal> {
     if name.eq_ignore_ascii_case(atek_api::ids::SYSTEM) {
         return Err(Refusal::NameReserved);
     }
@@ -367,7 +370,11 @@ fn checked_name(name: String) -> Result<String, Refusal> {
     }
 }
 
-fn free_name(records: &Records, name: &str, own: Option<&UserKey>) -> Result<(), Refusal> {
+pub(super) fn free_name(
+    records: &Records,
+    name: &str,
+    own: Option<&UserKey>,
+) -> Result<(), Refusal> {
     match records.user_named(name) {
         Some(user) if Some(&user.key) != own => Err(Refusal::NameTaken),
         _ => Ok(()),

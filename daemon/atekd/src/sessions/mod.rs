@@ -5,7 +5,9 @@ mod bind;
 mod password;
 mod throttle;
 
-use crate::database::{Change, Database, DatabaseError, SessionId, SessionRecord};
+use crate::database::{
+    Change, Database, DatabaseError, Records, SessionId, SessionRecord, UserRecord,
+};
 use crate::permissions::Person;
 use crate::random::{self, RandomError};
 use atek_api::ids::ServiceKey;
@@ -165,28 +167,26 @@ impl Sessions {
         password: Secret,
         visitor: &Visitor,
     ) -> Result<(Secret, String), LoginError> {
-        self.throttle(|throttle, now| throttle.check(username, visitor.address, now))
+        let records = self.inner.database.records();
+        let user = records.user_named(username).cloned();
+        let from = throttle::From {
+            address: visitor.address,
+            is_known: user
+                .as_ref()
+                .is_some_and(|user| is_known_at(&records, user, visitor)),
+        };
+        drop(records);
+        self.throttle(|throttle, now| throttle.check(username, from, now))
             .map_err(LoginError::Throttled)?;
-        let user = self.inner.database.records().user_named(username).cloned();
         let hash = user.as_ref().map(|user| user.hashed_password.clone());
         let right = self.inner.passwords.verify(password, hash).await?;
         let Some(user) = user.filter(|_| right) else {
-            self.throttle(|throttle, now| throttle.failed(username, visitor.address, now));
+            self.throttle(|throttle, now| throttle.failed(username, from, now));
             return Err(LoginError::Wrong);
         };
-        self.throttle(|throttle, _| throttle.succeeded(username, visitor.address));
+        self.throttle(|throttle, _| throttle.succeeded(username));
 
-        let cookie = random::hex::<32>()?;
-        let session = SessionRecord {
-            session_id: SessionId::of_cookie(cookie.expose()),
-            user_key: user.key.clone(),
-            username: user.username.clone(),
-            created_at: now_rfc3339(),
-            last_seen_unix: now_unix(),
-            device: shorten(&visitor.device),
-            bound_to: None,
-            parent: None,
-        };
+        let (cookie, session) = self.prepare(&user, visitor)?;
         let key = user.key.clone();
         self.inner
             .database
@@ -199,6 +199,31 @@ impl Sessions {
             })
             .await?;
         Ok((cookie, user.username.clone()))
+    }
+
+    /// A new session of a user, which begins when the record is stored, and its cookie.
+    ///
+    /// # Errors
+    ///
+    /// [`RandomError`].
+    pub fn prepare(
+        &self,
+        user: &UserRecord,
+        visitor: &Visitor,
+    ) -> Result<(Secret, SessionRecord), RandomError> {
+        let cookie = random::hex::<32>()?;
+        let session = SessionRecord {
+            session_id: SessionId::of_cookie(cookie.expose()),
+            user_key: user.key.clone(),
+            username: user.username.clone(),
+            created_at: now_rfc3339(),
+            last_seen_unix: now_unix(),
+            device: shorten(&visitor.device),
+            address: visitor.address,
+            bound_to: None,
+            parent: None,
+        };
+        Ok((cookie, session))
     }
 
     fn throttle<T>(&self, act: impl FnOnce(&mut Throttle, i64) -> T) -> T {
@@ -385,11 +410,16 @@ impl Sessions {
     }
 }
 
+/// Whether the user is signed in from where the visitor is.
+fn is_known_at(records: &Records, user: &UserRecord, visitor: &Visitor) -> bool {
+    visitor.address.is_some()
+        && records
+            .sessions_of(&user.key)
+            .any(|session| session.address == visitor.address)
+}
+
 /// The sessions themselves and those that are bound to them.
-fn with_children(
-    records: &crate::database::Records,
-    sessions: impl IntoIterator<Item = SessionId>,
-) -> Vec<Change> {
+fn with_children(records: &Records, sessions: impl IntoIterator<Item = SessionId>) -> Vec<Change> {
     let gone: Vec<SessionId> = sessions.into_iter().collect();
     records
         .sessions()
@@ -405,7 +435,7 @@ fn with_children(
         .collect()
 }
 
-fn surplus(records: &crate::database::Records, user: &atek_api::ids::UserKey) -> Vec<Change> {
+fn surplus(records: &Records, user: &atek_api::ids::UserKey) -> Vec<Change> {
     let mut sessions: Vec<_> = records
         .sessions_of(user)
         .filter(|session| session.bound_to.is_none())

@@ -1,41 +1,48 @@
 //! Slows down guessing of passwords, per user name and per address. Pure.
+//!
+//! An address that guesses waits up to a minute, whatever names it tries. A name that is
+//! guessed from many addresses waits up to half a minute, but not at an address where
+//! its user is signed in: so a neighbour cannot keep somebody out of their own box.
 
-use std::collections::HashMap;
+use crate::backoff::{Backoff, Terms};
 use std::net::IpAddr;
 
-/// Wrong passwords that cost nothing: people mistype.
-const FREE: u32 = 5;
-/// The longest wait, in seconds.
-const MAX_WAIT_SECS: i64 = 300;
-/// Failures are forgotten after this long without another one.
-const FORGET_SECS: i64 = 3600;
-/// Names and addresses remembered at most; an attacker who invents names must not fill the memory.
-const MAX_ENTRIES: usize = 20_000;
+/// Of one address.
+const ADDRESS: Terms = Terms {
+    free: 5,
+    longest: 60,
+};
+/// Of one name, from all addresses together.
+const NAME: Terms = Terms {
+    free: 20,
+    longest: 30,
+};
+/// Names and addresses remembered at most, each.
+const MOST: usize = 10_000;
+/// The longest user name; a longer one is nobody's.
+const MAX_NAME: usize = 64;
+
+/// Where an attempt comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct From {
+    /// None on a Unix socket.
+    pub address: Option<IpAddr>,
+    /// Whether the user of that name has a session from there.
+    pub is_known: bool,
+}
 
 /// Failures, by name and by address.
-#[derive(Debug, Default)]
-pub struct Throttle {
-    failures: HashMap<Subject, Failures>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Subject {
-    Name(String),
-    Address(IpAddr),
-}
-
 #[derive(Debug)]
-struct Failures {
-    count: u32,
-    last_unix: i64,
+pub struct Throttle {
+    names: Backoff<String>,
+    addresses: Backoff<IpAddr>,
 }
 
-impl Failures {
-    /// When the next attempt is allowed: 1, 2, 4, … seconds after the last failure.
-    fn allowed_unix(&self) -> i64 {
-        match self.count.checked_sub(FREE) {
-            None => self.last_unix,
-            Some(over) => self.last_unix + MAX_WAIT_SECS.min(1 << over.min(20)),
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            names: Backoff::new(NAME, MOST),
+            addresses: Backoff::new(ADDRESS, MOST),
         }
     }
 }
@@ -46,53 +53,40 @@ impl Throttle {
     /// # Errors
     ///
     /// The seconds to wait.
-    pub fn check(&self, name: &str, address: Option<IpAddr>, now_unix: i64) -> Result<(), u64> {
-        let wait = subjects(name, address)
-            .filter_map(|subject| self.failures.get(&subject))
-            .map(|failures| failures.allowed_unix() - now_unix)
-            .max()
-            .unwrap_or(0);
-        if wait > 0 {
-            Err(wait.unsigned_abs())
+    pub fn check(&self, name: &str, from: From, now_unix: i64) -> Result<(), u64> {
+        let address = from
+            .address
+            .map_or(0, |address| self.addresses.wait(&address, now_unix));
+        let name = if from.is_known {
+            0
         } else {
-            Ok(())
+            self.names.wait(&subject(name), now_unix)
+        };
+        match address.max(name) {
+            0 => Ok(()),
+            wait => Err(wait),
         }
     }
 
     /// Counts a wrong password.
-    pub fn failed(&mut self, name: &str, address: Option<IpAddr>, now_unix: i64) {
-        if self.failures.len() >= MAX_ENTRIES {
-            self.failures
-                .retain(|_, f| now_unix - f.last_unix < FORGET_SECS);
+    pub fn failed(&mut self, name: &str, from: From, now_unix: i64) {
+        if let Some(address) = from.address {
+            self.addresses.failed(address, now_unix);
         }
-        if self.failures.len() >= MAX_ENTRIES {
-            self.failures.retain(|_, f| f.count > FREE);
-        }
-        for subject in subjects(name, address) {
-            let failures = self.failures.entry(subject).or_insert(Failures {
-                count: 0,
-                last_unix: now_unix,
-            });
-            if now_unix - failures.last_unix >= FORGET_SECS {
-                failures.count = 0;
-            }
-            failures.count = failures.count.saturating_add(1);
-            failures.last_unix = now_unix;
-        }
+        self.names.failed(subject(name), now_unix);
     }
 
     /// Forgets the failures of somebody who knew the password.
     ///
     /// The address keeps its count: one account of one's own must not buy
     /// guesses at the others.
-    pub fn succeeded(&mut self, name: &str, _address: Option<IpAddr>) {
-        self.failures.remove(&Subject::Name(name.to_owned()));
+    pub fn succeeded(&mut self, name: &str) {
+        self.names.forgive(&subject(name));
     }
 }
 
-fn subjects(name: &str, address: Option<IpAddr>) -> impl Iterator<Item = Subject> {
-    std::iter::once(Subject::Name(name.chars().take(64).collect()))
-        .chain(address.map(Subject::Address))
+fn subject(name: &str) -> String {
+    name.chars().take(MAX_NAME).collect()
 }
 
 #[cfg(test)]
@@ -100,47 +94,70 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
-    const HOME: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)));
-
-    #[test]
-    fn guessing_gets_slower_and_slower() {
-        let mut throttle = Throttle::default();
-        for _ in 0..FREE - 1 {
-            throttle.failed("alice", HOME, 0);
-        }
-        assert_eq!(throttle.check("alice", HOME, 0), Ok(()));
-        for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
-            throttle.failed("alice", HOME, 0);
-            assert_eq!(throttle.check("alice", HOME, 0), Err(wait));
-            assert_eq!(throttle.check("alice", HOME, wait.cast_signed()), Ok(()));
+    fn from(n: u32) -> From {
+        From {
+            address: Some(Ipv4Addr::from_bits(n).into()),
+            is_known: false,
         }
     }
 
     #[test]
-    fn other_names_from_the_same_address_are_slowed_too_but_not_other_addresses() {
+    fn guessing_from_one_address_gets_slower_whatever_the_names() {
         let mut throttle = Throttle::default();
-        for n in 0..10 {
-            throttle.failed(&format!("user{n}"), HOME, 0);
+        let mut guesses = 0;
+        for now in 0..3600 {
+            let name = format!("user{now}");
+            if throttle.check(&name, from(1), now).is_ok() {
+                throttle.failed(&name, from(1), now);
+                guesses += 1;
+            }
         }
-        assert!(throttle.check("bob", HOME, 0).is_err());
-        assert_eq!(throttle.check("bob", None, 0), Ok(()));
-        throttle.succeeded("bob", HOME);
+        assert!((60..80).contains(&guesses), "{guesses} guesses in an hour");
+        assert_eq!(throttle.check("bob", from(2), 3600), Ok(()));
+        throttle.succeeded("bob");
         assert!(
-            throttle.check("bob", HOME, 0).is_err(),
+            throttle.check("bob", from(1), 3600).is_err(),
             "an account of one's own buys guesses"
         );
     }
 
     #[test]
-    fn invented_names_do_not_fill_the_memory() {
+    fn guessing_one_name_from_many_addresses_gets_slower_too() {
         let mut throttle = Throttle::default();
-        for n in 0..50_000 {
-            throttle.failed(&format!("user{n}"), None, 0);
+        let mut guesses = 0;
+        for now in 0..3600 {
+            for n in 0..10 {
+                let here = from(u32::try_from(now * 10 + n).unwrap());
+                if throttle.check("alice", here, now).is_ok() {
+                    throttle.failed("alice", here, now);
+                    guesses += 1;
+                }
+            }
         }
-        assert!(
-            throttle.failures.len() <= MAX_ENTRIES + 1,
-            "{}",
-            throttle.failures.len()
-        );
+        assert!(guesses < 160, "{guesses} guesses in an hour");
+    }
+
+    #[test]
+    fn nobody_is_kept_out_for_long_and_not_at_all_where_they_are_signed_in() {
+        let mut throttle = Throttle::default();
+        let mut at_home = from(1);
+        at_home.is_known = true;
+        for n in 0..10_000 {
+            throttle.failed("alice", from(1000 + n), 0);
+        }
+        assert_eq!(throttle.check("alice", at_home, 0), Ok(()));
+        assert_eq!(throttle.check("alice", from(1), 0), Err(30));
+        assert_eq!(throttle.check("alice", from(1), 30), Ok(()));
+        assert_eq!(throttle.check("bob", from(1), 0), Ok(()));
+    }
+
+    #[test]
+    fn an_unknown_name_waits_like_a_known_one() {
+        // Whether a name exists is no input: there is nothing to find out.
+        let mut throttle = Throttle::default();
+        for n in 0..21 {
+            throttle.failed(&"x".repeat(1000), from(n), 0);
+        }
+        assert!(throttle.check(&"x".repeat(2000), from(99), 0).is_err());
     }
 }

@@ -9,6 +9,7 @@
 //! Nothing here can change a unit.
 
 mod bus;
+mod machine;
 mod power;
 mod properties;
 mod proxy;
@@ -20,6 +21,7 @@ mod watch;
 mod tests;
 
 pub use bus::Bus;
+pub use machine::Machine;
 pub use power::Power;
 pub use unit::{Exit, Phase, UnitView};
 pub use watch::UnitEvent;

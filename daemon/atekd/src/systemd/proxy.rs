@@ -51,3 +51,25 @@ pub(super) trait Login {
     /// Turns the machine off.
     fn power_off(&self, interactive: bool) -> zbus::Result<()>;
 }
+
+/// `org.freedesktop.hostname1`.
+#[zbus::proxy(
+    interface = "org.freedesktop.hostname1",
+    default_service = "org.freedesktop.hostname1",
+    default_path = "/org/freedesktop/hostname1"
+)]
+pub(super) trait Hostname {
+    /// The name for every boot; the running one follows.
+    fn set_static_hostname(&self, name: &str, interactive: bool) -> zbus::Result<()>;
+}
+
+/// `org.freedesktop.timedate1`.
+#[zbus::proxy(
+    interface = "org.freedesktop.timedate1",
+    default_service = "org.freedesktop.timedate1",
+    default_path = "/org/freedesktop/timedate1"
+)]
+pub(super) trait Timedate {
+    /// An IANA name.
+    fn set_timezone(&self, zone: &str, interactive: bool) -> zbus::Result<()>;
+}

@@ -26,6 +26,7 @@ pub(super) fn asset(name: &str) -> Option<Asset> {
     let (kind, text) = match name {
         "login" | "login/" => (HTML, include_str!("login.html")),
         "login/login.js" => (SCRIPT, include_str!("login.js")),
+        "login/setup.js" => (SCRIPT, include_str!("setup.js")),
         "login/home.js" => (SCRIPT, include_str!("home.js")),
         "login/atek.css" => (STYLE, include_str!("atek.css")),
         "js/rpc.js" => (SCRIPT, include_str!("rpc.js")),
@@ -38,6 +39,15 @@ impl Asset {
     pub(super) fn response(self) -> Response<Body> {
         page(StatusCode::OK, self.kind, self.text)
     }
+}
+
+/// The setup page; kept by nobody, since it is there for a while only.
+pub(super) fn setup() -> Response<Body> {
+    let mut response = page(StatusCode::OK, HTML, include_str!("setup.html"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// A page that says one thing.

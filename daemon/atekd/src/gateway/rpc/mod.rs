@@ -13,11 +13,13 @@ use super::edge::{cookies, headers};
 use super::error::Failure;
 use super::server::Gateway;
 use super::site::Visit;
+use super::unclaimed;
 use crate::directory::Entry;
 use crate::host_api::{self, CookieChange};
 use crate::permissions::Caller;
 use crate::registry::{self, Attributes, Provider};
 use crate::sessions::Visitor;
+use crate::setup::Need;
 use atek_api::jsonrpc::{RpcError, RpcResult};
 use atek_api::manifest::Transport;
 use bytes::Bytes;
@@ -71,8 +73,11 @@ async fn calls(
 ) -> Result<Response<Body>, Failure> {
     let attributes = Attributes::of_query(head.uri.query());
     let caller = &visit.caller;
-    if !caller.is_known() && attributes.api() != atek_api::sessions::API {
-        return Err(Failure::NotAuthorized);
+    if !caller.is_known() && !OPEN.contains(&attributes.api()) {
+        return Err(match gateway.deps().setup.need() {
+            Need::Needed => Failure::Unclaimed,
+            Need::Unknown | Need::Done => Failure::NotAuthorized,
+        });
     }
     // Also keeps a form of another site from getting here: it cannot send this type.
     if !is_json(head) {
@@ -95,8 +100,16 @@ async fn calls(
             ));
         }
     };
-    if !caller.is_known() && !is_open_to_all(&envelope) {
-        return Err(Failure::NotAuthorized);
+    if !caller.is_known() {
+        let api = attributes.api();
+        if !all(&envelope, |method| is_open_to_all(api, method)) {
+            return Err(Failure::NotAuthorized);
+        }
+        if !all(&envelope, |method| {
+            unclaimed::may_call(gateway, api, method)
+        }) {
+            return Err(Failure::Unclaimed);
+        }
     }
     let target = target(gateway, caller, &attributes);
     let mut calls = Calls {
@@ -130,12 +143,22 @@ async fn calls(
     }
 }
 
-/// What nobody in particular may call: signing in, and asking whether one is.
-fn is_open_to_all(envelope: &Envelope<'_>) -> bool {
-    let is_open = |call: &Call<'_>| matches!(&*call.method, "login" | "whoami");
+/// The APIs that nobody in particular may call.
+const OPEN: [&str; 2] = [atek_api::sessions::API, atek_api::setup::API];
+
+/// What nobody in particular may call: signing in, asking whether one is, and setting up.
+fn is_open_to_all(api: &str, method: &str) -> bool {
+    match api {
+        atek_api::sessions::API => matches!(method, "login" | "whoami"),
+        atek_api::setup::API => true,
+        _ => false,
+    }
+}
+
+fn all(envelope: &Envelope<'_>, is_open: impl Fn(&str) -> bool) -> bool {
     match envelope {
-        Envelope::One(call) => is_open(call),
-        Envelope::Batch(calls) => calls.iter().flatten().all(is_open),
+        Envelope::One(call) => is_open(&call.method),
+        Envelope::Batch(calls) => calls.iter().flatten().all(|call| is_open(&call.method)),
     }
 }
 

@@ -12,4 +12,5 @@ mod ports;
 mod rpc;
 mod support;
 mod transport;
+mod unclaimed;
 mod waking;

@@ -11,8 +11,10 @@ use crate::gateway::{
     Deps, Gateway, HostApis, Jobs, Limits, Lines, Listener, LogQuery, Logs, Origin, Refusal, Wake,
 };
 use crate::host_api::{Call, CookieChange, Reply};
+use crate::layout::Layout;
 use crate::permissions::Caller;
 use crate::sessions::{Passwords, Sessions};
+use crate::setup::Setup;
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, raw};
 use atek_api::permission::Permissions;
@@ -27,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Acts as the host itself.
@@ -69,7 +72,12 @@ struct TestHost;
 
 impl HostApis for TestHost {
     fn has(&self, api: &str) -> bool {
-        api == atek_api::sessions::API || api == "atek.cloud/test-api"
+        [
+            atek_api::sessions::API,
+            atek_api::setup::API,
+            "atek.cloud/test-api",
+        ]
+        .contains(&api)
     }
 
     fn call<'a>(&'a self, _api: &'a str, call: Call<'a>) -> BoxFuture<'a, Reply> {
@@ -81,7 +89,7 @@ impl HostApis for TestHost {
                 _ => None,
             };
             let outcome = match call.method {
-                "login" | "logout" | "whoami" => raw(&json!({
+                "login" | "logout" | "whoami" | "status" => raw(&json!({
                     "caller": call.caller.label(),
                     "params": call.params,
                     "device": call.visitor.device,
@@ -140,11 +148,18 @@ impl World {
     }
 
     pub(super) async fn with(limits: Limits) -> Self {
+        Self::inhabited(limits, &["alice", "bob"]).await
+    }
+
+    /// A world with some of its users; only alice is an administrator.
+    pub(super) async fn inhabited(limits: Limits, users: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let adb = folder.path().join("adb.sock");
-        adb::start(&adb);
+        adb::start(&adb, users);
         let database = Database::new(Store::new(&adb));
         database.open("").await.unwrap();
+        let machine = crate::systemd::Machine::new(crate::systemd::Bus::system());
+        let setup = Setup::new(database.clone(), machine, &Layout::new(folder.path()));
         let (publisher, view) = directory();
         let wake = Arc::new(TestWake::default());
         let config = Config {
@@ -156,7 +171,8 @@ impl World {
             directory: view,
             sessions: Sessions::new(database, Passwords::new().unwrap()),
             config: Arc::new(config),
-            box_name: Some("atek".to_owned()),
+            box_name: watch::channel(Some("atek".to_owned())).1,
+            setup,
             host: Arc::new(TestHost),
             wake: wake.clone(),
             logs: Arc::new(TestLines),

@@ -1,0 +1,93 @@
+//! `atek.cloud/setup-api`: shapes.
+
+use crate::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+/// The API's id.
+pub const API: &str = "atek.cloud/setup-api";
+
+/// Whether the box waits for its owner, as `status` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Whether there is no administrator yet. Nothing else is told once there is one.
+    pub needed: bool,
+    /// The box's host name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The box's time zone, an IANA name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// Settings on the card that could not be followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problems: Option<Vec<Problem>>,
+}
+
+impl Status {
+    /// A box without an administrator.
+    #[must_use]
+    pub fn needed(name: String, timezone: String, problems: Vec<Problem>) -> Self {
+        Self {
+            needed: true,
+            name: Some(name),
+            timezone: Some(timezone),
+            problems: Some(problems),
+        }
+    }
+
+    /// A box that has one.
+    #[must_use]
+    pub fn done() -> Self {
+        Self {
+            needed: false,
+            name: None,
+            timezone: None,
+            problems: None,
+        }
+    }
+}
+
+/// A file of the owner's settings that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Its name.
+    pub file: String,
+    /// What is wrong with it, for a person.
+    pub problem: String,
+}
+
+/// The parameter of `complete`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Wish {
+    /// The claim code, as the person typed it.
+    pub code: String,
+    /// The box's name.
+    pub name: String,
+    /// The first administrator's name.
+    pub username: String,
+    /// The first administrator's password.
+    pub password: Secret,
+    /// An IANA name.
+    pub timezone: String,
+}
+
+/// What `complete` tells; the session's cookie comes with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Completed {
+    /// Always: the person is signed in.
+    pub is_active: bool,
+    /// The administrator's name.
+    pub username: String,
+    /// What could not be set (name, time zone), for a person. Everything else is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+/// How to claim the box, as `claim` tells the host itself and nobody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// `XXXX-XXXX`; none once the box is claimed.
+    pub code: Option<String>,
+    /// Where to open the box in a browser.
+    pub url: String,
+}

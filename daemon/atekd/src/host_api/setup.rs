@@ -1,0 +1,168 @@
+//! `atek.cloud/setup-api`: the first administrator.
+
+use super::params::Params;
+use super::users::{self, Refusal};
+use super::{Call, CookieChange, HostApis, Reply, internal};
+use crate::database::{Change, UserRecord};
+use crate::permissions::Caller;
+use crate::setup::{BadClaim, BadField, Need, box_name};
+use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
+use atek_api::setup::{Claim, Completed, Wish};
+use atek_api::users::{Role, UserSettings};
+use serde_json::json;
+
+impl HostApis {
+    pub(super) async fn setup_api(&self, call: &Call<'_>) -> Reply {
+        let outcome = match (call.method, call.caller) {
+            ("status", _) => raw(&self.setup.status()),
+            ("claim", Caller::System) => self.claim(),
+            // A program of the box does not get to guess.
+            ("checkClaim" | "complete", Caller::Service(_)) | ("claim", _) => {
+                Err(RpcError::not_authorized())
+            }
+            ("checkClaim", _) => self.check_claim(call),
+            ("complete", _) => return self.complete(call).await,
+            (other, _) => Err(RpcError::method_not_found(other)),
+        };
+        Reply {
+            outcome,
+            cookie: None,
+        }
+    }
+
+    /// Where to open the box, and with what. The public `status` never has the code.
+    fn claim(&self) -> RpcResult {
+        let port = match self.config.port {
+            80 => String::new(),
+            port => format!(":{port}"),
+        };
+        let url = match self.setup.name() {
+            Some(name) if name != "localhost" => format!("http://{name}.local{port}/"),
+            _ => format!("http://{}{port}/", self.config.domain),
+        };
+        let code = self.setup.code().map(|code| code.shown());
+        raw(&Claim { code, url })
+    }
+
+    fn check_claim(&self, call: &Call<'_>) -> RpcResult {
+        let typed = Params::read(call.params, &["code"])?.text(0)?;
+        self.claimed(call, &typed)?;
+        raw(&true)
+    }
+
+    /// Goes on only for who knows the code, while there is something to claim.
+    fn claimed(&self, call: &Call<'_>, typed: &str) -> Result<(), RpcError> {
+        if self.setup.need() == Need::Done {
+            return Err(Refusal::SetUpAlready.into());
+        }
+        let throttled = !matches!(call.caller, Caller::System);
+        self.setup
+            .check(typed, call.visitor.address, throttled)
+            .map_err(claim_error)
+    }
+
+    /// Makes the box somebody's. Nothing is changed before everything has been looked at;
+    /// the name and the time zone can be set again, so they come first; the
+    /// administrator, with the session, comes last and in one write: that is the commit.
+    async fn complete(&self, call: &Call<'_>) -> Reply {
+        match self.try_complete(call).await {
+            Ok((done, cookie)) => Reply {
+                outcome: raw(&done),
+                cookie: Some(cookie),
+            },
+            Err(error) => Reply {
+                outcome: Err(error),
+                cookie: None,
+            },
+        }
+    }
+
+    async fn try_complete(&self, call: &Call<'_>) -> Result<(Completed, CookieChange), RpcError> {
+        let wish: Wish = Params::read(call.params, &["setup"])?.object(0)?;
+        self.claimed(call, &wish.code)?;
+        let name = box_name(&wish.name).map_err(field_error)?;
+        let username = users::checked_name(wish.username).map_err(user_error)?;
+        users::free_name(&self.database.records(), &username, None).map_err(user_error)?;
+        let zone = self
+            .setup
+            .known_timezone(&wish.timezone)
+            .map_err(field_error)?;
+        let hashed_password = self.hash(wish.password).await.map_err(user_error)?;
+
+        let _turn = self.setup.turn().await;
+        if self.setup.need() == Need::Done {
+            return Err(Refusal::SetUpAlready.into());
+        }
+        let problems = self.setup.apply(&name, zone).await;
+        let user = UserRecord {
+            key: self.mint_user_key(),
+            username: username.clone(),
+            hashed_password,
+            role: Role::Admin,
+            settings: UserSettings::default(),
+        };
+        let key = user.key.clone();
+        let (cookie, session) = self
+            .sessions
+            .prepare(&user, call.visitor)
+            .map_err(|error| internal(&error))?;
+        self.database
+            .update(move |records| -> Result<_, Refusal> {
+                if records.has_admin() {
+                    return Err(Refusal::SetUpAlready);
+                }
+                users::free_name(records, &user.username, None)?;
+                Ok(((), vec![Change::PutUser(user), Change::PutSession(session)]))
+            })
+            .await
+            .map_err(user_error)?;
+        tracing::info!("the box has its first administrator");
+        // It may come from the network, and setup does not wait for that.
+        let apis = self.clone();
+        tokio::spawn(async move { apis.install_home(&key).await });
+        let done = Completed {
+            is_active: true,
+            username,
+            problems,
+        };
+        Ok((done, CookieChange::Set(cookie)))
+    }
+}
+
+fn claim_error(bad: BadClaim) -> RpcError {
+    let mut error = RpcError::general(bad.to_string());
+    match bad {
+        BadClaim::Wrong => {
+            error.data = Some(json!({ "field": "code", "message": bad.to_string() }));
+        }
+        BadClaim::Throttled(secs) => {
+            error.code = code::LIMITED;
+            error.data = Some(json!({ "retryAfterSecs": secs }));
+        }
+        BadClaim::NotMade => {}
+    }
+    error
+}
+
+fn field_error(BadField { field, message }: BadField) -> RpcError {
+    RpcError {
+        code: code::INVALID_PARAMS,
+        message: message.clone(),
+        data: Some(json!({ "field": field, "message": message })),
+    }
+}
+
+/// The form's field for what the users API refuses.
+fn user_error(refusal: Refusal) -> RpcError {
+    let field = match &refusal {
+        Refusal::NameTaken | Refusal::NameReserved | Refusal::BadName => "username",
+        Refusal::BadPassword => "password",
+        Refusal::SetUpAlready
+        | Refusal::Unknown(_)
+        | Refusal::LastAdmin
+        | Refusal::WrongPassword
+        | Refusal::Database(_)
+        | Refusal::Hash(_) => return refusal.into(),
+    };
+    field_error(BadField::new(field, refusal.to_string()))
+}

@@ -1,0 +1,269 @@
+//! First boot: until there is an administrator, whoever knows the claim code may become it.
+//!
+//! ```text
+//!  records ──> [keep] ── an administrator? ── no ──> the code, in its two files
+//!                                          └─ yes ─> the files are removed
+//! ```
+//!
+//! Whether setup is needed is read from the records alone, where the administrator is
+//! the commit; the files follow. So a power cut at any step leaves one or the other.
+
+mod code;
+mod fields;
+mod files;
+mod guesses;
+mod problems;
+
+pub use code::ClaimCode;
+pub use fields::{BadField, box_name, timezone};
+pub use files::ClaimFiles;
+
+use crate::chain::Chain;
+use crate::database::{Database, Records};
+use crate::layout::Layout;
+use crate::system;
+use crate::systemd::Machine;
+use atek_api::setup::Status;
+use guesses::Guesses;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{MutexGuard, watch};
+
+/// Whether the box has an owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The records are not read yet.
+    Unknown,
+    /// There is no administrator.
+    Needed,
+    /// There is one.
+    Done,
+}
+
+impl Need {
+    /// What the records say.
+    #[must_use]
+    pub fn of(records: &Records) -> Self {
+        if !records.is_ready() {
+            Self::Unknown
+        } else if records.has_admin() {
+            Self::Done
+        } else {
+            Self::Needed
+        }
+    }
+}
+
+/// Why a claim code was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadClaim {
+    /// It is another one.
+    #[error("that is not the code that the box shows")]
+    Wrong,
+    /// Too many wrong ones.
+    #[error("too many wrong codes, try again in {0} seconds")]
+    Throttled(u64),
+    /// The box has just started.
+    #[error("the code is not made yet, try again in a moment")]
+    NotMade,
+}
+
+/// What the rest of the daemon holds: cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
+    machine: Machine,
+    files: ClaimFiles,
+    report: PathBuf,
+    /// Owned by [`Setup::keep`].
+    code: watch::Sender<Option<ClaimCode>>,
+    guesses: Mutex<Guesses>,
+    /// Held by whoever changes the machine for a setup.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Setup {
+    /// A box whose claim code lies where the layout says.
+    #[must_use]
+    pub fn new(database: Database, machine: Machine, layout: &Layout) -> Self {
+        let files = ClaimFiles {
+            kept: layout.claim_code(),
+            shown: layout.shown_claim_code(),
+        };
+        Self {
+            inner: Arc::new(Inner {
+                database,
+                machine,
+                files,
+                report: Path::new(problems::REPORT).to_owned(),
+                code: watch::Sender::new(None),
+                guesses: Mutex::default(),
+                turn: tokio::sync::Mutex::new(()),
+            }),
+        }
+    }
+
+    /// Whether the box waits for its owner. Costs no I/O.
+    #[must_use]
+    pub fn need(&self) -> Need {
+        Need::of(&self.inner.database.records())
+    }
+
+    /// Whether anybody could sign in: users may exist before an administrator does.
+    #[must_use]
+    pub fn has_users(&self) -> bool {
+        self.inner.database.records().users().next().is_some()
+    }
+
+    /// Makes the claim code while there is no administrator, and removes it when there is.
+    /// Never ends.
+    pub async fn keep(&self) {
+        let mut records = self.inner.database.watch();
+        let mut settled = Need::Unknown;
+        loop {
+            let need = Need::of(&records.borrow_and_update());
+            if need != settled {
+                match self.settle(need).await {
+                    Ok(()) => settled = need,
+                    // Tried again at the next change of the records, and at the next start.
+                    Err(error) => {
+                        tracing::error!(error = %Chain(&error), "cannot keep the claim code");
+                    }
+                }
+            }
+            if records.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn settle(&self, need: Need) -> Result<(), files::FilesError> {
+        let files = self.inner.files.clone();
+        let code = match need {
+            Need::Unknown => return Ok(()),
+            Need::Needed => Some(blocking(move || files.load_or_make()).await?),
+            Need::Done => {
+                self.inner.code.send_replace(None);
+                blocking(move || files.remove()).await?;
+                None
+            }
+        };
+        if code.is_some() {
+            tracing::info!("the box has no administrator yet; `atek claim` shows its claim code");
+        }
+        self.inner.code.send_replace(code);
+        Ok(())
+    }
+
+    /// The claim code, for the box's owner only; none once it is claimed.
+    #[must_use]
+    pub fn code(&self) -> Option<ClaimCode> {
+        self.inner.code.borrow().clone()
+    }
+
+    /// Compares what somebody typed with the code. `throttled` is false for the host itself.
+    ///
+    /// # Errors
+    ///
+    /// [`BadClaim`].
+    pub fn check(
+        &self,
+        typed: &str,
+        address: Option<IpAddr>,
+        throttled: bool,
+    ) -> Result<(), BadClaim> {
+        let now = jiff::Timestamp::now().as_second();
+        let mut guesses = self
+            .inner
+            .guesses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if throttled {
+            guesses.check(address, now).map_err(BadClaim::Throttled)?;
+        }
+        let code = self.code().ok_or(BadClaim::NotMade)?;
+        if ClaimCode::read(typed).is_some_and(|typed| typed.is(&code)) {
+            guesses.succeeded(address);
+            Ok(())
+        } else {
+            guesses.failed(address, now);
+            Err(BadClaim::Wrong)
+        }
+    }
+
+    /// What the setup page is told.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self.need() {
+            Need::Needed => Status::needed(
+                self.inner.machine.name().unwrap_or_default(),
+                system::timezone(),
+                problems::read(&self.inner.report),
+            ),
+            Need::Unknown | Need::Done => Status::done(),
+        }
+    }
+
+    /// The box's name, as [`Machine::name`].
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        self.inner.machine.name()
+    }
+
+    /// A zone that this machine knows.
+    ///
+    /// # Errors
+    ///
+    /// [`BadField`] `timezone`.
+    pub fn known_timezone<'a>(&self, text: &'a str) -> Result<&'a str, BadField> {
+        let zone = timezone(text)?;
+        if self.inner.machine.knows_timezone(zone) {
+            Ok(zone)
+        } else {
+            Err(fields::no_such_zone())
+        }
+    }
+
+    /// Waits for one's turn: of two who set the box up at the same time, the second one
+    /// finds it done and has changed nothing.
+    pub async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.inner.turn.lock().await
+    }
+
+    /// Gives the box its name and time zone. What could not be done is told in words: a box
+    /// without these services can be set up all the same.
+    pub async fn apply(&self, name: &str, zone: &str) -> Vec<String> {
+        let machine = &self.inner.machine;
+        let mut problems = Vec::new();
+        if machine.name().as_deref() != Some(name)
+            && let Err(error) = machine.set_name(name).await
+        {
+            problems.push(Chain(&error).to_string());
+        }
+        if system::timezone() != zone
+            && let Err(error) = machine.set_timezone(zone).await
+        {
+            problems.push(Chain(&error).to_string());
+        }
+        for problem in &problems {
+            tracing::warn!(problem, "a setting of the machine was not changed");
+        }
+        problems
+    }
+}
+
+/// File work off the event loop.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, files::FilesError> + Send + 'static,
+) -> Result<T, files::FilesError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
