@@ -1,0 +1,72 @@
+################################################################################
+#
+# atek
+#
+################################################################################
+
+# The checkout that this tree lies in. A package of a local folder is neither
+# vendored nor hashed by Buildroot: the hook below vendors it, and Cargo.lock has
+# the hash of every crate.
+ATEK_SITE = $(realpath $(BR2_EXTERNAL_ATEK_PATH)/..)
+ATEK_SITE_METHOD = local
+ATEK_LICENSE = MIT
+ATEK_LICENSE_FILES = LICENSE
+ATEK_DEPENDENCIES = host-pkgconf openssl systemd
+
+# What a checkout has beside its sources. Some of it is larger than all of Buildroot.
+ATEK_OVERRIDE_SRCDIR_RSYNC_EXCLUSIONS = \
+	--exclude=/target \
+	--exclude=/out \
+	--exclude=/.cache \
+	--exclude=/buildroot \
+	--exclude=node_modules
+
+# The programs that the install list names.
+ATEK_INSTALL_LIST = $(ATEK_SITE)/image/install.list
+ATEK_PROGRAMS = $(shell sed -n 's/^bin:\([^[:space:]]*\).*/\1/p' $(ATEK_INSTALL_LIST))
+ATEK_CARGO_BUILD_OPTS = --workspace $(addprefix --bin=,$(ATEK_PROGRAMS))
+
+# Buildroot's profile is not the one that the tests run with: symbols stay, so that
+# a panic's backtrace has names. Pages for the browser are embedded as they are.
+ATEK_CARGO_ENV = \
+	CARGO_PROFILE_RELEASE_LTO=thin \
+	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=4 \
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=3 \
+	LIBZ_SYS_STATIC=1 \
+	PKG_CONFIG_ALLOW_CROSS=1 \
+	ATEK_WEB_DIST=$(ATEK_WEB_DIST)
+
+# Buildroot's host tools have no npm, so the pages are built before Buildroot is
+# started, by daemon/web/build; image/build does so.
+ATEK_WEB_DIST ?= $(ATEK_SITE)/daemon/web/dist
+
+define ATEK_CHECK_WEB_DIST
+	@for bundle in host lonestar; do \
+		if [ ! -d "$(ATEK_WEB_DIST)/$$bundle" ]; then \
+			echo "atek: the pages for the browser are missing: $(ATEK_WEB_DIST)/$$bundle;" \
+				"run daemon/web/build, or give ATEK_WEB_DIST=FOLDER" >&2; \
+			exit 1; \
+		fi; \
+	done
+endef
+ATEK_PRE_CONFIGURE_HOOKS += ATEK_CHECK_WEB_DIST
+
+define ATEK_VENDOR_CRATES
+	cd $(@D) && $(TARGET_MAKE_ENV) $(PKG_CARGO_ENV) $(ATEK_PKGDIR)/vendor
+endef
+ATEK_PRE_CONFIGURE_HOOKS += ATEK_VENDOR_CRATES
+
+define ATEK_INSTALL_TARGET_CMDS
+	$(ATEK_PKGDIR)/install $(ATEK_INSTALL_LIST) $(ATEK_SITE) \
+		$(@D)/target/$(RUSTC_TARGET_NAME)/release $(TARGET_DIR)
+endef
+
+# The same users as units/sysusers.d/atek.conf makes, here while the image is built:
+# what they own on the data partition outlives the image, so their numbers are fixed.
+define ATEK_USERS
+	- - atek-apps 963 * - - - Atek services
+	atek 961 atek 961 * /var/lib/atek /usr/sbin/nologin atek-apps,systemd-journal Atek host daemon
+	atek-build 962 atek-build 962 * - /usr/sbin/nologin - Atek package builds
+endef
+
+$(eval $(cargo-package))
