@@ -12,6 +12,9 @@ mkdir -p "$target/app" "$target/boot" "$target/mnt" "$target/etc"
 # Empty, not missing: systemd then makes an id at first boot and keeps it.
 : >"$target/etc/machine-id"
 
+# No clock can be earlier than this file; its time is set with everybody's, to SOURCE_DATE_EPOCH.
+: >"$target/usr/lib/clock-epoch"
+
 # The first program is named on the command line; without this the box has no /var.
 if [ ! -x "$target/usr/lib/atek/atek-init" ]; then
 	echo "post-build: /usr/lib/atek/atek-init is not in the root; image/install.list has to name it" >&2

@@ -61,8 +61,9 @@ define ATEK_INSTALL_TARGET_CMDS
 		$(@D)/target/$(RUSTC_TARGET_NAME)/release $(TARGET_DIR)
 endef
 
-# The same users as units/sysusers.d/atek.conf makes, here while the image is built:
-# what they own on the data partition outlives the image, so their numbers are fixed.
+# The users of units/sysusers.d/atek.conf, made while the image is built: a box's /etc
+# does not keep users, so systemd-sysusers is not in the root. What they own on the
+# data partition outlives the image, so they have the numbers that are fixed there.
 define ATEK_USERS
 	- - atek-apps 963 * - - - Atek services
 	atek 961 atek 961 * /var/lib/atek /usr/sbin/nologin atek-apps,systemd-journal Atek host daemon
