@@ -7,7 +7,7 @@ set -eu
 target=$1
 
 # Where a service sees its package; nothing can make it later.
-mkdir -p "$target/app" "$target/boot" "$target/mnt" "$target/etc"
+mkdir -p "$target/app" "$target/boot" "$target/mnt" "$target/etc" "$target/usr/lib"
 
 # Empty, not missing: systemd then makes an id at first boot and keeps it.
 : >"$target/etc/machine-id"

