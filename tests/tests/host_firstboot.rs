@@ -1,8 +1,8 @@
 //! What happens around the host at a boot: settings from the card, and the claim on the screens.
 
-use atek_tests::host::{Host, SOON};
+use atek_tests::host::{Host, PASSWORD, SETUP, SOON};
 use atek_tests::{Machine, Seen, wait_for};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const PRESEED: &str = r#"config_version = "1.0"
 [system]
@@ -133,6 +133,8 @@ async fn wrong_settings_do_not_stop_the_boot_and_are_told() -> anyhow::Result<()
             "firstrun.sh"
         ]
     );
+    let status = host.stranger().call(SETUP, "status", json!([])).await?;
+    assert_eq!(status["problems"], problems, "setup tells the same");
     let readable = [
         "runuser",
         "-u",
@@ -164,51 +166,45 @@ async fn the_claim_code_is_on_the_screens_until_the_box_has_an_owner() -> anyhow
     let host = Host::boot("claim").await?;
     let machine = &host.machine;
     let (issue, card) = ("/run/issue.d/50-atek.issue", "/boot/atek-claim.txt");
-    // The card is read-only but for the moment of a write.
-    machine
-        .shell("mount -t tmpfs -o ro,nosuid,nodev,noexec,mode=700 card /boot")
-        .await?;
-    // As atekd does: whoever holds the box may read it, and nobody else.
-    machine
-        .shell("umask 077; printf '7K3M-Q0XD\\n' >/run/atek/new-code && mv /run/atek/new-code /run/atek/claim-code")
-        .await?;
-    let text = says(machine, issue, "Claim code   7K3M-Q0XD", true).await?;
+    let code = machine.exec(["cat", "/run/atek/claim-code"]).await?;
+    let code = code.trim();
+    let text = says(machine, issue, &format!("Claim code   {code}"), true).await?;
     assert!(
         text.contains(&format!("http://{}\n", machine.address()?)),
         "{text}"
     );
-    says(machine, card, "Claim code: 7K3M-Q0XD\r\n", true).await?;
+    let seen = ["stat", "-c", "%a", "/run/atek-firstboot/shown"];
+    assert_eq!(machine.exec(seen).await?.trim(), "600");
+
+    // The card is read-only but for the moment of a write; a new name is such a moment.
+    let read_only = "mount -t tmpfs -o ro,nosuid,nodev,noexec,mode=700 card /boot";
+    machine.shell(read_only).await?;
+    machine.shell("echo cellar >/etc/hostname").await?;
+    says(machine, issue, "http://cellar.local", true).await?;
+    says(machine, card, &format!("Claim code: {code}\r\n"), true).await?;
     assert!(
         machine.write("/boot/other", "").await.is_err(),
         "the card stayed writable"
     );
-    let options = machine
-        .exec(["findmnt", "-no", "FS-OPTIONS", "/boot"])
-        .await?;
+    let options = ["findmnt", "-no", "FS-OPTIONS", "/boot"];
+    let options = machine.exec(options).await?;
     assert!(
         options.starts_with("ro"),
         "the card stayed writable: {options}"
     );
-    let seen = machine
-        .exec(["stat", "-c", "%a", "/run/atek-firstboot/shown"])
-        .await?;
-    assert_eq!(seen.trim(), "600");
 
-    machine.shell("echo cellar >/etc/hostname").await?;
-    says(machine, issue, "http://cellar.local", true).await?;
-
-    machine
-        .shell("rm -f /run/atek/claim-code /var/lib/atek/claim-code")
+    let wish = json!({
+        "code": code, "name": "attic", "username": "alice", "password": PASSWORD, "timezone": "Europe/Vienna",
+    });
+    host.stranger()
+        .call(SETUP, "complete", json!([wish]))
         .await?;
-    let text = says(machine, issue, "7K3M-Q0XD", false).await?;
-    assert!(text.contains("http://cellar.local"), "{text}");
+    let text = says(machine, issue, code, false).await?;
+    assert!(!text.contains("Claim"), "{text}");
+    says(machine, issue, "http://attic.local", true).await?;
     wait_for("the card's file to be gone", SOON, async || {
-        let there = machine
-            .try_exec(["test", "-e", card])
-            .await?
-            .status
-            .success();
-        Ok(Seen::if_so(there, |there| !there))
+        let there = machine.try_exec(["test", "-e", card]).await?;
+        Ok(Seen::if_so(there.status.success(), |there| !there))
     })
     .await?;
     let failed = machine
