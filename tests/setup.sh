@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What building and testing Atek needs on a Debian machine. Sourced by ./tests/run and ./image/run.
+# What building and testing Atek needs on a Debian machine. Sourced by ./tests/run, ./image/run and ./image/build.
 
 OLDEST_CARGO=1.90
 OLDEST_NODE=20.19
@@ -62,6 +62,11 @@ need_browser() {
   [ "$web/node_modules/.package-lock.json" -nt "$web/package-lock.json" ] && return
   say "installing the npm packages of $web"
   (cd "$web" && npm ci --ignore-scripts) || fail "cannot install the npm packages of $web"
+}
+
+# What makes the SD card: everything else is in a toolbox that it makes for itself.
+need_image_tools() {
+  need_packages mmdebstrap
 }
 
 need_rust() {

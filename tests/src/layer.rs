@@ -3,9 +3,9 @@
 //! It is made the way an image is: files are copied, then the root file system's own tools work on the
 //! folder (`systemd-sysusers --root`, `systemctl --root preset`). Nothing is left to do at boot.
 
-use crate::command;
 use crate::install::{self, File};
 use crate::store::{Store, Stored};
+use crate::{command, paths};
 use anyhow::Context as _;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -24,10 +24,10 @@ const REVISION: u32 = 1;
 ///
 /// When a program is not built, or one of systemd's tools refuses a file.
 pub fn get(store: &Store, rootfs: &Stored) -> anyhow::Result<Stored> {
-    let files = install::plan()?;
+    let files = install::plan(&paths::program)?;
     store.get("atek", &key(&files, &rootfs.path)?, |aside| {
         fs::create_dir(aside).context("cannot make the folder")?;
-        install::copy(&files, aside)?;
+        install::copy(&files, aside, "strip")?;
         copy_accounts(&rootfs.path, aside)?;
         within(&rootfs.path, aside, &["systemd-sysusers", "--root=/mnt"])?;
         let units = enableable(&files);

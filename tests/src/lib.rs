@@ -6,7 +6,7 @@
 //! - [`machine`]: what a test holds: boot, execute, read, write, reach by network, cut the power.
 //! - [`keeper`]: the process behind each machine (`atek-machine keep`). It makes the namespaces, and takes
 //!   everything down when the test is gone, however it went. Nothing but the `atek-machine` program uses it.
-//! - [`rootfs`], [`layer`], [`store`]: the root file system and Atek's files on top of it, made once and cached.
+//! - [`rootfs`], [`layer`], [`store`](mod@store): the root file system and Atek's files on top of it, made once and cached.
 //! - [`apps`], [`git_remote`]: the fixture apps as packages, and servers of git repositories, good and hostile.
 //! - [`fixture`]: what the native fixture apps share.
 //! - [`browser`]: stories of people with a browser (`web/scenarios/`), told before a booted host.
@@ -20,23 +20,24 @@
 
 pub mod apps;
 pub mod browser;
+pub mod emulated;
 pub mod fixture;
 pub mod git_remote;
 pub mod host;
 pub mod http;
-pub mod install;
 pub mod keeper;
 pub mod layer;
 pub mod machine;
 pub mod paths;
 pub mod rootfs;
 pub mod serve;
-pub mod store;
 pub mod wait;
 
-mod command;
 mod skip;
 
+use atek_image::command;
+
+pub use atek_image::{install, store};
 pub use git_remote::{GitRemote, HostileRemote, Hostility};
 pub use machine::{Builder, Machine};
 pub use skip::skip;

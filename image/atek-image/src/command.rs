@@ -5,7 +5,11 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 /// Runs `command` to its end and returns its standard output.
-pub(crate) fn run(command: &mut Command) -> anyhow::Result<String> {
+///
+/// # Errors
+///
+/// When it cannot be started or fails, with the last lines of its standard error.
+pub fn run(command: &mut Command) -> anyhow::Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -13,8 +17,28 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<String> {
     finish(command, output)
 }
 
-/// The same, with `input` on its standard input.
-pub(crate) fn run_with_input(command: &mut Command, input: &str) -> anyhow::Result<String> {
+/// Runs `command`, which shows its own progress on this terminal, to its end.
+///
+/// # Errors
+///
+/// When it cannot be started or fails.
+pub fn show(command: &mut Command) -> anyhow::Result<()> {
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| cannot_start(command))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}
+
+/// The same as [`run`], with `input` on its standard input.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_with_input(command: &mut Command, input: &str) -> anyhow::Result<String> {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -50,7 +74,8 @@ fn cannot_start(command: &Command) -> String {
 }
 
 /// The last `count` lines of `text`, without the blank end.
-pub(crate) fn last_lines(text: &str, count: usize) -> String {
+#[must_use]
+pub fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }

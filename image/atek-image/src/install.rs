@@ -90,19 +90,16 @@ fn fits(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// The files that the list means today, in the list's order.
+/// The files that the list means today, in the list's order; `program` finds a built program by name.
 ///
 /// # Errors
 ///
 /// When a program is not built, or a file that is named in full is missing.
-pub fn plan() -> anyhow::Result<Vec<File>> {
-    let list = paths::repository().join("image/install.list");
-    let text =
-        fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+pub fn plan(program: &dyn Fn(&str) -> anyhow::Result<PathBuf>) -> anyhow::Result<Vec<File>> {
     let mut files = Vec::new();
-    for rule in parse(&text)? {
-        let program = matches!(rule.source, Source::Program(_));
-        for from in sources(&rule.source)? {
+    for rule in parse(&text()?)? {
+        let is_program = matches!(rule.source, Source::Program(_));
+        for from in sources(&rule.source, program)? {
             let to = match rule.destination.strip_suffix('/') {
                 Some(folder) => Path::new(folder).join(from.file_name().unwrap_or_default()),
                 None => PathBuf::from(&rule.destination),
@@ -111,16 +108,19 @@ pub fn plan() -> anyhow::Result<Vec<File>> {
                 from,
                 to,
                 mode: rule.mode,
-                program,
+                program: is_program,
             });
         }
     }
     Ok(files)
 }
 
-fn sources(source: &Source) -> anyhow::Result<Vec<PathBuf>> {
+fn sources(
+    source: &Source,
+    program: &dyn Fn(&str) -> anyhow::Result<PathBuf>,
+) -> anyhow::Result<Vec<PathBuf>> {
     let pattern = match source {
-        Source::Program(name) => return Ok(vec![paths::program(name)?]),
+        Source::Program(name) => return Ok(vec![program(name)?]),
         Source::Files(pattern) => paths::repository().join(pattern),
     };
     let name = pattern
@@ -154,12 +154,32 @@ fn sources(source: &Source) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Puts `files` under the folder `root`, as root's.
+/// The names of the programs that the list at `image/install.list` installs.
+///
+/// # Errors
+///
+/// When the list cannot be read.
+pub fn programs() -> anyhow::Result<Vec<String>> {
+    let rules = parse(&text()?)?.into_iter();
+    Ok(rules
+        .filter_map(|rule| match rule.source {
+            Source::Program(name) => Some(name),
+            Source::Files(_) => None,
+        })
+        .collect())
+}
+
+fn text() -> anyhow::Result<String> {
+    let list = paths::repository().join("image/install.list");
+    fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))
+}
+
+/// Puts `files` under the folder `root`, as root's; `strip` is the tool that knows the programs' architecture.
 ///
 /// # Errors
 ///
 /// Names the file that could not be written.
-pub fn copy(files: &[File], root: &Path) -> anyhow::Result<()> {
+pub fn copy(files: &[File], root: &Path, strip: &str) -> anyhow::Result<()> {
     for file in files {
         let to = root.join(file.to.strip_prefix("/").unwrap_or(&file.to));
         let folder = to.parent().unwrap_or(root);
@@ -167,7 +187,7 @@ pub fn copy(files: &[File], root: &Path) -> anyhow::Result<()> {
         if file.program {
             // The symbol table stays, so that a panic's backtrace still has names.
             command::run(
-                Command::new("strip")
+                Command::new(strip)
                     .arg("--strip-debug")
                     .arg("-o")
                     .arg(&to)
@@ -244,15 +264,7 @@ mod tests {
 
     #[test]
     fn the_list_of_the_image_parses_and_installs_every_process() {
-        let text = fs::read_to_string(paths::repository().join("image/install.list")).unwrap();
-        let programs: Vec<String> = parse(&text)
-            .unwrap()
-            .into_iter()
-            .filter_map(|rule| match rule.source {
-                Source::Program(name) => Some(name),
-                Source::Files(_) => None,
-            })
-            .collect();
+        let programs = programs().unwrap();
         for name in [
             "atek",
             "atekd",

@@ -1,0 +1,318 @@
+//! The box's root file system, from unpacked Debian packages.
+
+use super::cross::{self, Speed};
+use super::initramfs::Archive;
+use super::modules::Modules;
+use super::{SUITE, key, names, toolbox};
+use crate::assemble::Board;
+use crate::steps::Steps;
+use crate::store::{Store, Stored};
+use crate::{command, install, paths};
+use anyhow::Context as _;
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
+
+/// Bumped when this module makes something else of the same inputs.
+const REVISION: &str = "1";
+
+/// Unpacked packages (made outside the toolbox, by this machine's `mmdebstrap`).
+#[derive(Debug)]
+pub struct Made(Stored);
+
+/// Unpacks the packages that the box consists of.
+///
+/// # Errors
+///
+/// When the archive cannot be reached.
+pub fn unpack(store: &Store, steps: &Steps) -> anyhow::Result<Made> {
+    let mut packages = names("packages.list")?;
+    packages.extend(names("debian/packages.list")?);
+    let packages = packages.join(",");
+    store
+        .get("unpacked", &key(&[SUITE, &packages]), |aside| {
+            steps.step("packages of the box: downloaded and unpacked", || {
+                command::run(
+                    toolbox::mmdebstrap()
+                        .args([
+                            "--variant=extract",
+                            "--architectures=arm64",
+                            "--components=main,non-free-firmware",
+                        ])
+                        .arg(format!("--include={packages}"))
+                        .arg(SUITE)
+                        .arg(aside),
+                )
+                .map(drop)
+            })
+        })
+        .map(Made)
+}
+
+/// The root as squashfs (`root.squashfs`) and each board's boot folder (`boot-BOARD`); inside the toolbox.
+///
+/// # Errors
+///
+/// When something cannot be compiled, copied or configured.
+pub fn root(
+    store: &Store,
+    steps: &Steps,
+    unpacked: &Made,
+    speed: Speed,
+    epoch: u64,
+) -> anyhow::Result<Stored> {
+    steps.step("Atek's programs for arm64", || cross::build(speed))?;
+    let files = install::plan(&|name| cross::program(speed, name))?;
+    let init = cross::init(speed)?;
+    let inputs = inputs(&files, &init)?;
+    let key = key(&[
+        REVISION,
+        &unpacked.0.path.to_string_lossy(),
+        &epoch.to_string(),
+        &inputs,
+    ]);
+    store.get("box", &key, |aside| {
+        let root = aside.join("root");
+        fs::create_dir(aside).context("cannot make the folder")?;
+        steps.step("the root: files, users, units", || {
+            command::run(
+                Command::new("cp")
+                    .arg("--archive")
+                    .arg(&unpacked.0.path)
+                    .arg(&root),
+            )?;
+            boot_folders(&root, aside, &init)?;
+            leave_out(&root)?;
+            install::copy(&files, &root, "aarch64-linux-gnu-strip")?;
+            for overlay in ["image/debian/overlay", "image/overlay"] {
+                lay_over(&paths::repository().join(overlay), &root)?;
+            }
+            configure(&root, epoch)
+        })?;
+        steps.step("the root: squashfs", || {
+            squash(&root, &aside.join("root.squashfs"), epoch)
+        })?;
+        fs::remove_dir_all(&root).context("cannot remove the root's folder")
+    })
+}
+
+/// A word for everything that the root is made of besides packages: names, modes and contents.
+fn inputs(files: &[install::File], init: &Path) -> anyhow::Result<String> {
+    let mut command = Command::new("sha256sum");
+    command.arg(init).args(files.iter().map(|file| &file.from));
+    let mut text = command::run(&mut command)?;
+    for file in files {
+        let _ = writeln!(text, "{} {:o}", file.to.display(), file.mode);
+    }
+    let image = paths::repository().join("image");
+    let own = "find overlay debian board packages.list -not -type d | LC_ALL=C sort | tar --create --no-recursion --mtime=@0 --files-from=- | sha256sum";
+    text += &command::run(Command::new("sh").args(["-c", own]).current_dir(image))?;
+    Ok(text)
+}
+
+/// Kernel, device trees, firmware and an initramfs for each board; the root keeps only the modules it needs.
+fn boot_folders(root: &Path, aside: &Path, init: &Path) -> anyhow::Result<()> {
+    let modules = Modules::read(root)?;
+    let version = modules.version();
+    let mut keep = names("debian/modules.list")?;
+    for board in [Board::Virt, Board::Rpi] {
+        let folder = aside.join(format!("boot-{board}"));
+        fs::create_dir(&folder).context("cannot make the boot folder")?;
+        let copy = |from: &str, to: &str| {
+            let from = root.join(from);
+            fs::copy(&from, folder.join(to))
+                .with_context(|| format!("cannot copy {}", from.display()))
+        };
+        copy(&format!("boot/vmlinuz-{version}"), "vmlinuz")?;
+        let own = names(&format!("board/{board}/initramfs.modules"))?;
+        let mut archive = Archive::default();
+        archive.folder("dev");
+        archive.device("dev/console", (5, 1));
+        archive.folder("modules");
+        archive.file(
+            "init",
+            0o755,
+            &fs::read(init).context("cannot read atek-init")?,
+        );
+        let mut order = String::new();
+        for file in modules.closure(&own)? {
+            let name = file.rsplit('/').next().unwrap_or(&file);
+            archive.file(&format!("modules/{name}"), 0o644, &modules.content(&file)?);
+            order += &format!("{name}\n");
+        }
+        archive.file("modules/order", 0o644, order.as_bytes());
+        fs::write(folder.join("initramfs.img"), archive.finish())
+            .context("cannot write the initramfs")?;
+        keep.extend(own);
+        if board == Board::Rpi {
+            for tree in names("board/rpi/device-trees")? {
+                copy(
+                    &format!("usr/lib/linux-image-{version}/broadcom/{tree}"),
+                    &tree,
+                )?;
+            }
+            for file in names("board/rpi/firmware")? {
+                copy(&format!("usr/lib/raspi-firmware/{file}"), &file)?;
+            }
+        }
+    }
+    let keep = modules.closure(&keep)?;
+    modules.keep_only(root, &keep)
+}
+
+/// Removes what `debian/leave-out.list` names: patterns of the shell, relative to the root.
+fn leave_out(root: &Path) -> anyhow::Result<()> {
+    let patterns = names("debian/leave-out.list")?;
+    let script = format!("rm -rf -- {}", patterns.join(" "));
+    let patterns = ["-O", "extglob", "-O", "nullglob", "-O", "dotglob"];
+    command::run(
+        Command::new("bash")
+            .args(patterns)
+            .args(["-c", &script])
+            .current_dir(root),
+    )
+    .map(drop)
+}
+
+/// Copies a folder over the root, as root's.
+fn lay_over(overlay: &Path, root: &Path) -> anyhow::Result<()> {
+    let mut from = overlay.as_os_str().to_owned();
+    from.push("/.");
+    command::run(
+        Command::new("cp")
+            .args(["--recursive", "--no-dereference", "--preserve=mode,links"])
+            .arg(from)
+            .arg(root),
+    )
+    .map(drop)
+}
+
+/// What the packages' scripts would have done, and what makes it a box's root.
+fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
+    let at = |path: &str| root.join(path);
+    let write = |path: &str, mode: u32, text: &str| {
+        let path = at(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let _ = fs::remove_file(&path);
+        fs::write(&path, text)
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)))
+            .with_context(|| format!("cannot write {}", path.display()))
+    };
+    let read =
+        |path: &str| fs::read_to_string(at(path)).with_context(|| format!("cannot read /{path}"));
+
+    // base-passwd: the accounts that every Debian has, none with a password.
+    let passwd = read("usr/share/base-passwd/passwd.master")?.replace(":*:", ":x:");
+    let group = read("usr/share/base-passwd/group.master")?.replace(":*:", ":x:");
+    let each = |text: &str, rest: &str| {
+        text.lines()
+            .filter_map(|line| Some(format!("{}:*:{rest}\n", line.split(':').next()?)))
+            .collect::<String>()
+    };
+    write("etc/shadow", 0o640, &each(&passwd, "20000:0:99999:7:::"))?;
+    write("etc/gshadow", 0o640, &each(&group, ":"))?;
+    write("etc/passwd", 0o644, &passwd)?;
+    write("etc/group", 0o644, &group)?;
+    // Passwords expire from a fixed day, not from the day of the build.
+    command::run(
+        Command::new("systemd-sysusers")
+            .arg("--root")
+            .arg(root)
+            .env("SOURCE_DATE_EPOCH", epoch.to_string()),
+    )?;
+
+    // ca-certificates.
+    let mut bundle = String::new();
+    let mozilla = at("usr/share/ca-certificates/mozilla");
+    let mut authorities: Vec<_> = fs::read_dir(&mozilla)
+        .with_context(|| format!("cannot list {}", mozilla.display()))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .collect();
+    authorities.sort();
+    for authority in authorities {
+        bundle += &fs::read_to_string(&authority)
+            .with_context(|| format!("cannot read {}", authority.display()))?;
+    }
+    write("etc/ssl/certs/ca-certificates.crt", 0o644, &bundle)?;
+
+    // Identity belongs to a box, not to its image.
+    write("etc/machine-id", 0o444, "")?;
+    write("etc/hostname", 0o644, "atek\n")?;
+    write("etc/fstab", 0o644, "")?;
+    write("usr/lib/clock-epoch", 0o644, "")?;
+    for (link, to) in [
+        ("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf"),
+        ("etc/localtime", "../usr/share/zoneinfo/Etc/UTC"),
+        ("usr/lib/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt"),
+        ("home", "var/home"),
+        ("root", "var/roothome"),
+    ] {
+        let path = at(link);
+        let _ = fs::remove_file(&path);
+        let _ = fs::remove_dir(&path);
+        symlink(to, &path).with_context(|| format!("cannot make the link /{link}"))?;
+    }
+    for folder in [
+        "var",
+        "boot",
+        "mnt",
+        "media",
+        "usr/share/base-passwd",
+        "usr/share/base-files",
+        "usr/share/ca-certificates",
+    ] {
+        let _ = fs::remove_dir_all(at(folder));
+    }
+    for folder in ["var", "boot", "mnt", "tmp", "run", "proc", "sys", "dev"] {
+        fs::create_dir_all(at(folder)).with_context(|| format!("cannot make /{folder}"))?;
+    }
+
+    // The emulator runs this one program: it knows the architecture's libraries, and is static.
+    command::run(
+        Command::new("qemu-aarch64")
+            .arg(at("usr/sbin/ldconfig"))
+            .arg("-r")
+            .arg(root),
+    )?;
+    let _ = fs::remove_dir_all(at("var/cache"));
+    let presets = ["preset-all", "--preset-mode=full"];
+    command::run(
+        Command::new("systemctl")
+            .arg("--root")
+            .arg(root)
+            .args(presets),
+    )?;
+    Ok(())
+}
+
+/// The root as one file. zstd unpacks fast on a Pi; everything belongs to whom it says and has one time.
+fn squash(root: &Path, file: &Path, epoch: u64) -> anyhow::Result<()> {
+    command::run(
+        Command::new("mksquashfs")
+            .arg(root)
+            .arg(file)
+            .args([
+                "-comp",
+                "zstd",
+                "-Xcompression-level",
+                "19",
+                "-b",
+                "256K",
+                "-noappend",
+                "-no-progress",
+                "-xattrs",
+            ])
+            .args([
+                "-all-time",
+                &epoch.to_string(),
+                "-mkfs-time",
+                &epoch.to_string(),
+            ]),
+    )
+    .map(drop)
+}

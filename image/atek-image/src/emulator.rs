@@ -1,0 +1,94 @@
+//! A card booted in QEMU: `-M virt`, no KVM.
+
+use crate::card::Card;
+use crate::firmware;
+use anyhow::Context as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// How to boot.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The card: a file that may be written if `keep`.
+    pub card: PathBuf,
+    /// Whether what the box writes stays on the card.
+    pub keep: bool,
+    /// The port of this machine that is the box's port 80.
+    pub port: u16,
+    /// Memory in units of 2^20 bytes: that of a small Pi by default.
+    pub memory_mib: u32,
+    /// Where QEMU listens for commands of its monitor, for tests.
+    pub monitor: Option<PathBuf>,
+    /// The port of this machine that is the box's port 22, which listens if the card has a key.
+    pub ssh_port: Option<u16>,
+    /// Words after the card's own on the kernel's command line.
+    pub append: String,
+}
+
+/// The command that boots the card. `scratch` holds what the firmware would have loaded.
+///
+/// The serial console is this process's terminal.
+///
+/// # Errors
+///
+/// When the card has nothing to boot.
+pub fn command(options: &Options, scratch: &Path) -> anyhow::Result<Command> {
+    let boot = firmware::boot(&Card::open(&options.card, false)?, false)?;
+    let put = |name: &str, content: &[u8]| {
+        let path = scratch.join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        anyhow::Ok(path)
+    };
+    let mut qemu = Command::new("qemu-system-aarch64");
+    qemu.args([
+        "-M",
+        "virt",
+        "-cpu",
+        "cortex-a72",
+        "-smp",
+        "2",
+        "-nodefaults",
+        "-no-reboot",
+        "-nographic",
+    ])
+    .args(["-m", &options.memory_mib.to_string()])
+    .args(["-serial", "mon:stdio"])
+    .arg("-kernel")
+    .arg(put("vmlinuz", &boot.kernel)?)
+    .arg("-append")
+    .arg(format!("{} {}", boot.cmdline, options.append).trim());
+    if let Some(initramfs) = &boot.initramfs {
+        qemu.arg("-initrd").arg(put("initramfs.img", initramfs)?);
+    }
+    let snapshot = if options.keep { "off" } else { "on" };
+    let ssh = options
+        .ssh_port
+        .map(|port| format!(",hostfwd=tcp:127.0.0.1:{port}-:22"))
+        .unwrap_or_default();
+    qemu.arg("-drive")
+        .arg(format!(
+            "file={},if=none,id=card,format=raw,snapshot={snapshot}",
+            options.card.display()
+        ))
+        .args(["-device", "virtio-blk-pci,drive=card"])
+        .args([
+            "-device",
+            "virtio-rng-pci",
+            "-device",
+            "i6300esb",
+            "-action",
+            "watchdog=reset",
+        ])
+        .arg("-netdev")
+        .arg(format!(
+            "user,id=net,hostfwd=tcp:127.0.0.1:{}-:80{ssh}",
+            options.port
+        ))
+        .args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+    if let Some(socket) = &options.monitor {
+        qemu.arg("-qmp")
+            .arg(format!("unix:{},server=on,wait=off", socket.display()));
+    }
+    Ok(qemu)
+}

@@ -1,0 +1,242 @@
+//! `atek-image`: builds, assembles, checks and boots the SD card.
+
+#![forbid(unsafe_code)]
+
+use anyhow::{Context as _, bail};
+use atek_image::assemble::{Board, Inputs, assemble};
+use atek_image::debian::{self, Speed, toolbox};
+use atek_image::emulator::{self, Options};
+use atek_image::pack::{self, Files};
+use atek_image::steps::Steps;
+use atek_image::store::Store;
+use atek_image::{check, command, paths};
+use clap::{Args, Parser, Subcommand};
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Builds, assembles, checks and boots Atek's SD card
+#[derive(Debug, Parser)]
+#[command(name = "atek-image", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Builds a card from Debian packages and this checkout
+    Build {
+        #[command(flatten)]
+        card: CardArgs,
+        /// Compile faster, for tests: programs are a little slower and larger
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Makes a card of a root, a kernel and boot files, whoever built them
+    Assemble {
+        #[command(flatten)]
+        card: CardArgs,
+        /// The root: a squashfs or erofs image
+        #[arg(long)]
+        root: PathBuf,
+        /// What goes on the boot partition: vmlinuz, perhaps initramfs.img, device trees, firmware
+        #[arg(long)]
+        boot: PathBuf,
+    },
+    /// Checks a card, and what was packed of it
+    Check {
+        #[command(flatten)]
+        card: CardArgs,
+    },
+    /// Boots the virt card in QEMU; Ctrl-A X ends it
+    Run {
+        /// The card; else the one in out/
+        #[arg(long)]
+        card: Option<PathBuf>,
+        /// Let the box's writes stay on the card
+        #[arg(long)]
+        keep: bool,
+        /// The port of this machine that is the box's port 80
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// Memory in MiB
+        #[arg(long, default_value_t = 1024)]
+        memory: u32,
+        /// A socket for QEMU's own commands
+        #[arg(long)]
+        monitor: Option<PathBuf>,
+        /// The port of this machine that is the box's port 22
+        #[arg(long)]
+        ssh_port: Option<u16>,
+        /// Words for the kernel's command line
+        #[arg(long, default_value = "")]
+        append: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct CardArgs {
+    /// What the card is for: rpi or virt
+    #[arg(long, default_value = "rpi")]
+    board: Board,
+    /// Where results go; else out/
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Leave the card as it is, for tests: no .xz, .bmap and manifest
+    #[arg(long)]
+    no_pack: bool,
+}
+
+impl CardArgs {
+    fn files(&self) -> anyhow::Result<Files> {
+        let folder = self.out.clone().unwrap_or_else(paths::output);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Files::of(
+            &folder
+                .canonicalize()
+                .context("cannot follow the folder for results")?,
+            self.board,
+        ))
+    }
+}
+
+fn main() -> ExitCode {
+    match carry_out(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Verb::Build { card, quick } => {
+            build(&card, if quick { Speed::Quick } else { Speed::Release })
+        }
+        Verb::Assemble { card, root, boot } => {
+            finish(&card, &Steps::default(), &root, &boot, epoch()?)
+        }
+        Verb::Check { card } => check::check(&card.files()?, card.board),
+        Verb::Run {
+            card,
+            keep,
+            port,
+            memory,
+            monitor,
+            ssh_port,
+            append,
+        } => {
+            let card = match card {
+                Some(card) => card,
+                None => Files::of(&paths::output(), Board::Virt).card,
+            };
+            let card = card.canonicalize().with_context(|| {
+                format!(
+                    "there is no card {}: run ./image/build --board virt",
+                    card.display()
+                )
+            })?;
+            run(&Options {
+                card,
+                keep,
+                port,
+                memory_mib: memory,
+                monitor,
+                ssh_port,
+                append,
+            })
+        }
+    }
+}
+
+fn build(card: &CardArgs, speed: Speed) -> anyhow::Result<()> {
+    let steps = Steps::default();
+    let store = Store::open(paths::cache())?;
+    let epoch = epoch()?;
+    let files = card.files()?;
+    let tools = toolbox::get(&store, &steps)?;
+    let unpacked = debian::unpack(&store, &steps)?;
+    toolbox::enter(&tools, &[files.card.parent().unwrap_or(Path::new("/"))])?;
+    let made = debian::root(&store, &steps, &unpacked, speed, epoch)?;
+    let boot = made.path.join(format!("boot-{}", card.board));
+    finish(card, &steps, &made.path.join("root.squashfs"), &boot, epoch)
+}
+
+/// From a root to what is published.
+fn finish(
+    card: &CardArgs,
+    steps: &Steps,
+    root: &Path,
+    boot: &Path,
+    epoch: u64,
+) -> anyhow::Result<()> {
+    let files = card.files()?;
+    // Those of an earlier card would not belong to this one.
+    for stale in [&files.packed, &files.sum, &files.bmap, &files.manifest] {
+        let _ = fs::remove_file(stale);
+    }
+    let inputs = Inputs {
+        board: card.board,
+        root,
+        boot,
+        epoch,
+    };
+    steps.step("the card", || assemble(&inputs, &files.card))?;
+    if !card.no_pack {
+        steps.step("the card: compressed, hashed, mapped", || {
+            pack::pack(&files, epoch)
+        })?;
+    }
+    steps.step("check", || check::check(&files, card.board))?;
+    println!(
+        "{}",
+        if card.no_pack {
+            &files.card
+        } else {
+            &files.packed
+        }
+        .display()
+    );
+    Ok(())
+}
+
+/// The time that everything on the card has: `$SOURCE_DATE_EPOCH`, else that of the commit.
+fn epoch() -> anyhow::Result<u64> {
+    let text = match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => text,
+        Err(_) => command::run(
+            Command::new("git")
+                .args(["log", "-1", "--format=%ct"])
+                .current_dir(paths::repository()),
+        )
+        .context("no commit to take the time from: set SOURCE_DATE_EPOCH")?,
+    };
+    text.trim()
+        .parse()
+        .with_context(|| format!("{text:?} is no time in seconds"))
+}
+
+fn run(options: &Options) -> anyhow::Result<()> {
+    let steps = Steps::default();
+    let store = Store::open(paths::cache())?;
+    let tools = toolbox::get(&store, &steps)?;
+    let folder = |path: &PathBuf| path.parent().map(Path::to_owned);
+    let also: Vec<PathBuf> = [Some(&options.card), options.monitor.as_ref()]
+        .into_iter()
+        .flatten()
+        .filter_map(folder)
+        .collect();
+    toolbox::enter(
+        &tools,
+        &also.iter().map(PathBuf::as_path).collect::<Vec<_>>(),
+    )?;
+    // In the toolbox's own memory, which goes with this process's mounts.
+    let scratch = Path::new("/run/atek-image");
+    fs::create_dir_all(scratch).context("cannot make a folder for the kernel")?;
+    let mut qemu = emulator::command(options, scratch)?;
+    bail!("cannot start the emulator: {}", qemu.exec())
+}

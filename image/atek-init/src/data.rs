@@ -1,0 +1,117 @@
+//! `/var`: the data partition.
+
+use crate::cmdline::Words;
+use crate::{console, devices};
+use anyhow::{Context as _, bail};
+use rustix::mount::{MountFlags, mount};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// The partition's name in the partition table.
+const NAME: &str = "atek-data";
+
+/// Where others read why `/var` is only in memory: one line.
+const PROBLEM: &str = "/run/atek-init/data-problem";
+
+/// Mounts the data partition of the root's own disk, checked and, where it was damaged, repaired.
+///
+/// # Errors
+///
+/// When there is none, or it cannot be mounted even then.
+pub(crate) fn mount_var(words: &Words) -> anyhow::Result<()> {
+    let uuid = words
+        .root_partition
+        .as_deref()
+        .context("the kernel's command line has no dm-mod.waitfor=")?;
+    let partition = devices::wait_for(uuid)?.sibling(NAME)?;
+    let node = partition.node();
+    // Its answer does not decide: what can be mounted is worth more than a check that failed.
+    if let Err(error) = check(&node) {
+        console::say(&format!("{error:#}"));
+    }
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+    mount(&node, "/var", "ext4", flags, c"errors=remount-ro")
+        .with_context(|| format!("cannot mount the data partition {}", node.display()))
+}
+
+/// What `e2fsck` did, by its exit status.
+#[derive(Debug, PartialEq, Eq)]
+enum Checked {
+    Sound,
+    Repaired,
+    /// It wants a person, or could not work.
+    Not,
+}
+
+fn verdict(status: Option<i32>) -> Checked {
+    match status {
+        Some(0) => Checked::Sound,
+        // 2: something that is mounted was repaired; nothing is.
+        Some(1..=3) => Checked::Repaired,
+        _ => Checked::Not,
+    }
+}
+
+/// Replays the journal and repairs what is safe to repair; if that does not do, all that can be repaired.
+fn check(node: &Path) -> anyhow::Result<()> {
+    for how in ["-p", "-y"] {
+        let status = Command::new("/usr/sbin/e2fsck")
+            .arg(how)
+            .arg(node)
+            .status()
+            .context("cannot start e2fsck")?;
+        match verdict(status.code()) {
+            Checked::Sound => return Ok(()),
+            Checked::Repaired => {
+                console::say("the data partition was damaged, and is repaired");
+                return Ok(());
+            }
+            Checked::Not => {}
+        }
+    }
+    bail!("e2fsck could not repair the data partition")
+}
+
+/// A `/var` in memory, and a word about why.
+///
+/// # Errors
+///
+/// When not even that can be mounted.
+pub(crate) fn live_without(problem: &anyhow::Error) -> anyhow::Result<()> {
+    let line = format!("{problem:#}").replace('\n', " ");
+    console::say(&format!("the box runs without its data: {line}"));
+    mount(
+        "tmpfs",
+        "/var",
+        "tmpfs",
+        MountFlags::NOSUID | MountFlags::NODEV,
+        c"mode=0755,size=25%",
+    )
+    .context("cannot mount a /var in memory")?;
+    let told = Path::new(PROBLEM);
+    if let Some(folder) = told.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    fs::write(told, line + "\n").with_context(|| format!("cannot write {PROBLEM}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_check_that_repaired_all_it_found_counts() {
+        for (status, expected) in [
+            (Some(0), Checked::Sound),
+            (Some(1), Checked::Repaired),
+            (Some(2), Checked::Repaired),
+            (Some(4), Checked::Not),
+            (Some(5), Checked::Not),
+            (Some(8), Checked::Not),
+            (None, Checked::Not),
+        ] {
+            assert_eq!(verdict(status), expected, "{status:?}");
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The box itself: the SD card that `./image/build --board virt` made, booted in an emulated machine.
+//!
+//! Slower than [`Machine`](crate::Machine) by a factor of thirty, and the only one with a kernel, a card and a
+//! first boot of its own. A test reaches it as its owner does: over the network, on its screen (the serial
+//! console), and with an ssh key that was left on the card.
+
+use crate::command::{last_lines, run};
+use crate::http::Client;
+use crate::paths;
+use crate::wait::{Seen, wait_for};
+use anyhow::{Context as _, bail};
+use atek_image::assemble::Board;
+use atek_image::card::Card;
+use atek_image::pack::Files;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a boot may take, on a machine that does other things as well.
+pub const BOOT: Duration = Duration::from_secs(240);
+
+/// This machine, as the box sees it.
+pub const GATEWAY: &str = "10.0.2.2";
+
+/// The size of the card: larger than the image, as every real one is.
+const CARD: u64 = 4 << 30;
+
+/// A card in an emulated machine.
+#[derive(Debug)]
+pub struct Emulated {
+    home: PathBuf,
+    port: u16,
+    ssh_port: u16,
+    emulator: Option<Child>,
+    /// When it was started last.
+    pub started: Instant,
+    /// Words for the kernel's command line, from the next start on.
+    pub append: String,
+}
+
+impl Emulated {
+    /// Writes a card and puts an ssh key on it, as Raspberry Pi Imager does. It is not started yet.
+    ///
+    /// # Errors
+    ///
+    /// When no card was built.
+    pub fn new(name: &str) -> anyhow::Result<Self> {
+        let home = paths::output().join("emulated").join(name);
+        let _ = fs::remove_dir_all(&home);
+        fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+        let built = Files::of(&paths::output(), Board::Virt).card;
+        if !built.is_file() {
+            bail!(
+                "{} is not built: run `./image/build --board virt --no-pack --quick`",
+                built.display()
+            );
+        }
+        let this = Self {
+            port: free_port()?,
+            ssh_port: free_port()?,
+            emulator: None,
+            started: Instant::now(),
+            append: String::new(),
+            home,
+        };
+        run(Command::new("cp")
+            .args(["--sparse=always"])
+            .arg(&built)
+            .arg(this.card()))?;
+        let card = File::options()
+            .write(true)
+            .open(this.card())
+            .context("cannot open the card")?;
+        card.set_len(CARD).context("cannot enlarge the card")?;
+        let key = this.home.join("key");
+        run(Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+            .arg(&key))?;
+        let public =
+            fs::read_to_string(key.with_extension("pub")).context("cannot read the ssh key")?;
+        let settings = format!("#cloud-config\nssh_authorized_keys:\n  - {public}");
+        Card::open(&this.card(), true)?.write("selector", "user-data", settings.as_bytes())?;
+        Ok(this)
+    }
+
+    /// The card's file. Not to be written while the machine runs.
+    #[must_use]
+    pub fn card(&self) -> PathBuf {
+        self.home.join("card.img")
+    }
+
+    /// Switches it on.
+    ///
+    /// # Errors
+    ///
+    /// When the emulator cannot be started.
+    pub fn start(&mut self) -> anyhow::Result<()> {
+        self.cut_power();
+        let console = File::options()
+            .create(true)
+            .append(true)
+            .open(self.home.join("console.log"));
+        let console = console.context("cannot open console.log")?;
+        let mut command = Command::new("setpriv");
+        command
+            // However the test ends, the emulator ends with it.
+            .args(["--pdeathsig", "KILL"])
+            .arg(paths::program("atek-image")?)
+            .args(["run", "--keep", "--card"])
+            .arg(self.card())
+            .args([
+                "--port",
+                &self.port.to_string(),
+                "--ssh-port",
+                &self.ssh_port.to_string(),
+            ])
+            .arg(format!("--append={}", self.append))
+            .stdin(Stdio::null())
+            .stderr(
+                console
+                    .try_clone()
+                    .context("cannot open console.log twice")?,
+            )
+            .stdout(console);
+        self.emulator = Some(command.spawn().context("cannot start the emulator")?);
+        self.started = Instant::now();
+        Ok(())
+    }
+
+    /// Pulls the plug: nothing is written any more.
+    pub fn cut_power(&mut self) {
+        if let Some(mut emulator) = self.emulator.take() {
+            let _ = emulator.kill();
+            let _ = emulator.wait();
+            let _ = fs::remove_file(self.home.join("ssh"));
+        }
+    }
+
+    /// Whether the machine still runs: a kernel that panicked ends it.
+    ///
+    /// # Errors
+    ///
+    /// When the emulator's state cannot be read.
+    pub fn is_on(&mut self) -> anyhow::Result<bool> {
+        match &mut self.emulator {
+            None => Ok(false),
+            Some(emulator) => Ok(emulator
+                .try_wait()
+                .context("cannot look at the emulator")?
+                .is_none()),
+        }
+    }
+
+    /// Everything that its screen has shown, at every start.
+    #[must_use]
+    pub fn console(&self) -> String {
+        let bytes = fs::read(self.home.join("console.log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The claim code that its screen shows.
+    ///
+    /// # Errors
+    ///
+    /// When none is shown.
+    pub fn claim_code(&self) -> anyhow::Result<String> {
+        let console = self.console();
+        let is_code = |word: &&str| {
+            let parts: Vec<&str> = word.split('-').collect();
+            parts.len() == 2
+                && parts.iter().all(|part| {
+                    part.len() == 4
+                        && part
+                            .chars()
+                            .all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
+                })
+        };
+        let found = console.split_whitespace().rfind(is_code).map(str::to_owned);
+        found.with_context(|| {
+            format!(
+                "the screen shows no claim code: {}",
+                last_lines(&console, 10)
+            )
+        })
+    }
+
+    /// A client of the box's web server, that follows no redirect.
+    #[must_use]
+    pub fn http(&self) -> Client {
+        Client::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
+    }
+
+    /// Waits until the web server answers `/`; returns the time since the start.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time, or the machine ended; with the screen's last lines.
+    pub async fn answers(&mut self) -> anyhow::Result<Duration> {
+        let deadline = Instant::now() + BOOT;
+        loop {
+            let asked = tokio::time::timeout(Duration::from_secs(10), self.http().get("/")).await;
+            if let Ok(Ok(response)) = &asked
+                && response.status < 500
+            {
+                return Ok(self.started.elapsed());
+            }
+            if Instant::now() > deadline || !self.is_on()? {
+                bail!(
+                    "the box does not answer ({asked:?}); its screen:\n{}",
+                    last_lines(&self.console(), 40)
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Runs a command on the box as root, over ssh; returns what it prints.
+    ///
+    /// # Errors
+    ///
+    /// When it fails, or the box does not let the key in.
+    pub async fn exec(&self, script: &str) -> anyhow::Result<String> {
+        let mut command = tokio::process::Command::new("ssh");
+        let option = |name: &str, value: &OsStr| {
+            let mut word = std::ffi::OsString::from(format!("-o{name}="));
+            word.push(value);
+            word
+        };
+        command
+            .args(["-q", "-p", &self.ssh_port.to_string(), "-i"])
+            .arg(self.home.join("key"))
+            .arg(option("ControlPath", self.home.join("ssh").as_os_str()))
+            .args([
+                "-oControlMaster=auto",
+                "-oControlPersist=600",
+                "-oConnectTimeout=60",
+                "-oBatchMode=yes",
+            ])
+            .args([
+                "-oStrictHostKeyChecking=no",
+                "-oUserKnownHostsFile=/dev/null",
+                "root@127.0.0.1",
+                script,
+            ])
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        // The connection that is kept must not hold these pipes open: a file instead.
+        let (out, err) = (self.home.join("exec.out"), self.home.join("exec.err"));
+        command.stdout(File::create(&out).context("cannot make a file")?);
+        command.stderr(File::create(&err).context("cannot make a file")?);
+        let status = tokio::time::timeout(BOOT, command.status())
+            .await
+            .with_context(|| format!("{script:?} did not end"))?
+            .context("cannot start ssh")?;
+        let text = |path| fs::read_to_string(path).context("cannot read what ssh printed");
+        let printed = text(&out)?;
+        if !status.success() {
+            bail!("{script:?} ended with {status}: {printed}{}", text(&err)?);
+        }
+        Ok(printed)
+    }
+
+    /// Waits until the box lets the key in.
+    ///
+    /// # Errors
+    ///
+    /// When it does not in time.
+    pub async fn lets_in(&self) -> anyhow::Result<()> {
+        wait_for("the box to let the ssh key in", BOOT, async || {
+            match self.exec("true").await {
+                Ok(_) => Ok(Seen::Wanted(())),
+                Err(error) => Ok(Seen::other(format!("{error:#}"))),
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for Emulated {
+    fn drop(&mut self) {
+        self.cut_power();
+        // What it said stays for people to read; the card is large.
+        let _ = fs::remove_file(self.card());
+    }
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
+    Ok(listener
+        .local_addr()
+        .context("cannot find a free port")?
+        .port())
+}
