@@ -350,3 +350,36 @@ fn a_root_without_its_first_program_is_not_packed() {
         said(&output)
     );
 }
+
+#[test]
+fn a_build_without_the_pinned_buildroot_or_for_no_board_says_so_and_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("Makefile"), "export BR2_VERSION := 1999.02\n").unwrap();
+    // (BUILDROOT_DIR, board, what is said)
+    for (buildroot, board, words) in [
+        ("", "virt", "set BUILDROOT_DIR to a folder with Buildroot"),
+        (
+            folder.path().to_str().unwrap(),
+            "virt",
+            "there is no Buildroot in",
+        ),
+        (
+            other.to_str().unwrap(),
+            "rpi5",
+            "is Buildroot 1999.02, and this checkout is for",
+        ),
+        (
+            other.to_str().unwrap(),
+            "rpi",
+            "give --board rpi4, rpi5 or virt",
+        ),
+    ] {
+        let output = run(Command::new(tree().join("build"))
+            .args(["--board", board])
+            .env("BUILDROOT_DIR", buildroot));
+        assert!(!output.status.success());
+        assert!(said(&output).contains(words), "{}", said(&output));
+    }
+}
