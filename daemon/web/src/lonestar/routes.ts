@@ -43,11 +43,11 @@ export const navigation: readonly NavItem[] = [
 
 export const routes: readonly Route[] = [
   { path: '/', page: plain(() => import('./pages/Launcher.svelte')), nav: 'home' },
-  { path: '/app/:id', page: plain(() => import('./pages/Frame.svelte')), nav: 'home', bleed: true },
-  { path: '/app/:id/*', page: plain(() => import('./pages/Frame.svelte')), nav: 'home', bleed: true },
+  { path: '/app/:id', page: () => import('./pages/Frame.svelte'), nav: 'home', bleed: true },
+  { path: '/app/:id/*', page: () => import('./pages/Frame.svelte'), nav: 'home', bleed: true },
   { path: '/p/install', page: plain(() => import('./pages/Install.svelte')), nav: 'install' },
-  { path: '/p/apps/:id', page: plain(() => import('./pages/App.svelte')), nav: 'home' },
-  { path: '/p/apps/:id/:tab', page: plain(() => import('./pages/App.svelte')), nav: 'home' },
+  { path: '/p/apps/:id', page: () => import('./pages/App.svelte'), nav: 'home' },
+  { path: '/p/apps/:id/:tab', page: () => import('./pages/App.svelte'), nav: 'home' },
   { path: '/p/users', page: plain(() => import('./pages/Users.svelte')), nav: 'users' },
   { path: '/p/account', page: plain(() => import('./pages/Account.svelte')), nav: 'account' },
   { path: '/p/databases', page: () => import('./pages/Databases.svelte'), nav: 'databases' },

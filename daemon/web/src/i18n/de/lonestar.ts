@@ -11,6 +11,31 @@ export const lonestar: typeof english = {
     account: 'Konto',
     more: 'Mehr'
   },
+  launcher: {
+    title: 'Deine Apps',
+    search: 'App finden',
+    install: 'App installieren',
+    details: (name) => `Über ${name}`,
+    found: (count) => (count === 1 ? '1 App gefunden' : `${count} Apps gefunden`),
+    failed: 'Deine Apps konnten nicht aufgelistet werden',
+    empty: {
+      title: 'Noch keine Apps',
+      text: 'Installiere die erste aus einem Git-Repository oder einem Ordner dieser Box.'
+    },
+    nothing: { title: 'So heißt keine App', text: 'Versuche ein anderes Wort.' },
+    others: 'Apps von anderen auf dieser Box',
+    nobody: 'niemand'
+  },
+  frame: {
+    leave: 'Zurück zu deinen Apps',
+    details: 'Über diese App',
+    direct: 'Ohne Rahmen öffnen',
+    label: (name) => `Die App ${name}`,
+    failed: 'Die App lässt sich nicht anzeigen',
+    stopped: (name) => `${name} läuft nicht`,
+    stoppedText: 'Starte sie auf ihrer Seite und öffne sie dann noch einmal.',
+    nowhere: 'Diese App hat keine Adresse, die von hier aus erreichbar ist.'
+  },
   skip: 'Zum Inhalt springen',
   signOut: 'Abmelden',
   signedInAs: (name) => `Angemeldet als ${name}`,

@@ -43,12 +43,14 @@ export interface Settings {
 
 /** Where an app answers. */
 export interface Addresses {
-  /** `http://ID.DOMAIN/`, where names resolve. */
-  subdomain: string | null
-  /** A port of the box's own address, for where they do not. */
+  /** What stands before the box's domain: `rss` of `rss.atek.local`. */
+  subdomain: string
+  /** A port of the box that is the app's own, for where names do not resolve. */
   port: number | null
   /** Names that the box announces to the network around it. */
   mdns: string[]
+  /** What is wrong with these addresses, in words for a person. */
+  problem: string | null
 }
 
 export interface Service {
@@ -151,6 +153,8 @@ export const startUpdate = (id: string, grant?: Permissions) =>
   call<{ job: string }>(API, 'startUpdate', [id, grant === undefined ? undefined : { grant }])
 export const checkForUpdates = (id: string, signal?: AbortSignal) =>
   call<UpdateCheck>(API, 'checkForPackageUpdates', [id], signal)
+/** With `keepData` its files stay, for who installs it again. */
+export const uninstall = (id: string, keepData: boolean) => call<null>(API, 'uninstall', [id, { keepData }])
 export const start = (id: string) => call<null>(API, 'start', [id])
 export const stop = (id: string) => call<null>(API, 'stop', [id])
 export const restart = (id: string) => call<null>(API, 'restart', [id])
