@@ -15,6 +15,9 @@ pub const STATE: &str = "/var/lib/atek-firstboot";
 /// What atekd shows in the setup page: a JSON array of [`Problem`].
 pub const PROBLEMS: &str = "/run/atek-firstboot/problems.json";
 
+/// Where atek-init says, in one line, why the data partition is not in use.
+const DATA_PROBLEM: &str = "/run/atek-init/data-problem";
+
 /// Digests of the files that were applied, by format.
 type Applied = BTreeMap<String, String>;
 
@@ -42,7 +45,20 @@ pub fn run(root: &Root) {
     if let Err(error) = name_the_kernel(root) {
         say::warn(&format!("cannot give the kernel its name: {error}"));
     }
+    // Nothing that is set up now would last: the person must know before anything else.
+    problems.splice(0..0, data_problem(root));
     report(root, &problems);
+}
+
+fn data_problem(root: &Root) -> Option<Problem> {
+    let cause = fsutil::read_word(&root.at(DATA_PROBLEM))?;
+    Some(Problem {
+        file: "data partition".to_owned(),
+        problem: format!(
+            "it cannot be used, so nothing is kept: {}",
+            say::plain(&cause)
+        ),
+    })
 }
 
 fn apply_new(root: &Root, new: Vec<Source>, mut applied: Applied, problems: &mut Vec<Problem>) {

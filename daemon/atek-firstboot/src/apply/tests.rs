@@ -222,3 +222,23 @@ fn what_cannot_be_written_is_told_and_tried_again() {
         ("kitchen\n", 0)
     );
 }
+
+#[test]
+fn a_box_without_its_data_says_so_first() {
+    let machine = Box::new();
+    machine.put("user-data", "#cloud-config\n- a\n");
+    fs::create_dir_all(machine.root.at("/run/atek-init")).unwrap();
+    fs::write(
+        machine.root.at(DATA_PROBLEM),
+        "there is no partition atek-data\n",
+    )
+    .unwrap();
+    run(&machine.root);
+    let problems = machine.problems();
+    assert_eq!(problems[0].0, "data partition");
+    assert!(
+        problems[0].1.ends_with("there is no partition atek-data"),
+        "{problems:?}"
+    );
+    assert_eq!(problems[1].0, "user-data");
+}
