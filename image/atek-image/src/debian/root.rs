@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Bumped when this module makes something else of the same inputs.
-const REVISION: &str = "1";
+const REVISION: &str = "2";
 
 /// Unpacked packages (made outside the toolbox, by this machine's `mmdebstrap`).
 #[derive(Debug)]
@@ -268,7 +268,10 @@ fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
     ] {
         let _ = fs::remove_dir_all(at(folder));
     }
-    for folder in ["var", "boot", "mnt", "tmp", "run", "proc", "sys", "dev"] {
+    // `app`: where every service sees its package; nothing can make it on a read-only root.
+    for folder in [
+        "app", "var", "boot", "mnt", "tmp", "run", "proc", "sys", "dev",
+    ] {
         fs::create_dir_all(at(folder)).with_context(|| format!("cannot make /{folder}"))?;
     }
 
