@@ -156,7 +156,9 @@ async fn visit(
         caller,
         place,
     };
-    proxy(gateway, visit, (entry, *jar), request).await
+    let mut response = proxy(gateway, visit, (entry, *jar), request).await?;
+    pages::frame_only_by(response.headers_mut(), &home.base);
+    Ok(response)
 }
 
 /// Every path of the main domain that is not the host's.
@@ -174,7 +176,9 @@ pub(super) async fn main_service(
         Caller::Anonymous => bind::to_login(visit.authority, &request),
         Caller::User(person) => {
             if let Some(entry) = main_service_of(gateway, &visit.caller, person) {
-                return proxy(gateway, visit, (&entry, Jar::Main), request).await;
+                let mut response = proxy(gateway, visit, (&entry, Jar::Main), request).await?;
+                pages::frame_only_by(response.headers_mut(), "");
+                return Ok(response);
             }
             if request.uri().path() != "/" {
                 return Err(Failure::NotFound);

@@ -180,7 +180,9 @@ impl Failure {
             _ => true.into(),
         };
         let text = serde_json::json!({ "error": error, "message": self.to_string() }).to_string();
-        self.head(body::json(self.status(), text))
+        let mut response = self.head(body::json(self.status(), text));
+        super::pages::protect_data(response.headers_mut());
+        response
     }
 
     /// As the answer to a browser: a page where it wants one, otherwise JSON.

@@ -193,12 +193,22 @@ impl Gateway {
         if rest == "gateway" || rest.starts_with("gateway/") {
             return Box::pin(transport::pass(self, visit, request)).await;
         }
+        let sent = request.headers();
+        let found = match rest {
+            "login" | "login/" => pages::login(sent),
+            rest => rest
+                .strip_prefix("ui/")
+                .and_then(|name| pages::file(name, sent)),
+        };
+        if let Some(response) = found {
+            return only_get(request.method()).map(|()| response);
+        }
         if let Some(asset) = pages::asset(rest) {
             return only_get(request.method()).map(|()| asset.response());
         }
         if matches!(rest, "setup" | "setup/") {
             only_get(request.method())?;
-            return unclaimed::page(self);
+            return unclaimed::page(self, request.headers());
         }
         if rest == "bind-session" {
             only_get(request.method())?;

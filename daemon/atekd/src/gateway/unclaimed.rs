@@ -12,7 +12,7 @@ use super::site;
 use crate::permissions::Caller;
 use crate::setup::Need;
 use http::header::{CACHE_CONTROL, LOCATION};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 
 /// The setup page, below the main domain.
 pub(super) const PAGE: &str = "/_atek/setup/";
@@ -54,7 +54,9 @@ fn is_open(path: &str, has_users: impl FnOnce() -> bool) -> bool {
         // What may be called there is decided by who answers.
         Some("gateway" | "setup" | "setup/") => true,
         Some("login" | "login/") => has_users(),
-        Some(rest) => pages::asset(rest).is_some(),
+        Some(rest) => {
+            pages::asset(rest).is_some() || rest.strip_prefix("ui/").is_some_and(pages::has_file)
+        }
         None => false,
     }
 }
@@ -69,9 +71,9 @@ pub(super) fn may_call(gateway: &Gateway, api: &str, method: &str) -> bool {
 }
 
 /// `/_atek/setup/`: the page, or away from it.
-pub(super) fn page(gateway: &Gateway) -> Result<Response<Body>, Failure> {
+pub(super) fn page(gateway: &Gateway, sent: &HeaderMap) -> Result<Response<Body>, Failure> {
     match gateway.deps().setup.need() {
-        Need::Needed => Ok(pages::setup()),
+        Need::Needed => pages::setup(sent).ok_or(Failure::NotFound),
         Need::Unknown => Err(Failure::Starting),
         Need::Done => to("/"),
     }
@@ -100,6 +102,8 @@ mod tests {
             ("/_atek/setup", true, true),
             ("/_atek/setup/", true, true),
             ("/_atek/js/rpc.js", true, true),
+            ("/_atek/ui/atek.svg", true, true),
+            ("/_atek/ui/setup.html", false, false),
             ("/_atek/login", false, true),
             ("/_atek/login/", false, true),
             ("/_atek/logs", false, false),

@@ -1,13 +1,15 @@
 //! The host's own few pages and files. Everything is embedded; scripts and styles
 //! are files of their own, so that the policy can forbid anything inline.
 
+mod bundle;
 mod escape;
 mod home;
 
 use super::body::{self, Body};
+pub(super) use bundle::{file, has as has_file, login, setup};
 use escape::escaped;
 pub(super) use home::home;
-use http::header::{self, HeaderName};
+use http::header::{self, Entry, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 /// A file that is part of the program.
@@ -24,9 +26,6 @@ const STYLE: &str = "text/css; charset=utf-8";
 /// The file at `/_atek/NAME`.
 pub(super) fn asset(name: &str) -> Option<Asset> {
     let (kind, text) = match name {
-        "login" | "login/" => (HTML, include_str!("login.html")),
-        "login/login.js" => (SCRIPT, include_str!("login.js")),
-        "login/setup.js" => (SCRIPT, include_str!("setup.js")),
         "login/home.js" => (SCRIPT, include_str!("home.js")),
         "login/atek.css" => (STYLE, include_str!("atek.css")),
         "js/rpc.js" => (SCRIPT, include_str!("rpc.js")),
@@ -39,15 +38,6 @@ impl Asset {
     pub(super) fn response(self) -> Response<Body> {
         page(StatusCode::OK, self.kind, self.text)
     }
-}
-
-/// The setup page; kept by nobody, since it is there for a while only.
-pub(super) fn setup() -> Response<Body> {
-    let mut response = page(StatusCode::OK, HTML, include_str!("setup.html"));
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// A page that says one thing.
@@ -80,8 +70,9 @@ fn page(status: StatusCode, kind: &'static str, text: impl Into<bytes::Bytes>) -
 }
 
 /// What the host's own pages may do: nothing but use its own files and API.
-const OWN: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                   form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const OWN: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+                   font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What is no page may do nothing at all.
 const NOTHING: &str =
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -99,12 +90,19 @@ fn protect(headers: &mut HeaderMap) {
         HeaderName::from_static("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),
     );
+    headers.insert(
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    );
     protect_data(headers);
 }
 
-/// Protects any response under the host's own paths: it is what it says it is, and no
-/// other site may embed it.
+/// Protects any response under the host's own paths: it is what it says it is, no other
+/// site may embed it, and opened as a page it can do nothing.
 pub(super) fn protect_data(headers: &mut HeaderMap) {
+    if let Entry::Vacant(policy) = headers.entry(header::CONTENT_SECURITY_POLICY) {
+        policy.insert(HeaderValue::from_static(NOTHING));
+    }
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
@@ -113,4 +111,13 @@ pub(super) fn protect_data(headers: &mut HeaderMap) {
         HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("same-origin"),
     );
+}
+
+/// Lets nobody but the app itself and the main domain show an app's page in a frame; `base`
+/// is the main domain's URL without a path, empty for a page that is there itself. What the app itself says about that holds as well: a browser obeys both.
+pub(super) fn frame_only_by(headers: &mut HeaderMap, base: &str) {
+    // A host name and a port: always a header's text.
+    if let Ok(policy) = HeaderValue::try_from(format!("frame-ancestors 'self' {base}").trim_end()) {
+        headers.append(header::CONTENT_SECURITY_POLICY, policy);
+    }
 }

@@ -11,18 +11,14 @@ async fn the_login_page_and_its_files_are_there_for_everybody() {
         (
             "/_atek/login",
             "text/html; charset=utf-8",
-            "Sign in to Atek",
+            "/_atek/ui/assets/login-",
         ),
         (
             "/_atek/login/",
             "text/html; charset=utf-8",
-            "<label for=\"password\">",
+            "/_atek/ui/assets/login-",
         ),
-        (
-            "/_atek/login/login.js",
-            "text/javascript; charset=utf-8",
-            "user-sessions-api",
-        ),
+        ("/_atek/ui/atek.svg", "image/svg+xml", "<svg"),
         (
             "/_atek/login/home.js",
             "text/javascript; charset=utf-8",
@@ -47,11 +43,17 @@ async fn the_login_page_and_its_files_are_there_for_everybody() {
             policy.contains("script-src 'self';") && policy.contains("frame-ancestors 'none'"),
             "{policy}"
         );
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(
-            answer.header("cross-origin-opener-policy"),
-            Some("same-origin")
-        );
+        assert!(!policy.contains("unsafe"), "{policy}");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{path}");
+        }
+        let permissions = answer.header("permissions-policy").unwrap();
+        assert!(permissions.contains("camera=()"), "{permissions}");
     }
     let page = world.get("/_atek/login", &[]).await.text;
     assert!(
@@ -132,4 +134,53 @@ async fn whoever_follows_a_log_does_not_hold_up_the_stop() {
         seen.ends_with("0\r\n\r\n"),
         "the stream ends as it should: {seen}"
     );
+}
+
+#[tokio::test]
+async fn what_is_no_page_can_do_nothing_when_it_is_opened_as_one() {
+    let world = World::new().await;
+    let cookie = format!("session={ALICE}");
+    let own = [("cookie", cookie.as_str())];
+    for path in ["/_atek/jobs/1", "/_atek/nothing", "/_atek/bind-session"] {
+        let answer = world.get(path, &own).await;
+        let policy = answer.header("content-security-policy").unwrap_or_default();
+        assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");
+        assert!(
+            policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    }
+}
+
+#[tokio::test]
+async fn an_apps_page_is_framed_by_the_box_alone_whatever_the_app_says() {
+    let mut world = World::new().await;
+    world.service("rss", "key-alice", json!([]));
+    world.service("home", "key-alice", json!([]));
+    let bound = format!("atek-session={}", world.bound_cookie(ALICE, "rss").await);
+    let at_main = format!("session={ALICE}");
+    for (host, cookie, expected) in [
+        (
+            "rss.localhost:8080",
+            &bound,
+            "frame-ancestors 'self' http://localhost:8080",
+        ),
+        (
+            "rss.atek.local",
+            &bound,
+            "frame-ancestors 'self' http://atek.local",
+        ),
+        ("localhost:8080", &at_main, "frame-ancestors 'self'"),
+    ] {
+        let page = world.get("/", &[("host", host), ("cookie", cookie)]).await;
+        assert_eq!(page.status, 200, "{host}");
+        let policies: Vec<_> = page
+            .headers
+            .get_all("content-security-policy")
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect();
+        assert!(policies.contains(&expected), "{host}: {policies:?}");
+    }
 }

@@ -116,11 +116,7 @@ async fn setup_and_whoami_are_answered_and_nothing_else() {
     let page = world.get("/_atek/setup/", &[BROWSER]).await;
     assert_eq!(page.status, 200);
     assert_eq!(page.header("cache-control"), Some("no-store"));
-    for file in [
-        "/_atek/login/setup.js",
-        "/_atek/login/atek.css",
-        "/_atek/js/rpc.js",
-    ] {
+    for file in ["/_atek/ui/atek.svg", "/_atek/js/rpc.js"] {
         assert_eq!(world.get(file, &[]).await.status, 200, "{file}");
     }
 }
