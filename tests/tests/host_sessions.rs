@@ -158,7 +158,11 @@ async fn hole_22_a_deleted_user_leaves_no_session_service_or_database() -> anyho
     bob.client.call(ADB, "recordPut", put).await?;
 
     host.system()?
-        .call(USERS, "delete", json!([bob.key]))
+        .call(
+            USERS,
+            "delete",
+            json!([bob.key, { "services": "uninstall" }]),
+        )
         .await?;
     assert_eq!(
         refusal(host.service("hello-node").await).message,

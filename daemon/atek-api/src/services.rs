@@ -188,9 +188,52 @@ pub struct InstallParams {
     /// What to grant; none grants nothing beyond the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Permissions>,
+    /// Kept data of an app that was uninstalled, by its key: the new one takes it over, and
+    /// with it the key. Owner must be whose data it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt_data: Option<ServiceKey>,
     /// Ignored: the original once gave services a TCP port.
     #[serde(default, skip_serializing)]
     pub port: Option<serde_json::Value>,
+}
+
+/// Options of `startUpdate` and `updatePackage`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateParams {
+    /// What the new version may do, in place of what was granted before; none leaves that.
+    /// A refusal for growth names in its data what to grant: `asks`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Permissions>,
+}
+
+/// Options of `uninstall`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UninstallParams {
+    /// The app's files and databases stay, for an app that adopts them or until `removeKept`.
+    #[serde(default)]
+    pub keep_data: bool,
+}
+
+/// What is kept of an uninstalled app, as `keptData` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptData {
+    /// Names it to `removeKept` and `install`.
+    pub key: ServiceKey,
+    /// The id that the app had.
+    pub id: ServiceId,
+    /// What it was called.
+    pub title: Option<String>,
+    /// Whose data it is: a user name.
+    pub owner: Option<String>,
+    /// Where the package came from.
+    pub source_url: String,
+    /// The tag that was installed last.
+    pub version: Option<String>,
+    /// RFC 3339: when the app was uninstalled.
+    pub kept_at: String,
 }
 
 /// Parameters of `configure`: what is missing stays as it is.

@@ -38,6 +38,31 @@ pub struct User {
     pub role: Role,
 }
 
+/// What becomes of a user's apps when the user is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leaving {
+    /// The user is deleted only if there are none.
+    #[default]
+    Refuse,
+    /// They are removed, with all data.
+    Uninstall,
+    /// They become another user's, with all data.
+    Give,
+}
+
+/// Options of `delete`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeleteParams {
+    /// See [`Leaving`]. A refusal names the apps in its data: `services`.
+    #[serde(default)]
+    pub services: Leaving,
+    /// With `give`: the name of the user who gets them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
 /// Settings of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,6 +2,7 @@
 
 use super::rewrite::{parse_key, parse_setting};
 use crate::text::size;
+use atek_api::ids::ServiceKey;
 use clap::{Args, ValueEnum};
 
 /// A parser of a limit, for which the host takes 0 as "the default again".
@@ -49,6 +50,9 @@ pub(crate) struct Install {
     /// A setting, given to the app in its environment (also: --config.KEY VALUE)
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_setting)]
     pub(crate) config: Vec<(String, String)>,
+    /// Take over the data of an app that was uninstalled, by its key (see atek kept)
+    #[arg(long, value_name = "KEY")]
+    pub(crate) adopt_data: Option<ServiceKey>,
     /// Grant what the app asks for without asking back
     #[arg(short, long, visible_alias = "grant")]
     pub(crate) yes: bool,

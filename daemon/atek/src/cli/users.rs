@@ -55,12 +55,39 @@ pub(crate) struct Passwd {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+A user who has apps is deleted only with a word about them.
+
+Examples:
+  atek deluser bob
+  atek deluser bob --apps uninstall
+  atek deluser bob --apps give --to alice")]
 pub(crate) struct Deluser {
     /// The user
     pub(crate) name: String,
+    /// What becomes of the user's apps and data
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) apps: Option<AppsFate>,
+    /// Who gets the apps and data
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_if_eq("apps", "give"),
+        requires = "apps"
+    )]
+    pub(crate) to: Option<String>,
     /// Do not ask back
     #[arg(short, long)]
     pub(crate) yes: bool,
+}
+
+/// What becomes of a user's apps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AppsFate {
+    /// They are removed, with their data
+    Uninstall,
+    /// Another user gets them, with their data
+    Give,
 }
 
 /// A role, as people write it.

@@ -28,6 +28,7 @@ pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
     let source_url = source_url(host, &args.source)?;
     let consent = ask_before(host, &args, &source_url).await?;
     let params = InstallParams {
+        adopt_data: args.adopt_data.clone(),
         source_url,
         id: args.id,
         desired_version: args.desired_version,

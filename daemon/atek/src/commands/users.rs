@@ -1,13 +1,13 @@
 //! `atek users`, `mkuser`, `moduser`, `passwd`, `deluser`.
 
 use crate::ask;
-use crate::cli::users::{Deluser, Mkuser, Moduser, Passwd, RoleName};
+use crate::cli::users::{AppsFate, Deluser, Mkuser, Moduser, Passwd, RoleName};
 use crate::error::Failure;
 use crate::host::{Host, read};
 use crate::text::table::{Columns, Tone};
 use crate::text::{clean, suggest};
 use atek_api::secret::Secret;
-use atek_api::users::{API, Role, User};
+use atek_api::users::{API, DeleteParams, Leaving, Role, User};
 use serde::{Deserialize, Serialize};
 
 /// Result of users-api `list`.
@@ -173,22 +173,34 @@ pub(super) async fn passwd(host: &Host, args: &Passwd) -> Result<(), Failure> {
 
 pub(super) async fn delete(host: &Host, args: &Deluser) -> Result<(), Failure> {
     let user = named(host, &args.name).await?;
-    ask::confirm_or_flag(
-        args.yes,
-        &format!(
-            "Delete the user {}, with all of their apps and data?",
-            args.name
+    let name = &args.name;
+    let question = match (args.apps, &args.to) {
+        (None, _) => format!("Delete the user {name}?"),
+        (Some(AppsFate::Uninstall), _) => {
+            format!("Delete the user {name}, with all of their apps and data?")
+        }
+        (Some(AppsFate::Give), to) => format!(
+            "Delete the user {name}, and give their apps and data to {}?",
+            to.as_deref().unwrap_or_default()
         ),
-    )
-    .await?;
-    let answer = host
-        .call(
-            API,
-            "delete",
-            (&user.key,),
-            &format!("delete the user {}", args.name),
-        )
-        .await?;
+    };
+    ask::confirm_or_flag(args.yes, &question).await?;
+    let action = format!("delete the user {name}");
+    // The second parameter is sent only when it says something.
+    let answer = match args.apps {
+        None => host.call(API, "delete", (&user.key,), &action).await?,
+        Some(fate) => {
+            let options = DeleteParams {
+                services: match fate {
+                    AppsFate::Uninstall => Leaving::Uninstall,
+                    AppsFate::Give => Leaving::Give,
+                },
+                to: args.to.clone(),
+            };
+            host.call(API, "delete", (&user.key, options), &action)
+                .await?
+        }
+    };
     if host.out.json {
         return host.out.print_json(&answer);
     }

@@ -154,5 +154,22 @@ fn deleting_a_user_needs_a_yes() {
         atek(&host, &["deluser", "bob", "--yes"]).ok(),
         "deleted the user bob\n"
     );
-    assert_eq!(host.calls_of("delete"), [json!(["u2"])]);
+    atek(
+        &host,
+        &["deluser", "bob", "--apps", "give", "--to", "alice", "--yes"],
+    )
+    .ok();
+    atek(&host, &["deluser", "bob", "--apps", "uninstall", "--yes"]).ok();
+    assert_eq!(
+        host.calls_of("delete"),
+        [
+            json!(["u2"]),
+            json!(["u2", {"services": "give", "to": "alice"}]),
+            json!(["u2", {"services": "uninstall"}])
+        ]
+    );
+    assert_eq!(
+        atek(&host, &["deluser", "bob", "--apps", "give", "--yes"]).code,
+        Some(2)
+    );
 }

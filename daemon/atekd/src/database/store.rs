@@ -223,6 +223,24 @@ impl Store {
     }
 }
 
+/// A database, as ADB lists it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Db {
+    db_id: String,
+    #[serde(default)]
+    owner: DbOwner,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DbOwner {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service_key: Option<String>,
+}
+
 impl Store {
     /// Deletes every database that a user owns.
     ///
@@ -230,27 +248,47 @@ impl Store {
     ///
     /// [`StoreError`]; the databases deleted so far are gone.
     pub async fn delete_databases_of(&self, user: &UserKey) -> Result<(), StoreError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Db {
-            db_id: String,
-        }
         let failed = |source| StoreError {
             step: "delete the user's databases",
             source,
         };
-        let owned: Vec<Db> = self
-            .client
-            .post_as(ENDPOINT, "adminListDbsByOwningUser", (user,))
-            .await
-            .map_err(failed)?;
-        for db in owned {
+        for db in self.databases_of(user).await.map_err(failed)? {
             self.client
                 .post(ENDPOINT, "adminDeleteDb", (db.db_id,))
                 .await
                 .map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// Makes every database of a user another one's. The services that use them stay the same.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; the databases given so far are the other one's.
+    pub async fn give_databases(&self, from: &UserKey, to: &UserKey) -> Result<(), StoreError> {
+        let failed = |source| StoreError {
+            step: "hand the user's databases over",
+            source,
+        };
+        for db in self.databases_of(from).await.map_err(failed)? {
+            let owner = DbOwner {
+                user_key: Some(to.to_string()),
+                ..db.owner
+            };
+            let change = serde_json::json!({ "owner": owner });
+            self.client
+                .post(ENDPOINT, "adminEditDbConfig", (db.db_id, change))
+                .await
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    async fn databases_of(&self, user: &UserKey) -> Result<Vec<Db>, CallError> {
+        self.client
+            .post_as(ENDPOINT, "adminListDbsByOwningUser", (user,))
+            .await
     }
 }
 

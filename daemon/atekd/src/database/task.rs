@@ -160,6 +160,18 @@ impl Database {
             .map_err(DatabaseError::Store)
     }
 
+    /// Hands every database of a user over to another one.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Store`]; may be repeated.
+    pub async fn give_databases(&self, from: &UserKey, to: &UserKey) -> Result<(), DatabaseError> {
+        self.store
+            .give_databases(from, to)
+            .await
+            .map_err(DatabaseError::Store)
+    }
+
     /// Makes changes that need no decision.
     ///
     /// # Errors

@@ -7,10 +7,11 @@ use crate::config::AllowFileInstall;
 use crate::directory::Entry;
 use crate::jobs::Reporter;
 use crate::permissions::Caller;
-use crate::services::{Install, InstallError};
+use crate::services::{Install, InstallError, KeptError};
 use atek_api::ids::{SYSTEM, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
-use atek_api::services::{InstallParams, JobEvent};
+use atek_api::permission::Permissions;
+use atek_api::services::{InstallParams, JobEvent, UpdateParams};
 use atek_api::source::Source;
 use serde_json::json;
 use std::sync::Arc;
@@ -51,11 +52,20 @@ impl HostApis {
         })
     }
 
-    pub(super) fn start_update(&self, caller: &Caller, entry: Arc<Entry>) -> RpcResult {
+    pub(super) fn start_update(
+        &self,
+        caller: &Caller,
+        entry: Arc<Entry>,
+        params: UpdateParams,
+    ) -> RpcResult {
         let watcher = self.may_change(caller)?;
+        may_grant(caller, params.grant.as_ref())?;
         let apis = self.clone();
         self.start_job(&watcher, async move |reporter: Reporter| {
-            let done = apis.services.update(&entry.key, &reporter).await;
+            let done = apis
+                .services
+                .update(&entry.key, params.grant, &reporter)
+                .await;
             raw(&done.map_err(|error| update_error(&error))?)
         })
     }
@@ -107,10 +117,7 @@ impl HostApis {
     fn install_request(&self, caller: &Caller, params: InstallParams) -> Result<Install, RpcError> {
         let caller_key = self.may_change(caller)?;
         self.may_install_from(caller, &params.source_url)?;
-        if params.grant.is_some() && matches!(caller, Caller::Service(_)) {
-            // A program does not hand out rights.
-            return Err(RpcError::not_authorized());
-        }
+        may_grant(caller, params.grant.as_ref())?;
         let owner = match &params.user {
             None => caller_key,
             Some(_) if !caller.is_admin() => return Err(RpcError::not_authorized()),
@@ -130,6 +137,7 @@ impl HostApis {
             owner,
             config: params.config.unwrap_or_default(),
             grant: params.grant.unwrap_or_default(),
+            adopt: params.adopt_data,
         })
     }
 
@@ -160,6 +168,7 @@ impl HostApis {
             owner: owner.clone(),
             config: Default::default(),
             grant: Default::default(),
+            adopt: None,
         };
         let installed = self.services.install(request, &Reporter::unheard()).await;
         let outcome = match installed {
@@ -172,6 +181,14 @@ impl HostApis {
     }
 }
 
+/// A program does not hand out rights.
+pub(super) fn may_grant(caller: &Caller, grant: Option<&Permissions>) -> Result<(), RpcError> {
+    if grant.is_some() && matches!(caller, Caller::Service(_)) {
+        return Err(RpcError::not_authorized());
+    }
+    Ok(())
+}
+
 pub(super) fn install_error(error: &InstallError) -> RpcError {
     match error {
         InstallError::Source(_)
@@ -180,9 +197,11 @@ pub(super) fn install_error(error: &InstallError) -> RpcError {
         | InstallError::IdTaken(_)
         | InstallError::Spec(_)
         | InstallError::Grant
+        | InstallError::Kept(KeptError::NotFound(_) | KeptError::Refused(_))
         | InstallError::Folder(_)
         | InstallError::Package(_) => RpcError::general(Chain(error).to_string()),
-        InstallError::Spawn(_)
+        InstallError::Kept(KeptError::Journal(_) | KeptError::Spawn(_))
+        | InstallError::Spawn(_)
         | InstallError::Database(_)
         | InstallError::Journal(_)
         | InstallError::Random(_)

@@ -5,6 +5,7 @@
 
 mod inspect;
 mod install;
+mod leaving;
 mod params;
 mod services;
 mod sessions;

@@ -1,5 +1,6 @@
 //! `atek.cloud/services-api`.
 
+use super::install::may_grant;
 use super::params::Params;
 use super::{Call, HostApis, internal};
 use crate::chain::Chain;
@@ -15,6 +16,7 @@ use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::metrics::MetricsOptions;
 use atek_api::services::{
     API, ConfigureParams, InstallParams, LogOptions, ServiceInfo, ServiceSettings, State, Status,
+    UninstallParams, UpdateParams,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -54,14 +56,20 @@ impl HostApis {
                     .await
             }
             "startInstall" => self.start_install(call.caller, read(&["params"])?.object(0)?),
-            "startUpdate" => self.start_update(
-                call.caller,
-                self.managed(call.caller, &read(&["id"])?.text(0)?)?,
-            ),
-            "uninstall" => {
-                let params = read(&["id", "keepData"])?;
+            "startUpdate" => {
+                let params = read(&["id", "options"])?;
                 let entry = self.managed(call.caller, &params.text(0)?)?;
-                let removed = self.services.uninstall(&entry.key, params.flag(1)?).await;
+                self.start_update(call.caller, entry, params.object_or_default(1)?)
+            }
+            "uninstall" => {
+                let params = read(&["id", "options"])?;
+                let entry = self.managed(call.caller, &params.text(0)?)?;
+                // The second parameter was once the flag itself.
+                let keep_data = match params.flag(1) {
+                    Ok(keep_data) => keep_data,
+                    Err(_) => params.object::<UninstallParams>(1)?.keep_data,
+                };
+                let removed = self.services.uninstall(&entry.key, keep_data).await;
                 removed.map_err(|error| uninstall_error(&error))?;
                 raw(&())
             }
@@ -100,9 +108,24 @@ impl HostApis {
                 raw(&check.map_err(|error| update_error(&error))?)
             }
             "updatePackage" => {
-                let entry = self.managed(call.caller, &read(&["id"])?.text(0)?)?;
-                let done = self.services.update(&entry.key, &Reporter::unheard()).await;
+                let params = read(&["id", "options"])?;
+                let entry = self.managed(call.caller, &params.text(0)?)?;
+                let UpdateParams { grant } = params.object_or_default(1)?;
+                may_grant(call.caller, grant.as_ref())?;
+                let unheard = Reporter::unheard();
+                let done = self.services.update(&entry.key, grant, &unheard).await;
                 raw(&done.map_err(|error| update_error(&error))?)
+            }
+            "availableVersions" => {
+                let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
+                let versions = self.services.versions(&entry.key).await;
+                let versions = versions.map_err(|error| update_error(&error))?;
+                raw(&json!({ "versions": versions }))
+            }
+            "keptData" => self.kept_data(call.caller).await,
+            "removeKept" => {
+                let key = read(&["key"])?.text(0)?;
+                self.remove_kept(call.caller, &key).await
             }
             other => Err(RpcError::method_not_found(other)),
         }
@@ -165,10 +188,7 @@ impl HostApis {
         if let Some(source) = &changes.source_url {
             self.may_install_from(caller, source)?;
         }
-        if changes.grant.is_some() && matches!(caller, Caller::Service(_)) {
-            // A program does not hand out rights.
-            return Err(RpcError::not_authorized());
-        }
+        may_grant(caller, changes.grant.as_ref())?;
         let changed = self.services.configure(&entry.key, changes).await;
         changed.map_err(|error| configure_error(&error))?;
         raw(&())
@@ -186,26 +206,6 @@ impl HostApis {
         raw(&page.map_err(|error| RpcError::general(Chain(&error).to_string()))?)
     }
 
-    /// Removes every service of a user, with its data.
-    pub(super) async fn remove_services_of(&self, user: &UserKey) -> Result<(), RpcError> {
-        let owned: Vec<_> = {
-            let directory = self.directory.now();
-            directory
-                .entries()
-                .filter(|entry| entry.owner() == user && !entry.core)
-                .map(|entry| entry.key.clone())
-                .collect()
-        };
-        for key in owned {
-            match self.services.uninstall(&key, false).await {
-                // Somebody else was faster.
-                Ok(()) | Err(UninstallError::Refused(Refused::NotFound(_))) => {}
-                Err(error) => return Err(uninstall_error(&error)),
-            }
-        }
-        Ok(())
-    }
-
     /// The right to change something in this API at all.
     pub(super) fn may_change(&self, caller: &Caller) -> Result<UserKey, RpcError> {
         may_use_host_api(caller, API).map_err(|_| RpcError::not_authorized())?;
@@ -213,7 +213,7 @@ impl HostApis {
     }
 }
 
-fn refused(error: &Refused) -> RpcError {
+pub(super) fn refused(error: &Refused) -> RpcError {
     match error {
         Refused::NotFound(_) | Refused::Core(_) | Refused::Busy { .. } => {
             RpcError::general(error.to_string())
@@ -233,7 +233,7 @@ fn start_error(error: &StartError) -> RpcError {
     }
 }
 
-fn stop_error(error: &StopError) -> RpcError {
+pub(super) fn stop_error(error: &StopError) -> RpcError {
     match error {
         StopError::Refused(error) => refused(error),
         StopError::Database(error) => internal(error),
@@ -241,7 +241,7 @@ fn stop_error(error: &StopError) -> RpcError {
     }
 }
 
-fn uninstall_error(error: &UninstallError) -> RpcError {
+pub(super) fn uninstall_error(error: &UninstallError) -> RpcError {
     match error {
         UninstallError::Refused(error) => refused(error),
         UninstallError::Stop(error) => stop_error(error),
@@ -258,8 +258,16 @@ pub(super) fn update_error(error: &UpdateError) -> RpcError {
         UpdateError::Journal(error) => internal(error),
         UpdateError::Database(error) => internal(error),
         UpdateError::NotVersioned => RpcError::new(code::DEFAULT, error.to_string()),
-        UpdateError::RolledBack { .. } | UpdateError::Permissions { .. } => {
-            RpcError::general(error.to_string())
+        UpdateError::RolledBack { .. } => RpcError::general(error.to_string()),
+        UpdateError::Permissions { asks, growth, .. } => {
+            let mut rpc = RpcError::general(error.to_string());
+            // `asks` is what to grant; the words are about what is new.
+            rpc.data = Some(json!({
+                "asks": asks,
+                "asksInWords": growth.describe(),
+                "new": growth,
+            }));
+            rpc
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `atek.cloud/users-api`.
 
+use super::leaving::Fate;
 use super::params::Params;
 use super::{Call, HostApis, internal};
 use crate::database::{Change, DatabaseError, Records, SessionId, SessionRecord, UserRecord};
@@ -55,6 +56,11 @@ pub(super) enum Refusal {
     Unknown(String),
     #[error("this is the only administrator: make somebody else one first")]
     LastAdmin,
+    #[error(
+        "this user has apps ({}): say whether to uninstall them or to give them to somebody",
+        .0.join(", ")
+    )]
+    HasApps(Vec<String>),
     #[error("the old password is not right")]
     WrongPassword,
     #[error("the box is set up already, sign in")]
@@ -68,6 +74,11 @@ pub(super) enum Refusal {
 impl From<Refusal> for RpcError {
     fn from(refusal: Refusal) -> Self {
         match &refusal {
+            Refusal::HasApps(services) => {
+                let mut rpc = RpcError::general(refusal.to_string());
+                rpc.data = Some(json!({ "services": services }));
+                rpc
+            }
             Refusal::Database(error) => internal(error),
             Refusal::Hash(error) => internal(error),
             Refusal::NameTaken
@@ -114,7 +125,10 @@ impl HostApis {
             }
             "delete" => {
                 admin(call.caller)?;
-                self.delete_user(read(&["userKey"])?.text(0)?).await
+                let params = read(&["userKey", "options"])?;
+                let key = params.text(0)?;
+                let fate = self.fate(&key, &params)?;
+                self.delete_user(key, fate).await
             }
             "getSettings" => {
                 let key = read(&["userKey"])?.text(0)?;
@@ -241,29 +255,32 @@ impl HostApis {
         raw(&user.settings)
     }
 
-    /// Removes a user with everything that is theirs.
+    /// Removes a user; `fate` says what becomes of everything that is theirs.
     ///
     /// First nobody can act as the user any more, last the record goes: a power
     /// cut in between leaves a user who cannot sign in and can be deleted again.
-    async fn delete_user(&self, key: String) -> RpcResult {
+    async fn delete_user(&self, key: String, fate: Fate) -> RpcResult {
+        let refuse = matches!(fate, Fate::Refuse);
         let user = self
-            .change_user(key, |records, user| {
+            .change_user(key, move |records, user| {
+                if refuse {
+                    no_apps(records, &user.key)?;
+                }
                 another_admin(records, user)?;
                 user.hashed_password = Secret::new("(deleted)");
                 user.role = Role::User;
                 Ok(true)
             })
             .await?;
-        self.remove_services_of(&user.key).await?;
-        self.database
-            .delete_databases_of(&user.key)
-            .await
-            .map_err(|error| internal(&error))?;
+        self.settle(&user.key, &fate).await?;
         let key = user.key;
         self.database
-            .write(vec![Change::DeleteUser(key)])
-            .await
-            .map_err(|error| internal(&error))?;
+            .update(move |records| -> Result<_, Refusal> {
+                // An administrator may have installed something for the user meanwhile.
+                no_apps(records, &key)?;
+                Ok(((), vec![Change::DeleteUser(key)]))
+            })
+            .await?;
         raw(&())
     }
 
@@ -378,6 +395,21 @@ pub(super) fn free_name(
     match records.user_named(name) {
         Some(user) if Some(&user.key) != own => Err(Refusal::NameTaken),
         _ => Ok(()),
+    }
+}
+
+/// Apps are not left without an owner.
+fn no_apps(records: &Records, user: &UserKey) -> Result<(), Refusal> {
+    let owned = records
+        .services()
+        .filter(|service| service.settings.owning_user_key == *user);
+    let ids: Vec<String> = owned
+        .map(|service| service.settings.id.to_string())
+        .collect();
+    if ids.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::HasApps(ids))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::packages::PackageError;
 use crate::random::RandomError;
 use crate::spawn::SpawnError;
 use atek_api::ids::{InvalidId, ServiceId, ServiceKey};
+use atek_api::permission::Permissions;
 use atek_api::spec::SpecError;
 
 /// The host is going down.
@@ -118,6 +119,9 @@ pub enum InstallError {
     /// The configuration cannot be an environment, or a limit is out of range.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// The data that was to be adopted is not there.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
     /// More was granted than the manifest asks for.
     #[error("the package does not ask for every permission that was granted to it")]
     Grant,
@@ -139,6 +143,40 @@ pub enum InstallError {
     /// See [`ShuttingDown`].
     #[error(transparent)]
     ShuttingDown(#[from] ShuttingDown),
+}
+
+/// Why kept data cannot be used or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeptError {
+    /// There is none, or it is not the caller's.
+    #[error("there is no kept data with the key {0} any more")]
+    NotFound(String),
+    /// See [`Refused`].
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It could not be written down whose it is.
+    #[error(transparent)]
+    Journal(#[from] crate::fsutil::WriteError),
+    /// It could not be removed.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+}
+
+/// Why what a user owns was not handed over, or not all of it.
+#[derive(Debug, thiserror::Error)]
+pub enum GiveError {
+    /// See [`Refused`].
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// See [`StopError`].
+    #[error(transparent)]
+    Stop(#[from] StopError),
+    /// The kept data was not handed over.
+    #[error(transparent)]
+    Kept(#[from] crate::fsutil::WriteError),
+    /// The record could not be stored.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
 }
 
 /// Why a service was not removed.
@@ -190,6 +228,10 @@ pub enum UpdateError {
         new: String,
         /// The installed tag.
         old: String,
+        /// Everything that the new version asks for.
+        asks: Box<Permissions>,
+        /// What of that was not granted.
+        growth: Box<Permissions>,
     },
     /// The package could not be fetched, built, or used.
     #[error(transparent)]

@@ -10,7 +10,7 @@ use super::folder::{self, FolderError};
 use super::handle::Wish;
 use super::intent;
 use super::names::{self, Wanted};
-use super::{Inner, InstallError, fault};
+use super::{Inner, InstallError, fault, kept};
 use crate::chain::Chain;
 use crate::database::{Change, DatabaseError, Records, ServiceRecord};
 use crate::jobs::Reporter;
@@ -42,6 +42,8 @@ pub struct Install {
     pub config: BTreeMap<String, String>,
     /// What it may do, of what its manifest asks for.
     pub grant: Permissions,
+    /// Kept data of its owner that it takes over, by key.
+    pub adopt: Option<ServiceKey>,
 }
 
 /// A package that is not installed.
@@ -100,6 +102,10 @@ pub(super) async fn install(
     let range = parse_range(request.range.as_deref())?;
     let wanted = Wanted::parse(request.id.as_deref(), &source.default_name())?;
     definition::check_config(&request.config)?;
+    let adopted = match &request.adopt {
+        Some(key) => Some(kept::adopt(inner, key, &request.owner).await?),
+        None => None,
+    };
     // Before the long work; it is decided for good when the record is stored.
     wanted.choose(|id| is_taken(inner, &inner.database.records(), id))?;
     let newest = package::Wanted::Newest {
@@ -119,7 +125,12 @@ pub(super) async fn install(
     // From here on it is finished or undone whether or not somebody still listens.
     let inner = inner.clone();
     let rest = tokio::spawn(async move {
+        let adopted = adopted;
         let key = store(&inner, request, &source, wanted, ready).await?;
+        if adopted.is_some() {
+            kept::forget(inner.layout.state(), &key);
+        }
+        drop(adopted);
         // How it went is in its state: an app may need configuration before it can run.
         let _ = inner.supervisor.start(&key, Wish::Start).await;
         Ok(key)
@@ -230,7 +241,11 @@ async fn store(
     wanted: Wanted,
     ready: Ready,
 ) -> Result<ServiceKey, InstallError> {
-    let key = names::new_key()?;
+    // Whoever takes over a service's data is that service.
+    let key = match request.adopt {
+        Some(key) => key,
+        None => names::new_key()?,
+    };
     let manifest = ready.manifest().cloned();
     let tag = ready.tag().map(ToOwned::to_owned);
     let version = match ready {

@@ -24,9 +24,11 @@ mod effects;
 mod error;
 mod fault;
 mod folder;
+mod give;
 mod handle;
 mod install;
 mod intent;
+mod kept;
 mod life;
 mod locks;
 mod machine;
@@ -43,10 +45,11 @@ mod waiters;
 
 pub use configure::Reconfigured;
 pub use error::{
-    ConfigureError, CoreFailure, InstallError, Refused, ShuttingDown, StartError, StopError,
-    UninstallError, UpdateError,
+    ConfigureError, CoreFailure, GiveError, InstallError, KeptError, Refused, ShuttingDown,
+    StartError, StopError, UninstallError, UpdateError,
 };
 pub use install::{Inspection, Install};
+pub use kept::Kept;
 
 use crate::attach::{Attach, ListenerChange, Passed, Peers};
 use crate::config::CoreService;
@@ -58,7 +61,8 @@ use crate::names::AppPorts;
 use crate::packages::Packages;
 use crate::spawn::Spawn;
 use crate::systemd::{Systemd, UnitEvent};
-use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::ids::{ServiceId, ServiceKey, UserKey};
+use atek_api::permission::Permissions;
 use atek_api::services::{ConfigureParams, ServiceStatus, UpdateCheck, UpdateDone};
 use locks::Locks;
 use std::sync::Arc;
@@ -206,6 +210,39 @@ impl Services {
         uninstall::uninstall(&self.inner, key, keep_data).await
     }
 
+    /// The data of uninstalled services that was kept, oldest first.
+    pub async fn kept(&self) -> Vec<Kept> {
+        kept::list(&self.inner).await
+    }
+
+    /// Removes kept data for good.
+    ///
+    /// # Errors
+    ///
+    /// [`KeptError`].
+    pub async fn remove_kept(&self, key: &ServiceKey) -> Result<(), KeptError> {
+        kept::remove(&self.inner, key).await
+    }
+
+    /// Hands all services of a user, their databases and kept data over to another user.
+    /// Those that run are restarted.
+    ///
+    /// # Errors
+    ///
+    /// [`GiveError`]; may be repeated.
+    pub async fn give(&self, from: &UserKey, to: &UserKey) -> Result<(), GiveError> {
+        give::give(&self.inner, from.clone(), to.clone()).await
+    }
+
+    /// The releases of the service's source, newest first, whatever its range admits.
+    ///
+    /// # Errors
+    ///
+    /// [`UpdateError`].
+    pub async fn versions(&self, key: &ServiceKey) -> Result<Vec<String>, UpdateError> {
+        update::versions(&self.inner, key).await
+    }
+
     /// Stores that the service is to run, starts it and waits until it listens.
     ///
     /// # Errors
@@ -259,7 +296,8 @@ impl Services {
     }
 
     /// Installs the best release that the service's range admits, and restarts the service
-    /// if it ran. If it does not come up, the version before is put back.
+    /// if it ran. If it does not come up, the version before is put back. `grant`, if given,
+    /// takes the place of what was granted, together with the new version.
     ///
     /// # Errors
     ///
@@ -267,9 +305,10 @@ impl Services {
     pub async fn update(
         &self,
         key: &ServiceKey,
+        grant: Option<Permissions>,
         progress: &Reporter,
     ) -> Result<UpdateDone, UpdateError> {
-        update::update(&self.inner, key, progress).await
+        update::update(&self.inner, key, grant, progress).await
     }
 
     /// Asks the source which release an update would install.

@@ -5,7 +5,7 @@
 
 use super::definition;
 use super::intent::{self, Install, Uninstall, Update};
-use super::{Inner, uninstall, update};
+use super::{Inner, kept, uninstall, update};
 use crate::chain::Chain;
 use crate::spawn::SpawnError;
 use atek_api::ids::ServiceKey;
@@ -17,6 +17,7 @@ pub(super) async fn sweep(inner: &Arc<Inner>) {
     stray_units(inner).await;
     uninstalls(inner).await;
     installs(inner).await;
+    kept::sweep(inner);
     run_files(inner).await;
     updates(inner).await;
 }

@@ -4,6 +4,7 @@
 //! exists and is started again; a crash after it is finished at the next start.
 
 use super::intent::{self, Uninstall};
+use super::kept::{self, Kept};
 use super::{Inner, UninstallError, fault};
 use crate::chain::Chain;
 use crate::database::Change;
@@ -26,6 +27,10 @@ pub(super) async fn uninstall(
         let _lock = lock;
         inner.supervisor.stop(&key).await?;
         let state = inner.layout.state();
+        if keep_data {
+            // It says nothing as long as the record is there.
+            kept::remember(state, &Kept::of(&record))?;
+        }
         intent::begin(state, &key, &Uninstall { keep_data })?;
         fault::point("uninstall.begun");
         if let Err(error) = inner
@@ -63,6 +68,7 @@ pub(super) async fn remove_files(
     inner.spawn.remove_package(key).await?;
     if !keep_data {
         inner.spawn.wipe_state(key).await?;
+        kept::forget(inner.layout.state(), key);
     }
     fault::point("uninstall.removed");
     intent::end::<Uninstall>(inner.layout.state(), key);

@@ -44,6 +44,7 @@ pub(super) async fn check(inner: &Inner, key: &ServiceKey) -> Result<UpdateCheck
 pub(super) async fn update(
     inner: &Arc<Inner>,
     key: &ServiceKey,
+    grant: Option<Permissions>,
     progress: &Reporter,
 ) -> Result<UpdateDone, UpdateError> {
     inner.tidy().await;
@@ -66,7 +67,7 @@ pub(super) async fn update(
     let Ready::Built { package, staged } = ready else {
         return Err(UpdateError::NotVersioned);
     };
-    check_permissions(&record.settings, &package)?;
+    let granted = check_permissions(&record.settings, &package, grant)?;
     fault::point("update.ready");
     progress.report(JobEvent::Progress {
         phase: "start".to_owned(),
@@ -76,10 +77,22 @@ pub(super) async fn update(
     let inner = inner.clone();
     let rest = tokio::spawn(async move {
         let _lock = lock;
-        switch(&inner, &record, *package, staged).await
+        switch(&inner, &record, *package, granted, staged).await
     });
     rest.await
         .unwrap_or(Err(UpdateError::Refused(super::ShuttingDown.into())))
+}
+
+pub(super) async fn versions(inner: &Inner, key: &ServiceKey) -> Result<Vec<String>, UpdateError> {
+    let record = inner.installed(key)?;
+    if record.settings.package.source_type != SourceType::Git {
+        return Err(UpdateError::NotVersioned);
+    }
+    let source = install::parse_source(&record.settings.source_url)?;
+    let releases = inner.packages.releases(&source).await;
+    let mut releases = releases.map_err(InstallError::Package)?;
+    releases.sort_by(|a, b| b.version.cmp(&a.version));
+    Ok(releases.into_iter().map(|release| release.tag).collect())
 }
 
 /// The release that an update would install.
@@ -125,18 +138,27 @@ fn no_release(source: &Source, range: &Range, reason: NoChoice) -> UpdateError {
     })))
 }
 
-/// What is new in what it asks for must have been granted before.
+/// What is granted to the new version. What is new in what it asks for must have been granted
+/// before, or is now.
 fn check_permissions(
     settings: &ServiceSettings,
     package: &FetchedPackage,
-) -> Result<(), UpdateError> {
-    let none = Permissions::default();
-    let asks = |manifest: Option<&atek_api::manifest::Manifest>| {
-        manifest.map_or(none.clone(), |manifest| manifest.permissions.clone())
+    grant: Option<Permissions>,
+) -> Result<Permissions, UpdateError> {
+    let asked = |manifest: Option<&atek_api::manifest::Manifest>| {
+        manifest.map_or_else(Permissions::default, |manifest| {
+            manifest.permissions.clone()
+        })
     };
-    let new = asks(package.manifest.as_ref()).new_beyond(&asks(settings.manifest.as_ref()));
-    if new.subset_of(&settings.granted) {
-        return Ok(());
+    let asks = asked(package.manifest.as_ref());
+    if grant.as_ref().is_some_and(|grant| !grant.subset_of(&asks)) {
+        return Err(InstallError::Grant.into());
+    }
+    let granted = grant.unwrap_or_else(|| settings.granted.clone());
+    let new = asks.new_beyond(&asked(settings.manifest.as_ref()));
+    let growth = new.new_beyond(&granted);
+    if growth.is_empty() {
+        return Ok(granted);
     }
     Err(UpdateError::Permissions {
         id: settings.id.clone(),
@@ -146,6 +168,8 @@ fn check_permissions(
             .installed_version
             .clone()
             .unwrap_or_default(),
+        asks: Box::new(asks),
+        growth: Box::new(growth),
     })
 }
 
@@ -153,6 +177,7 @@ async fn switch(
     inner: &Inner,
     record: &ServiceRecord,
     package: FetchedPackage,
+    granted: Permissions,
     staged: Staged,
 ) -> Result<UpdateDone, UpdateError> {
     let ServiceRecord { key, settings: old } = record;
@@ -178,12 +203,13 @@ async fn switch(
             .await
             .map_err(InstallError::Spawn)?;
         fault::point("update.committed");
-        let new = with_package(old, &package);
+        let new = with_package(old, &package, granted);
         try_out(inner, key, &new).await?;
         fault::point("update.tried");
         let update = requests::change(inner, key, move |settings| {
             settings.package = new.package;
             settings.manifest = new.manifest;
+            settings.granted = new.granted;
         });
         update.await?;
         fault::point("update.stored");
@@ -290,7 +316,11 @@ pub(super) async fn tidy_up(
     intent::end::<Update>(inner.layout.state(), key);
 }
 
-fn with_package(old: &ServiceSettings, package: &FetchedPackage) -> ServiceSettings {
+fn with_package(
+    old: &ServiceSettings,
+    package: &FetchedPackage,
+    granted: Permissions,
+) -> ServiceSettings {
     ServiceSettings {
         package: PackageInfo {
             source_type: SourceType::Git,
@@ -301,6 +331,7 @@ fn with_package(old: &ServiceSettings, package: &FetchedPackage) -> ServiceSetti
                 .and_then(|manifest| manifest.name.clone()),
         },
         manifest: package.manifest.clone(),
+        granted,
         ..old.clone()
     }
 }

@@ -1,0 +1,155 @@
+//! What becomes of apps and data when an app or a user goes.
+
+use super::params::Params;
+use super::services::{refused, stop_error, uninstall_error};
+use super::{HostApis, internal};
+use crate::permissions::{Caller, may_manage_service, may_see_service};
+use crate::services::{GiveError, Kept, KeptError, Refused, UninstallError};
+use atek_api::ids::{ServiceKey, UserKey};
+use atek_api::jsonrpc::{RpcError, RpcResult, raw};
+use atek_api::services::KeptData;
+use atek_api::users::{DeleteParams, Leaving};
+use serde_json::json;
+
+/// What becomes of a user's apps and data, decided.
+#[derive(Debug, Clone)]
+pub(super) enum Fate {
+    /// There must be none.
+    Refuse,
+    /// They go, too.
+    Remove,
+    /// They become this user's.
+    Give(UserKey),
+}
+
+impl HostApis {
+    /// Kept data that the caller may see.
+    pub(super) async fn kept_data(&self, caller: &Caller) -> RpcResult {
+        let records = self.database.records();
+        let kept: Vec<KeptData> = self
+            .services
+            .kept()
+            .await
+            .into_iter()
+            .filter(|kept| may_see_service(caller, &kept.owner))
+            .map(|kept| {
+                let owner = match records.user(kept.owner.as_str()) {
+                    Some(user) => Some(user.username.clone()),
+                    None => kept.owner.is_system().then(|| kept.owner.to_string()),
+                };
+                let Kept {
+                    key,
+                    id,
+                    title,
+                    source_url,
+                    version,
+                    kept_at,
+                    ..
+                } = kept;
+                KeptData {
+                    key,
+                    id,
+                    title,
+                    owner,
+                    source_url,
+                    version,
+                    kept_at,
+                }
+            })
+            .collect();
+        raw(&json!({ "kept": kept }))
+    }
+
+    pub(super) async fn remove_kept(&self, caller: &Caller, key: &str) -> RpcResult {
+        let kept = self.services.kept().await;
+        let kept = kept.into_iter().find(|kept| {
+            kept.key.as_str() == key && may_manage_service(caller, &kept.owner).is_ok()
+        });
+        let kept = kept.ok_or_else(RpcError::not_authorized)?;
+        let removed = self.services.remove_kept(&kept.key).await;
+        removed.map_err(|error| kept_error(&error))?;
+        raw(&())
+    }
+
+    /// Reads what is to become of a user's apps; `user` is who goes.
+    pub(super) fn fate(&self, user: &str, params: &Params) -> Result<Fate, RpcError> {
+        let DeleteParams { services, to } = params.object_or_default(1)?;
+        match (services, to) {
+            (Leaving::Refuse, None) => Ok(Fate::Refuse),
+            (Leaving::Uninstall, None) => Ok(Fate::Remove),
+            (Leaving::Give, Some(name)) => match self.database.records().user_named(&name) {
+                Some(heir) if heir.key.as_str() != user => Ok(Fate::Give(heir.key.clone())),
+                Some(_) => Err(RpcError::general(
+                    "nobody can be given what is their own: name another user",
+                )),
+                None => {
+                    let message = format!("No user found with the username of {name}");
+                    Err(RpcError::general(message))
+                }
+            },
+            (Leaving::Give, None) => Err(RpcError::invalid_param(
+                2,
+                "must name in \"to\" the user who gets the apps",
+            )),
+            (_, Some(_)) => Err(RpcError::invalid_param(
+                2,
+                "has a \"to\", which goes with \"services\": \"give\" only",
+            )),
+        }
+    }
+
+    /// Decides about everything that a user owns but the record itself.
+    /// May be repeated after an interruption.
+    pub(super) async fn settle(&self, user: &UserKey, fate: &Fate) -> Result<(), RpcError> {
+        match fate {
+            Fate::Give(heir) => {
+                let given = self.services.give(user, heir).await;
+                given.map_err(|error| give_error(&error))
+            }
+            Fate::Refuse | Fate::Remove => {
+                let keys: Vec<ServiceKey> = {
+                    let records = self.database.records();
+                    let owned = records.services();
+                    owned
+                        .filter(|service| service.settings.owning_user_key == *user)
+                        .map(|service| service.key.clone())
+                        .collect()
+                };
+                for key in keys {
+                    match self.services.uninstall(&key, false).await {
+                        Ok(()) | Err(UninstallError::Refused(Refused::NotFound(_))) => {}
+                        Err(error) => return Err(uninstall_error(&error)),
+                    }
+                }
+                for kept in self.services.kept().await {
+                    if kept.owner == *user {
+                        match self.services.remove_kept(&kept.key).await {
+                            Ok(()) | Err(KeptError::NotFound(_)) => {}
+                            Err(error) => return Err(kept_error(&error)),
+                        }
+                    }
+                }
+                let deleted = self.database.delete_databases_of(user).await;
+                deleted.map_err(|error| internal(&error))
+            }
+        }
+    }
+}
+
+pub(super) fn kept_error(error: &KeptError) -> RpcError {
+    match error {
+        KeptError::NotFound(_) => RpcError::general(error.to_string()),
+        KeptError::Refused(error) => refused(error),
+        KeptError::Journal(error) => internal(error),
+        KeptError::Spawn(error) => internal(error),
+    }
+}
+
+fn give_error(error: &GiveError) -> RpcError {
+    match error {
+        GiveError::Refused(error) => refused(error),
+        GiveError::Stop(error) => stop_error(error),
+        GiveError::Kept(error) => internal(error),
+        GiveError::Database(error) => internal(error),
+    }
+}
