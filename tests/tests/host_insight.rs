@@ -125,7 +125,15 @@ async fn the_box_tells_what_it_is_to_users_and_what_it_has_left_to_administrator
     assert_eq!(left["disk"]["path"], "/var/lib/atek");
     assert!(left["cpus"].as_u64() > Some(0), "{left}");
 
-    for method in ["resources", "history", "security", "reboot", "powerOff"] {
+    for method in [
+        "resources",
+        "history",
+        "security",
+        "reboot",
+        "powerOff",
+        "setName",
+        "setTimezone",
+    ] {
         let refused = refusal(alice.client.call(SYSTEM, method, json!([])).await);
         assert_eq!(refused.message, "Not authorized", "{method}");
     }
@@ -189,6 +197,37 @@ async fn an_app_without_network_is_locked_in_and_one_with_network_says_so() -> a
     let again = call(&host, "security").await?.to_string();
     assert!(!again.contains("atek-app-feeds"), "{again}");
     assert!(again.contains(&hello.to_string()), "{again}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_administrator_names_the_box_and_sets_its_time_zone() -> anyhow::Result<()> {
+    let host = Host::boot("insight-name").await?;
+    let root = host.person("root", "admin").await?;
+    for (method, wrong) in [("setName", "no spaces"), ("setTimezone", "Mars/Olympus")] {
+        let refused = refusal(root.client.call(SYSTEM, method, json!([wrong])).await);
+        assert!(refused.data["field"].is_string(), "{method}: {refused:?}");
+    }
+    let zone = json!(["Europe/Berlin"]);
+    if host
+        .machine
+        .read("/usr/share/zoneinfo/Europe/Berlin")
+        .await
+        .is_ok()
+    {
+        root.client.call(SYSTEM, "setTimezone", zone).await?;
+        let link = host.machine.exec(["readlink", "/etc/localtime"]).await?;
+        assert!(link.trim().ends_with("Europe/Berlin"), "{link}");
+        assert_eq!(call(&host, "info").await?["timezone"], "Europe/Berlin");
+    }
+    root.client
+        .call(SYSTEM, "setName", json!(["Attic"]))
+        .await?;
+    let name = host.machine.exec(["cat", "/etc/hostname"]).await?;
+    assert_eq!(name.trim(), "attic");
+    let info = call(&host, "info").await?;
+    assert_eq!(info["name"], "attic");
+    assert_eq!(info["urls"][0], "http://attic.local/", "{info}");
     Ok(())
 }
 

@@ -144,7 +144,7 @@ fn claim_error(bad: BadClaim) -> RpcError {
     error
 }
 
-fn field_error(BadField { field, message }: BadField) -> RpcError {
+pub(super) fn field_error(BadField { field, message }: BadField) -> RpcError {
     RpcError {
         code: code::INVALID_PARAMS,
         message: message.clone(),
@@ -160,6 +160,7 @@ fn user_error(refusal: Refusal) -> RpcError {
         Refusal::SetUpAlready
         | Refusal::Unknown(_)
         | Refusal::LastAdmin
+        | Refusal::HasApps(_)
         | Refusal::WrongPassword
         | Refusal::Database(_)
         | Refusal::Hash(_) => return refusal.into(),

@@ -1,9 +1,11 @@
 //! `atek.cloud/system-api`: the box itself.
 
 use super::params::Params;
+use super::setup::field_error;
 use super::{Call, HostApis, internal};
 use crate::chain::Chain;
 use crate::permissions::Caller;
+use crate::setup;
 use crate::system::{self, About};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::metrics::MetricsOptions;
@@ -36,6 +38,14 @@ impl HostApis {
                 raw(&series.map_err(|error| internal(&error))?)
             }
             "security" => self.security().await,
+            "setName" => {
+                let name = Params::read(call.params, &["name"])?.text(0)?;
+                self.set_name(&name).await
+            }
+            "setTimezone" => {
+                let zone = Params::read(call.params, &["timezone"])?.text(0)?;
+                self.set_timezone(&zone).await
+            }
             "reboot" => {
                 announce(call.caller, "restarted");
                 let begun = self.power.reboot().await;
@@ -79,6 +89,23 @@ impl HostApis {
             addresses: addresses.iter().map(ToString::to_string).collect(),
             urls,
         })
+    }
+
+    async fn set_name(&self, name: &str) -> RpcResult {
+        let name = setup::box_name(name).map_err(field_error)?;
+        let set = self.machine.set_name(&name).await;
+        set.map_err(|error| RpcError::general(Chain(&error).to_string()))?;
+        raw(&())
+    }
+
+    async fn set_timezone(&self, zone: &str) -> RpcResult {
+        let zone = setup::timezone(zone).map_err(field_error)?;
+        if !self.machine.knows_timezone(zone) {
+            return Err(field_error(setup::no_such_zone()));
+        }
+        let set = self.machine.set_timezone(zone).await;
+        set.map_err(|error| RpcError::general(Chain(&error).to_string()))?;
+        raw(&())
     }
 
     async fn resources(&self) -> RpcResult {

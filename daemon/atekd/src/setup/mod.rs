@@ -15,7 +15,7 @@ mod guesses;
 mod problems;
 
 pub use code::ClaimCode;
-pub use fields::{BadField, box_name, timezone};
+pub use fields::{BadField, box_name, no_such_zone, timezone};
 pub use files::ClaimFiles;
 
 use crate::chain::Chain;
