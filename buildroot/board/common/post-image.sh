@@ -28,6 +28,7 @@ case $board in
 		cp -R "$images/rpi-firmware/." "$boot/"
 		# The board's own are image/board/rpi's.
 		rm -f "$boot/config.txt" "$boot/cmdline.txt"
+		cp "$BR2_EXTERNAL_ATEK_PATH/board/rpi/kernel.txt" "$boot/"
 		;;
 	*)
 		echo "post-image: there is no board called $board" >&2

@@ -46,14 +46,7 @@ pub fn check(files: &Files, board: Board) -> anyhow::Result<()> {
         "the kernel is not one of arm64"
     );
     if board == Board::Rpi {
-        for name in [
-            "start4.elf",
-            "fixup4.dat",
-            "bcm2711-rpi-4-b.dtb",
-            "bcm2712-rpi-5-b.dtb",
-        ] {
-            card.read("boot-a", name)?;
-        }
+        pi(|name| card.read("boot-a", name).map(drop))?;
     }
     if !files.packed.exists() {
         return Ok(());
@@ -74,4 +67,65 @@ pub fn check(files: &Files, board: Board) -> anyhow::Result<()> {
         "the .bmap is of another card"
     );
     Ok(())
+}
+
+/// What a Pi of each kind starts from, besides the kernel: its device tree, and firmware that is not in its EEPROM.
+/// The cut-down firmware is the one that `gpu_mem=16` chooses, which needs the other one all the same.
+const PIS: [(&str, &[&str]); 2] = [
+    (
+        "bcm2711-rpi-4-b.dtb",
+        &["start4.elf", "fixup4.dat", "start4cd.elf", "fixup4cd.dat"],
+    ),
+    ("bcm2712-rpi-5-b.dtb", &[]),
+];
+
+/// Checks that a Pi can start from the files that `read` finds: a card is for one kind or for several.
+fn pi(read: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    // config.txt includes it.
+    read("kernel.txt")?;
+    let mut kinds = 0;
+    for (tree, firmware) in PIS {
+        if read(tree).is_ok() {
+            kinds += 1;
+            firmware.iter().try_for_each(|name| read(name))?;
+        }
+    }
+    ensure!(kinds > 0, "the card has no device tree of any Pi");
+    Ok(())
+}
+
+#[cfg(test)]
+mod pi_tests {
+    use super::*;
+
+    #[test]
+    fn a_card_is_for_one_pi_or_both_and_each_needs_its_firmware() {
+        let pi4 = [
+            "bcm2711-rpi-4-b.dtb",
+            "start4.elf",
+            "fixup4.dat",
+            "start4cd.elf",
+            "fixup4cd.dat",
+        ];
+        let with = |there: &[&str]| {
+            pi(|name| {
+                ensure!(there.contains(&name), "no {name}");
+                Ok(())
+            })
+        };
+        let both = [&["kernel.txt", "bcm2712-rpi-5-b.dtb"][..], &pi4].concat();
+        with(&both).unwrap();
+        with(&["kernel.txt", "bcm2712-rpi-5-b.dtb"]).unwrap();
+        with(&[&["kernel.txt"][..], &pi4].concat()).unwrap();
+        // Any other file that is missing keeps a Pi 4 from starting.
+        for missing in both.iter().filter(|name| !name.ends_with(".dtb")) {
+            let others: Vec<&str> = both
+                .iter()
+                .copied()
+                .filter(|name| name != missing)
+                .collect();
+            assert!(with(&others).is_err(), "{missing}");
+        }
+        assert!(with(&["kernel.txt"]).is_err());
+    }
 }

@@ -256,6 +256,7 @@ fn the_assembler_gets_root_kernel_and_boot_files_of_the_board() {
             "rpi",
             &[
                 "/bcm2711-rpi-4-b.dtb",
+                "/kernel.txt",
                 "/overlays/vc4-kms-v3d.dtbo",
                 "/start4.elf",
                 "/vmlinuz",
@@ -266,6 +267,7 @@ fn the_assembler_gets_root_kernel_and_boot_files_of_the_board() {
             "rpi",
             &[
                 "/bcm2711-rpi-4-b.dtb",
+                "/kernel.txt",
                 "/overlays/vc4-kms-v3d.dtbo",
                 "/start4.elf",
                 "/vmlinuz",

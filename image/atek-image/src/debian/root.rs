@@ -156,6 +156,9 @@ fn boot_folders(root: &Path, aside: &Path, init: &Path) -> anyhow::Result<()> {
             for file in names("board/rpi/firmware")? {
                 copy(&format!("usr/lib/raspi-firmware/{file}"), &file)?;
             }
+            let from = paths::repository().join("image/debian/kernel.txt");
+            fs::copy(&from, folder.join("kernel.txt"))
+                .with_context(|| format!("cannot copy {}", from.display()))?;
         }
     }
     let keep = modules.closure(&keep)?;
