@@ -12,6 +12,9 @@ mkdir -p "$target/app" "$target/boot" "$target/mnt" "$target/etc" "$target/usr/l
 # Empty, not missing: systemd then makes an id at first boot and keeps it.
 : >"$target/etc/machine-id"
 
+# What is mounted is atek-init's matter, and of units.
+: >"$target/etc/fstab"
+
 # No clock can be earlier than this file; its time is set with everybody's, to SOURCE_DATE_EPOCH.
 : >"$target/usr/lib/clock-epoch"
 

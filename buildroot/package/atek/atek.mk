@@ -58,8 +58,12 @@ ATEK_PRE_CONFIGURE_HOOKS += ATEK_VENDOR_CRATES
 
 define ATEK_INSTALL_TARGET_CMDS
 	$(ATEK_PKGDIR)/install $(ATEK_INSTALL_LIST) $(ATEK_SITE) \
-		$(@D)/target/$(RUSTC_TARGET_NAME)/release $(TARGET_DIR)
+		$(ATEK_DIR)/target/$(RUSTC_TARGET_NAME)/release $(TARGET_DIR)
 endef
+
+# Once more when all packages are in: a package that is built later has brought its own
+# /etc/avahi/avahi-daemon.conf, for one, and Buildroot a line of /etc/hosts.
+ATEK_TARGET_FINALIZE_HOOKS += ATEK_INSTALL_TARGET_CMDS
 
 # The users of units/sysusers.d/atek.conf, made while the image is built: a box's /etc
 # does not keep users, so systemd-sysusers is not in the root. What they own on the

@@ -243,3 +243,16 @@ fn no_source_of_the_checkout_is_left_behind_and_no_build_output_taken_along() {
         );
     }
 }
+
+#[test]
+fn what_atek_installs_is_not_overwritten_by_a_package_that_is_built_later() {
+    let makefile = text(tree().join("package/atek/atek.mk"));
+    assert!(makefile.contains("ATEK_TARGET_FINALIZE_HOOKS += ATEK_INSTALL_TARGET_CMDS"));
+    // A hook has no $(@D) of the package.
+    let commands = makefile
+        .split("define ATEK_INSTALL_TARGET_CMDS\n")
+        .nth(1)
+        .and_then(|rest| rest.split("endef").next())
+        .unwrap();
+    assert!(!commands.contains("$(@D)"), "{commands}");
+}

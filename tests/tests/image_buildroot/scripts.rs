@@ -334,6 +334,7 @@ fn the_root_is_packed_without_what_the_data_partition_has() {
         Path::new("var/roothome")
     );
     assert_eq!(text(root.path().join("etc/machine-id")), "");
+    assert_eq!(text(root.path().join("etc/fstab")), "");
     for folder in ["app", "boot", "mnt"] {
         assert!(root.path().join(folder).is_dir(), "{folder}");
     }
