@@ -39,7 +39,7 @@ const OWNED: &[(&str, &str, &[&str])] = &[
 
 /// `(crate, library, the folders that may name it)`.
 const CONFINED: &[(&str, &str, &[&str])] = &[
-    ("atekd", "zbus", &["src/systemd", "src/spawn"]),
+    ("atekd", "zbus", &["src/systemd", "src/spawn", "src/mdns"]),
     ("atekd", "axum", &["src/gateway"]),
 ];
 

@@ -1,8 +1,9 @@
 //! Opening apps from another device of the local network: by port, and by name.
 
 use anyhow::Context as _;
-use atek_tests::host::{Host, SERVICES, SOON, cookie_named};
-use atek_tests::{Machine, Seen, wait_for};
+use atek_tests::host::{Host, PASSWORD, SERVICES, SOON, cookie_named};
+use atek_tests::phone::BOX;
+use atek_tests::{Machine, Phone, Seen, wait_for};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -138,6 +139,169 @@ async fn apps_run_where_no_port_is_left_and_say_so_in_words() -> anyhow::Result<
         .call(SERVICES, "uninstall", json!(["two"]))
         .await?;
     assert_eq!(port_of(&host, "three").await?, 8101);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_phone_without_name_resolution_opens_an_app_with_one_sign_in() -> anyhow::Result<()> {
+    let host = Host::boot("phone-by-port").await?;
+    host.person("alice", "").await?;
+    host.install("hello-node", "alice").await?;
+    host.install("native-echo", "alice").await?;
+    let app = format!("http://{BOX}:{}", port_of(&host, "hello-node").await?);
+    let mut phone = Phone::join(&host.machine).await?;
+
+    let login = phone.open(&format!("{app}/?a=1&b=2")).await?;
+    assert!(
+        login.url.starts_with(&format!("http://{BOX}/_atek/login")),
+        "{}",
+        login.url
+    );
+    phone
+        .sign_in(&format!("http://{BOX}"), "alice", PASSWORD)
+        .await?;
+    let page = phone.open(&format!("{app}/?a=1&b=2")).await?;
+    assert_eq!((page.status, page.url), (200, format!("{app}/?a=1&b=2")));
+
+    // The other app needs no second sign-in.
+    let other = format!("http://{BOX}:{}/", port_of(&host, "native-echo").await?);
+    let page = phone.open(&other).await?;
+    assert_eq!((page.status, page.url), (200, other));
+
+    // A page of one app changes nothing in the other, nor at the host.
+    for (url, status) in [
+        (format!("{app}/"), 403),
+        (format!("http://{BOX}/_atek/gateway?api={SERVICES}"), 403),
+    ] {
+        let port = port_of(&host, "native-echo").await?;
+        let headers =
+            json!({ "origin": format!("http://{BOX}:{port}"), "content-type": "application/json" });
+        let call = r#"{"jsonrpc":"2.0","id":1,"method":"list"}"#;
+        assert_eq!(
+            phone.ask("POST", &url, &headers, call).await?.status,
+            status,
+            "{url}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_phone_finds_the_box_and_its_apps_by_name() -> anyhow::Result<()> {
+    let host = Host::boot("lan-names").await?;
+    host.person("alice", "").await?;
+    host.install("hello-node", "alice").await?;
+    let mut phone = Phone::join(&host.machine).await?;
+    let names = ["hello-node.lan-names.local", "hello-node-lan-names.local"];
+    phone.knows("lan-names.local").await?;
+    for name in names {
+        phone.knows(name).await?;
+    }
+    let shown = addresses(&host, "hello-node", |shown| shown["mdns"][1].is_string()).await?;
+    assert_eq!(shown["mdns"], json!(names));
+    assert_eq!(shown["subdomain"], "hello-node");
+
+    phone
+        .sign_in("http://lan-names.local", "alice", PASSWORD)
+        .await?;
+    for name in names {
+        let page = phone.open(&format!("http://{name}/")).await?;
+        assert_eq!(
+            (page.status, page.url),
+            (200, format!("http://{name}/")),
+            "{}",
+            page.text
+        );
+    }
+
+    // A resolver that starts anew learns them again; a removed app's are gone.
+    host.machine
+        .exec(["systemctl", "restart", "avahi-daemon.service"])
+        .await?;
+    host.install("native-echo", "alice").await?;
+    for name in names.into_iter().chain(["native-echo.lan-names.local"]) {
+        phone.knows(name).await?;
+    }
+    host.system()?
+        .call(SERVICES, "uninstall", json!(["hello-node"]))
+        .await?;
+    for name in names {
+        phone.forgets(name).await?;
+    }
+    phone.knows("native-echo-lan-names.local").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_names_follow_when_the_box_is_renamed() -> anyhow::Result<()> {
+    let host = Host::boot("lan-rename").await?;
+    host.person("alice", "").await?;
+    host.install("hello-node", "alice").await?;
+    let mut phone = Phone::join(&host.machine).await?;
+    phone.knows("hello-node.lan-rename.local").await?;
+    host.machine
+        .exec(["hostnamectl", "set-hostname", "hearth"])
+        .await?;
+    for name in [
+        "hearth.local",
+        "hello-node.hearth.local",
+        "hello-node-hearth.local",
+    ] {
+        phone.knows(name).await?;
+    }
+    phone.forgets("hello-node.lan-rename.local").await?;
+    phone
+        .sign_in("http://hearth.local", "alice", PASSWORD)
+        .await?;
+    let page = phone.open("http://hello-node.hearth.local/").await?;
+    assert_eq!(page.status, 200, "{}", page.text);
+
+    // A name that was never the box's is a stranger's, who made it point here.
+    let headers = json!({ "host": "evil.test" });
+    let page = phone
+        .ask("GET", &format!("http://{BOX}/"), &headers, "")
+        .await?;
+    assert_eq!(page.status, 421, "{}", page.text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_avahi_only_the_names_are_missing() -> anyhow::Result<()> {
+    let host = Host::boot("no-avahi").await?;
+    host.person("alice", "").await?;
+    host.install("hello-node", "alice").await?;
+    addresses(&host, "hello-node", |shown| shown["mdns"][0].is_string()).await?;
+    host.machine
+        .exec([
+            "systemctl",
+            "stop",
+            "avahi-daemon.socket",
+            "avahi-daemon.service",
+        ])
+        .await?;
+    let shown = addresses(&host, "hello-node", |shown| shown["mdns"] == json!([])).await?;
+    assert_eq!(shown["port"], 8100);
+    host.install("native-echo", "alice").await?;
+    host.service_is("native-echo", "running").await?;
+    let is_active = host
+        .machine
+        .try_exec(["systemctl", "is-active", "avahi-daemon.service"])
+        .await?;
+    assert_ne!(
+        is_active.stdout.trim(),
+        "active",
+        "atekd does not start what a person stopped"
+    );
+    let journal = host.machine.journal("atekd.service").await?;
+    assert_eq!(
+        journal.matches("Avahi does not run").count(),
+        1,
+        "{journal}"
+    );
+    host.machine
+        .exec(["systemctl", "start", "avahi-daemon.service"])
+        .await?;
+    addresses(&host, "native-echo", |shown| shown["mdns"][0].is_string()).await?;
     Ok(())
 }
 

@@ -18,6 +18,7 @@ use crate::host_api::HostApis;
 use crate::jobs::Jobs;
 use crate::layout::Layout;
 use crate::listeners;
+use crate::mdns;
 use crate::metrics::Metrics;
 use crate::names::{self, AddressBook, AppPorts};
 use crate::only::Only;
@@ -80,6 +81,16 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let machine = Machine::new(bus.clone());
     let setup = Setup::new(database.clone(), machine.clone(), &layout);
     let (systemd, units) = systemd::watch(&bus);
+    let (shown_local, local) = watch::channel(Arc::default());
+    tasks.spawn(mdns::run(
+        mdns::Parts {
+            bus: bus.clone(),
+            directory: directory.clone(),
+            host_name: machine.watch_name(),
+        },
+        shown_local,
+        stop.clone(),
+    ));
     let ports = AppPorts::new(config.app_ports, config.port);
     let (listening, app_ports) = watch::channel(names::Listening::default());
     let metrics = Metrics::new(directory.clone(), systemd.clone());
@@ -107,6 +118,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         addresses: AddressBook {
             ports,
             listening: app_ports,
+            local: local.clone(),
         },
         jobs: jobs.clone(),
         metrics,
@@ -122,6 +134,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         sessions: sessions.clone(),
         config: config.clone(),
         box_name: machine.watch_name(),
+        local: local.clone(),
         setup: setup.clone(),
         host: Arc::new(apis),
         wake: Arc::new(services.clone()),
@@ -149,7 +162,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             &stop,
         );
     }
-    tokio::spawn(gateway.clone().follow_name());
+    tokio::spawn(gateway.clone().follow_names());
+    let renamed = machine.clone();
+    tokio::spawn(async move { renamed.follow_name().await });
     tasks.spawn(names::follow_ports(
         gateway.clone(),
         directory.clone(),

@@ -18,6 +18,7 @@ mod jobs;
 mod journal;
 mod layout;
 mod listeners;
+mod mdns;
 mod metrics;
 mod names;
 mod only;

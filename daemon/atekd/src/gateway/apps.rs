@@ -1,6 +1,6 @@
 //! A service's pages: at its subdomain, and as the main service of the main domain.
 
-use super::bind;
+use super::bind::{self, At};
 use super::body::{self, Body, Keeping, Watched};
 use super::caller::{self, CookieSite};
 use super::edge::host_name::{Authority, Site};
@@ -28,19 +28,18 @@ struct Home<'a> {
     /// The app; none where nothing is installed.
     entry: Option<Arc<Entry>>,
     id: ServiceId,
-    /// Whose cookies are here.
-    jar: Jar,
+    at: At,
     authority: &'a Authority,
     /// The main domain's URL, without a path.
     base: String,
 }
 
-/// `ID.DOMAIN/…`.
+/// `ID.DOMAIN/…`, and `ID-BOX.local/…`.
 pub(super) async fn subdomain(
     gateway: &Gateway,
     conn: &Arc<Conn>,
     authority: &Authority,
-    (id, domain): (&str, &str),
+    (id, domain, at): (&str, &str, At),
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let id: ServiceId = id
@@ -49,7 +48,7 @@ pub(super) async fn subdomain(
     let home = Home {
         entry: gateway.deps().directory.now().by_id(id.as_str()).cloned(),
         id,
-        jar: Jar::Subdomain,
+        at,
         authority,
         base: format!("http://{domain}{}", authority.port()),
     };
@@ -75,7 +74,7 @@ pub(super) async fn by_port(
     let home = Home {
         id: entry.id().clone(),
         entry: Some(entry),
-        jar: Jar::Port(port),
+        at: At::Port(port),
         authority,
         base: main_at(authority, gateway.deps().config.port),
     };
@@ -98,11 +97,11 @@ async fn visit(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let deps = gateway.deps();
-    let Home { entry, id, jar, .. } = &home;
-    let authority = home.authority;
+    let Home { entry, id, at, .. } = &home;
+    let (authority, jar) = (home.authority, at.jar());
     let caller = match entry {
         Some(entry) => {
-            let site = CookieSite::Bound(&entry.key, *jar);
+            let site = CookieSite::Bound(&entry.key, jar);
             caller::of_public(deps, request.headers(), site)?
         }
         None if holds_system_token(gateway, &request) => Caller::System,
@@ -120,7 +119,7 @@ async fn visit(
         let door = bind::Door {
             entry: entry.as_deref(),
             id,
-            jar: *jar,
+            at: *at,
             base: &home.base,
         };
         return Box::pin(bind::welcome(gateway, door, &request)).await;
@@ -156,7 +155,7 @@ async fn visit(
         caller,
         place,
     };
-    let mut response = proxy(gateway, visit, (entry, *jar), request).await?;
+    let mut response = proxy(gateway, visit, (entry, jar), request).await?;
     pages::frame_only_by(response.headers_mut(), &home.base);
     Ok(response)
 }

@@ -7,13 +7,14 @@
 //!     ──302──> ID.DOMAIN/p with the subdomain's own cookie
 //! ```
 //!
-//! At an app's port it is the same with `ADDRESS:PORT` for `ID.DOMAIN`, and `at=port`.
+//! At an app's port it is the same with `ADDRESS:PORT` for `ID.DOMAIN`, and `at=port`; under
+//! its name of two labels with `ID-BOX.local`, and `at=alias`.
 //!
 //! The service never sees the token: it is redeemed and stripped before.
 
 use super::apps::redirect;
 use super::body::{self, Body};
-use super::edge::host_name::Authority;
+use super::edge::host_name::{self, Authority};
 use super::edge::jar::Jar;
 use super::edge::{cookies, same_origin};
 use super::error::Failure;
@@ -37,13 +38,41 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
+/// Which of an app's sites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    /// `ID.DOMAIN`.
+    Subdomain,
+    /// `ID-BOX.local`.
+    Alias,
+    /// A port of the box.
+    Port(u16),
+}
+
+impl At {
+    /// Where its cookies are kept.
+    pub(super) fn jar(self) -> Jar {
+        match self {
+            Self::Subdomain | Self::Alias => Jar::Subdomain,
+            Self::Port(port) => Jar::Port(port),
+        }
+    }
+
+    fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Subdomain => None,
+            Self::Alias => Some("alias"),
+            Self::Port(_) => Some("port"),
+        }
+    }
+}
+
 /// Where somebody stands who has no session there.
 pub(super) struct Door<'a> {
     /// The app behind it, if there is one.
     pub(super) entry: Option<&'a Entry>,
     pub(super) id: &'a ServiceId,
-    /// Where the session will be kept.
-    pub(super) jar: Jar,
+    pub(super) at: At,
     /// The main domain's URL without a path.
     pub(super) base: &'a str,
 }
@@ -57,7 +86,7 @@ pub(super) async fn welcome<B>(
     let Door {
         entry,
         id,
-        jar,
+        at,
         base,
     } = door;
     if !same_origin::is_navigation(request.method(), request.headers()) {
@@ -70,14 +99,11 @@ pub(super) async fn welcome<B>(
         && let Some(cookie) = redeem(gateway, entry, &token).await?
     {
         let mut response = redirect(&clean)?;
-        let cookie = cookies::set(&jar.session(), cookie.expose()).ok_or(Failure::Internal)?;
+        let cookie = cookies::set(&at.jar().session(), cookie.expose()).ok_or(Failure::Internal)?;
         response.headers_mut().insert(SET_COOKIE, cookie);
         return Ok(response);
     }
-    redirect(&format!(
-        "{base}{}",
-        bind_url(id, &clean, matches!(jar, Jar::Port(_)))
-    ))
+    redirect(&format!("{base}{}", bind_url(id, &clean, at.word())))
 }
 
 async fn redeem(
@@ -118,9 +144,10 @@ pub(super) fn begin(
     } else {
         "/".to_owned()
     };
-    let to_port = parameter(uri, "at").as_deref() == Some("port");
+    let at = parameter(uri, "at");
+    let at = at.as_deref().filter(|at| matches!(*at, "port" | "alias"));
     let Caller::User(person) = &visit.caller else {
-        let here = bind_url(&id, &path, to_port);
+        let here = bind_url(&id, &path, at);
         return redirect(&login_url(visit.authority, &here));
     };
     let directory = gateway.deps().directory.now();
@@ -136,14 +163,15 @@ pub(super) fn begin(
         .issue_bind_token(person, &entry.key)
         .map_err(|_| Failure::Internal)?;
     // From the record alone: nobody's wish decides where a token goes.
-    let site = match (to_port, entry.settings.port) {
-        (true, Some(port)) => format!("{}:{port}", visit.authority.name()),
-        (true, None) => return refused(),
-        (false, _) => {
-            let names = gateway.names();
-            let domain = names.app_domain(visit.authority);
-            format!("{id}.{domain}{}", visit.authority.port())
+    let names = gateway.names();
+    let domain = names.app_domain(visit.authority);
+    let site = match (at, entry.settings.port) {
+        (Some("port"), Some(port)) => format!("{}:{port}", visit.authority.name()),
+        (Some("port"), None) => return refused(),
+        (Some("alias"), _) if host_name::is_local(domain) => {
+            format!("{id}-{domain}{}", visit.authority.port())
         }
+        _ => format!("{id}.{domain}{}", visit.authority.port()),
     };
     let glue = if path.contains('?') { '&' } else { '?' };
     redirect(&format!(
@@ -152,8 +180,11 @@ pub(super) fn begin(
     ))
 }
 
-fn bind_url(id: &ServiceId, path: &str, to_port: bool) -> String {
-    let at = if to_port { "&at=port" } else { "" };
+fn bind_url(id: &ServiceId, path: &str, at: Option<&str>) -> String {
+    let at = match at {
+        Some(word) => format!("&at={word}"),
+        None => String::new(),
+    };
     format!(
         "/_atek/bind-session?service={id}&path={}{at}",
         encoded(path)

@@ -4,6 +4,7 @@ use super::edge::bucket::Rate;
 use crate::config::Config;
 use crate::directory::DirectoryView;
 use crate::host_api::{Call, Reply};
+use crate::mdns::Local;
 use crate::permissions::Caller;
 use crate::sessions::Sessions;
 use crate::setup::Setup;
@@ -28,6 +29,8 @@ pub struct Deps {
     pub config: Arc<Config>,
     /// The box's name on the local network, without `.local`, as it changes.
     pub box_name: watch::Receiver<Option<String>>,
+    /// What it is called there, and what the apps are, as it changes.
+    pub local: watch::Receiver<Arc<Local>>,
     /// Whether the box has an owner.
     pub setup: Setup,
     /// The host's own APIs.

@@ -30,6 +30,8 @@ use tokio_util::task::TaskTracker;
 const MAX_HEAD: usize = 64 << 10;
 /// A quarter of a listener's connections is for one address at most.
 const SHARE_OF_ONE_ADDRESS: usize = 4;
+/// Names of the box since its start.
+const MAX_NAMES: usize = 16;
 /// Pause after a failure to accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -69,7 +71,7 @@ impl Gateway {
     /// A gateway; it serves nobody until [`Gateway::serve`]. Must be called on an event loop.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        let names = ArcSwap::from_pointee(names_of(&deps));
+        let names = ArcSwap::from_pointee(Names::new(&deps.config.domain, &local_names(&deps)));
         let limiter = Limiter::new(deps.limits.clone());
         Self {
             inner: Arc::new(Inner {
@@ -89,11 +91,26 @@ impl Gateway {
         self.inner.names.load_full()
     }
 
-    /// Answers under the box's name of the moment. Never ends, unless nobody can rename the box.
-    pub async fn follow_name(self) {
-        let mut name = self.deps().box_name.clone();
-        while name.changed().await.is_ok() {
-            self.inner.names.store(Arc::new(names_of(self.deps())));
+    /// Answers under the box's names of the moment. Never ends, unless nobody can rename the box.
+    ///
+    /// Names that it had since its start stay good: a page that was opened under one may still ask.
+    pub async fn follow_names(self) {
+        let (mut own, mut local) = (self.deps().box_name.clone(), self.deps().local.clone());
+        let mut known = local_names(self.deps());
+        loop {
+            let changed = tokio::select! {
+                changed = own.changed() => changed,
+                changed = local.changed() => changed,
+            };
+            if changed.is_err() {
+                return;
+            }
+            let now = local_names(self.deps());
+            known.retain(|name| !now.contains(name));
+            known.splice(0..0, now);
+            known.truncate(MAX_NAMES);
+            let names = Names::new(&self.deps().config.domain, &known);
+            self.inner.names.store(Arc::new(names));
         }
     }
 
@@ -217,8 +234,12 @@ impl Gateway {
     }
 }
 
-fn names_of(deps: &Deps) -> Names {
-    Names::new(&deps.config.domain, deps.box_name.borrow().as_deref())
+/// The box's names on the local network: the one that is announced there, and its host name.
+fn local_names(deps: &Deps) -> Vec<String> {
+    let announced = deps.local.borrow().domain.clone();
+    let own = deps.box_name.borrow();
+    let own = own.as_ref().map(|name| format!("{name}.local"));
+    announced.into_iter().chain(own).collect()
 }
 
 /// Connections by address.

@@ -1,6 +1,7 @@
 //! From a request to what answers it: listener, host name, caller, limits, path.
 
 use super::activity::Running;
+use super::bind::At;
 use super::body::{self, Body};
 use super::caller::{self, CookieSite};
 use super::edge::host_name::{Authority, BadHost, Site};
@@ -56,8 +57,9 @@ impl Gateway {
         let routed = match &*conn.origin {
             Origin::Public => match names.site(&authority) {
                 Ok(Site::Main) => self.main_domain(conn, &authority, request).await,
-                Ok(Site::Sub { id, domain }) => {
-                    apps::subdomain(self, conn, &authority, (id, domain), request).await
+                Ok(Site::Sub { id, domain, alias }) => {
+                    let at = if alias { At::Alias } else { At::Subdomain };
+                    apps::subdomain(self, conn, &authority, (id, domain, at), request).await
                 }
                 Err(_) => Err(Failure::UnknownHost(authority.name().to_owned())),
             },

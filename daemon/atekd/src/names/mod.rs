@@ -7,7 +7,9 @@ pub use ports::{Listening, follow as follow_ports};
 pub use range::{AppPorts, PortRange};
 
 use crate::directory::Entry;
+use crate::mdns::Local;
 use atek_api::services::Addresses;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Where each service can be opened, now. Cheap to clone.
@@ -17,6 +19,8 @@ pub struct AddressBook {
     pub ports: AppPorts,
     /// Those that are listened on.
     pub listening: watch::Receiver<Listening>,
+    /// The names that the local network knows.
+    pub local: watch::Receiver<Arc<Local>>,
 }
 
 impl AddressBook {
@@ -29,10 +33,11 @@ impl AddressBook {
             None if entry.core || entry.settings.port.is_some() => (None, None),
             None => (None, self.ports.none_left()),
         };
+        let names = self.local.borrow().apps.get(&entry.key).cloned();
         Addresses {
             subdomain: entry.id().to_string(),
             port,
-            mdns: Vec::new(),
+            mdns: names.unwrap_or_default(),
             problem,
         }
     }

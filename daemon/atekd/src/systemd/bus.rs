@@ -64,7 +64,7 @@ impl Bus {
     }
 
     /// A connection of one's own, for signals.
-    pub(super) async fn open(&self) -> zbus::Result<Connection> {
+    pub(crate) async fn open(&self) -> zbus::Result<Connection> {
         match &self.inner.source {
             Source::System => Connection::system().await,
             #[cfg(test)]

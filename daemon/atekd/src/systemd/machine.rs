@@ -4,13 +4,20 @@
 
 use super::bus::Bus;
 use super::{PATIENCE, proxy};
+use futures_util::StreamExt as _;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
+use zbus::message::Type;
 use zbus::names::ErrorName;
+use zbus::{MatchRule, MessageStream, OwnedVariant};
 
 /// The kernel's word for the host name, as this process sees it.
 const KERNEL_NAME: &str = "/proc/sys/kernel/hostname";
+/// Pause before a lost bus is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
 /// The time zones that the machine knows.
 const ZONES: &str = "/usr/share/zoneinfo";
 
@@ -67,6 +74,50 @@ impl Machine {
     #[must_use]
     pub fn watch_name(&self) -> watch::Receiver<Option<String>> {
         self.name.subscribe()
+    }
+
+    /// Learns of the names that somebody else gives the machine (`hostnamectl`). Never ends.
+    pub async fn follow_name(&self) {
+        loop {
+            if let Err(error) = self.hear_names().await {
+                tracing::debug!(%error, "lost the signals of systemd-hostnamed");
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Returns when the bus is lost.
+    async fn hear_names(&self) -> zbus::Result<()> {
+        let connection = self.bus.open().await?;
+        let rule = MatchRule::builder()
+            .msg_type(Type::Signal)
+            .sender("org.freedesktop.hostname1")
+            .path("/org/freedesktop/hostname1")
+            .interface("org.freedesktop.DBus.Properties")
+            .member("PropertiesChanged")
+            .build()?;
+        let mut signals = MessageStream::for_match_rule(rule, &connection, None).await?;
+        while let Some(signal) = signals.next().await {
+            let signal = signal?;
+            let body = signal.body();
+            let (_, changed, _): (&str, HashMap<String, OwnedVariant>, Vec<&str>) =
+                body.deserialize()?;
+            let new = ["Hostname", "StaticHostname"]
+                .iter()
+                .find_map(|name| <&str>::try_from(changed.get(*name)?).ok());
+            if let Some(name) = new.and_then(short) {
+                self.learn(name);
+            }
+        }
+        Ok(())
+    }
+
+    fn learn(&self, name: String) {
+        self.name.send_if_modified(|known| {
+            let is_new = known.as_ref() != Some(&name);
+            *known = Some(name);
+            is_new
+        });
     }
 
     /// Gives the machine a name, for now and for every boot. Harmless when it has it.

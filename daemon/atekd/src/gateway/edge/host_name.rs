@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv6Addr};
 /// The names under which this host answers, lower case.
 #[derive(Debug, Clone)]
 pub struct Names {
-    /// Each is a main domain; `ID.NAME` is a service's subdomain.
+    /// Each is a main domain; `ID.NAME` is a service's subdomain. The longest first.
     domains: Vec<String>,
+    /// The one that is shown to whoever came by address.
+    shown: String,
 }
 
 /// What a request's `Host` stands for.
@@ -20,6 +22,8 @@ pub enum Site<'a> {
         id: &'a str,
         /// The domain, without the port.
         domain: &'a str,
+        /// Written `ID-BOX.local`, for resolvers that ask the local network only for such names.
+        alias: bool,
     },
 }
 
@@ -43,23 +47,26 @@ pub struct Authority {
 }
 
 impl Names {
-    /// `localhost`, the configured domain, and `NAME.local` for the box's name on the local network.
+    /// `localhost`, the configured domain, and the box's names on the local network (`NAME.local`),
+    /// the present one first.
     #[must_use]
-    pub fn new(domain: &str, box_name: Option<&str>) -> Self {
+    pub fn new(domain: &str, local: &[String]) -> Self {
         let clean = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
-        let mut domains = vec!["localhost".to_owned()];
+        let mut domains = Vec::new();
         let configured = clean(domain);
         // An address is a main domain anyway, and can have no subdomains.
         if !configured.is_empty() && configured.parse::<IpAddr>().is_err() {
             domains.push(configured);
         }
-        if let Some(name) = box_name.map(clean).filter(|name| !name.is_empty()) {
-            domains.push(format!("{}.local", name.trim_end_matches(".local")));
-        }
+        let local = local.iter().map(|name| clean(name));
+        domains.extend(local.filter(|name| is_local(name)));
+        domains.push("localhost".to_owned());
+        let shown = domains.iter().find(|domain| *domain != "localhost");
+        let shown = shown.map_or("localhost", String::as_str).to_owned();
         // The longest first: `box.example.com` before `example.com`.
         domains.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         domains.dedup();
-        Self { domains }
+        Self { domains, shown }
     }
 
     /// The site of an authority.
@@ -76,13 +83,17 @@ impl Names {
             return Ok(Site::Main);
         }
         for domain in &self.domains {
-            if let Some(id) = name
-                .strip_suffix(domain.as_str())
-                .and_then(|rest| rest.strip_suffix('.'))
-            {
+            let Some(before) = name.strip_suffix(domain.as_str()) else {
+                continue;
+            };
+            let alias = before
+                .strip_suffix('-')
+                .filter(|id| is_local(domain) && !id.contains('.'));
+            if let Some(id) = before.strip_suffix('.').or(alias) {
                 return Ok(Site::Sub {
                     id,
                     domain: &name[id.len() + 1..],
+                    alias: alias.is_some(),
                 });
             }
         }
@@ -95,8 +106,7 @@ impl Names {
     #[must_use]
     pub fn app_domain<'a>(&'a self, authority: &'a Authority) -> &'a str {
         if authority.address {
-            let named = self.domains.iter().find(|domain| *domain != "localhost");
-            return named.map_or("localhost", String::as_str);
+            return &self.shown;
         }
         &authority.name
     }
@@ -177,6 +187,13 @@ impl std::fmt::Display for Authority {
     }
 }
 
+/// Whether `ID-NAME` is a subdomain, too: only for a name of the local network, below which
+/// nobody else gives names.
+pub fn is_local(name: &str) -> bool {
+    name.strip_suffix(".local")
+        .is_some_and(|label| !label.is_empty() && !label.contains('.'))
+}
+
 /// Also the forms that resolvers accept and `Ipv4Addr` does not (`127.1`): the last
 /// label of a name is never a number.
 fn is_ipv4(name: &str) -> bool {
@@ -191,11 +208,17 @@ mod tests {
     use proptest::prelude::*;
 
     fn site(host: &str) -> Result<Option<(String, String)>, BadHost> {
-        let names = Names::new("Box.Example.com", Some("atek"));
+        let names = Names::new("Box.Example.com", &["atek.local".to_owned()]);
         let authority = Authority::parse(host)?;
         Ok(match names.site(&authority)? {
             Site::Main => None,
-            Site::Sub { id, domain } => Some((id.to_owned(), domain.to_owned())),
+            Site::Sub { id, domain, alias } => {
+                assert_eq!(
+                    alias,
+                    !host.to_ascii_lowercase().starts_with(&format!("{id}."))
+                );
+                Some((id.to_owned(), domain.to_owned()))
+            }
         })
     }
 
@@ -223,6 +246,11 @@ mod tests {
             ("evil-localhost", Err(BadHost::Unknown)),
             ("localhost.evil.com", Err(BadHost::Unknown)),
             ("xatek.local", Err(BadHost::Unknown)),
+            ("rss-atek.local", sub("rss", "atek.local")),
+            ("my-rss-atek.local:80", sub("my-rss", "atek.local")),
+            ("a.rss-atek.local", Err(BadHost::Unknown)),
+            ("rss-localhost", Err(BadHost::Unknown)),
+            ("rss-box.example.com", Err(BadHost::Unknown)),
             ("", Err(BadHost::Malformed)),
             (".localhost", Err(BadHost::Malformed)),
             ("a..localhost", Err(BadHost::Malformed)),
@@ -251,8 +279,12 @@ mod tests {
             ("10.0.0.1", None, "10.0.0.1", "localhost"),
         ] {
             let authority = Authority::parse(host).unwrap();
+            let local: Vec<String> = name
+                .map(|name: &str| format!("{name}.local"))
+                .into_iter()
+                .collect();
             assert_eq!(
-                Names::new(domain, name).app_domain(&authority),
+                Names::new(domain, &local).app_domain(&authority),
                 expected,
                 "{host}"
             );
@@ -270,7 +302,7 @@ mod tests {
         #[test]
         fn a_name_outside_the_domains_is_never_served(host in "[a-z]{1,8}\\.[a-z]{1,8}\\.(com|org|test)(:[0-9]{1,4})?") {
             let authority = Authority::parse(&host).unwrap();
-            prop_assert_eq!(Names::new("localhost", Some("atek")).site(&authority), Err(BadHost::Unknown));
+            prop_assert_eq!(Names::new("localhost", &["atek.local".to_owned()]).site(&authority), Err(BadHost::Unknown));
         }
     }
 }

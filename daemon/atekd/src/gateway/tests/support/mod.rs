@@ -172,6 +172,7 @@ impl World {
             sessions: Sessions::new(database, Passwords::new().unwrap()),
             config: Arc::new(config),
             box_name: watch::channel(Some("atek".to_owned())).1,
+            local: watch::channel(Arc::default()).1,
             setup,
             host: Arc::new(TestHost),
             wake: wake.clone(),
