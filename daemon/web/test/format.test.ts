@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { ago, bytes, duration, short } from '../src/lib/format'
+import { ago, bytes, duration, memory, short } from '../src/lib/format'
 import { isLanguage, language, match } from '../src/lib/language.svelte'
 
 vi.stubGlobal('document', { documentElement: {} })
@@ -16,6 +16,11 @@ test.each([
 ])('%d bytes are written %s', (count, text) => {
   language.choose('en')
   expect(bytes(count)).toBe(text)
+})
+
+test('memory is counted in powers of two', () => {
+  language.choose('en')
+  expect([memory(536_870_912), memory(1 << 20), memory(1023)]).toEqual(['512 MB', '1 MB', '1,023 B'])
 })
 
 test('numbers and words follow the language', () => {

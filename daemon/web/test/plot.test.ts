@@ -20,6 +20,10 @@ test.each([
   expect(roundUp(value)).toBeCloseTo(top)
 })
 
+test('the top of memory is a round number of its own units', () => {
+  expect(scaleOf([{ time: 0, value: 70 << 20 }], 1, 1 << 20).top).toBe(100 << 20)
+})
+
 test('a gap in the measurements is a gap in the line', () => {
   const lines = stretches(points, scaleOf(points, 1), 400, 100)
   expect(lines).toEqual([

@@ -6,10 +6,19 @@ const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const
 
 /** `1.5 MB`: decimal units, as on the disk's box. */
 export function bytes(count: number): string {
+  return inUnits(count, 1000)
+}
+
+/** The same for memory, which comes in powers of two: 512 MB is what a limit of 512 MiB is called. */
+export function memory(count: number): string {
+  return inUnits(count, 1024)
+}
+
+function inUnits(count: number, step: number): string {
   let unit = 0
   let value = Math.max(0, count)
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1000
+  while (value >= step - 0.5 && unit < UNITS.length - 1) {
+    value /= step
     unit += 1
   }
   const digits = unit === 0 || value >= 99.5 ? 0 : 1

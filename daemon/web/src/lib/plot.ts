@@ -22,11 +22,11 @@ export function roundUp(value: number): number {
   return step * power
 }
 
-/** A scale on which all points fit; the top is at least `least`. */
-export function scaleOf(points: readonly Point[], least: number): Scale {
+/** A scale on which all points fit; the top is at least `least`, and a round number of `unit`s. */
+export function scaleOf(points: readonly Point[], least: number, unit = 1): Scale {
   const times = points.map((point) => point.time)
   const highest = Math.max(least, ...points.map((point) => point.value ?? 0))
-  return { from: Math.min(...times), to: Math.max(...times), top: roundUp(highest) }
+  return { from: Math.min(...times), to: Math.max(...times), top: roundUp(highest / unit) * unit }
 }
 
 /** Stretches without a gap, as positions in a box of `width` × `height`. */

@@ -1,3 +1,5 @@
+import { untrack } from 'svelte'
+
 /** Runs `work` again and again while the page is seen; ends with the component whose `$effect` returns it. */
 export function poll(work: () => Promise<unknown>, everyMs: number): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -5,7 +7,8 @@ export function poll(work: () => Promise<unknown>, everyMs: number): () => void 
 
   async function round() {
     clearTimeout(timer)
-    if (document.visibilityState === 'visible') await work()
+    // What the work reads is not what the effect depends on.
+    if (document.visibilityState === 'visible') await untrack(work)
     if (!stopped) timer = setTimeout(() => void round(), everyMs)
   }
 
