@@ -1,6 +1,6 @@
 //! Sign-in, sessions and users.
 
-use atek_tests::host::{ADB, Host, PASSWORD, SERVICES, SESSIONS, USERS, refusal};
+use atek_tests::host::{ADB, Host, PASSWORD, SERVICES, SESSIONS, USERS, cookie_named, refusal};
 use atek_tests::{Seen, wait_for};
 use serde_json::{Value, json};
 
@@ -262,7 +262,7 @@ async fn sessions_are_listed_revoked_and_survive_a_reboot() -> anyhow::Result<()
     assert_eq!(sessions.len(), 2, "{list}");
     let other = sessions
         .iter()
-        .find(|session| session["current"] == false)
+        .find(|session| session["isCurrent"] == false)
         .cloned()
         .unwrap_or_default();
     client
@@ -291,5 +291,97 @@ async fn signing_out_signs_out_of_every_app_too() -> anyhow::Result<()> {
     assert_eq!(app.get("/version").await?.status, 200);
     alice.client.call(SESSIONS, "logout", json!([])).await?;
     assert_eq!(app.get("/version").await?.status, 302);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_person_sees_where_they_are_signed_in_and_signs_out_everywhere_else() -> anyhow::Result<()>
+{
+    let host = Host::boot("signed-in-where").await?;
+    let alice = host.person("alice", "admin").await?;
+    let phone = "Mozilla/5.0 (Android 15; Mobile; rv:141.0) Gecko/141.0 Firefox/141.0";
+    let path = format!("/_atek/gateway?api={SESSIONS}");
+    let from_phone = host.stranger().header("user-agent", phone);
+    let response = from_phone
+        .post_json(&path, &login("alice", PASSWORD))
+        .await?;
+    let cookie = cookie_named("session", response.header("set-cookie"))?;
+    let from_phone = from_phone.header("cookie", &format!("session={cookie}"));
+    host.install("hello-node", "alice").await?;
+    let app = host.visit(&alice, "hello-node").await?;
+
+    let list = alice
+        .client
+        .call(SESSIONS, "listSessions", json!([]))
+        .await?;
+    let sessions = list["sessions"].as_array().cloned().unwrap_or_default();
+    assert_eq!(sessions.len(), 2, "{list}");
+    let other = sessions
+        .iter()
+        .find(|session| session["isCurrent"] == false);
+    let other = other.cloned().unwrap_or_default();
+    assert_eq!(other["device"], "Firefox on Android");
+    assert_eq!(other["userAgent"], phone);
+    let gateway = host.machine.gateway()?.to_string();
+    assert_eq!(other["address"], gateway.as_str());
+    for time in ["createdAt", "lastSeenAt"] {
+        let time = other[time].as_str().unwrap_or_default();
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+    }
+    assert!(!list.to_string().contains(&cookie), "a cookie is shown");
+
+    alice
+        .client
+        .call(SESSIONS, "revokeOtherSessions", json!([]))
+        .await?;
+    let who = from_phone.call(SESSIONS, "whoami", json!([])).await?;
+    assert_eq!(who["isActive"], false);
+    assert_eq!(
+        app.get("/version").await?.status,
+        200,
+        "the own app session"
+    );
+    let who = alice.client.call(SESSIONS, "whoami", json!([])).await?;
+    assert_eq!(who["isActive"], true);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reset_by_an_administrator_ends_the_users_sessions_and_their_sockets()
+-> anyhow::Result<()> {
+    let host = Host::boot("password-reset").await?;
+    let alice = host.person("alice", "admin").await?;
+    let bob = host.person("bob", "").await?;
+    host.install("hello-node", "bob").await?;
+    let app = host.visit(&bob, "hello-node").await?;
+    let mut socket = app.websocket("/").await?;
+    let first = futures_util::StreamExt::next(&mut socket).await;
+    assert!(first.is_some_and(|message| message.is_ok()));
+
+    let reset = json!([bob.key, { "new": "a password that was reset" }]);
+    alice.client.call(USERS, "setPassword", reset).await?;
+    let ended = tokio::time::timeout(atek_tests::host::SOON, async {
+        while let Some(Ok(_)) = futures_util::StreamExt::next(&mut socket).await {}
+    });
+    ended.await?;
+    let who = bob.client.call(SESSIONS, "whoami", json!([])).await?;
+    assert_eq!(who["isActive"], false);
+    assert_ne!(app.get("/version").await?.status, 200);
+    host.sign_in("bob", "a password that was reset").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_finds_an_open_session_cannot_guess_its_password() -> anyhow::Result<()> {
+    let host = Host::boot("open-session").await?;
+    let alice = host.person("alice", "admin").await?;
+    let guess = json!([alice.key, { "old": "guess", "new": "a new password" }]);
+    let mut last = None;
+    for _ in 0..7 {
+        let outcome = alice.client.call(USERS, "setPassword", guess.clone()).await;
+        last = Some(refusal(outcome));
+    }
+    let last = last.expect("there were guesses");
+    assert_eq!(last.code, -32005, "{last:?}");
     Ok(())
 }

@@ -34,8 +34,14 @@ pub struct SessionInfo {
     pub created_at: String,
     /// RFC 3339; exact to some minutes.
     pub last_seen_at: String,
-    /// What the browser said it is, shortened.
+    /// The device in a few words: `Firefox on Android`.
     pub device: String,
+    /// What the browser said it is, shortened.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user_agent: String,
+    /// The address that signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// Whether this is the session that asks.
-    pub current: bool,
+    pub is_current: bool,
 }

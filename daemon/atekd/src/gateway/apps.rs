@@ -3,6 +3,7 @@
 use super::bind::{self, At};
 use super::body::{self, Body, Keeping, Watched};
 use super::caller::{self, CookieSite};
+use super::cut::{self, Until};
 use super::edge::host_name::{Authority, Site};
 use super::edge::jar::Jar;
 use super::edge::{headers, same_origin};
@@ -291,5 +292,14 @@ pub(super) async fn exchange(
         sent.map(|body| Keeping::new(body, awake.hold))
     };
     // A long stream stays counted among the caller's requests.
-    Ok(response.map(|body| body::boxed(Keeping::new(body, visit.place))))
+    // And it ends with the session.
+    let is_long = response.body().size_hint().exact().is_none();
+    let end = is_long.then(|| cut::session_end(gateway, &visit.caller));
+    Ok(response.map(|body| {
+        let body = Keeping::new(body, visit.place);
+        match end {
+            Some(end) => body::boxed(Until::new(body, end)),
+            None => body::boxed(body),
+        }
+    }))
 }

@@ -26,6 +26,7 @@ mod apps;
 mod bind;
 mod body;
 mod caller;
+mod cut;
 mod deps;
 mod edge;
 mod egress;

@@ -1,6 +1,7 @@
 //! `GET /_atek/logs` and `GET /_atek/jobs/JOB`: JSON lines as they come.
 
 use super::body::{self, Body, BoxError, Keeping};
+use super::cut::{self, Until};
 use super::deps::{Lines, LogQuery};
 use super::error::Failure;
 use super::server::Gateway;
@@ -26,7 +27,7 @@ pub(super) async fn logs(
         .workers()
         .outside(gateway.deps().logs.open(&visit.caller, query))
         .await?;
-    Ok(stream(visit, lines))
+    Ok(stream(gateway, visit, lines))
 }
 
 /// `GET /_atek/jobs/JOB`.
@@ -42,16 +43,17 @@ pub(super) async fn job(
         .workers()
         .outside(gateway.deps().jobs.open(&visit.caller, job))
         .await?;
-    Ok(stream(visit, lines))
+    Ok(stream(gateway, visit, lines))
 }
 
-fn stream(visit: Visit<'_>, lines: Lines) -> Response<Body> {
+fn stream(gateway: &Gateway, visit: Visit<'_>, lines: Lines) -> Response<Body> {
+    let end = cut::session_end(gateway, &visit.caller);
     // A follower would hold up the host's stop.
     let stopped = visit.conn.cancel.clone().cancelled_owned();
     let frames = lines
         .take_until(Box::pin(stopped))
         .map(|line| Ok::<_, BoxError>(Frame::data(line)));
-    let body = Keeping::new(StreamBody::new(frames), visit.place);
+    let body = Keeping::new(Until::new(StreamBody::new(frames), end), visit.place);
     let mut response = Response::new(body::boxed(body));
     let headers = response.headers_mut();
     headers.insert(

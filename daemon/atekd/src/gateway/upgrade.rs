@@ -1,6 +1,7 @@
 //! WebSockets: a handshake that passes through, then bytes in both directions.
 
 use super::body::{self, Body};
+use super::cut;
 use super::error::Failure;
 use super::server::Gateway;
 use super::site::Visit;
@@ -54,10 +55,14 @@ pub(super) async fn websocket(
         return Ok(response.map(body::boxed));
     }
     let service = hyper::upgrade::on(&mut response);
+    let end = cut::session_end(gateway, &visit.caller);
     let (cancel, kept) = (visit.conn.cancel.clone(), (visit.place, awake.hold));
     visit.conn.tasks.spawn(async move {
         if let (Ok(client), Ok(service)) = tokio::join!(client, service) {
-            pipe(TokioIo::new(client), TokioIo::new(service), &cancel).await;
+            tokio::select! {
+                () = pipe(TokioIo::new(client), TokioIo::new(service), &cancel) => {}
+                () = end => {}
+            }
         }
         drop(kept);
     });

@@ -28,6 +28,13 @@ impl HostApis {
                 _ => Err(RpcError::not_authorized()),
             },
             "revokeSession" => self.revoke(call).await,
+            "revokeOtherSessions" => match call.caller {
+                Caller::User(person) => match self.sessions.revoke_others(person).await {
+                    Ok(()) => raw(&()),
+                    Err(error) => Err(internal(&error)),
+                },
+                _ => Err(RpcError::not_authorized()),
+            },
             other => Err(RpcError::method_not_found(other)),
         };
         Reply {
@@ -122,7 +129,7 @@ impl HostApis {
     }
 }
 
-fn login_error(error: &LoginError) -> RpcError {
+pub(super) fn login_error(error: &LoginError) -> RpcError {
     match error {
         LoginError::Wrong => RpcError::general(error.to_string()),
         LoginError::Throttled(secs) => {

@@ -2,10 +2,11 @@
 
 use super::leaving::Fate;
 use super::params::Params;
+use super::sessions::login_error;
 use super::{Call, HostApis, internal};
 use crate::database::{Change, DatabaseError, Records, SessionId, SessionRecord, UserRecord};
 use crate::permissions::{Caller, may_use_host_api};
-use crate::sessions::HashError;
+use crate::sessions::{HashError, LoginError, Visitor};
 use atek_api::ids::UserKey;
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::secret::Secret;
@@ -120,7 +121,8 @@ impl HostApis {
             }
             "setPassword" => {
                 let params = read(&["userKey", "password"])?;
-                self.set_password(call.caller, params.text(0)?, params.object(1)?)
+                let from = (call.caller, call.visitor);
+                self.set_password(from, params.text(0)?, params.object(1)?)
                     .await
             }
             "delete" => {
@@ -208,7 +210,7 @@ impl HostApis {
     /// A user's own change needs the old password; an administrator's does not.
     async fn set_password(
         &self,
-        caller: &Caller,
+        (caller, visitor): (&Caller, &Visitor),
         key: String,
         change: PasswordChange,
     ) -> RpcResult {
@@ -221,13 +223,10 @@ impl HostApis {
         if own {
             let user = self.user(&key)?;
             let old = change.old.unwrap_or_else(|| Secret::new(""));
-            let right = self
-                .sessions
-                .passwords()
-                .verify(old, Some(user.hashed_password.clone()))
-                .await;
-            if !right.map_err(Refusal::Hash)? {
-                return Err(Refusal::WrongPassword.into());
+            match self.sessions.confirm(&user, old, visitor).await {
+                Ok(()) => {}
+                Err(LoginError::Wrong) => return Err(Refusal::WrongPassword.into()),
+                Err(error) => return Err(login_error(&error)),
             }
         }
         let hashed = self.hash(change.new).await?;

@@ -2,6 +2,8 @@
 //! session to an app's subdomain.
 
 mod bind;
+mod device;
+mod end;
 mod password;
 mod throttle;
 
@@ -193,7 +195,7 @@ impl Sessions {
             .update(move |records| -> Result<((), Vec<Change>), LoginError> {
                 // Deleted while the password was checked.
                 records.user(key.as_str()).ok_or(LoginError::Wrong)?;
-                let mut changes = surplus(records, &key);
+                let mut changes = end::surplus(records, &key);
                 changes.push(Change::PutSession(session));
                 Ok(((), changes))
             })
@@ -218,12 +220,41 @@ impl Sessions {
             username: user.username.clone(),
             created_at: now_rfc3339(),
             last_seen_unix: now_unix(),
-            device: shorten(&visitor.device),
+            device: device::shortened(&visitor.device),
             address: visitor.address,
             bound_to: None,
             parent: None,
         };
         Ok((cookie, session))
+    }
+
+    /// Whether a signed-in user still knows the password, for what a session alone must not
+    /// do. Guesses are slowed down as those at the door.
+    ///
+    /// # Errors
+    ///
+    /// [`LoginError::Wrong`], [`LoginError::Throttled`] and [`LoginError::Hash`].
+    pub async fn confirm(
+        &self,
+        user: &UserRecord,
+        password: Secret,
+        visitor: &Visitor,
+    ) -> Result<(), LoginError> {
+        let from = throttle::From {
+            address: visitor.address,
+            is_known: false,
+        };
+        let name = user.username.as_str();
+        self.throttle(|throttle, now| throttle.check(name, from, now))
+            .map_err(LoginError::Throttled)?;
+        let hash = Some(user.hashed_password.clone());
+        if self.inner.passwords.verify(password, hash).await? {
+            self.throttle(|throttle, _| throttle.succeeded(name));
+            Ok(())
+        } else {
+            self.throttle(|throttle, now| throttle.failed(name, from, now));
+            Err(LoginError::Wrong)
+        }
     }
 
     fn throttle<T>(&self, act: impl FnOnce(&mut Throttle, i64) -> T) -> T {
@@ -237,18 +268,6 @@ impl Sessions {
         )
     }
 
-    /// Ends a session and those that are bound to it.
-    ///
-    /// # Errors
-    ///
-    /// [`DatabaseError`].
-    pub async fn logout(&self, session: SessionId) -> Result<(), DatabaseError> {
-        self.inner
-            .database
-            .update(move |records| Ok(((), with_children(records, std::iter::once(session)))))
-            .await
-    }
-
     /// A user's sessions on the main domain, the newest first.
     #[must_use]
     pub fn list(&self, person: &Person) -> Vec<SessionInfo> {
@@ -260,32 +279,14 @@ impl Sessions {
                 handle: handle(&session.session_id),
                 created_at: session.created_at.clone(),
                 last_seen_at: rfc3339(self.last_seen(session)),
-                device: session.device.clone(),
-                current: session.session_id == person.session,
+                device: device::words(&session.device),
+                user_agent: session.device.clone(),
+                address: session.address.map(|address| address.to_string()),
+                is_current: session.session_id == person.session,
             })
             .collect();
         sessions.sort_by(|a, b| b.last_seen_at.cmp(&a.last_seen_at));
         sessions
-    }
-
-    /// Ends one of the user's sessions by its handle; `false` if there is no such session.
-    ///
-    /// # Errors
-    ///
-    /// [`DatabaseError`].
-    pub async fn revoke(&self, person: &Person, wanted: String) -> Result<bool, DatabaseError> {
-        let user = person.user.key.clone();
-        self.inner
-            .database
-            .update(move |records| {
-                let found: Vec<SessionId> = records
-                    .sessions_of(&user)
-                    .map(|session| session.session_id.clone())
-                    .filter(|id| handle(id) == wanted)
-                    .collect();
-                Ok((!found.is_empty(), with_children(records, found)))
-            })
-            .await
     }
 
     /// A one-time token that carries the person's session to a service's subdomain.
@@ -354,60 +355,6 @@ impl Sessions {
             now_unix(),
         )
     }
-
-    /// Writes down which sessions were used, and removes those that are over.
-    ///
-    /// Called every few minutes.
-    ///
-    /// # Errors
-    ///
-    /// [`DatabaseError`]; the next call tries again.
-    pub async fn sweep(&self) -> Result<(), DatabaseError> {
-        let records = self.inner.database.records();
-        let now = now_unix();
-        let over: Vec<SessionId> = records
-            .sessions()
-            .filter(|session| {
-                now - self.last_seen(session) > IDLE_SECS
-                    || records.user(session.user_key.as_str()).is_none()
-                    || session
-                        .parent
-                        .as_ref()
-                        .is_some_and(|parent| records.session(parent).is_none())
-            })
-            .map(|session| session.session_id.clone())
-            .collect();
-        let seen: Vec<(SessionId, i64)> = records
-            .sessions()
-            .map(|session| (session.session_id.clone(), self.last_seen(session)))
-            .collect();
-        self.inner
-            .database
-            .update(move |records| -> Result<((), Vec<Change>), DatabaseError> {
-                let mut changes: Vec<Change> = seen
-                    .into_iter()
-                    .filter_map(|(id, last_seen)| {
-                        let session = records.session(&id)?;
-                        (last_seen - session.last_seen_unix >= LAST_SEEN_STEP_SECS).then(|| {
-                            let mut session = SessionRecord::clone(session);
-                            session.last_seen_unix = last_seen;
-                            Change::PutSession(session)
-                        })
-                    })
-                    .collect();
-                changes.extend(over.into_iter().map(Change::DeleteSession));
-                Ok(((), changes))
-            })
-            .await?;
-        let records = self.inner.database.records();
-        let mut seen = self
-            .inner
-            .seen
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        seen.retain(|id, _| records.session(id).is_some());
-        Ok(())
-    }
 }
 
 /// Whether the user is signed in from where the visitor is.
@@ -418,50 +365,9 @@ fn is_known_at(records: &Records, user: &UserRecord, visitor: &Visitor) -> bool 
             .any(|session| session.address == visitor.address)
 }
 
-/// The sessions themselves and those that are bound to them.
-fn with_children(records: &Records, sessions: impl IntoIterator<Item = SessionId>) -> Vec<Change> {
-    let gone: Vec<SessionId> = sessions.into_iter().collect();
-    records
-        .sessions()
-        .filter(|session| {
-            session
-                .parent
-                .as_ref()
-                .is_some_and(|parent| gone.contains(parent))
-        })
-        .map(|session| session.session_id.clone())
-        .chain(gone.iter().cloned())
-        .map(Change::DeleteSession)
-        .collect()
-}
-
-fn surplus(records: &Records, user: &atek_api::ids::UserKey) -> Vec<Change> {
-    let mut sessions: Vec<_> = records
-        .sessions_of(user)
-        .filter(|session| session.bound_to.is_none())
-        .collect();
-    sessions.sort_by_key(|session| session.last_seen_unix);
-    let surplus = (sessions.len() + 1).saturating_sub(MAX_SESSIONS_PER_USER);
-    with_children(
-        records,
-        sessions
-            .iter()
-            .take(surplus)
-            .map(|session| session.session_id.clone()),
-    )
-}
-
 /// Names a session to people; too short to search for the cookie's hash with.
 fn handle(id: &SessionId) -> String {
     id.as_str().chars().take(16).collect()
-}
-
-fn shorten(device: &str) -> String {
-    device
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(120)
-        .collect()
 }
 
 fn now_unix() -> i64 {

@@ -136,4 +136,24 @@ mod tests {
                 .unwrap()
         );
     }
+
+    #[tokio::test]
+    async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
+        let passwords = Passwords::new().unwrap();
+        let hash = passwords.hash(Secret::new("correct horse")).await.unwrap();
+        let mut fastest = [std::time::Duration::MAX; 2];
+        for _ in 0..5 {
+            for (place, hash) in [(0, Some(hash.clone())), (1, None)] {
+                let begun = std::time::Instant::now();
+                let fits = passwords.verify(Secret::new("wrong"), hash).await.unwrap();
+                assert!(!fits);
+                fastest[place] = fastest[place].min(begun.elapsed());
+            }
+        }
+        let [known, unknown] = fastest;
+        assert!(
+            unknown * 2 > known && known * 2 > unknown,
+            "{known:?} and {unknown:?} tell names apart"
+        );
+    }
 }

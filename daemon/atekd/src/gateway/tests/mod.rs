@@ -5,6 +5,7 @@ mod apps;
 mod bench;
 mod bind;
 mod callers;
+mod cut;
 mod hostile;
 mod limits;
 mod pages;

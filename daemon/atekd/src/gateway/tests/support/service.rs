@@ -2,7 +2,7 @@
 
 use crate::gateway::body::{self as bodies, Body, BoxError};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
@@ -139,6 +139,11 @@ async fn pages(request: Request<Incoming>) -> Response<Body> {
                     (),
                 ))
             });
+            Response::new(bodies::boxed(StreamBody::new(parts)))
+        }
+        "/quiet" => {
+            let first = Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"tick\n")));
+            let parts = stream::iter([first]).chain(stream::pending());
             Response::new(bodies::boxed(StreamBody::new(parts)))
         }
         "/crash" => fail(StatusCode::IM_A_TEAPOT),
