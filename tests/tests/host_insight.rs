@@ -201,6 +201,76 @@ async fn an_app_without_network_is_locked_in_and_one_with_network_says_so() -> a
 }
 
 #[tokio::test]
+async fn an_icon_is_shown_to_who_may_see_the_app_and_a_hostile_one_to_nobody() -> anyhow::Result<()>
+{
+    let host = Host::boot("insight-icon").await?;
+    let (alice, bob) = (
+        host.person("alice", "").await?,
+        host.person("bob", "").await?,
+    );
+    host.install("hello-node", "alice").await?;
+    let icon = alice.client.get("/_atek/icon/hello-node").await?;
+    assert_eq!(
+        (icon.status, icon.header("content-type")),
+        (200, "image/svg+xml")
+    );
+    assert!(icon.header("content-security-policy").contains("sandbox"));
+    assert_eq!(bob.client.get("/_atek/icon/hello-node").await?.status, 404);
+    assert_eq!(
+        host.stranger().get("/_atek/icon/hello-node").await?.status,
+        401
+    );
+
+    let evil =
+        "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'><script>alert(2)</script></svg>";
+    let huge = format!("{evil}{}", " ".repeat(300_000));
+    for (name, icon, status) in [
+        ("script", "evil.svg", 200),
+        ("passwd", "passwd.svg", 404),
+        ("within", "up/passwd", 404),
+        ("huge", "huge.svg", 404),
+        ("text", "index.js", 404),
+    ] {
+        let manifest = json!({ "icon": icon }).to_string();
+        let files = [
+            ("index.js", BUSY),
+            ("atek.json", manifest.as_str()),
+            ("evil.svg", evil),
+            ("huge.svg", huge.as_str()),
+        ];
+        let source = package(&host.machine, name, &files).await?;
+        let folder = format!("/srv/apps/{name}");
+        let links = format!("ln -s /etc/passwd {folder}/passwd.svg && ln -s /etc {folder}/up");
+        host.machine.shell(&links).await?;
+        let app = json!({ "sourceUrl": source, "id": name, "user": "alice" });
+        host.install_from(app).await?;
+        let shown = alice.client.get(&format!("/_atek/icon/{name}")).await?;
+        assert_eq!(shown.status, status, "{name}: {}", shown.text());
+        assert!(!shown.text().contains("root:"), "{name}");
+        if status == 200 {
+            let policy = shown.header("content-security-policy");
+            assert!(
+                policy.contains("default-src 'none'") && policy.ends_with("sandbox"),
+                "{policy}"
+            );
+            assert_eq!(shown.header("x-content-type-options"), "nosniff");
+        }
+    }
+    let outside = json!({ "icon": "../../../etc/passwd" }).to_string();
+    let files = [("index.js", BUSY), ("atek.json", outside.as_str())];
+    let source = package(&host.machine, "outside", &files).await?;
+    let refused = refusal(host.install_from(json!({ "sourceUrl": source })).await);
+    assert!(
+        refused
+            .message
+            .contains("/icon: must be the path of a picture"),
+        "{}",
+        refused.message
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_administrator_names_the_box_and_sets_its_time_zone() -> anyhow::Result<()> {
     let host = Host::boot("insight-name").await?;
     let root = host.person("root", "admin").await?;

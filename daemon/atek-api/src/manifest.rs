@@ -51,6 +51,9 @@ pub struct Manifest {
     /// Whether the app is shown in a frame of the main service; as given in the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame: Option<bool>,
+    /// A picture in the package: png, jpeg, webp or svg of at most 256 KiB, not a link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icon: Option<RelativePath>,
     /// The APIs that the app provides. No two with the same API, transport and metadata.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exports: Vec<Export>,

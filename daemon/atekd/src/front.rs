@@ -6,7 +6,7 @@ use crate::gateway::{self, Lines, LogQuery, Refusal};
 use crate::host_api::{Call, HostApis, Reply};
 use crate::jobs::{Jobs, is_last};
 use crate::journal::{self, LogError, Subject};
-use crate::permissions::{Caller, may_see_service};
+use crate::permissions::{Caller, may_see_service, may_visit};
 use crate::services::Services;
 use atek_api::ids::ServiceKey;
 use bytes::Bytes;
@@ -108,6 +108,34 @@ impl gateway::Logs for Logs {
                 .map_err(log_refusal)?;
             let text: Vec<u8> = page.entries.iter().flat_map(line).collect();
             Ok(stream::once(async move { Bytes::from(text) }).boxed())
+        })
+    }
+}
+
+/// The icons of the services that a caller may see or open.
+#[derive(Debug, Clone)]
+pub struct Icons {
+    /// How a service is found.
+    pub directory: DirectoryView,
+    /// Where its package is.
+    pub services: Services,
+}
+
+impl gateway::Icons for Icons {
+    fn open<'a>(&'a self, caller: &'a Caller, id: &'a str) -> BoxFuture<'a, Option<gateway::Icon>> {
+        Box::pin(async move {
+            let key = {
+                let directory = self.directory.now();
+                let entry = directory.by_id(id)?;
+                let owner = entry.owner();
+                let may = may_see_service(caller, owner) || may_visit(caller, owner);
+                may.then(|| entry.key.clone())?
+            };
+            let icon = self.services.icon(&key).await?;
+            Some(gateway::Icon {
+                content: icon.content.into(),
+                kind: icon.kind,
+            })
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::config::{Config, ConfigFile, Overrides};
 use crate::confinement::Confinement;
 use crate::database::{Database, Store};
 use crate::directory::{self, DirectoryView};
-use crate::front::Logs;
+use crate::front::{Icons, Logs};
 use crate::gateway::{Deps, Gateway, Limits, Listener, Origin, Rate};
 use crate::host_api::HostApis;
 use crate::jobs::Jobs;
@@ -142,6 +142,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             directory: directory.clone(),
         }),
         jobs: Arc::new(jobs),
+        icons: Arc::new(Icons {
+            directory: directory.clone(),
+            services: services.clone(),
+        }),
         limits: limits(&config),
     });
     for listener in public {

@@ -122,6 +122,9 @@ pub enum Problem {
     /// A path that leaves the package, or is none.
     #[error("must be a path inside the package, such as bin/app")]
     Entry,
+    /// An icon's path that leaves the package, or is none.
+    #[error("must be the path of a picture inside the package, such as icon.svg")]
+    Icon,
     /// A native program without a file.
     #[error("a native app needs \"entry\", the path of its executable file in the package")]
     NativeEntry,

@@ -48,6 +48,7 @@ fn read_manifest(root: &Cursor<'_>) -> Found<Manifest> {
             "author" => manifest.author = value.title(200)?,
             "license" => manifest.license = value.title(200)?,
             "frame" => manifest.frame = Some(value.boolean()?),
+            "icon" => manifest.icon = Some(value.parsed(|_| Problem::Icon)?),
             "exports" => manifest.exports = read_exports(&value)?,
             "runtime" => runtime.runtime = Some(value),
             "entry" => runtime.entry = Some(value),

@@ -41,6 +41,8 @@ pub struct Deps {
     pub logs: Arc<dyn Logs>,
     /// `GET /_atek/jobs/JOB`.
     pub jobs: Arc<dyn Jobs>,
+    /// `GET /_atek/icon/ID`.
+    pub icons: Arc<dyn Icons>,
     /// How much anybody may ask for.
     pub limits: Limits,
 }
@@ -105,6 +107,21 @@ pub trait Jobs: Send + Sync {
         caller: &'a Caller,
         job: &'a str,
     ) -> BoxFuture<'a, Result<Lines, Refusal>>;
+}
+
+/// A picture.
+#[derive(Debug, Clone)]
+pub struct Icon {
+    /// The file.
+    pub content: Bytes,
+    /// Its media type.
+    pub kind: &'static str,
+}
+
+/// Pictures of services.
+pub trait Icons: Send + Sync {
+    /// The icon of the service with this id; `None` also for one that the caller may not see.
+    fn open<'a>(&'a self, caller: &'a Caller, id: &'a str) -> BoxFuture<'a, Option<Icon>>;
 }
 
 /// Why there are no lines.

@@ -31,6 +31,7 @@ mod deps;
 mod edge;
 mod egress;
 mod error;
+mod icons;
 mod limiter;
 mod listener;
 mod pages;
@@ -44,7 +45,7 @@ mod upgrade;
 mod upstream;
 mod workers;
 
-pub use deps::{Deps, HostApis, Jobs, Limits, Lines, LogQuery, Logs, Refusal, Wake};
+pub use deps::{Deps, HostApis, Icon, Icons, Jobs, Limits, Lines, LogQuery, Logs, Refusal, Wake};
 pub use edge::bucket::Rate;
 pub use listener::{Listener, Origin};
 pub use server::Gateway;

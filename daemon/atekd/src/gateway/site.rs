@@ -10,7 +10,7 @@ use super::error::Failure;
 use super::limiter::Ticket;
 use super::listener::Origin;
 use super::server::{Conn, Gateway};
-use super::{apps, bind, egress, pages, rpc, streams, transport, unclaimed};
+use super::{apps, bind, egress, icons, pages, rpc, streams, transport, unclaimed};
 use crate::permissions::Caller;
 use crate::usage::Hold;
 use http::header::{ACCEPT, ALLOW, HOST};
@@ -219,6 +219,10 @@ impl Gateway {
         if rest == "logs" {
             only_get(request.method())?;
             return Box::pin(streams::logs(self, visit, request.uri())).await;
+        }
+        if let Some(id) = rest.strip_prefix("icon/") {
+            only_get(request.method())?;
+            return Box::pin(icons::icon(self, &visit, id, request.headers())).await;
         }
         if let Some(job) = rest.strip_prefix("jobs/") {
             only_get(request.method())?;

@@ -26,6 +26,7 @@ mod fault;
 mod folder;
 mod give;
 mod handle;
+mod icon;
 mod install;
 mod intent;
 mod kept;
@@ -48,6 +49,7 @@ pub use error::{
     ConfigureError, CoreFailure, GiveError, InstallError, KeptError, Refused, ShuttingDown,
     StartError, StopError, UninstallError, UpdateError,
 };
+pub use icon::Icon;
 pub use install::{Inspection, Install};
 pub use kept::Kept;
 
@@ -208,6 +210,11 @@ impl Services {
     /// [`UninstallError`]; the service then still exists (it may be stopped).
     pub async fn uninstall(&self, key: &ServiceKey, keep_data: bool) -> Result<(), UninstallError> {
         uninstall::uninstall(&self.inner, key, keep_data).await
+    }
+
+    /// The service's icon, if it has one that can be shown.
+    pub async fn icon(&self, key: &ServiceKey) -> Option<Icon> {
+        icon::icon(&self.inner, key).await
     }
 
     /// The data of uninstalled services that was kept, oldest first.

@@ -233,7 +233,7 @@ proptest! {
 
     #[test]
     fn the_schema_and_the_parser_agree(value in object(&[
-        "name", "title", "description", "author", "license", "frame", "exports", "runtime", "entry", "args",
+        "name", "title", "description", "author", "license", "icon", "frame", "exports", "runtime", "entry", "args",
         "permissions", "limits", "sleep", "other",
     ], 5)) {
         if let Err(words) = compare(&value) {

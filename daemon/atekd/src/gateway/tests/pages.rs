@@ -184,3 +184,37 @@ async fn an_apps_page_is_framed_by_the_box_alone_whatever_the_app_says() {
         assert!(policies.contains(&expected), "{host}: {policies:?}");
     }
 }
+
+#[tokio::test]
+async fn an_icon_is_a_picture_and_nothing_else_and_is_not_sent_twice() {
+    let world = World::new().await;
+    let bearer = format!("Bearer {SYSTEM_TOKEN}");
+    let known = ("authorization", bearer.as_str());
+    let icon = world.get("/_atek/icon/rss", &[known]).await;
+    assert_eq!(icon.status.as_u16(), 200);
+    for (name, value) in [
+        ("content-type", "image/svg+xml"),
+        ("x-content-type-options", "nosniff"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cache-control", "private, max-age=300"),
+        (
+            "content-security-policy",
+            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        ),
+    ] {
+        assert_eq!(icon.header(name), Some(value));
+    }
+    let tag = icon.header("etag").unwrap();
+    let again = world
+        .get("/_atek/icon/rss", &[known, ("if-none-match", tag)])
+        .await;
+    assert_eq!((again.status.as_u16(), again.text.as_str()), (304, ""));
+    for (path, status) in [
+        ("/_atek/icon/nothing", 404),
+        ("/_atek/icon/", 404),
+        ("/_atek/icon/../rss", 404),
+    ] {
+        assert_eq!(world.get(path, &[known]).await.status, status, "{path}");
+    }
+    assert_eq!(world.get("/_atek/icon/rss", &[]).await.status, 401);
+}

@@ -8,7 +8,8 @@ use crate::config::Config;
 use crate::database::{Database, Store};
 use crate::directory::{Directory, DirectoryPublisher, Entry, directory};
 use crate::gateway::{
-    Deps, Gateway, HostApis, Jobs, Limits, Lines, Listener, LogQuery, Logs, Origin, Refusal, Wake,
+    Deps, Gateway, HostApis, Icon, Icons, Jobs, Limits, Lines, Listener, LogQuery, Logs, Origin,
+    Refusal, Wake,
 };
 use crate::host_api::{Call, CookieChange, Reply};
 use crate::layout::Layout;
@@ -128,6 +129,18 @@ impl Logs for TestLines {
     }
 }
 
+struct TestIcons;
+
+impl Icons for TestIcons {
+    fn open<'a>(&'a self, _caller: &'a Caller, id: &'a str) -> BoxFuture<'a, Option<Icon>> {
+        let icon = (id == "rss").then_some(Icon {
+            content: Bytes::from_static(b"<svg/>"),
+            kind: "image/svg+xml",
+        });
+        async move { icon }.boxed()
+    }
+}
+
 impl Jobs for TestLines {
     fn open<'a>(
         &'a self,
@@ -178,6 +191,7 @@ impl World {
             wake: wake.clone(),
             logs: Arc::new(TestLines),
             jobs: Arc::new(TestLines),
+            icons: Arc::new(TestIcons),
             limits,
         });
         let public = folder.path().join("public.sock");
