@@ -77,6 +77,15 @@ impl Entry {
         }
     }
 
+    /// Whether the main service shows it in a frame.
+    #[must_use]
+    pub fn is_framed(&self) -> bool {
+        let manifest = self.settings.manifest.as_ref();
+        manifest
+            .and_then(|manifest| manifest.frame)
+            .unwrap_or_default()
+    }
+
     /// Whether a call may be sent there: it runs, or the call will wake it.
     #[must_use]
     pub fn is_routable(&self) -> bool {

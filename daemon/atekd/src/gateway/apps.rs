@@ -157,7 +157,8 @@ async fn visit(
         place,
     };
     let mut response = proxy(gateway, visit, (entry, jar), request).await?;
-    pages::frame_only_by(response.headers_mut(), &home.base);
+    let base = entry.is_framed().then_some(home.base.as_str());
+    pages::frame_only_by(response.headers_mut(), base);
     Ok(response)
 }
 
@@ -177,7 +178,7 @@ pub(super) async fn main_service(
         Caller::User(person) => {
             if let Some(entry) = main_service_of(gateway, &visit.caller, person) {
                 let mut response = proxy(gateway, visit, (&entry, Jar::Main), request).await?;
-                pages::frame_only_by(response.headers_mut(), "");
+                pages::frame_only_by(response.headers_mut(), None);
                 return Ok(response);
             }
             if request.uri().path() != "/" {

@@ -113,11 +113,25 @@ pub(super) fn protect_data(headers: &mut HeaderMap) {
     );
 }
 
-/// Lets nobody but the app itself and the main domain show an app's page in a frame; `base`
-/// is the main domain's URL without a path, empty for a page that is there itself. What the app itself says about that holds as well: a browser obeys both.
-pub(super) fn frame_only_by(headers: &mut HeaderMap, base: &str) {
+/// Says who may show an app's page in a frame: the app itself, and `base`, the main domain's URL
+/// without a path, where the app asks to be framed.
+///
+/// Browsers ignore `X-Frame-Options` beside this, so its place is taken. A refusal of every frame is kept,
+/// but not where the manifest says otherwise: frameworks send one that nobody chose. What the app says in a
+/// policy of its own holds as well: a browser obeys both.
+pub(super) fn frame_only_by(headers: &mut HeaderMap, base: Option<&str>) {
+    let denies = headers
+        .get_all(header::X_FRAME_OPTIONS)
+        .iter()
+        .any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"deny"));
+    headers.remove(header::X_FRAME_OPTIONS);
+    let policy = match base {
+        Some(base) => format!("frame-ancestors 'self' {base}"),
+        None if denies => "frame-ancestors 'none'".to_owned(),
+        None => "frame-ancestors 'self'".to_owned(),
+    };
     // A host name and a port: always a header's text.
-    if let Ok(policy) = HeaderValue::try_from(format!("frame-ancestors 'self' {base}").trim_end()) {
+    if let Ok(policy) = HeaderValue::try_from(policy) {
         headers.append(header::CONTENT_SECURITY_POLICY, policy);
     }
 }

@@ -154,26 +154,62 @@ async fn what_is_no_page_can_do_nothing_when_it_is_opened_as_one() {
 }
 
 #[tokio::test]
-async fn an_apps_page_is_framed_by_the_box_alone_whatever_the_app_says() {
+async fn an_apps_page_is_framed_by_the_box_alone_and_only_if_it_asks() {
     let mut world = World::new().await;
-    world.service("rss", "key-alice", json!([]));
-    world.service("home", "key-alice", json!([]));
-    let bound = format!("atek-session={}", world.bound_cookie(ALICE, "rss").await);
-    let at_main = format!("session={ALICE}");
-    for (host, cookie, expected) in [
+    for id in ["rss", "plain"] {
+        world.service(id, "key-alice", json!([]));
+    }
+    let rss_port = world.listen_at_port("rss", 8101);
+    world.change("rss", |entry| {
+        let settings = std::sync::Arc::make_mut(&mut entry.settings);
+        settings.manifest.as_mut().unwrap().frame = Some(true);
+    });
+    let rss = world.bound_cookie(ALICE, "rss").await;
+    let by_name = format!("atek-session={rss}");
+    let by_port = format!("atek-session-8101={rss}");
+    let plain = format!("atek-session={}", world.bound_cookie(ALICE, "plain").await);
+    let public = world.public.clone();
+    for (socket, host, path, cookie, expected) in [
         (
+            &public,
             "rss.localhost:8080",
-            &bound,
-            "frame-ancestors 'self' http://localhost:8080",
+            "/",
+            &by_name,
+            "'self' http://localhost:8080",
         ),
         (
+            &public,
             "rss.atek.local",
-            &bound,
-            "frame-ancestors 'self' http://atek.local",
+            "/",
+            &by_name,
+            "'self' http://atek.local",
         ),
-        ("localhost:8080", &at_main, "frame-ancestors 'self'"),
+        (
+            &public,
+            "rss.atek.local",
+            "/no-frames",
+            &by_name,
+            "'self' http://atek.local",
+        ),
+        (
+            &rss_port,
+            "192.168.1.5:8101",
+            "/",
+            &by_port,
+            "'self' http://192.168.1.5",
+        ),
+        (
+            &rss_port,
+            "[fd00::5]:8101",
+            "/",
+            &by_port,
+            "'self' http://[fd00::5]",
+        ),
+        (&public, "plain.atek.local", "/", &plain, "'self'"),
+        (&public, "plain.atek.local", "/no-frames", &plain, "'none'"),
     ] {
-        let page = world.get("/", &[("host", host), ("cookie", cookie)]).await;
+        let headers = [("host", host), ("cookie", cookie.as_str())];
+        let page = send(socket, "GET", path, &headers, "").await;
         assert_eq!(page.status, 200, "{host}");
         let policies: Vec<_> = page
             .headers
@@ -181,7 +217,14 @@ async fn an_apps_page_is_framed_by_the_box_alone_whatever_the_app_says() {
             .iter()
             .map(|value| value.to_str().unwrap())
             .collect();
-        assert!(policies.contains(&expected), "{host}: {policies:?}");
+        let expected = format!("frame-ancestors {expected}");
+        assert!(
+            policies.contains(&expected.as_str()),
+            "{host}{path}: {policies:?}"
+        );
+        // The app's own policy is kept beside it, and what a browser would ignore is not sent.
+        assert_eq!(policies.contains(&"img-src 'self'"), path == "/no-frames");
+        assert_eq!(page.header("x-frame-options"), None);
     }
 }
 

@@ -111,6 +111,18 @@ async fn pages(request: Request<Incoming>) -> Response<Body> {
             }
             response
         }
+        "/no-frames" => {
+            let mut response = plain("");
+            for (name, value) in [
+                ("x-frame-options", "DENY"),
+                ("content-security-policy", "img-src 'self'"),
+            ] {
+                response
+                    .headers_mut()
+                    .insert(name, HeaderValue::from_static(value));
+            }
+            response
+        }
         "/hostile-cookies" => {
             let mut response = plain("");
             for cookie in [
