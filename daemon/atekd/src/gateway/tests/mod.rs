@@ -6,6 +6,7 @@ mod bench;
 mod bind;
 mod callers;
 mod cut;
+mod foreign;
 mod hostile;
 mod limits;
 mod pages;
