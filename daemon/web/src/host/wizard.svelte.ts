@@ -99,16 +99,23 @@ export class Wizard {
     this.busy = false
   }
 
+  /** A field was typed in: what the host said about it is over. */
   typed(field: string) {
     const others = Object.entries(this.fieldErrors).filter(([name]) => name !== field)
     this.fieldErrors = Object.fromEntries(others)
+    this.#keep()
   }
 
   go(step: Step) {
     this.step = step
     this.tried = false
     this.error = null
-    const { code, name, username, timezone } = this
+    this.#keep()
+  }
+
+  /** So that a reload loses nothing but the password. */
+  #keep() {
+    const { step, code, name, username, timezone } = this
     storeDraft(sessionStorage, { step, code: plainCode(code), name, username, timezone })
   }
 

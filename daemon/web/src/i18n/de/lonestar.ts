@@ -4,7 +4,7 @@ export const lonestar: typeof english = {
   nav: {
     label: 'Hauptmenü',
     home: 'Start',
-    install: 'Installieren',
+    install: 'Neue App',
     users: 'Personen',
     databases: 'Datenbanken',
     system: 'System',
