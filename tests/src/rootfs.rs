@@ -3,6 +3,7 @@
 use crate::store::{Store, Stored};
 use crate::{command, paths};
 use anyhow::Context as _;
+use atek_image::npm::{self, NPM};
 use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,9 +11,6 @@ use std::path::Path;
 use std::process::Command;
 
 const SUITE: &str = "trixie";
-
-/// npm as its own registry package: Debian's package of it pulls in hundreds of others.
-const NPM: &str = "npm@10.9.9";
 
 /// Units that make no sense in a machine without a console, modules or a clock of its own.
 const MASKED: &[&str] = &[
@@ -32,7 +30,7 @@ const EXCLUDED: &[&str] = &[
     "/usr/share/info/*",
 ];
 
-/// Bumped when [`tidy`] or [`add_npm`] change what they do.
+/// Bumped when [`tidy`] or [`npm::add`] change what they do.
 const REVISION: u32 = 1;
 
 /// The root file system, made now if this machine has none yet (20 to 90 s; `say` is told).
@@ -46,7 +44,7 @@ pub fn get(store: &Store, say: &dyn Fn(&str)) -> anyhow::Result<Stored> {
         say("making the machine's root file system (once; 20 to 90 s)");
         bootstrap(&packages, aside)?;
         say("adding npm");
-        add_npm(aside)?;
+        npm::add(aside)?;
         tidy(aside)
     })
 }
@@ -91,36 +89,6 @@ fn bootstrap(packages: &[String], root: &Path) -> anyhow::Result<()> {
             .arg(SUITE)
             .arg(root),
     )?;
-    Ok(())
-}
-
-fn add_npm(root: &Path) -> anyhow::Result<()> {
-    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let packed = command::run(
-        Command::new("npm")
-            .args(["pack", "--silent", NPM])
-            .current_dir(scratch.path()),
-    )?;
-    let tarball = scratch.path().join(packed.trim());
-    let home = root.join("usr/lib/node_modules/npm");
-    fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
-    command::run(
-        Command::new("tar")
-            .args([
-                "--extract",
-                "--strip-components=1",
-                "--no-same-owner",
-                "--file",
-            ])
-            .arg(&tarball)
-            .arg("--directory")
-            .arg(&home),
-    )?;
-    for tool in ["npm", "npx"] {
-        let link = root.join("usr/bin").join(tool);
-        symlink(format!("../lib/node_modules/npm/bin/{tool}-cli.js"), &link)
-            .with_context(|| format!("cannot make {}", link.display()))?;
-    }
     Ok(())
 }
 

@@ -11,6 +11,7 @@
 //! - [`debian`]: the route that needs nothing but the package archive.
 //! - [`card`], [`firmware`]: reading a card as the Pi's firmware does. [`emulator`]: a card booted in QEMU.
 //! - [`check`]: whether a finished card is what it should be.
+//! - [`npm`]: added to a root, as it is no Debian package here.
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the test machine and Buildroot.
 //! - [`store`]: folders made once and kept. [`command`]: running tools. [`steps`]: progress for a person.
 //!
@@ -29,6 +30,7 @@ pub mod firmware;
 pub mod install;
 pub mod layout;
 pub mod manifest;
+pub mod npm;
 pub mod pack;
 pub mod paths;
 pub mod steps;

@@ -5,6 +5,7 @@ use super::initramfs::Archive;
 use super::modules::Modules;
 use super::{SUITE, key, names, toolbox};
 use crate::assemble::Board;
+use crate::npm::{self, NPM};
 use crate::steps::Steps;
 use crate::store::{Store, Stored};
 use crate::{command, install, paths};
@@ -18,9 +19,12 @@ use std::process::Command;
 /// Bumped when this module makes something else of the same inputs.
 const REVISION: &str = "2";
 
-/// Unpacked packages (made outside the toolbox, by this machine's `mmdebstrap`).
+/// Unpacked packages (made outside the toolbox, by this machine's `mmdebstrap` and `npm`).
 #[derive(Debug)]
-pub struct Made(Stored);
+pub struct Made {
+    debian: Stored,
+    npm: Stored,
+}
 
 /// Unpacks the packages that the box consists of.
 ///
@@ -31,24 +35,26 @@ pub fn unpack(store: &Store, steps: &Steps) -> anyhow::Result<Made> {
     let mut packages = names("packages.list")?;
     packages.extend(names("debian/packages.list")?);
     let packages = packages.join(",");
-    store
-        .get("unpacked", &key(&[SUITE, &packages]), |aside| {
-            steps.step("packages of the box: downloaded and unpacked", || {
-                command::run(
-                    toolbox::mmdebstrap()
-                        .args([
-                            "--variant=extract",
-                            "--architectures=arm64",
-                            "--components=main,non-free-firmware",
-                        ])
-                        .arg(format!("--include={packages}"))
-                        .arg(SUITE)
-                        .arg(aside),
-                )
-                .map(drop)
-            })
+    let debian = store.get("unpacked", &key(&[SUITE, &packages]), |aside| {
+        steps.step("packages of the box: downloaded and unpacked", || {
+            command::run(
+                toolbox::mmdebstrap()
+                    .args([
+                        "--variant=extract",
+                        "--architectures=arm64",
+                        "--components=main,non-free-firmware",
+                    ])
+                    .arg(format!("--include={packages}"))
+                    .arg(SUITE)
+                    .arg(aside),
+            )
+            .map(drop)
         })
-        .map(Made)
+    })?;
+    let npm = store.get("npm", &key(&[NPM]), |aside| {
+        steps.step("npm: downloaded and unpacked", || npm::add(aside))
+    })?;
+    Ok(Made { debian, npm })
 }
 
 /// The root as squashfs (`root.squashfs`) and each board's boot folder (`boot-BOARD`); inside the toolbox.
@@ -69,7 +75,8 @@ pub fn root(
     let inputs = inputs(&files, &init)?;
     let key = key(&[
         REVISION,
-        &unpacked.0.path.to_string_lossy(),
+        &unpacked.debian.path.to_string_lossy(),
+        &unpacked.npm.path.to_string_lossy(),
         &epoch.to_string(),
         &inputs,
     ]);
@@ -80,11 +87,12 @@ pub fn root(
             command::run(
                 Command::new("cp")
                     .arg("--archive")
-                    .arg(&unpacked.0.path)
+                    .arg(&unpacked.debian.path)
                     .arg(&root),
             )?;
             boot_folders(&root, aside, &init)?;
             leave_out(&root)?;
+            lay_over(&unpacked.npm.path, &root)?;
             install::copy(&files, &root, "aarch64-linux-gnu-strip")?;
             for overlay in ["image/debian/overlay", "image/overlay"] {
                 lay_over(&paths::repository().join(overlay), &root)?;
