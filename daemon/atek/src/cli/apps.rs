@@ -72,6 +72,23 @@ pub(crate) struct Uninstall {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+An app is uninstalled with its data kept by: atek uninstall ID --keep-data
+
+Examples:
+  atek kept
+  atek install ./notes --user alice --adopt-data KEY
+  atek kept --remove KEY")]
+pub(crate) struct Kept {
+    /// Delete what is kept under this key
+    #[arg(long, value_name = "KEY")]
+    pub(crate) remove: Option<ServiceKey>,
+    /// Do not ask back
+    #[arg(short, long, requires = "remove")]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Without an id, `atek update` checks all apps and shows what could be updated.
 
 A release that asks for more than its app was granted is installed only after a yes.")]

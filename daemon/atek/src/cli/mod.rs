@@ -25,6 +25,8 @@ Apps:
   stop         Stop services, until they are started again
   restart      Stop services and start them again
   logs         Show what a service printed
+  top          Show which service uses how much
+  kept         List or delete the data of uninstalled apps
 
 Users:
   users        List the users
@@ -37,6 +39,7 @@ Data:
   db           List, read, change, export and import databases
 
 Other:
+  system       Show what the box is and what it has left
   claim        Show the code with which a new box is claimed
   completions  Print the completions for a shell
   run          Run the host itself in this terminal
@@ -171,6 +174,10 @@ pub(crate) enum Command {
     /// Show what a service printed
     #[command(alias = "log")]
     Logs(apps::Logs),
+    /// Show which service uses how much
+    Top,
+    /// List or delete the data of uninstalled apps
+    Kept(apps::Kept),
     /// List the users
     #[command(visible_alias = "lsuser")]
     Users,
@@ -185,6 +192,12 @@ pub(crate) enum Command {
     /// List, read, change, export and import databases
     #[command(subcommand)]
     Db(db::Db),
+    /// Show what the box is and what it has left
+    System {
+        /// Show instead how well the apps are confined
+        #[arg(long)]
+        security: bool,
+    },
     /// Show the code with which a new box is claimed
     #[command(after_help = "\
 Whoever opens a new box in a browser is asked for this code, and becomes its first

@@ -7,11 +7,14 @@ mod get;
 mod grants;
 mod install;
 mod job;
+mod kept;
 mod lifecycle;
 mod list;
 mod logs;
 mod offline;
 mod status;
+mod system;
+mod top;
 mod uninstall;
 mod update;
 mod users;
@@ -46,6 +49,9 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Stop(args) => lifecycle::run(host, lifecycle::Verb::Stop, &args.ids).await,
         Command::Restart(args) => lifecycle::run(host, lifecycle::Verb::Restart, &args.ids).await,
         Command::Logs(args) => logs::run(host, &args).await,
+        Command::Top => top::run(host).await,
+        Command::Kept(args) => kept::run(host, &args).await,
+        Command::System { security } => system::run(host, security).await,
         Command::Users => users::list(host).await,
         Command::Mkuser(args) => users::create(host, args).await,
         Command::Moduser(args) => users::change(host, args).await,

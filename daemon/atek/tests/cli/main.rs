@@ -6,6 +6,7 @@ mod apps;
 mod claim;
 mod db;
 mod fake;
+mod insight;
 mod install;
 mod logs;
 mod offline;
