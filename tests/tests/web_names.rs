@@ -1,7 +1,7 @@
 //! Opening apps from another device of the local network: by port, and by name.
 
 use anyhow::Context as _;
-use atek_tests::host::{Host, PASSWORD, SERVICES, SOON, cookie_named};
+use atek_tests::host::{Host, PASSWORD, SERVICES, SESSIONS, SOON, cookie_named};
 use atek_tests::phone::BOX;
 use atek_tests::{Machine, Phone, Seen, wait_for};
 use serde_json::{Value, json};
@@ -262,6 +262,38 @@ async fn the_names_follow_when_the_box_is_renamed() -> anyhow::Result<()> {
         .ask("GET", &format!("http://{BOX}/"), &headers, "")
         .await?;
     assert_eq!(page.status, 421, "{}", page.text);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_an_app_threw_in_ends_when_its_victim_signs_in() -> anyhow::Result<()> {
+    let host = Host::boot("tossed-session").await?;
+    let alice = host.person("alice", "").await?;
+    let mallory = host.person("mallory", "").await?;
+    // As a page at another port of the same address can make a browser send it.
+    let tossed = format!("session={}", mallory.cookie);
+    let whoami = async |cookies: &str| {
+        let client = host.stranger().header("cookie", cookies);
+        client.call(SESSIONS, "whoami", json!([])).await
+    };
+    let both = format!("{tossed}; session={}", alice.cookie);
+    assert_eq!(
+        whoami(&both).await?["isActive"],
+        false,
+        "nobody is meant for certain"
+    );
+
+    let login = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "login",
+        "params": [{ "username": "alice", "password": PASSWORD }],
+    });
+    let path = format!("/_atek/gateway?api={SESSIONS}");
+    let browser = host.stranger().header("cookie", &both);
+    let answer = browser.post_json(&path, &login).await?;
+    let cookie = cookie_named("session", answer.header("set-cookie"))?;
+    let now = whoami(&format!("{tossed}; session={cookie}")).await?;
+    assert_eq!(now["username"], "alice");
+    assert_eq!(whoami(&tossed).await?["isActive"], false);
     Ok(())
 }
 

@@ -156,6 +156,17 @@ fn with_children(records: &Records, sessions: impl IntoIterator<Item = SessionId
         .collect()
 }
 
+/// The sessions that a browser had before it signed in anew. They end: one of them may be
+/// somebody else's, which an app's page put there, and beside it the new one would count for nothing.
+pub(super) fn presented(records: &Records, ids: &[SessionId]) -> Vec<Change> {
+    let known = ids.iter().filter(|id| {
+        records
+            .session(id)
+            .is_some_and(|session| session.bound_to.is_none())
+    });
+    with_children(records, known.cloned())
+}
+
 /// A user's oldest sessions, which make room for a new one.
 pub(super) fn surplus(records: &Records, user: &UserKey) -> Vec<Change> {
     let mut sessions: Vec<_> = records

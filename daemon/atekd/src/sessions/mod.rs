@@ -57,6 +57,9 @@ pub struct Visitor {
     pub address: Option<IpAddr>,
     /// The `User-Agent` header.
     pub device: String,
+    /// What the browser's session cookies of the main domain stand for, whether they are worth
+    /// something or not.
+    pub presented: Vec<SessionId>,
 }
 
 /// What the rest of the daemon holds: cheap to clone.
@@ -189,13 +192,14 @@ impl Sessions {
         self.throttle(|throttle, _| throttle.succeeded(username));
 
         let (cookie, session) = self.prepare(&user, visitor)?;
-        let key = user.key.clone();
+        let (key, presented) = (user.key.clone(), visitor.presented.clone());
         self.inner
             .database
             .update(move |records| -> Result<((), Vec<Change>), LoginError> {
                 // Deleted while the password was checked.
                 records.user(key.as_str()).ok_or(LoginError::Wrong)?;
-                let mut changes = end::surplus(records, &key);
+                let mut changes = end::presented(records, &presented);
+                changes.extend(end::surplus(records, &key));
                 changes.push(Change::PutSession(session));
                 Ok(((), changes))
             })

@@ -14,6 +14,7 @@ use super::error::Failure;
 use super::server::Gateway;
 use super::site::Visit;
 use super::unclaimed;
+use crate::database::SessionId;
 use crate::directory::Entry;
 use crate::host_api::{self, CookieChange};
 use crate::permissions::Caller;
@@ -118,6 +119,7 @@ async fn calls(
         visitor: Visitor {
             address: visit.conn.address(),
             device: String::new(),
+            presented: Vec::new(),
         },
         api: attributes.api(),
         target: Target::Host,
@@ -133,6 +135,10 @@ async fn calls(
             .get(USER_AGENT)
             .and_then(|value| value.to_str().ok());
         calls.visitor.device = device.unwrap_or_default().to_owned();
+        if !caller.is_known() || matches!(caller, Caller::User(_)) {
+            let cookies = cookies::values(&head.headers, cookies::MAIN);
+            calls.visitor.presented = cookies.map(SessionId::of_cookie).collect();
+        }
     }
     match envelope {
         Envelope::One(call) => Ok(calls.one(&call).await),
