@@ -11,6 +11,8 @@ let asking: Promise<boolean> | null = null
 function ask(addresses: Addresses): Promise<boolean> {
   const name = byName(addresses, location)
   if (name === null || byPort(addresses, location) === null) return Promise.resolve(name !== null)
+  // Browsers resolve every name below `localhost` themselves, and hide what another site answers.
+  if (location.hostname === 'localhost') return Promise.resolve((named = true))
   asking ??= answers(name).then((answered) => (named = answered))
   return asking
 }
@@ -40,9 +42,13 @@ export const opening = {
     await ask(addressesOf(service))
     location.assign(this.direct(service))
   },
+  /** What a frame of it shows; `null` where it can only be opened by itself. */
   async frame(service: Service): Promise<string | null> {
     const addresses = addressesOf(service)
-    return forFrame(addresses, location, await ask(addresses))
+    const url = forFrame(addresses, location, await ask(addresses))
+    // A box that is reached through one forwarded port has no others here.
+    if (url !== null && url === byPort(addresses, location) && !(await answers(url))) return null
+    return url
   },
   /** Whether a click has to wait for `open`. */
   get isKnown(): boolean {

@@ -31,10 +31,10 @@ export const lonestar: typeof english = {
     details: 'Über diese App',
     direct: 'Ohne Rahmen öffnen',
     label: (name) => `Die App ${name}`,
-    failed: 'Die App lässt sich nicht anzeigen',
+    failed: 'Die App lässt sich hier nicht anzeigen',
     stopped: (name) => `${name} läuft nicht`,
     stoppedText: 'Starte sie auf ihrer Seite und öffne sie dann noch einmal.',
-    nowhere: 'Diese App hat keine Adresse, die von hier aus erreichbar ist.'
+    nowhere: 'Von hier aus lässt sie sich nur für sich öffnen.'
   },
   skip: 'Zum Inhalt springen',
   signOut: 'Abmelden',

@@ -30,10 +30,10 @@ export const lonestar = {
     details: 'About this app',
     direct: 'Open without the frame',
     label: (name: string) => `The app ${name}`,
-    failed: 'The app cannot be shown',
+    failed: 'The app cannot be shown here',
     stopped: (name: string) => `${name} is not running`,
     stoppedText: 'Start it on its page, then open it again.',
-    nowhere: 'This app has no address that can be reached from here.'
+    nowhere: 'From here it can only be opened by itself.'
   },
   skip: 'Skip to content',
   signOut: 'Sign out',
