@@ -11,8 +11,9 @@ let asking: Promise<boolean> | null = null
 function ask(addresses: Addresses): Promise<boolean> {
   const name = byName(addresses, location)
   if (name === null || byPort(addresses, location) === null) return Promise.resolve(name !== null)
-  // Browsers resolve every name below `localhost` themselves, and hide what another site answers.
-  if (location.hostname === 'localhost') return Promise.resolve((named = true))
+  // A secure page hears nothing of what another site answers. It is on `localhost`, below which browsers know every
+  // name themselves, or behind a proxy with a certificate, and so with a domain.
+  if (isSecureContext) return Promise.resolve((named = true))
   asking ??= answers(name).then((answered) => (named = answered))
   return asking
 }
