@@ -193,3 +193,52 @@ async fn an_administrator_lists_reads_exports_and_imports_by_the_command_line() 
     host.machine.exec(["atek", "db", "compact"]).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_database_that_hangs_fails_writes_in_time_and_nothing_differs_afterwards()
+-> anyhow::Result<()> {
+    let host = Host::boot("adb-hangs").await?;
+    let user = |name: &str| json!([{ "username": name, "password": atek_tests::host::PASSWORD }]);
+    let users = "atek.cloud/users-api";
+    let kill = |signal: &'static str| {
+        let unit = "atek-app-core.adb.service";
+        host.machine
+            .exec(["systemctl", "kill", "--signal", signal, unit])
+    };
+    kill("SIGSTOP").await?;
+    let began = std::time::Instant::now();
+    let (carol, dave) = (user("carol"), user("dave"));
+    let system = host.system()?;
+    let (first, second) = tokio::join!(
+        system.call(users, "create", carol.clone()),
+        system.call(users, "create", dave)
+    );
+    let first = refusal(first);
+    assert!(first.message.contains("database"), "{}", first.message);
+    refusal(second);
+    let waited = began.elapsed();
+    assert!(waited < std::time::Duration::from_secs(40), "{waited:?}");
+    // What needs no write goes on.
+    assert_eq!(
+        system
+            .call("atek.cloud/inspect-api", "isReady", json!([]))
+            .await?,
+        true
+    );
+
+    kill("SIGCONT").await?;
+    wait_for("a write", SOON, async || {
+        let written = host.system()?.call(users, "create", user("erin")).await;
+        Ok(Seen::if_so(format!("{written:?}"), |text| {
+            text.starts_with("Ok") || text.contains("taken")
+        }))
+    })
+    .await?;
+    // What the database did of what it was asked meanwhile is known, and is what a restart finds.
+    let before = system.call(users, "list", json!([])).await?;
+    let restart = ["systemctl", "restart", "atekd.service"];
+    host.machine.exec(restart).await?;
+    host.ready().await?;
+    assert_eq!(host.system()?.call(users, "list", json!([])).await?, before);
+    Ok(())
+}

@@ -6,6 +6,7 @@ use atek_rpc::client::{CallError, Client};
 use http::header::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::time::Duration;
 
 /// The path of ADB's endpoint, as its manifest says.
 const ENDPOINT: &str = "/_api/adb";
@@ -13,25 +14,66 @@ const ENDPOINT: &str = "/_api/adb";
 /// The longest list that is asked for at once.
 const PAGE: u32 = 1000;
 
+/// How long ADB may take to answer one call. It takes milliseconds; a slow card and a long
+/// list may need seconds.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// A step of reading or writing the server database that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {step}")]
-pub struct StoreError {
-    step: &'static str,
-    #[source]
-    source: CallError,
+pub enum StoreError {
+    /// ADB could not be asked, or refused.
+    #[error("cannot {step}")]
+    Call {
+        /// What was to be done.
+        step: &'static str,
+        /// The cause.
+        #[source]
+        source: CallError,
+    },
+    /// It was asked and does not answer. It may do what it was asked all the same.
+    #[error("cannot {step}: the database did not answer within {} s", ANSWER.as_secs())]
+    Silent {
+        /// What was to be done.
+        step: &'static str,
+    },
 }
 
 impl StoreError {
     /// Whether ADB was not there, rather than refused.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        match &self.source {
+        let Self::Call { source, .. } = self else {
+            return false;
+        };
+        match source {
             CallError::Send(_) | CallError::Body { .. } | CallError::Status { .. } => true,
             // ADB has just restarted and not been told its server database yet.
             CallError::Rpc(error) => error.message.contains("not been initialized"),
             CallError::Malformed { .. } | CallError::Unexpressible(_) => false,
         }
+    }
+
+    /// Whether what was to be written may have been written.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::Call { source, .. } => matches!(
+                source,
+                CallError::Send(_) | CallError::Body { .. } | CallError::Status { .. }
+            ),
+        }
+    }
+}
+
+/// Waits for ADB's answer, with a deadline.
+async fn within<T>(
+    step: &'static str,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(ANSWER, call).await {
+        Ok(answer) => answer.map_err(|source| StoreError::Call { step, source }),
+        Err(_) => Err(StoreError::Silent { step }),
     }
 }
 
@@ -109,28 +151,21 @@ impl Store {
     ///
     /// [`StoreError`] when ADB does not answer, or holds another database under this role.
     pub async fn init(&self, server_db_id: &str) -> Result<String, StoreError> {
-        let init = self
-            .client
-            .post(ENDPOINT, "init", (Init { server_db_id },))
-            .await;
-        match init {
-            Ok(_) => {}
-            Err(CallError::Rpc(error)) if error.message.contains("already been initialized") => {}
-            Err(source) => {
-                return Err(StoreError {
-                    step: "set up the server database",
-                    source,
-                });
+        let init = self.client.post(ENDPOINT, "init", (Init { server_db_id },));
+        let init = async {
+            match init.await {
+                Ok(_) => Ok(()),
+                Err(CallError::Rpc(error))
+                    if error.message.contains("already been initialized") =>
+                {
+                    Ok(())
+                }
+                Err(error) => Err(error),
             }
-        }
-        let config: AdbConfig = self
-            .client
-            .post_as(ENDPOINT, "getConfig", ())
-            .await
-            .map_err(|source| StoreError {
-                step: "ask for the server database's id",
-                source,
-            })?;
+        };
+        within("set up the server database", init).await?;
+        let config = self.client.post_as(ENDPOINT, "getConfig", ());
+        let config: AdbConfig = within("ask for the server database's id", config).await?;
         Ok(config.server_db_id)
     }
 
@@ -180,18 +215,9 @@ impl Store {
             cursor: String::new(),
         };
         loop {
-            let page: List = self
-                .client
-                .post_as(
-                    ENDPOINT,
-                    "recordList",
-                    (db, ["atek.cloud", table], &options),
-                )
-                .await
-                .map_err(|source| StoreError {
-                    step: "read the server database",
-                    source,
-                })?;
+            let params = (db, ["atek.cloud", table], &options);
+            let page = self.client.post_as(ENDPOINT, "recordList", params);
+            let page: List = within("read the server database", page).await?;
             records.extend(page.records);
             match page.cursor {
                 Some(cursor) => options.cursor = cursor,
@@ -206,19 +232,17 @@ impl Store {
     ///
     /// [`StoreError`]; when the connection broke the changes may have been written.
     pub async fn write(&self, db: &str, changes: &[Change]) -> Result<(), StoreError> {
-        let failed = |source| StoreError {
-            step: "write to the server database",
-            source,
-        };
+        let step = "write to the server database";
         let operations: Vec<Operation> = changes
             .iter()
             .map(operation)
             .collect::<Result<_, _>>()
-            .map_err(|_| failed(CallError::Unexpressible("a record".to_owned())))?;
-        self.client
-            .post(ENDPOINT, "recordBatch", (db, operations))
-            .await
-            .map_err(failed)?;
+            .map_err(|_| StoreError::Call {
+                step,
+                source: CallError::Unexpressible("a record".to_owned()),
+            })?;
+        let batch = self.client.post(ENDPOINT, "recordBatch", (db, operations));
+        within(step, batch).await?;
         Ok(())
     }
 }
@@ -248,15 +272,10 @@ impl Store {
     ///
     /// [`StoreError`]; the databases deleted so far are gone.
     pub async fn delete_databases_of(&self, user: &UserKey) -> Result<(), StoreError> {
-        let failed = |source| StoreError {
-            step: "delete the user's databases",
-            source,
-        };
-        for db in self.databases_of(user).await.map_err(failed)? {
-            self.client
-                .post(ENDPOINT, "adminDeleteDb", (db.db_id,))
-                .await
-                .map_err(failed)?;
+        let step = "delete the user's databases";
+        for db in within(step, self.databases_of(user)).await? {
+            let gone = self.client.post(ENDPOINT, "adminDeleteDb", (db.db_id,));
+            within(step, gone).await?;
         }
         Ok(())
     }
@@ -267,20 +286,16 @@ impl Store {
     ///
     /// [`StoreError`]; the databases given so far are the other one's.
     pub async fn give_databases(&self, from: &UserKey, to: &UserKey) -> Result<(), StoreError> {
-        let failed = |source| StoreError {
-            step: "hand the user's databases over",
-            source,
-        };
-        for db in self.databases_of(from).await.map_err(failed)? {
+        let step = "hand the user's databases over";
+        for db in within(step, self.databases_of(from)).await? {
             let owner = DbOwner {
                 user_key: Some(to.to_string()),
                 ..db.owner
             };
             let change = serde_json::json!({ "owner": owner });
-            self.client
-                .post(ENDPOINT, "adminEditDbConfig", (db.db_id, change))
-                .await
-                .map_err(failed)?;
+            let params = (db.db_id, change);
+            let given = self.client.post(ENDPOINT, "adminEditDbConfig", params);
+            within(step, given).await?;
         }
         Ok(())
     }

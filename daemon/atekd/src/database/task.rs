@@ -6,6 +6,7 @@ use atek_api::ids::UserKey;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 /// How long a write waits for ADB to come back before it fails.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,6 +21,9 @@ pub enum DatabaseError {
     /// ADB did not take the change.
     #[error("the database is not available, try again in a moment")]
     Store(#[source] StoreError),
+    /// ADB does not answer, and others have waited for that already.
+    #[error("the database does not answer, try again in a moment")]
+    Busy,
     /// The host is going down.
     #[error("the host is shutting down")]
     ShuttingDown,
@@ -29,6 +33,7 @@ type Decide = Box<dyn FnOnce(&Records) -> Option<Vec<Change>> + Send>;
 
 struct Update {
     decide: Decide,
+    asked: Instant,
     done: oneshot::Sender<Result<(), DatabaseError>>,
 }
 
@@ -141,7 +146,11 @@ impl Database {
         });
         let gone = |_| E::from(DatabaseError::ShuttingDown);
         self.updates
-            .send(Update { decide, done })
+            .send(Update {
+                decide,
+                asked: Instant::now(),
+                done,
+            })
             .await
             .map_err(|_| E::from(DatabaseError::ShuttingDown))?;
         outcome.await.map_err(gone)?.map_err(E::from)?;
@@ -188,11 +197,20 @@ async fn run(
     mut inbox: mpsc::Receiver<Update>,
     records: watch::Sender<Arc<Records>>,
 ) {
-    while let Some(Update { decide, done }) = inbox.recv().await {
+    // Whether ADB may hold something else than the records here: a write whose outcome is not known.
+    let mut unsure = false;
+    while let Some(Update {
+        decide,
+        asked,
+        done,
+    }) = inbox.recv().await
+    {
         let db = opened.borrow().clone();
         let outcome = match db {
             None => Err(DatabaseError::NotReady),
-            Some(db) => change(&store, &db, decide, &records).await,
+            // It waited behind others for a database that hangs.
+            Some(_) if unsure && asked.elapsed() > PATIENCE => Err(DatabaseError::Busy),
+            Some(db) => change(&store, &db, decide, &records, &mut unsure).await,
         };
         let _ = done.send(outcome);
     }
@@ -203,7 +221,15 @@ async fn change(
     db: &str,
     decide: Decide,
     records: &watch::Sender<Arc<Records>>,
+    unsure: &mut bool,
 ) -> Result<(), DatabaseError> {
+    if *unsure {
+        // Decided on what ADB really holds. It may have been restarted.
+        store.init(db).await.map_err(DatabaseError::Store)?;
+        let known = store.load(db).await.map_err(DatabaseError::Store)?;
+        records.send_replace(Arc::new(Records::loaded(known)));
+        *unsure = false;
+    }
     let current = records.borrow().clone();
     let Some(changes) = decide(&current) else {
         return Ok(());
@@ -211,9 +237,10 @@ async fn change(
     if changes.is_empty() {
         return Ok(());
     }
-    write_patiently(store, db, &changes)
-        .await
-        .map_err(DatabaseError::Store)?;
+    if let Err(error) = write_patiently(store, db, &changes).await {
+        *unsure = error.is_open();
+        return Err(DatabaseError::Store(error));
+    }
     let mut next = Records::clone(&current);
     for change in changes {
         next.apply(change);
@@ -225,10 +252,10 @@ async fn change(
 /// Puts and deletes of whole records may be repeated: a write whose answer got
 /// lost in a restart of ADB is simply made again.
 async fn write_patiently(store: &Store, db: &str, changes: &[Change]) -> Result<(), StoreError> {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     loop {
         match store.write(db, changes).await {
-            Err(error) if error.is_transient() && tokio::time::Instant::now() < deadline => {
+            Err(error) if error.is_transient() && Instant::now() < deadline => {
                 // A restarted ADB has to be told its server database again.
                 if let Err(error) = store.init(db).await {
                     tracing::debug!(error = %error, "cannot set up the restarted database yet");
