@@ -74,6 +74,7 @@ export const apps: typeof english = {
     memory: 'Speicher',
     cpu: 'Prozessor',
     noFigures: 'Solange sie läuft, kommt alle zehn Sekunden ein Wert.',
+    notMeasured: 'Diese Box misst ihn nicht, oder die App läuft nicht.',
     noMetrics: 'Die Werte ließen sich nicht holen',
     about: 'Über die App',
     facts: {

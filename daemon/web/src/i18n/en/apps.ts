@@ -68,6 +68,7 @@ export const apps = {
     memory: 'Memory',
     cpu: 'Processor',
     noFigures: 'Figures come every ten seconds, while it runs.',
+    notMeasured: 'This box does not measure it, or the app does not run.',
     noMetrics: 'The figures could not be fetched',
     about: 'About',
     facts: {
