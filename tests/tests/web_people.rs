@@ -1,10 +1,42 @@
 //! People with a browser before a booted host. The stories are in `tests/web/scenarios/`.
 
+use atek_tests::Machine;
 use atek_tests::browser::Stage;
 use atek_tests::host::Host;
 
 #[tokio::test]
-async fn a_person_signs_in_and_out() -> anyhow::Result<()> {
+async fn the_first_person_sets_the_box_up_in_spite_of_a_power_cut() -> anyhow::Result<()> {
+    let host = Host::on(Machine::builder("web-first").persistent()).await?;
+    Stage::new(host).play("first_boot").await
+}
+
+#[tokio::test]
+async fn a_person_signs_in_and_who_guesses_does_not() -> anyhow::Result<()> {
     let host = Host::boot("web-sign-in").await?;
     Stage::new(host).play("sign_in").await
+}
+
+#[tokio::test]
+async fn an_administrator_adds_and_deletes_people_who_do_not_see_one_another() -> anyhow::Result<()>
+{
+    let host = Host::boot("web-users").await?;
+    Stage::new(host).play("users").await
+}
+
+#[tokio::test]
+async fn a_person_looks_after_their_password_and_devices() -> anyhow::Result<()> {
+    let host = Host::boot("web-account").await?;
+    Stage::new(host).play("account").await
+}
+
+#[tokio::test]
+async fn a_person_looks_into_databases_and_mends_them() -> anyhow::Result<()> {
+    let host = Host::boot("web-databases").await?;
+    Stage::new(host).play("databases").await
+}
+
+#[tokio::test]
+async fn an_administrator_looks_after_the_box() -> anyhow::Result<()> {
+    let host = Host::boot("web-system").await?;
+    Stage::new(host).play("system").await
 }

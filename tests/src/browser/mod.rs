@@ -173,6 +173,7 @@ impl Stage {
                 return Ok(self.host.machine.address()?.to_string().into());
             }
             Ask::Ready => self.host.ready().await?,
+            Ask::TurnedOff => machine.turned_off().await?,
         }
         Ok(Value::Null)
     }

@@ -59,6 +59,8 @@ pub(super) enum Ask {
     PowerOn,
     /// Wait until the host is ready.
     Ready,
+    /// Wait until the machine has turned itself off.
+    TurnedOff,
 }
 
 /// The answer to an [`Ask`].

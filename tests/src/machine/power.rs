@@ -72,17 +72,22 @@ impl Machine {
         self.keep_journal();
         // The tool may be killed with the machine: what counts is the machine's end.
         let asked = self.try_exec(["systemctl", "--no-block", "poweroff"]).await;
+        let off = self.turned_off().await;
+        off.with_context(|| format!("it was asked to: {asked:?}"))
+    }
+
+    /// Waits until the machine has turned itself off.
+    ///
+    /// # Errors
+    ///
+    /// When it is off already, or does not end within two minutes (its power is cut then).
+    pub async fn turned_off(&mut self) -> anyhow::Result<()> {
         let mut running = self
             .running
             .take()
             .with_context(|| format!("the machine {} is off", self.name()))?;
         let ended = tokio::time::timeout(POWERING_OFF, running.until_ended()).await;
-        ended.with_context(|| {
-            format!(
-                "{} did not power off in {POWERING_OFF:?}; asked: {asked:?}",
-                self.name()
-            )
-        })?
+        ended.with_context(|| format!("{} did not power off in {POWERING_OFF:?}", self.name()))?
     }
 
     /// Ends every process at once and throws away what is not in `/var` of a persistent machine.

@@ -80,13 +80,20 @@ export class Box {
     return ask({ ask: 'publish', remote, tag, app, files })
   }
 
-  cutPower() {
-    return ask({ ask: 'cutPower' })
+  async cutPower() {
+    this.relay?.cut()
+    await ask({ ask: 'cutPower' })
   }
 
   /** Boots it again, and returns when the host is ready. */
   async powerOn() {
     this.address = await ask({ ask: 'powerOn' })
+    this.relay?.mend()
+  }
+
+  /** Waits until the box has turned itself off. */
+  isOff() {
+    return ask({ ask: 'turnedOff' })
   }
 
   /** Waits until the host says that it is ready. */

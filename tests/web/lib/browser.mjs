@@ -1,6 +1,7 @@
 // Chromium and the people who sit before it.
 
 import { chromium } from 'playwright-core'
+import { relay } from './relay.mjs'
 import { Watch } from './watch.mjs'
 
 export const PHONE = { width: 360, height: 800 }
@@ -12,8 +13,8 @@ const SOON = 15_000
 
 // Names of the box lead to the machine, every other name nowhere: the box of these stories has no internet,
 // and neither has the browser.
-function flags(box) {
-  const to = ['localhost', '*.localhost', box.host, `*.${box.host}`].map(name => `MAP ${name} ${box.address}`)
+function flags(box, way) {
+  const to = ['localhost', '*.localhost', box.host, `*.${box.host}`].map(name => `MAP ${name} ${way}`)
   return [
     '--no-sandbox',
     '--disable-background-networking',
@@ -29,12 +30,14 @@ function flags(box) {
 export class Browser {
   people = []
 
-  static async start(box) {
+  /** With `relayed`, names of the box lead to its port 80 wherever it is: for stories that cut the power. */
+  static async start(box, { relayed = false } = {}) {
     const started = new Browser()
     started.box = box
+    started.relay = box.relay = relayed ? await relay(box) : null
     started.chromium = await chromium.launch({
       executablePath: process.env.CHROMIUM,
-      args: flags(box),
+      args: flags(box, started.relay?.to ?? box.address),
       timeout: 30_000
     })
     return started
@@ -54,6 +57,7 @@ export class Browser {
 
   async close() {
     await this.chromium.close()
+    this.relay?.close()
   }
 }
 

@@ -10,11 +10,12 @@ const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 
 /** axe-core's findings on the page as it is; throws when there is one. */
 export async function isAccessible(page) {
-  // In a world of its own: the page's content security policy stands.
+  // Evaluated by the debugger, which no content security policy holds back.
   await page.evaluate(`typeof axe === 'undefined' && (() => { ${axe} })()`)
+  // A frame's page is its own author's.
   const findings = await page.evaluate(async () => {
-    const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'] })
-    return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(node => node.html.slice(0, 200)).join(' | ')}`)
+    const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'], iframes: false })
+    return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(node => `${node.html.slice(0, 200)} (${node.any[0]?.message ?? ''})`).join(' | ')}`)
   })
   if (findings.length > 0) throw new Error(`axe-core found on ${page.url()}:\n  ${findings.join('\n  ')}`)
 }
@@ -39,6 +40,7 @@ export async function looksRight(person, name) {
     await page.setViewportSize(viewport)
     for (const colorScheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme })
+      await settled(page)
       await fitsItsWidth(page)
       await isAccessible(page)
       await page.screenshot({ path: join(out, `${name}-${device}-${colorScheme}.png`), fullPage: true })
@@ -46,4 +48,13 @@ export async function looksRight(person, name) {
   }
   await page.emulateMedia({ colorScheme: null })
   await page.setViewportSize(before)
+}
+
+// Colours that are on their way to another are neither.
+function settled(page) {
+  return page.evaluate(async () => {
+    await new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)))
+    const ending = document.getAnimations().filter(({ effect }) => effect?.getComputedTiming().endTime !== Infinity)
+    await Promise.allSettled(ending.map(animation => animation.finished))
+  })
 }

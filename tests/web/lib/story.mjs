@@ -17,8 +17,8 @@ const STEP = 60_000
 
 export const out = process.env.STORY_OUT
 
-/** Tells the story, and ends the process. */
-export async function story(tellIt) {
+/** Tells the story, and ends the process. `wishes` are those of `Browser.start`. */
+export async function story(tellIt, wishes) {
   const box = new Box()
   let told = 'the start of Chromium'
   let browser
@@ -33,7 +33,7 @@ export async function story(tellIt) {
   }
   try {
     await mkdir(out, { recursive: true })
-    browser = await Browser.start(box)
+    browser = await Browser.start(box, wishes)
     await tellIt({ box, browser, step })
     await step('nothing else went wrong', () => {})
     tell({ done: true })

@@ -1,28 +1,92 @@
-// A person opens the box, mistypes, signs in, and is at home.
+// A person opens the box, mistypes, signs in, and is at home; who guesses has to wait.
 
+import assert from 'node:assert/strict'
 import { looksRight } from '../lib/checks.mjs'
 import { story } from '../lib/story.mjs'
+import { PASSWORD, addUser, atHome, callInPage, giveNameAndPassword } from '../lib/words.mjs'
 
 story(async ({ box, browser, step }) => {
-  await box.call('users-api', 'create', { username: 'alice', password: 'correct horse battery', role: 'admin' })
+  await addUser(box, 'alice', 'admin')
+  await addUser(box, 'bob')
   const alice = await browser.person('alice')
-  const signIn = async password => {
-    await alice.page.getByLabel('User name').fill('alice')
-    await alice.page.getByLabel('Password', { exact: true }).fill(password)
-    await alice.page.getByRole('button', { name: 'Sign in' }).click()
-  }
+  const problem = async person => (await person.page.getByRole('alert').first().textContent()).trim()
+
   await step('alice opens the box and is asked who she is', async () => {
     await alice.open(box.url())
     await alice.page.waitForURL(/\/_atek\/login/)
+    await alice.page.getByRole('heading', { name: 'Sign in' }).waitFor()
     await looksRight(alice, 'sign-in')
   })
-  await step('a wrong password is told apart from nothing else', async () => {
-    await signIn('correct horse')
-    await alice.page.getByRole('alert').getByText('incorrect').waitFor()
+  await step('an empty form says what is missing, and asks nobody', async () => {
+    await alice.page.getByRole('button', { name: 'Sign in' }).click()
+    await alice.page.getByText('Enter your user name.').waitFor()
+  })
+  await step('a wrong password and an unknown name are answered alike', async () => {
+    await giveNameAndPassword(alice, 'nobody', 'guess guess')
+    const unknown = await problem(alice)
+    await alice.page.reload()
+    await giveNameAndPassword(alice, 'alice', 'guess guess')
+    assert.equal(await problem(alice), unknown)
+    await looksRight(alice, 'sign-in-wrong')
   })
   await step('the right one brings her home', async () => {
-    await signIn('correct horse battery')
+    await giveNameAndPassword(alice, 'alice')
     await alice.page.waitForURL(box.url())
-    await looksRight(alice, 'home')
+    await atHome(alice)
+  })
+  await step('signing out ends the session', async () => {
+    const [cookie] = await alice.context.cookies(box.url())
+    assert.ok(cookie.httpOnly && cookie.sameSite !== 'None', JSON.stringify({ ...cookie, value: '' }))
+    await alice.page.getByRole('button', { name: 'Sign out' }).first().click()
+    await alice.page.waitForURL(/\/_atek\/login/)
+    await alice.context.addCookies([cookie])
+    await alice.open(box.url('/p/account'))
+    await alice.page.waitForURL(/\/_atek\/login/)
+  })
+  await step('after signing in she is where she wanted to go', async () => {
+    await giveNameAndPassword(alice, 'alice')
+    await alice.page.waitForURL(box.url('/p/account'))
+  })
+  await step('a link to the sign-in page leads nobody elsewhere', async () => {
+    for (const redirect of ['http://evil.example/', '//evil.example/', '/\\evil.example', 'javascript:alert(1)']) {
+      const eve = await browser.person('eve')
+      await eve.open(box.url(`/_atek/login?redirect=${encodeURIComponent(redirect)}`))
+      await giveNameAndPassword(eve, 'bob')
+      await eve.page.waitForURL(url => !url.pathname.startsWith('/_atek/login'))
+      assert.equal(new URL(eve.page.url()).origin, new URL(box.url()).origin)
+      await atHome(eve)
+      await eve.leave()
+    }
+  })
+  await step('who guesses has to wait, even with the right password', async () => {
+    const mallory = await browser.person('mallory')
+    mallory.expect(/user-sessions-api 429$/)
+    await mallory.open(box.url('/_atek/login'))
+    await mallory.page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    const waiting = mallory.page.getByText(/Too many wrong tries/).first()
+    for (let guess = 0; guess < 10 && !(await waiting.isVisible()); guess += 1) {
+      const answered = mallory.page.waitForResponse(/user-sessions-api/)
+      await giveNameAndPassword(mallory, 'bob', `guess number ${guess}`)
+      await answered
+      await mallory.page.getByRole('alert').first().waitFor()
+    }
+    await waiting.waitFor()
+    assert.ok(await mallory.page.getByRole('button', { name: 'Sign in' }).isDisabled())
+    const right = await callInPage(mallory, 'user-sessions-api', 'login', [{ username: 'bob', password: PASSWORD }])
+    assert.equal(right.error?.code, -32005, JSON.stringify(right))
+    await looksRight(mallory, 'sign-in-throttled')
+  })
+  await step('who waits and knows it is let in', async () => {
+    const bob = await browser.person('bob')
+    await bob.open(box.url('/_atek/login'))
+    await bob.page.waitForFunction(
+      async body => {
+        const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+        const answer = await (await fetch('/_atek/gateway?api=atek.cloud/user-sessions-api', init)).json()
+        return answer.result?.isActive
+      },
+      JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'login', params: [{ username: 'bob', password: PASSWORD }] }),
+      { polling: 500 }
+    )
   })
 })

@@ -38,6 +38,7 @@ export const icons = {
   copy: 'M9 9h10v10H9zM5 15V5h10',
   edit: 'M5 19l1-4L16 5l3 3L9 18z',
   chevron: 'M9 6l6 6-6 6',
+  file: 'M7 4h7l4 4v12H7zM14 4v4h4',
   folder: 'M4 6.500h6l2 2h8v10H4z'
 } as const
 

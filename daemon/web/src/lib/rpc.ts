@@ -69,6 +69,9 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** A box that is off leaves a call without an answer for ever: after so many milliseconds it counts as away. */
+const LONGEST_CALL = 90_000
+
 /** Calls `method` of an API, such as `atek.cloud/services-api`. Missing trailing parameters are left out. */
 export async function call<T>(
   api: string,
@@ -82,7 +85,7 @@ export async function call<T>(
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body,
-    ...(signal && { signal })
+    signal: AbortSignal.any([AbortSignal.timeout(LONGEST_CALL), ...(signal ? [signal] : [])])
   })
   return outcome(await json(response)) as T
 }
@@ -93,12 +96,14 @@ export async function request(url: string, init: RequestInit = {}): Promise<Resp
   try {
     response = await fetch(url, { credentials: 'same-origin', redirect: 'error', ...init })
   } catch (error) {
-    if (init.signal?.aborted) throw error
+    if (init.signal?.aborted && !isTimeout(error)) throw error
     throw new ApiError('unreachable', 'no answer', { cause: error })
   }
   if (response.ok) return response
   throw await refusal(response)
 }
+
+const isTimeout = (error: unknown) => error instanceof DOMException && error.name === 'TimeoutError'
 
 /** The result in an envelope; throws the error in it. */
 export function outcome(envelope: unknown): unknown {

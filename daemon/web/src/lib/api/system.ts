@@ -60,8 +60,11 @@ export interface Kept {
   key: string
   id: string
   title?: string | null
-  bytes?: number | null
-  removedAt?: string | null
+  /** A user name. */
+  owner?: string | null
+  version?: string | null
+  /** RFC 3339: when the app was uninstalled. */
+  keptAt: string
 }
 
 export const info = (signal?: AbortSignal) => call<Info>(API, 'info', [], signal)
@@ -73,4 +76,4 @@ export const setTimezone = (timezone: string) => call<null>(API, 'setTimezone', 
 export const reboot = () => call<null>(API, 'reboot')
 export const powerOff = () => call<null>(API, 'powerOff')
 export const keptData = (signal?: AbortSignal) => call<{ kept: Kept[] }>(SERVICES, 'keptData', [], signal)
-export const removeKept = (key: string) => call<null>(SERVICES, 'removeKeptData', [key])
+export const removeKept = (key: string) => call<null>(SERVICES, 'removeKept', [key])

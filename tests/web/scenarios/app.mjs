@@ -1,0 +1,96 @@
+// A person looks after one app: how it is, its log, its limits and settings, an update, and its end.
+
+import assert from 'node:assert/strict'
+import { looksRight } from '../lib/checks.mjs'
+import { story } from '../lib/story.mjs'
+import { addUser, openPage, signIn } from '../lib/words.mjs'
+
+story(async ({ box, browser, step }) => {
+  await addUser(box, 'owner', 'admin')
+  await addUser(box, 'alice')
+  await box.publish('hello', 'v1.0.0', 'hello-node')
+  await box.call('services-api', 'install', { sourceUrl: box.remotes.hello, id: 'hello', user: 'alice' })
+  await box.install('crash-loop', 'alice').catch(() => undefined)
+  const alice = await browser.person('alice')
+  const { page } = alice
+  const button = name => page.getByRole('button', { name, exact: true })
+  const tab = name => page.getByRole('tab', { name }).click()
+  const state = async () => (await box.call('services-api', 'get', 'hello')).state
+
+  await step('alice sees how the app is', async () => {
+    await signIn(alice, box)
+    await openPage(alice, box, '/p/apps/hello', 'Hello')
+    await page.getByText('It runs and answers.').waitFor()
+    await page.getByText('v1.0.0').first().waitFor()
+    await looksRight(alice, 'overview')
+  })
+  await step('she stops and starts it', async () => {
+    await button('Stop').click()
+    await page.getByText('Hello is stopped').waitFor()
+    assert.equal(await state(), 'stopped')
+    await looksRight(alice, 'stopped')
+    await button('Start').click()
+    await page.getByText('Hello is running').first().waitFor()
+    assert.equal(await state(), 'running')
+  })
+  await step('she follows its log, and finds a line', async () => {
+    await tab('Log')
+    const log = page.getByRole('log').or(page.getByLabel('Log of the app')).first()
+    await log.getByText('hello listens, version v1.0.0').first().waitFor()
+    await button('Restart').click()
+    await log.getByText('hello was told to stop').first().waitFor()
+    await page.getByLabel('Show lines with').fill('told to stop')
+    await page.waitForFunction(() => !document.body.innerText.includes('hello listens'))
+    await looksRight(alice, 'log')
+  })
+  await step('she sets a variable and a limit, which count from the next start', async () => {
+    await tab('Settings')
+    await button('Add a variable').click()
+    await page.getByRole('group').getByLabel('Name', { exact: true }).fill('GREETING')
+    await page.getByRole('group').getByLabel('Value', { exact: true }).fill('good day')
+    const environment = page.locator('form').filter({ has: page.getByRole('heading', { name: 'Environment' }) })
+    await environment.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('Saved. It counts from the next start.').waitFor()
+    await looksRight(alice, 'settings')
+    await button('Restart').click()
+    await page.getByText('Hello is running').first().waitFor()
+    const { settings } = await box.call('services-api', 'get', 'hello')
+    assert.equal(settings.config.GREETING, 'good day')
+  })
+  await step('an update is found and made', async () => {
+    await box.publish('hello', 'v1.1.0', 'hello-node')
+    await tab('Overview')
+    await button('Look for updates').click()
+    await button('Update to v1.1.0').click()
+    await page.getByText('Updated to v1.1.0').first().waitFor()
+    await looksRight(alice, 'updated')
+  })
+  await step('an update that asks for more is made only when she allows it', async () => {
+    await box.publish('hello', 'v1.2.0', 'hello-node', {
+      'atek.json': JSON.stringify({ name: 'Hello', permissions: { network: { hosts: ['feeds.example.org'] } } })
+    })
+    await button('Look for updates').click()
+    await button('Update to v1.2.0').click()
+    await page.getByRole('dialog').getByText('feeds.example.org').waitFor()
+    await looksRight(alice, 'update-asks')
+    await button('Allow and update').click()
+    await page.getByText('Updated to v1.2.0').first().waitFor()
+  })
+  await step('an app that fails says so, with the reason', async () => {
+    await openPage(alice, box, '/', 'Your apps')
+    await looksRight(alice, 'home-with-failed')
+    await alice.open(box.url('/p/apps/crash-loop'))
+    await page.getByRole('tab', { name: 'Overview' }).waitFor()
+    await looksRight(alice, 'failed')
+  })
+  await step('she uninstalls it and its data', async () => {
+    await openPage(alice, box, '/p/apps/hello/settings', 'Hello')
+    await page.getByRole('button', { name: /^Uninstall/ }).click()
+    await page.getByRole('dialog').getByText('Delete its data').click()
+    await looksRight(alice, 'uninstall')
+    await page.getByRole('dialog').getByRole('button', { name: 'Uninstall' }).click()
+    await page.getByText('Hello was uninstalled').waitFor()
+    const { services } = await box.call('services-api', 'list')
+    assert.ok(!services.some(({ settings }) => settings.id === 'hello'))
+  })
+})

@@ -1,0 +1,84 @@
+// An administrator looks after the box itself.
+
+import assert from 'node:assert/strict'
+import { looksRight } from '../lib/checks.mjs'
+import { story } from '../lib/story.mjs'
+import { addUser, openPage, part, row, signIn } from '../lib/words.mjs'
+
+story(
+  async ({ box, browser, step }) => {
+    await addUser(box, 'alice', 'admin')
+    await addUser(box, 'bob')
+    await box.install('hello-node', 'alice')
+    const alice = await browser.person('alice')
+    const bob = await browser.person('bob')
+    const { page } = alice
+    const dialog = () => page.getByRole('dialog')
+
+    await step('the box says what it is and how it is', async () => {
+      await signIn(alice, box)
+      await openPage(alice, box, '/p/system', 'System')
+      const facts = part(alice, 'This box')
+      await facts.getByText(box.name, { exact: true }).waitFor()
+      await facts.getByRole('link', { name: box.url() }).waitFor()
+      for (const meter of ['Disk', 'Memory']) await page.getByRole('meter', { name: meter }).waitFor()
+    })
+    await step('every service’s sandbox is judged in words', async () => {
+      const card = part(alice, 'How well each service is locked in')
+      await card.getByRole('table').waitFor()
+      const text = await row(alice, 'Hello').innerText()
+      const exposure = Number(/\d+(\.\d+)?\s*$/.exec(text)?.[0])
+      assert.ok(exposure < 3, text)
+      await looksRight(alice, 'system')
+    })
+    await step('bob sees the box, and nothing that he may not change', async () => {
+      await signIn(bob, box)
+      await openPage(bob, box, '/p/system', 'System')
+      await part(bob, 'This box').getByText(box.name, { exact: true }).waitFor()
+      for (const name of ['Use', 'Power', 'Data of uninstalled apps']) assert.equal(await part(bob, name).count(), 0)
+      assert.equal(await bob.page.getByRole('button', { name: 'Change name and time zone' }).count(), 0)
+      await looksRight(bob, 'system-user')
+    })
+    await step('the time zone is changed', async () => {
+      await page.getByRole('button', { name: 'Change name and time zone' }).click()
+      await dialog().getByLabel('Time zone').selectOption('Pacific/Auckland')
+      await looksRight(alice, 'system-change')
+      await dialog().getByRole('button', { name: 'Save' }).click()
+      await part(alice, 'This box').getByText('Pacific/Auckland').waitFor()
+      assert.match(await box.run('readlink', '/etc/localtime'), /Pacific\/Auckland/)
+    })
+    await step('a name that is none is refused before it is asked', async () => {
+      await page.getByRole('button', { name: 'Change name and time zone' }).click()
+      await dialog().getByLabel('Name', { exact: true }).fill('not a name')
+      await dialog().getByRole('button', { name: 'Save' }).click()
+      assert.ok(await dialog().isVisible())
+      await page.keyboard.press('Escape')
+      assert.equal((await box.run('hostnamectl', 'hostname')).trim(), box.name)
+    })
+    await step('data of an uninstalled app is kept, shown, and deleted', async () => {
+      await box.call('services-api', 'uninstall', 'hello-node', { keepData: true })
+      await openPage(alice, box, '/p/system', 'System')
+      const card = part(alice, 'Data of uninstalled apps')
+      await card.getByRole('button', { name: 'Delete' }).click()
+      await looksRight(alice, 'system-kept')
+      await dialog().getByRole('button', { name: 'Delete' }).click()
+      await card.getByText('There is none.').waitFor()
+    })
+    await step('turning the box off asks first', async () => {
+      await part(alice, 'Power').getByRole('button', { name: 'Turn off' }).click()
+      await dialog().getByText('To switch it on again').waitFor()
+      await looksRight(alice, 'system-power-off')
+      await dialog().getByRole('button', { name: 'Cancel' }).click()
+      await box.ready()
+    })
+    await step('turned off, it is off', async () => {
+      alice.expect(/failed: net::ERR_|50\d$/)
+      bob.expect(/failed: net::ERR_|50\d$/)
+      await part(alice, 'Power').getByRole('button', { name: 'Turn off' }).click()
+      await dialog().getByRole('button', { name: 'Turn off' }).click()
+      await page.getByText('The box turns itself off.').waitFor()
+      await box.isOff()
+    })
+  },
+  { relayed: true }
+)
