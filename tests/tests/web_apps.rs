@@ -6,10 +6,7 @@ use atek_tests::host::Host;
 #[tokio::test]
 async fn a_box_is_set_up_and_an_app_installed_with_the_keyboard_alone() -> anyhow::Result<()> {
     let host = Host::boot("web-install").await?;
-    Stage::new(host)
-        .with_remote("hello")?
-        .play("install")
-        .await
+    Stage::new(host).with_remote("hello")?.play("install").await
 }
 
 #[tokio::test]

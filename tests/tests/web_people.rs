@@ -40,3 +40,10 @@ async fn an_administrator_looks_after_the_box() -> anyhow::Result<()> {
     let host = Host::boot("web-system").await?;
     Stage::new(host).play("system").await
 }
+
+#[tokio::test]
+async fn every_page_fits_every_screen_in_both_languages_and_holds_still_if_asked()
+-> anyhow::Result<()> {
+    let host = Host::boot("web-sizes").await?;
+    Stage::new(host).play("sizes").await
+}

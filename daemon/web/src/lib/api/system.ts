@@ -73,7 +73,12 @@ export const history = (signal?: AbortSignal) => call<History>(API, 'history', [
 export const security = (signal?: AbortSignal) => call<{ units: UnitSecurity[] }>(API, 'security', [], signal)
 export const setName = (name: string) => call<null>(API, 'setName', [name])
 export const setTimezone = (timezone: string) => call<null>(API, 'setTimezone', [timezone])
-export const reboot = () => call<null>(API, 'reboot')
-export const powerOff = () => call<null>(API, 'powerOff')
+
+/** A box that goes down may take its answer along: after so many milliseconds it is taken for gone. */
+const GOING_DOWN = 8000
+
+export const reboot = () => call<null>(API, 'reboot', [], AbortSignal.timeout(GOING_DOWN))
+export const powerOff = () => call<null>(API, 'powerOff', [], AbortSignal.timeout(GOING_DOWN))
+
 export const keptData = (signal?: AbortSignal) => call<{ kept: Kept[] }>(SERVICES, 'keptData', [], signal)
 export const removeKept = (key: string) => call<null>(SERVICES, 'removeKept', [key])
