@@ -108,7 +108,7 @@ impl Emulated {
         command
             // However the test ends, the emulator ends with it.
             .args(["--pdeathsig", "KILL"])
-            .arg(paths::program("atek-image")?)
+            .arg(paths::fixture_program("atek-image")?)
             .args(["run", "--keep", "--card"])
             .arg(self.card())
             .args([

@@ -68,7 +68,7 @@ pub(crate) fn helper() -> anyhow::Result<PathBuf> {
 /// # Errors
 ///
 /// When it is not built.
-pub(crate) fn fixture_program(name: &str) -> anyhow::Result<PathBuf> {
+pub fn fixture_program(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find the running program's file")?;
     let beside = own
         .ancestors()

@@ -11,6 +11,8 @@ use std::path::Path;
 /// Bytes of a block.
 const BLOCK: usize = 4096;
 
+const ZEROS: [u8; BLOCK] = [0; BLOCK];
+
 /// A run of blocks that hold something: from and to, both included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {
@@ -54,7 +56,7 @@ fn ranges(mut reader: impl Read) -> std::io::Result<Vec<Range>> {
     for number in 0.. {
         block.clear();
         reader.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
-        if block.iter().all(|byte| *byte == 0) {
+        if block == ZEROS[..block.len()] {
             close(&mut open, number);
         } else {
             open.get_or_insert_with(|| (number, Sha256::new()))

@@ -41,6 +41,9 @@ pub enum Content {
         label: String,
         /// The volume's identity: 8 hexadecimal digits.
         id: String,
+        /// Whether no file is on it yet.
+        #[serde(default)]
+        empty: bool,
     },
     /// A root with its hash tree.
     Root,
@@ -161,10 +164,10 @@ impl Layout {
 fn image(text: &mut String, partition: &Partition) {
     let (name, size) = (&partition.name, partition.size_mib);
     match &partition.content {
-        Content::Fat { label, id } => {
+        Content::Fat { label, id, empty } => {
             let _ = writeln!(
                 text,
-                "image {name}.part {{\n\tvfat {{\n\t\tlabel = \"{label}\"\n\t\textraargs = \"--invariant -i {id}\"\n\t}}\n\tmountpoint = \"/{name}\"\n\tsize = {size}M\n}}"
+                "image {name}.part {{\n\tvfat {{\n\t\tlabel = \"{label}\"\n\t\textraargs = \"--invariant -i {id}\"\n\t}}\n\tmountpoint = \"/{name}\"\n\tempty = {empty}\n\tsize = {size}M\n}}"
             );
         }
         Content::Ext4 { label, uuid } => {

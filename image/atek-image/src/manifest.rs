@@ -57,6 +57,8 @@ pub struct Facts {
     pub packed_size: u64,
     /// Its hash.
     pub packed_sha256: String,
+    /// The boards that it boots, as Imager calls them.
+    pub devices: Vec<String>,
 }
 
 /// The list with the one card.
@@ -73,7 +75,7 @@ pub fn of(version: &str, facts: &Facts, epoch: u64) -> Manifest {
             image_download_size: facts.packed_size,
             image_download_sha256: facts.packed_sha256.clone(),
             release_date: date(epoch),
-            devices: vec!["pi4-64bit".into(), "pi5-64bit".into()],
+            devices: facts.devices.clone(),
             init_format: "cloudinit-rpi".into(),
             architecture: "armv8".into(),
         }],
@@ -131,13 +133,18 @@ pub fn check(manifest: &Manifest, facts: &Facts) -> anyhow::Result<()> {
         "Imager knows no init_format {}",
         entry.init_format
     );
+    ensure!(
+        entry.devices == facts.devices,
+        "the card boots {:?}, the manifest says {:?}",
+        facts.devices,
+        entry.devices
+    );
     let known = ["pi3-64bit", "pi4-64bit", "pi5-64bit"];
     ensure!(
-        !entry.devices.is_empty()
-            && entry
-                .devices
-                .iter()
-                .all(|device| known.contains(&device.as_str())),
+        entry
+            .devices
+            .iter()
+            .all(|device| known.contains(&device.as_str())),
         "Imager does not know all of {:?}",
         entry.devices
     );
@@ -184,6 +191,7 @@ mod tests {
             sha256: "ab".into(),
             packed_size: 2,
             packed_sha256: "cd".into(),
+            devices: vec!["pi4-64bit".into()],
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is published of a card: compressed, its hash, its block map, and Imager's entry.
 
 use crate::assemble::Board;
+use crate::card::Card;
 use crate::manifest::{self, Facts};
 use crate::verity::hex;
 use crate::{bmap, command};
@@ -96,7 +97,27 @@ pub fn facts(files: &Files) -> anyhow::Result<Facts> {
         sha256,
         packed_size,
         packed_sha256,
+        devices: devices(&files.card)?,
     })
+}
+
+/// The device trees on the card that are a board's, and what Imager calls that board.
+const BOARDS: [(&str, &str); 2] = [
+    ("bcm2711-rpi-4-b.dtb", "pi4-64bit"),
+    ("bcm2712-rpi-5-b.dtb", "pi5-64bit"),
+];
+
+/// The boards that the card boots.
+///
+/// # Errors
+///
+/// When it is no card.
+pub fn devices(card: &Path) -> anyhow::Result<Vec<String>> {
+    let card = Card::open(card, false)?;
+    let on_it = BOARDS
+        .iter()
+        .filter(|(tree, _)| card.read("boot-a", tree).is_ok());
+    Ok(on_it.map(|(_, device)| (*device).to_owned()).collect())
 }
 
 fn size_and_hash(path: &Path) -> anyhow::Result<(u64, String)> {

@@ -1,12 +1,16 @@
 //! Block devices, found in `/sys` by what their partition table says of them.
 
 use anyhow::{Context as _, bail};
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a card or a disk may take to appear. USB disks are the slow ones.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a GPT counts in, also on cards whose own sectors are larger.
+const SECTOR: u64 = 512;
 
 /// Between two looks: there is no udev here to be told by.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -60,7 +64,7 @@ pub(crate) fn wait_for(uuid: &str) -> anyhow::Result<Partition> {
     let class = Path::new("/sys/class/block");
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(partition) = found(class, "PARTUUID", uuid)? {
+        if let Some(partition) = with_uuid(class, Path::new("/dev"), uuid)? {
             return Ok(partition);
         }
         if Instant::now() > deadline {
@@ -77,27 +81,83 @@ pub(crate) fn wait_for(uuid: &str) -> anyhow::Result<Partition> {
     }
 }
 
-/// The entry of `folder` whose `uevent` says `key=value`, if there is one. UUIDs are compared without case.
+/// The partition in `class` with this UUID, which the disk's own partition table in `dev` tells: kernels
+/// before 6.15 do not say it in `uevent`.
+fn with_uuid(class: &Path, dev: &Path, uuid: &str) -> anyhow::Result<Option<Partition>> {
+    for dir in entries(class)? {
+        let Ok(uevent) = fs::read_to_string(dir.join("uevent")) else {
+            continue;
+        };
+        let Some(number) = field(&uevent, "PARTN").and_then(|number| number.parse().ok()) else {
+            continue;
+        };
+        let Ok(sys) = fs::canonicalize(&dir) else {
+            continue;
+        };
+        // A disk may be gone, or be no GPT's: then it is not the one.
+        let disk = sys
+            .parent()
+            .and_then(Path::file_name)
+            .map(|name| dev.join(name));
+        let said = disk.and_then(|disk| uuid_in_gpt(&disk, number).ok());
+        if said.is_some_and(|said| said.eq_ignore_ascii_case(uuid)) {
+            return Ok(partition(sys, &uevent));
+        }
+    }
+    Ok(None)
+}
+
+/// The UUID of a disk's partition, counted from 1.
+fn uuid_in_gpt(disk: &Path, number: u64) -> std::io::Result<String> {
+    let file = File::open(disk)?;
+    let mut header = [0; 92];
+    file.read_exact_at(&mut header, SECTOR)?;
+    let little = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .rev()
+            .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte))
+    };
+    let (table, size) = (little(&header[72..80]), little(&header[84..88]));
+    if !header.starts_with(b"EFI PART") || !(128..=4096).contains(&size) || number == 0 {
+        return Err(std::io::ErrorKind::InvalidData.into());
+    }
+    let mut id = [0; 16];
+    let entry = table
+        .saturating_mul(SECTOR)
+        .saturating_add((number - 1).saturating_mul(size));
+    file.read_exact_at(&mut id, entry.saturating_add(16))?;
+    // The first three groups have their least significant byte first.
+    let (a, b, c) = (little(&id[0..4]), little(&id[4..6]), little(&id[6..8]));
+    let tail: String = id[8..].iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!(
+        "{a:08x}-{b:04x}-{c:04x}-{}-{}",
+        &tail[..4],
+        &tail[4..]
+    ))
+}
+
+/// A partition as its `uevent` describes it.
+fn partition(sys: PathBuf, uevent: &str) -> Option<Partition> {
+    let (major, minor) = (field(uevent, "MAJOR")?, field(uevent, "MINOR")?);
+    Some(Partition {
+        sys,
+        name: field(uevent, "DEVNAME")?.to_owned(),
+        number: format!("{major}:{minor}"),
+    })
+}
+
+/// The entry of `folder` whose `uevent` says `key=value`, if there is one.
 fn found(folder: &Path, key: &str, value: &str) -> anyhow::Result<Option<Partition>> {
     for dir in entries(folder)? {
         // A device may vanish between the listing and this.
         let Ok(uevent) = fs::read_to_string(dir.join("uevent")) else {
             continue;
         };
-        let says = |key: &str| field(&uevent, key);
-        if says(key).is_some_and(|said| said.eq_ignore_ascii_case(value)) {
-            let (Some(major), Some(minor), Some(name)) =
-                (says("MAJOR"), says("MINOR"), says("DEVNAME"))
-            else {
-                continue;
-            };
+        if field(&uevent, key) == Some(value) {
             let sys = fs::canonicalize(&dir)
                 .with_context(|| format!("cannot follow {}", dir.display()))?;
-            return Ok(Some(Partition {
-                sys,
-                name: name.to_owned(),
-                number: format!("{major}:{minor}"),
-            }));
+            return Ok(partition(sys, &uevent));
         }
     }
     Ok(None)
@@ -124,11 +184,11 @@ fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 mod tests {
     use super::*;
 
-    fn partition(disk: &Path, name: &str, label: &str, uuid: &str) {
+    fn add(disk: &Path, name: &str, number: u64, label: &str) {
         let dir = disk.join(name);
         fs::create_dir_all(&dir).unwrap();
         let text = format!(
-            "MAJOR=254\nMINOR=6\nDEVNAME={name}\nDEVTYPE=partition\nPARTN=6\nPARTNAME={label}\nPARTUUID={uuid}\n"
+            "MAJOR=254\nMINOR={number}\nDEVNAME={name}\nDEVTYPE=partition\nPARTN={number}\nPARTNAME={label}\n"
         );
         fs::write(dir.join("uevent"), text).unwrap();
     }
@@ -136,17 +196,32 @@ mod tests {
     #[test]
     fn a_partition_is_found_by_uuid_and_its_sibling_by_name_on_the_same_disk_only() {
         let dir = tempfile::tempdir().unwrap();
+        let (class, dev) = (dir.path().join("class"), dir.path().join("dev"));
         let (card, stick) = (dir.path().join("vda"), dir.path().join("sda"));
-        partition(&card, "vda4", "root-a", "AB-cd");
-        partition(&card, "vda6", "atek-data", "ef");
-        partition(&stick, "sda6", "atek-data", "01");
-        let root = found(&card, "PARTUUID", "ab-CD").unwrap().unwrap();
+        add(&card, "vda4", 4, "root-a");
+        add(&card, "vda6", 6, "atek-data");
+        add(&stick, "sda6", 6, "atek-data");
+        fs::create_dir_all(&class).unwrap();
+        fs::create_dir_all(&dev).unwrap();
+        for (disk, name) in [(&stick, "sda6"), (&card, "vda4"), (&card, "vda6")] {
+            std::os::unix::fs::symlink(disk.join(name), class.join(name)).unwrap();
+        }
+        let mut table = vec![0; 8192];
+        table[512..520].copy_from_slice(b"EFI PART");
+        table[584] = 2;
+        table[596] = 128;
+        let id: Vec<u8> = (1..=16).collect();
+        table[1024 + 3 * 128 + 16..1024 + 3 * 128 + 32].copy_from_slice(&id);
+        fs::write(dev.join("vda"), table).unwrap();
+        fs::write(dev.join("sda"), vec![0; 8192]).unwrap();
+        let root = with_uuid(&class, &dev, "04030201-0605-0807-090A-0B0C0D0E0F10");
+        let root = root.unwrap().unwrap();
         assert_eq!(
             (root.name.as_str(), root.number.as_str()),
-            ("vda4", "254:6")
+            ("vda4", "254:4")
         );
         assert_eq!(root.sibling("atek-data").unwrap().name, "vda6");
         assert!(root.sibling("root-b").is_err());
-        assert_eq!(found(&stick, "PARTUUID", "ab-cd").unwrap(), None);
+        assert_eq!(with_uuid(&class, &dev, "ef").unwrap(), None);
     }
 }

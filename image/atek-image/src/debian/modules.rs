@@ -11,6 +11,8 @@ use std::process::Command;
 pub(super) struct Modules {
     folder: PathBuf,
     needs: BTreeMap<String, Vec<String>>,
+    /// `modules.builtin`: what would be a module in another kernel.
+    built_in: Vec<String>,
 }
 
 impl Modules {
@@ -30,9 +32,12 @@ impl Modules {
         depmod(root, &folder)?;
         let text =
             fs::read_to_string(folder.join("modules.dep")).context("cannot read modules.dep")?;
+        let built_in = fs::read_to_string(folder.join("modules.builtin"))
+            .context("cannot read modules.builtin")?;
         Ok(Self {
             folder,
             needs: parse(&text),
+            built_in: built_in.lines().map(str::to_owned).collect(),
         })
     }
 
@@ -60,7 +65,11 @@ impl Modules {
                     }
                 }
             }
-            let known = order.len() > before || seen.iter().any(|file| is_meant(name, file));
+            let known = order.len() > before
+                || seen
+                    .iter()
+                    .chain(&self.built_in)
+                    .any(|file| is_meant(name, file));
             ensure!(known, "this kernel has no module {name}");
         }
         Ok(order)
@@ -132,6 +141,7 @@ mod tests {
         let modules = Modules {
             folder: PathBuf::new(),
             needs,
+            built_in: vec!["kernel/x/virtio_pci.ko".into()],
         };
         let order = |names: &[&str]| {
             modules.closure(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>())
@@ -145,7 +155,7 @@ mod tests {
                 "kernel/x/dm-mod.ko.xz"
             ]
         );
-        assert_eq!(order(&["fs/"]).unwrap().len(), 3);
+        assert_eq!(order(&["fs/", "virtio_pci"]).unwrap().len(), 3);
         assert!(order(&["ext5"]).is_err());
     }
 }

@@ -17,7 +17,15 @@ use std::path::Path;
 use std::process::Command;
 
 /// Bumped when this module makes something else of the same inputs.
-const REVISION: &str = "2";
+const REVISION: &str = "3";
+
+/// Units that others enable along with themselves (`Also=`), whatever a preset says.
+const ALONG: [&str; 4] = [
+    "systemd-networkd-wait-online.service",
+    "systemd-network-generator.service",
+    "ssh.service",
+    "ssh.socket",
+];
 
 /// Unpacked packages (made outside the toolbox, by this machine's `mmdebstrap` and `npm`).
 #[derive(Debug)]
@@ -294,13 +302,12 @@ fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
             .arg(root),
     )?;
     let _ = fs::remove_dir_all(at("var/cache"));
-    let presets = ["preset-all", "--preset-mode=full"];
-    command::run(
-        Command::new("systemctl")
-            .arg("--root")
-            .arg(root)
-            .args(presets),
-    )?;
+    let units = |words: &[&str]| {
+        let mut command = Command::new("systemctl");
+        command::run(command.arg("--root").arg(root).args(words))
+    };
+    units(&["preset-all", "--preset-mode=full"])?;
+    units(&[&["disable"], ALONG.as_slice()].concat())?;
     Ok(())
 }
 
@@ -314,7 +321,7 @@ fn squash(root: &Path, file: &Path, epoch: u64) -> anyhow::Result<()> {
                 "-comp",
                 "zstd",
                 "-Xcompression-level",
-                "19",
+                "15",
                 "-b",
                 "256K",
                 "-noappend",
