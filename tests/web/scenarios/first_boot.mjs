@@ -81,6 +81,7 @@ story(
       const bob = await browser.person('bob')
       await bob.open(box.url('/_atek/setup/'))
       await bob.page.waitForURL(/\/_atek\/login/)
+      await bob.leave()
     })
     await step('after another power cut alice is still signed in', async () => {
       await box.cutPower()

@@ -44,7 +44,7 @@ impl Power {
     pub async fn reboot(&self) -> Result<(), PowerError> {
         let ask = async {
             let connection = self.bus.connection().await?;
-            LoginProxy::new(&connection).await?.reboot(false).await
+            begun(LoginProxy::new(&connection).await?.reboot(false).await)
         };
         told("restart", ask).await
     }
@@ -57,9 +57,21 @@ impl Power {
     pub async fn off(&self) -> Result<(), PowerError> {
         let ask = async {
             let connection = self.bus.connection().await?;
-            LoginProxy::new(&connection).await?.power_off(false).await
+            begun(LoginProxy::new(&connection).await?.power_off(false).await)
         };
         told("turn off", ask).await
+    }
+}
+
+/// logind is stopped too: it may be gone before it has answered, and then it had begun.
+fn begun(outcome: zbus::Result<()>) -> zbus::Result<()> {
+    match outcome {
+        Err(zbus::Error::MethodError(name, _, _))
+            if name == "org.freedesktop.DBus.Error.NoReply" =>
+        {
+            Ok(())
+        }
+        outcome => outcome,
     }
 }
 
