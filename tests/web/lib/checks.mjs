@@ -8,16 +8,30 @@ import { out } from './story.mjs'
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** axe-core's findings on the page as it is; throws when there is one. */
+/** How long a page may take to become what it will be: to load its part, to take on its colours. */
+const SOON = 5_000
+
+/** Throws what axe-core finds on the page, when it is still there after a while. */
 export async function isAccessible(page) {
+  const deadline = performance.now() + SOON
+  for (;;) {
+    const findings = await findingsOn(page)
+    if (findings.length === 0) return
+    if (performance.now() > deadline) throw new Error(`axe-core found on ${page.url()}:\n  ${findings.join('\n  ')}`)
+  }
+}
+
+async function findingsOn(page) {
   // Evaluated by the debugger, which no content security policy holds back.
   await page.evaluate(`typeof axe === 'undefined' && (() => { ${axe} })()`)
   // A frame's page is its own author's.
-  const findings = await page.evaluate(async () => {
+  return page.evaluate(async () => {
     const { violations } = await globalThis.axe.run(document, { resultTypes: ['violations'], iframes: false })
-    return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(node => `${node.html.slice(0, 200)} (${node.any[0]?.message ?? ''})`).join(' | ')}`)
+    return violations.map(({ id, help, nodes }) => {
+      const where = nodes.map(({ html, any }) => `${html.slice(0, 200)} (${any[0]?.message ?? ''})`)
+      return `${id}: ${help}: ${where.join(' | ')}`
+    })
   })
-  if (findings.length > 0) throw new Error(`axe-core found on ${page.url()}:\n  ${findings.join('\n  ')}`)
 }
 
 /** Nothing is wider than the window. */
