@@ -23,9 +23,9 @@ async fn everything(host: &Host) -> anyhow::Result<BTreeSet<String>> {
     let script = "
         cd /var/lib/atek && for p in packages/* packages/*/versions/* staging/*; do [ -e $p ] && echo $p; done
         ls -1d /var/lib/atek/uninstalls/* /var/lib/atek/updates/* 2>/dev/null || :
-        ls -1d /var/lib/private/atek-app-* | grep -v 'core\.' || :
-        ls -1d /run/atek/tokens/* /run/atek/host/* /run/atek/credentials/* | grep -v 'core\.' || :
-        systemctl list-units --all --no-legend --plain 'atek-app-*' 'atek-package-*' | cut -d' ' -f1 | grep -v 'core\.' || :
+        ls -1d /var/lib/private/atek-app-* | grep -v 'core[.]' || :
+        ls -1d /run/atek/tokens/* /run/atek/host/* /run/atek/credentials/* | grep -v 'core[.]' || :
+        systemctl list-units --all --no-legend --plain 'atek-app-*' 'atek-package-*' | cut -d' ' -f1 | grep -v 'core[.]' || :
     ";
     let found = host.machine.shell(script).await?;
     let mut all: BTreeSet<String> = found.lines().map(ToOwned::to_owned).collect();
