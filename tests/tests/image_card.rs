@@ -1,0 +1,76 @@
+//! The card as a file: what it has, how large it is, and that it is the same each time.
+
+use anyhow::Context as _;
+use atek_image::assemble::Board;
+use atek_image::card::Card;
+use atek_image::firmware;
+use atek_image::pack::Files;
+use atek_tests::paths;
+use std::fs;
+use std::process::Command;
+
+fn atek_image() -> anyhow::Result<Command> {
+    Ok(Command::new(paths::fixture_program("atek-image")?))
+}
+
+#[test]
+fn the_card_is_what_the_layout_says_and_a_small_part_of_it_is_used() -> anyhow::Result<()> {
+    let files = Files::of(&paths::output(), Board::Virt);
+    let output = atek_image()?
+        .args(["check", "--board", "virt"])
+        .output()
+        .context("cannot start atek-image")?;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let card = Card::open(&files.card, false)?;
+    let boot = firmware::boot(&card, false)?;
+    assert_eq!(boot.partition, "boot-a");
+    assert!(
+        boot.cmdline.contains("panic_on_corruption"),
+        "{}",
+        boot.cmdline
+    );
+    assert!(boot.initramfs.is_some());
+    // Slot b is for the first update.
+    assert!(card.read("boot-b", "config.txt").is_err());
+    use std::os::unix::fs::MetadataExt as _;
+    let meta = fs::metadata(&files.card)?;
+    let (size, used) = (meta.len() >> 20, (meta.blocks() * 512) >> 20);
+    println!(
+        "figure: the card has {size} MiB, of which {used} are used; kernel and initramfs {} MiB",
+        (boot.kernel.len() + boot.initramfs.map_or(0, |it| it.len())) >> 20
+    );
+    assert!(used < 400, "{used} MiB of the card are used");
+    Ok(())
+}
+
+#[test]
+fn a_card_put_together_twice_is_the_same_byte_for_byte() -> anyhow::Result<()> {
+    let first = Files::of(&paths::output(), Board::Virt).card;
+    let again = paths::output().join("again");
+    let mut build = atek_image()?;
+    build
+        .args(["build", "--board", "virt", "--quick", "--no-pack", "--out"])
+        .arg(&again);
+    let output = build.output().context("cannot start atek-image")?;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let second = Files::of(&again, Board::Virt).card;
+    let same = Command::new("cmp")
+        .arg(&first)
+        .arg(&second)
+        .output()
+        .context("cannot start cmp")?;
+    assert!(
+        same.status.success(),
+        "{}",
+        String::from_utf8_lossy(&same.stdout)
+    );
+    fs::remove_dir_all(&again).context("cannot remove the second card")
+}

@@ -1,0 +1,163 @@
+//! Thirty power cuts at random times: first boot, setup, install, database writes.
+//!
+//! After each one the box must come back by itself, and what it had answered must be there. `ATEK_CUTS` is how many.
+
+use anyhow::{Context as _, ensure};
+use atek_tests::emulated::{Emulated, GATEWAY};
+use atek_tests::host::{ADB, PASSWORD, SERVICES, SESSIONS, cookie_named};
+use atek_tests::http::Client;
+use atek_tests::{GitRemote, Seen, wait_for};
+use serde_json::{Value, json};
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+const SETUP: &str = "atek.cloud/setup-api";
+
+/// What the box has answered: it may not lose any of it.
+#[derive(Debug, Default)]
+struct Acknowledged {
+    claimed: bool,
+    database: Option<String>,
+    installed: bool,
+    record: u64,
+}
+
+#[tokio::test]
+async fn thirty_power_cuts_lose_nothing_that_was_answered() -> anyhow::Result<()> {
+    let cuts: u32 = std::env::var("ATEK_CUTS").map_or(Ok(30), |text| text.parse())?;
+    let mut emulated = Emulated::new("power")?;
+    let remote = GitRemote::new("hello", Ipv4Addr::LOCALHOST)?;
+    remote.tag_app("v1.0.0", "hello-node")?;
+    let source = remote.url().replace("127.0.0.1", GATEWAY);
+    let mut acknowledged = Acknowledged::default();
+    let seed = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_nanos() as u64;
+    println!("the seed is {seed}");
+    let mut random = seed | 1;
+    for cut in 1..=cuts {
+        // xorshift: any spread of times will do.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let until = Instant::now() + Duration::from_millis(2_000 + random % 70_000);
+        emulated.start()?;
+        let work = async {
+            emulated.answers().await?;
+            work(&emulated, &source, &mut acknowledged).await
+        };
+        if let Ok(outcome) = tokio::time::timeout_at(until.into(), work).await {
+            outcome.with_context(|| format!("after {cut} starts, {acknowledged:?}"))?;
+        }
+        emulated.cut_power();
+        println!("cut {cut}: {acknowledged:?}");
+    }
+    emulated.start()?;
+    emulated.answers().await?;
+    verify(&emulated, &acknowledged).await?;
+    emulated.lets_in().await?;
+    let failed = emulated
+        .exec("systemctl --failed --no-legend --plain")
+        .await?;
+    ensure!(
+        failed.trim().is_empty(),
+        "failed units after {cuts} cuts: {failed}"
+    );
+    Ok(())
+}
+
+/// Goes on from what was acknowledged, until the power is cut.
+async fn work(
+    emulated: &Emulated,
+    source: &str,
+    acknowledged: &mut Acknowledged,
+) -> anyhow::Result<()> {
+    let status = emulated.http().call(SETUP, "status", json!([])).await?;
+    if status["needed"] == true {
+        ensure!(!acknowledged.claimed, "the box forgot its owner");
+        claim(emulated).await?;
+    }
+    acknowledged.claimed = true;
+    let owner = verify(emulated, acknowledged).await?;
+    if acknowledged.database.is_none() {
+        let made = owner
+            .call(ADB, "dbCreate", json!([{ "access": "private" }]))
+            .await?;
+        acknowledged.database = Some(
+            made["dbId"]
+                .as_str()
+                .context("a database without an id")?
+                .to_owned(),
+        );
+    }
+    if !acknowledged.installed {
+        let wish = json!([{ "sourceUrl": source, "id": "hello" }]);
+        // Answered by an earlier start, or not: an install may have been finished after the cut.
+        if owner.call(SERVICES, "get", json!(["hello"])).await.is_err() {
+            owner.call(SERVICES, "install", wish).await?;
+        }
+        acknowledged.installed = true;
+    }
+    loop {
+        let next = acknowledged.record + 1;
+        let put = json!([acknowledged.database, format!("n/{next}"), { "number": next }]);
+        owner.call(ADB, "recordPut", put).await?;
+        acknowledged.record = next;
+    }
+}
+
+async fn claim(emulated: &Emulated) -> anyhow::Result<()> {
+    let code = wait_for("the claim code", Duration::from_secs(120), async || {
+        let code = emulated.claim_code()?;
+        let is_it = emulated
+            .http()
+            .call(SETUP, "checkClaim", json!([code]))
+            .await;
+        Ok(match is_it {
+            Ok(_) => Seen::Wanted(code),
+            Err(error) => Seen::other(format!("{code}: {error:#}")),
+        })
+    })
+    .await?;
+    let wish = json!({ "code": code, "name": "atek", "username": "owner", "password": PASSWORD, "timezone": "UTC" });
+    emulated
+        .http()
+        .call(SETUP, "complete", json!([wish]))
+        .await
+        .map(drop)
+}
+
+/// Signs in and looks for everything that was acknowledged.
+async fn verify(emulated: &Emulated, acknowledged: &Acknowledged) -> anyhow::Result<Client> {
+    let request = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "login", "params": [{ "username": "owner", "password": PASSWORD }],
+    });
+    let response = emulated
+        .http()
+        .post_json(&format!("/_atek/gateway?api={SESSIONS}"), &request)
+        .await?;
+    let cookie = cookie_named("session", response.header("set-cookie"))?;
+    let owner = emulated
+        .http()
+        .header("cookie", &format!("session={cookie}"));
+    if acknowledged.installed {
+        owner
+            .call(SERVICES, "get", json!(["hello"]))
+            .await
+            .context("the app is gone")?;
+    }
+    if let (Some(database), 1..) = (&acknowledged.database, acknowledged.record) {
+        for number in [1, acknowledged.record / 2 + 1, acknowledged.record] {
+            let path = format!("n/{number}");
+            let found: Value = owner
+                .call(ADB, "recordGet", json!([database, path]))
+                .await?;
+            ensure!(
+                found["value"]["number"] == number,
+                "record {number} of {} is {found}",
+                acknowledged.record
+            );
+        }
+    }
+    Ok(owner)
+}
