@@ -193,7 +193,7 @@ impl Emulated {
         Client::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
     }
 
-    /// Waits until the web server answers `/`; returns the time since the start.
+    /// Waits until the web server answers `/` and the host its calls; returns the time since the start.
     ///
     /// # Errors
     ///
@@ -201,10 +201,8 @@ impl Emulated {
     pub async fn answers(&mut self) -> anyhow::Result<Duration> {
         let deadline = Instant::now() + BOOT;
         loop {
-            let asked = tokio::time::timeout(Duration::from_secs(10), self.http().get("/")).await;
-            if let Ok(Ok(response)) = &asked
-                && response.status < 500
-            {
+            let asked = tokio::time::timeout(Duration::from_secs(10), self.look()).await;
+            if let Ok(Ok(())) = &asked {
                 return Ok(self.started.elapsed());
             }
             if Instant::now() > deadline || !self.is_on()? {
@@ -215,6 +213,20 @@ impl Emulated {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    async fn look(&self) -> anyhow::Result<()> {
+        // As a browser: a box without an owner leads only people to setup.
+        let page = self.http().header("accept", "text/html").get("/").await?;
+        if page.status >= 500 {
+            bail!("the page answers {}", page.status);
+        }
+        // While it starts, the host answers pages before calls.
+        let status = ("atek.cloud/setup-api", "status");
+        self.http()
+            .call(status.0, status.1, serde_json::json!([]))
+            .await
+            .map(drop)
     }
 
     /// Runs a command on the box as root, over ssh; returns what it prints.

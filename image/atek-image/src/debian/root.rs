@@ -268,6 +268,10 @@ fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
         ("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf"),
         ("etc/localtime", "../usr/share/zoneinfo/Etc/UTC"),
         ("usr/lib/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt"),
+        (
+            "etc/systemd/system/default.target",
+            "/usr/lib/systemd/system/multi-user.target",
+        ),
         ("home", "var/home"),
         ("root", "var/roothome"),
     ] {
