@@ -120,6 +120,8 @@ pub fn assemble(inputs: &Inputs<'_>, card: &Path) -> anyhow::Result<()> {
     command::run(
         Command::new("genimage")
             .env("SOURCE_DATE_EPOCH", inputs.epoch.to_string())
+            // e2fsprogs' own word for it, which e2fsck heeds too.
+            .env("E2FSPROGS_FAKE_TIME", inputs.epoch.to_string())
             .env("TZ", "UTC")
             .env("MTOOLS_SKIP_CHECK", "1")
             .arg("--config")

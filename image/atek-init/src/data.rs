@@ -4,6 +4,7 @@ use crate::cmdline::Words;
 use crate::{console, devices};
 use anyhow::{Context as _, bail};
 use rustix::mount::{MountFlags, mount};
+use std::ffi::CString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -31,8 +32,28 @@ pub(crate) fn mount_var(words: &Words) -> anyhow::Result<()> {
         console::say(&format!("{error:#}"));
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
-    mount(&node, "/var", "ext4", flags, c"errors=remount-ro")
+    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let options = CString::new(options(&accounts)).context("an account with a zero in it")?;
+    mount(&node, "/var", "ext4", flags, options.as_c_str())
         .with_context(|| format!("cannot mount the data partition {}", node.display()))
+}
+
+/// How the data partition is mounted.
+///
+/// What the file system keeps back (1 %) is for the host as well as for root: when apps have filled the rest, it
+/// can still take one of them away.
+fn options(accounts: &str) -> String {
+    let host = accounts.lines().find_map(|line| {
+        line.strip_prefix("atek:")?
+            .split(':')
+            .nth(1)?
+            .parse::<u32>()
+            .ok()
+    });
+    match host {
+        Some(uid) => format!("errors=remount-ro,resuid={uid}"),
+        None => "errors=remount-ro".to_owned(),
+    }
 }
 
 /// What `e2fsck` did, by its exit status.
@@ -99,6 +120,13 @@ pub(crate) fn live_without(problem: &anyhow::Error) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_disk_keeps_back_is_the_hosts() {
+        let accounts = "root:x:0:0::/root:/bin/sh\natek-apps:x:7:7::/:/bin/false\natek:x:994:993::/:/bin/false\n";
+        assert_eq!(options(accounts), "errors=remount-ro,resuid=994");
+        assert_eq!(options("root:x:0:0::/root:/bin/sh\n"), "errors=remount-ro");
+    }
 
     #[test]
     fn only_a_check_that_repaired_all_it_found_counts() {
