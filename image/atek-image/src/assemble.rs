@@ -1,6 +1,6 @@
 //! A root, a kernel and boot files become a card.
 //!
-//! Nothing here knows where they came from. The tools (`genimage`, `mkdosfs`, `mcopy`, `mkfs.ext4`) are those on `$PATH`.
+//! Nothing here knows where they came from. The tools (`genimage`, `mkdosfs`, `mcopy`, `mke2fs`) are those on `$PATH`.
 
 use crate::layout::Layout;
 use crate::verity;
@@ -120,8 +120,6 @@ pub fn assemble(inputs: &Inputs<'_>, card: &Path) -> anyhow::Result<()> {
     command::run(
         Command::new("genimage")
             .env("SOURCE_DATE_EPOCH", inputs.epoch.to_string())
-            // e2fsprogs' own word for it, which e2fsck heeds too.
-            .env("E2FSPROGS_FAKE_TIME", inputs.epoch.to_string())
             .env("TZ", "UTC")
             .env("MTOOLS_SKIP_CHECK", "1")
             .arg("--config")

@@ -5,6 +5,8 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 /// The card.
 #[derive(Debug, Clone, Deserialize)]
@@ -109,10 +111,34 @@ impl Layout {
             .with_context(|| format!("the layout has no partition {name}"))
     }
 
+    /// The commands that make the ext4 file systems, below `folder`, with the one time `epoch`.
+    #[must_use]
+    pub fn ext4(&self, folder: &Path, epoch: u64) -> Vec<Command> {
+        let command = |partition: &Partition| {
+            let Content::Ext4 { label, uuid } = &partition.content else {
+                return None;
+            };
+            let mut command = Command::new("mke2fs");
+            // 4 KiB blocks and the usual number of inodes: what this small file system grows into. Its
+            // journal cannot grow, so it has the size for a card.
+            command
+                .env("E2FSPROGS_FAKE_TIME", epoch.to_string())
+                .args([
+                    "-q", "-t", "ext4", "-b", "4096", "-i", "16384", "-m", "1", "-J", "size=32",
+                ])
+                .args(["-L", label, "-U", uuid, "-E"])
+                .arg(format!("hash_seed={uuid},lazy_itable_init=1,nodiscard"))
+                .arg(folder.join(format!("{}.part", partition.name)))
+                .arg(format!("{}M", partition.size_mib));
+            Some(command)
+        };
+        self.partitions.iter().filter_map(command).collect()
+    }
+
     /// genimage's configuration for the card `card`.
     ///
     /// The content of a FAT partition is the folder of its name below genimage's root path; a root is the file
-    /// `root.img` in its input path.
+    /// `root.img` in its input path, and ext4 is what [`Layout::ext4`] made there.
     ///
     /// # Errors
     ///
@@ -170,15 +196,8 @@ fn image(text: &mut String, partition: &Partition) {
                 "image {name}.part {{\n\tvfat {{\n\t\tlabel = \"{label}\"\n\t\textraargs = \"--invariant -i {id}\"\n\t}}\n\tmountpoint = \"/{name}\"\n\tempty = {empty}\n\tsize = {size}M\n}}"
             );
         }
-        Content::Ext4 { label, uuid } => {
-            // 4 KiB blocks and the usual number of inodes: what this small file system grows into. Its journal
-            // cannot grow, so it has the size for a card.
-            let _ = writeln!(
-                text,
-                "image {name}.part {{\n\text4 {{\n\t\tlabel = \"{label}\"\n\t\tuse-mke2fs = true\n\t\textraargs = \"-b 4096 -i 16384 -m 1 -J size=32 -U {uuid} -E hash_seed={uuid},lazy_itable_init=1,lazy_journal_init=1,nodiscard\"\n\t}}\n\tempty = true\n\ttemporary = true\n\tsize = {size}M\n}}"
-            );
-        }
-        Content::Root | Content::Empty => {}
+        // Made before: genimage's own tools would write the time of the build into it.
+        Content::Ext4 { .. } | Content::Root | Content::Empty => {}
     }
 }
 
