@@ -110,6 +110,9 @@ pub fn assemble(inputs: &Inputs<'_>, card: &Path) -> anyhow::Result<()> {
     fs::write(at("root/selector/autoboot.txt"), AUTOBOOT).context("cannot write autoboot.txt")?;
     set_times(&at("root"), inputs.epoch)?;
 
+    for mut command in layout.ext4(&at("input"), inputs.epoch) {
+        command::run(&mut command)?;
+    }
     let name = card
         .file_name()
         .context("a card needs a name")?
