@@ -3,6 +3,7 @@
 //! The only part that parses what a repository sends. It runs as a process of its
 //! own, with a bound on its memory, so that the worst it can do is to end.
 
+mod bridge;
 mod checkout;
 mod error;
 mod remote;

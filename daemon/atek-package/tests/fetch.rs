@@ -110,6 +110,20 @@ fn releases_are_fetched_over_http_and_progress_is_told() {
 }
 
 #[test]
+fn a_server_whose_answers_end_with_the_connection_was_said_not_to_be_a_git_repository() {
+    let repo = releases();
+    let (root, _) = repo.bare("hello.git");
+    let server = Server::start(Behaviour::UntilClose(root.path().to_path_buf()));
+    let bench = Bench::new();
+    // Without `.git`, which is asked for in the same way when there is nothing.
+    let run = bench.fetch(&server.url("hello"));
+    assert_eq!(run.package().release.tag, "v2.0.1");
+    assert_eq!(bench.read("index.js"), "3\n");
+    let missing = Bench::new().fetch(&server.url("nothing.git"));
+    assert_eq!(missing.failure().code, FailureCode::RepositoryNotFound);
+}
+
+#[test]
 fn only_the_wanted_release_is_fetched_not_its_history() {
     let repo = Repo::new();
     // Not compressible, so that the history is as large as it looks.

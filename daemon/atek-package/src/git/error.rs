@@ -167,6 +167,10 @@ fn remote_failure(error: &git2::Error, source: &Source) -> (FailureCode, String)
         FailureCode::RepositoryNotFound => {
             format!("{source} does not exist or is not public")
         }
+        FailureCode::NotARepository if is_illegible(error) && is_https(source) => format!(
+            "{source} answers, but not as a git repository, or with answers that have neither \
+             Content-Length nor chunks: over https such cannot be read, have it served in HTTP/1.1"
+        ),
         FailureCode::NotARepository => format!("{source} answers, but not as a git repository"),
         FailureCode::Unreachable => format!("{source} cannot be reached: {}", words(error)),
         FailureCode::Certificate => {
@@ -206,6 +210,15 @@ fn remote_failure(error: &git2::Error, source: &Source) -> (FailureCode, String)
         code,
         format!("Failed to install app. Is it a Git repo? {detail}"),
     )
+}
+
+/// Whether there was an answer, and libgit2 found nothing of git in it.
+pub(super) fn is_illegible(error: &git2::Error) -> bool {
+    remote_code(error) == FailureCode::NotARepository && !error.message().contains("status code")
+}
+
+fn is_https(source: &Source) -> bool {
+    matches!(source, Source::Git(url) if url.scheme() == "https")
 }
 
 /// libgit2 has one class for most of what can happen on a network; the rest is in

@@ -3,7 +3,8 @@
 //! No credentials are ever offered. libgit2 verifies certificates, follows a redirect
 //! of the first request only, and never one from https to http.
 
-use super::error::GitError;
+use super::bridge::Bridge;
+use super::error::{GitError, is_illegible};
 use super::{Pulse, received};
 use atek_api::package::{FetchLimits, Phase};
 use git2::{
@@ -15,7 +16,7 @@ use std::path::Path;
 /// What a repository has.
 #[derive(Debug)]
 pub(super) struct Tags {
-    /// The URL that answered.
+    /// The URL that answered, for libgit2 alone: it may be a [`Bridge`]'s.
     pub(super) url: String,
     /// Without `refs/tags/`. Those that are not UTF-8 are no releases, and left out.
     pub(super) names: Vec<String>,
@@ -35,11 +36,25 @@ pub(super) fn tags(url: &str) -> Result<Tags, GitError> {
     .map_err(GitError::List)
 }
 
+/// Asks at one URL; where there is an answer that cannot be made out, once more over a
+/// [`Bridge`]: it may be one that libgit2 takes for an empty one.
+fn list(url: &str) -> Result<Tags, git2::Error> {
+    let error = match list_at(url) {
+        Err(error) if is_illegible(&error) => error,
+        other => return other,
+    };
+    match Bridge::to(url) {
+        // Of two refusals the first is about the URL that was given.
+        Ok(Some(bridge)) => list_at(&bridge.url).map_err(|_| error),
+        Ok(None) | Err(_) => Err(error),
+    }
+}
+
 fn is_not_found(error: &git2::Error) -> bool {
     error.message().contains("status code: 404")
 }
 
-fn list(url: &str) -> Result<Tags, git2::Error> {
+fn list_at(url: &str) -> Result<Tags, git2::Error> {
     let mut remote = Remote::create_detached(url)?;
     let connection = remote.connect_auth(Direction::Fetch, None, Some(proxy()))?;
     let names = connection

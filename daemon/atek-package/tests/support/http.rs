@@ -17,6 +17,8 @@ pub enum Behaviour {
     Truncated(PathBuf, usize),
     /// The same, with a byte of each answer to a fetch flipped, counted from its end.
     Damaged(PathBuf, usize),
+    /// The same in HTTP/1.0 without lengths: each answer ends where the connection does.
+    UntilClose(PathBuf),
     /// Takes the request and says nothing.
     Hang,
     /// Says something for ever.
@@ -99,6 +101,7 @@ fn serve(mut stream: TcpStream, behaviour: &Behaviour, log: &Mutex<Vec<String>>)
             }
             answer
         }
+        Behaviour::UntilClose(root) => without_length(&cgi(root, &request)),
         Behaviour::Hang => {
             // Until the other side gives up.
             let _ = stream.read(&mut [0; 1]);
@@ -134,6 +137,18 @@ fn serve(mut stream: TcpStream, behaviour: &Behaviour, log: &Mutex<Vec<String>>)
     };
     let _ = stream.write_all(&answer);
     let _ = stream.shutdown(Shutdown::Write);
+}
+
+/// An answer as a server of HTTP/1.0 gives it that does not know how long it will be.
+fn without_length(answer: &[u8]) -> Vec<u8> {
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&answer[..end]).replacen("HTTP/1.1", "HTTP/1.0", 1);
+    let kept = head
+        .split("\r\n")
+        .filter(|line| !line.starts_with("Content-Length: "));
+    let mut old = kept.collect::<Vec<_>>().join("\r\n").into_bytes();
+    old.extend_from_slice(&answer[end..]);
+    old
 }
 
 fn read_request(stream: &TcpStream) -> Option<Request> {
