@@ -229,8 +229,10 @@ impl Host {
         let app = self.stranger().host(&format!("{id}.localhost"));
         let to_bind = app.get("/").await?;
         let bind = path_of(to_bind.header("location"), "localhost")?;
+        let nonce = cookie_named("atek-bind", to_bind.header("set-cookie"))?;
         let to_app = person.client.get(&bind).await?;
         let entry = path_of(to_app.header("location"), &format!("{id}.localhost"))?;
+        let app = app.header("cookie", &format!("atek-bind={nonce}"));
         let entered = app.get(&entry).await?;
         cookie_named("atek-session", entered.header("set-cookie"))
     }

@@ -1,6 +1,6 @@
 //! Host names, redirects, subdomains and the gateway's edges, on a booted host.
 
-use atek_tests::host::{Host, SERVICES, USERS, path_of, refusal};
+use atek_tests::host::{Host, SERVICES, USERS, cookie_named, path_of, refusal};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -80,7 +80,11 @@ async fn hole_16_redirects_keep_the_port_and_the_whole_query() -> anyhow::Result
         target.starts_with("http://hello-node.localhost:8080/version?a=1&b=2&c=%26&bst="),
         "{target}"
     );
-    let third = app.get(&path_of(&target, "hello-node.localhost")?).await?;
+    let nonce = cookie_named("atek-bind", first.header("set-cookie"))?;
+    let third = app
+        .header("cookie", &format!("atek-bind={nonce}"))
+        .get(&path_of(&target, "hello-node.localhost")?)
+        .await?;
     // The app never sees the token.
     assert_eq!(third.status, 302);
     let clean = third.header("location").to_owned();

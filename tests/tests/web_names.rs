@@ -58,7 +58,13 @@ async fn an_app_is_opened_by_address_and_port_with_one_sign_in() -> anyhow::Resu
         to_app.header("location"),
         &format!("http://{address}:{port}"),
     )?;
-    let entered = app.get(&entry).await?;
+    let nonce_name = format!("atek-bind-{port}");
+    let nonce = cookie_named(&nonce_name, to_bind.header("set-cookie"))?;
+    let entered = app
+        .clone()
+        .header("cookie", &format!("{nonce_name}={nonce}"))
+        .get(&entry)
+        .await?;
     let cookie = cookie_named(
         &format!("atek-session-{port}"),
         entered.header("set-cookie"),

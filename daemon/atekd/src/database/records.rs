@@ -1,11 +1,11 @@
 //! The records and their snapshot. Pure.
 
+use crate::random;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::secret::Secret;
 use atek_api::services::ServiceSettings;
 use atek_api::users::{Role, User, UserSettings};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -61,12 +61,7 @@ impl SessionId {
     /// The id of the session whose cookie has this text.
     #[must_use]
     pub fn of_cookie(cookie: &str) -> Self {
-        let mut text = String::with_capacity(64);
-        for byte in Sha256::digest(cookie.as_bytes()) {
-            use std::fmt::Write as _;
-            let _ = write!(text, "{byte:02x}");
-        }
-        Self(text)
+        Self(random::digest(cookie))
     }
 
     /// The text.

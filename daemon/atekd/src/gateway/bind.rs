@@ -1,11 +1,15 @@
 //! How a session of the main domain comes to a service's subdomain.
 //!
 //! ```text
-//!   ID.DOMAIN/p ──302──> DOMAIN/_atek/bind-session?service=ID&path=/p
-//!                          │ not signed in: ──302──> /_atek/login?redirect=… ──> back here
+//!   ID.DOMAIN/p ──302──> DOMAIN/_atek/bind-session?service=ID&path=/p&nonce=HASH
+//!     a nonce in a cookie  │ not signed in: ──302──> /_atek/login?redirect=… ──> back here
 //!   ID.DOMAIN/p?bst=TOKEN <──302── signed in: a token, for one use within a minute
-//!     ──302──> ID.DOMAIN/p with the subdomain's own cookie
+//!     ──302──> ID.DOMAIN/p with the subdomain's own cookie, where the nonce is the token's
 //! ```
+//!
+//! Without the nonce a link with somebody else's token would sign whoever opens it in as
+//! him. An app's page can set that cookie for its neighbours, as it can any cookie over HTTP;
+//! then the link must be one of its own owner's, who has an account on this box.
 //!
 //! At an app's port it is the same with `ADDRESS:PORT` for `ID.DOMAIN`, and `at=port`; under
 //! its name of two labels with `ID-BOX.local`, and `at=alias`.
@@ -22,14 +26,19 @@ use super::server::Gateway;
 use super::site::Visit;
 use crate::directory::Entry;
 use crate::permissions::{Caller, may_visit};
-use crate::sessions::LoginError;
+use crate::random;
+use crate::sessions::{LoginError, NonceHash};
 use atek_api::ids::ServiceId;
 use http::header::SET_COOKIE;
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// The one-time token's name in a query; the original's.
 const TOKEN: &str = "bst";
+/// The parameter of the flow that names the browser's nonce.
+const NONCE: &str = "nonce";
+/// How long somebody may take to sign in on the way.
+const NONCE_SECS: u32 = 30 * 60;
 /// Everything else is encoded in a query's value.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -95,26 +104,62 @@ pub(super) async fn welcome<B>(
     let uri = request.uri();
     let clean =
         without_token(request.method(), uri).unwrap_or_else(|| path_and_query(uri).to_owned());
+    let jar = at.jar();
+    let nonce = nonce_of(request.headers(), jar);
     if let (Some(entry), Some(token)) = (entry, parameter(uri, TOKEN))
-        && let Some(cookie) = redeem(gateway, entry, &token).await?
+        && let Some(cookie) = redeem(gateway, entry, &token, (request.headers(), jar)).await?
     {
         let mut response = redirect(&clean)?;
-        let cookie = cookies::set(&at.jar().session(), cookie.expose()).ok_or(Failure::Internal)?;
-        response.headers_mut().insert(SET_COOKIE, cookie);
+        let cookies = [
+            cookies::set(&jar.session(), cookie.expose()),
+            cookies::clear(&jar.binding()),
+        ];
+        for cookie in cookies {
+            response
+                .headers_mut()
+                .append(SET_COOKIE, cookie.ok_or(Failure::Internal)?);
+        }
         return Ok(response);
     }
-    redirect(&format!("{base}{}", bind_url(id, &clean, at.word())))
+    // Another tab's flow may be under way, with the nonce that is there.
+    let nonce = match nonce {
+        Some(nonce) => nonce,
+        None => random::hex::<16>()
+            .map_err(|_| Failure::Internal)?
+            .expose()
+            .to_owned(),
+    };
+    let hash = NonceHash::of(&nonce);
+    let mut response = redirect(&format!(
+        "{base}{}",
+        bind_url(id, &clean, at.word(), Some(&hash))
+    ))?;
+    let cookie = cookies::lend(&jar.binding(), &nonce, NONCE_SECS).ok_or(Failure::Internal)?;
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// The nonce that a browser has for a site, if it looks like one.
+fn nonce_of(sent: &HeaderMap, jar: Jar) -> Option<String> {
+    let name = jar.binding();
+    let is_nonce = |value: &&str| value.len() == 32 && value.bytes().all(|b| b.is_ascii_hexdigit());
+    let found = cookies::values(sent, &name).find(is_nonce);
+    found.map(ToOwned::to_owned)
 }
 
 async fn redeem(
     gateway: &Gateway,
     entry: &Entry,
     token: &str,
+    (sent, jar): (&HeaderMap, Jar),
 ) -> Result<Option<atek_api::secret::Secret>, Failure> {
+    let nonces: Vec<NonceHash> = cookies::values(sent, &jar.binding())
+        .map(NonceHash::of)
+        .collect();
     gateway
         .deps()
         .sessions
-        .redeem_bind_token(token, &entry.key)
+        .redeem_bind_token(token, &entry.key, &nonces)
         .await
         .map_err(|error| match error {
             LoginError::Database(error) => Failure::Unavailable(error.to_string()),
@@ -146,8 +191,9 @@ pub(super) fn begin(
     };
     let at = parameter(uri, "at");
     let at = at.as_deref().filter(|at| matches!(*at, "port" | "alias"));
+    let nonce = parameter(uri, NONCE).and_then(|text| NonceHash::parse(&text));
     let Caller::User(person) = &visit.caller else {
-        let here = bind_url(&id, &path, at);
+        let here = bind_url(&id, &path, at, nonce.as_ref());
         return redirect(&login_url(visit.authority, &here));
     };
     let directory = gateway.deps().directory.now();
@@ -157,11 +203,6 @@ pub(super) fn begin(
     else {
         return refused();
     };
-    let token = gateway
-        .deps()
-        .sessions
-        .issue_bind_token(person, &entry.key)
-        .map_err(|_| Failure::Internal)?;
     // From the record alone: nobody's wish decides where a token goes.
     let names = gateway.names();
     let domain = names.app_domain(visit.authority);
@@ -173,6 +214,15 @@ pub(super) fn begin(
         }
         _ => format!("{id}.{domain}{}", visit.authority.port()),
     };
+    let Some(nonce) = nonce else {
+        // The flow begins at the app, where this browser gets its nonce.
+        return redirect(&format!("http://{site}{path}"));
+    };
+    let token = gateway
+        .deps()
+        .sessions
+        .issue_bind_token(person, &entry.key, nonce)
+        .map_err(|_| Failure::Internal)?;
     let glue = if path.contains('?') { '&' } else { '?' };
     redirect(&format!(
         "http://{site}{path}{glue}{TOKEN}={}",
@@ -180,13 +230,13 @@ pub(super) fn begin(
     ))
 }
 
-fn bind_url(id: &ServiceId, path: &str, at: Option<&str>) -> String {
-    let at = match at {
-        Some(word) => format!("&at={word}"),
-        None => String::new(),
-    };
+fn bind_url(id: &ServiceId, path: &str, at: Option<&str>, nonce: Option<&NonceHash>) -> String {
+    let at = at.map(|word| format!("&at={word}")).unwrap_or_default();
+    let nonce = nonce
+        .map(|hash| format!("&{NONCE}={}", hash.as_str()))
+        .unwrap_or_default();
     format!(
-        "/_atek/bind-session?service={id}&path={}{at}",
+        "/_atek/bind-session?service={id}&path={}{at}{nonce}",
         encoded(path)
     )
 }

@@ -1,6 +1,11 @@
 //! One-time tokens that carry a session from the main domain to a service's subdomain. Pure.
+//!
+//! A token works only in the browser that began the flow, which a nonce in a cookie tells:
+//! else anybody could send a link with a token of his own, and whoever opens it would work
+//! in his account without knowing.
 
 use crate::database::SessionId;
+use crate::random;
 use atek_api::ids::ServiceKey;
 use std::collections::HashMap;
 
@@ -15,16 +20,51 @@ pub struct BindTokens {
     live: HashMap<SessionId, Token>,
 }
 
+/// Names the nonce of a browser's cookie in URLs, which do not give it away: its SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NonceHash(String);
+
+impl NonceHash {
+    /// Of the nonce with this text.
+    #[must_use]
+    pub fn of(nonce: &str) -> Self {
+        Self(random::digest(nonce))
+    }
+
+    /// Reads what [`NonceHash::as_str`] gave.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        (text.len() == 64 && text.bytes().all(is_digit)).then(|| Self(text.to_owned()))
+    }
+
+    /// 64 hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a token stands for.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    /// The session that it carries.
+    pub session: SessionId,
+    /// The only service that it works for.
+    pub service: ServiceKey,
+    /// The only browser that it works in.
+    pub nonce: NonceHash,
+}
+
 #[derive(Debug)]
 struct Token {
-    session: SessionId,
-    service: ServiceKey,
+    binding: Binding,
     expires_unix: i64,
 }
 
 impl BindTokens {
-    /// Remembers a token for one session and one service.
-    pub fn issue(&mut self, token: &str, session: SessionId, service: ServiceKey, now_unix: i64) {
+    /// Remembers a token.
+    pub fn issue(&mut self, token: &str, binding: Binding, now_unix: i64) {
         self.live.retain(|_, token| token.expires_unix > now_unix);
         if self.live.len() >= MAX_TOKENS {
             self.live.clear();
@@ -33,22 +73,29 @@ impl BindTokens {
         self.live.insert(
             SessionId::of_cookie(token),
             Token {
-                session,
-                service,
+                binding,
                 expires_unix,
             },
         );
     }
 
-    /// The session that the token carries, once, and only to the service it was made for.
+    /// The session that the token carries, once, only to the service it was made for, and only
+    /// to a browser that shows its nonce among `nonces`.
     pub fn redeem(
         &mut self,
         token: &str,
         service: &ServiceKey,
+        nonces: &[NonceHash],
         now_unix: i64,
     ) -> Option<SessionId> {
         let token = self.live.remove(&SessionId::of_cookie(token))?;
-        (token.service == *service && token.expires_unix > now_unix).then_some(token.session)
+        let Binding {
+            session,
+            service: its_own,
+            nonce,
+        } = token.binding;
+        let is_meant = its_own == *service && nonces.contains(&nonce);
+        (is_meant && token.expires_unix > now_unix).then_some(session)
     }
 }
 
@@ -57,19 +104,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_works_once_for_its_service_and_for_a_minute() {
+    fn a_token_works_once_for_its_service_in_its_browser_and_for_a_minute() {
         let rss: ServiceKey = "rss".parse().unwrap();
         let other: ServiceKey = "other".parse().unwrap();
-        let session = SessionId::of_cookie("cookie");
+        let (own, foreign) = (NonceHash::of("own"), NonceHash::of("foreign"));
+        let binding = Binding {
+            session: SessionId::of_cookie("cookie"),
+            service: rss.clone(),
+            nonce: own.clone(),
+        };
         let mut tokens = BindTokens::default();
-        for (service, at, works) in [(&rss, 59, true), (&other, 1, false), (&rss, 60, false)] {
-            tokens.issue("t", session.clone(), rss.clone(), 0);
+        for (service, nonces, at, works) in [
+            (&rss, vec![own.clone()], 59, true),
+            (&rss, vec![foreign.clone(), own.clone()], 59, true),
+            (&rss, vec![foreign], 1, false),
+            (&rss, vec![], 1, false),
+            (&other, vec![own.clone()], 1, false),
+            (&rss, vec![own.clone()], 60, false),
+        ] {
+            tokens.issue("t", binding.clone(), 0);
             assert_eq!(
-                tokens.redeem("t", service, at).is_some(),
+                tokens.redeem("t", service, &nonces, at).is_some(),
                 works,
-                "{service} at {at}"
+                "{service} at {at} with {nonces:?}"
             );
-            assert!(tokens.redeem("t", &rss, at).is_none(), "used twice");
+            let again = tokens.redeem("t", &rss, std::slice::from_ref(&own), at);
+            assert!(again.is_none(), "used twice");
+        }
+    }
+
+    #[test]
+    fn only_what_names_a_nonce_is_read_as_one() {
+        let hash = NonceHash::of("nonce");
+        assert_eq!(NonceHash::parse(hash.as_str()), Some(hash.clone()));
+        let upper = hash.as_str().to_uppercase();
+        for other in ["", "0", upper.as_str(), &hash.as_str()[1..]] {
+            assert_eq!(NonceHash::parse(other), None, "{other}");
         }
     }
 }

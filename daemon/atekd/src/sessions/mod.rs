@@ -15,7 +15,7 @@ use crate::random::{self, RandomError};
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use atek_api::sessions::SessionInfo;
-pub use bind::BindTokens;
+pub use bind::{BindTokens, Binding, NonceHash};
 pub use password::{HashError, Passwords};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -293,7 +293,8 @@ impl Sessions {
         sessions
     }
 
-    /// A one-time token that carries the person's session to a service's subdomain.
+    /// A one-time token that carries the person's session to a service's subdomain, in the
+    /// browser that has the nonce.
     ///
     /// # Errors
     ///
@@ -302,17 +303,22 @@ impl Sessions {
         &self,
         person: &Person,
         service: &ServiceKey,
+        nonce: NonceHash,
     ) -> Result<Secret, RandomError> {
         let token = random::hex::<24>()?;
-        self.bind(|tokens, now| {
-            tokens.issue(token.expose(), person.session.clone(), service.clone(), now);
-        });
+        let binding = Binding {
+            session: person.session.clone(),
+            service: service.clone(),
+            nonce,
+        };
+        self.bind(|tokens, now| tokens.issue(token.expose(), binding, now));
         Ok(token)
     }
 
     /// Turns a one-time token into a cookie for that service's subdomain.
     ///
-    /// `None` for a token that is unknown, used, old, or made for another service.
+    /// `None` for a token that is unknown, used, old, or made for another service or a browser
+    /// without one of the `nonces`.
     ///
     /// # Errors
     ///
@@ -321,8 +327,10 @@ impl Sessions {
         &self,
         token: &str,
         service: &ServiceKey,
+        nonces: &[NonceHash],
     ) -> Result<Option<Secret>, LoginError> {
-        let Some(parent) = self.bind(|tokens, now| tokens.redeem(token, service, now)) else {
+        let redeemed = self.bind(|tokens, now| tokens.redeem(token, service, nonces, now));
+        let Some(parent) = redeemed else {
             return Ok(None);
         };
         let cookie = random::hex::<32>()?;

@@ -8,6 +8,9 @@ pub const MAIN: &str = "session";
 /// The session of one service's subdomain.
 pub const BOUND: &str = "atek-session";
 
+/// The nonce of the bind flow, while it is under way.
+pub const BINDING: &str = "atek-bind";
+
 /// What the names of apps' cookies begin with that share a jar with others, see [`super::jar`].
 pub const APP: &str = "atek-app-";
 
@@ -104,7 +107,10 @@ fn confined(value: &HeaderValue) -> Option<HeaderValue> {
 /// Also any name that begins like the host's: those of the ports end with a number.
 fn is_host_name(name: &str) -> bool {
     let name = name.trim();
-    name == MAIN || name.starts_with(BOUND) || name.starts_with(APP)
+    name == MAIN
+        || [BOUND, BINDING, APP]
+            .iter()
+            .any(|own| name.starts_with(own))
 }
 
 /// `Set-Cookie` that begins a session; not readable by scripts, not sent by other sites' forms.
@@ -112,6 +118,17 @@ fn is_host_name(name: &str) -> bool {
 pub fn set(name: &str, text: &str) -> Option<HeaderValue> {
     let mut value =
         HeaderValue::try_from(format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// `Set-Cookie` as [`set`], for `seconds`.
+#[must_use]
+pub fn lend(name: &str, text: &str, seconds: u32) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!(
+        "{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}"
+    ))
+    .ok()?;
     value.set_sensitive(true);
     Some(value)
 }
@@ -147,7 +164,7 @@ mod tests {
             (&["session"], None),
             (&["mysession=1"], Some("mysession=1")),
             (
-                &["a=1; atek-session-8101=y; atek-app-8101-sid=z"],
+                &["a=1; atek-session-8101=y; atek-app-8101-sid=z; atek-bind-8101=n"],
                 Some("a=1"),
             ),
         ] {
@@ -172,6 +189,8 @@ mod tests {
             (" session =x; Path=/", None),
             ("atek-session=x", None),
             ("atek-session-8101=x", None),
+            ("atek-bind=x", None),
+            ("atek-bind-8101=x", None),
             ("atek-app-8101-sid=x", None),
             ("=session=x", None),
             ("novalue", None),

@@ -11,7 +11,7 @@
 //! What a page's script may read it may as well read on any port: such cookies stay as they
 //! are, and hold no secrets.
 
-use super::cookies::{self, APP, BOUND, MAIN};
+use super::cookies::{self, APP, BINDING, BOUND, MAIN};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use std::borrow::Cow;
@@ -35,6 +35,15 @@ impl Jar {
             Self::Main => MAIN.into(),
             Self::Subdomain => BOUND.into(),
             Self::Port(port) => format!("{BOUND}-{port}").into(),
+        }
+    }
+
+    /// The name of the cookie that tells the browser in which a session is carried there.
+    #[must_use]
+    pub fn binding(self) -> Cow<'static, str> {
+        match self {
+            Self::Main | Self::Subdomain => BINDING.into(),
+            Self::Port(port) => format!("{BINDING}-{port}").into(),
         }
     }
 

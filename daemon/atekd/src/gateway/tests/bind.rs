@@ -17,10 +17,19 @@ async fn the_bind_flow_carries_a_session_to_a_subdomain() {
     let first = world.get("/a%20b?x=1&y=2", &[RSS]).await;
     assert_eq!(first.status, 302);
     let to = first.header("location").unwrap();
+    let (to_the_host, hash) = to.split_once("&nonce=").unwrap();
     assert_eq!(
-        to,
+        to_the_host,
         "http://localhost:8080/_atek/bind-session?service=rss&path=/a%2520b%3Fx%3D1%26y%3D2"
     );
+    let set = first.header("set-cookie").unwrap();
+    assert!(
+        set.starts_with("atek-bind=")
+            && set.ends_with("; Path=/; HttpOnly; SameSite=Lax; Max-Age=1800"),
+        "{set}"
+    );
+    let nonce = first.cookie();
+    assert!(!to.contains(nonce.split_once('=').unwrap().1));
     let bind = to.strip_prefix("http://localhost:8080").unwrap();
 
     let to_login = world.get(bind, &[]).await;
@@ -28,7 +37,7 @@ async fn the_bind_flow_carries_a_session_to_a_subdomain() {
     assert!(
         login.starts_with(
             "http://localhost:8080/_atek/login?redirect=/_atek/bind-session%3Fservice%3Drss"
-        ),
+        ) && login.ends_with(&format!("%26nonce%3D{hash}")),
         "{login}"
     );
 
@@ -41,7 +50,7 @@ async fn the_bind_flow_carries_a_session_to_a_subdomain() {
         "{with_token}"
     );
 
-    let welcomed = world.get(with_token, &[RSS]).await;
+    let welcomed = world.get(with_token, &[RSS, ("cookie", nonce)]).await;
     assert_eq!(
         (welcomed.status.as_u16(), welcomed.header("location")),
         (302, Some("/a%20b?x=1&y=2"))
@@ -51,7 +60,12 @@ async fn the_bind_flow_carries_a_session_to_a_subdomain() {
         set.starts_with("atek-session=") && set.ends_with("; Path=/; HttpOnly; SameSite=Lax"),
         "{set}"
     );
-    let own = format!("theme=dark; {}", set.split(';').next().unwrap());
+    let mut sets = welcomed.headers.get_all("set-cookie").iter();
+    assert_eq!(
+        sets.next_back().unwrap(),
+        "atek-bind=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+    );
+    let own = format!("theme=dark; {nonce}; {}", welcomed.cookie());
 
     let page = world
         .get("/a%20b?x=1&y=2", &[RSS, ("cookie", &own)])
@@ -66,7 +80,7 @@ async fn the_bind_flow_carries_a_session_to_a_subdomain() {
     assert_eq!(page["headers"]["atek-auth-service"], "rss");
     assert_eq!(page["headers"]["host"], "rss.localhost:8080");
 
-    let again = world.get(with_token, &[RSS]).await;
+    let again = world.get(with_token, &[RSS, ("cookie", nonce)]).await;
     assert!(
         again.header("location").unwrap().contains("bind-session"),
         "a token works once"
@@ -103,9 +117,10 @@ async fn a_session_is_bound_only_to_what_its_user_may_visit() {
         "/%5Cevil.test",
         "@evil.test",
     ] {
+        let nonce = "0".repeat(64);
         let answer = world
             .get(
-                &format!("/_atek/bind-session?service=rss&path={path}"),
+                &format!("/_atek/bind-session?service=rss&path={path}&nonce={nonce}"),
                 &[("cookie", &alice)],
             )
             .await;
@@ -135,4 +150,70 @@ async fn a_session_of_one_subdomain_is_worth_nothing_at_another() {
     );
     let as_main = cookie.replace("atek-session", "session");
     assert_eq!(world.get("/", &[("cookie", &as_main)]).await.status, 302);
+}
+
+#[tokio::test]
+async fn a_link_with_somebody_elses_token_signed_a_visitor_in_as_him() {
+    let world = world().await;
+    // Alice begins the flow in her browser, and sends the link of its last step to a visitor.
+    let first = world.get("/", &[RSS]).await;
+    let own = first.cookie();
+    let bind = |from: &str| {
+        from.strip_prefix("http://localhost:8080")
+            .unwrap()
+            .to_owned()
+    };
+    let bind = bind(first.header("location").unwrap());
+    let alice = format!("session={ALICE}");
+    let link = async || {
+        let bound = world.get(&bind, &[("cookie", &alice)]).await;
+        let to = bound.header("location").unwrap();
+        to.strip_prefix("http://rss.localhost:8080")
+            .unwrap()
+            .to_owned()
+    };
+    let other = format!("atek-bind={}", "0".repeat(32));
+    for cookies in ["theme=dark", other.as_str(), "atek-bind="] {
+        let opened = world.get(&link().await, &[RSS, ("cookie", cookies)]).await;
+        let set: Vec<_> = opened.headers.get_all("set-cookie").iter().collect();
+        assert!(
+            set.len() == 1 && set[0].to_str().unwrap().starts_with("atek-bind="),
+            "{cookies}: {set:?}"
+        );
+        assert!(
+            opened
+                .header("location")
+                .unwrap()
+                .contains("/_atek/bind-session?"),
+            "{cookies}: it begins again, as whoever that browser is signed in"
+        );
+    }
+    let opened = world.get(&link().await, &[RSS, ("cookie", own)]).await;
+    assert!(
+        opened.cookie().starts_with("atek-session="),
+        "in her own it works"
+    );
+}
+
+#[tokio::test]
+async fn a_flow_that_began_elsewhere_begins_at_the_app() {
+    let world = world().await;
+    let alice = format!("session={ALICE}");
+    for nonce in ["", "&nonce=", "&nonce=x"] {
+        let bind = format!("/_atek/bind-session?service=rss&path=/a%3Fb%3D1{nonce}");
+        let answer = world.get(&bind, &[("cookie", &alice)]).await;
+        assert_eq!(
+            answer.header("location"),
+            Some("http://rss.localhost:8080/a?b=1"),
+            "{nonce}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_tabs_that_open_an_app_share_the_nonce() {
+    let world = world().await;
+    let first = world.get("/", &[RSS]).await;
+    let second = world.get("/b", &[RSS, ("cookie", first.cookie())]).await;
+    assert_eq!(second.cookie(), first.cookie());
 }

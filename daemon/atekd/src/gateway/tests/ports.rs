@@ -42,30 +42,33 @@ fn onward(answer: &Answer, origin: &str) -> String {
 #[tokio::test]
 async fn one_sign_in_opens_an_app_by_address_and_port() {
     let Box { world, rss, .. } = two_apps().await;
-    let bind = onward(&get(&rss, "/a?b=1&c=2", &[RSS]).await, "http://192.168.1.5");
-    assert_eq!(
-        bind,
-        "/_atek/bind-session?service=rss&path=/a%3Fb%3D1%26c%3D2&at=port"
+    let first = get(&rss, "/a?b=1&c=2", &[RSS]).await;
+    let bind = onward(&first, "http://192.168.1.5");
+    assert!(
+        bind.starts_with("/_atek/bind-session?service=rss&path=/a%3Fb%3D1%26c%3D2&at=port&nonce="),
+        "{bind}"
     );
+    let nonce = first.cookie();
+    assert!(nonce.starts_with("atek-bind-8101="), "{nonce}");
 
     let to_login = world.get(&bind, &[MAIN]).await;
     let login = to_login.header("location").unwrap();
     assert!(
-        login.ends_with("%26at%3Dport"),
+        login.contains("%26at%3Dport%26nonce%3D"),
         "the port survives the login: {login}"
     );
 
     let cookie = format!("session={ALICE}");
     let bound = world.get(&bind, &[MAIN, ("cookie", &cookie)]).await;
     let with_token = onward(&bound, "http://192.168.1.5:8101");
-    let welcomed = get(&rss, &with_token, &[RSS]).await;
+    let welcomed = get(&rss, &with_token, &[RSS, ("cookie", nonce)]).await;
     assert_eq!(welcomed.header("location"), Some("/a?b=1&c=2"));
     let set = welcomed.header("set-cookie").unwrap();
     assert!(
         set.starts_with("atek-session-8101=") && set.ends_with("; Path=/; HttpOnly; SameSite=Lax"),
         "{set}"
     );
-    let all = format!("{cookie}; {}; theme=dark", set.split(';').next().unwrap());
+    let all = format!("{cookie}; {nonce}; {}; theme=dark", welcomed.cookie());
     let page = get(&rss, "/a?b=1&c=2", &[RSS, ("cookie", &all)])
         .await
         .json();

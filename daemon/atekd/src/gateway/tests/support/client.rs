@@ -31,6 +31,12 @@ impl Answer {
     pub(in super::super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
+
+    /// The first cookie that is set, as a browser sends it back: `NAME=VALUE`.
+    pub(in super::super) fn cookie(&self) -> &str {
+        let set = self.header("set-cookie").unwrap_or_default();
+        set.split(';').next().unwrap_or_default()
+    }
 }
 
 /// Sends a request to a socket: `POST` when there is a body, else `GET`, unless `method` says otherwise.

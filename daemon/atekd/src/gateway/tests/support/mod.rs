@@ -14,7 +14,7 @@ use crate::gateway::{
 use crate::host_api::{Call, CookieChange, Reply};
 use crate::layout::Layout;
 use crate::permissions::Caller;
-use crate::sessions::{Passwords, Sessions};
+use crate::sessions::{NonceHash, Passwords, Sessions};
 use crate::setup::Setup;
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, raw};
@@ -303,9 +303,10 @@ impl World {
         let sessions = &self.gateway.deps().sessions;
         let person = sessions.of_cookie(cookie).unwrap();
         let service: ServiceKey = service.parse().unwrap();
-        let token = sessions.issue_bind_token(&person, &service).unwrap();
+        let nonce = NonceHash::of("nonce");
+        let token = sessions.issue_bind_token(&person, &service, nonce.clone());
         sessions
-            .redeem_bind_token(token.expose(), &service)
+            .redeem_bind_token(token.unwrap().expose(), &service, &[nonce])
             .await
             .unwrap()
             .unwrap()
