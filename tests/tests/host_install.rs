@@ -350,3 +350,45 @@ async fn a_crash_at_any_step_of_an_update_leaves_a_version_that_runs() -> anyhow
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn what_was_shown_is_what_is_installed_though_its_tag_was_moved() -> anyhow::Result<()> {
+    let host = Host::boot("install-shown").await?;
+    let remote = GitRemote::new("hello", host.machine.gateway()?)?;
+    remote.tag_app("v1.0.0", "hello-node")?;
+    let shown = call(&host, "inspect", json!([{ "sourceUrl": remote.url() }])).await?;
+    let inspected = json!({ "version": shown["version"], "commit": shown["commit"] });
+    let agreed = json!({ "inspected": inspected });
+
+    // The same tag with something else in it, between the look and the word.
+    let head = remote.git(["rev-parse", "HEAD"])?;
+    assert_eq!(shown["commit"], head.trim());
+    remote
+        .write("VERSION", "something else")?
+        .commit("moved")?
+        .git(["tag", "--force", "--annotate", "--message", "m", "v1.0.0"])?;
+    remote.publish()?;
+
+    // What was fetched for the look is installed.
+    let info = install(&host, &remote, agreed.clone()).await?;
+    assert_eq!(info["state"], "running", "{info}");
+    assert_eq!(version(&host).await?, "v1.0.0");
+    call(&host, "uninstall", json!(["hello"])).await?;
+    nothing_is_left(&host).await?;
+
+    // It is gone, and what the tag names now was shown to nobody.
+    let moved = refusal(install(&host, &remote, agreed).await);
+    assert!(
+        moved
+            .message
+            .contains("v1.0.0 is not what was shown any more"),
+        "{}",
+        moved.message
+    );
+    nothing_is_left(&host).await?;
+    let seen_now = remote.git(["rev-parse", "HEAD"])?;
+    let again = json!({ "inspected": { "version": "v1.0.0", "commit": seen_now.trim() } });
+    install(&host, &remote, again).await?;
+    assert_eq!(version(&host).await?, "something else");
+    Ok(())
+}

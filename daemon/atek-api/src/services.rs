@@ -2,6 +2,7 @@
 
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use crate::manifest::Manifest;
+use crate::package::FetchedPackage;
 use crate::permission::Permissions;
 use crate::spec::Limits;
 use serde::{Deserialize, Serialize};
@@ -192,9 +193,30 @@ pub struct InstallParams {
     /// with it the key. Owner must be whose data it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt_data: Option<ServiceKey>,
+    /// What `inspect` showed: exactly this is installed, or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inspected: Option<Inspected>,
     /// Ignored: the original once gave services a TCP port.
     #[serde(default, skip_serializing)]
     pub port: Option<serde_json::Value>,
+}
+
+/// A release that `inspect` showed to somebody. A tag alone is no promise: it can be moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Inspected {
+    /// The tag.
+    pub version: String,
+    /// The commit, as [`FetchedPackage::commit`].
+    pub commit: String,
+}
+
+impl Inspected {
+    /// Whether this is the package that was shown.
+    #[must_use]
+    pub fn is(&self, package: &FetchedPackage) -> bool {
+        self.version == package.release.tag && self.commit == package.commit
+    }
 }
 
 /// Options of `startUpdate` and `updatePackage`.

@@ -6,7 +6,7 @@ use crate::host::{Host, read};
 use crate::text::clean;
 use atek_api::manifest::{Manifest, Runtime, Transport};
 use atek_api::permission::Permissions;
-use atek_api::services::{self, InstallParams, ServiceSettings};
+use atek_api::services::{self, Inspected, InstallParams, ServiceSettings};
 use atek_rpc::client::CallError;
 use serde::Deserialize;
 
@@ -46,10 +46,26 @@ pub(super) async fn ask(host: &Host, name: &str, asked: &Permissions) -> Result<
 /// Result of services-api `inspect`: a package that is not installed.
 #[derive(Debug, Deserialize)]
 pub(super) struct Inspection {
+    /// The tag that would be installed; none for a folder.
+    #[serde(default)]
+    version: Option<String>,
+    /// Its commit; none from a host that is too old to promise it.
+    #[serde(default)]
+    commit: Option<String>,
     /// For people.
     pub(super) manifest: Option<Manifest>,
     /// What it asks for.
     pub(super) asks: Permissions,
+}
+
+impl Inspection {
+    /// What to install, and nothing else.
+    pub(super) fn inspected(&self) -> Option<Inspected> {
+        Some(Inspected {
+            version: self.version.clone()?,
+            commit: self.commit.clone()?,
+        })
+    }
 }
 
 /// Looks at a package without installing it; none if the host is too old to do that.
@@ -67,6 +83,7 @@ pub(super) async fn inspect(
         user: None,
         config: None,
         grant: None,
+        inspected: None,
         port: None,
     };
     match host.client.call(services::API, METHOD, (params,)).await {

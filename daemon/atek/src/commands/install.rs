@@ -9,7 +9,7 @@ use crate::text::source::{Given, given, looks_like_a_host};
 use crate::text::table::{Tone, state_word};
 use crate::text::{clean, words};
 use atek_api::permission::Permissions;
-use atek_api::services::{ConfigureParams, InstallParams, ServiceInfo};
+use atek_api::services::{ConfigureParams, Inspected, InstallParams, ServiceInfo};
 use serde_json::Value;
 use std::io;
 use std::path::Path;
@@ -26,7 +26,7 @@ enum Consent {
 
 pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
     let source_url = source_url(host, &args.source)?;
-    let consent = ask_before(host, &args, &source_url).await?;
+    let (consent, inspected) = ask_before(host, &args, &source_url).await?;
     let params = InstallParams {
         adopt_data: args.adopt_data.clone(),
         source_url,
@@ -38,6 +38,7 @@ pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
             Consent::Given(permissions) => Some(permissions.clone()),
             Consent::Open | Consent::Refused => None,
         },
+        inspected,
         port: None,
     };
     let task = Task {
@@ -77,28 +78,35 @@ fn read_info(result: &Value) -> Result<ServiceInfo, Failure> {
     })
 }
 
-/// Looks at the package, shows what it asks for, and asks.
-async fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Consent, Failure> {
+/// Looks at the package, shows what it asks for, and asks. Tells also what it looked at.
+async fn ask_before(
+    host: &Host,
+    args: &Install,
+    source_url: &str,
+) -> Result<(Consent, Option<Inspected>), Failure> {
     let range = args.desired_version.as_deref();
     let action = format!("install {}", args.source);
     let looking = job::Progress::quiet(host, "inspect", "looking at the package");
     let inspection = grants::inspect(host, source_url, range, &action).await;
     looking.clear();
     let Some(inspection) = inspection? else {
-        return Ok(Consent::Open);
+        return Ok((Consent::Open, None));
     };
+    let inspected = inspection.inspected();
     if inspection.asks.is_empty() {
-        return Ok(Consent::Open);
+        return Ok((Consent::Open, inspected));
     }
     let name = inspection
         .manifest
         .as_ref()
         .and_then(|manifest| manifest.name.as_deref());
-    if args.yes || grants::ask(host, name.unwrap_or(&args.source), &inspection.asks).await? {
-        Ok(Consent::Given(inspection.asks))
-    } else {
-        Ok(Consent::Refused)
-    }
+    let consent =
+        if args.yes || grants::ask(host, name.unwrap_or(&args.source), &inspection.asks).await? {
+            Consent::Given(inspection.asks)
+        } else {
+            Consent::Refused
+        };
+    Ok((consent, inspected))
 }
 
 /// Asks for what the installed package wants and nobody was asked about: it is not the

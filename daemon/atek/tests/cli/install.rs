@@ -126,9 +126,11 @@ fn what_an_app_asks_for_is_not_granted_without_somebody_to_ask() {
 }
 
 #[test]
-fn yes_grants_what_the_app_asks_for_at_once() {
+fn yes_grants_what_the_app_asks_for_at_once_and_installs_what_was_looked_at() {
     let host = installing(asking_service("rss", true));
-    host.result(SERVICES, "inspect", inspection(true));
+    let mut looked_at = inspection(true);
+    looked_at["commit"] = json!("5f1d");
+    host.result(SERVICES, "inspect", looked_at);
     let text = atek(
         &host,
         &["install", "https://example.org/rss", "--yes", "--json"],
@@ -138,7 +140,11 @@ fn yes_grants_what_the_app_asks_for_at_once() {
     let grant = json!({ "network": { "hosts": ["feeds.example.org"] } });
     assert_eq!(
         host.calls_of("startInstall"),
-        [json!([{ "sourceUrl": "https://example.org/rss", "grant": grant }])]
+        [json!([{
+            "sourceUrl": "https://example.org/rss",
+            "grant": grant,
+            "inspected": { "version": "v1.2.0", "commit": "5f1d" },
+        }])]
     );
     assert!(host.calls_of("configure").is_empty());
 }

@@ -106,7 +106,8 @@ impl HostApis {
         let inspection = inspection.map_err(|error| install_error(&error))?;
         raw(&json!({
             "id": inspection.id,
-            "version": inspection.version,
+            "version": inspection.release.as_ref().map(|release| &release.version),
+            "commit": inspection.release.as_ref().map(|release| &release.commit),
             "manifest": inspection.manifest,
             "asks": inspection.asks,
             "asksInWords": inspection.asks.describe(),
@@ -138,6 +139,7 @@ impl HostApis {
             config: params.config.unwrap_or_default(),
             grant: params.grant.unwrap_or_default(),
             adopt: params.adopt_data,
+            inspected: params.inspected,
         })
     }
 
@@ -169,6 +171,7 @@ impl HostApis {
             config: Default::default(),
             grant: Default::default(),
             adopt: None,
+            inspected: None,
         };
         let installed = self.services.install(request, &Reporter::unheard()).await;
         let outcome = match installed {
@@ -199,6 +202,7 @@ pub(super) fn install_error(error: &InstallError) -> RpcError {
         | InstallError::Grant
         | InstallError::Kept(KeptError::NotFound(_) | KeptError::Refused(_))
         | InstallError::Folder(_)
+        | InstallError::Moved { .. }
         | InstallError::Package(_) => RpcError::general(Chain(error).to_string()),
         InstallError::Kept(KeptError::Journal(_) | KeptError::Spawn(_))
         | InstallError::Spawn(_)

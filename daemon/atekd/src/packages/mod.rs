@@ -7,6 +7,7 @@
 
 mod channel;
 mod job;
+mod shelf;
 
 #[cfg(test)]
 mod tests;
@@ -17,10 +18,12 @@ pub use job::Staged;
 use crate::jobs::Reporter;
 use crate::spawn::{Spawn, SpawnError};
 use atek_api::package::{Failure, FetchLimits, FetchedPackage, Outcome, Request, Wanted};
+use atek_api::services::Inspected;
 use atek_api::source::Source;
 use atek_api::spec::PackageSpec;
 use atek_api::version::Release;
 use job::Running;
+use shelf::Shelf;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +59,7 @@ pub enum PackageError {
 pub struct Packages {
     spawn: Spawn,
     turn: Arc<Mutex<()>>,
+    shelf: Shelf,
 }
 
 impl Packages {
@@ -65,6 +69,7 @@ impl Packages {
         Self {
             spawn,
             turn: Arc::default(),
+            shelf: Shelf::new(shelf::KEEP),
         }
     }
 
@@ -74,7 +79,9 @@ impl Packages {
     ///
     /// [`SpawnError`].
     pub async fn clear(&self) -> Result<(), SpawnError> {
+        let room = self.shelf.make_room();
         let _turn = self.turn.lock().await;
+        drop(room);
         self.spawn.drop_package(&job::the_job()).await
     }
 
@@ -103,6 +110,22 @@ impl Packages {
             (Outcome::Package(package), staged) => Ok((*package, staged)),
             (Outcome::Releases(_), _) => Err(PackageError::Channel(ChannelError::Unexpected)),
         }
+    }
+
+    /// Puts a package away that was shown to somebody, for [`Packages::take_shown`]. It may go
+    /// when another job needs its place, or after some minutes.
+    pub fn keep_shown(&self, source: Source, package: FetchedPackage, staged: Staged) {
+        self.shelf.keep(source, package, staged);
+    }
+
+    /// The package that was shown like this, if it is still there.
+    #[must_use]
+    pub fn take_shown(
+        &self,
+        source: &Source,
+        shown: &Inspected,
+    ) -> Option<(FetchedPackage, Staged)> {
+        self.shelf.take(source, shown)
     }
 
     /// Which releases a source has, newest first.
@@ -135,7 +158,9 @@ impl Packages {
         patience: Duration,
         progress: &Reporter,
     ) -> Result<(Outcome, Staged), PackageError> {
+        let room = self.shelf.make_room();
         let turn = self.turn.clone().lock_owned().await;
+        drop(room);
         let mut running = Running::start(&self.spawn, spec, turn).await?;
         match tokio::time::timeout(patience, running.talk(request, progress)).await {
             Ok(outcome) => Ok((outcome?, running.ended().await)),

@@ -134,3 +134,91 @@ async fn a_job_whose_asker_goes_away_is_ended_and_the_next_one_begins_after_that
     assert_eq!(dropped.recv().await.as_deref(), Some("build"));
     let _next = packages.turn.lock().await;
 }
+
+const COMMIT: &str = "0123456789012345678901234567890123456789";
+
+/// Says that it has built the release v1.0.0.
+fn built(stream: &mut UnixStream) {
+    let release = serde_json::json!({ "tag": "v1.0.0", "version": "1.0.0" });
+    let package = serde_json::json!({
+        "release": release,
+        "commit": COMMIT,
+        "program": { "kind": "node", "entry": "index.js" },
+        "bytes": 1,
+        "files": 1,
+    });
+    let result = Outcome::Package(serde_json::from_value(package).unwrap());
+    say(stream, &Event::Done { result });
+}
+
+fn shown(version: &str, commit: &str) -> Inspected {
+    Inspected {
+        version: version.to_owned(),
+        commit: commit.to_owned(),
+    }
+}
+
+async fn fetch(packages: &Packages) -> (FetchedPackage, Staged) {
+    let (source, reporter) = (source(), Reporter::unheard());
+    let fetched = packages.fetch(&source, Wanted::default(), &reporter);
+    fetched.await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_shown_was_fetched_and_built_again_for_its_install() {
+    let (packages, mut dropped, _server) = packages(built).await;
+    let (package, staged) = fetch(&packages).await;
+    assert_eq!(dropped.recv().await.as_deref(), Some("build"));
+    packages.keep_shown(source(), package, staged);
+    let other = "https://example.org/other".parse().unwrap();
+    let moved = COMMIT.replace('0', "f");
+    for (source, version, commit) in [
+        (&other, "v1.0.0", COMMIT),
+        (&source(), "v1.0.1", COMMIT),
+        (&source(), "v1.0.0", moved.as_str()),
+    ] {
+        let taken = packages.take_shown(source, &shown(version, commit));
+        assert!(taken.is_none(), "{source} {version} {commit}");
+    }
+    let (package, staged) = packages
+        .take_shown(&source(), &shown("v1.0.0", COMMIT))
+        .unwrap();
+    assert_eq!(package.release.tag, "v1.0.0");
+    assert!(dropped.try_recv().is_err(), "its files are still there");
+    let again = packages.take_shown(&source(), &shown("v1.0.0", COMMIT));
+    assert!(again.is_none());
+    drop(staged);
+    assert_eq!(dropped.recv().await.as_deref(), Some("build"));
+}
+
+#[tokio::test]
+async fn what_was_shown_makes_room_for_the_next_job() {
+    let (packages, _dropped, _server) = packages(built).await;
+    let (package, staged) = fetch(&packages).await;
+    packages.keep_shown(source(), package, staged);
+    let (package, staged) = fetch(&packages).await;
+    let gone = packages.take_shown(&source(), &shown("v1.0.0", COMMIT));
+    assert!(gone.is_none());
+    // Somebody waits already when this one would be put away.
+    let waiting = tokio::spawn({
+        let packages = packages.clone();
+        async move { fetch(&packages).await.0 }
+    });
+    while !packages.shelf.is_wanted() {
+        tokio::task::yield_now().await;
+    }
+    packages.keep_shown(source(), package, staged);
+    assert_eq!(waiting.await.unwrap().commit, COMMIT);
+}
+
+#[tokio::test]
+async fn what_was_shown_is_not_kept_for_ever() {
+    let (mut packages, mut dropped, _server) = packages(built).await;
+    packages.shelf = Shelf::new(Duration::from_millis(1));
+    let (package, staged) = fetch(&packages).await;
+    assert_eq!(dropped.recv().await.as_deref(), Some("build"));
+    packages.keep_shown(source(), package, staged);
+    assert_eq!(dropped.recv().await.as_deref(), Some("build"));
+    let gone = packages.take_shown(&source(), &shown("v1.0.0", COMMIT));
+    assert!(gone.is_none());
+}

@@ -131,6 +131,18 @@ pub enum InstallError {
     /// The package could not be fetched or built.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// The tag was moved since somebody looked at it.
+    #[error(
+        "{tag} is not what was shown any more (commit {shown} then, {now} now), look at it again before it is installed"
+    )]
+    Moved {
+        /// The tag.
+        tag: String,
+        /// The commit that was shown, shortened.
+        shown: String,
+        /// The commit that it names now, shortened.
+        now: String,
+    },
     /// The package could not be put in place.
     #[error(transparent)]
     Spawn(#[from] SpawnError),

@@ -10,7 +10,7 @@ use super::folder::{self, FolderError};
 use super::handle::Wish;
 use super::intent;
 use super::names::{self, Wanted};
-use super::{Inner, InstallError, fault, kept};
+use super::{Inner, InstallError, fault, inspect, kept};
 use crate::chain::Chain;
 use crate::database::{Change, DatabaseError, Records, ServiceRecord};
 use crate::jobs::Reporter;
@@ -19,7 +19,7 @@ use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Manifest;
 use atek_api::package::{self, FetchedPackage};
 use atek_api::permission::Permissions;
-use atek_api::services::{JobEvent, PackageInfo, ServiceSettings};
+use atek_api::services::{Inspected, JobEvent, PackageInfo, ServiceSettings};
 use atek_api::source::Source;
 use atek_api::spec::{PackageVersion, Program, SpecError};
 use atek_api::version::Range;
@@ -44,19 +44,8 @@ pub struct Install {
     pub grant: Permissions,
     /// Kept data of its owner that it takes over, by key.
     pub adopt: Option<ServiceKey>,
-}
-
-/// A package that is not installed.
-#[derive(Debug, Clone)]
-pub struct Inspection {
-    /// The id that it would get.
-    pub id: ServiceId,
-    /// The tag that would be installed; none for a folder.
-    pub version: Option<String>,
-    /// Its manifest, if it has one.
-    pub manifest: Option<Manifest>,
-    /// What it asks for beyond the default.
-    pub asks: Permissions,
+    /// What [`Inspection`] showed; nothing else is installed then.
+    pub inspected: Option<Inspected>,
 }
 
 /// What stands ready.
@@ -85,7 +74,17 @@ impl Ready {
         }
     }
 
-    fn asks(&self) -> Permissions {
+    pub(super) fn release(&self) -> Option<Inspected> {
+        match self {
+            Self::Folder { .. } => None,
+            Self::Built { package, .. } => Some(Inspected {
+                version: package.release.tag.clone(),
+                commit: package.commit.clone(),
+            }),
+        }
+    }
+
+    pub(super) fn asks(&self) -> Permissions {
         self.manifest()
             .map(|manifest| manifest.permissions.clone())
             .unwrap_or_default()
@@ -108,11 +107,16 @@ pub(super) async fn install(
     };
     // Before the long work; it is decided for good when the record is stored.
     wanted.choose(|id| is_taken(inner, &inner.database.records(), id))?;
-    let newest = package::Wanted::Newest {
-        range,
-        refused: Vec::new(),
+    let ready = match &request.inspected {
+        Some(shown) => inspect::shown(inner, &source, shown, progress).await?,
+        None => {
+            let newest = package::Wanted::Newest {
+                range,
+                refused: Vec::new(),
+            };
+            make_ready(inner, &source, newest, progress).await?
+        }
     };
-    let ready = make_ready(inner, &source, newest, progress).await?;
     if !request.grant.subset_of(&ready.asks()) {
         return Err(InstallError::Grant);
     }
@@ -137,28 +141,6 @@ pub(super) async fn install(
     });
     rest.await
         .unwrap_or(Err(InstallError::ShuttingDown(super::ShuttingDown)))
-}
-
-pub(super) async fn inspect(
-    inner: &Arc<Inner>,
-    source: &str,
-    range: Option<&str>,
-) -> Result<Inspection, InstallError> {
-    let source = parse_source(source)?;
-    let newest = package::Wanted::Newest {
-        range: parse_range(range)?,
-        refused: Vec::new(),
-    };
-    let ready = make_ready(inner, &source, newest, &Reporter::unheard()).await?;
-    let records = inner.database.records();
-    let id =
-        Wanted::parse(None, &source.default_name())?.choose(|id| is_taken(inner, &records, id))?;
-    Ok(Inspection {
-        id,
-        version: ready.tag().map(ToOwned::to_owned),
-        manifest: ready.manifest().cloned(),
-        asks: ready.asks(),
-    })
 }
 
 pub(super) fn parse_source(text: &str) -> Result<Source, InstallError> {

@@ -27,6 +27,7 @@ mod folder;
 mod give;
 mod handle;
 mod icon;
+mod inspect;
 mod install;
 mod intent;
 mod kept;
@@ -50,7 +51,8 @@ pub use error::{
     StartError, StopError, UninstallError, UpdateError,
 };
 pub use icon::Icon;
-pub use install::{Inspection, Install};
+pub use inspect::Inspection;
+pub use install::Install;
 pub use kept::Kept;
 
 use crate::attach::{Attach, ListenerChange, Passed, Peers};
@@ -200,7 +202,7 @@ impl Services {
         source: &str,
         range: Option<&str>,
     ) -> Result<Inspection, InstallError> {
-        install::inspect(&self.inner, source, range).await
+        inspect::inspect(&self.inner, source, range).await
     }
 
     /// Stops and removes a service: record, package, and, unless `keep_data`, its state.

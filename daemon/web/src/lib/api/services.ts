@@ -95,6 +95,8 @@ export interface Metrics {
 export interface Inspection {
   id: string
   version: string | null
+  /** What the tag named when it was looked at; none for a folder. */
+  commit: string | null
   manifest: Manifest | null
   asks: Permissions
   asksInWords: string[]
@@ -107,6 +109,8 @@ export interface InstallParams {
   user?: string
   config?: Record<string, string>
   grant?: Permissions
+  /** What `inspect` showed: exactly this is installed, or nothing. */
+  inspected?: { version: string; commit: string }
 }
 
 export interface Changes {
