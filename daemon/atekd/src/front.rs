@@ -5,7 +5,7 @@ use crate::directory::DirectoryView;
 use crate::gateway::{self, Lines, LogQuery, Refusal};
 use crate::host_api::{Call, HostApis, Reply};
 use crate::jobs::{Jobs, is_last};
-use crate::journal::{self, LogError, Subject};
+use crate::journal::{LogError, Logbook, Subject};
 use crate::permissions::{Caller, may_see_service, may_visit};
 use crate::services::Services;
 use atek_api::ids::ServiceKey;
@@ -81,6 +81,8 @@ impl gateway::Jobs for Jobs {
 pub struct Logs {
     /// How a service is found.
     pub directory: DirectoryView,
+    /// Where its lines are.
+    pub logbook: Logbook,
 }
 
 impl gateway::Logs for Logs {
@@ -98,12 +100,16 @@ impl gateway::Logs for Logs {
                 _ => return Err(Refusal::NotAuthorized),
             };
             if query.follow {
-                let entries = journal::follow(&subject, &query.options)
+                let entries = self
+                    .logbook
+                    .follow(&subject, &query.options)
                     .await
                     .map_err(log_refusal)?;
                 return Ok(entries.map(|entry| Bytes::from(line(&entry))).boxed());
             }
-            let page = journal::page(&subject, &query.options)
+            let page = self
+                .logbook
+                .page(&subject, &query.options)
                 .await
                 .map_err(log_refusal)?;
             let text: Vec<u8> = page.entries.iter().flat_map(line).collect();

@@ -18,6 +18,7 @@ use crate::confinement::Confinement;
 use crate::database::Database;
 use crate::directory::DirectoryView;
 use crate::jobs::Jobs;
+use crate::journal::Logbook;
 use crate::metrics::Metrics;
 use crate::names::AddressBook;
 use crate::permissions::Caller;
@@ -85,6 +86,8 @@ pub struct HostApis {
     pub jobs: Jobs,
     /// What they and the box used.
     pub metrics: Metrics,
+    /// What they said.
+    pub logbook: Logbook,
     /// How well they are confined.
     pub confinement: Confinement,
     /// The machine's power.

@@ -6,7 +6,7 @@ use super::{Call, HostApis, internal};
 use crate::chain::Chain;
 use crate::directory::Entry;
 use crate::jobs::Reporter;
-use crate::journal::{self, Subject};
+use crate::journal::Subject;
 use crate::permissions::{Caller, may_manage_service, may_see_service, may_use_host_api};
 use crate::services::{
     ConfigureError, Refused, StartError, StopError, UninstallError, UpdateError,
@@ -202,7 +202,7 @@ impl HostApis {
             key: entry.key.clone(),
             id: entry.id().clone(),
         };
-        let page = journal::page(&subject, &options).await;
+        let page = self.logbook.page(&subject, &options).await;
         raw(&page.map_err(|error| RpcError::general(Chain(&error).to_string()))?)
     }
 

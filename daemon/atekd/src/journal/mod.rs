@@ -18,7 +18,7 @@ use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::services::{LogEntry, LogOptions, LogPage};
 use futures_util::stream::Stream;
 use options::Query;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -28,10 +28,6 @@ const READERS: usize = 4;
 const FOLLOWERS: usize = 64;
 /// Lines that may wait for a slow follower; then its thread waits.
 const AHEAD: usize = 256;
-
-static READER_ROOM: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(READERS)));
-static FOLLOWER_ROOM: LazyLock<Arc<Semaphore>> =
-    LazyLock::new(|| Arc::new(Semaphore::new(FOLLOWERS)));
 
 /// Why there are no lines.
 #[derive(Debug, thiserror::Error)]
@@ -65,76 +61,121 @@ pub struct Subject {
     pub id: ServiceId,
 }
 
-/// A page of a log: after `cursor` if one is given, otherwise the newest lines.
-///
-/// # Errors
-///
-/// [`LogError`].
-pub async fn page(subject: &Subject, options: &LogOptions) -> Result<LogPage, LogError> {
-    let query = Query::parse(options, now_usec())?;
-    let subject = subject.clone();
-    let permit = READER_ROOM
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(|_| LogError::Aborted)?;
-    let read = tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        let mut reader = read::Reader::open(&subject, &query)?;
-        let entries = reader.page(&query)?;
-        let cursor = entries
-            .last()
-            .map(|entry| entry.cursor.clone())
-            .or(query.cursor);
-        Ok(LogPage { entries, cursor })
-    });
-    read.await.map_err(|_| LogError::Aborted)?
+/// The journal of this machine. Clones share the room for readers.
+#[derive(Debug, Clone)]
+pub struct Logbook {
+    readers: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
 }
 
-/// The same page, and then new lines as they come. The stream ends when the journal
-/// cannot be read any more; dropping it ends the reading.
-///
-/// # Errors
-///
-/// [`LogError`].
-pub async fn follow(
-    subject: &Subject,
-    options: &LogOptions,
-) -> Result<impl Stream<Item = LogEntry> + Send + use<>, LogError> {
-    let query = Query::parse(options, now_usec())?;
-    let subject = subject.clone();
-    let permit = FOLLOWER_ROOM
-        .clone()
-        .try_acquire_owned()
-        .map_err(|_| LogError::TooMany)?;
-    let (lines, stream) = mpsc::channel(AHEAD);
-    let (opened_tx, opened) = tokio::sync::oneshot::channel();
-    let thread = std::thread::Builder::new().name("journal".to_owned());
-    let spawned = thread.spawn(move || {
-        let _permit = permit;
-        // libsystemd's reader stays in its thread.
-        let mut reader = match read::Reader::open(&subject, &query) {
-            Ok(reader) => {
-                let _ = opened_tx.send(Ok(()));
-                reader
-            }
-            Err(error) => {
-                let _ = opened_tx.send(Err(error));
-                return;
-            }
-        };
-        if let Err(error) = reader.follow(&query, &lines) {
-            let error = crate::chain::Chain(&error);
-            tracing::warn!(key = %subject.key, %error, "stopped following a log");
-        }
-    });
-    if spawned.is_err() {
-        return Err(LogError::TooMany);
+impl Default for Logbook {
+    fn default() -> Self {
+        Self::with_room(READERS, FOLLOWERS)
     }
-    opened.await.map_err(|_| LogError::Aborted)??;
-    Ok(ReceiverStream::new(stream))
+}
+
+impl Logbook {
+    fn with_room(readers: usize, followers: usize) -> Self {
+        Self {
+            readers: Arc::new(Semaphore::new(readers)),
+            followers: Arc::new(Semaphore::new(followers)),
+        }
+    }
+
+    /// A page of a log: after `cursor` if one is given, otherwise the newest lines.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn page(&self, subject: &Subject, options: &LogOptions) -> Result<LogPage, LogError> {
+        let query = Query::parse(options, now_usec())?;
+        let subject = subject.clone();
+        let permit = self
+            .readers
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| LogError::Aborted)?;
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let mut reader = read::Reader::open(&subject, &query)?;
+            let entries = reader.page(&query)?;
+            let cursor = entries
+                .last()
+                .map(|entry| entry.cursor.clone())
+                .or(query.cursor);
+            Ok(LogPage { entries, cursor })
+        });
+        read.await.map_err(|_| LogError::Aborted)?
+    }
+
+    /// The same page, and then new lines as they come. The stream ends when the journal
+    /// cannot be read any more; dropping it ends the reading.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn follow(
+        &self,
+        subject: &Subject,
+        options: &LogOptions,
+    ) -> Result<impl Stream<Item = LogEntry> + Send + use<>, LogError> {
+        let query = Query::parse(options, now_usec())?;
+        let subject = subject.clone();
+        let permit = self
+            .followers
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| LogError::TooMany)?;
+        let (lines, stream) = mpsc::channel(AHEAD);
+        let (opened_tx, opened) = tokio::sync::oneshot::channel();
+        let thread = std::thread::Builder::new().name("journal".to_owned());
+        let spawned = thread.spawn(move || {
+            let _permit = permit;
+            // libsystemd's reader stays in its thread.
+            let mut reader = match read::Reader::open(&subject, &query) {
+                Ok(reader) => {
+                    let _ = opened_tx.send(Ok(()));
+                    reader
+                }
+                Err(error) => {
+                    let _ = opened_tx.send(Err(error));
+                    return;
+                }
+            };
+            if let Err(error) = reader.follow(&query, &lines) {
+                let error = crate::chain::Chain(&error);
+                tracing::warn!(key = %subject.key, %error, "stopped following a log");
+            }
+        });
+        if spawned.is_err() {
+            return Err(LogError::TooMany);
+        }
+        opened.await.map_err(|_| LogError::Aborted)??;
+        Ok(ReceiverStream::new(stream))
+    }
 }
 
 fn now_usec() -> i64 {
     jiff::Timestamp::now().as_microsecond()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_followers_of_one_host_took_the_room_of_every_other_in_the_process() {
+        let subject = Subject {
+            key: "k1".parse().unwrap(),
+            id: "rss".parse().unwrap(),
+        };
+        let options = LogOptions::default();
+        let (full, other) = (Logbook::with_room(1, 0), Logbook::default());
+        let refused = full.clone().follow(&subject, &options).await.err();
+        assert!(matches!(refused, Some(LogError::TooMany)), "{refused:?}");
+        // Whether this machine has a journal or not: there is room.
+        let outcome = other.follow(&subject, &options).await.err();
+        assert!(!matches!(outcome, Some(LogError::TooMany)), "{outcome:?}");
+    }
 }

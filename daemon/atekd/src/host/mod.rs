@@ -1,0 +1,173 @@
+//! The host as a whole: what is made in which order, and how it ends.
+//!
+//! ```text
+//!  config -> HTTP is served -> core services -> server database -> host APIs -> user services
+//! ```
+//!
+//! Nothing here is global: two hosts could live in one process.
+
+mod doors;
+mod parts;
+
+use crate::attach::{Notify, Passed};
+use crate::chain::Chain;
+use crate::config::{ConfigFile, Overrides};
+use crate::database::Database;
+use crate::directory::DirectoryView;
+use crate::layout::Layout;
+use crate::only::Only;
+use crate::sessions::Sessions;
+use atek_api::ids::ServiceKey;
+use atek_api::services::State;
+use atek_api::spec::paths::HOST_DIRS;
+use doors::Doors;
+use parts::Host;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How often used sessions are written down and old ones removed.
+const SWEEP: Duration = Duration::from_secs(300);
+/// Pause between attempts to open the server database.
+const REOPEN: Duration = Duration::from_secs(1);
+
+/// How a host is started.
+#[derive(Debug)]
+pub struct Options {
+    /// Where its state lies.
+    pub layout: Layout,
+    /// What the command line says.
+    pub overrides: Overrides,
+}
+
+/// Runs a host until `stop`.
+///
+/// # Errors
+///
+/// What keeps it from serving at all: a broken configuration, a port that is taken.
+pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
+    let Options { layout, overrides } = options;
+    let _only = Only::hold(Path::new(HOST_DIRS))?;
+    let mut file = ConfigFile::load(&layout, &overrides)?;
+    let config = Arc::new(file.config().clone());
+    let (shown, shown_config) = watch::channel(file.shown());
+    let mut passed = Passed::from_env();
+    let notify = Notify::from_env();
+    let doors = Doors::open(&mut passed, config.port).await?;
+
+    let (host, edges) = Host::assemble(&layout, &config, passed, shown_config)?;
+    let tasks = TaskTracker::new();
+    host.serve(doors, edges, &tasks, &stop);
+    announce(config.port);
+    notify.tell("READY=1\nSTATUS=Starting the core services");
+    tasks.spawn(keep_watchdog_quiet(stop.clone()));
+
+    let start = async {
+        for failure in host.services.start_core().await {
+            tracing::error!(key = %failure.key, error = %Chain(&failure.error), "a core service does not run");
+        }
+        open_database(&host.database, &mut file, &notify).await;
+        shown.send_replace(file.shown());
+        host.services.start_installed().await;
+        notify.tell("STATUS=Ready");
+        tracing::info!("the host is ready");
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = start => {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = follow_database(&host.database, &host.directory, layout.database_key()) => {}
+                () = sweep_sessions(&host.sessions) => {}
+                () = host.services.rest(Duration::from_secs(config.sleep_after_seconds)) => {}
+                () = host.setup.keep() => {}
+            }
+        }
+    }
+    notify.tell("STOPPING=1");
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
+}
+
+/// The line that the original's tools wait for.
+fn announce(port: u16) {
+    use std::io::Write as _;
+    // Nobody may be reading.
+    let _ = writeln!(
+        std::io::stdout(),
+        "Application server listening at http://localhost:{port}"
+    );
+}
+
+/// Tries until it succeeds: a box whose database is late must still come up.
+async fn open_database(database: &Database, file: &mut ConfigFile, notify: &Notify) {
+    loop {
+        let known = file.config().server_db_id.clone().unwrap_or_default();
+        match database.open(&known).await {
+            Ok(id) => {
+                if let Err(error) = file.set_server_db_id(&id) {
+                    tracing::error!(error = %Chain(&error), "cannot store the id of the server database");
+                }
+                return;
+            }
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "cannot open the server database");
+                notify.tell("STATUS=Waiting for the database");
+                tokio::time::sleep(REOPEN).await;
+            }
+        }
+    }
+}
+
+/// Tells a restarted ADB which database is the server's. Never ends.
+async fn follow_database(database: &Database, directory: &DirectoryView, key: ServiceKey) {
+    loop {
+        let is = |state| {
+            let key = key.clone();
+            directory.wait_for(move |directory| {
+                let running = directory
+                    .by_key(key.as_str())
+                    .is_some_and(|adb| adb.state == State::Running);
+                (running == state).then_some(())
+            })
+        };
+        is(false).await;
+        is(true).await;
+        if let Err(error) = database.reopen().await {
+            tracing::warn!(error = %Chain(&error), "cannot set up the restarted database");
+        }
+    }
+}
+
+/// Never ends.
+async fn sweep_sessions(sessions: &Sessions) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = sessions.sweep().await {
+            tracing::warn!(error = %Chain(&error), "cannot tidy up the sessions");
+        }
+    }
+}
+
+/// systemd restarts a daemon whose event loop is stuck (`WatchdogSec=`).
+async fn keep_watchdog_quiet(stop: CancellationToken) {
+    let notify = Notify::from_env();
+    let Some(limit) = std::env::var("WATCHDOG_USEC")
+        .ok()
+        .and_then(|text| text.parse().ok())
+    else {
+        return;
+    };
+    let mut ticks = tokio::time::interval(Duration::from_micros(limit) / 3);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => notify.tell("WATCHDOG=1"),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What the host is made of, and how the parts are connected.
+
+use super::doors::Doors;
+use crate::attach::{ListenerChange, Passed};
+use crate::config::Config;
+use crate::confinement::Confinement;
+use crate::database::{Database, Store};
+use crate::directory::{self, DirectoryView};
+use crate::front::{Icons, Logs};
+use crate::gateway::{Deps, Gateway, Limits, Listener, Origin, Rate};
+use crate::host_api::HostApis;
+use crate::jobs::Jobs;
+use crate::journal::Logbook;
+use crate::layout::Layout;
+use crate::listeners;
+use crate::mdns;
+use crate::metrics::Metrics;
+use crate::names::{self, AddressBook, AppPorts};
+use crate::services::{self, Services};
+use crate::sessions::{Passwords, Sessions};
+use crate::setup::Setup;
+use crate::spawn::Spawn;
+use crate::systemd::{self, Bus, Machine, Power};
+use anyhow::Context as _;
+use serde_json::Value;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The parts that somebody holds on to.
+pub(super) struct Host {
+    pub(super) database: Database,
+    pub(super) directory: DirectoryView,
+    pub(super) sessions: Sessions,
+    pub(super) setup: Setup,
+    pub(super) services: Services,
+    machine: Machine,
+    gateway: Gateway,
+}
+
+/// The ends of what connects the parts, for the tasks that serve.
+pub(super) struct Edges {
+    bus: Bus,
+    local: watch::Sender<Arc<mdns::Local>>,
+    listening: watch::Sender<names::Listening>,
+    service_listeners: mpsc::Receiver<ListenerChange>,
+}
+
+impl Host {
+    /// Makes the parts and connects them. Nothing is served yet, and no service is started.
+    ///
+    /// # Errors
+    ///
+    /// When passwords could not be hashed.
+    pub(super) fn assemble(
+        layout: &Layout,
+        config: &Arc<Config>,
+        passed: Passed,
+        shown_config: watch::Receiver<Value>,
+    ) -> anyhow::Result<(Self, Edges)> {
+        let (publisher, directory) = directory::directory();
+        let database = Database::new(Store::new(&layout.app_socket(&layout.database_key())));
+        let passwords = Passwords::new().context("cannot prepare the hashing of passwords")?;
+        let sessions = Sessions::new(database.clone(), passwords);
+        let bus = Bus::system();
+        let machine = Machine::new(bus.clone());
+        let setup = Setup::new(database.clone(), machine.clone(), layout);
+        let (systemd, units) = systemd::watch(&bus);
+        let (listener_changes, service_listeners) = mpsc::channel(64);
+        let (local, shown_local) = watch::channel(Arc::default());
+        let (listening, app_ports) = watch::channel(names::Listening::default());
+        let ports = AppPorts::new(config.app_ports, config.port);
+        let logbook = Logbook::default();
+        let jobs = Jobs::default();
+        let services = Services::new(services::Parts {
+            layout: layout.clone(),
+            ports,
+            core: config.core_services.clone(),
+            database: database.clone(),
+            publisher,
+            listeners: listener_changes,
+            passed,
+            systemd: systemd.clone(),
+            units,
+            spawn: Spawn::new(bus.clone()),
+        });
+        let apis = HostApis {
+            database: database.clone(),
+            sessions: sessions.clone(),
+            setup: setup.clone(),
+            services: services.clone(),
+            directory: directory.clone(),
+            addresses: AddressBook {
+                ports,
+                listening: app_ports,
+                local: shown_local.clone(),
+            },
+            jobs: jobs.clone(),
+            metrics: Metrics::new(directory.clone(), systemd.clone()),
+            logbook: logbook.clone(),
+            confinement: Confinement::new(systemd),
+            power: Power::new(bus.clone()),
+            machine: machine.clone(),
+            state: layout.state().to_owned(),
+            config: config.clone(),
+            shown_config,
+        };
+        let gateway = Gateway::new(Deps {
+            directory: directory.clone(),
+            sessions: sessions.clone(),
+            config: config.clone(),
+            box_name: machine.watch_name(),
+            local: shown_local,
+            setup: setup.clone(),
+            host: Arc::new(apis),
+            wake: Arc::new(services.clone()),
+            logs: Arc::new(Logs {
+                directory: directory.clone(),
+                logbook,
+            }),
+            jobs: Arc::new(jobs),
+            icons: Arc::new(Icons {
+                directory: directory.clone(),
+                services: services.clone(),
+            }),
+            limits: limits(config),
+        });
+        let host = Self {
+            database,
+            directory,
+            sessions,
+            setup,
+            services,
+            machine,
+            gateway,
+        };
+        let edges = Edges {
+            bus,
+            local,
+            listening,
+            service_listeners,
+        };
+        Ok((host, edges))
+    }
+
+    /// Answers at the doors, on the services' own listeners and on the apps' ports, and keeps
+    /// the names of the box and its apps known, until `stop`.
+    pub(super) fn serve(
+        &self,
+        doors: Doors,
+        edges: Edges,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) {
+        let public = doors.public.into_iter();
+        let public = public.map(|listener| (Listener::Tcp(listener), Origin::Public));
+        let control = doors.control.into_iter();
+        let control = control.map(|listener| (Listener::Unix(listener), Origin::Control));
+        for (listener, origin) in public.chain(control) {
+            listeners::serve(&self.gateway, listener, origin, tasks, stop);
+        }
+        tasks.spawn(listeners::follow(
+            self.gateway.clone(),
+            edges.service_listeners,
+            tasks.clone(),
+            stop.clone(),
+        ));
+        tasks.spawn(names::follow_ports(
+            self.gateway.clone(),
+            self.directory.clone(),
+            edges.listening,
+            tasks.clone(),
+            stop.clone(),
+        ));
+        let parts = mdns::Parts {
+            bus: edges.bus,
+            directory: self.directory.clone(),
+            host_name: self.machine.watch_name(),
+        };
+        tasks.spawn(mdns::run(parts, edges.local, stop.clone()));
+        tokio::spawn(self.gateway.clone().follow_names());
+        let machine = self.machine.clone();
+        tokio::spawn(async move { machine.follow_name().await });
+    }
+}
+
+/// The defaults, but for what the configuration says.
+fn limits(config: &Config) -> Limits {
+    let known = match config.max_requests_per_minute {
+        0 => None,
+        count => Some(Rate::per_minute(count, count)),
+    };
+    Limits {
+        known,
+        ..Limits::default()
+    }
+}
