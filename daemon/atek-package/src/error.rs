@@ -1,7 +1,9 @@
 //! Why a job failed.
 
 use crate::child::ChildError;
+use crate::memory::Want;
 use crate::npm::Step;
+use crate::text::size;
 use crate::tree::TreeError;
 use atek_api::manifest::ManifestError;
 use atek_api::package::{EntryError, Failure, FailureCode};
@@ -48,6 +50,13 @@ pub(crate) enum JobError {
         how: String,
         output: String,
     },
+    /// The kernel ended npm or what it ran.
+    #[error("{} ran out of memory", step.command())]
+    StepMemory {
+        step: Step,
+        want: Want,
+        output: String,
+    },
     #[error("{} did not end well", step.command())]
     StepChild {
         step: Step,
@@ -74,6 +83,19 @@ impl JobError {
             Self::Entry(_) => (FailureCode::NoEntry, self.to_string()),
             Self::Tree(error) => crate::git::tree_failure(error),
             Self::Step { step, output, .. } => (step.failure_code(), format!("{self}{output}")),
+            Self::StepMemory { step, want, output } => match want {
+                Want::Machine => (
+                    FailureCode::Internal,
+                    format!(
+                        "{self}: this machine has none left, stop an app and try again{output}"
+                    ),
+                ),
+                Want::Limit(Some(max)) => (
+                    step.failure_code(),
+                    format!("{self}: a build may use {}{output}", size(*max)),
+                ),
+                Want::Limit(None) => (step.failure_code(), format!("{self}{output}")),
+            },
             Self::StepChild {
                 step,
                 output,
@@ -130,6 +152,41 @@ fn common_failure(error: &ChildError<Stop>, command: &str) -> (FailureCode, Stri
         ),
         ChildError::Deadline(_) | ChildError::Stalled(_) => {
             (FailureCode::Timeout, format!("{command}: {error}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_memory_was_said_to_have_failed_without_a_reason() {
+        let source = "https://example.org/app".parse().unwrap();
+        let failure = |want| {
+            let step = Step::Build;
+            let output = "\nkilled".to_owned();
+            JobError::StepMemory { step, want, output }.failure(&source)
+        };
+        for (want, code, message) in [
+            (
+                Want::Limit(Some(1 << 30)),
+                FailureCode::BuildFailed,
+                "npm run build ran out of memory: a build may use 1073.7 MB\nkilled",
+            ),
+            (
+                Want::Limit(None),
+                FailureCode::BuildFailed,
+                "npm run build ran out of memory\nkilled",
+            ),
+            (
+                Want::Machine,
+                FailureCode::Internal,
+                "npm run build ran out of memory: this machine has none left, stop an app and try again\nkilled",
+            ),
+        ] {
+            let failure = failure(want);
+            assert_eq!((failure.code, failure.message.as_str()), (code, message));
         }
     }
 }

@@ -29,6 +29,7 @@ mod child;
 mod error;
 mod git;
 mod job;
+mod memory;
 mod npm;
 mod report;
 mod text;

@@ -2,6 +2,7 @@
 
 use crate::child::{self, Bounds, Line, Outputs, Watch};
 use crate::error::{JobError, Stop};
+use crate::memory::Memory;
 use crate::report::Reporter;
 use crate::text::{Excerpt, clean_line};
 use crate::tree::{Quota, measure};
@@ -206,6 +207,8 @@ pub(crate) fn run<W: Write>(
         deadline: step.time(limits),
         stall: None,
     };
+    let memory = Memory::own();
+    let before = memory.counts();
     let result = child::run(
         &mut command(step, staging, package),
         b"",
@@ -216,10 +219,13 @@ pub(crate) fn run<W: Write>(
     let output = watch.excerpt.to_string();
     match result {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(JobError::Step {
-            step,
-            how: how(status),
-            output,
+        Ok(status) => Err(match memory.want_since(before) {
+            Some(want) => JobError::StepMemory { step, want, output },
+            None => JobError::Step {
+                step,
+                how: how(status),
+                output,
+            },
         }),
         Err(source) => Err(JobError::StepChild {
             step,
@@ -259,7 +265,7 @@ fn command(step: Step, staging: &Path, package: &Path) -> Command {
 fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
-        // What the kernel and systemd send to a process that is over its memory.
+        // What the kernel sends to a process that is over its memory, where it does not count them.
         (None, Some(9)) => "killed, perhaps for want of memory".to_owned(),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "unknown end".to_owned(),

@@ -58,6 +58,9 @@ pub(crate) fn job(
         ("BindPaths", binds(vec![Bind::new(&staging, &staging)])),
         ("BindReadOnlyPaths", binds(read)),
         ("MemoryMax", Variant::from(limits.memory_max)),
+        // Of a build that takes too much the kernel ends one process, usually the one that
+        // does; atek-package must live to say so.
+        ("OOMPolicy", text("continue")),
         ("TasksMax", Variant::from(limits.tasks_max)),
         ("LimitFSIZE", Variant::from(limits.file_max)),
         (

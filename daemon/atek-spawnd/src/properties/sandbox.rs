@@ -104,7 +104,6 @@ pub(super) fn properties(
         ("SystemCallErrorNumber", Variant::from(nix::libc::EPERM)),
         ("LimitCORE", Variant::from(0u64)),
         ("KillMode", text("control-group")),
-        ("OOMPolicy", text("stop")),
         ("MemoryAccounting", on()),
         ("CPUAccounting", on()),
         ("TasksAccounting", on()),

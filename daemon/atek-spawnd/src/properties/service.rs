@@ -216,6 +216,8 @@ fn limits(spec: &ServiceSpec) -> Vec<Property> {
         ("LimitNOFILE", Variant::from(8_192u64)),
         ("LimitNOFILESoft", Variant::from(8_192u64)),
         ("LimitMEMLOCK", Variant::from(64u64 * 1024)),
+        // Half an app is worth nothing: it ends as a whole, and says `oom-kill`.
+        ("OOMPolicy", text("stop")),
         // Rather an app than the host, when the whole machine is out of memory.
         (
             "OOMScoreAdjust",

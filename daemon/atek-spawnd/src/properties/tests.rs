@@ -370,3 +370,18 @@ fn the_neighbours_of_a_jobs_source_folder_are_not_shown() {
         assert_eq!(hidden.contains("\"-/srv\""), closed, "{folder:?}");
     }
 }
+
+#[test]
+fn a_build_that_met_its_memory_limit_took_with_it_who_could_have_said_so() {
+    let channel = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    let spec_of_job = PackageSpec::default();
+    let job = job(
+        &"j1".parse().unwrap(),
+        &spec_of_job,
+        NEW,
+        channel(),
+        channel(),
+    );
+    assert_eq!(value(&job, "OOMPolicy"), "\"continue\"");
+    assert_eq!(value(&service(&spec(), NEW), "OOMPolicy"), "\"stop\"");
+}
