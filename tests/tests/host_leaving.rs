@@ -233,14 +233,39 @@ async fn a_crash_while_data_is_kept_adopted_or_given_loses_none_of_it() -> anyho
     }
     adopt(&host, &key, "bob").await?;
     let bob = host.service("again").await?["settings"]["owningUserKey"].clone();
+    let config = json!([{ "access": "private", "owner": { "userKey": bob } }]);
+    let db = host.system()?.call(ADB, "adminCreateDb", config).await?["dbId"].clone();
+    let owner_of_db = async || {
+        let listed = host.system()?.call(ADB, "adminListDbs", json!([])).await?;
+        let dbs = listed.as_array().cloned().unwrap_or_default();
+        let found = dbs.into_iter().find(|found| found["dbId"] == db);
+        anyhow::Ok(found.unwrap_or_default()["owner"]["userKey"].clone())
+    };
+    assert_eq!(owner_of_db().await?, bob);
     let give = json!([bob, { "services": "give", "to": "alice" }]);
-    for tag in ["give.stopped", "give.stored"] {
+    for tag in ["give.stopped", "give.begun", "give.stored"] {
         crashing(&host, tag, async || {
             host.system()?.call(USERS, "delete", give.clone()).await
         })
         .await?;
         host.service_is("again", "running").await?;
         assert_eq!(note(&host).await?, "precious", "{tag}");
+        // What was begun is finished, whether or not somebody asks again: an app that its new
+        // owner has must find its databases.
+        let service = host.service("again").await?;
+        let is_given = tag != "give.stopped";
+        assert_eq!(service["owner"] == "alice", is_given, "{tag}: {service}");
+        assert_eq!(owner_of_db().await? != bob, is_given, "{tag}");
+        if tag == "give.begun" {
+            // Back, for the next crash.
+            let alice = service["settings"]["owningUserKey"].clone();
+            let back = json!([alice, { "services": "give", "to": "bob" }]);
+            crashing(&host, "give.stored", async || {
+                host.system()?.call(USERS, "delete", back).await
+            })
+            .await?;
+            assert_eq!(owner_of_db().await?, bob);
+        }
     }
     host.system()?.call(USERS, "delete", give).await?;
     assert_eq!(host.service("again").await?["owner"], "alice");

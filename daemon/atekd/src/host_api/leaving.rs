@@ -107,6 +107,9 @@ impl HostApis {
                 given.map_err(|error| give_error(&error))
             }
             Fate::Refuse | Fate::Remove => {
+                // What was given is not theirs any more, and must not go with them.
+                let finished = self.services.finish_giving(user).await;
+                finished.map_err(|error| give_error(&error))?;
                 let keys: Vec<ServiceKey> = {
                     let records = self.database.records();
                     let owned = records.services();

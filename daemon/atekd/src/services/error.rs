@@ -183,7 +183,7 @@ pub enum GiveError {
     /// See [`StopError`].
     #[error(transparent)]
     Stop(#[from] StopError),
-    /// The kept data was not handed over.
+    /// The intent could not be written down, or the kept data not be handed over.
     #[error(transparent)]
     Kept(#[from] crate::fsutil::WriteError),
     /// The record could not be stored.

@@ -2,12 +2,14 @@
 //! has an effect, removed when it is done.
 
 use crate::fsutil::{self, WriteError};
-use atek_api::ids::ServiceKey;
+use atek_api::ids::{ServiceKey, UserKey};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// An install of a package. Its record being stored is what makes it happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,39 +30,55 @@ pub(super) struct Update {
     pub(super) to: String,
 }
 
-/// A kind of intent: a folder with a file for each service.
+/// Handing over what a user owns. Once it is written down it is finished: apps whose databases
+/// stayed behind would make empty ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Give {
+    /// Who gets it.
+    pub(super) to: UserKey,
+    /// The services: once a record has changed it does not tell any more whose it was.
+    pub(super) services: Vec<ServiceKey>,
+}
+
+/// A kind of intent: a folder with a file for each service, or user.
 pub(super) trait Intent: Serialize + DeserializeOwned {
     const FOLDER: &'static str;
+    type Key: fmt::Display + FromStr;
+}
+
+impl Intent for Give {
+    const FOLDER: &'static str = "gives";
+    type Key = UserKey;
 }
 
 impl Intent for Install {
+    type Key = ServiceKey;
     const FOLDER: &'static str = "installs";
 }
 
 impl Intent for Uninstall {
+    type Key = ServiceKey;
     const FOLDER: &'static str = "uninstalls";
 }
 
 impl Intent for Update {
+    type Key = ServiceKey;
     const FOLDER: &'static str = "updates";
 }
 
 /// Writes an intent down, durably.
-pub(super) fn begin<I: Intent>(
-    state: &Path,
-    key: &ServiceKey,
-    intent: &I,
-) -> Result<(), WriteError> {
+pub(super) fn begin<I: Intent>(state: &Path, key: &I::Key, intent: &I) -> Result<(), WriteError> {
     let folder = state.join(I::FOLDER);
     // What goes wrong here goes wrong with the file, too.
     let _ = fs::create_dir(&folder);
     let text = serde_json::to_vec(intent).unwrap_or_default();
-    fsutil::write_atomic(&file(state, I::FOLDER, key), &text, 0o600)
+    fsutil::write_atomic(&file::<I>(state, key), &text, 0o600)
 }
 
 /// Forgets an intent. One that stays by accident is looked at again at the next start.
-pub(super) fn end<I: Intent>(state: &Path, key: &ServiceKey) {
-    let path = file(state, I::FOLDER, key);
+pub(super) fn end<I: Intent>(state: &Path, key: &I::Key) {
+    let path = file::<I>(state, key);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             tracing::warn!(path = %path.display(), %error, "cannot forget what is done");
@@ -70,7 +88,7 @@ pub(super) fn end<I: Intent>(state: &Path, key: &ServiceKey) {
 }
 
 /// Every intent that was not ended. One that cannot be read had no effect yet.
-pub(super) fn all<I: Intent>(state: &Path) -> Vec<(ServiceKey, Option<I>)> {
+pub(super) fn all<I: Intent>(state: &Path) -> Vec<(I::Key, Option<I>)> {
     let Ok(entries) = fs::read_dir(state.join(I::FOLDER)) else {
         return Vec::new();
     };
@@ -91,8 +109,14 @@ pub(super) fn all<I: Intent>(state: &Path) -> Vec<(ServiceKey, Option<I>)> {
         .collect()
 }
 
-fn file(state: &Path, folder: &str, key: &ServiceKey) -> PathBuf {
-    state.join(folder).join(format!("{key}.json"))
+/// The intent with this key, if it was not ended.
+pub(super) fn one<I: Intent>(state: &Path, key: &I::Key) -> Option<I> {
+    let text = fs::read(file::<I>(state, key)).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+fn file<I: Intent>(state: &Path, key: &I::Key) -> PathBuf {
+    state.join(I::FOLDER).join(format!("{key}.json"))
 }
 
 #[cfg(test)]
@@ -108,6 +132,7 @@ mod tests {
         begin(state.path(), &key, &intent).unwrap();
         assert_eq!(all(state.path()), [(key.clone(), Some(intent))]);
         assert!(all::<Update>(state.path()).is_empty());
+        assert!(one::<Uninstall>(state.path(), &key).is_some());
         end::<Uninstall>(state.path(), &key);
         assert!(all::<Uninstall>(state.path()).is_empty());
     }

@@ -243,6 +243,15 @@ impl Services {
         give::give(&self.inner, from.clone(), to.clone()).await
     }
 
+    /// Finishes what an interruption left of handing over a user's things, if anything.
+    ///
+    /// # Errors
+    ///
+    /// [`GiveError`]; may be repeated.
+    pub async fn finish_giving(&self, from: &UserKey) -> Result<(), GiveError> {
+        give::finish(&self.inner, from).await
+    }
+
     /// The releases of the service's source, newest first, whatever its range admits.
     ///
     /// # Errors

@@ -4,8 +4,8 @@
 //! next start.
 
 use super::definition;
-use super::intent::{self, Install, Uninstall, Update};
-use super::{Inner, kept, uninstall, update};
+use super::intent::{self, Give, Install, Uninstall, Update};
+use super::{Inner, give, kept, uninstall, update};
 use crate::chain::Chain;
 use crate::spawn::SpawnError;
 use atek_api::ids::ServiceKey;
@@ -18,6 +18,7 @@ pub(super) async fn sweep(inner: &Arc<Inner>) {
     uninstalls(inner).await;
     installs(inner).await;
     kept::sweep(inner);
+    gives(inner).await;
     run_files(inner).await;
     updates(inner).await;
 }
@@ -64,6 +65,23 @@ async fn installs(inner: &Inner) {
             intent::end::<Install>(state, &key);
         }
         logged("an unfinished install", removed);
+    }
+}
+
+/// Apps that were handed over, and their databases not yet: before any of them starts.
+async fn gives(inner: &Inner) {
+    let state = inner.layout.state();
+    for (from, intent) in intent::all::<Give>(state) {
+        let Some(intent) = intent.filter(|intent| give::has_heir(inner, intent)) else {
+            tracing::error!(user = %from, "cannot tell who gets what this user had");
+            intent::end::<Give>(state, &from);
+            continue;
+        };
+        tracing::info!(%from, to = %intent.to, "finishing to hand over");
+        if let Err(error) = give::hand_over(inner, &from, &intent).await {
+            let error = Chain(&error);
+            tracing::error!(%from, to = %intent.to, %error, "could not be handed over");
+        }
     }
 }
 
