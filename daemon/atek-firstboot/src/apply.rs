@@ -4,9 +4,10 @@
 //! that the next boot does it again.
 
 use crate::card::{self, Problem, Source};
-use crate::fsutil::{self, FileError, Root};
+use crate::fsutil::{self, Root};
 use crate::say;
 use crate::settings::{Settings, wpa_supplicant_conf};
+use atek_files::FileError;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -81,7 +82,7 @@ fn apply_new(root: &Root, new: Vec<Source>, mut applied: Applied, problems: &mut
     }
     let result = apply(root, &wanted).and_then(|()| {
         let record = serde_json::to_vec(&applied).unwrap_or_default();
-        fsutil::write_atomic(&root.at(STATE).join("applied.json"), &record, 0o600)
+        atek_files::write_atomic(&root.at(STATE).join("applied.json"), &record, 0o600)
     });
     match result {
         Ok(()) => say::note(&format!(
@@ -99,7 +100,7 @@ fn apply_new(root: &Root, new: Vec<Source>, mut applied: Applied, problems: &mut
 fn apply(root: &Root, wanted: &Settings) -> Result<(), FileError> {
     fsutil::make_folder(&root.at(STATE))?;
     if let Some(name) = &wanted.host_name {
-        fsutil::write_atomic(
+        atek_files::write_atomic(
             &root.at("/etc/hostname"),
             format!("{}\n", name.as_str()).as_bytes(),
             0o644,
@@ -111,18 +112,18 @@ fn apply(root: &Root, wanted: &Settings) -> Result<(), FileError> {
         .filter(|zone| knows_zone(root, zone.as_str()))
     {
         let target = format!("../usr/share/zoneinfo/{}", zone.as_str());
-        fsutil::link_atomic(&root.at("/etc/localtime"), &target)?;
+        atek_files::link_atomic(&root.at("/etc/localtime"), &target)?;
     }
     if !wanted.wifi.is_empty() {
         let text = wpa_supplicant_conf(&wanted.wifi, wanted.country.as_ref());
-        fsutil::write_atomic(&root.at(STATE).join("wifi.conf"), text.as_bytes(), 0o600)?;
+        atek_files::write_atomic(&root.at(STATE).join("wifi.conf"), text.as_bytes(), 0o600)?;
     }
     if !wanted.ssh_keys.is_empty() {
         let mut text = String::new();
         for key in &wanted.ssh_keys {
             let _ = writeln!(text, "{}", key.as_line());
         }
-        fsutil::write_atomic(
+        atek_files::write_atomic(
             &root.at(STATE).join("authorized_keys"),
             text.as_bytes(),
             0o600,
@@ -172,7 +173,7 @@ fn report(root: &Root, problems: &[Problem]) {
     let text = serde_json::to_vec(problems).unwrap_or_else(|_| b"[]".to_vec());
     let folder = file.parent().unwrap_or(&file);
     if let Err(error) =
-        fsutil::make_folder(folder).and_then(|()| fsutil::write_atomic(&file, &text, 0o644))
+        fsutil::make_folder(folder).and_then(|()| atek_files::write_atomic(&file, &text, 0o644))
     {
         say::warn(&chain(&error));
     }

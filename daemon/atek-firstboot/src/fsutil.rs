@@ -1,26 +1,12 @@
-//! Files that a power cut at any instruction leaves old or new, and the places of the box below a chosen root.
+//! The places of the box below a chosen root, and what lies there.
 
+use atek_files::FileError;
 use nix::mount::{MsFlags, mount};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, symlink};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-
-/// A step on a file that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {step} {}", path.display())]
-pub struct FileError {
-    step: &'static str,
-    path: PathBuf,
-    #[source]
-    source: io::Error,
-}
-
-fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
-    let path = path.to_owned();
-    move |source| FileError { step, path, source }
-}
 
 /// The root of the file system that is worked on: `/`, or a folder that stands for it.
 #[derive(Debug, Clone)]
@@ -43,68 +29,13 @@ impl Root {
     }
 }
 
-/// Replaces `path` with `content`: write a new file, sync, rename, sync the folder. `mode` is its permission bits.
-///
-/// # Errors
-///
-/// [`FileError`] naming the step; the old file is then still in place.
-pub fn write_atomic(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
-    let new = beside(path);
-    // A leftover of an interrupted write may have other permissions.
-    remove(&new)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&new)
-        .map_err(failed("create", &new))?;
-    file.write_all(content).map_err(failed("write", &new))?;
-    // `mode` is what is meant, whatever the umask.
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
-    match file.set_permissions(permissions) {
-        // FAT has no permissions to set.
-        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
-            return Err(failed("set the mode of", &new)(error));
-        }
-        _ => {}
-    }
-    file.sync_all().map_err(failed("sync", &new))?;
-    fs::rename(&new, path).map_err(failed("replace", path))?;
-    sync_folder(path)
-}
-
-/// Makes `path` a link to `target`, whatever it was (but no folder).
-///
-/// # Errors
-///
-/// [`FileError`] naming the step; what was there is then still in place.
-pub fn link_atomic(path: &Path, target: &str) -> Result<(), FileError> {
-    let new = beside(path);
-    remove(&new)?;
-    symlink(target, &new).map_err(failed("make", &new))?;
-    fs::rename(&new, path).map_err(failed("replace", path))?;
-    sync_folder(path)
-}
-
-/// Removes a file, if it is there.
-///
-/// # Errors
-///
-/// [`FileError`] when it stays.
-pub fn remove(path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
-        _ => Ok(()),
-    }
-}
-
 /// Makes a folder and those above it.
 ///
 /// # Errors
 ///
 /// [`FileError`] when one cannot be made.
 pub fn make_folder(path: &Path) -> Result<(), FileError> {
-    fs::create_dir_all(path).map_err(failed("make", path))
+    fs::create_dir_all(path).map_err(FileError::at("make", path))
 }
 
 /// What a file of at most `max` bytes holds. `None`: it is not there.
@@ -169,12 +100,13 @@ pub fn while_writable<T>(
     let remount = |flags| {
         mount(None::<&str>, mount_point, None::<&str>, flags, None::<&str>).map_err(io::Error::from)
     };
-    remount(flags).map_err(failed("make writable", mount_point))?;
+    remount(flags).map_err(FileError::at("make writable", mount_point))?;
     let result = work();
     if let Ok(folder) = File::open(mount_point) {
         let _ = nix::unistd::syncfs(folder);
     }
-    remount(flags | MsFlags::MS_RDONLY).map_err(failed("make read-only again", mount_point))?;
+    remount(flags | MsFlags::MS_RDONLY)
+        .map_err(FileError::at("make read-only again", mount_point))?;
     result
 }
 
@@ -184,46 +116,10 @@ fn is_read_only_mount(path: &Path) -> bool {
     is_mount && statvfs(path).is_ok_and(|stat| stat.flags().contains(FsFlags::ST_RDONLY))
 }
 
-fn beside(path: &Path) -> PathBuf {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    new.into()
-}
-
-fn sync_folder(path: &Path) -> Result<(), FileError> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed("sync", folder))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    #[test]
-    fn a_leftover_of_an_interrupted_write_is_replaced_and_gives_no_rights() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("wifi.conf");
-        fs::write(folder.path().join("wifi.conf.new"), "half").unwrap();
-        write_atomic(&path, b"whole", 0o600).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"whole");
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(!folder.path().join("wifi.conf.new").exists());
-    }
-
-    #[test]
-    fn a_link_replaces_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("localtime");
-        fs::write(&path, "old").unwrap();
-        link_atomic(&path, "../usr/share/zoneinfo/UTC").unwrap();
-        assert_eq!(
-            fs::read_link(&path).unwrap(),
-            Path::new("../usr/share/zoneinfo/UTC")
-        );
-    }
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn only_small_regular_files_are_read() {

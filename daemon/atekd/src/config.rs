@@ -1,10 +1,10 @@
 //! `config.json`: shipped defaults, what the box changed, and the command line.
 
-use crate::fsutil::{self, WriteError};
 use crate::layout::{Layout, SHIPPED_CONFIG};
 use crate::names::PortRange;
 use atek_api::ids::ServiceId;
 use atek_api::secret::Secret;
+use atek_files::{FileError, write_atomic};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -126,7 +126,7 @@ pub enum ConfigError {
     Random,
     /// The file cannot be written.
     #[error("cannot store the configuration")]
-    Write(#[from] WriteError),
+    Write(#[from] FileError),
 }
 
 /// The configuration and the file behind it.
@@ -245,7 +245,7 @@ fn write(path: &Path, stored: &Map<String, Value>) -> Result<(), ConfigError> {
     })?;
     text.push(b'\n');
     // The system tokens are in it.
-    Ok(fsutil::write_atomic(path, &text, 0o600)?)
+    Ok(write_atomic(path, &text, 0o600)?)
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ mod confinement;
 mod database;
 mod directory;
 mod front;
-mod fsutil;
 mod gateway;
 mod host;
 mod host_api;

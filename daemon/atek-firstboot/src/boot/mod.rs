@@ -3,8 +3,9 @@
 mod autoboot;
 mod booted;
 
-use crate::fsutil::{self, FileError, Root};
+use crate::fsutil::{self, Root};
 use crate::say;
+use atek_files::FileError;
 use autoboot::{Autoboot, Decision};
 use std::path::Path;
 
@@ -66,7 +67,7 @@ pub fn keep(root: &Root) -> Result<(), BootError> {
         Decision::Keep(selector) => {
             let card = file.parent().unwrap_or(Path::new("/boot"));
             fsutil::while_writable(card, || {
-                fsutil::write_atomic(&file, selector.to_string().as_bytes(), 0o600)
+                atek_files::write_atomic(&file, selector.to_string().as_bytes(), 0o600)
             })?;
             say::note(&format!("partition {booted} was on trial and is kept"));
         }

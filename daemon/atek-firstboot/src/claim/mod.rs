@@ -5,8 +5,9 @@ mod addresses;
 mod text;
 
 use crate::apply::PROBLEMS;
-use crate::fsutil::{self, FileError, Root};
+use crate::fsutil::{self, Root};
 use crate::say;
+use atek_files::FileError;
 use std::path::PathBuf;
 use text::{ClaimCode, Shown};
 
@@ -93,9 +94,9 @@ fn show(root: &Root, shown: &Shown) -> Result<(), FileError> {
             fsutil::make_folder(folder)?;
         }
     }
-    fsutil::write_atomic(&issue, screen.as_bytes(), 0o644)?;
+    atek_files::write_atomic(&issue, screen.as_bytes(), 0o644)?;
     // The code is in it.
-    fsutil::write_atomic(&seen, screen.as_bytes(), 0o600)?;
+    atek_files::write_atomic(&seen, screen.as_bytes(), 0o600)?;
     write_card_file(root, shown)
 }
 
@@ -108,10 +109,10 @@ fn write_card_file(root: &Root, shown: &Shown) -> Result<(), FileError> {
     match shown.card_file() {
         Some(text) if there.as_deref() != Some(text.as_bytes()) => {
             fsutil::while_writable(&card, || {
-                fsutil::write_atomic(&file, text.as_bytes(), 0o600)
+                atek_files::write_atomic(&file, text.as_bytes(), 0o600)
             })
         }
-        None if there.is_some() => fsutil::while_writable(&card, || fsutil::remove(&file)),
+        None if there.is_some() => fsutil::while_writable(&card, || atek_files::remove(&file)),
         _ => Ok(()),
     }
 }

@@ -1,9 +1,9 @@
 //! Files in `/run/atek`: a token and a socket folder for each service that may run.
 
-use crate::fsutil::{self, WriteError};
 use crate::random::{self, RandomError};
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
+use atek_files::{FileError, write_atomic};
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -26,7 +26,7 @@ pub enum RunFileError {
     },
     /// The token cannot be written.
     #[error(transparent)]
-    Write(#[from] WriteError),
+    Write(#[from] FileError),
     /// There is no token.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -53,7 +53,7 @@ impl RunFiles {
         let token = random::hex::<32>()?;
         make_folder(&self.tokens, 0o700)?;
         let path = self.tokens.join(key.as_str());
-        fsutil::write_atomic(&path, token.expose().as_bytes(), 0o600)?;
+        write_atomic(&path, token.expose().as_bytes(), 0o600)?;
         Ok(token)
     }
 

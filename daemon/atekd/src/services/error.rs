@@ -103,7 +103,7 @@ pub enum StopError {
 pub enum InstallError {
     /// The intent could not be written down.
     #[error(transparent)]
-    Journal(#[from] crate::fsutil::WriteError),
+    Journal(#[from] atek_files::FileError),
     /// The source is not a URL that can be installed from.
     #[error("{0}")]
     Source(String),
@@ -168,7 +168,7 @@ pub enum KeptError {
     Refused(#[from] Refused),
     /// It could not be written down whose it is.
     #[error(transparent)]
-    Journal(#[from] crate::fsutil::WriteError),
+    Journal(#[from] atek_files::FileError),
     /// It could not be removed.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
@@ -185,7 +185,7 @@ pub enum GiveError {
     Stop(#[from] StopError),
     /// The intent could not be written down, or the kept data not be handed over.
     #[error(transparent)]
-    Kept(#[from] crate::fsutil::WriteError),
+    Kept(#[from] atek_files::FileError),
     /// The record could not be stored.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -202,7 +202,7 @@ pub enum UninstallError {
     Stop(#[from] StopError),
     /// The intent could not be written down.
     #[error(transparent)]
-    Journal(#[from] crate::fsutil::WriteError),
+    Journal(#[from] atek_files::FileError),
     /// The record could not be removed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -253,7 +253,7 @@ pub enum UpdateError {
     Stop(#[from] StopError),
     /// The intent could not be written down.
     #[error(transparent)]
-    Journal(#[from] crate::fsutil::WriteError),
+    Journal(#[from] atek_files::FileError),
     /// The record could not be stored.
     #[error(transparent)]
     Database(#[from] DatabaseError),

@@ -1,8 +1,8 @@
 //! What was begun and must be finished or undone after a crash: written down before it
 //! has an effect, removed when it is done.
 
-use crate::fsutil::{self, WriteError};
 use atek_api::ids::{ServiceKey, UserKey};
+use atek_files::{FileError, write_atomic};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -68,12 +68,12 @@ impl Intent for Update {
 }
 
 /// Writes an intent down, durably.
-pub(super) fn begin<I: Intent>(state: &Path, key: &I::Key, intent: &I) -> Result<(), WriteError> {
+pub(super) fn begin<I: Intent>(state: &Path, key: &I::Key, intent: &I) -> Result<(), FileError> {
     let folder = state.join(I::FOLDER);
     // What goes wrong here goes wrong with the file, too.
     let _ = fs::create_dir(&folder);
     let text = serde_json::to_vec(intent).unwrap_or_default();
-    fsutil::write_atomic(&file::<I>(state, key), &text, 0o600)
+    write_atomic(&file::<I>(state, key), &text, 0o600)
 }
 
 /// Forgets an intent. One that stays by accident is looked at again at the next start.

@@ -11,8 +11,8 @@
 
 use super::{Inner, InstallError, KeptError, fault, locks};
 use crate::database::ServiceRecord;
-use crate::fsutil::{self, WriteError};
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
+use atek_files::{FileError, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -56,11 +56,11 @@ impl Kept {
 }
 
 /// Writes down that data is kept, durably.
-pub(super) fn remember(state: &Path, kept: &Kept) -> Result<(), WriteError> {
+pub(super) fn remember(state: &Path, kept: &Kept) -> Result<(), FileError> {
     // What goes wrong here goes wrong with the file, too.
     let _ = fs::create_dir(state.join(FOLDER));
     let text = serde_json::to_vec(kept).unwrap_or_default();
-    fsutil::write_atomic(&file(state, &kept.key), &text, 0o600)
+    write_atomic(&file(state, &kept.key), &text, 0o600)
 }
 
 /// Forgets that data is kept: it is in use, or gone. One that stays by accident is looked at
@@ -143,7 +143,7 @@ pub(super) async fn remove(inner: &Inner, key: &ServiceKey) -> Result<(), KeptEr
 }
 
 /// Hands kept data over to another user.
-pub(super) async fn give(inner: &Inner, from: &UserKey, to: &UserKey) -> Result<(), WriteError> {
+pub(super) async fn give(inner: &Inner, from: &UserKey, to: &UserKey) -> Result<(), FileError> {
     for kept in list(inner).await {
         if kept.owner == *from {
             let given = Kept {

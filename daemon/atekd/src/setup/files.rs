@@ -2,8 +2,8 @@
 //! it, and mirrored for the units that show it.
 
 use super::code::ClaimCode;
-use crate::fsutil::{self, WriteError};
 use crate::random::RandomError;
+use atek_files::{FileError, write_atomic};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,9 +29,9 @@ pub enum FilesError {
         #[source]
         source: io::Error,
     },
-    /// See [`WriteError`].
+    /// See [`FileError`].
     #[error(transparent)]
-    Write(#[from] WriteError),
+    Write(#[from] FileError),
     /// See [`RandomError`].
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -92,8 +92,8 @@ impl ClaimFiles {
     }
 }
 
-fn write(path: &Path, code: &ClaimCode) -> Result<(), WriteError> {
-    fsutil::write_atomic(path, format!("{}\n", code.shown()).as_bytes(), 0o600)
+fn write(path: &Path, code: &ClaimCode) -> Result<(), FileError> {
+    write_atomic(path, format!("{}\n", code.shown()).as_bytes(), 0o600)
 }
 
 fn remove(path: &Path) -> Result<(), FilesError> {
