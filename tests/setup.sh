@@ -50,7 +50,7 @@ need_node() {
 
 # The rootfs and the network of the test machine, and npm for the fixture apps.
 need_machine_tools() {
-  need_packages mmdebstrap zstd iproute2 nftables
+  need_packages mmdebstrap zstd iproute2 nftables openssl
   need_node
 }
 

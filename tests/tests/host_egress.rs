@@ -1,0 +1,107 @@
+//! The way of apps without a network to the hosts that were granted to them by name.
+
+use anyhow::Context as _;
+use atek_tests::host::{Host, SERVICES, SOON};
+use atek_tests::{GitRemote, Seen, wait_for};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// A neighbour on a network of the machine's, with two TLS servers: what is posted comes back.
+const NEIGHBOUR: &str = "10.77.0.2";
+const GRANTED: u16 = 443;
+const OTHER: u16 = 8443;
+
+/// Starts the neighbour; returns the certificates of its servers, which they signed themselves.
+async fn neighbour(host: &Host) -> anyhow::Result<(String, String)> {
+    let network = format!(
+        "ip netns add neighbour
+         ip link add near type veth peer name far netns neighbour
+         ip address add 10.77.0.1/24 dev near
+         ip link set near up
+         ip -n neighbour address add {NEIGHBOUR}/24 dev far
+         ip -n neighbour link set far up"
+    );
+    host.machine.shell(&network).await?;
+    let granted = server(host, GRANTED).await?;
+    let other = server(host, OTHER).await?;
+    wait_for("the TLS servers", SOON, async || {
+        let listening = host
+            .machine
+            .exec(["ip", "netns", "exec", "neighbour", "ss", "-Hltn"])
+            .await?;
+        Ok(Seen::if_so(listening, |lines| lines.lines().count() == 2))
+    })
+    .await?;
+    Ok((granted, other))
+}
+
+async fn server(host: &Host, port: u16) -> anyhow::Result<String> {
+    let folder = tempfile::tempdir()?;
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=test"])
+        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+        .arg("-addext")
+        .arg(format!("subjectAltName=IP:{NEIGHBOUR}"))
+        .current_dir(folder.path())
+        .output()
+        .await
+        .context("cannot run openssl")?;
+    anyhow::ensure!(made.status.success(), "openssl: {made:?}");
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name));
+    let (key, certificate) = (read("key.pem")?, read("certificate.pem")?);
+    let script = format!(
+        "const [key, cert] = [{key:?}, {certificate:?}]
+         const back = (request, response) => request.pipe(response)
+         require('https').createServer({{ key, cert }}, back).listen({port})"
+    );
+    let unit = format!("--unit=tls-{port}");
+    let place = "--property=NetworkNamespacePath=/run/netns/neighbour";
+    host.machine
+        .exec(["systemd-run", &unit, place, "node", "-e", &script])
+        .await?;
+    Ok(certificate)
+}
+
+#[tokio::test]
+async fn tls_goes_through_the_host_to_a_granted_host_and_to_no_other() -> anyhow::Result<()> {
+    let host = Host::boot("egress-tls").await?;
+    let alice = host.person("alice", "admin").await?;
+    let (certificate, other_certificate) = neighbour(&host).await?;
+    let asks = json!({ "network": { "hosts": [format!("{NEIGHBOUR}:{GRANTED}")] } });
+    let remote = GitRemote::new("caller", host.machine.gateway()?)?;
+    let manifest = json!({ "name": "Caller", "permissions": asks });
+    remote.tag_app("v0.9.0", "caller-node")?;
+    remote
+        .write("atek.json", manifest.to_string())?
+        .tag("v1.0.0")?;
+    host.install_from(json!({ "sourceUrl": remote.url(), "user": "alice", "grant": asks }))
+        .await?;
+
+    let through = async |port: u16, trusted: &str| {
+        let trusted: String = url::form_urlencoded::byte_serialize(trusted.as_bytes()).collect();
+        let path = format!("/tunnel?to={NEIGHBOUR}:{port}&ca={trusted}");
+        let answer = host.page(&alice, "caller", &path).await?;
+        anyhow::Ok(serde_json::from_str::<Value>(&answer)?)
+    };
+    // End to end: the app verifies the server, and a megabyte comes back as it went.
+    assert_eq!(
+        through(GRANTED, &certificate).await?,
+        json!({ "status": 200, "authorized": true, "protocol": "TLSv1.3", "same": true })
+    );
+    // The host is no man in the middle: whom the app trusts is its own affair.
+    let distrusted = through(GRANTED, &other_certificate).await?;
+    assert_eq!(distrusted["error"], "DEPTH_ZERO_SELF_SIGNED_CERT");
+    let refused = json!({ "refused": 403 });
+    assert_eq!(through(OTHER, &other_certificate).await?, refused);
+
+    let nothing = json!(["caller", { "grant": {} }]);
+    alice.client.call(SERVICES, "configure", nothing).await?;
+    // It restarts meanwhile, and a page of one that goes down may not come.
+    wait_for("the way to be closed", SOON, async || {
+        let answer = through(GRANTED, &certificate).await.unwrap_or_default();
+        Ok(Seen::if_so(answer, |answer| *answer == refused))
+    })
+    .await
+    .map(drop)
+}
