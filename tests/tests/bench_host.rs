@@ -377,7 +377,7 @@ async fn start_and_memory() -> anyhow::Result<()> {
     // Idle: atek-spawnd leaves after half a minute.
     tokio::time::sleep(Duration::from_secs(35)).await;
     let script = r#"for p in /proc/[0-9]*; do c=$(cat $p/comm 2>/dev/null) || continue
-      case $c in atekd|atek-*) echo "$c $(awk '/^Pss:/ {print $2}' $p/smaps_rollup)";; esac; done"#;
+      case $c in atekd|atek-*|lonestar) echo "$c $(awk '/^Pss:/ {print $2}' $p/smaps_rollup)";; esac; done"#;
     let mut sum = 0;
     for line in host.machine.shell(script).await?.lines() {
         println!("idle PSS KiB: {line}");

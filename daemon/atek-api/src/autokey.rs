@@ -11,13 +11,7 @@
 /// 32 bits and more: a byte 251 + width class, then the big-endian rest.
 #[must_use]
 pub fn auto_key(unix_millis: u64, nth: u32) -> String {
-    let mut key = pack(unix_millis)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            use std::fmt::Write as _;
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+    let mut key = hex::encode(pack(unix_millis));
     if nth > 0 {
         use std::fmt::Write as _;
         let _ = write!(key, ".{nth:02}");

@@ -179,54 +179,29 @@ impl Pool {
         &self.inner.endpoint
     }
 
-    /// Sends a request (its URI in origin form, with a `Host` header) and waits for the head of the response.
+    /// A connection for one request: an idle one that the server has not closed, or a new one.
     ///
-    /// The connection goes back to the pool when the response's body has been
-    /// read to its end; dropping the body earlier closes it.
+    /// # Errors
+    ///
+    /// [`SendError::Connect`], or [`SendError::Broken`]; nothing was sent.
+    pub async fn connection(&self) -> Result<Leased, SendError> {
+        let connection = match self.inner.take() {
+            Some(connection) => connection,
+            None => self.inner.connect().await?,
+        };
+        Ok(Leased {
+            connection,
+            pool: self.inner.clone(),
+        })
+    }
+
+    /// Sends a request on [`Pool::connection`], see [`Leased::send`].
     ///
     /// # Errors
     ///
     /// [`SendError`]; only [`SendError::Connect`] says that nothing was sent.
     pub async fn send(&self, request: Request<Body>) -> Result<Response<PooledBody>, SendError> {
-        let mut connection = match self.inner.take() {
-            Some(connection) => connection,
-            None => self.inner.connect().await?,
-        };
-        let response = {
-            let mut sending = pin!(connection.sender.send_request(request));
-            let driver = &mut connection.driver;
-            let mut driver_end = None;
-            std::future::poll_fn(|cx| {
-                if driver_end.is_none()
-                    && let Poll::Ready(end) = Pin::new(&mut *driver).poll(cx)
-                {
-                    driver_end = Some(end);
-                }
-                match sending.as_mut().poll(cx) {
-                    Poll::Ready(result) => Poll::Ready(result.map_err(Some)),
-                    Poll::Pending if driver_end.is_some() => {
-                        Poll::Ready(Err(driver_end.take().and_then(Result::err)))
-                    }
-                    Poll::Pending => Poll::Pending,
-                }
-            })
-            .await
-        };
-        let endpoint = || self.inner.endpoint.clone();
-        match response {
-            Ok(response) => Ok(response.map(|incoming| PooledBody {
-                incoming,
-                connection: Some(connection),
-                pool: self.inner.clone(),
-            })),
-            Err(Some(source)) => Err(SendError::Broken {
-                endpoint: endpoint(),
-                source,
-            }),
-            Err(None) => Err(SendError::Closed {
-                endpoint: endpoint(),
-            }),
-        }
+        self.connection().await?.send(request).await
     }
 
     /// Sends an upgrade request (a WebSocket handshake) on a connection of its own.
@@ -253,6 +228,71 @@ impl Pool {
                 endpoint: self.inner.endpoint.clone(),
                 source,
             })
+    }
+}
+
+/// A connection that was taken out of a pool, for one request.
+pub struct Leased {
+    connection: Connection,
+    pool: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Leased {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Leased")
+            .field("endpoint", &self.pool.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Leased {
+    /// Sends a request (its URI in origin form, with a `Host` header) and waits for the head of the response.
+    ///
+    /// The connection goes back to the pool when the response's body has been
+    /// read to its end; dropping the body earlier closes it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Broken`] and [`SendError::Closed`]: the request may have been acted on.
+    pub async fn send(self, request: Request<Body>) -> Result<Response<PooledBody>, SendError> {
+        let Self {
+            mut connection,
+            pool,
+        } = self;
+        let response = {
+            let mut sending = pin!(connection.sender.send_request(request));
+            let driver = &mut connection.driver;
+            let mut driver_end = None;
+            std::future::poll_fn(|cx| {
+                if driver_end.is_none()
+                    && let Poll::Ready(end) = Pin::new(&mut *driver).poll(cx)
+                {
+                    driver_end = Some(end);
+                }
+                match sending.as_mut().poll(cx) {
+                    Poll::Ready(result) => Poll::Ready(result.map_err(Some)),
+                    Poll::Pending if driver_end.is_some() => {
+                        Poll::Ready(Err(driver_end.take().and_then(Result::err)))
+                    }
+                    Poll::Pending => Poll::Pending,
+                }
+            })
+            .await
+        };
+        match response {
+            Ok(response) => Ok(response.map(|incoming| PooledBody {
+                incoming,
+                connection: Some(connection),
+                pool,
+            })),
+            Err(Some(source)) => Err(SendError::Broken {
+                endpoint: pool.endpoint.clone(),
+                source,
+            }),
+            Err(None) => Err(SendError::Closed {
+                endpoint: pool.endpoint.clone(),
+            }),
+        }
     }
 }
 

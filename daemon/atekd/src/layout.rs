@@ -66,8 +66,9 @@ impl Layout {
             return format!("core.{name}").parse().ok();
         }
         let digest = Sha256::digest(self.state.as_os_str().as_bytes());
-        let short: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
-        format!("core.{name}-{short}").parse().ok()
+        format!("core.{name}-{}", hex::encode(&digest[..4]))
+            .parse()
+            .ok()
     }
 
     /// The key of the database service.

@@ -2,7 +2,6 @@
 
 use atek_api::secret::Secret;
 use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
 
 /// The system's random generator failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,19 +25,11 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
 ///
 /// As [`bytes`].
 pub fn hex<const N: usize>() -> Result<Secret, RandomError> {
-    Ok(Secret::new(hexadecimal(&bytes::<N>()?)))
+    Ok(Secret::new(hex::encode(bytes::<N>()?)))
 }
 
 /// Names a secret of this module without giving it away: its SHA-256, hexadecimal.
 #[must_use]
 pub fn digest(secret: &str) -> String {
-    hexadecimal(&Sha256::digest(secret.as_bytes()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let text = String::with_capacity(2 * bytes.len());
-    bytes.iter().fold(text, |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(secret.as_bytes()))
 }

@@ -270,18 +270,11 @@ pub(super) async fn exchange(
     }
     let limits = &gateway.deps().limits;
     let response = if incoming.is_end_stream() {
-        let make = || {
-            let mut request = Request::new(body::empty());
-            *request.method_mut() = head.method.clone();
-            *request.uri_mut() = head.uri.clone();
-            *request.headers_mut() = head.headers.clone();
-            request
-        };
+        let request = Request::from_parts(head, body::empty());
         gateway
-            .send(entry, Patience::of(limits.response), make)
+            .send(entry, Patience::of(limits.response), request)
             .await?
     } else {
-        let awake = gateway.awake(entry).await?;
         let progress = Progress::new();
         let body = Noted {
             body: Watched::new(incoming, limits.body_pause),
@@ -289,8 +282,7 @@ pub(super) async fn exchange(
         };
         let request = Request::from_parts(head, body::boxed(body));
         let patience = Patience::after(limits.response, progress);
-        let sent = Box::pin(gateway.send_once(&awake.entry, patience, request)).await?;
-        sent.map(|body| Keeping::new(body, awake.hold))
+        Box::pin(gateway.send(entry, patience, request)).await?
     };
     // A long stream stays counted among the caller's requests.
     // And it ends with the session.

@@ -55,6 +55,13 @@ impl Patience {
             progress: Some(progress),
         }
     }
+
+    fn ran_out(&self, entry: &Entry) -> Failure {
+        Failure::Timeout {
+            id: entry.id().clone(),
+            waited: self.wait,
+        }
+    }
 }
 
 impl Gateway {
@@ -102,21 +109,38 @@ impl Gateway {
         })
     }
 
-    /// Sends a request that can be made again, should nobody have been there to take it.
+    /// Sends a request, to a service that may have died a moment ago.
     pub(super) async fn send(
         &self,
         entry: &Arc<Entry>,
         patience: Patience,
-        make: impl Fn() -> Request<Body>,
+        request: Request<Body>,
     ) -> Result<Response<ServiceBody>, Failure> {
         let mut awake = self.awake(entry).await?;
         let until = Instant::now() + NEWS_TRAVELS;
-        loop {
-            let sent = self.send_once(&awake.entry, patience.clone(), make()).await;
-            match sent {
-                Ok(response) => return Ok(response.map(|body| Keeping::new(body, awake.hold))),
-                Err(failure) => awake = Box::pin(self.again(&awake, failure, until)).await?,
+        // Until there is a connection nothing is sent, so that this can be done again.
+        let connection = loop {
+            let pool = self.pool(&awake.entry);
+            let failure = match tokio::time::timeout(patience.wait, pool.connection()).await {
+                Ok(Ok(connection)) => break connection,
+                Ok(Err(error)) => failed(&awake.entry, error),
+                Err(_) => patience.ran_out(&awake.entry),
+            };
+            awake = Box::pin(self.again(&awake, failure, until)).await?;
+        };
+        // Written in place: a future that is moved takes its space twice.
+        let sent = match patience.progress {
+            None => tokio::time::timeout(patience.wait, connection.send(request))
+                .await
+                .ok(),
+            Some(ref progress) => {
+                Box::pin(progress.timeout(patience.wait, connection.send(request))).await
             }
+        };
+        match sent {
+            Some(Ok(response)) => Ok(response.map(|body| Keeping::new(body, awake.hold))),
+            Some(Err(error)) => Err(failed(&awake.entry, error)),
+            None => Err(patience.ran_out(&awake.entry)),
         }
     }
 
@@ -144,31 +168,6 @@ impl Gateway {
         workers::pool(entry, |key| {
             self.deps().directory.now().by_key(key.as_str()).is_some()
         })
-    }
-
-    /// Sends a request once, to a service that listens.
-    pub(super) async fn send_once(
-        &self,
-        entry: &Entry,
-        patience: Patience,
-        request: Request<Body>,
-    ) -> Result<Response<PooledBody>, Failure> {
-        let pool = self.pool(entry);
-        // Written in place: a future that is moved takes its space twice.
-        let sent = match patience.progress {
-            None => tokio::time::timeout(patience.wait, pool.send(request))
-                .await
-                .ok(),
-            Some(progress) => Box::pin(progress.timeout(patience.wait, pool.send(request))).await,
-        };
-        match sent {
-            Some(Ok(response)) => Ok(response),
-            Some(Err(error)) => Err(failed(entry, error)),
-            None => Err(Failure::Timeout {
-                id: entry.id().clone(),
-                waited: patience.wait,
-            }),
-        }
     }
 }
 

@@ -65,11 +65,7 @@ impl Properties {
             && let Ok(value) = value.try_clone()
             && let Ok(bytes) = Vec::<u8>::try_from(value)
         {
-            self.invocation = bytes.iter().fold(String::new(), |mut text, byte| {
-                use std::fmt::Write as _;
-                let _ = write!(text, "{byte:02x}");
-                text
-            });
+            self.invocation = hex::encode(bytes);
         }
     }
 }

@@ -126,12 +126,12 @@ pub(super) fn frame_only_by(headers: &mut HeaderMap, base: Option<&str>) {
         .any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"deny"));
     headers.remove(header::X_FRAME_OPTIONS);
     let policy = match base {
-        Some(base) => format!("frame-ancestors 'self' {base}"),
-        None if denies => "frame-ancestors 'none'".to_owned(),
-        None => "frame-ancestors 'self'".to_owned(),
+        // A host name and a port: always a header's text.
+        Some(base) => HeaderValue::try_from(format!("frame-ancestors 'self' {base}")).ok(),
+        None if denies => Some(HeaderValue::from_static("frame-ancestors 'none'")),
+        None => Some(HeaderValue::from_static("frame-ancestors 'self'")),
     };
-    // A host name and a port: always a header's text.
-    if let Ok(policy) = HeaderValue::try_from(policy) {
+    if let Some(policy) = policy {
         headers.append(header::CONTENT_SECURITY_POLICY, policy);
     }
 }

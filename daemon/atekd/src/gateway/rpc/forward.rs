@@ -105,18 +105,14 @@ async fn send(
 ) -> Result<(StatusCode, ServiceBody), Failure> {
     // The manifest's reader admits only paths that are URIs.
     let uri: Uri = path.parse().map_err(|_| Failure::Internal)?;
-    let body = call.forwarded(&calls.body);
-    let make = || {
-        let mut request = Request::new(body::full(body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri.clone();
-        identify(request.headers_mut(), calls.caller, entry);
-        request
-    };
+    let mut request = Request::new(body::full(call.forwarded(&calls.body)));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    identify(request.headers_mut(), calls.caller, entry);
     let patience = Patience::of(calls.gateway.deps().limits.rpc_answer);
     let (head, body) = calls
         .gateway
-        .send(entry, patience, make)
+        .send(entry, patience, request)
         .await?
         .into_parts();
     Ok((head.status, body))

@@ -1,6 +1,7 @@
 //! Services that sleep, have died, or take too long.
 
-use super::support::World;
+use super::support::client::send;
+use super::support::{SYSTEM_TOKEN, World};
 use crate::gateway::Limits;
 use atek_api::services::State;
 use serde_json::{Value, json};
@@ -71,4 +72,24 @@ async fn a_dead_service_is_waited_for_and_a_late_one_is_given_up() {
         answer["error"]["message"],
         "the service rss did not answer within 0 seconds"
     );
+}
+
+/// Nobody knew yet that the service was dead: what was to be sent to it is still to be sent.
+#[tokio::test]
+async fn a_form_sent_to_a_service_that_just_died_reaches_the_next_process() {
+    let mut world = World::new().await;
+    world.declare("rss", "system", json!([]));
+    let socket = world.socket("rss");
+    let here = tokio::runtime::Handle::current();
+    *world.wake.answer.lock().unwrap() = Some(Box::new(move |_| {
+        let _here = here.enter();
+        if !socket.exists() {
+            super::support::service::start(&socket);
+        }
+        Ok(())
+    }));
+    let token = format!("Bearer {SYSTEM_TOKEN}");
+    let headers = [("host", "rss.localhost:8080"), ("authorization", &token)];
+    let answer = send(&world.public, "POST", "/count", &headers, "12345").await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "5"));
 }
