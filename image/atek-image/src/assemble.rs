@@ -124,6 +124,8 @@ pub fn assemble(inputs: &Inputs<'_>, card: &Path) -> anyhow::Result<()> {
         Command::new("genimage")
             .env("SOURCE_DATE_EPOCH", inputs.epoch.to_string())
             .env("TZ", "UTC")
+            // The order of a shell's pattern, which is that of the files on a FAT partition.
+            .env("LC_ALL", "C")
             .env("MTOOLS_SKIP_CHECK", "1")
             .arg("--config")
             .arg(&config)

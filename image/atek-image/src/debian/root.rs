@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Bumped when this module makes something else of the same inputs.
-const REVISION: &str = "3";
+const REVISION: &str = "4";
 
 /// Units that others enable along with themselves (`Also=`), whatever a preset says.
 const ALONG: [&str; 4] = [
@@ -83,6 +83,7 @@ pub fn root(
     let inputs = inputs(&files, &init)?;
     let key = key(&[
         REVISION,
+        speed.profile(),
         &unpacked.debian.path.to_string_lossy(),
         &unpacked.npm.path.to_string_lossy(),
         &epoch.to_string(),
@@ -103,12 +104,12 @@ pub fn root(
             lay_over(&unpacked.npm.path, &root)?;
             install::copy(&files, &root, "aarch64-linux-gnu-strip")?;
             for overlay in ["image/debian/overlay", "image/overlay"] {
-                lay_over(&paths::repository().join(overlay), &root)?;
+                lay_checkout_over(&paths::repository().join(overlay), aside, &root)?;
             }
             configure(&root, epoch)
         })?;
         steps.step("the root: squashfs", || {
-            squash(&root, &aside.join("root.squashfs"), epoch)
+            squash(&root, &aside.join("root.squashfs"), speed, epoch)
         })?;
         fs::remove_dir_all(&root).context("cannot remove the root's folder")
     })
@@ -208,6 +209,21 @@ fn lay_over(overlay: &Path, root: &Path) -> anyhow::Result<()> {
     .map(drop)
 }
 
+/// The same with a folder of the checkout, in which only whether a file can be run is git's to say: other bits follow
+/// the umask of whoever cloned it.
+fn lay_checkout_over(overlay: &Path, aside: &Path, root: &Path) -> anyhow::Result<()> {
+    let copy = aside.join("overlay");
+    fs::create_dir(&copy).context("cannot make a folder for the overlay")?;
+    lay_over(overlay, &copy)?;
+    command::run(
+        Command::new("chmod")
+            .args(["--recursive", "u=rwX,go=rX"])
+            .arg(&copy),
+    )?;
+    lay_over(&copy, root)?;
+    fs::remove_dir_all(&copy).context("cannot remove the overlay's copy")
+}
+
 /// What the packages' scripts would have done, and what makes it a box's root.
 fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
     let at = |path: &str| root.join(path);
@@ -264,14 +280,14 @@ fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
     write("etc/hostname", 0o644, "atek\n")?;
     write("etc/fstab", 0o644, "")?;
     write("usr/lib/clock-epoch", 0o644, "")?;
+    // As old as /usr: nothing in /etc is to be made anew at a start (ldconfig, accounts). It was made here.
+    write("etc/.updated", 0o644, "")?;
     for (link, to) in [
         ("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf"),
         ("etc/localtime", "../usr/share/zoneinfo/Etc/UTC"),
         ("usr/lib/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt"),
-        (
-            "etc/systemd/system/default.target",
-            "/usr/lib/systemd/system/multi-user.target",
-        ),
+        // In /usr: presets remove a link in /etc.
+        ("usr/lib/systemd/system/default.target", "multi-user.target"),
         ("home", "var/home"),
         ("root", "var/roothome"),
     ] {
@@ -316,7 +332,11 @@ fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
 }
 
 /// The root as one file. zstd unpacks fast on a Pi; everything belongs to whom it says and has one time.
-fn squash(root: &Path, file: &Path, epoch: u64) -> anyhow::Result<()> {
+fn squash(root: &Path, file: &Path, speed: Speed, epoch: u64) -> anyhow::Result<()> {
+    let level = match speed {
+        Speed::Release => "15",
+        Speed::Quick => "3",
+    };
     command::run(
         Command::new("mksquashfs")
             .arg(root)
@@ -325,7 +345,7 @@ fn squash(root: &Path, file: &Path, epoch: u64) -> anyhow::Result<()> {
                 "-comp",
                 "zstd",
                 "-Xcompression-level",
-                "15",
+                level,
                 "-b",
                 "256K",
                 "-noappend",

@@ -46,7 +46,19 @@ pub(super) fn mmdebstrap() -> Command {
     command
 }
 
-/// Makes the toolbox this process's root. The checkout, the cache, cargo's home and `also` are where they were.
+/// Where programs are compiled, as the compiler sees it: the same on every machine, because it writes the names of
+/// source files into what it makes.
+pub(super) mod seen {
+    /// The checkout.
+    pub(in crate::debian) const CHECKOUT: &str = "/build/atek";
+    /// The cache.
+    pub(in crate::debian) const CACHE: &str = "/build/cache";
+    /// Cargo's home.
+    pub(in crate::debian) const CARGO: &str = "/build/cargo";
+}
+
+/// Makes the toolbox this process's root. The checkout, the cache, cargo's home and `also` are where they were; the
+/// first three are at [`seen`] as well.
 ///
 /// Only for a process of one thread; there is no way back.
 ///
@@ -91,11 +103,19 @@ pub fn enter(toolbox: &Stored, also: &[&Path]) -> anyhow::Result<()> {
     let mut shared: Vec<PathBuf> = ["/proc", "/sys", "/dev", "/tmp"]
         .map(PathBuf::from)
         .to_vec();
-    shared.extend([paths::repository().to_owned(), paths::cache(), cargo_home()]);
+    let (checkout, cache, cargo) = (paths::repository().to_owned(), paths::cache(), cargo_home());
+    shared.extend([checkout.clone(), cache.clone(), cargo.clone()]);
     shared.extend(also.iter().map(|path| path.to_path_buf()));
-    for path in &shared {
+    let mut mounts: Vec<(&PathBuf, &Path)> =
+        shared.iter().map(|path| (path, path.as_path())).collect();
+    mounts.extend([
+        (&checkout, Path::new(seen::CHECKOUT)),
+        (&cache, Path::new(seen::CACHE)),
+        (&cargo, Path::new(seen::CARGO)),
+    ]);
+    for (path, place) in mounts {
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
-        let to = root.join(path.strip_prefix("/").unwrap_or(path));
+        let to = root.join(place.strip_prefix("/").unwrap_or(place));
         fs::create_dir_all(&to).with_context(|| format!("cannot make {}", to.display()))?;
         mount(
             Some(path),
@@ -116,7 +136,7 @@ pub fn enter(toolbox: &Stored, also: &[&Path]) -> anyhow::Result<()> {
 }
 
 /// Where cargo keeps what it has downloaded, shared with the builds outside.
-pub(super) fn cargo_home() -> PathBuf {
+fn cargo_home() -> PathBuf {
     let home =
         || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cargo");
     std::env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
