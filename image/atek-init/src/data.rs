@@ -1,7 +1,7 @@
 //! `/var`: the data partition.
 
-use crate::cmdline::Words;
-use crate::{console, devices};
+use crate::console;
+use crate::devices::Partition;
 use anyhow::{Context as _, bail};
 use rustix::mount::{MountFlags, mount};
 use std::ffi::CString;
@@ -20,12 +20,8 @@ const PROBLEM: &str = "/run/atek-init/data-problem";
 /// # Errors
 ///
 /// When there is none, or it cannot be mounted even then.
-pub(crate) fn mount_var(words: &Words) -> anyhow::Result<()> {
-    let uuid = words
-        .root_partition
-        .as_deref()
-        .context("the kernel's command line has no dm-mod.waitfor=")?;
-    let partition = devices::wait_for(uuid)?.sibling(NAME)?;
+pub(crate) fn mount_var(root: &Partition) -> anyhow::Result<()> {
+    let partition = root.sibling(NAME)?;
     let node = partition.node();
     // Its answer does not decide: what can be mounted is worth more than a check that failed.
     if let Err(error) = check(&node) {

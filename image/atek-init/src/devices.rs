@@ -1,5 +1,7 @@
-//! Block devices, found in `/sys` by what their partition table says of them.
+//! Block devices, found in `/sys` by what their partition table says of them, and by what lies on them.
 
+use crate::console;
+use crate::medium::{self, Medium};
 use anyhow::{Context as _, bail};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -41,6 +43,17 @@ impl Partition {
         Path::new("/dev").join(&self.name)
     }
 
+    /// The kernel's name of its disk.
+    ///
+    /// # Errors
+    ///
+    /// When it has none.
+    pub(crate) fn disk(&self) -> anyhow::Result<String> {
+        let disk = self.sys.parent().and_then(Path::file_name);
+        let disk = disk.with_context(|| format!("the partition {} has no disk", self.name))?;
+        Ok(disk.to_string_lossy().into_owned())
+    }
+
     /// The partition of the same disk that is called `name` there.
     ///
     /// Only of the same disk: another card in a reader may have the same names.
@@ -55,19 +68,34 @@ impl Partition {
     }
 }
 
-/// Waits for the partition with this UUID.
+/// Waits for the partition with this UUID on a disk of the kind that booted, if anybody said which. When there are
+/// several, or none of that kind, the console is told.
 ///
 /// # Errors
 ///
-/// When it does not appear, with the disks that did.
-pub(crate) fn wait_for(uuid: &str) -> anyhow::Result<Partition> {
+/// When none appears, with the disks that did.
+pub(crate) fn wait_for(uuid: &str, said: Option<Medium>) -> anyhow::Result<Partition> {
     let class = Path::new("/sys/class/block");
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(partition) = with_uuid(class, Path::new("/dev"), uuid)? {
+        let is_late = Instant::now() > deadline;
+        let mut found = with_uuid(class, Path::new("/dev"), uuid)?;
+        let media: Vec<_> = found
+            .iter()
+            .map(|partition| Medium::of(&partition.sys))
+            .collect();
+        if let Some(index) = medium::choose(&media, said, is_late) {
+            let partition = found.swap_remove(index);
+            if !found.is_empty() || is_late {
+                let line = format!(
+                    "several cards, or not the one that the firmware named ({said:?}): the root is on {}",
+                    partition.name
+                );
+                console::say(&line);
+            }
             return Ok(partition);
         }
-        if Instant::now() > deadline {
+        if is_late {
             let names: Vec<String> = entries(class)?
                 .iter()
                 .filter_map(|dir| Some(dir.file_name()?.to_string_lossy().into_owned()))
@@ -81,9 +109,30 @@ pub(crate) fn wait_for(uuid: &str) -> anyhow::Result<Partition> {
     }
 }
 
-/// The partition in `class` with this UUID, which the disk's own partition table in `dev` tells: kernels
+/// The partition that the root's device lies on, whoever set that up: this program or the kernel.
+///
+/// # Errors
+///
+/// When the device is not there, or lies on no partition.
+pub(crate) fn under_root() -> anyhow::Result<Partition> {
+    under(Path::new("/sys/block/dm-0/slaves"))
+}
+
+fn under(slaves: &Path) -> anyhow::Result<Partition> {
+    let below = entries(slaves)?.into_iter().next();
+    let below = below.with_context(|| format!("nothing is in {}", slaves.display()))?;
+    let sys =
+        fs::canonicalize(&below).with_context(|| format!("cannot follow {}", below.display()))?;
+    let uevent = fs::read_to_string(sys.join("uevent"))
+        .with_context(|| format!("cannot read what {} is", sys.display()))?;
+    let name = sys.display().to_string();
+    partition(sys, &uevent).with_context(|| format!("{name} is no partition"))
+}
+
+/// The partitions in `class` with this UUID, which the disk's own partition table in `dev` tells: kernels
 /// before 6.15 do not say it in `uevent`.
-fn with_uuid(class: &Path, dev: &Path, uuid: &str) -> anyhow::Result<Option<Partition>> {
+fn with_uuid(class: &Path, dev: &Path, uuid: &str) -> anyhow::Result<Vec<Partition>> {
+    let mut found = Vec::new();
     for dir in entries(class)? {
         let Ok(uevent) = fs::read_to_string(dir.join("uevent")) else {
             continue;
@@ -101,10 +150,10 @@ fn with_uuid(class: &Path, dev: &Path, uuid: &str) -> anyhow::Result<Option<Part
             .map(|name| dev.join(name));
         let said = disk.and_then(|disk| uuid_in_gpt(&disk, number).ok());
         if said.is_some_and(|said| said.eq_ignore_ascii_case(uuid)) {
-            return Ok(partition(sys, &uevent));
+            found.extend(partition(sys, &uevent));
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// The UUID of a disk's partition, counted from 1.
@@ -215,13 +264,31 @@ mod tests {
         fs::write(dev.join("vda"), table).unwrap();
         fs::write(dev.join("sda"), vec![0; 8192]).unwrap();
         let root = with_uuid(&class, &dev, "04030201-0605-0807-090A-0B0C0D0E0F10");
-        let root = root.unwrap().unwrap();
+        let [root] = root.unwrap().try_into().unwrap();
         assert_eq!(
             (root.name.as_str(), root.number.as_str()),
             ("vda4", "254:4")
         );
         assert_eq!(root.sibling("atek-data").unwrap().name, "vda6");
         assert!(root.sibling("root-b").is_err());
-        assert_eq!(with_uuid(&class, &dev, "ef").unwrap(), None);
+        assert_eq!(with_uuid(&class, &dev, "ef").unwrap(), []);
+        assert_eq!(root.disk().unwrap(), "vda");
+    }
+
+    #[test]
+    fn the_roots_own_partition_is_found_below_its_device() {
+        let dir = tempfile::tempdir().unwrap();
+        let (card, slaves) = (dir.path().join("mmcblk0"), dir.path().join("slaves"));
+        add(&card, "mmcblk0p4", 4, "root-a");
+        add(&card, "mmcblk0p6", 6, "atek-data");
+        fs::create_dir_all(&slaves).unwrap();
+        assert!(under(&slaves).is_err());
+        std::os::unix::fs::symlink(card.join("mmcblk0p4"), slaves.join("mmcblk0p4")).unwrap();
+        let root = under(&slaves).unwrap();
+        assert_eq!(
+            (root.name.as_str(), root.disk().unwrap().as_str()),
+            ("mmcblk0p4", "mmcblk0")
+        );
+        assert_eq!(root.sibling("atek-data").unwrap().name, "mmcblk0p6");
     }
 }

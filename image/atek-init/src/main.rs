@@ -9,7 +9,8 @@
 //! ```
 //!
 //! What it reads on the kernel's command line is what the kernel itself would read: [`cmdline`]. What it leaves
-//! behind for others is in `/run/atek-init`: `data-problem`, one line, when `/var` is only in memory.
+//! behind for others is in `/run/atek-init`: `data-problem`, one line, when `/var` is only in memory; and names
+//! for the card's partitions, `/dev/atek/NAME`: [`card`].
 //!
 //! It answers to nobody. What it cannot do without (the root) ends it, and with it the boot: the kernel panics
 //! and starts anew, and the boot loader may choose the other slot. What the box can live without (the
@@ -17,6 +18,7 @@
 
 #![deny(unsafe_code)]
 
+mod card;
 mod cmdline;
 mod console;
 mod data;
@@ -25,6 +27,7 @@ mod devices;
 mod dm;
 mod etc;
 mod initramfs;
+mod medium;
 mod mounts;
 mod root;
 
@@ -58,7 +61,14 @@ fn boot() -> anyhow::Result<std::convert::Infallible> {
         root::enter(&device, &words)?;
     }
     mounts::run()?;
-    if let Err(problem) = data::mount_var(&words) {
+    let root = devices::under_root();
+    // `/boot` is missing without the names; the box is not.
+    if let Ok(root) = &root
+        && let Err(error) = card::name_partitions(root)
+    {
+        console::say(&format!("{error:#}"));
+    }
+    if let Err(problem) = root.and_then(|root| data::mount_var(&root)) {
         // A box that starts without its data can still say what is wrong with them.
         data::live_without(&problem)?;
     }

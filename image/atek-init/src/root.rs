@@ -2,6 +2,7 @@
 
 use crate::cmdline::{Table, Words};
 use crate::devices::Partition;
+use crate::medium::{self, Medium};
 use crate::{devices, dm, initramfs};
 use anyhow::Context as _;
 use rustix::mount::{MountFlags, mount, mount_move};
@@ -25,7 +26,8 @@ pub(crate) fn prepare(words: &Words) -> anyhow::Result<PathBuf> {
         .create
         .as_ref()
         .context("the kernel's command line has no dm-mod.create=")?;
-    let partition = devices::wait_for(uuid)?;
+    let said = fs::read(medium::SAID).ok();
+    let partition = devices::wait_for(uuid, said.as_deref().and_then(Medium::said))?;
     let table = resolved(&create.table, uuid, &partition);
     dm::create_read_only(&create.name, &table)?;
     Ok(PathBuf::from("/dev/dm-0"))
