@@ -8,7 +8,7 @@
 //! | [`card`] | finds the files | reads |
 //! | [`apply`] | `settings`: makes them true, once for each file | yes |
 //! | [`claim`] | `claim`: screens and the card's file | yes |
-//! | [`boot`] | `boot-good`: keeps the slot on trial | yes |
+//! | [`boot`] | `boot-good`: keeps the slot on trial; `on-trial`: whether it is one | yes |
 //!
 //! Nothing that lies on the card is ever run, and nothing on it can keep the box from booting.
 
@@ -48,6 +48,8 @@ enum Command {
     Claim,
     /// Keep the slot that this boot came from.
     BootGood,
+    /// Succeed if this boot came from a slot on trial that was not kept yet.
+    OnTrial,
 }
 
 fn main() -> ExitCode {
@@ -56,13 +58,21 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Settings => {
             apply::run(&root);
-            Ok(())
+            Ok(true)
         }
-        Command::Claim => claim::run(&root).context("cannot show the address and the claim code"),
-        Command::BootGood => boot::keep(&root).context("cannot mark this boot as good"),
+        Command::Claim => claim::run(&root)
+            .map(|()| true)
+            .context("cannot show the address and the claim code"),
+        Command::BootGood => boot::keep(&root)
+            .map(|()| true)
+            .context("cannot mark this boot as good"),
+        Command::OnTrial => {
+            boot::is_on_trial(&root).context("cannot tell whether this boot is on trial")
+        }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             // The journal reads the `<3>` as "this is an error".
             eprintln!("<3>{error:#}");

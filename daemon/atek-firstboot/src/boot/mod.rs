@@ -1,4 +1,4 @@
-//! `boot-good`: this boot was good, so the slot that it came from is kept.
+//! `boot-good`: this boot was good, so the slot that it came from is kept. `on-trial`: whether that is still to come.
 
 mod autoboot;
 mod booted;
@@ -7,7 +7,7 @@ use crate::fsutil::{self, Root};
 use crate::say;
 use atek_files::FileError;
 use autoboot::{Autoboot, Decision};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why the slot could not be kept.
 #[derive(Debug, thiserror::Error)]
@@ -34,19 +34,70 @@ pub enum BootError {
     Write(#[from] FileError),
 }
 
+/// What the selector and the firmware say of this boot.
+struct Looked {
+    /// The selector's file.
+    file: PathBuf,
+    /// The boot partition that this boot came from.
+    booted: u32,
+    decision: Decision,
+}
+
 /// Makes the slot that booted the one that is booted from now on, if it is not.
 ///
 /// # Errors
 ///
 /// [`BootError`]; the boot loader then goes back to the slot before, at the next start.
 pub fn keep(root: &Root) -> Result<(), BootError> {
+    let Some(looked) = look(root)? else {
+        say::note("this board has no slots; there is nothing to keep");
+        return Ok(());
+    };
+    let booted = looked.booted;
+    match looked.decision {
+        Decision::Kept => say::note(&format!("partition {booted} is the one in use")),
+        Decision::Keep(selector) => {
+            let card = looked.file.parent().unwrap_or(Path::new("/boot"));
+            fsutil::while_writable(card, || {
+                atek_files::write_atomic(&looked.file, selector.to_string().as_bytes(), 0o600)
+            })?;
+            say::note(&format!("partition {booted} was on trial and is kept"));
+        }
+        Decision::Foreign => return Err(BootError::Foreign { booted }),
+    }
+    Ok(())
+}
+
+/// Whether this boot came from the slot on trial, and nobody has kept it yet: then to start anew is to go back.
+///
+/// # Errors
+///
+/// [`BootError`]: nobody knows, so nobody should start anew.
+pub fn is_on_trial(root: &Root) -> Result<bool, BootError> {
+    let Some(looked) = look(root)? else {
+        return Ok(false);
+    };
+    let booted = looked.booted;
+    match looked.decision {
+        Decision::Kept => Ok(false),
+        Decision::Keep(_) => {
+            let line = format!(
+                "partition {booted} is on trial and was not kept in time: the box goes back to the slot before"
+            );
+            say::warn(&line);
+            say::show(root, &format!("{line}\n"));
+            Ok(true)
+        }
+        Decision::Foreign => Err(BootError::Foreign { booted }),
+    }
+}
+
+/// `None`: this board has no slots.
+fn look(root: &Root) -> Result<Option<Looked>, BootError> {
     let file = root.at("/boot/autoboot.txt");
     let path = || file.display().to_string();
     let content = match fsutil::read_small(&file, 4096) {
-        Ok(None) => {
-            say::note("this board has no slots; there is nothing to keep");
-            return Ok(());
-        }
+        Ok(None) => return Ok(None),
         Ok(Some(content)) => content,
         Err(source) => {
             return Err(BootError::Read {
@@ -62,18 +113,11 @@ pub fn keep(root: &Root) -> Result<(), BootError> {
         }
     })?;
     let booted = booted::partition(root).ok_or(BootError::Unknown)?;
-    match selector.decide(booted) {
-        Decision::Kept => say::note(&format!("partition {booted} is the one in use")),
-        Decision::Keep(selector) => {
-            let card = file.parent().unwrap_or(Path::new("/boot"));
-            fsutil::while_writable(card, || {
-                atek_files::write_atomic(&file, selector.to_string().as_bytes(), 0o600)
-            })?;
-            say::note(&format!("partition {booted} was on trial and is kept"));
-        }
-        Decision::Foreign => return Err(BootError::Foreign { booted }),
-    }
-    Ok(())
+    Ok(Some(Looked {
+        decision: selector.decide(booted),
+        booted,
+        file,
+    }))
 }
 
 #[cfg(test)]

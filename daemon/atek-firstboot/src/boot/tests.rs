@@ -28,6 +28,7 @@ fn a_good_boot_on_trial_is_kept_and_the_old_slot_is_the_other_one() {
     assert_eq!(selector(&root), B);
     keep(&root).unwrap();
     assert_eq!(selector(&root), B);
+    assert!(!is_on_trial(&root).unwrap());
 }
 
 #[test]
@@ -36,6 +37,16 @@ fn a_boot_from_the_slot_in_use_writes_nothing() {
     let (root, _folder) = booted_from(&by_hand, "atek.slot=a");
     keep(&root).unwrap();
     assert_eq!(selector(&root), by_hand);
+}
+
+#[test]
+fn only_a_slot_on_trial_that_nobody_kept_is_given_up() {
+    let (root, _folder) = booted_from(A, "atek.slot=b");
+    assert!(is_on_trial(&root).unwrap());
+    assert_eq!(selector(&root), A, "looking changes nothing");
+    // What the firmware does at the next start: the slot in use, which is never given up.
+    fs::write(root.at("/proc/cmdline"), "atek.slot=a").unwrap();
+    assert!(!is_on_trial(&root).unwrap());
 }
 
 #[test]
@@ -60,6 +71,7 @@ fn doubt_writes_nothing() {
     ] {
         let (root, _folder) = booted_from(text, line);
         assert!(keep(&root).is_err(), "{text} {line}");
+        assert!(is_on_trial(&root).is_err(), "{text} {line}");
         assert_eq!(selector(&root), text);
     }
 }
@@ -69,4 +81,5 @@ fn a_board_without_slots_is_fine() {
     let (root, _folder) = booted_from(A, "");
     fs::remove_file(root.at("/boot/autoboot.txt")).unwrap();
     keep(&root).unwrap();
+    assert!(!is_on_trial(&root).unwrap());
 }
