@@ -24,6 +24,10 @@ pub struct Options {
     pub ssh_port: Option<u16>,
     /// Words after the card's own on the kernel's command line.
     pub append: String,
+    /// Whether the slot on trial is started, as the firmware does once after `reboot "0 tryboot"`.
+    pub tryboot: bool,
+    /// Another card, in a reader at USB. Its writes are forgotten.
+    pub reader: Option<PathBuf>,
 }
 
 /// The command that boots the card. `scratch` holds what the firmware would have loaded.
@@ -34,7 +38,7 @@ pub struct Options {
 ///
 /// When the card has nothing to boot.
 pub fn command(options: &Options, scratch: &Path) -> anyhow::Result<Command> {
-    let boot = firmware::boot(&Card::open(&options.card, false)?, false)?;
+    let boot = firmware::boot(&Card::open(&options.card, false)?, options.tryboot)?;
     let put = |name: &str, content: &[u8]| {
         let path = scratch.join(name);
         fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
@@ -86,6 +90,18 @@ pub fn command(options: &Options, scratch: &Path) -> anyhow::Result<Command> {
             options.port
         ))
         .args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+    if let Some(card) = &options.reader {
+        qemu.arg("-drive").arg(format!(
+            "file={},if=none,id=reader,format=raw,snapshot=on",
+            card.display()
+        ));
+        qemu.args([
+            "-device",
+            "qemu-xhci",
+            "-device",
+            "usb-storage,drive=reader",
+        ]);
+    }
     if let Some(socket) = &options.monitor {
         qemu.arg("-qmp")
             .arg(format!("unix:{},server=on,wait=off", socket.display()));

@@ -73,6 +73,12 @@ enum Verb {
         /// Words for the kernel's command line
         #[arg(long, default_value = "")]
         append: String,
+        /// Start the slot on trial
+        #[arg(long)]
+        tryboot: bool,
+        /// Another card, in a reader at USB
+        #[arg(long)]
+        reader: Option<PathBuf>,
     },
 }
 
@@ -129,19 +135,14 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
             monitor,
             ssh_port,
             append,
+            tryboot,
+            reader,
         } => {
-            let card = match card {
-                Some(card) => card,
-                None => Files::of(&paths::output(), Board::Virt).card,
-            };
-            let card = card.canonicalize().with_context(|| {
-                format!(
-                    "there is no card {}: run ./image/build --board virt",
-                    card.display()
-                )
-            })?;
+            let built = || Files::of(&paths::output(), Board::Virt).card;
             run(&Options {
-                card,
+                card: existing(card.unwrap_or_else(built))?,
+                reader: reader.map(existing).transpose()?,
+                tryboot,
                 keep,
                 port,
                 memory_mib: memory,
@@ -153,7 +154,18 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
+fn existing(card: PathBuf) -> anyhow::Result<PathBuf> {
+    card.canonicalize().with_context(|| {
+        format!(
+            "there is no card {}: run ./image/build --board virt",
+            card.display()
+        )
+    })
+}
+
 fn build(card: &CardArgs, speed: Speed) -> anyhow::Result<()> {
+    // What is made has the modes of a root, whatever this user's habit is.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     let steps = Steps::default();
     let store = Store::open(paths::cache())?;
     let epoch = epoch()?;
@@ -225,11 +237,12 @@ fn run(options: &Options) -> anyhow::Result<()> {
     let store = Store::open(paths::cache())?;
     let tools = toolbox::get(&store, &steps)?;
     let folder = |path: &PathBuf| path.parent().map(Path::to_owned);
-    let also: Vec<PathBuf> = [Some(&options.card), options.monitor.as_ref()]
-        .into_iter()
-        .flatten()
-        .filter_map(folder)
-        .collect();
+    let files = [
+        Some(&options.card),
+        options.monitor.as_ref(),
+        options.reader.as_ref(),
+    ];
+    let also: Vec<PathBuf> = files.into_iter().flatten().filter_map(folder).collect();
     toolbox::enter(
         &tools,
         &also.iter().map(PathBuf::as_path).collect::<Vec<_>>(),
