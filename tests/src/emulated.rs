@@ -5,6 +5,7 @@
 //! console), and with an ssh key that was left on the card.
 
 use crate::command::{last_lines, run};
+use crate::host::{PASSWORD, cookie_named};
 use crate::http::Client;
 use crate::paths;
 use crate::wait::{Seen, wait_for};
@@ -12,15 +13,21 @@ use anyhow::{Context as _, bail};
 use atek_image::assemble::Board;
 use atek_image::card::Card;
 use atek_image::pack::Files;
+use serde_json::json;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a boot may take, on a machine that does other things as well.
-pub const BOOT: Duration = Duration::from_secs(240);
+/// How long anything on the box may take: a boot takes half a minute here, and some machines have one slow processor
+/// for everything. Only what will never happen is waited for that long.
+pub const BOOT: Duration = Duration::from_secs(900);
+
+/// A processor that is emulated on a busy machine may stand still for longer than a Pi's watchdog waits.
+const WATCHDOG: &str = "systemd.watchdog_sec=5min";
 
 /// This machine, as the box sees it.
 pub const GATEWAY: &str = "10.0.2.2";
@@ -39,6 +46,10 @@ pub struct Emulated {
     pub started: Instant,
     /// Words for the kernel's command line, from the next start on.
     pub append: String,
+    /// Whether the firmware starts the slot on trial, from the next start on.
+    pub tryboot: bool,
+    /// Whether another card is in a reader, from the next start on: a new one.
+    pub reader: bool,
 }
 
 impl Emulated {
@@ -64,6 +75,8 @@ impl Emulated {
             emulator: None,
             started: Instant::now(),
             append: String::new(),
+            tryboot: false,
+            reader: false,
             home,
         };
         run(Command::new("cp")
@@ -117,7 +130,8 @@ impl Emulated {
                 "--ssh-port",
                 &self.ssh_port.to_string(),
             ])
-            .arg(format!("--append={}", self.append))
+            .arg(format!("--append={WATCHDOG} {}", self.append))
+            .args(self.tryboot.then_some("--tryboot"))
             .stdin(Stdio::null())
             .stderr(
                 console
@@ -125,6 +139,10 @@ impl Emulated {
                     .context("cannot open console.log twice")?,
             )
             .stdout(console);
+        if self.reader {
+            let built = Files::of(&paths::output(), Board::Virt).card;
+            command.arg("--reader").arg(built);
+        }
         self.emulator = Some(command.spawn().context("cannot start the emulator")?);
         self.started = Instant::now();
         Ok(())
@@ -187,10 +205,34 @@ impl Emulated {
         })
     }
 
+    /// Sets the box up, as its owner does who reads the claim code on the screen.
+    ///
+    /// # Errors
+    ///
+    /// When it is set up already, or shows no code that counts.
+    pub async fn claim(&self) -> anyhow::Result<Client> {
+        let code = wait_for("the claim code on the screen", BOOT, async || {
+            Ok(Seen::Wanted(self.claim_code()?))
+        })
+        .await?;
+        let wish = json!({
+            "code": code, "name": "atek", "username": "owner", "password": PASSWORD, "timezone": "Europe/Berlin",
+        });
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "complete", "params": [wish] });
+        let path = "/_atek/gateway?api=atek.cloud/setup-api";
+        let response = self.http().post_json(path, &request).await?;
+        let answer = response.json()?;
+        if answer["result"]["isActive"] != true {
+            bail!("setup answered {answer}");
+        }
+        let cookie = cookie_named("session", response.header("set-cookie"))?;
+        Ok(self.http().header("cookie", &format!("session={cookie}")))
+    }
+
     /// A client of the box's web server, that follows no redirect.
     #[must_use]
     pub fn http(&self) -> Client {
-        Client::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
+        Client::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))).patient(BOOT)
     }
 
     /// Waits until the web server answers `/` and the host its calls; returns the time since the start.
@@ -299,11 +341,19 @@ impl Drop for Emulated {
     }
 }
 
+/// A port that nobody listens on, and that the kernel gives to nobody's outgoing connection: there is a while before
+/// the emulator takes it, and another at every power cut.
 fn free_port() -> anyhow::Result<u16> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
-    Ok(listener
-        .local_addr()
-        .context("cannot find a free port")?
-        .port())
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 10_000;
+    // Where to begin: two tests that look at the same time begin apart.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..COUNT {
+        let at = std::process::id().wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = FIRST + (at % u32::from(COUNT)) as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("every port from {FIRST} on is taken")
 }

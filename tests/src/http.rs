@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_tungstenite::WebSocketStream;
 
-/// How long one request may take, from connecting to the last byte.
+/// How long one request may take, from connecting to the last byte, unless a client is more patient.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A connection of either kind.
@@ -25,6 +25,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
 pub struct Client {
     peer: Peer,
     headers: HeaderMap,
+    patience: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -83,6 +84,7 @@ impl Client {
         Self {
             peer: Peer::Tcp(address),
             headers: HeaderMap::new(),
+            patience: DEADLINE,
         }
         .host("localhost")
     }
@@ -93,8 +95,15 @@ impl Client {
         Self {
             peer: Peer::Unix(path.into()),
             headers: HeaderMap::new(),
+            patience: DEADLINE,
         }
         .host("localhost")
+    }
+
+    /// The same client, which waits longer (or shorter) for an answer than 30 s.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The same client, naming another host (`hello.localhost`).
@@ -126,7 +135,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When there is no whole answer within 30 s. Any status is an answer.
+    /// When there is no whole answer in time. Any status is an answer.
     pub async fn get(&self, path: &str) -> anyhow::Result<Response> {
         self.send(Method::GET, path, "").await
     }
@@ -135,7 +144,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When there is no whole answer within 30 s. Any status is an answer.
+    /// When there is no whole answer in time. Any status is an answer.
     pub async fn post_json(&self, path: &str, body: &Value) -> anyhow::Result<Response> {
         self.clone()
             .header("content-type", "application/json")
@@ -147,7 +156,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When there is no whole answer within 30 s. Any status is an answer.
+    /// When there is no whole answer in time. Any status is an answer.
     pub async fn send(
         &self,
         method: Method,
@@ -166,9 +175,9 @@ impl Client {
                 body: body.to_bytes(),
             })
         };
-        tokio::time::timeout(DEADLINE, exchange)
+        tokio::time::timeout(self.patience, exchange)
             .await
-            .with_context(|| format!("no whole answer to {path} within {DEADLINE:?}"))?
+            .with_context(|| format!("no whole answer to {path} within {:?}", self.patience))?
     }
 
     /// Any request; the answer's body is yet to be read (for streams).
@@ -260,7 +269,7 @@ impl Client {
             key.parse().context("a key that is no header value")?,
         );
         let handshake = tokio_tungstenite::client_async(request, stream);
-        let opened = tokio::time::timeout(DEADLINE, handshake)
+        let opened = tokio::time::timeout(self.patience, handshake)
             .await
             .context("the upgrade took too long")?;
         Ok(opened
