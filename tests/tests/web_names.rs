@@ -352,3 +352,64 @@ fn after(location: &str, origin: &str) -> anyhow::Result<String> {
         .with_context(|| format!("{location} does not lead to {origin}"))?
         .to_owned())
 }
+
+#[tokio::test]
+async fn the_ports_of_apps_closed_for_the_moment_of_a_restart() -> anyhow::Result<()> {
+    let host = Host::boot("app-ports-stay").await?;
+    let alice = host.person("alice", "").await?;
+    host.install("hello-node", "alice").await?;
+    let port = port_of(&host, "hello-node").await?;
+    let address = host.machine.address()?;
+    let restart = async {
+        for command in ["restart", "kill --signal=KILL"] {
+            let script = format!("systemctl {command} atekd.service");
+            host.machine.shell(&script).await?;
+            host.ready().await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::pin!(restart);
+    // A neighbour who comes at any moment of it is let in, or waits.
+    let mut came = 0u32;
+    let mut pace = tokio::time::interval(std::time::Duration::from_millis(5));
+    loop {
+        let come = async {
+            pace.tick().await;
+            tokio::net::TcpStream::connect(SocketAddr::from((address, port))).await
+        };
+        tokio::select! {
+            done = &mut restart => break done?,
+            connected = come => {
+                connected.with_context(|| format!("the port closed; {came} had come before"))?;
+                came += 1;
+            }
+        }
+    }
+    assert!(came > 0);
+    assert_eq!(port_of(&host, "hello-node").await?, port);
+    let app = host
+        .machine
+        .http_on(port)
+        .host(&format!("{address}:{port}"));
+    assert_eq!(app.get("/").await?.status, 302);
+
+    // Given up with the app, it is free for whoever comes next, also after a restart.
+    let (uninstall, hello) = ("uninstall", json!(["hello-node"]));
+    host.system()?.call(SERVICES, uninstall, hello).await?;
+    wait_for("the port to be closed", SOON, async || {
+        let connected = tokio::net::TcpStream::connect(SocketAddr::from((address, port))).await;
+        Ok(Seen::if_so(connected.is_ok(), |open| !open))
+    })
+    .await?;
+    host.machine
+        .exec(["systemctl", "restart", "atekd.service"])
+        .await?;
+    host.ready().await?;
+    let listening = host
+        .machine
+        .exec(["ss", "-Hltn", &format!("sport = :{port}")])
+        .await?;
+    assert_eq!(listening.trim(), "");
+    drop(alice);
+    Ok(())
+}

@@ -46,7 +46,7 @@ impl Notify {
     }
 
     /// Asks systemd to keep descriptors under a name until we ask for them back by starting.
-    pub(super) fn store(&self, name: &str, descriptor: BorrowedFd<'_>) {
+    pub fn store(&self, name: &str, descriptor: BorrowedFd<'_>) {
         // Without polling: a listener whose namespace ended must not vanish by itself.
         self.send(
             &format!("FDSTORE=1\nFDNAME={name}\nFDPOLL=0"),
@@ -55,7 +55,7 @@ impl Notify {
     }
 
     /// Asks systemd to close what it keeps under a name.
-    pub(super) fn forget(&self, name: &str) {
+    pub fn forget(&self, name: &str) {
         self.send(&format!("FDSTOREREMOVE=1\nFDNAME={name}"), &[]);
     }
 
@@ -64,7 +64,7 @@ impl Notify {
     /// # Errors
     ///
     /// The wait failed or took too long: it is not known whether it has.
-    pub(super) async fn barrier(&self) -> io::Result<()> {
+    pub async fn barrier(&self) -> io::Result<()> {
         if self.peer.is_none() {
             return Ok(());
         }

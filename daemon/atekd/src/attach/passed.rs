@@ -3,6 +3,7 @@
 
 use atek_api::ids::ServiceKey;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::TcpListener;
@@ -12,12 +13,20 @@ use std::os::unix::net::{UnixListener, UnixStream};
 /// The first descriptor that systemd passes.
 const FIRST: RawFd = 3;
 const PREFIX: &str = "listen-";
+const PORT_PREFIX: &str = "port-";
 /// In the order in which they are attached: IPv4, IPv6.
 const FAMILIES: [&str; 2] = ["-4", "-6"];
 
 /// The names under which a service's listeners are stored, IPv4 first.
 pub(super) fn stored_names(key: &ServiceKey) -> [String; 2] {
     FAMILIES.map(|family| format!("{PREFIX}{key}{family}"))
+}
+
+/// The port whose listener has this name.
+fn stored_port(name: &str) -> Option<u16> {
+    let rest = name.strip_prefix(PORT_PREFIX)?;
+    let digits = FAMILIES.iter().find_map(|family| rest.strip_suffix(family));
+    digits?.parse().ok()
 }
 
 /// The service whose listener has this name.
@@ -91,6 +100,24 @@ impl Passed {
             .filter_map(|(name, owned)| Some((stored_key(&name)?, owned)))
     }
 
+    /// The name under which a listener at an app's port is stored.
+    #[must_use]
+    pub fn port_name(port: u16, is_v4: bool) -> String {
+        let [v4, v6] = FAMILIES;
+        format!("{PORT_PREFIX}{port}{}", if is_v4 { v4 } else { v6 })
+    }
+
+    /// The listeners at apps' ports that were kept for us.
+    pub fn ports(&mut self) -> BTreeMap<u16, Vec<TcpListener>> {
+        let mut ports: BTreeMap<u16, Vec<TcpListener>> = BTreeMap::new();
+        for (name, owned) in self.take(|name| stored_port(name).is_some()) {
+            if let Some(port) = stored_port(&name) {
+                ports.entry(port).or_default().push(owned.into());
+            }
+        }
+        ports
+    }
+
     fn take(&mut self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = (String, OwnedFd)> {
         let (taken, left) = std::mem::take(&mut self.named)
             .into_iter()
@@ -162,6 +189,23 @@ mod tests {
         let stored: Vec<_> = passed.stored().collect();
         assert_eq!(stored.len(), 2);
         assert!(stored.iter().all(|(found, _)| *found == key));
+        assert_eq!(passed.named.len(), 2);
+    }
+
+    #[test]
+    fn kept_ports_are_found_by_their_number() {
+        let open = || OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap());
+        let names = [
+            Passed::port_name(8101, true),
+            Passed::port_name(8101, false),
+            Passed::port_name(8102, true),
+            "port-99999-4".to_owned(),
+            "port-8103".to_owned(),
+        ];
+        let mut passed = Passed::of(names.map(|name| (name, open())).into());
+        let ports = passed.ports();
+        let counts: Vec<_> = ports.iter().map(|(port, all)| (*port, all.len())).collect();
+        assert_eq!(counts, [(8101, 2), (8102, 1)]);
         assert_eq!(passed.named.len(), 2);
     }
 }

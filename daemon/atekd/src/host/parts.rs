@@ -170,6 +170,7 @@ impl Host {
             self.gateway.clone(),
             self.directory.clone(),
             edges.listening,
+            doors.ports,
             tasks.clone(),
             stop.clone(),
         ));

@@ -1,8 +1,10 @@
 //! Under which addresses people open the apps: subdomains, ports, names on the local network.
 
+mod kept;
 mod ports;
 mod range;
 
+pub use kept::Kept;
 pub use ports::{Listening, follow as follow_ports};
 pub use range::{AppPorts, PortRange};
 

@@ -1,5 +1,6 @@
 //! Listening at the apps' ports: a listener for each service that has one in its record.
 
+use super::kept::Kept;
 use crate::directory::{Directory, DirectoryView};
 use crate::gateway::{Gateway, Listener, Origin};
 use atek_api::ids::ServiceKey;
@@ -18,6 +19,9 @@ use tokio_util::task::TaskTracker;
 const RETRY: Duration = Duration::from_secs(10);
 /// The first attempts come quickly: the port may be that of an app that was just removed.
 const QUICK: (u32, Duration) = (5, Duration::from_millis(100));
+/// A port that was kept over a restart and that no app has after this is given up: by then
+/// all of them are known.
+const GIVE_UP: Duration = Duration::from_secs(60);
 /// Connections that wait to be accepted, for each listener.
 const BACKLOG: u32 = 256;
 
@@ -29,22 +33,37 @@ pub async fn follow(
     gateway: Gateway,
     directory: DirectoryView,
     shown: watch::Sender<Listening>,
+    mut kept: Kept,
     tasks: TaskTracker,
     cancel: CancellationToken,
 ) {
     let mut changes = directory.changes();
+    let give_up = tokio::time::sleep(GIVE_UP);
+    tokio::pin!(give_up);
+    let mut given_up = false;
     let mut live: BTreeMap<ServiceKey, Live> = BTreeMap::new();
     loop {
         changes.mark_unchanged();
         let wanted = wanted(&directory.now());
-        live.retain(|key, live| wanted.get(key) == Some(&live.port));
+        let is_wanted = |key: &ServiceKey, live: &Live| wanted.get(key) == Some(&live.port);
+        let gone = live.iter().filter(|(key, live)| !is_wanted(key, live));
+        let mut gone: Vec<u16> = gone.map(|(_, live)| live.port).collect();
+        if given_up {
+            gone.extend(kept.waiting());
+        }
+        live.retain(|key, live| is_wanted(key, live));
+        kept.release(&gone).await;
         for (key, port) in wanted {
             let attempts = match live.get(&key) {
                 Some(live) if live.listening.is_ok() => continue,
                 Some(live) => live.attempts.saturating_add(1),
                 None => 1,
             };
-            let (listening, token) = match bind(port) {
+            let listeners = match kept.take(port) {
+                Some(Ok(listeners)) => Ok(listeners),
+                Some(Err(_)) | None => bind(port).inspect(|listeners| kept.keep(port, listeners)),
+            };
+            let (listening, token) = match listeners {
                 Ok(listeners) => {
                     let token = cancel.child_token();
                     for listener in listeners {
@@ -79,6 +98,7 @@ pub async fn follow(
         tokio::select! {
             () = cancel.cancelled() => return,
             changed = changes.changed() => if changed.is_err() { return },
+            () = &mut give_up, if !given_up => given_up = true,
             () = tokio::time::sleep(retry.unwrap_or(RETRY)), if retry.is_some() => {}
         }
     }
