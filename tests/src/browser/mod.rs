@@ -20,7 +20,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin};
 
 /// How long a story may take. One takes tens of seconds on two quiet cores.
-const STORY: Duration = Duration::from_secs(240);
+const STORY: Duration = Duration::from_secs(600);
 
 /// What a scenario runs against.
 #[derive(Debug)]
@@ -56,12 +56,12 @@ impl Stage {
     /// # Errors
     ///
     /// When a step fails (the message names it and the pictures), the browser's side cannot be
-    /// started, or the story takes more than four minutes.
+    /// started, or the story takes more than ten minutes.
     pub async fn play(&mut self, name: &str) -> anyhow::Result<()> {
         let mut teller = self.start(name)?;
         let told = tokio::time::timeout(STORY, self.listen(name, &mut teller)).await;
         // It has closed its browser by now, or is stuck: it gets no longer than this.
-        let ended = tokio::time::timeout(Duration::from_secs(10), teller.wait()).await;
+        let ended = tokio::time::timeout(Duration::from_secs(60), teller.wait()).await;
         if ended.is_err() {
             // Its group, that is: Chromium with it.
             end_group(&teller);
@@ -138,7 +138,7 @@ impl Stage {
         let machine = &mut self.host.machine;
         match ask {
             Ask::Run { words, input } => {
-                let limit = Duration::from_secs(60);
+                let limit = Duration::from_secs(120);
                 let output = machine.exec_within(limit, &words, input.as_bytes()).await?;
                 if !output.status.success() {
                     bail!("{words:?} ended with {}: {}", output.status, output.stderr);

@@ -3,6 +3,7 @@
 // one JSON line each.
 
 import { createInterface } from 'node:readline'
+import { until } from './until.mjs'
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 let turn = Promise.resolve()
@@ -63,6 +64,11 @@ export class Box {
   /** Calls a host API as the host itself, through the control socket. */
   call(api, method, ...params) {
     return ask({ ask: 'call', api: `atek.cloud/${api}`, method, params })
+  }
+
+  /** The claim code that a box without an owner shows on its screens: it is there a moment after the host is ready. */
+  claimCode() {
+    return until('the claim code', async () => (await this.run('sh', '-c', 'cat /run/atek/claim-code 2>/dev/null || :')).trim())
   }
 
   /** Puts a fixture app on the box, and returns its `file://` URL. */

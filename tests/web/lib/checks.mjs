@@ -9,11 +9,11 @@ import { out } from './story.mjs'
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** How long a page may take to become what it will be: to load its part, to take on its colours. */
-const SOON = 5_000
+const SOON = 15_000
 
 /** Throws what axe-core finds on the page, when it is still there after a while. */
-export async function isAccessible(page) {
-  const deadline = performance.now() + SOON
+export async function isAccessible(page, patience = SOON) {
+  const deadline = performance.now() + patience
   for (;;) {
     const findings = await findingsOn(page)
     if (findings.length === 0) return
@@ -34,16 +34,25 @@ async function findingsOn(page) {
   })
 }
 
-/** Nothing is wider than the window. */
-export async function fitsItsWidth(page) {
-  const wide = await page.evaluate(() => {
+/** Throws what is wider than the window, when it is still so after a while: charts follow a new width a moment later. */
+export async function fitsItsWidth(page, patience = SOON) {
+  const deadline = performance.now() + patience
+  for (;;) {
+    const wide = await tooWide(page)
+    if (!wide) return
+    if (performance.now() > deadline) throw new Error(`${page.url()} scrolls sideways: ${wide}`)
+  }
+}
+
+function tooWide(page) {
+  return page.evaluate(async () => {
+    await new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)))
     const { scrollWidth, clientWidth } = document.documentElement
     if (scrollWidth <= clientWidth) return null
     const over = [...document.querySelectorAll('body *')].filter(one => one.getBoundingClientRect().right > clientWidth + 1)
     const names = over.slice(0, 5).map(one => one.outerHTML.slice(0, 120))
     return `${scrollWidth} of ${clientWidth} px: ${names.join(' | ')}`
   })
-  if (wide) throw new Error(`${page.url()} scrolls sideways: ${wide}`)
 }
 
 /** A page at phone and desktop width, light and dark: checked, and a picture of each is kept. */

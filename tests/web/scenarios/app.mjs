@@ -87,6 +87,8 @@ story(async ({ box, browser, step }) => {
     await openPage(alice, box, '/p/apps/hello/settings', 'Hello')
     await page.getByRole('button', { name: /^Uninstall/ }).click()
     await page.getByRole('dialog').getByText('Delete its data').click()
+    // The page looks how the app is every few seconds, perhaps once more when it is gone.
+    alice.expect(/services-api 40\d$/)
     await looksRight(alice, 'uninstall')
     await page.getByRole('dialog').getByRole('button', { name: 'Uninstall' }).click()
     await page.getByText('Hello was uninstalled').waitFor()

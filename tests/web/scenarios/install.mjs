@@ -44,7 +44,7 @@ story(async ({ box, browser, step }) => {
   await step('alice sets the box up', async () => {
     await alice.open(box.url())
     await heading('Is this your box?')
-    await type('Code', (await box.run('cat', '/run/atek/claim-code')).trim())
+    await type('Code', await box.claimCode())
     await keyboard.press('Enter')
     await heading('What is it called?')
     await keyboard.press('Enter')

@@ -96,6 +96,7 @@ story(async ({ box, browser, step }) => {
     await dialog(alice).getByLabel('Type “bob” to confirm').fill('bob')
     await erase.click()
     await alice.page.getByText('bob was deleted').waitFor()
+    await row(alice, 'bob').waitFor({ state: 'detached' })
     assert.deepEqual((await names()).map(name => name.trim().split(/\s/)[0]), ['alice'])
     const { services } = await box.call('services-api', 'list')
     const apps = services.filter(({ settings }) => !settings.id.startsWith('core.'))
