@@ -2,14 +2,16 @@
 
 use anyhow::Context as _;
 use atek_tests::{Machine, Seen, wait_for};
+use serde_json::Value;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::io::AsyncReadExt as _;
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_machine_boots_to_running_without_a_failed_unit() -> anyhow::Result<()> {
@@ -270,6 +272,30 @@ struct Held {
     pid: u32,
     keeper: u32,
     slot: String,
+    traces: Vec<Trace>,
+}
+
+/// Something of a machine's outside of it. Its slot is anybody's as soon as it is free, this checkout's or
+/// another's, with the same names: so each is known by what the kernel gives out only once.
+#[derive(Debug, Clone, PartialEq)]
+enum Trace {
+    /// That of a process: of its mounts, its cgroups or its numbers.
+    Namespace(String),
+    /// In the outer machine's own namespace, where none belongs.
+    Mount(String),
+    Keeper(u64),
+    Cgroup(Inode),
+    Link(u32),
+    Folder(Inode),
+    NatTable(u64),
+}
+
+/// Which file: a number may come back, not with the same birth.
+type Inode = (u64, Option<SystemTime>);
+
+fn inode(path: &Path) -> Option<Inode> {
+    let file = fs::metadata(path).ok()?;
+    Some((file.ino(), file.created().ok()))
 }
 
 impl Held {
@@ -289,95 +315,129 @@ impl Held {
             .nth(2)
             .context("not an address")?
             .to_owned();
-        Ok(Self {
+        let mut held = Self {
             holder,
             pid: pid.parse()?,
             keeper: keeper.parse()?,
             slot,
-        })
+            traces: Vec::new(),
+        };
+        held.traces = held.look()?;
+        Ok(held)
     }
 
-    /// What there is of the machine, in words. The namespaces tell its processes and mounts.
-    fn traces(&self, namespaces: &[String]) -> anyhow::Result<Vec<String>> {
-        let mut traces = Vec::new();
-        for process in fs::read_dir("/proc")?.filter_map(Result::ok) {
-            for kind in ["pid", "mnt", "cgroup"] {
-                let namespace =
-                    fs::read_link(process.path().join("ns").join(kind)).unwrap_or_default();
-                if namespaces.contains(&namespace.display().to_string()) {
-                    traces.push(format!(
-                        "process {:?} in {}",
-                        process.file_name(),
-                        namespace.display()
-                    ));
-                }
-            }
-        }
-        let keeper = Path::new("/proc").join(self.keeper.to_string());
-        if fs::read_to_string(keeper.join("comm")).is_ok_and(|name| name.trim() == "atek-machine") {
-            traces.push("the keeper".into());
-        }
+    /// What there is in the machine's places now, whoever's it is.
+    fn look(&self) -> anyhow::Result<Vec<Trace>> {
         let name = format!("atek-machine-{}", self.slot);
         let link = format!("atek-{}", self.slot);
-        if self.cgroup_exists(&name)? {
-            traces.push("the cgroup".into());
-        }
-        if Path::new("/sys/class/net").join(&link).exists() {
-            traces.push("the link".into());
-        }
-        if Path::new("/run/atek-machines").join(&self.slot).exists() {
-            traces.push("the folder".into());
-        }
-        let tables = Command::new("nft").args(["list", "tables"]).output()?;
-        if String::from_utf8(tables.stdout)?
-            .lines()
-            .any(|line| line == format!("table ip {link}"))
-        {
-            traces.push("the NAT table".into());
-        }
-        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+        let mut traces: Vec<Trace> = ["pid", "mnt", "cgroup"]
+            .into_iter()
+            .filter_map(|kind| fs::read_link(format!("/proc/{}/ns/{kind}", self.pid)).ok())
+            .map(|namespace| Trace::Namespace(namespace.display().to_string()))
+            .collect();
+        traces.extend(started_at(self.keeper).map(Trace::Keeper));
+        traces.extend(cgroup(&name)?.map(Trace::Cgroup));
+        let index = fs::read_to_string(format!("/sys/class/net/{link}/ifindex"));
         traces.extend(
-            mounts
-                .lines()
-                .filter(|line| line.contains("atek-machines"))
-                .map(str::to_owned),
+            index
+                .ok()
+                .and_then(|index| index.trim().parse().ok())
+                .map(Trace::Link),
+        );
+        let folder = Path::new("/run/atek-machines").join(&self.slot);
+        traces.extend(inode(&folder).map(Trace::Folder));
+        let tables = Command::new("nft")
+            .args(["--json", "--handle", "list", "tables"])
+            .output()?;
+        let tables: Value = serde_json::from_slice(&tables.stdout)?;
+        let tables = tables["nftables"].as_array().into_iter().flatten();
+        traces.extend(
+            tables
+                .map(|row| &row["table"])
+                .find(|table| table["family"] == "ip" && table["name"] == link.as_str())
+                .and_then(|table| table["handle"].as_u64())
+                .map(Trace::NatTable),
         );
         Ok(traces)
     }
 
-    /// Looks in a mount of the hierarchy that vanishes with the looking process.
-    fn cgroup_exists(&self, name: &str) -> anyhow::Result<bool> {
-        let script = "mount -t cgroup2 none /mnt && test -d /mnt/$0";
-        let looked = Command::new("unshare")
-            .args(["--mount", "sh", "-c", script, name])
-            .status()?;
-        Ok(looked.success())
+    /// What is left of the machine that was booted.
+    fn left(&self) -> anyhow::Result<Vec<Trace>> {
+        let now = self.look()?;
+        let mut left: Vec<Trace> = self
+            .traces
+            .iter()
+            .filter(|trace| now.contains(trace) && !matches!(trace, Trace::Namespace(_)))
+            .cloned()
+            .collect();
+        let place = format!("/run/atek-machines/{}/", self.slot);
+        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+        left.extend(
+            mounts
+                .lines()
+                .filter(|line| line.contains(&place))
+                .map(|line| Trace::Mount(line.to_owned())),
+        );
+        // The first process is gone before the others: any process in its namespaces counts.
+        for process in fs::read_dir("/proc")?.filter_map(Result::ok) {
+            for kind in ["pid", "mnt", "cgroup"] {
+                let namespace = fs::read_link(process.path().join("ns").join(kind));
+                let namespace = namespace.unwrap_or_default().display().to_string();
+                left.extend(
+                    Some(Trace::Namespace(namespace)).filter(|trace| self.traces.contains(trace)),
+                );
+            }
+        }
+        Ok(left)
     }
+}
 
-    fn namespaces(&self) -> anyhow::Result<Vec<String>> {
-        let link = |kind: &str| fs::read_link(format!("/proc/{}/ns/{kind}", self.pid));
-        ["pid", "mnt", "cgroup"]
-            .into_iter()
-            .map(|kind| Ok(link(kind)?.display().to_string()))
-            .collect()
+/// When a process of the harness started, in the kernel's ticks: its number may become another's.
+fn started_at(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    // A zombie is no keeper any more.
+    if after_name.starts_with(['Z', 'X']) {
+        return None;
     }
+    after_name.split(' ').nth(19)?.parse().ok()
+}
+
+/// A cgroup, looked at in a mount of the hierarchy that vanishes with the looking process.
+fn cgroup(name: &str) -> anyhow::Result<Option<Inode>> {
+    let script = "mount -t cgroup2 none /mnt && { stat -c %i /mnt/$0 2>/dev/null || :; }";
+    let looked = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, name])
+        .output()?;
+    anyhow::ensure!(looked.status.success(), "cannot look at the cgroups");
+    let number = String::from_utf8(looked.stdout)?.trim().parse();
+    // The kernel does not give a cgroup's number out again.
+    Ok(number.ok().map(|number| (number, None)))
 }
 
 #[tokio::test]
 async fn nothing_is_left_of_a_machine_whose_test_was_killed() -> anyhow::Result<()> {
     let mut held = Held::boot("orphan")?;
-    let namespaces = held.namespaces()?;
-    let alive = held.traces(&namespaces)?;
-    for trace in ["process", "keeper", "cgroup", "link", "folder", "NAT"] {
+    let alive = held.left()?;
+    for trace in [
+        "Namespace",
+        "Keeper",
+        "Cgroup",
+        "Link",
+        "Folder",
+        "NatTable",
+    ] {
         assert!(
-            alive.iter().any(|seen| seen.contains(trace)),
+            alive
+                .iter()
+                .any(|seen| format!("{seen:?}").starts_with(trace)),
             "no {trace} of a live machine in {alive:?}"
         );
     }
     held.holder.kill()?;
     held.holder.wait()?;
     wait_for("the machine to vanish", SOON, async || {
-        Ok(Seen::if_so(held.traces(&namespaces)?, Vec::is_empty))
+        Ok(Seen::if_so(held.left()?, Vec::is_empty))
     })
     .await?;
     Ok(())
@@ -386,26 +446,21 @@ async fn nothing_is_left_of_a_machine_whose_test_was_killed() -> anyhow::Result<
 #[tokio::test]
 async fn what_a_killed_keeper_leaves_is_swept_by_the_next_machine() -> anyhow::Result<()> {
     let mut held = Held::boot("no-keeper")?;
-    let namespaces = held.namespaces()?;
     let kill = format!("kill -9 {} {}", held.keeper, held.holder.id());
     assert!(Command::new("sh").args(["-c", &kill]).status()?.success());
     held.holder.wait()?;
     // Its processes, mounts, link and NAT go with it. Folder and cgroup stay.
     wait_for("the processes to vanish", SOON, async || {
-        let left = held.traces(&namespaces)?;
-        Ok(Seen::if_so(left, |left| {
+        Ok(Seen::if_so(held.left()?, |left| {
             left.iter()
-                .all(|trace| trace == "the folder" || trace == "the cgroup")
+                .all(|trace| matches!(trace, Trace::Folder(_) | Trace::Cgroup(_)))
         }))
     })
     .await?;
-    let next = Machine::boot("sweeper").await?;
-    let swept = held.traces(&namespaces)?;
-    let reused = next.gateway()?.octets()[2].to_string() == held.slot;
-    assert!(reused || swept.is_empty(), "left: {swept:?}");
-    drop(next);
+    let _next = Machine::boot("sweeper").await?;
+    // Or it is being swept by a third machine, which has the slot's lock and is not done.
     wait_for("the last trace to vanish", SOON, async || {
-        Ok(Seen::if_so(held.traces(&namespaces)?, Vec::is_empty))
+        Ok(Seen::if_so(held.left()?, Vec::is_empty))
     })
     .await?;
     Ok(())

@@ -1,6 +1,6 @@
 //! The machine's network: one link to the outer machine, and a NAT to the rest of the world where asked for.
 
-use crate::command::run_with_input;
+use crate::command::{run, run_with_input};
 use anyhow::Context as _;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,10 @@ use std::fs;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long nft may take to read a line.
+const TABLE: Duration = Duration::from_secs(60);
 
 /// The link between the outer machine and one machine. A slot has its own, so links never clash.
 ///
@@ -79,10 +83,13 @@ impl Network {
         stdin
             .write_all(table.as_bytes())
             .context("cannot tell nft the NAT's table")?;
-        Ok(Nat {
+        let nat = Nat {
             owner,
             stdin: Some(stdin),
-        })
+        };
+        // nft reads when it is its turn: the machine may be up before the table is.
+        until_listed(link)?;
+        Ok(nat)
     }
 }
 
@@ -99,6 +106,18 @@ impl Drop for Nat {
         self.stdin = None;
         let _ = self.owner.wait();
     }
+}
+
+/// Waits until the table of this name is there.
+fn until_listed(name: &str) -> anyhow::Result<()> {
+    let started = Instant::now();
+    while let Err(error) = run(Command::new("nft").args(["list", "table", "ip", name])) {
+        if started.elapsed() > TABLE {
+            return Err(error.context("nft did not make the NAT's table"));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
 
 fn batch(script: &str) -> anyhow::Result<()> {
