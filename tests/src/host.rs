@@ -22,8 +22,12 @@ pub const ADB: &str = "atek.cloud/adb-api";
 /// Every person's password.
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// How long a host may take from power to `isReady`, and an app to do what it should.
-pub const SOON: Duration = Duration::from_secs(20);
+/// How long a host may take from power to `isReady`, and an app to do what it should: some fifty times
+/// what they take, for a machine that has much else to do.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// Seconds of a wait for guessers that outlasts the next lines of a test.
+const LONG: u64 = 6;
 
 /// A booted Atek that is ready.
 #[derive(Debug)]
@@ -270,6 +274,25 @@ impl Host {
             Ok(pid) => Ok(pid),
         }
     }
+}
+
+/// Guesses until the host holds the guesser up for longer than the next lines of a test take; its refusal.
+///
+/// The first waits are of a second or two, and may be over before the next line.
+///
+/// # Errors
+///
+/// When `guess` succeeds, or is not held up for that long after a while.
+pub async fn held_up(
+    mut guess: impl AsyncFnMut() -> anyhow::Result<Value>,
+) -> anyhow::Result<RpcError> {
+    wait_for("a long wait for guessers", SOON, async || {
+        let refused = refusal(guess().await);
+        Ok(Seen::if_so(refused, |refused| {
+            refused.code == -32005 && refused.data["retryAfterSecs"].as_u64() >= Some(LONG)
+        }))
+    })
+    .await
 }
 
 /// The path of a URL on one host and its port.

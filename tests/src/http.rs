@@ -14,7 +14,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_tungstenite::WebSocketStream;
 
 /// How long one request may take, from connecting to the last byte, unless a client is more patient.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(90);
 
 /// A connection of either kind.
 pub trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}

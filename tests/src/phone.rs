@@ -13,7 +13,7 @@ use std::time::Duration;
 pub const BOX: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
 const PHONE: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 2);
 /// How long a name may take to become known, with the probing of RFC 6762 before.
-const KNOWN: Duration = Duration::from_secs(30);
+const KNOWN: Duration = Duration::from_secs(90);
 /// Nobody is sent on more often than that.
 const REDIRECTS: usize = 10;
 

@@ -20,7 +20,7 @@ async fn the_original_npm_clients_work_unmodified() -> anyhow::Result<()> {
     let output = host
         .machine
         .exec_within(
-            Duration::from_secs(60),
+            Duration::from_secs(180),
             [
                 "env",
                 "ATEK_HOST_PORT=80",

@@ -1,7 +1,8 @@
 //! What a hostile app can do, and how systemd judges the units.
 
 use anyhow::Context as _;
-use atek_tests::host::{ADB, Host, SERVICES};
+use atek_tests::host::{ADB, Host, SERVICES, SOON};
+use atek_tests::{Seen, wait_for};
 use serde_json::{Value, json};
 
 /// What a confined app can still do, known and accepted: each is its own business.
@@ -26,6 +27,14 @@ async fn a_hostile_app_reaches_nothing_but_its_own() -> anyhow::Result<()> {
     host.machine
         .exec(["systemd-run", "--unit=server", "node", "-e", server])
         .await?;
+    // Nobody there would refuse as well.
+    wait_for("the server", SOON, async || {
+        let sockets = host.machine.exec(["cat", "/proc/net/unix"]).await?;
+        Ok(Seen::if_so(sockets, |sockets| {
+            sockets.contains("@abstract")
+        }))
+    })
+    .await?;
     let targets = json!({
         "otherState": format!("/var/lib/private/atek-app-{key}/secret"),
         "otherSocket": format!("/run/atek-app-{key}/app.sock"),

@@ -166,7 +166,8 @@ async fn the_claim_code_is_on_the_screens_until_the_box_has_an_owner() -> anyhow
     let host = Host::boot("claim").await?;
     let machine = &host.machine;
     let (issue, card) = ("/run/issue.d/50-atek.issue", "/boot/atek-claim.txt");
-    let code = machine.exec(["cat", "/run/atek/claim-code"]).await?;
+    // It is shown a moment after the host is ready.
+    let code = says(machine, "/run/atek/claim-code", "-", true).await?;
     let code = code.trim();
     let text = says(machine, issue, &format!("Claim code   {code}"), true).await?;
     assert!(

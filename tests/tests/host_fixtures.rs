@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Attempts that this kernel has nothing for, even without confinement: optional parts of it.
 const OPTIONAL: &[&str] = &[

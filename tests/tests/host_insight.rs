@@ -1,13 +1,16 @@
 //! What the host tells about itself, the box and its apps.
 
-use atek_tests::host::{Host, SERVICES, SOON, refusal};
+use atek_tests::host::{Host, SERVICES, refusal};
 use atek_tests::{Machine, Seen, wait_for};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const SYSTEM: &str = "atek.cloud/system-api";
-/// Three samples, one every ten seconds, and some patience.
-const SAMPLES: Duration = Duration::from_secs(45);
+/// Three samples, one every ten seconds, and much patience.
+const SAMPLES: Duration = Duration::from_secs(150);
+
+/// Less than a busy app gets of a processor that it shares with others, and more than an idle one takes.
+const BUSY_PERCENT: f64 = 4.0;
 
 /// An app that keeps half a processor busy.
 const BUSY: &str = "
@@ -42,11 +45,13 @@ async fn the_metrics_of_a_busy_app_show_its_work_and_to_its_owner_only() -> anyh
     let source = package(&host.machine, "busy", &[("index.js", BUSY)]).await?;
     let app = json!({ "sourceUrl": source, "id": "busy", "user": "alice" });
     host.install_from(app).await?;
+    host.install("hello-node", "alice").await?;
 
+    // How much of a processor it gets is the machine's affair; an idle one gets next to nothing.
     let seen = wait_for("samples of a busy app", SAMPLES, async || {
         let params = json!(["busy"]);
         let series = alice.client.call(SERVICES, "metrics", params).await?;
-        let busy = |sample: &Value| sample["cpuPercent"].as_f64() > Some(20.0);
+        let busy = |sample: &Value| sample["cpuPercent"].as_f64() > Some(BUSY_PERCENT);
         Ok(Seen::if_so(series, |series| {
             series["samples"]
                 .as_array()
@@ -57,13 +62,24 @@ async fn the_metrics_of_a_busy_app_show_its_work_and_to_its_owner_only() -> anyh
     assert_eq!(seen["intervalSec"], 10);
     let last = seen["samples"].as_array().and_then(|all| all.last());
     let last = last.cloned().unwrap_or_default();
-    assert!(last["cpuPercent"].as_f64() < Some(120.0), "{last}");
+    // It has one thread for its work, and some for its runtime's.
+    assert!(last["cpuPercent"].as_f64() < Some(400.0), "{last}");
     assert!(last["tasks"].as_u64() > Some(1), "{last}");
     assert_eq!(
         last["memoryBytes"].is_u64(),
         host.machine.has_controller("memory").await?,
         "memory is a number where the kernel accounts it, and no guess elsewhere: {last}"
     );
+    wait_for("a sample of an idle app", SAMPLES, async || {
+        let params = json!(["hello-node"]);
+        let series = alice.client.call(SERVICES, "metrics", params).await?;
+        let last = series["samples"].as_array().and_then(|all| all.last());
+        let last = last.cloned().unwrap_or_default();
+        Ok(Seen::if_so(last, |last| {
+            last["cpuPercent"].as_f64() < Some(BUSY_PERCENT) && last["cpuPercent"].is_f64()
+        }))
+    })
+    .await?;
     let since = json!(["busy", { "since": last["time"] }]);
     let news = alice.client.call(SERVICES, "metrics", since).await?;
     let all = json!(["busy"]);
@@ -307,7 +323,8 @@ async fn an_administrator_turns_the_box_off_from_the_web() -> anyhow::Result<()>
     let root = host.person("root", "admin").await?;
     let pid = host.machine.pid()?;
     root.client.call(SYSTEM, "powerOff", json!([])).await?;
-    wait_for("the machine to end", SOON, async || {
+    // systemd gives a unit that does not stop 90 s.
+    wait_for("the machine to end", Duration::from_secs(150), async || {
         let there = std::path::Path::new(&format!("/proc/{pid}/root/run/atek")).exists();
         Ok(Seen::if_so(there, |there| !there))
     })

@@ -81,7 +81,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When it does not come up within a minute; the message has the console's last lines.
+    /// When it does not come up within two minutes; the message has the console's last lines.
     pub async fn boot(self) -> anyhow::Result<Machine> {
         let mut machine = self.assemble().await?;
         machine.power_on().await?;

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 /// How long a command may take where the test does not say.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A finished command.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// When it fails, with its standard error; or takes more than a minute.
+    /// When it fails, with its standard error; or takes more than two minutes.
     pub async fn exec(
         &self,
         words: impl IntoIterator<Item = impl AsRef<OsStr>>,
@@ -99,7 +99,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// When it cannot be started, or takes more than a minute.
+    /// When it cannot be started, or takes more than two minutes.
     pub async fn try_exec(
         &self,
         words: impl IntoIterator<Item = impl AsRef<OsStr>>,

@@ -49,7 +49,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// When it does not come up within a minute; the message has the console's last lines.
+    /// When it does not come up within two minutes; the message has the console's last lines.
     pub async fn boot(name: &str) -> anyhow::Result<Self> {
         Self::builder(name).boot().await
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 /// How long a boot may take. A quiet machine needs two seconds.
-const BOOTING: Duration = Duration::from_secs(60);
+const BOOTING: Duration = Duration::from_secs(120);
 
 /// How long an orderly power-off may take: systemd's own limit for stopping a unit is 90 s.
 const POWERING_OFF: Duration = Duration::from_secs(120);
@@ -35,7 +35,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// When it is on already, or does not come up within a minute.
+    /// When it is on already, or does not come up within two minutes.
     pub async fn power_on(&mut self) -> anyhow::Result<()> {
         if self.running.is_some() {
             bail!("the machine {} is on already", self.name());
