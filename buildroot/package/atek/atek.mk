@@ -70,7 +70,8 @@ ATEK_TARGET_FINALIZE_HOOKS += ATEK_INSTALL_TARGET_CMDS
 # data partition outlives the image, so they have the numbers that are fixed there.
 define ATEK_USERS
 	- - atek-apps 963 * - - - Atek services
-	atek 961 atek 961 * /var/lib/atek /usr/sbin/nologin atek-apps,systemd-journal Atek host daemon
+	- - atek-reserve 964 * - - - Atek when the disk is full
+	atek 961 atek 961 * /var/lib/atek /usr/sbin/nologin atek-apps,systemd-journal,atek-reserve Atek host daemon
 	atek-build 962 atek-build 962 * - /usr/sbin/nologin - Atek package builds
 endef
 

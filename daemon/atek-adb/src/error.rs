@@ -79,7 +79,9 @@ pub enum AdbError {
         used_records: u64,
     },
     /// See [`crate::limits::Limits::reserve_bytes`].
-    #[error("the disk is full: delete something first")]
+    #[error(
+        "the disk is full: delete something, or uninstall an app that is not needed, and try again"
+    )]
     DiskFull,
     /// See [`crate::limits::Limits::databases`].
     #[error("this service has {0} databases already: delete one first")]
@@ -119,7 +121,6 @@ impl From<AdbError> for RpcError {
             | AdbError::ServerDbMissing(_)
             | AdbError::Path(_)
             | AdbError::RootPath
-            | AdbError::DiskFull
             | AdbError::TooManyDbs(_)
             | AdbError::Limit(_)
             | AdbError::Refused(_) => (code::GENERAL, None),
@@ -140,6 +141,7 @@ impl From<AdbError> for RpcError {
                 code::GENERAL,
                 Some(json!({"conflict": {"path": path, "seq": found, "expected": expected}})),
             ),
+            AdbError::DiskFull => (code::GENERAL, Some(json!({"diskFull": true}))),
             AdbError::Full {
                 quota,
                 used_bytes,

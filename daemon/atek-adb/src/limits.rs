@@ -31,8 +31,8 @@ pub struct Limits {
     pub followers: usize,
     /// The quota of a database that has none of its own.
     pub quota: Quota,
-    /// Free space of the disk below which only deletes are accepted, in bytes: a file that cannot grow fails as a
-    /// whole, and the host needs room too.
+    /// Free space of the disk below which apps can only delete, in bytes; the host can still write. A file that
+    /// cannot grow fails as a whole.
     pub reserve_bytes: u64,
     /// Deleted records that a database remembers for `recordDiff`; older ones are forgotten.
     pub tombstones: u64,

@@ -120,11 +120,12 @@ impl Layout {
             };
             let mut command = Command::new("mke2fs");
             // 4 KiB blocks and the usual number of inodes: what this small file system grows into. Its
-            // journal cannot grow, so it has the size for a card.
+            // journal cannot grow, so it has the size for a card. The host's reserve is 2 % of it, and 1 % of
+            // what it grows by: the kernel takes the percentage rounded down, so 1 % here would be 0 there.
             command
                 .env("E2FSPROGS_FAKE_TIME", epoch.to_string())
                 .args([
-                    "-q", "-t", "ext4", "-b", "4096", "-i", "16384", "-m", "1", "-J", "size=32",
+                    "-q", "-t", "ext4", "-b", "4096", "-i", "16384", "-m", "2", "-J", "size=32",
                 ])
                 .args(["-L", label, "-U", uuid, "-E"])
                 .arg(format!("hash_seed={uuid},lazy_itable_init=1,nodiscard"))

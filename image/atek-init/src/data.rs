@@ -28,26 +28,26 @@ pub(crate) fn mount_var(root: &Partition) -> anyhow::Result<()> {
         console::say(&format!("{error:#}"));
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
-    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let options = CString::new(options(&accounts)).context("an account with a zero in it")?;
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    let options = CString::new(options(&groups)).context("a group with a zero in it")?;
     mount(&node, "/var", "ext4", flags, options.as_c_str())
         .with_context(|| format!("cannot mount the data partition {}", node.display()))
 }
 
 /// How the data partition is mounted.
 ///
-/// What the file system keeps back (1 %) is for the host as well as for root: when apps have filled the rest, it
-/// can still take one of them away.
-fn options(accounts: &str) -> String {
-    let host = accounts.lines().find_map(|line| {
-        line.strip_prefix("atek:")?
+/// What the file system keeps back (1 %) is for the host and its database as well as for root: when apps have filled
+/// the rest, people can still sign in and take one of them away.
+fn options(groups: &str) -> String {
+    let reserve = groups.lines().find_map(|line| {
+        line.strip_prefix("atek-reserve:")?
             .split(':')
             .nth(1)?
             .parse::<u32>()
             .ok()
     });
-    match host {
-        Some(uid) => format!("errors=remount-ro,resuid={uid}"),
+    match reserve {
+        Some(gid) => format!("errors=remount-ro,resgid={gid}"),
         None => "errors=remount-ro".to_owned(),
     }
 }
@@ -119,9 +119,9 @@ mod tests {
 
     #[test]
     fn what_the_disk_keeps_back_is_the_hosts() {
-        let accounts = "root:x:0:0::/root:/bin/sh\natek-apps:x:7:7::/:/bin/false\natek:x:994:993::/:/bin/false\n";
-        assert_eq!(options(accounts), "errors=remount-ro,resuid=994");
-        assert_eq!(options("root:x:0:0::/root:/bin/sh\n"), "errors=remount-ro");
+        let groups = "root:x:0:\natek-apps:x:963:atek\natek-reserve:x:964:atek\n";
+        assert_eq!(options(groups), "errors=remount-ro,resgid=964");
+        assert_eq!(options("root:x:0:\n"), "errors=remount-ro");
     }
 
     #[test]

@@ -58,9 +58,8 @@ impl Adb {
     ) -> Result<Written, AdbError> {
         let id = db_id(params, 0)?;
         let ops = self.parse_ops(params)?;
-        let caller = caller.clone();
-        self.change(move |tx, shared| {
-            let target = View::new(tx, shared)?.writable(&caller, &id)?;
+        self.change(caller, move |tx, shared, caller| {
+            let target = View::new(tx, shared)?.writable(caller, &id)?;
             // Expectations are about the state before the batch, so they come first.
             for op in &ops {
                 check(tx, target.no, op)?;

@@ -7,7 +7,7 @@ use crate::caller::Caller;
 use crate::error::AdbError;
 use crate::path::RecordPath;
 use crate::storage::blobs::{BlobRow, BlobWriter};
-use crate::storage::{Read as _, StorageError};
+use crate::storage::{Read as _, StorageError, Store};
 use atek_api::ids::DbId;
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ const CHUNK: usize = 256 << 10;
 /// A blob on its way in. Dropped before [`Upload::finish`], it leaves nothing.
 #[derive(Debug)]
 pub(crate) struct Upload {
+    store: Store,
     caller: Caller,
     id: DbId,
     path: RecordPath,
@@ -59,17 +60,21 @@ impl Adb {
                 Ok(room)
             })
             .await?;
-        let disk = self.store.room();
-        if size.unwrap_or(0) >= disk {
+        if size.unwrap_or(0) >= self.store.room() {
             return Err(AdbError::DiskFull);
         }
-        let limit = self.limits().blob_bytes.min(room).min(disk);
+        let limit = self.limits().blob_bytes.min(room);
         if size.unwrap_or(0) > limit {
             return Err(too_large(limit));
         }
-        let file = self.store.blobs().create(limit)?;
+        let file = match self.store.blobs().create(limit) {
+            // There may be room, and no place for one more file.
+            Err(error) if error.is_no_room() => return Err(AdbError::DiskFull),
+            other => other?,
+        };
         let (caller, id, path) = (caller.clone(), id.clone(), path.clone());
         Ok(Upload {
+            store: self.store.clone(),
             caller,
             id,
             path,
@@ -112,9 +117,9 @@ impl Adb {
         id: &DbId,
         path: &RecordPath,
     ) -> Result<bool, AdbError> {
-        let (caller, id, path) = (caller.clone(), id.clone(), path.clone());
-        self.change(move |tx, shared| {
-            let db = View::new(tx, shared)?.writable(&caller, &id)?.no;
+        let (id, path) = (id.clone(), path.clone());
+        self.change(caller, move |tx, shared, caller| {
+            let db = View::new(tx, shared)?.writable(caller, &id)?.no;
             tx.delete_blob(db, &path)
         })
         .await
@@ -173,6 +178,10 @@ impl Upload {
 
     async fn flush(&mut self) -> Result<(), AdbError> {
         let chunk = std::mem::take(&mut self.waiting);
+        // Many come in at the same time, and apps write files of their own meanwhile.
+        if chunk.len() as u64 >= self.store.room() {
+            return Err(AdbError::DiskFull);
+        }
         self.with_file(move |mut file| file.write(&chunk).map(|()| Some(file)))
             .await
     }
@@ -192,6 +201,12 @@ impl Upload {
     fn failed(&self, error: &io::Error) -> AdbError {
         if error.kind() == io::ErrorKind::FileTooLarge {
             return too_large(self.limit);
+        }
+        if matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        ) {
+            return AdbError::DiskFull;
         }
         tracing::error!(%error, "cannot write a blob");
         AdbError::Refused(format!("the blob cannot be stored: {error}"))
@@ -216,14 +231,9 @@ impl Upload {
                 "the bytes do not have the expected hash: send them again".to_owned(),
             ));
         }
-        let (caller, id, path, named) = (
-            self.caller.clone(),
-            self.id.clone(),
-            self.path.clone(),
-            row.clone(),
-        );
-        let put = adb.change(move |tx, shared| {
-            let target = View::new(tx, shared)?.writable(&caller, &id)?;
+        let (id, path, named) = (self.id.clone(), self.path.clone(), row.clone());
+        let put = adb.change(&self.caller, move |tx, shared, caller| {
+            let target = View::new(tx, shared)?.writable(caller, &id)?;
             tx.put_blob(target.no, &path, &named, &target.quota)
         });
         match put.await {

@@ -28,7 +28,7 @@ mod view;
 use crate::caller::Caller;
 use crate::error::AdbError;
 use crate::limits::Limits;
-use crate::storage::{Read as _, Snapshot, StorageError, Store, Tx};
+use crate::storage::{Purse, Read as _, Snapshot, StorageError, Store, Tx};
 use atek_api::ids::DbId;
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_rpc::server::{Call, Service};
@@ -139,13 +139,21 @@ impl Adb {
             .await
     }
 
-    /// Changes the state; see [`Store::write`].
+    /// Changes the state for a caller; see [`Store::write`].
     async fn change<T: Send + 'static>(
         &self,
-        mut f: impl FnMut(&mut Tx<'_>, &Shared) -> Result<T, AdbError> + Send + 'static,
+        caller: &Caller,
+        mut f: impl FnMut(&mut Tx<'_>, &Shared, &Caller) -> Result<T, AdbError> + Send + 'static,
     ) -> Result<T, AdbError> {
-        let shared = self.shared.clone();
-        self.store.write(move |tx| f(tx, &shared)).await
+        let (shared, caller) = (self.shared.clone(), caller.clone());
+        let purse = if caller.is_system() {
+            Purse::Host
+        } else {
+            Purse::Everybody
+        };
+        self.store
+            .write_from(purse, move |tx| f(tx, &shared, &caller))
+            .await
     }
 
     async fn dispatch(&self, call: Call<'_>) -> Result<Box<RawValue>, AdbError> {

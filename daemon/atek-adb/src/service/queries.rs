@@ -62,10 +62,10 @@ impl Adb {
             })??,
         };
         let pointers = pointers(&options)?;
-        let (caller, limit) = (caller.clone(), self.limits().indexes);
+        let limit = self.limits().indexes;
         let (db, row) = self
-            .change(move |tx, shared| {
-                let db = View::new(tx, shared)?.writable(&caller, &id)?.no;
+            .change(caller, move |tx, shared, caller| {
+                let db = View::new(tx, shared)?.writable(caller, &id)?.no;
                 Ok((
                     db,
                     tx.create_index(db, &name, &below, pointers.clone(), limit)?,
@@ -110,10 +110,9 @@ impl Adb {
     ) -> Result<(), AdbError> {
         let id = db_id(params, 0)?;
         let name = index_name(params)?;
-        let caller = caller.clone();
         let (db, no) = self
-            .change(move |tx, shared| {
-                let db = View::new(tx, shared)?.writable(&caller, &id)?.no;
+            .change(caller, move |tx, shared, caller| {
+                let db = View::new(tx, shared)?.writable(caller, &id)?.no;
                 Ok((db, tx.drop_index(db, &name)?))
             })
             .await?;

@@ -166,9 +166,9 @@ impl Adb {
         json: Vec<u8>,
         expected: Expected,
     ) -> Result<u64, AdbError> {
-        let (caller, id, path) = (caller.clone(), id.clone(), path.clone());
-        self.change(move |tx, shared| {
-            let target = View::new(tx, shared)?.writable(&caller, &id)?;
+        let (id, path) = (id.clone(), path.clone());
+        self.change(caller, move |tx, shared, caller| {
+            let target = View::new(tx, shared)?.writable(caller, &id)?;
             tx.put(target.no, &path, &json, expected, &target.quota)
         })
         .await
@@ -193,9 +193,9 @@ impl Adb {
         path: &RecordPath,
         expected: Expected,
     ) -> Result<(), AdbError> {
-        let (caller, id, path) = (caller.clone(), id.clone(), path.clone());
-        self.change(move |tx, shared| {
-            let db: DbNo = View::new(tx, shared)?.writable(&caller, &id)?.no;
+        let (id, path) = (id.clone(), path.clone());
+        self.change(caller, move |tx, shared, caller| {
+            let db: DbNo = View::new(tx, shared)?.writable(caller, &id)?.no;
             tx.delete(db, &path, expected).map(drop)
         })
         .await

@@ -92,10 +92,9 @@ impl Adb {
         if known.await? {
             return Ok(described);
         }
-        let caller = caller.clone();
-        self.change(move |tx, shared| {
+        self.change(caller, move |tx, shared, caller| {
             let view = View::new(tx, shared)?;
-            view.writable(&caller, &id)?;
+            view.writable(caller, &id)?;
             let server = view.server().no;
             let Some(mut meta) = view.meta(&id)? else {
                 return Err(AdbError::NoConfig);

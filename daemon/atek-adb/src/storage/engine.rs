@@ -2,11 +2,13 @@
 
 use super::blobs::BlobRow;
 use super::changes::{self, Change};
+use super::disk::{Disk, Purse, Room};
 use super::indexes::IndexRow;
 use super::read::{self, Read, Record, Scan};
 use super::tables::{self, DbNo, DbRow, Stats};
 use super::write::{Effects, IndexCache, Tx};
 use super::{Doing as _, StorageError};
+use crate::error::Chain;
 use crate::limits::Limits;
 use crate::path::RecordPath;
 use atek_api::ids::DbId;
@@ -14,11 +16,8 @@ use redb::{
     Builder, CompactionError, Database, ReadTransaction, ReadableDatabase as _, StorageBackend,
 };
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError, RwLock};
-
-/// Name of the file.
-const FILE: &str = "adb.redb";
 
 /// How an operation went inside a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,41 +28,31 @@ pub enum Outcome {
     Refused,
     /// The storage failed under it: nothing of this commit can be kept.
     Broken,
+    /// The same, because the disk is full.
+    NoRoom,
 }
 
 /// One operation that can be tried more than once.
 pub trait Job: Send {
     /// Tries it from the start.
     fn run(&mut self, tx: &mut Tx<'_>) -> Outcome;
+
+    /// On whose account it writes.
+    fn purse(&self) -> Purse {
+        Purse::Everybody
+    }
 }
 
 /// The open file.
 #[derive(Debug)]
 pub struct Engine {
-    // Writers and readers share it; only compaction takes it alone.
-    db: RwLock<Database>,
+    // Writers and readers share it; compaction takes it alone, and so does opening it again. Absent
+    // only when that failed.
+    db: RwLock<Option<Database>>,
     // Held by the one commit that runs.
     cache: Mutex<IndexCache>,
     tombstone_limit: u64,
     disk: Option<Disk>,
-}
-
-/// Where the file is, and how much room there must be.
-#[derive(Debug)]
-struct Disk {
-    folder: PathBuf,
-    reserve_bytes: u64,
-}
-
-impl Disk {
-    /// Bytes that may still be written.
-    fn room(&self) -> u64 {
-        // Without an answer the file system decides.
-        nix::sys::statvfs::statvfs(&self.folder).map_or(u64::MAX, |stat| {
-            let free = stat.blocks_available() * stat.fragment_size();
-            free.saturating_sub(self.reserve_bytes)
-        })
-    }
 }
 
 impl Engine {
@@ -73,22 +62,8 @@ impl Engine {
     ///
     /// A failing disk, another process that has the file open, a newer layout.
     pub fn open(folder: &Path, cache_bytes: usize, limits: &Limits) -> Result<Self, StorageError> {
-        let mut builder = Builder::new();
-        let db = builder
-            .set_cache_size(cache_bytes)
-            .set_repair_callback(|session| {
-                tracing::info!(
-                    percent = (session.progress() * 100.0) as u32,
-                    "repairing the file after a crash"
-                );
-            })
-            .create(folder.join(FILE))
-            .doing("open the file")?;
-        let disk = Disk {
-            folder: folder.to_owned(),
-            reserve_bytes: limits.reserve_bytes,
-        };
-        Self::settle(db, limits.tombstones, Some(disk))
+        let disk = Disk::new(folder, cache_bytes, limits);
+        Self::settle(disk.open()?, limits.tombstones, Some(disk))
     }
 
     /// The same over any storage, for tests that take it away.
@@ -113,7 +88,7 @@ impl Engine {
         disk: Option<Disk>,
     ) -> Result<Self, StorageError> {
         let engine = Self {
-            db: RwLock::new(db),
+            db: RwLock::new(Some(db)),
             cache: Mutex::default(),
             tombstone_limit,
             disk,
@@ -134,12 +109,13 @@ impl Engine {
     /// A failing disk.
     pub fn snapshot(&self) -> Result<Snapshot, StorageError> {
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or(StorageError::Stopped)?;
         Ok(Snapshot {
             txn: db.begin_read().doing("begin to read")?,
         })
     }
 
-    /// Bytes that may still be written to the disk.
+    /// Bytes that everybody may still write to the disk.
     #[must_use]
     pub fn room(&self) -> u64 {
         self.disk.as_ref().map_or(u64::MAX, Disk::room)
@@ -152,21 +128,45 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// The storage failed: no job's changes are kept, and the file should be opened again.
+    /// [`StorageError::NoRoom`] on a full disk: no job's changes are kept, and the next commit may be tried. Any
+    /// other: no job's changes are kept, and the file should be opened again by a new process.
     pub fn commit(&self, jobs: &mut [&mut dyn Job]) -> Result<Effects, StorageError> {
+        match self.try_commit(jobs) {
+            Err(error) if error.is_no_room() => {
+                tracing::warn!(error = %Chain(&error), "the disk is full");
+                self.reopen()?;
+                Err(StorageError::NoRoom)
+            }
+            other => other,
+        }
+    }
+
+    /// After a failed write redb takes no other, and reads nothing: the file is closed, and opened at the latest
+    /// commit. Reads under way end with an error.
+    fn reopen(&self) -> Result<(), StorageError> {
+        let disk = self.disk.as_ref().ok_or(StorageError::NoRoom)?;
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        // The old one lets go of the file first.
+        *db = None;
+        *db = Some(disk.open()?);
+        Ok(())
+    }
+
+    fn try_commit(&self, jobs: &mut [&mut dyn Job]) -> Result<Effects, StorageError> {
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or(StorageError::Stopped)?;
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = self.room() == 0;
+        let room = Room::new(self.room());
         let mut out = vec![false; jobs.len()];
         loop {
             let txn = db.begin_write().doing("begin to write")?;
-            let mut tx = Tx::open(&txn, &mut cache, self.tombstone_limit, full)?;
-            let (mut changed, mut again, mut broken) = (false, false, false);
+            let mut tx = Tx::open(&txn, &mut cache, self.tombstone_limit, room)?;
+            let (mut changed, mut again, mut broken) = (false, false, None);
             for (job, out) in jobs.iter_mut().zip(&mut out) {
                 if *out {
                     continue;
                 }
-                tx.begin_op();
+                tx.begin_op(job.purse());
                 match (job.run(&mut tx), tx.touched()) {
                     (Outcome::Done, touched) => changed |= touched,
                     (Outcome::Refused, false) => {}
@@ -175,19 +175,23 @@ impl Engine {
                         break;
                     }
                     (Outcome::Broken, _) => {
-                        broken = true;
+                        broken = Some(StorageError::Stopped);
+                        break;
+                    }
+                    (Outcome::NoRoom, _) => {
+                        broken = Some(StorageError::NoRoom);
                         break;
                     }
                 }
             }
-            if broken || again || !changed {
+            if broken.is_some() || again || !changed {
                 drop(tx);
-                if broken || again {
+                if broken.is_some() || again {
                     // It may hold what the abandoned write had declared.
                     cache.clear();
                 }
-                if broken {
-                    return Err(StorageError::Stopped);
+                if let Some(error) = broken {
+                    return Err(error);
                 }
                 txn.abort().doing("abort a write")?;
                 if again {
@@ -210,9 +214,20 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`StorageError::InUse`] while any snapshot is alive; a failing disk.
+    /// [`StorageError::InUse`] while any snapshot is alive; [`StorageError::NoRoom`] on a full disk; a failing disk.
     pub fn compact(&self) -> Result<bool, StorageError> {
+        match self.try_compact() {
+            Err(error) if error.is_no_room() => {
+                self.reopen()?;
+                Err(StorageError::NoRoom)
+            }
+            other => other,
+        }
+    }
+
+    fn try_compact(&self) -> Result<bool, StorageError> {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_mut().ok_or(StorageError::Stopped)?;
         match db.compact() {
             Ok(smaller) => Ok(smaller),
             Err(CompactionError::TransactionInProgress) => Err(StorageError::InUse),

@@ -8,6 +8,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`tables`] | layout of the file |
+//! | [`disk`] | room, and for whom |
 //! | [`engine`] | open, snapshot, commit a batch, compact; no threads |
 //! | [`read`] | what both a snapshot and a write can read |
 //! | [`write`] | one operation inside a commit |
@@ -21,6 +22,7 @@
 
 pub mod blobs;
 pub mod changes;
+mod disk;
 pub mod engine;
 pub mod indexes;
 pub mod read;
@@ -28,6 +30,7 @@ pub mod tables;
 pub mod write;
 mod writer;
 
+pub use disk::Purse;
 pub use engine::{Engine, Snapshot};
 pub use read::{Read, Record, Scan};
 pub use tables::{ChangeKind, DbNo, DbRow, DbState, Stats};
@@ -65,12 +68,33 @@ pub enum StorageError {
     /// A newer ADB wrote the file.
     #[error("the file has layout {0}, this version reads layout {layout}: install the newer version", layout = tables::FORMAT)]
     Format(u64),
+    /// The disk is full: nothing was written.
+    #[error("the disk is full")]
+    NoRoom,
     /// An earlier failure stopped the writer; the process is about to end.
     #[error("the writer has stopped")]
     Stopped,
     /// Compaction needs a moment without readers.
     #[error("the file is in use by a long read such as an export")]
     InUse,
+}
+
+impl StorageError {
+    /// Whether the disk had no room for what was to be written.
+    #[must_use]
+    pub fn is_no_room(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let error = match self {
+            Self::NoRoom => return true,
+            Self::Redb {
+                source: redb::Error::Io(source),
+                ..
+            }
+            | Self::File { source, .. } => source,
+            _ => return false,
+        };
+        matches!(error.kind(), StorageFull | QuotaExceeded)
+    }
 }
 
 /// Names the operation that redb failed in.

@@ -6,6 +6,7 @@
 use super::StorageError;
 use super::blobs::BlobFiles;
 use super::changes::Hub;
+use super::disk::Purse;
 use super::engine::{Engine, Job, Outcome, Snapshot};
 use super::write::Tx;
 use crate::error::{AdbError, Chain};
@@ -154,9 +155,23 @@ impl Store {
         &self,
         op: impl FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send + 'static,
     ) -> Result<T, AdbError> {
+        self.write_from(Purse::Everybody, op).await
+    }
+
+    /// As [`Store::write`], on somebody's account.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::write`].
+    pub async fn write_from<T: Send + 'static>(
+        &self,
+        purse: Purse,
+        op: impl FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send + 'static,
+    ) -> Result<T, AdbError> {
         let (sender, receiver) = oneshot::channel();
         let task = Operation {
             op,
+            purse,
             result: None,
             sender: Some(sender),
         };
@@ -192,7 +207,7 @@ impl Store {
         result
     }
 
-    /// Bytes that may still be written to the disk.
+    /// Bytes that everybody may still write to the disk.
     #[must_use]
     pub fn room(&self) -> u64 {
         self.engine.room()
@@ -258,22 +273,38 @@ impl Writer {
     fn commit(&self, tasks: &mut [Box<dyn Task>]) -> Result<(), StorageError> {
         let mut jobs: Vec<&mut dyn Job> = tasks.iter_mut().map(|task| task.job()).collect();
         let committed = self.engine.commit(&mut jobs);
-        let kept = committed.is_ok();
+        let fate = match &committed {
+            Ok(_) => Fate::Kept,
+            Err(StorageError::NoRoom) => Fate::NoRoom,
+            Err(_) => Fate::Lost,
+        };
         let result = committed.map(|effects| {
             self.hub.notify(&effects.changed);
             self.blobs.free(effects.freed_blobs);
         });
-        tasks.iter_mut().for_each(|task| task.answer(kept));
-        result
+        tasks.iter_mut().for_each(|task| task.answer(fate));
+        match result {
+            // There may be room for the next ones.
+            Err(StorageError::NoRoom) => Ok(()),
+            other => other,
+        }
     }
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Kept,
+    NoRoom,
+    Lost,
 }
 
 /// What stands in the queue.
 trait Task: Send {
     fn job(&mut self) -> &mut dyn Job;
 
-    /// Says how it went; `kept` is whether the commit succeeded.
-    fn answer(&mut self, kept: bool);
+    /// Says how it went.
+    fn answer(&mut self, fate: Fate);
 
     fn needs_file(&self) -> bool {
         false
@@ -284,6 +315,7 @@ trait Task: Send {
 
 struct Operation<T, F> {
     op: F,
+    purse: Purse,
     result: Option<Result<T, AdbError>>,
     sender: Option<oneshot::Sender<Result<T, AdbError>>>,
 }
@@ -295,11 +327,16 @@ impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send> Job for Opera
             Ok(_) => Outcome::Done,
             // A damaged row is this operation's trouble, a failing disk is everybody's.
             Err(AdbError::Storage(StorageError::Damaged(_))) => Outcome::Refused,
+            Err(AdbError::Storage(error)) if error.is_no_room() => Outcome::NoRoom,
             Err(AdbError::Storage(_)) => Outcome::Broken,
             Err(_) => Outcome::Refused,
         };
         self.result = Some(result);
         outcome
+    }
+
+    fn purse(&self) -> Purse {
+        self.purse
     }
 }
 
@@ -308,12 +345,15 @@ impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send> Task for Oper
         self
     }
 
-    fn answer(&mut self, kept: bool) {
-        let stopped = || Err(AdbError::Storage(StorageError::Stopped));
-        let result = match self.result.take() {
-            Some(Err(error)) => Err(error),
-            Some(Ok(value)) if kept => Ok(value),
-            _ => stopped(),
+    fn answer(&mut self, fate: Fate) {
+        let result = match (self.result.take(), fate) {
+            (Some(Err(AdbError::Storage(error))), _) if error.is_no_room() => {
+                Err(AdbError::DiskFull)
+            }
+            (Some(Err(error)), _) => Err(error),
+            (Some(Ok(value)), Fate::Kept) => Ok(value),
+            (_, Fate::NoRoom) => Err(AdbError::DiskFull),
+            _ => Err(AdbError::Storage(StorageError::Stopped)),
         };
         if let Some(sender) = self.sender.take() {
             // The caller may be gone; the commit stands all the same.
@@ -337,7 +377,7 @@ impl Task for Compaction {
         self
     }
 
-    fn answer(&mut self, _kept: bool) {}
+    fn answer(&mut self, _fate: Fate) {}
 
     fn needs_file(&self) -> bool {
         true

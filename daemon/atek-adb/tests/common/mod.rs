@@ -25,6 +25,8 @@ pub const ADB_KEY: &str = "adb-key";
 pub struct Adb {
     child: Child,
     folder: TempDir,
+    /// What the program is started with, such as `nsenter`.
+    wrapper: Vec<String>,
 }
 
 /// A caller: user and service.
@@ -40,9 +42,16 @@ pub type Answer = Result<Value, (i64, String, Value)>;
 impl Adb {
     /// A new one, without state.
     pub async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let child = spawn(folder.path());
-        let adb = Self { child, folder };
+        Self::start_in(tempfile::tempdir().unwrap(), Vec::new()).await
+    }
+
+    /// A new one in a folder of the test's, started by a program of its choice.
+    pub async fn start_in(folder: TempDir, wrapper: Vec<String>) -> Self {
+        let adb = Self {
+            child: spawn(folder.path(), &wrapper),
+            folder,
+            wrapper,
+        };
         adb.wait().await;
         adb
     }
@@ -62,7 +71,7 @@ impl Adb {
         // It may be dead already.
         let _ = self.child.kill();
         self.child.wait().unwrap();
-        self.child = spawn(self.folder.path());
+        self.child = spawn(self.folder.path(), &self.wrapper);
         self.wait().await;
     }
 
@@ -219,8 +228,17 @@ impl Drop for Adb {
     }
 }
 
-fn spawn(folder: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_atek-adb"))
+fn spawn(folder: &Path, wrapper: &[String]) -> Child {
+    let program = env!("CARGO_BIN_EXE_atek-adb");
+    let mut command = match wrapper {
+        [] => Command::new(program),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+    };
+    command
         .arg("--data")
         .arg(folder.join("data"))
         .env("ATEK_ASSIGNED_SOCKET_FILE", folder.join("s"))

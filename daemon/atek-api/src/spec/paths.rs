@@ -14,6 +14,8 @@ pub const STAGING: &str = "/var/lib/atek/staging";
 pub const STAGED_PACKAGE: &str = "package";
 /// Services that belong to Atek itself, one folder each.
 pub const CORE: &str = "/usr/lib/atek/core";
+/// Of those, the database, in which the host keeps users, sessions and services.
+pub const DATABASE: &str = "/usr/lib/atek/core/adb";
 /// The program that confines itself and becomes the service.
 pub const SANDBOX: &str = "/usr/lib/atek/atek-sandbox";
 /// The program that fetches and builds packages.
@@ -42,6 +44,9 @@ pub const TOKEN_CREDENTIAL: &str = "token";
 pub const CONFIG_CREDENTIAL: &str = "config";
 /// The group that lets atekd reach the services' sockets.
 pub const APPS_GROUP: &str = "atek-apps";
+/// The group that may use what the file system of the data keeps back (ext4's `resgid`), so that people can sign
+/// in to a disk that apps have filled, and take one away.
+pub const RESERVE_GROUP: &str = "atek-reserve";
 /// The user that atekd runs as.
 pub const HOST_USER: &str = "atek";
 /// The user that builds packages.

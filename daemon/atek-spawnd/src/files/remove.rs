@@ -28,18 +28,23 @@ pub(crate) fn remove_tree(parent: &Folder, name: &OsStr) -> Result<(), FileError
     parent.remove_folder(name)
 }
 
-/// Empties `folder`: removes what is not a folder, moves what is to `top`.
+/// Empties `folder`: removes what is not a folder, then moves what is to `top`. In this order, because a disk that
+/// is full may have no block for a longer `top` until the files are gone.
 fn empty(
     folder: &Folder,
     top: &Folder,
     moved: &mut u64,
     waiting: &mut Vec<OsString>,
 ) -> Result<(), FileError> {
+    let mut folders = Vec::new();
     for name in folder.names()? {
-        if !is_folder(&folder.stat(&name)?) {
+        if is_folder(&folder.stat(&name)?) {
+            folders.push(name);
+        } else {
             folder.remove_file(&name)?;
-            continue;
         }
+    }
+    for name in folders {
         let inner = folder.child(&name)?;
         inner.set_mode(0o700)?;
         let free = loop {

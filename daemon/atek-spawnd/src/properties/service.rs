@@ -37,6 +37,7 @@ pub(crate) fn service(spec: &ServiceSpec, version: Version) -> Vec<Property> {
         None,
     ));
     properties.extend(user_and_mounts(spec));
+    properties.extend(reserve(spec));
     properties.extend(network(spec.network));
     properties.extend(limits(spec));
     properties
@@ -152,6 +153,13 @@ fn user_and_mounts(spec: &ServiceSpec) -> Vec<Property> {
         ("TemporaryFileSystem", Variant::from(emptied)),
         ("BindReadOnlyPaths", binds(mounts)),
     ]
+}
+
+/// The database writes what the host writes, so it may use what the disk keeps back for the host. It admits only
+/// the host to it.
+fn reserve(spec: &ServiceSpec) -> Option<Property> {
+    let is_database = spec.core && spec.package.folder == Path::new(paths::DATABASE);
+    is_database.then(|| ("SupplementaryGroups", texts(&[paths::RESERVE_GROUP])))
 }
 
 fn argv(spec: &ServiceSpec, inside: &Path) -> Vec<String> {

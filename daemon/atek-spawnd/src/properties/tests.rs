@@ -385,3 +385,26 @@ fn a_build_that_met_its_memory_limit_took_with_it_who_could_have_said_so() {
     assert_eq!(value(&job, "OOMPolicy"), "\"continue\"");
     assert_eq!(value(&service(&spec(), NEW), "OOMPolicy"), "\"stop\"");
 }
+
+#[test]
+fn only_the_database_may_use_what_the_disk_keeps_back() {
+    let groups = |core, folder: &str| {
+        let spec = ServiceSpec {
+            core,
+            package: Package {
+                folder: folder.into(),
+                modules: None,
+            },
+            ..spec()
+        };
+        values(&service(&spec, NEW), "SupplementaryGroups")
+    };
+    let database = groups(true, "/usr/lib/atek/core/adb");
+    assert!(
+        database.len() == 1 && database[0].contains("atek-reserve"),
+        "{database:?}"
+    );
+    assert!(groups(true, "/usr/lib/atek/core/lonestar").is_empty());
+    assert!(groups(false, "/var/lib/atek/packages/k1/versions/v1").is_empty());
+    assert!(groups(false, "/usr/lib/atek/core/adb").is_empty());
+}

@@ -141,14 +141,14 @@ impl Adb {
         caller: &Caller,
         id: &DbId,
     ) -> Result<(), AdbError> {
-        let (caller, gone, id) = (caller.clone(), id.clone(), id.clone());
-        self.change(move |tx, shared| {
+        let (gone, id) = (id.clone(), id.clone());
+        self.change(caller, move |tx, shared, caller| {
             let view = View::new(tx, shared)?;
             let server = view.server();
             if server.id == id {
                 return Err(AdbError::NoAccess(id.to_string()));
             }
-            let standing = view.standing(&caller)?;
+            let standing = view.standing(caller)?;
             let meta = view.meta(&id)?;
             if meta.is_none() && !standing.is_admin() {
                 return Err(AdbError::DbNotFound);
@@ -184,6 +184,7 @@ impl Adb {
             Err(StorageError::InUse) => Err(AdbError::Refused(
                 "the database is busy with a long read such as an export: try again when it has ended".to_owned(),
             )),
+            Err(StorageError::NoRoom) => Err(AdbError::DiskFull),
             Err(error) => Err(error.into()),
         }
     }

@@ -36,12 +36,12 @@ impl Adb {
         if *initialized {
             return Err(AdbError::AlreadyInitialized);
         }
-        self.open_server_db(&wanted).await?;
+        self.open_server_db(caller, &wanted).await?;
         *initialized = true;
         Ok(())
     }
 
-    async fn open_server_db(&self, wanted: &str) -> Result<(), AdbError> {
+    async fn open_server_db(&self, caller: &Caller, wanted: &str) -> Result<(), AdbError> {
         let wanted: Option<DbId> = match wanted {
             "" => None,
             text => Some(
@@ -56,7 +56,9 @@ impl Adb {
             (None, Some(id)) => Err(missing(id)),
             (None, None) => {
                 let id = new_id()?;
-                let made = self.change(move |tx, _| make_server_db(tx, &id)).await?;
+                let made = self
+                    .change(caller, move |tx, _, _| make_server_db(tx, &id))
+                    .await?;
                 tracing::info!(id = %made.id, "made the server database");
                 let _ = self.shared.server.set(made);
                 Ok(())

@@ -24,9 +24,8 @@ impl Adb {
             db_id: id.to_string(),
             ..self.new_meta(&config, owner)?
         };
-        let caller = caller.clone();
-        self.change(move |tx, shared| {
-            create(tx, shared, &caller, &id, &meta)?;
+        self.change(caller, move |tx, shared, caller| {
+            create(tx, shared, caller, &id, &meta)?;
             Ok(Made {
                 db_id: id.to_string(),
                 writable: true,
@@ -59,15 +58,14 @@ impl Adb {
         name: String,
         config: Map<String, Value>,
     ) -> Result<(), AdbError> {
-        let caller = caller.clone();
-        self.change(move |tx, shared| {
+        self.change(caller, move |tx, shared, caller| {
             let view = View::new(tx, shared)?;
-            let id = view.resolve(&caller, &name)?;
+            let id = view.resolve(caller, &name)?;
             if id == view.server().id {
                 return Err(AdbError::NoAccess(id.to_string()));
             }
             view.live(&id)?;
-            let standing = view.standing(&caller)?;
+            let standing = view.standing(caller)?;
             let Some(old) = view.meta(&id)? else {
                 return Err(AdbError::NoConfig);
             };

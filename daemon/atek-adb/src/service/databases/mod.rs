@@ -50,18 +50,18 @@ impl Adb {
             return Ok(made(id, writable));
         }
         config.insert("alias".to_owned(), Value::from(alias.as_str()));
-        let (adb, caller, id) = (self.clone(), caller.clone(), new_id()?);
-        let meta = self.new_meta(&config, owner(&caller))?;
-        self.change(move |tx, shared| {
+        let (adb, id) = (self.clone(), new_id()?);
+        let meta = self.new_meta(&config, owner(caller))?;
+        self.change(caller, move |tx, shared, caller| {
             // Another call may have made it since.
-            if let Some((id, writable)) = adb.find(&View::new(tx, shared)?, &caller, &alias)? {
+            if let Some((id, writable)) = adb.find(&View::new(tx, shared)?, caller, &alias)? {
                 return Ok(made(id, writable));
             }
             let meta = DbMeta {
                 db_id: id.to_string(),
                 ..meta.clone()
             };
-            create(tx, shared, &caller, &id, &meta)?;
+            create(tx, shared, caller, &id, &meta)?;
             Ok(made(id.to_string(), true))
         })
         .await

@@ -126,10 +126,10 @@ impl<'a> Import<'a> {
         let batch = std::mem::take(&mut self.batch);
         self.bytes = 0;
         self.records += batch.len() as u64;
-        let (caller, id) = (self.caller.clone(), self.id.clone());
+        let id = self.id.clone();
         self.adb
-            .change(move |tx, shared| {
-                let target = View::new(tx, shared)?.writable(&caller, &id)?;
+            .change(self.caller, move |tx, shared, caller| {
+                let target = View::new(tx, shared)?.writable(caller, &id)?;
                 for (path, json) in &batch {
                     tx.put(target.no, path, json, Expected::Any, &target.quota)?;
                 }

@@ -24,7 +24,7 @@ impl Tx<'_> {
         if path.is_root() {
             return Err(AdbError::RootPath);
         }
-        self.grows()?;
+        self.grows(0)?;
         let old = self.blob(db, path)?;
         let mut stats = self.counters(db)?;
         let removed = old.as_ref().map_or(0, |old| old.size);

@@ -17,7 +17,7 @@ impl Tx<'_> {
     ///
     /// An id that is or was in use, a failing disk.
     pub fn create_database(&mut self, id: &DbId) -> Result<DbNo, AdbError> {
-        self.grows()?;
+        self.grows(0)?;
         if self.database(id)?.is_some() {
             return Err(AdbError::Refused(format!(
                 "the database id {id} has been used before"

@@ -25,7 +25,7 @@ impl Tx<'_> {
         pointers: Vec<String>,
         limit: usize,
     ) -> Result<IndexRow, AdbError> {
-        self.grows()?;
+        self.grows(0)?;
         let rows = self.index_rows(db)?;
         let named = || rows.iter().filter(|row| row.state != IndexState::Leaving);
         if named().any(|row| row.name == name) {
@@ -62,7 +62,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// A failing disk.
+    /// A full or failing disk.
     pub fn index_step(
         &mut self,
         db: DbNo,
@@ -87,6 +87,7 @@ impl Tx<'_> {
             seen += 1;
             seen < limit
         })?;
+        self.grows(entries.iter().map(Vec::len).sum())?;
         self.touched = true;
         for entry in entries {
             self.entries

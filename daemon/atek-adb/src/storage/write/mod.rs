@@ -9,6 +9,7 @@ mod databases;
 mod indexes;
 mod records;
 
+use super::disk::{Purse, Room};
 use super::indexes::IndexRow;
 use super::read::{self, Read, Record, Scan};
 use super::tables::{self, DbNo, DbRow, Stats};
@@ -50,8 +51,7 @@ pub struct Tx<'t> {
     pending: HashMap<DbNo, Stats>,
     freed_blobs: Vec<u64>,
     tombstone_limit: u64,
-    /// The disk has no room: only what frees some is accepted.
-    full: bool,
+    room: Room,
     touched: bool,
 }
 
@@ -77,7 +77,7 @@ impl<'t> Tx<'t> {
         txn: &'t WriteTransaction,
         cache: &'t mut IndexCache,
         tombstone_limit: u64,
-        full: bool,
+        room: Room,
     ) -> Result<Self, StorageError> {
         const OPEN: &str = "open a table";
         Ok(Self {
@@ -94,14 +94,15 @@ impl<'t> Tx<'t> {
             pending: HashMap::new(),
             freed_blobs: Vec::new(),
             tombstone_limit,
-            full,
+            room,
             touched: false,
         })
     }
 
-    /// Forgets what earlier operations did, to see whether the next one changes anything.
-    pub(in crate::storage) fn begin_op(&mut self) {
+    /// Forgets what earlier operations did, to see whether the next one changes anything, and who pays for it.
+    pub(in crate::storage) fn begin_op(&mut self, purse: Purse) {
         self.touched = false;
+        self.room.pay_from(purse);
     }
 
     pub(in crate::storage) fn touched(&self) -> bool {
@@ -123,12 +124,12 @@ impl<'t> Tx<'t> {
         })
     }
 
-    /// What adds to the file asks first.
-    fn grows(&self) -> Result<(), AdbError> {
-        if self.full {
-            Err(AdbError::DiskFull)
-        } else {
+    /// What adds to the file asks first; `bytes` are those that the caller brings.
+    fn grows(&mut self, bytes: usize) -> Result<(), AdbError> {
+        if self.room.take(bytes as u64) {
             Ok(())
+        } else {
+            Err(AdbError::DiskFull)
         }
     }
 

@@ -29,7 +29,7 @@ impl Tx<'_> {
         if path.is_root() {
             return Err(AdbError::RootPath);
         }
-        self.grows()?;
+        self.grows(path.key().len() + json.len())?;
         let old = self.record(db, path)?;
         check(expected, path, old.as_ref())?;
         let mut stats = self.counters(db)?;
