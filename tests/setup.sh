@@ -48,9 +48,9 @@ need_node() {
   is_at_least "$OLDEST_NODE" "${found#v}" || fail "node $OLDEST_NODE or newer is needed; found: ${found:-none}"
 }
 
-# The rootfs and the network of the test machine, and npm for the fixture apps.
+# The rootfs and the network of the test machine, a disk that can be filled, and npm for the fixture apps.
 need_machine_tools() {
-  need_packages mmdebstrap zstd iproute2 nftables openssl
+  need_packages mmdebstrap zstd iproute2 nftables openssl e2fsprogs
   need_node
 }
 

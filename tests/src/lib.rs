@@ -11,6 +11,7 @@
 //! - [`fixture`]: what the native fixture apps share.
 //! - [`browser`]: stories of people with a browser (`web/scenarios/`), told before a booted host.
 //! - [`serve`]: Atek for a person (`./image/run`).
+//! - [`small_disk`]: a disk that can be filled.
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the image.
 //! - [`http`], [`wait`], [`skip()`]: a small HTTP client, the one way to wait, and to say that a test cannot run here.
 //!
@@ -32,6 +33,7 @@ pub mod paths;
 pub mod phone;
 pub mod rootfs;
 pub mod serve;
+pub mod small_disk;
 pub mod wait;
 
 mod skip;
@@ -43,4 +45,5 @@ pub use git_remote::{GitRemote, HostileRemote, Hostility};
 pub use machine::{Builder, Machine};
 pub use phone::Phone;
 pub use skip::skip;
+pub use small_disk::SmallDisk;
 pub use wait::{Seen, wait_for};

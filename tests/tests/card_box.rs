@@ -1,11 +1,11 @@
-//! The card in an emulated machine: one life of a box.
+//! The card in an emulated machine: one life of a box, from the first boot to a full disk.
 //!
 //! One test, because a boot is what costs here. `console.log` of `out/emulated/box` has what its screen showed.
 
 use anyhow::{Context as _, ensure};
 use atek_tests::emulated::{BOOT, Emulated, GATEWAY};
-use atek_tests::host::SERVICES;
-use atek_tests::http::Client;
+use atek_tests::host::{PASSWORD, SERVICES, SESSIONS, cookie_named};
+use atek_tests::http::{Client, RpcError};
 use atek_tests::{GitRemote, Seen, wait_for};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -60,7 +60,9 @@ async fn a_box_is_claimed_used_and_comes_back_from_a_power_cut_with_everything()
     );
     emulated.lets_in().await?;
     is_healthy(&emulated).await?;
-    figures(&emulated).await
+    figures(&emulated).await?;
+
+    a_full_disk_leaves_the_way_out(&mut emulated, &owner).await
 }
 
 /// No failed unit, a kernel that complains of nothing, no unit that was left out to break a cycle.
@@ -254,4 +256,84 @@ async fn figures(emulated: &Emulated) -> anyhow::Result<()> {
     let memory = emulated.exec("free -m | sed -n 2p; df -h --output=used,target /var | tail -n 1; systemd-analyze security --no-pager | grep atek || true").await?;
     println!("figure: memory and data\n{memory}");
     Ok(())
+}
+
+/// An app has taken the last block that apps can have: people sign in, also after a power cut, and take it away.
+async fn a_full_disk_leaves_the_way_out(
+    emulated: &mut Emulated,
+    owner: &Client,
+) -> anyhow::Result<()> {
+    let kept_back = "set -- $(stat -f -c '%f %a %S' /var); echo $((($1 - $2) * $3 >> 20))";
+    let reserve = emulated.exec(kept_back).await?;
+    println!("figure: {} MiB are kept back for the host", reserve.trim());
+    ensure!(
+        reserve.trim().parse::<u32>()? >= 16,
+        "only {reserve} MiB are kept back for the host"
+    );
+    // Most of it at once: an emulated card is slow.
+    let most =
+        "free=$(df --output=avail -B1M /var | tail -n 1); fallocate -l $((free - 150))M /var/most";
+    emulated.exec(most).await?;
+    fill(emulated, owner).await?;
+    let mut here = vec![sign_in(emulated).await?, sign_in(emulated).await?];
+
+    emulated.cut_power();
+    emulated.start()?;
+    println!(
+        "figure: answers with a full disk after {:.1} s",
+        emulated.answers().await?.as_secs_f32()
+    );
+    fill(emulated, owner).await?;
+    here.push(sign_in(emulated).await?);
+    for person in &here {
+        let who = person.call(SESSIONS, "whoami", json!([])).await?;
+        ensure!(who["isActive"] == true, "a session is gone: {who}");
+    }
+    here[0].call(SESSIONS, "logout", json!([])).await?;
+    here[2].call(SERVICES, "uninstall", json!(["hog"])).await?;
+    let gone = owner.call(SERVICES, "get", json!(["hog"])).await;
+    ensure!(
+        gone.is_err_and(|error| error.is::<RpcError>()),
+        "the app is still there"
+    );
+    let free = emulated
+        .exec("rm /var/most; df --output=avail -B1M /var | tail -n 1")
+        .await?;
+    ensure!(
+        free.trim().parse::<u32>()? > 1000,
+        "{free} MiB are free again"
+    );
+    owner.call(HELLO, "put", json!(["after", "kept"])).await?;
+    is_healthy(emulated).await
+}
+
+async fn fill(emulated: &Emulated, owner: &Client) -> anyhow::Result<()> {
+    owner.call(SERVICES, "start", json!(["hog"])).await?;
+    running(owner, "hog").await?;
+    owner.call(HOG, "hog", json!(["disk"])).await?;
+    wait_for("the disk to be full", BOOT, async || {
+        let refusals = owner.call(HOG, "refusals", json!([])).await?;
+        Ok(Seen::if_so(refusals, |refusals| refusals[0] == "ENOSPC"))
+    })
+    .await?;
+    emulated.lets_in().await?;
+    let free = emulated
+        .exec("df --output=avail -B1K /var | tail -n 1")
+        .await?;
+    assert_eq!(free.trim(), "0", "the disk is not full");
+    Ok(())
+}
+
+async fn sign_in(emulated: &Emulated) -> anyhow::Result<Client> {
+    let request = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "login", "params": [{ "username": "owner", "password": PASSWORD }],
+    });
+    let path = format!("/_atek/gateway?api={SESSIONS}");
+    let response = emulated.http().post_json(&path, &request).await?;
+    let answer = response.json()?;
+    ensure!(answer["error"].is_null(), "sign-in answered {answer}");
+    let cookie = cookie_named("session", response.header("set-cookie"))?;
+    Ok(emulated
+        .http()
+        .header("cookie", &format!("session={cookie}")))
 }

@@ -1,4 +1,5 @@
 // Takes all of one thing when asked to. It answers first, and begins after.
+const fs = require('fs')
 const http = require('http')
 const { spawn } = require('child_process')
 const { Worker } = require('worker_threads')
@@ -10,6 +11,18 @@ const deeds = {
   memory: () => setInterval(() => hoarded.push(Buffer.alloc(16 << 20, 1)), 20),
   processors: () => {
     for (let i = 0; i < 4; i++) new Worker('for (;;);', { eval: true })
+  },
+  // Whatever is free is taken within a blink, for ever.
+  disk: () => {
+    const file = fs.openSync(`${process.env.STATE_DIRECTORY}/hoard`, 'a')
+    const fill = (size) => {
+      try {
+        while (fs.writeSync(file, Buffer.alloc(size, 1)) > 0);
+      } catch (error) {
+        if (!refusals.includes(error.code)) refusals.push(error.code)
+      }
+    }
+    setInterval(() => [1 << 20, 4096].forEach(fill), 10)
   },
   processes: () => {
     for (let i = 0; i < 2000; i++) {

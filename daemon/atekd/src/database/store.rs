@@ -53,6 +53,20 @@ impl StoreError {
         }
     }
 
+    /// Whether ADB refused because the disk is full: nothing was written.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        let Self::Call {
+            source: CallError::Rpc(error),
+            ..
+        } = self
+        else {
+            return false;
+        };
+        let data = error.data.as_ref();
+        data.is_some_and(|data| data["diskFull"] == true)
+    }
+
     /// Whether what was to be written may have been written.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -336,4 +350,26 @@ fn operation(change: &Change) -> serde_json::Result<Operation> {
 
 fn skipped(table: &str, key: &str, error: &dyn std::error::Error) {
     tracing::error!(table, key, error = %error, "left out a record that cannot be understood");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atek_api::jsonrpc::RpcError;
+
+    #[test]
+    fn a_full_disk_is_told_from_other_refusals_and_nothing_was_written_then() {
+        let refused = |data: Option<serde_json::Value>| StoreError::Call {
+            step: "write",
+            source: CallError::Rpc(RpcError {
+                data,
+                ..RpcError::general("the disk is full")
+            }),
+        };
+        let full = refused(Some(serde_json::json!({ "diskFull": true })));
+        assert!(full.is_disk_full() && !full.is_open() && !full.is_transient());
+        assert!(!refused(Some(serde_json::json!({ "conflict": {} }))).is_disk_full());
+        assert!(!refused(None).is_disk_full());
+        assert!(!StoreError::Silent { step: "write" }.is_disk_full());
+    }
 }

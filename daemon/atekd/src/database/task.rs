@@ -21,6 +21,9 @@ pub enum DatabaseError {
     /// ADB did not take the change.
     #[error("the database is not available, try again in a moment")]
     Store(#[source] StoreError),
+    /// The disk is full, even what is kept back for the host. Nothing was changed.
+    #[error("{}", crate::chain::DISK_FULL)]
+    DiskFull,
     /// ADB does not answer, and others have waited for that already.
     #[error("the database does not answer, try again in a moment")]
     Busy,
@@ -239,7 +242,11 @@ async fn change(
     }
     if let Err(error) = write_patiently(store, db, &changes).await {
         *unsure = error.is_open();
-        return Err(DatabaseError::Store(error));
+        return Err(if error.is_disk_full() {
+            DatabaseError::DiskFull
+        } else {
+            DatabaseError::Store(error)
+        });
     }
     let mut next = Records::clone(&current);
     for change in changes {

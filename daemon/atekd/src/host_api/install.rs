@@ -203,6 +203,7 @@ pub(super) fn install_error(error: &InstallError) -> RpcError {
         | InstallError::Kept(KeptError::NotFound(_) | KeptError::Refused(_))
         | InstallError::Folder(_)
         | InstallError::Moved { .. }
+        | InstallError::DiskFull
         | InstallError::Package(_) => RpcError::general(Chain(error).to_string()),
         InstallError::Kept(KeptError::Journal(_) | KeptError::Spawn(_))
         | InstallError::Spawn(_)

@@ -13,6 +13,7 @@ mod setup;
 mod system;
 mod users;
 
+use crate::chain::{Chain, DISK_FULL, is_disk_full};
 use crate::config::Config;
 use crate::confinement::Confinement;
 use crate::database::Database;
@@ -136,8 +137,11 @@ impl HostApis {
 }
 
 /// An error of the host itself: the whole chain for the journal, the first line for the caller.
-fn internal(error: &dyn std::error::Error) -> RpcError {
-    tracing::error!(error = %crate::chain::Chain(error), "a host API call failed");
+fn internal(error: &(dyn std::error::Error + 'static)) -> RpcError {
+    tracing::error!(error = %Chain(error), "a host API call failed");
+    if is_disk_full(error) {
+        return RpcError::new(code::INTERNAL, DISK_FULL);
+    }
     RpcError::new(code::INTERNAL, error.to_string())
 }
 

@@ -128,6 +128,9 @@ pub enum InstallError {
     /// A folder of this machine that cannot be installed from.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// There is no room to fetch and build anything.
+    #[error("{}", crate::chain::DISK_FULL)]
+    DiskFull,
     /// The package could not be fetched or built.
     #[error(transparent)]
     Package(#[from] PackageError),

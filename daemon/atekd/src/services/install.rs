@@ -15,6 +15,7 @@ use crate::chain::Chain;
 use crate::database::{Change, DatabaseError, Records, ServiceRecord};
 use crate::jobs::Reporter;
 use crate::packages::Staged;
+use crate::system;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Manifest;
 use atek_api::package::{self, FetchedPackage};
@@ -26,6 +27,9 @@ use atek_api::version::Range;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Free bytes without which nothing is fetched.
+const ROOM: u64 = 64 << 20;
 
 /// What to install, and for whom. Who may is decided before.
 #[derive(Debug, Clone)]
@@ -170,6 +174,10 @@ pub(super) async fn make_ready(
             manifest: look(path.clone()).await?.map(Box::new),
         }),
         Source::Git(_) | Source::GitFolder(_) => {
+            // A build on a full disk fails after minutes, in words of npm's.
+            if system::room(inner.layout.state()) < ROOM {
+                return Err(InstallError::DiskFull);
+            }
             let (package, staged) = inner.packages.fetch(source, wanted, progress).await?;
             Ok(Ready::Built {
                 package: Box::new(package),

@@ -1,6 +1,8 @@
 //! What was begun and must be finished or undone after a crash: written down before it
 //! has an effect, removed when it is done.
 
+use super::spare;
+use crate::chain::{Chain, is_disk_full};
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_files::{FileError, write_atomic};
 use serde::de::DeserializeOwned;
@@ -44,6 +46,8 @@ pub(super) struct Give {
 /// A kind of intent: a folder with a file for each service, or user.
 pub(super) trait Intent: Serialize + DeserializeOwned {
     const FOLDER: &'static str;
+    /// Whether it must be possible on a full disk.
+    const FREES: bool = false;
     type Key: fmt::Display + FromStr;
 }
 
@@ -60,6 +64,7 @@ impl Intent for Install {
 impl Intent for Uninstall {
     type Key = ServiceKey;
     const FOLDER: &'static str = "uninstalls";
+    const FREES: bool = true;
 }
 
 impl Intent for Update {
@@ -73,7 +78,23 @@ pub(super) fn begin<I: Intent>(state: &Path, key: &I::Key, intent: &I) -> Result
     // What goes wrong here goes wrong with the file, too.
     let _ = fs::create_dir(&folder);
     let text = serde_json::to_vec(intent).unwrap_or_default();
-    write_atomic(&file::<I>(state, key), &text, 0o600)
+    let path = file::<I>(state, key);
+    match write_atomic(&path, &text, 0o600) {
+        Err(full) if I::FREES && is_disk_full(&full) => {
+            // Without a spare file the disk is what is wrong.
+            spare::spend(state, &path, &text).map_err(|error| {
+                tracing::warn!(error = %Chain(&error), "the spare file is of no use");
+                full
+            })
+        }
+        other => other,
+    }
+}
+
+/// Makes ready what intents need on a full disk.
+pub(super) fn prepare(state: &Path) {
+    let _ = fs::create_dir(state.join(Uninstall::FOLDER));
+    spare::keep(state);
 }
 
 /// Forgets an intent. One that stays by accident is looked at again at the next start.
@@ -83,6 +104,7 @@ pub(super) fn end<I: Intent>(state: &Path, key: &I::Key) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             tracing::warn!(path = %path.display(), %error, "cannot forget what is done");
         }
+        _ if I::FREES => spare::keep(state),
         _ => {}
     }
 }

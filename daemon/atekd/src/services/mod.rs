@@ -38,6 +38,7 @@ mod names;
 mod ports;
 mod requests;
 mod show;
+mod spare;
 mod state;
 mod supervisor;
 mod sweep;

@@ -16,6 +16,7 @@ pub(super) async fn sweep(inner: &Arc<Inner>) {
     logged("an unfinished package job", inner.packages.clear().await);
     stray_units(inner).await;
     uninstalls(inner).await;
+    intent::prepare(inner.layout.state());
     installs(inner).await;
     kept::sweep(inner);
     gives(inner).await;
