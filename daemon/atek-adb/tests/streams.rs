@@ -11,6 +11,7 @@ use http_body_util::Full;
 use hyper::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
@@ -190,6 +191,29 @@ async fn a_blob_over_the_quota_leaves_nothing() {
         404
     );
     assert_eq!(blob_files(&adb).await, 1);
+}
+
+#[tokio::test]
+async fn an_archive_whose_last_block_was_on_its_way_had_its_connection_broken() {
+    let (adb, _) = Adb::initialized().await;
+    let id = adb.private_db(BOB).await;
+    adb.call(BOB, "recordPut", json!([id, "a", {}]))
+        .await
+        .unwrap();
+    let (_, _, tar) = send(&adb, BOB, Method::GET, &format!("/export/{id}"), &[], "").await;
+    // More than the socket holds, so that the client still sends when the archive has been read.
+    let padded = [tar.as_ref(), &vec![0; 8 << 20]].concat();
+    let head = format!(
+        "POST {STREAM}/import HTTP/1.1\r\nhost: localhost\r\natek-auth-user: bob\r\natek-auth-service: notes\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n",
+        padded.len()
+    );
+    let mut client = UnixStream::connect(adb.socket()).await.unwrap();
+    client.write_all(head.as_bytes()).await.unwrap();
+    client.write_all(&padded).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]

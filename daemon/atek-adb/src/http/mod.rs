@@ -29,7 +29,7 @@ pub const STREAM_PATH: &str = "/_api/adb/stream";
 
 /// A sender that sends nothing for so long is gone.
 const STALL: Duration = Duration::from_secs(60);
-/// How long, and for how many bytes, a refused upload is still read.
+/// How long, and for how many bytes, an upload is still read whose answer is known.
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 64 << 20;
 
@@ -113,22 +113,20 @@ fn body_stream(body: &mut Body) -> impl Stream<Item = Result<Bytes, String>> + U
     Box::pin(stream)
 }
 
-/// After a refusal, reads on for a while: a client that is still sending would
-/// otherwise see its connection break, and not the answer.
+/// Reads on for a while when the answer is known: a client that is still sending would otherwise see its
+/// connection break, and not the answer. After a refusal that is much, after an archive what follows its end.
 async fn linger<T>(outcome: Result<T, Failure>, body: &mut Body) -> Result<T, Failure> {
-    if outcome.is_err() {
-        let mut left = LINGER_BYTES;
-        let reading = async {
-            let mut rest = body_stream(body);
-            while let Some(Ok(bytes)) = rest.next().await {
-                left = left.saturating_sub(bytes.len());
-                if left == 0 {
-                    break;
-                }
+    let mut left = LINGER_BYTES;
+    let reading = async {
+        let mut rest = body_stream(body);
+        while let Some(Ok(bytes)) = rest.next().await {
+            left = left.saturating_sub(bytes.len());
+            if left == 0 {
+                break;
             }
-        };
-        // Whoever is slower than this has to do with a broken connection.
-        let _ = tokio::time::timeout(LINGER, reading).await;
-    }
+        }
+    };
+    // Whoever is slower than this has to do with a broken connection.
+    let _ = tokio::time::timeout(LINGER, reading).await;
     outcome
 }
