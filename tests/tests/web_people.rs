@@ -42,6 +42,12 @@ async fn an_administrator_looks_after_the_box() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn an_administrator_restarts_the_box_from_its_page() -> anyhow::Result<()> {
+    let host = Host::on(Machine::builder("web-restart").persistent()).await?;
+    Stage::new(host).play("restart").await
+}
+
+#[tokio::test]
 async fn every_page_fits_every_screen_in_both_languages_and_holds_still_if_asked()
 -> anyhow::Result<()> {
     let host = Host::boot("web-sizes").await?;

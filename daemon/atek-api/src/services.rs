@@ -5,7 +5,9 @@ use crate::manifest::Manifest;
 use crate::package::FetchedPackage;
 use crate::permission::Permissions;
 use crate::spec::Limits;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The API's id.
@@ -198,7 +200,7 @@ pub struct InstallParams {
     pub inspected: Option<Inspected>,
     /// Ignored: the original once gave services a TCP port.
     #[serde(default, skip_serializing)]
-    pub port: Option<serde_json::Value>,
+    pub port: Option<Value>,
 }
 
 /// A release that `inspect` showed to somebody. A tag alone is no promise: it can be moved.
@@ -274,15 +276,31 @@ pub struct ConfigureParams {
     /// Merged into the environment; `null` removes a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<BTreeMap<String, Option<String>>>,
-    /// New limits, merged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// New limits, merged; `null`, as 0, is the default again.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "limit_changes"
+    )]
     pub limits: Option<Limits>,
     /// New grants, replacing the old ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Permissions>,
     /// Ignored, as in [`InstallParams`].
     #[serde(default, skip_serializing)]
-    pub port: Option<serde_json::Value>,
+    pub port: Option<Value>,
+}
+
+/// Reads limits whose `null` says what a 0 does: a missing one is what is not changed.
+fn limit_changes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Limits>, D::Error> {
+    let changes: Option<Map<String, Value>> = Option::deserialize(from)?;
+    let zeroed = |(name, value): (String, Value)| match value {
+        Value::Null => (name, Value::from(0)),
+        value => (name, value),
+    };
+    let limits = changes.map(|changes| changes.into_iter().map(zeroed).collect());
+    let limits = limits.map(|limits| Limits::deserialize(Value::Object(limits)));
+    limits.transpose().map_err(D::Error::custom)
 }
 
 /// Result of `checkForPackageUpdates`.
@@ -364,7 +382,7 @@ pub enum JobEvent {
     /// The last line of a job that succeeded.
     Done {
         /// What the blocking method returns.
-        result: serde_json::Value,
+        result: Value,
     },
     /// The last line of a job that failed.
     Failed {

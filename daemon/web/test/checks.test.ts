@@ -3,6 +3,7 @@ import {
   envChanges,
   envProblem,
   isServiceId,
+  limitChanges,
   limitFields,
   shownLimit,
   typedLimit
@@ -59,5 +60,15 @@ describe('a limit', () => {
     ['150', 150]
   ])('of %j percent is %s', (typed, value) => {
     expect(typedLimit(typed, quota)).toBe(value)
+  })
+
+  test('that was set could not be taken away', () => {
+    const stored = { memoryMax: '512', cpuQuota: '50', cpuWeight: '100', tasksMax: '128' }
+    const typed = { ...stored, cpuQuota: ' ', tasksMax: '64', cpuWeight: 'many' }
+    const changes = limitChanges(
+      ({ name }) => stored[name],
+      ({ name }) => typed[name]
+    )
+    expect(changes).toEqual({ cpuQuota: null, tasksMax: 64 })
   })
 })

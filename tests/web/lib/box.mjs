@@ -98,8 +98,9 @@ export class Box {
   }
 
   /** Waits until the box has turned itself off. */
-  isOff() {
-    return ask({ ask: 'turnedOff' })
+  async isOff() {
+    await ask({ ask: 'turnedOff' })
+    this.relay?.cut()
   }
 
   /** Waits until the host says that it is ready. */

@@ -15,6 +15,8 @@ story(async ({ box, browser, step }) => {
   const { page } = alice
   const button = name => page.getByRole('button', { name, exact: true })
   const tab = name => page.getByRole('tab', { name }).click()
+  /** The answer to a call that the page makes: it comes when the work is done. */
+  const told = method => page.waitForResponse(answer => answer.request().postData()?.includes(`"method":"${method}"`))
   const state = async () => (await box.call('services-api', 'get', 'hello')).state
 
   await step('alice sees how the app is', async () => {
@@ -52,10 +54,24 @@ story(async ({ box, browser, step }) => {
     await environment.getByRole('button', { name: 'Save' }).click()
     await page.getByText('Saved. It counts from the next start.').waitFor()
     await looksRight(alice, 'settings')
+    const restarted = told('restart')
     await button('Restart').click()
-    await page.getByText('Hello is running').first().waitFor()
+    await restarted
     const { settings } = await box.call('services-api', 'get', 'hello')
     assert.equal(settings.config.GREETING, 'good day')
+  })
+  await step('a limit that she has set can be taken away again', async () => {
+    const form = page.locator('form').filter({ has: page.getByRole('heading', { name: 'Limits' }) })
+    for (const [typed, limits] of [
+      ['50', { cpuQuota: 50 }],
+      ['', undefined]
+    ]) {
+      await form.getByLabel('Processor').fill(typed)
+      const saved = told('configure')
+      await form.getByLabel('Processor').press('Enter')
+      await saved
+      assert.deepEqual((await box.call('services-api', 'get', 'hello')).settings.limits, limits)
+    }
   })
   await step('an update is found and made', async () => {
     await box.publish('hello', 'v1.1.0', 'hello-node')

@@ -180,6 +180,10 @@ mod tests {
             apply(json!({"config": {"B": null, "C": "3"}, "limits": {"cpuQuota": 50}})).unwrap();
         assert_eq!(new["config"], json!({"A": "1", "C": "3"}));
         assert_eq!(new["limits"], json!({"tasksMax": 20, "cpuQuota": 50}));
+        for taken_away in [json!({"tasksMax": null}), json!({"tasksMax": 0})] {
+            let new = apply(json!({ "limits": taken_away })).unwrap();
+            assert_eq!(new.get("limits"), None, "{taken_away}");
+        }
         assert_eq!(new["id"], "rss");
         assert_eq!(
             apply(json!({"desiredVersion": ""}))

@@ -56,6 +56,19 @@ export function shownLimit(limits: Limits, { name, unit }: LimitField): string {
   return value === undefined || value === null ? '' : String(Math.round(value / unit))
 }
 
+/** What is to be changed: an emptied field is the default again. */
+export function limitChanges(
+  stored: (field: LimitField) => string,
+  typed: (field: LimitField) => string
+): { [name in keyof Limits]: number | null } {
+  const changes: { [name in keyof Limits]: number | null } = {}
+  for (const field of limitFields) {
+    const value = typedLimit(typed(field), field)
+    if (value !== undefined && typed(field).trim() !== stored(field)) changes[field.name] = value
+  }
+  return changes
+}
+
 /** The API's number for what was typed; `null` for an empty field, `undefined` for one that does not fit. */
 export function typedLimit(typed: string, { unit, from, to }: LimitField): number | null | undefined {
   const text = typed.trim()

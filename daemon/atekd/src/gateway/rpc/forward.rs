@@ -1,6 +1,7 @@
 //! One call to a service, and its answer.
 
 use super::super::body::{self, Body, Gathered, Resumed, Watched};
+use super::super::cut::{self, Until};
 use super::super::error::Failure;
 use super::super::upstream::{Patience, ServiceBody};
 use super::answer::{self, Verdict};
@@ -54,7 +55,10 @@ pub(super) async fn pass(
                     status,
                 });
             }
-            let mut response = Response::new(body::boxed(Resumed::new(parts, rest)));
+            // It ends with the session, as everything that lasts.
+            let end = cut::session_end(calls.gateway, calls.caller);
+            let answer = Until::new(Resumed::new(parts, rest), end);
+            let mut response = Response::new(body::boxed(answer));
             response
                 .headers_mut()
                 .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -12,7 +12,10 @@ async fn world() -> World {
     world.service(
         "feed",
         "key-alice",
-        json!([{ "api": "example.org/feed", "transport": "proxy", "path": "/_api/feed" }]),
+        json!([
+            { "api": "example.org/feed", "transport": "proxy", "path": "/_api/feed" },
+            { "api": "example.org/long" },
+        ]),
     );
     world
 }
@@ -38,7 +41,7 @@ fn get(path: &str, host: &str, cookie: &str, more: &str) -> String {
 }
 
 #[tokio::test]
-async fn open_websockets_and_streams_end_with_the_session() {
+async fn open_websockets_streams_and_long_answers_end_with_the_session() {
     let world = world().await;
     let main = format!("session={ALICE}");
     let bound = format!("atek-session={}", world.bound_cookie(ALICE, "feed").await);
@@ -72,6 +75,14 @@ async fn open_websockets_and_streams_end_with_the_session() {
         )
         .await,
     ];
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"long-quiet"}"#;
+    let long_answer = format!(
+        "POST /_atek/gateway?api=example.org/long HTTP/1.1\r\nhost: localhost\r\ncookie: {main}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{call}",
+        call.len()
+    );
+    let mut streams = Vec::from(streams);
+    streams.push(open_at(long_answer, "long").await);
     assert!(
         streams.iter().all(|stream| !stream.is_finished()),
         "a stream ended by itself"

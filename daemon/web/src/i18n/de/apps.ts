@@ -152,7 +152,7 @@ export const apps: typeof english = {
     notSaved: 'Es wurde nicht gespeichert',
     limits: {
       title: 'Grenzen',
-      text: 'Wie viel von der Box die App nutzen darf. Eine neue Grenze gilt ab dem nächsten Start.',
+      text: 'Wie viel von der Box die App nutzen darf. Ein leeres Feld ist wieder, was üblich ist. Für eine neue Grenze wird die App neu gestartet.',
       memory: 'Speicher',
       memoryHint: 'Braucht die App mehr, wird sie beendet.',
       cpu: 'Prozessor',

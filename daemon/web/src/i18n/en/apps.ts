@@ -146,7 +146,7 @@ export const apps = {
     notSaved: 'It was not saved',
     limits: {
       title: 'Limits',
-      text: 'How much of the box the app may use. A new limit counts from the next start.',
+      text: 'How much of the box the app may use. An empty field is what is usual again. For a new limit the app is restarted.',
       memory: 'Memory',
       memoryHint: 'The app is ended when it needs more.',
       cpu: 'Processor',

@@ -120,7 +120,8 @@ export interface Changes {
   desiredVersion?: string
   /** `null` removes a key. */
   config?: Record<string, string | null>
-  limits?: Limits
+  /** `null` is the default again. */
+  limits?: { [name in keyof Limits]: number | null }
   grant?: Permissions
 }
 

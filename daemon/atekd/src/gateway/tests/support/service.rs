@@ -91,6 +91,12 @@ async fn rpc(request: Request<Incoming>) -> Response<Body> {
             "x".repeat(usize::try_from(call["params"][0].as_u64().unwrap()).unwrap())
                 .into(),
         ),
+        "long-quiet" => {
+            let begin = format!("{{\"result\":\"long{}", "x".repeat(1 << 20));
+            let first = Ok::<_, BoxError>(Frame::data(Bytes::from(begin)));
+            let parts = stream::iter([first]).chain(stream::pending());
+            Response::new(bodies::boxed(StreamBody::new(parts)))
+        }
         "long-html" => plain(&"<".repeat(1 << 20)),
         other => panic!("the test's service has no method {other}"),
     }
