@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use atek_image::assemble::Board;
 use atek_image::card::Card;
+use atek_image::emulator::{self, Options};
 use atek_image::firmware;
 use atek_image::pack::Files;
 use atek_tests::paths;
@@ -73,4 +74,37 @@ fn a_card_put_together_twice_is_the_same_byte_for_byte() -> anyhow::Result<()> {
         String::from_utf8_lossy(&same.stdout)
     );
     fs::remove_dir_all(&again).context("cannot remove the second card")
+}
+
+#[test]
+fn a_person_who_boots_the_card_sees_its_console_and_leaves_it_as_it_was() -> anyhow::Result<()> {
+    let card = Files::of(&paths::output(), Board::Virt).card;
+    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let words = |keep| {
+        let options = Options {
+            card: card.clone(),
+            keep,
+            port: 8123,
+            memory_mib: 1024,
+            monitor: None,
+            ssh_port: None,
+            append: String::new(),
+            tryboot: false,
+            reader: None,
+        };
+        let command = emulator::command(&options, scratch.path())?;
+        let words = command.get_args().map(|word| word.to_string_lossy());
+        anyhow::Ok(words.collect::<Vec<_>>().join(" "))
+    };
+    let said = words(false)?;
+    for expected in [
+        "snapshot=on",
+        "hostfwd=tcp:127.0.0.1:8123-:80",
+        "-serial mon:stdio",
+    ] {
+        assert!(said.contains(expected), "no {expected} in {said}");
+    }
+    assert!(!said.contains(":22"), "ssh is forwarded unasked: {said}");
+    assert!(words(true)?.contains("snapshot=off"));
+    Ok(())
 }

@@ -3,13 +3,16 @@
 //! After each one the box must come back by itself, and what it had answered must be there. `ATEK_CUTS` is how many.
 
 use anyhow::{Context as _, ensure};
-use atek_tests::emulated::{Emulated, GATEWAY};
+use atek_tests::emulated::{BOOT, Emulated, GATEWAY};
 use atek_tests::host::{ADB, PASSWORD, SERVICES, SESSIONS, cookie_named};
 use atek_tests::http::Client;
 use atek_tests::{GitRemote, Seen, wait_for};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
+
+/// How long the box works at most before the power is cut, in milliseconds.
+const AT_WORK: u64 = 40_000;
 
 const SETUP: &str = "atek.cloud/setup-api";
 
@@ -35,13 +38,23 @@ async fn thirty_power_cuts_lose_nothing_that_was_answered() -> anyhow::Result<()
         .as_nanos() as u64;
     println!("the seed is {seed}");
     let mut random = seed | 1;
+    let (mut boot, mut early) = (Duration::from_secs(40), 0);
     for cut in 1..=cuts {
         // xorshift: any spread of times will do.
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        let until = Instant::now() + Duration::from_millis(2_000 + random % 70_000);
         emulated.start()?;
+        // One half of the cuts comes during a boot, however long that takes here, the other one after it.
+        let until = if random & 1 == 0 {
+            emulated.started + boot.mul_f64((random >> 1) as f64 / (u64::MAX >> 1) as f64)
+        } else {
+            boot = emulated
+                .answers()
+                .await
+                .with_context(|| format!("after {cut} starts"))?;
+            Instant::now() + Duration::from_millis((random >> 1) % AT_WORK)
+        };
         let work = async {
             emulated.answers().await?;
             work(&emulated, &source, &mut acknowledged).await
@@ -50,8 +63,18 @@ async fn thirty_power_cuts_lose_nothing_that_was_answered() -> anyhow::Result<()
             outcome.with_context(|| format!("after {cut} starts, {acknowledged:?}"))?;
         }
         emulated.cut_power();
-        println!("cut {cut}: {acknowledged:?}");
+        let after = emulated.started.elapsed();
+        early += u32::from(after < boot);
+        println!(
+            "cut {cut} after {:.1} s: {acknowledged:?}",
+            after.as_secs_f32()
+        );
     }
+    println!(
+        "figure: {early} of {cuts} cuts came during a boot, which takes {:.0} s here; {} records were acknowledged",
+        boot.as_secs_f32(),
+        acknowledged.record
+    );
     emulated.start()?;
     emulated.answers().await?;
     verify(&emulated, &acknowledged).await?;
@@ -107,7 +130,7 @@ async fn work(
 }
 
 async fn claim(emulated: &Emulated) -> anyhow::Result<()> {
-    let code = wait_for("the claim code", Duration::from_secs(120), async || {
+    let code = wait_for("the claim code", BOOT, async || {
         let code = emulated.claim_code()?;
         let is_it = emulated
             .http()
