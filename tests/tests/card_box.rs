@@ -266,8 +266,9 @@ async fn a_full_disk_leaves_the_way_out(
     let kept_back = "set -- $(stat -f -c '%f %a %S' /var); echo $((($1 - $2) * $3 >> 20))";
     let reserve = emulated.exec(kept_back).await?;
     println!("figure: {} MiB are kept back for the host", reserve.trim());
+    // 16 of them are the file system's own; the rest shows that the reserve has grown with it.
     ensure!(
-        reserve.trim().parse::<u32>()? >= 16,
+        reserve.trim().parse::<u32>()? >= 32,
         "only {reserve} MiB are kept back for the host"
     );
     // Most of it at once: an emulated card is slow.
