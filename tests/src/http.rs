@@ -100,7 +100,7 @@ impl Client {
         .host("localhost")
     }
 
-    /// The same client, which waits longer (or shorter) for an answer than 30 s.
+    /// The same client, which waits longer (or shorter) for an answer than usual.
     #[must_use]
     pub fn patient(self, patience: Duration) -> Self {
         Self { patience, ..self }

@@ -168,7 +168,7 @@ async fn a_diff_tells_the_latest_change_of_each_path() {
 async fn a_waiting_diff_ends_with_the_next_change_under_its_path() {
     let (adb, _) = Adb::initialized().await;
     let id = adb.private_db(BOB).await;
-    let wait = adb.call(BOB, "recordDiff", json!([id, "t", {"wait": 20_000}]));
+    let wait = adb.call(BOB, "recordDiff", json!([id, "t", {"wait": 25_000}]));
     let write = async {
         adb.call(BOB, "recordPut", json!([id, "other", {}]))
             .await
@@ -177,8 +177,9 @@ async fn a_waiting_diff_ends_with_the_next_change_under_its_path() {
             .await
             .unwrap();
     };
+    // Without the news it would look again after 20 s.
     let (diff, ()) =
-        tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(wait, write) })
+        tokio::time::timeout(Duration::from_secs(18), async { tokio::join!(wait, write) })
             .await
             .unwrap();
     let diff = diff.unwrap();

@@ -131,6 +131,6 @@ async fn a_full_disk_accepts_deletes_only() {
             }
         }
         drop(store);
-        assert!(closing.wait(std::time::Duration::from_secs(10)));
+        assert!(closing.wait(std::time::Duration::from_secs(60)));
     }
 }

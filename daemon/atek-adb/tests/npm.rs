@@ -58,7 +58,7 @@ async fn the_originals_clients_work_unmodified() {
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(Duration::from_secs(60), child)
+    let output = tokio::time::timeout(Duration::from_secs(120), child)
         .await
         .unwrap()
         .unwrap();

@@ -373,7 +373,8 @@ async fn next(socket: &mut WebSocketStream<UnixStream>) -> Value {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), wait)
+    // Without the news it would look again after 20 s.
+    tokio::time::timeout(Duration::from_secs(18), wait)
         .await
         .unwrap()
 }

@@ -3,13 +3,15 @@
 mod support;
 
 use atek_api::package::{FailureCode, FetchLimits, Request};
-use std::net::TcpListener;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn};
+use nix::sys::socket::{bind, getsockname, socket};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 use support::Bench;
 use support::http::{Behaviour, Server};
 use support::repo::Repo;
 
-/// Short enough for a test, long enough for a busy machine.
+/// For servers that hang. Whoever answers, answers in time with the usual limits, on a busy machine, too.
 fn impatient() -> FetchLimits {
     FetchLimits {
         stall_secs: 2,
@@ -77,7 +79,7 @@ fn answers_that_are_not_a_repository_are_told_apart() {
     ] {
         let (status, kind, body) = answer;
         let server = Server::start(Behaviour::Answer(status, kind, body));
-        let run = Bench::new().fetch_limited(&server.url("app"), impatient());
+        let run = Bench::new().fetch(&server.url("app"));
         let failure = run.failure();
         let loose = [NotARepository, BrokenRepository, Unreachable];
         let fits =
@@ -93,14 +95,18 @@ fn answers_that_are_not_a_repository_are_told_apart() {
     }
 }
 
+/// A port that nobody else can listen on as long as the socket is there.
+fn port_without_a_listener() -> (OwnedFd, u16) {
+    let (family, flags) = (AddressFamily::Inet, SockFlag::SOCK_CLOEXEC);
+    let held = socket(family, SockType::Stream, flags, None).expect("a socket");
+    bind(held.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).expect("a port");
+    let at: SockaddrIn = getsockname(held.as_raw_fd()).expect("its port");
+    (held, at.port())
+}
+
 #[test]
 fn nobody_at_the_address_is_a_failure_that_may_pass() {
-    // A port that was just free.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let (_held, port) = port_without_a_listener();
     for url in [
         format!("http://127.0.0.1:{port}/app"),
         "http://app.invalid/app".to_owned(),
@@ -115,7 +121,7 @@ fn nobody_at_the_address_is_a_failure_that_may_pass() {
 fn plain_http_behind_an_https_url_is_not_trusted() {
     let server = Server::start(Behaviour::Answer(200, "text/plain", "hello"));
     let url = server.url("app").replace("http://", "https://");
-    let run = Bench::new().fetch_limited(&url, impatient());
+    let run = Bench::new().fetch(&url);
     let refused = [
         FailureCode::Unreachable,
         FailureCode::Certificate,
@@ -130,7 +136,7 @@ fn a_server_that_never_answers_is_given_up() {
     let started = Instant::now();
     let run = Bench::new().fetch_limited(&server.url("app"), impatient());
     run.assert_failed(FailureCode::Timeout, "did not answer for 2 s");
-    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(started.elapsed() < Duration::from_secs(60));
     let list = Request::ListTags {
         source: server.url("app").parse().unwrap(),
         limits: impatient(),
@@ -150,14 +156,14 @@ fn a_list_of_tags_without_end_is_given_up() {
         [FailureCode::Timeout, FailureCode::TooBig].contains(&code),
         "{run:?}"
     );
-    assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(started.elapsed() < Duration::from_secs(60));
 }
 
 #[test]
 fn redirects_in_a_circle_and_to_other_protocols_are_refused() {
     for to in ["file:///etc", "ftp://127.0.0.1", "ssh://127.0.0.1", ""] {
         let server = Server::start(Behaviour::Redirect(to.to_owned()));
-        let run = Bench::new().fetch_limited(&server.url("app"), impatient());
+        let run = Bench::new().fetch(&server.url("app"));
         let code = run.failure().code;
         let refused = [
             FailureCode::Redirected,
@@ -174,15 +180,13 @@ fn an_answer_that_ends_early_or_is_damaged_is_never_a_package() {
     for bytes in [0, 40, 300, 2_000, 30_000] {
         let server = Server::start(Behaviour::Truncated(root.path().to_path_buf(), bytes));
         let bench = Bench::new();
-        bench
-            .fetch_limited(&server.url("app"), impatient())
-            .failure();
+        bench.fetch(&server.url("app")).failure();
         assert!(!bench.package().exists());
     }
     for byte in [5_000, 20_000, 40_000] {
         let server = Server::start(Behaviour::Damaged(root.path().to_path_buf(), byte));
         let bench = Bench::new();
-        let run = bench.fetch_limited(&server.url("app"), impatient());
+        let run = bench.fetch(&server.url("app"));
         let code = run.failure().code;
         assert!(
             code == FailureCode::BrokenRepository || code == FailureCode::NotARepository,

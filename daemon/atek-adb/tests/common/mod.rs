@@ -76,7 +76,7 @@ impl Adb {
     }
 
     async fn wait(&self) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while UnixStream::connect(self.socket()).await.is_err() {
             assert!(Instant::now() < deadline, "ADB does not listen");
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -85,7 +85,7 @@ impl Adb {
 
     /// Waits until the process has ended by itself.
     pub async fn ended(&mut self) -> std::process::ExitStatus {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;

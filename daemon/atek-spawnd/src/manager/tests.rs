@@ -158,7 +158,8 @@ fn calls(script: &Script) -> Vec<String> {
     std::mem::take(&mut script.calls.lock().unwrap())
 }
 
-const SECOND: Duration = Duration::from_secs(1);
+/// Far longer than anything here takes.
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_job_that_ends_before_the_reply_is_still_seen() {
@@ -167,7 +168,7 @@ async fn a_job_that_ends_before_the_reply_is_still_seen() {
     let properties = [("Type", Variant::from("exec"))];
     assert_eq!(
         systemd
-            .start("x.service", &properties, SECOND)
+            .start("x.service", &properties, MINUTE)
             .await
             .unwrap(),
         "done"
@@ -180,7 +181,7 @@ async fn a_failed_unit_makes_way_and_a_running_one_does_not() {
     let (systemd, script, _server) = faked(Script::default()).await;
     *script.state.lock().unwrap() = Some("failed");
     assert_eq!(
-        systemd.start("x.service", &[], SECOND).await.unwrap(),
+        systemd.start("x.service", &[], MINUTE).await.unwrap(),
         "done"
     );
     assert_eq!(
@@ -189,7 +190,7 @@ async fn a_failed_unit_makes_way_and_a_running_one_does_not() {
     );
     for state in ["active", "activating", "deactivating"] {
         *script.state.lock().unwrap() = Some(state);
-        let refused = systemd.start("x.service", &[], SECOND).await;
+        let refused = systemd.start("x.service", &[], MINUTE).await;
         assert!(matches!(refused, Err(SystemdError::Running(_))), "{state}");
         assert!(calls(&script).is_empty(), "{state}");
     }
@@ -198,9 +199,9 @@ async fn a_failed_unit_makes_way_and_a_running_one_does_not() {
 #[tokio::test]
 async fn a_stop_of_nothing_succeeds_and_leaves_nothing_behind() {
     let (systemd, script, _server) = faked(Script::default()).await;
-    systemd.stop("x.service", SECOND).await.unwrap();
+    systemd.stop("x.service", MINUTE).await.unwrap();
     *script.state.lock().unwrap() = Some("active");
-    systemd.stop("x.service", SECOND).await.unwrap();
+    systemd.stop("x.service", MINUTE).await.unwrap();
     assert_eq!(
         calls(&script)[1..],
         ["stop x.service", "stop x.service", "reset x.service"]

@@ -229,7 +229,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let waiting = tokio::spawn({
             let path = path.clone();
-            async move { listens(&path, Duration::from_secs(5)).await }
+            async move { listens(&path, Duration::from_secs(60)).await }
         });
         let _listener = tokio::net::UnixListener::bind(&path).unwrap();
         assert!(waiting.await.unwrap());

@@ -141,19 +141,21 @@ mod tests {
     async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
         let passwords = Passwords::new().unwrap();
         let hash = passwords.hash(Secret::new("correct horse")).await.unwrap();
+        // What else the machine does only ever makes one slower: the fastest of many come together. Without
+        // a password's work the unknown user would be a thousand times faster, however often it is tried.
         let mut fastest = [std::time::Duration::MAX; 2];
-        for _ in 0..5 {
+        for _ in 0..100 {
             for (place, hash) in [(0, Some(hash.clone())), (1, None)] {
                 let begun = std::time::Instant::now();
                 let fits = passwords.verify(Secret::new("wrong"), hash).await.unwrap();
                 assert!(!fits);
                 fastest[place] = fastest[place].min(begun.elapsed());
             }
+            let [known, unknown] = fastest;
+            if unknown * 2 > known && known * 2 > unknown {
+                return;
+            }
         }
-        let [known, unknown] = fastest;
-        assert!(
-            unknown * 2 > known && known * 2 > unknown,
-            "{known:?} and {unknown:?} tell names apart"
-        );
+        panic!("{fastest:?} tell names apart");
     }
 }

@@ -158,7 +158,7 @@ impl Machine {
 
     /// The next event, in short.
     async fn next(&mut self) -> String {
-        let wait = tokio::time::timeout(Duration::from_secs(5), self.events.recv());
+        let wait = tokio::time::timeout(Duration::from_secs(60), self.events.recv());
         let show =
             |view: &UnitView| format!("{} {:?} {:?} {}", view.id, view.phase, view.pid, view.exit);
         match wait.await.unwrap().unwrap() {

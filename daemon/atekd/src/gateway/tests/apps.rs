@@ -1,11 +1,14 @@
 //! Services' pages: subdomains and the main service.
 
 use super::support::client::{DEADLINE, raw, send};
+use super::support::service::{json_body, serve};
 use super::support::{ALICE, BOB, SYSTEM_TOKEN, World};
+use crate::gateway::Limits;
 use atek_api::services::State;
 use serde_json::json;
-use std::time::Duration;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Notify;
 
 const RSS: (&str, &str) = ("host", "rss.localhost:8080");
 
@@ -277,24 +280,35 @@ async fn the_main_page_is_the_users_main_service_or_a_list_of_what_they_have() {
 
 #[tokio::test]
 async fn requests_in_flight_are_answered_before_the_gateway_stops() {
-    let world = world().await;
+    let mut world = World::with(Limits {
+        grace: DEADLINE,
+        ..Limits::default()
+    })
+    .await;
+    world.declare("rss", "key-alice", json!([]));
+    let (arrived, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (news, word) = (arrived.clone(), go_on.clone());
+    serve(&world.socket("rss"), move |_| {
+        let (news, word) = (news.clone(), word.clone());
+        async move {
+            news.notify_one();
+            word.notified().await;
+            json_body(&json!("late"))
+        }
+    });
     let token = format!("Bearer {SYSTEM_TOKEN}");
-    let body = r#"{"jsonrpc":"2.0","id":1,"method":"slow","params":[300]}"#;
-    let headers = [
-        RSS,
-        ("authorization", token.as_str()),
-        ("content-type", "application/json"),
-    ];
-    let answering = send(&world.public, "POST", "/_api", &headers, body);
+    let headers = [RSS, ("authorization", token.as_str())];
+    let answering = send(&world.public, "GET", "/", &headers, "");
     let stopping = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        arrived.notified().await;
         world.cancel.cancel();
+        let until = tokio::time::Instant::now() + DEADLINE;
+        while tokio::net::UnixStream::connect(&world.public).await.is_ok() {
+            assert!(tokio::time::Instant::now() < until, "it still listens");
+            tokio::task::yield_now().await;
+        }
+        go_on.notify_one();
     };
     let (answer, ()) = tokio::join!(answering, stopping);
-    assert_eq!(answer.json()["result"], 300);
-    let until = tokio::time::Instant::now() + DEADLINE;
-    while tokio::net::UnixStream::connect(&world.public).await.is_ok() {
-        assert!(tokio::time::Instant::now() < until, "it still listens");
-        tokio::task::yield_now().await;
-    }
+    assert_eq!(answer.json(), "late");
 }

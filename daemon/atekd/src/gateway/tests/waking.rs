@@ -47,14 +47,9 @@ async fn a_service_that_sleeps_is_woken_and_one_that_cannot_wake_says_why() {
 }
 
 #[tokio::test]
-async fn a_dead_service_is_waited_for_and_a_late_one_is_given_up() {
-    let mut world = World::with(Limits {
-        rpc_answer: Duration::from_millis(300),
-        ..Limits::default()
-    })
-    .await;
+async fn a_dead_service_is_waited_for_and_is_told() {
+    let mut world = World::new().await;
     world.declare("dead", "system", json!([{ "api": "example.org/dead" }]));
-    world.service("rss", "system", json!([{ "api": "example.org/test" }]));
     let answer = world
         .call("api=example.org/dead", &call("slow", &json!([1])))
         .await
@@ -67,6 +62,16 @@ async fn a_dead_service_is_waited_for_and_a_late_one_is_given_up() {
             .starts_with("the service dead cannot be started"),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_is_given_up() {
+    let mut world = World::with(Limits {
+        rpc_answer: Duration::from_millis(300),
+        ..Limits::default()
+    })
+    .await;
+    world.service("rss", "system", json!([{ "api": "example.org/test" }]));
     let answer = world.call(API, &call("hang", &json!([]))).await.json();
     assert_eq!(
         answer["error"]["message"],

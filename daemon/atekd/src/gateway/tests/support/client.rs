@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 /// Nothing here takes longer, however busy the machine is.
-pub(in super::super) const DEADLINE: Duration = Duration::from_secs(20);
+pub(in super::super) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A response in memory.
 #[derive(Debug)]
