@@ -77,6 +77,14 @@ impl RpcError {
         Self::new(code::GENERAL, message)
     }
 
+    /// The same, with the reason as a word for programs (`data.reason`, in kebab-case), so that they
+    /// can say it in another language.
+    #[must_use]
+    pub fn because(mut self, reason: &str) -> Self {
+        self.data = Some(serde_json::json!({ "reason": reason }));
+        self
+    }
+
     /// The one text for every refusal that must not say why.
     #[must_use]
     pub fn not_authorized() -> Self {

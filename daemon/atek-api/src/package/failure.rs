@@ -58,6 +58,32 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
+    /// As in the protocol, e.g. `no-release`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad-request",
+            Self::Unreachable => "unreachable",
+            Self::Certificate => "certificate",
+            Self::RepositoryNotFound => "repository-not-found",
+            Self::NotARepository => "not-a-repository",
+            Self::Redirected => "redirected",
+            Self::BrokenRepository => "broken-repository",
+            Self::NoRelease => "no-release",
+            Self::NoMatchingRelease => "no-matching-release",
+            Self::Refused => "refused",
+            Self::TagNotACommit => "tag-not-a-commit",
+            Self::TooBig => "too-big",
+            Self::Timeout => "timeout",
+            Self::BadPath => "bad-path",
+            Self::NpmFailed => "npm-failed",
+            Self::BuildFailed => "build-failed",
+            Self::BadManifest => "bad-manifest",
+            Self::NoEntry => "no-entry",
+            Self::Internal => "internal",
+        }
+    }
+
     /// Whether trying again later may help without anybody changing anything.
     #[must_use]
     pub fn is_temporary(self) -> bool {

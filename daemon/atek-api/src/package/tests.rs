@@ -6,6 +6,34 @@ fn path(text: &str) -> RelativePath {
 }
 
 #[test]
+fn a_failures_code_is_the_same_word_everywhere() {
+    use FailureCode as Code;
+    for code in [
+        Code::BadRequest,
+        Code::Unreachable,
+        Code::Certificate,
+        Code::RepositoryNotFound,
+        Code::NotARepository,
+        Code::Redirected,
+        Code::BrokenRepository,
+        Code::NoRelease,
+        Code::NoMatchingRelease,
+        Code::Refused,
+        Code::TagNotACommit,
+        Code::TooBig,
+        Code::Timeout,
+        Code::BadPath,
+        Code::NpmFailed,
+        Code::BuildFailed,
+        Code::BadManifest,
+        Code::NoEntry,
+        Code::Internal,
+    ] {
+        assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+    }
+}
+
+#[test]
 fn the_protocol_is_lines_of_json_with_fixed_names() {
     let request = Request::Fetch {
         source: "https://example.org/rss".parse().unwrap(),

@@ -6,6 +6,7 @@ use crate::chain::Chain;
 use crate::config::AllowFileInstall;
 use crate::directory::Entry;
 use crate::jobs::Reporter;
+use crate::packages::PackageError;
 use crate::permissions::Caller;
 use crate::services::{Install, InstallError, KeptError};
 use atek_api::ids::{SYSTEM, UserKey};
@@ -194,15 +195,18 @@ pub(super) fn may_grant(caller: &Caller, grant: Option<&Permissions>) -> Result<
 
 pub(super) fn install_error(error: &InstallError) -> RpcError {
     match error {
+        InstallError::Package(PackageError::Failed(failure)) => {
+            RpcError::general(Chain(error).to_string()).because(failure.code.as_str())
+        }
+        InstallError::IdTaken(_) => RpcError::general(error.to_string()).because("id-taken"),
+        InstallError::Moved { .. } => RpcError::general(error.to_string()).because("moved"),
         InstallError::Source(_)
         | InstallError::Range(_)
         | InstallError::Id(_)
-        | InstallError::IdTaken(_)
         | InstallError::Spec(_)
         | InstallError::Grant
         | InstallError::Kept(KeptError::NotFound(_) | KeptError::Refused(_))
         | InstallError::Folder(_)
-        | InstallError::Moved { .. }
         | InstallError::DiskFull
         | InstallError::Package(_) => RpcError::general(Chain(error).to_string()),
         InstallError::Kept(KeptError::Journal(_) | KeptError::Spawn(_))

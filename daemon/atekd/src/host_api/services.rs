@@ -215,9 +215,10 @@ impl HostApis {
 
 pub(super) fn refused(error: &Refused) -> RpcError {
     match error {
-        Refused::NotFound(_) | Refused::Core(_) | Refused::Busy { .. } => {
-            RpcError::general(error.to_string())
+        Refused::NotFound(_) | Refused::Core(_) => {
+            RpcError::general(error.to_string()).because("not-found")
         }
+        Refused::Busy { .. } => RpcError::general(error.to_string()).because("busy"),
         Refused::ShuttingDown(error) => internal(error),
     }
 }

@@ -195,5 +195,19 @@ export const apps: typeof english = {
       failed: 'Sie wurde nicht deinstalliert'
     },
     core: 'Das ist ein Teil von Atek. Es wird mit der Box aktualisiert und lässt sich nicht ändern.'
+  },
+  permissions: {
+    hosts: (names) => `sich mit ${names} verbinden`,
+    direct:
+      'sich mit jedem Rechner im Internet und mit anderen Programmen dieser Box verbinden, aber nicht mit Geräten bei dir zu Hause',
+    directLan:
+      'sich mit jedem Rechner im Internet, mit Geräten bei dir zu Hause und mit anderen Programmen dieser Box verbinden',
+    apis: {
+      'atek.cloud/services-api':
+        'in deinem Namen deine Apps installieren, ändern, starten, anhalten und entfernen',
+      'atek.cloud/users-api': 'in deinem Namen deine Einstellungen ändern',
+      'atek.cloud/user-sessions-api': 'sehen, wo du angemeldet bist, und dich dort abmelden'
+    },
+    api: (id) => `in deinem Namen etwas über ${id} ändern`
   }
 }

@@ -43,5 +43,28 @@ export const common: typeof english = {
       `Zu viele Versuche. Warte ${secs} ${secs === 1 ? 'Sekunde' : 'Sekunden'} und versuche es dann noch einmal.`,
     broken:
       'Die Box hat etwas geantwortet, das diese Seite nicht versteht. Lade die Seite neu; wenn das nicht hilft, starte die Box neu.'
+  },
+  reasons: {
+    'bad-manifest': 'Was die App über sich sagt (atek.json), ist fehlerhaft.',
+    'bad-path': 'Die App hat eine Datei oder einen Link, den eine App nicht haben darf.',
+    'broken-repository': 'Die Daten des Repositorys sind beschädigt.',
+    'build-failed': 'Die App ließ sich nicht bauen.',
+    busy: 'Die App ist gerade beschäftigt. Versuche es noch einmal, wenn das vorbei ist.',
+    certificate: 'Wer dort antwortet, kann nicht beweisen, wer er ist.',
+    'id-taken': 'Diesen Kurznamen hat schon eine andere App.',
+    moved: 'Unter dieser Version steht inzwischen etwas anderes. Sieh es dir noch einmal an.',
+    'no-entry': 'Der App fehlt die Datei, mit der sie startet.',
+    'no-matching-release': 'Keine Version passt zu der gewünschten.',
+    'no-release': 'Von der App gibt es noch keine Version: Ihr Autor hat keine markiert.',
+    'not-a-repository': 'Was dort antwortet, ist kein Git-Repository.',
+    'not-found': 'Diese App gibt es nicht (mehr).',
+    'npm-failed': 'Was die App braucht, ließ sich nicht installieren.',
+    redirected: 'Die Adresse führt woandershin. Nimm die neue.',
+    refused: 'Jede passende Version wurde schon einmal zurückgenommen.',
+    'repository-not-found': 'Ein solches Repository gibt es nicht, oder es ist nicht öffentlich.',
+    'tag-not-a-commit': 'Die Version der App ist falsch markiert.',
+    timeout: 'Es hat zu lange gedauert.',
+    'too-big': 'Die App ist zu groß.',
+    unreachable: 'Unter der Adresse antwortet niemand. Prüfe sie, und ob die Box im Internet ist.'
   }
 }

@@ -189,5 +189,19 @@ export const apps = {
       failed: 'It was not uninstalled'
     },
     core: 'This is a part of Atek. It is updated with the box, and cannot be changed.'
+  },
+  /** Each completes "this app may". */
+  permissions: {
+    hosts: (names: string) => `connect to ${names}`,
+    direct:
+      'connect to any computer on the internet and to other programs of this box, but not to devices in your home',
+    directLan:
+      'connect to any computer on the internet, to devices in your home and to other programs of this box',
+    apis: {
+      'atek.cloud/services-api': 'install, change, start, stop and remove your apps, in your name',
+      'atek.cloud/users-api': 'change your user settings, in your name',
+      'atek.cloud/user-sessions-api': 'see and end your browser sessions'
+    },
+    api: (id: string) => `change things through ${id}, in your name`
   }
 }

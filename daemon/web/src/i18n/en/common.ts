@@ -1,3 +1,27 @@
+/** Why the host refused (`data.reason`), where it is worth a sentence in other languages than the host's own. */
+export type Reason =
+  | 'bad-manifest'
+  | 'bad-path'
+  | 'broken-repository'
+  | 'build-failed'
+  | 'busy'
+  | 'certificate'
+  | 'id-taken'
+  | 'moved'
+  | 'no-entry'
+  | 'no-matching-release'
+  | 'no-release'
+  | 'not-a-repository'
+  | 'not-found'
+  | 'npm-failed'
+  | 'redirected'
+  | 'refused'
+  | 'repository-not-found'
+  | 'tag-not-a-commit'
+  | 'timeout'
+  | 'too-big'
+  | 'unreachable'
+
 /** Texts of the components that both bundles use. */
 export const common = {
   close: 'Close',
@@ -42,5 +66,7 @@ export const common = {
       `Too many tries. Wait ${secs} ${secs === 1 ? 'second' : 'seconds'}, then try again.`,
     broken:
       'The box gave an answer that this page does not understand. Reload the page; if that does not help, restart the box.'
-  }
+  },
+  /** None: the host speaks English itself, and says more. */
+  reasons: null as Readonly<Record<Reason, string>> | null
 }

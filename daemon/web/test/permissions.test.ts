@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { apps as de } from '../src/i18n/de/apps'
+import { apps as en } from '../src/i18n/en/apps'
+import { permissionWords } from '../src/lonestar/permissions'
+
+const german = (asks: Record<string, unknown>, words: string[]) =>
+  permissionWords(asks, words, de.permissions, 'de')
+
+test('what an app asks for was English on a German page', () => {
+  const asks = {
+    network: { hosts: ['a.example.org', '*.b.example.org:8443'] },
+    hostApis: ['atek.cloud/services-api', 'example.org/x']
+  }
+  expect(german(asks, ['1', '2', '3'])).toEqual([
+    'sich mit a.example.org und *.b.example.org:8443 verbinden',
+    de.permissions.apis['atek.cloud/services-api'],
+    'in deinem Namen etwas über example.org/x ändern'
+  ])
+  expect(german({ network: 'direct' }, ['1'])).toEqual([de.permissions.direct])
+  expect(german({ network: { direct: { lan: true } } }, ['1'])).toEqual([de.permissions.directLan])
+  expect(permissionWords({ network: { hosts: ['a.org'] } }, ['1'], en.permissions, 'en')).toEqual([
+    'connect to a.org'
+  ])
+})
+
+test.each([
+  [{ camera: true }],
+  [{ network: { hosts: ['a.org'], camera: true } }],
+  [{ network: { direct: { lan: true, more: 1 } } }],
+  [{ network: 'everything' }],
+  [{ network: { hosts: [1] } }],
+  [{ hostApis: 'all' }],
+  [{ hostApis: [1] }],
+  [{}]
+])('what this page does not know is said in the host’s words: %j', (asks) => {
+  expect(german(asks, ['the host says'])).toEqual(['the host says'])
+})
+
+test('an API that is called like a property of every object is not one', () => {
+  expect(german({ hostApis: ['constructor'] }, ['1'])).toEqual([de.permissions.api('constructor')])
+})
