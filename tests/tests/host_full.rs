@@ -1,13 +1,17 @@
 //! A disk without one free block, filled by an app that takes at once whatever becomes free.
 
 use anyhow::{Context as _, ensure};
-use atek_tests::host::{ADB, Host, PASSWORD, Person, SERVICES, SESSIONS, SOON, refusal};
+use atek_tests::host::{ADB, Host, PASSWORD, SERVICES, SESSIONS, refusal};
 use atek_tests::http::Client;
 use atek_tests::{GitRemote, Machine, Seen, SmallDisk, wait_for};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const HELLO: &str = "example.test/hello";
 const HOG: &str = "example.test/hog";
+
+/// How long a slow disk may take to be full.
+const FILLED: Duration = Duration::from_secs(120);
 
 /// Lets the app take the whole disk.
 async fn fill(host: &Host, disk: &SmallDisk) -> anyhow::Result<()> {
@@ -16,7 +20,7 @@ async fn fill(host: &Host, disk: &SmallDisk) -> anyhow::Result<()> {
 }
 
 async fn is_full(host: &Host, disk: &SmallDisk) -> anyhow::Result<()> {
-    wait_for("the disk to be full", SOON, async || {
+    wait_for("the disk to be full", FILLED, async || {
         let refusals = host.system()?.call(HOG, "refusals", json!([])).await?;
         Ok(Seen::if_so((refusals, disk.free()?), |(refusals, free)| {
             refusals[0] == "ENOSPC" && *free == 0
@@ -36,17 +40,18 @@ async fn is_active(client: &Client) -> anyhow::Result<bool> {
     Ok(session["isActive"] == true)
 }
 
-/// People come and go, and every one of them is known afterwards. Returns who is signed in.
-async fn people_come_and_go(host: &Host) -> anyhow::Result<Vec<Client>> {
+/// People come and go, and every one of them is known afterwards. Returns the cookies of who is signed in.
+async fn people_come_and_go(host: &Host) -> anyhow::Result<Vec<String>> {
     let mut here = Vec::new();
     for round in 0..10 {
         let cookie = host.sign_in("alice", PASSWORD).await;
-        let client = signed_in(host, &cookie.with_context(|| format!("sign-in {round}"))?);
+        let cookie = cookie.with_context(|| format!("sign-in {round}"))?;
+        let client = signed_in(host, &cookie);
         if round % 2 == 0 {
             client.call(SESSIONS, "logout", json!([])).await?;
             ensure!(!is_active(&client).await?, "sign-out {round} did not count");
         } else {
-            here.push(client);
+            here.push(cookie);
         }
     }
     Ok(here)
@@ -54,11 +59,10 @@ async fn people_come_and_go(host: &Host) -> anyhow::Result<Vec<Client>> {
 
 /// The person is told what is the matter, whatever they try that needs room.
 async fn whoever_needs_room_is_told(
-    alice: &Person,
+    own: &Client,
     db: &str,
     remote: &GitRemote,
 ) -> anyhow::Result<()> {
-    let own = alice.client.clone().header("origin", "http://localhost");
     let put = json!([db, "note", { "text": "x" }]);
     let refused = refusal(own.call(ADB, "recordPut", put).await);
     ensure!(
@@ -104,7 +108,7 @@ async fn on_a_full_disk_people_sign_in_see_why_and_take_the_app_away() -> anyhow
 
     fill(&host, &disk).await?;
     let mut here = people_come_and_go(&host).await?;
-    whoever_needs_room_is_told(&alice, &db, &remote).await?;
+    whoever_needs_room_is_told(&own, &db, &remote).await?;
     for method in ["stop", "start"] {
         alice
             .client
@@ -115,19 +119,24 @@ async fn on_a_full_disk_people_sign_in_see_why_and_take_the_app_away() -> anyhow
     assert_eq!(hello, "hello you");
     is_full(&host, &disk).await?;
 
-    // With not one block free the power goes.
+    // With not one block free the power goes. The machine comes back with another address.
     host.machine.reboot().await?;
     host.ready().await?;
+    let own = signed_in(&host, &alice.cookie).header("origin", "http://localhost");
+    let remote = GitRemote::new("one-more", host.machine.gateway()?)?;
+    remote.tag_app("v1.0.0", "hello-node")?;
     host.service_is("hog-node", "running").await?;
     fill(&host, &disk).await?;
-    for client in &here {
-        ensure!(is_active(client).await?, "a session is gone");
+    for cookie in &here {
+        let client = signed_in(&host, cookie);
+        ensure!(is_active(&client).await?, "a session is gone");
     }
     here.extend(people_come_and_go(&host).await?);
-    whoever_needs_room_is_told(&alice, &db, &remote).await?;
+    whoever_needs_room_is_told(&own, &db, &remote).await?;
 
     let last = here.last().context("nobody is signed in")?;
-    last.call(SERVICES, "uninstall", json!(["hog-node"]))
+    signed_in(&host, last)
+        .call(SERVICES, "uninstall", json!(["hog-node"]))
         .await?;
     ensure!(disk.free()? > 100 << 20, "the app's data is still there");
     let put = json!([db, "note", { "text": "x" }]);
