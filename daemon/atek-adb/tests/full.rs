@@ -147,7 +147,7 @@ async fn when_apps_have_filled_the_disk_the_host_still_writes_and_nothing_acknow
     assert!(disk.fill() > 16 << 20, "the reserve was not there");
     let pid = adb.pid();
     let mut refused = 0;
-    for (n, bytes) in [300, 300, 300, 300, 30_000, 300_000]
+    for (n, bytes) in [300, 300, 300, 300, 30_000, 900_000]
         .into_iter()
         .enumerate()
     {
