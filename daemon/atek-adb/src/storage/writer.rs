@@ -74,6 +74,11 @@ impl Store {
         };
         std::fs::create_dir_all(folder).map_err(file("make the folder", folder))?;
         let engine = Arc::new(Engine::open(folder, cache_bytes, limits)?);
+        // The host notes the server database's id as soon as it is told: by then the file must also
+        // have its name for good, or a power cut leaves an id without a database.
+        std::fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(file("make durable the names in the folder", folder))?;
         let blobs = Arc::new(BlobFiles::open(
             &folder.join("blobs"),
             &engine.snapshot()?.blob_files()?,
