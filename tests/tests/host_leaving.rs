@@ -264,6 +264,8 @@ async fn a_crash_while_data_is_kept_adopted_or_given_loses_none_of_it() -> anyho
                 host.system()?.call(USERS, "delete", back).await
             })
             .await?;
+            // It starts when what was cut off is finished.
+            host.service_is("again", "running").await?;
             assert_eq!(owner_of_db().await?, bob);
         }
     }
