@@ -3,7 +3,7 @@
 use crate::command::{last_lines, run};
 use crate::paths;
 use anyhow::Context as _;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,8 @@ impl SmallDisk {
             crate::skip(&format!("a file cannot be mounted here: {reason:#}"));
             return Ok(None);
         }
+        // The mount holds it; so it is gone with the test, too.
+        std::fs::remove_file(&file).context("cannot unlink the disk's file")?;
         Ok(Some(disk))
     }
 
@@ -73,6 +75,13 @@ impl SmallDisk {
     pub fn free(&self) -> anyhow::Result<u64> {
         let stat = nix::sys::statvfs::statvfs(&self.path()).context("cannot ask for free room")?;
         Ok(stat.blocks_available() * stat.fragment_size())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // A folder that something is mounted on cannot be removed. Without a mount this fails, and may.
+        let _ = umount2(&self.path(), MntFlags::MNT_DETACH);
     }
 }
 
