@@ -81,8 +81,9 @@ async fn writes(emulated: &Emulated, idle: u64) -> anyhow::Result<()> {
                  $(grep ^write_bytes $p/io); done 2>/dev/null";
     let said = emulated
         .exec(&format!(
-            "sync; {count}; touch /run/idle; sleep {idle}; sync; echo then; {count}; echo files; \
-             find /var -xdev -newer /run/idle -type f -printf '%s %p\n'"
+            "sync; {count}; touch /run/idle; since=$(date +%s); sleep {idle}; sync; echo then; {count}; echo files; \
+             find /var -xdev -newer /run/idle -type f -printf '%s %p\n'; \
+             echo logged; journalctl --no-pager -o short-monotonic --since=@$since"
         ))
         .await?;
     let (before, rest) = said.split_once("then\n").context("no second count")?;
@@ -98,7 +99,7 @@ async fn writes(emulated: &Emulated, idle: u64) -> anyhow::Result<()> {
     for (bytes, what) in grown {
         println!("  {:>8.1} KiB {what}", bytes as f64 / 1024.0);
     }
-    println!("files that changed:\n{files}");
+    println!("files that changed, and what was logged:\n{files}");
     Ok(())
 }
 
