@@ -279,8 +279,8 @@ struct Held {
 /// another's, with the same names: so each is known by what the kernel gives out only once.
 #[derive(Debug, Clone, PartialEq)]
 enum Trace {
-    /// That of a process: of its mounts, its cgroups or its numbers.
-    Namespace(String),
+    /// One in a namespace of its, by number and start. Namespaces' own numbers come back at once.
+    Process(u32, u64),
     /// In the outer machine's own namespace, where none belongs.
     Mount(String),
     Keeper(u64),
@@ -323,6 +323,7 @@ impl Held {
             traces: Vec::new(),
         };
         held.traces = held.look()?;
+        held.traces.extend(processes_with(held.pid)?);
         Ok(held)
     }
 
@@ -330,11 +331,7 @@ impl Held {
     fn look(&self) -> anyhow::Result<Vec<Trace>> {
         let name = format!("atek-machine-{}", self.slot);
         let link = format!("atek-{}", self.slot);
-        let mut traces: Vec<Trace> = ["pid", "mnt", "cgroup"]
-            .into_iter()
-            .filter_map(|kind| fs::read_link(format!("/proc/{}/ns/{kind}", self.pid)).ok())
-            .map(|namespace| Trace::Namespace(namespace.display().to_string()))
-            .collect();
+        let mut traces: Vec<Trace> = Vec::new();
         traces.extend(started_at(self.keeper).map(Trace::Keeper));
         traces.extend(cgroup(&name)?.map(Trace::Cgroup));
         let index = fs::read_to_string(format!("/sys/class/net/{link}/ifindex"));
@@ -364,12 +361,11 @@ impl Held {
     /// What is left of the machine that was booted.
     fn left(&self) -> anyhow::Result<Vec<Trace>> {
         let now = self.look()?;
-        let mut left: Vec<Trace> = self
-            .traces
-            .iter()
-            .filter(|trace| now.contains(trace) && !matches!(trace, Trace::Namespace(_)))
-            .cloned()
-            .collect();
+        let is_left = |trace: &Trace| match trace {
+            Trace::Process(pid, start) => started_at(*pid) == Some(*start),
+            other => now.contains(other),
+        };
+        let mut left: Vec<Trace> = self.traces.iter().filter(|t| is_left(t)).cloned().collect();
         let place = format!("/run/atek-machines/{}/", self.slot);
         let mounts = fs::read_to_string("/proc/self/mountinfo")?;
         left.extend(
@@ -378,21 +374,29 @@ impl Held {
                 .filter(|line| line.contains(&place))
                 .map(|line| Trace::Mount(line.to_owned())),
         );
-        // The first process is gone before the others: any process in its namespaces counts.
-        for process in fs::read_dir("/proc")?.filter_map(Result::ok) {
-            for kind in ["pid", "mnt", "cgroup"] {
-                let namespace = fs::read_link(process.path().join("ns").join(kind));
-                let namespace = namespace.unwrap_or_default().display().to_string();
-                left.extend(
-                    Some(Trace::Namespace(namespace)).filter(|trace| self.traces.contains(trace)),
-                );
-            }
-        }
         Ok(left)
     }
 }
 
-/// When a process of the harness started, in the kernel's ticks: its number may become another's.
+/// All processes that share a namespace with this one: by their numbers, their mounts or their cgroups.
+fn processes_with(pid: u32) -> anyhow::Result<Vec<Trace>> {
+    let namespaces = |pid: u32| {
+        ["pid", "mnt", "cgroup"].map(|kind| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok())
+    };
+    let own = namespaces(pid);
+    let shares = |pid: &u32| {
+        let mut pairs = namespaces(*pid).into_iter().zip(&own);
+        pairs.any(|(one, own)| one.is_some() && one == *own)
+    };
+    let numbers =
+        fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    Ok(numbers
+        .filter(shares)
+        .filter_map(|pid| Some(Trace::Process(pid, started_at(pid)?)))
+        .collect())
+}
+
+/// When a process started, in the kernel's ticks: its number may become another's.
 fn started_at(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(") ")?;
@@ -419,14 +423,7 @@ fn cgroup(name: &str) -> anyhow::Result<Option<Inode>> {
 async fn nothing_is_left_of_a_machine_whose_test_was_killed() -> anyhow::Result<()> {
     let mut held = Held::boot("orphan")?;
     let alive = held.left()?;
-    for trace in [
-        "Namespace",
-        "Keeper",
-        "Cgroup",
-        "Link",
-        "Folder",
-        "NatTable",
-    ] {
+    for trace in ["Process", "Keeper", "Cgroup", "Link", "Folder", "NatTable"] {
         assert!(
             alive
                 .iter()
