@@ -387,6 +387,18 @@ fn a_build_that_met_its_memory_limit_took_with_it_who_could_have_said_so() {
 }
 
 #[test]
+fn what_a_build_printed_on_standard_error_went_into_the_channel() {
+    let channel = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    let spec = PackageSpec::default();
+    let job = job(&"j1".parse().unwrap(), &spec, NEW, channel(), channel());
+    assert_ne!(
+        value(&job, "StandardOutput"),
+        value(&job, "StandardError"),
+        "systemd then gives both the same descriptor"
+    );
+}
+
+#[test]
 fn only_the_database_may_use_what_the_disk_keeps_back() {
     let groups = |core, folder: &str| {
         let spec = ServiceSpec {
