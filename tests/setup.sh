@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What building and testing Atek needs on a Debian machine. Sourced by ./tests/run, ./image/run and ./image/build.
 
-OLDEST_CARGO=1.90
+OLDEST_CARGO=1.95
 OLDEST_NODE=20.19
 
 say() { printf '\n== %s\n' "$*"; }
@@ -94,4 +94,14 @@ need_nextest() {
   cargo nextest --version >/dev/null 2>&1 && return
   say "installing cargo-nextest (a few minutes, once)"
   cargo install --locked cargo-nextest || fail "cannot install cargo-nextest"
+}
+
+# Checks of the dependencies: unused ones, licences, sources, advisories.
+need_cargo_tools() {
+  local tool
+  for tool in cargo-machete cargo-deny; do
+    command -v "$tool" >/dev/null && continue
+    say "installing $tool (a few minutes, once)"
+    cargo install --locked "$tool" || fail "cannot install $tool"
+  done
 }

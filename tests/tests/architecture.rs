@@ -14,19 +14,25 @@ use std::process::Command;
 const TOP: &[&str] = &[
     "ARCHITECTURE.md",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "buildroot",
     "daemon",
+    "deny.toml",
+    "docs",
     "image",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
     "tests",
     "units",
 ];
 
-/// A file with more lines than this has more than one idea in it.
-const MOST_LINES: usize = 500;
+/// Lines of a source file with its tests, at most. A file holds one idea.
+const MOST_LINES: usize = 1_000;
 
 /// `(library, the one crate that may depend on it, the folders of that crate that may name it)`.
 /// No folder means anywhere in the crate.

@@ -1,0 +1,119 @@
+//! Rules for the text of the sources: width of comments, and words that plain English avoids.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Columns of a comment line, at most; rustfmt keeps code within the same width.
+const MOST_COLUMNS: usize = 100;
+
+/// Words that make a comment a riddle. The subject of a sentence is a thing with a name.
+const UNCLEAR: &[&str] = &["whoever", "anew", "somebody", "nobody", "meanwhile"];
+
+/// How the project is organised is no subject of the project.
+const ORGANISATION: &[&str] = &["issue 1", "issue 2", "issue 3", "issue 4", "issue 5"];
+
+struct Comment {
+    file: PathBuf,
+    line: usize,
+    text: String,
+    columns: usize,
+}
+
+fn repository() -> &'static Path {
+    atek_tests::paths::repository()
+}
+
+fn tracked(pattern: &str) -> Vec<PathBuf> {
+    let output = Command::new("git")
+        .args(["ls-files", "-z", "--", pattern])
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "git ls-files failed");
+    let files: Vec<PathBuf> = String::from_utf8(output.stdout)
+        .unwrap()
+        .split_terminator('\0')
+        .map(|name| repository().join(name))
+        .filter(|file| file.exists())
+        .collect();
+    assert!(!files.is_empty(), "no file matches {pattern}");
+    files
+}
+
+/// The comment lines of all Rust sources. A comment behind code is not looked at.
+fn comments() -> Vec<Comment> {
+    let mut found = Vec::new();
+    for file in tracked("*.rs") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (index, line) in text.lines().enumerate() {
+            let trimmed = line.trim_start();
+            if trimmed.starts_with("//") {
+                found.push(Comment {
+                    file: file.strip_prefix(repository()).unwrap().to_owned(),
+                    line: index + 1,
+                    text: trimmed.to_lowercase(),
+                    columns: line.chars().count(),
+                });
+            }
+        }
+    }
+    found
+}
+
+fn report<'a>(found: impl Iterator<Item = &'a Comment>) -> String {
+    found
+        .map(|it| format!("{}:{}: {}\n", it.file.display(), it.line, it.text))
+        .collect()
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '\'')
+        .any(|part| part == word)
+}
+
+#[test]
+fn comments_are_as_narrow_as_code() {
+    let comments = comments();
+    // An address cannot be wrapped.
+    let wide = comments
+        .iter()
+        .filter(|it| it.columns > MOST_COLUMNS && !it.text.contains("://"));
+    let wide = report(wide);
+    assert!(
+        wide.is_empty(),
+        "comments over {MOST_COLUMNS} columns:\n{wide}"
+    );
+}
+
+#[test]
+fn comments_use_plain_words() {
+    let comments = comments();
+    let unclear = comments
+        .iter()
+        .filter(|it| UNCLEAR.iter().any(|word| has_word(&it.text, word)));
+    let unclear = report(unclear);
+    assert!(
+        unclear.is_empty(),
+        "comments with one of {UNCLEAR:?}:\n{unclear}"
+    );
+}
+
+#[test]
+fn sources_do_not_speak_of_the_projects_organisation() {
+    for pattern in ["*.rs", "*.md", "tests/run", "image/run", ".ci/run"] {
+        for file in tracked(pattern) {
+            if file.ends_with("style.rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&file).unwrap().to_lowercase();
+            for phrase in ORGANISATION {
+                assert!(!text.contains(phrase), "{}: {phrase}", file.display());
+            }
+        }
+    }
+}
