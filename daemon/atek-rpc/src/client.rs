@@ -1,6 +1,7 @@
 //! One call and its answer; streams of JSON lines.
 
 use crate::body::{self, Body};
+use crate::owned_socket::Owner;
 use crate::pool::{Endpoint, Pool, PooledBody, SendError};
 use atek_api::jsonrpc::{self, Answer, RpcError};
 use atek_api::secret::Secret;
@@ -101,6 +102,16 @@ impl Client {
             host: authority,
             headers,
         })
+    }
+
+    /// A client of the server of `owner`, on a socket file in a folder which `owner` writes.
+    #[must_use]
+    pub fn owned(path: impl AsRef<Path>, owner: Owner) -> Self {
+        Self {
+            pool: Pool::owned(path, owner),
+            host: HeaderValue::from_static("localhost"),
+            headers: Vec::new(),
+        }
     }
 
     /// Adds a header to every request.

@@ -1,15 +1,22 @@
 //! JSON-RPC over HTTP/1.1 on Unix sockets and TCP.
 //!
-//! | module | what | used by |
-//! |---|---|---|
-//! | [`body`] | the one body type that passes through | everybody |
-//! | [`pool`] | connections to one HTTP server, kept and reused | the gateway, [`client`] |
-//! | [`client`] | one call and its answer; streams of JSON lines | atekd, `atek` |
-//! | [`server`] | a method table as an axum route | core services |
+//! | module | what | feature | used by |
+//! |---|---|---|---|
+//! | [`body`] | the body type of requests to services | `client` | atekd, `atek` |
+//! | [`owned_socket`] | connections to a socket that a less trusted process made | `client` | [`pool`], atekd |
+//! | [`pool`] | reusable connections to one HTTP server | `client` | atekd, [`client`] |
+//! | [`client`] | one call and its answer; streams of JSON lines | `client` | atekd, `atek` |
+//! | [`server`] | a method table as an axum route | `server` | core services |
 //!
 //! Knows nothing of users, services or permissions: callers set the headers.
 
+#[cfg(feature = "client")]
 pub mod body;
+#[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+pub mod owned_socket;
+#[cfg(feature = "client")]
 pub mod pool;
+#[cfg(feature = "server")]
 pub mod server;

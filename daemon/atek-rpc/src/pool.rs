@@ -1,11 +1,11 @@
-//! Connections to one HTTP/1.1 server, kept and reused.
+//! Reusable connections to one HTTP/1.1 server.
 //!
-//! A connection is driven by whoever uses it, not by a task of its own: a
-//! request then costs no wake-up of another thread. An idle connection is not
-//! driven at all; whether its peer has closed it meanwhile is seen when it is
-//! taken out again.
+//! The task that sends a request drives the connection; there is no task per connection, so a request
+//! wakes no other thread. Idle connections are not driven: whether the server has closed one shows when
+//! it is taken from the pool.
 
 use crate::body::{Body, BoxError};
+use crate::owned_socket::{ConnectError, Owner, connect_checked};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
@@ -26,8 +26,10 @@ const MAX_IDLE: usize = 64;
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
-    /// A socket file.
+    /// A socket file in a folder that only trusted processes write.
     Unix(PathBuf),
+    /// A socket file in a folder that the server itself writes; see [`crate::owned_socket`].
+    Owned(PathBuf, Owner),
     /// Host and port.
     Tcp(String, u16),
 }
@@ -35,7 +37,7 @@ pub enum Endpoint {
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Endpoint::Unix(path) => write!(f, "{}", path.display()),
+            Endpoint::Unix(path) | Endpoint::Owned(path, _) => write!(f, "{}", path.display()),
             Endpoint::Tcp(host, port) => write!(f, "{host}:{port}"),
         }
     }
@@ -44,7 +46,7 @@ impl std::fmt::Display for Endpoint {
 /// Why a request got no response.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// Nobody listens, or the socket may not be used. Nothing was sent.
+    /// Nothing listens, or the socket may not be used. Nothing was sent.
     #[error("cannot connect to {endpoint}")]
     Connect {
         /// The server.
@@ -52,6 +54,15 @@ pub enum SendError {
         /// The cause.
         #[source]
         source: std::io::Error,
+    },
+    /// What is at the server's address is not the server's socket. Nothing was sent.
+    #[error("will not connect to {endpoint}")]
+    Untrusted {
+        /// The server.
+        endpoint: Endpoint,
+        /// The cause.
+        #[source]
+        source: ConnectError,
     },
     /// The connection broke; the request may have been acted on.
     #[error("the connection to {endpoint} broke")]
@@ -135,6 +146,16 @@ impl Inner {
         };
         let io: Box<dyn Io> = match &self.endpoint {
             Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(failed)?),
+            Endpoint::Owned(path, owner) => match connect_checked(path, *owner).await {
+                Ok(stream) => Box::new(stream),
+                Err(ConnectError::Io { source, .. }) => return Err(failed(source)),
+                Err(source) => {
+                    return Err(SendError::Untrusted {
+                        endpoint: self.endpoint.clone(),
+                        source,
+                    });
+                }
+            },
             Endpoint::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port))
                     .await
@@ -167,10 +188,16 @@ impl Pool {
         }
     }
 
-    /// A pool for the server that listens on a socket file.
+    /// A pool for the server that listens on a socket file in a folder that only trusted processes write.
     #[must_use]
     pub fn unix(path: impl AsRef<Path>) -> Self {
         Self::new(Endpoint::Unix(path.as_ref().to_owned()))
+    }
+
+    /// A pool for the server of `owner` that listens on a socket file in a folder which `owner` writes.
+    #[must_use]
+    pub fn owned(path: impl AsRef<Path>, owner: Owner) -> Self {
+        Self::new(Endpoint::Owned(path.as_ref().to_owned(), owner))
     }
 
     /// Where the server listens.
@@ -183,7 +210,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`SendError::Connect`], or [`SendError::Broken`]; nothing was sent.
+    /// [`SendError`]; nothing was sent.
     pub async fn connection(&self) -> Result<Leased, SendError> {
         let connection = match self.inner.take() {
             Some(connection) => connection,
@@ -199,7 +226,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`SendError`]; only [`SendError::Connect`] says that nothing was sent.
+    /// [`SendError`]; nothing was sent for [`SendError::Connect`] and [`SendError::Untrusted`].
     pub async fn send(&self, request: Request<Body>) -> Result<Response<PooledBody>, SendError> {
         self.connection().await?.send(request).await
     }

@@ -246,19 +246,24 @@ fn call_hint(error: &CallError) -> Option<String> {
     let text = match error {
         CallError::Send(SendError::Connect { endpoint, source }) => match (endpoint, source.kind())
         {
-            (Endpoint::Unix(_), io::ErrorKind::PermissionDenied) => {
+            (Endpoint::Unix(_) | Endpoint::Owned(..), io::ErrorKind::PermissionDenied) => {
                 "run this as root, or join the group atek: sudo usermod -aG atek $USER, then sign in again"
             }
-            (Endpoint::Unix(_), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-                "atekd is not running, start it with: systemctl start atekd"
+            (
+                Endpoint::Unix(_) | Endpoint::Owned(..),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused,
+            ) => "atekd is not running, start it with: systemctl start atekd",
+            (Endpoint::Unix(_) | Endpoint::Owned(..), _) => {
+                "see how the host is doing: systemctl status atekd"
             }
-            (Endpoint::Unix(_), _) => "see how the host is doing: systemctl status atekd",
             (Endpoint::Tcp(..), io::ErrorKind::ConnectionRefused) => {
                 "no host listens there, start it with: systemctl start atekd (or atek run)"
             }
             (Endpoint::Tcp(..), _) => "check the address, and that this machine reaches it",
         },
-        CallError::Send(SendError::Broken { .. } | SendError::Closed { .. })
+        CallError::Send(
+            SendError::Untrusted { .. } | SendError::Broken { .. } | SendError::Closed { .. },
+        )
         | CallError::Body { .. } => BROKEN,
         CallError::Status { status, .. } if *status == StatusCode::UNAUTHORIZED => {
             "the token is not one of this host's: check --token-file or --configDir"

@@ -176,7 +176,10 @@ pub(super) fn failed(entry: &Entry, source: SendError) -> Failure {
     let id = entry.id().clone();
     match source {
         SendError::Connect { .. } => Failure::Unreachable { id, source },
-        SendError::Broken { .. } | SendError::Closed { .. } => Failure::Broken { id, source },
+        // Not tried again: a link in the place of the socket does not become one.
+        SendError::Untrusted { .. } | SendError::Broken { .. } | SendError::Closed { .. } => {
+            Failure::Broken { id, source }
+        }
     }
 }
 
