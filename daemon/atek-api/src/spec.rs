@@ -13,11 +13,13 @@ mod error;
 mod limits;
 mod names;
 pub mod paths;
+mod port;
 
 pub use attach::{AttachError, AttachNetwork, AttachRequest, MAX_ATTACH_BYTES};
 pub use error::SpecError;
 pub use limits::{Limits, PackageLimits};
 pub use names::{JobId, PackageVersion, RelativePath, sanitize_title};
+pub use port::{AppPort, Workdir};
 
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use serde::{Deserialize, Serialize};
@@ -74,6 +76,12 @@ pub struct ServiceSpec {
     /// What it may reach.
     #[serde(default)]
     pub network: Network,
+    /// The TCP port on which the program listens; `None`: it listens on its socket file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<AppPort>,
+    /// The folder that the program is started in.
+    #[serde(default, skip_serializing_if = "Workdir::is_package")]
+    pub workdir: Workdir,
     /// Differences from [`Limits::for_apps`] or [`Limits::for_core`].
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
@@ -186,6 +194,9 @@ impl ServiceSpec {
         self.validate_package()?;
         if let Program::Native { args, .. } = &self.program {
             validate_arguments(args)?;
+        }
+        if self.port.is_some() && !self.network.is_private() {
+            return Err(SpecError::PortInSharedNetwork);
         }
         validate_config(&self.env)?;
         self.limits.validate()

@@ -36,6 +36,11 @@ pub enum SpecError {
         "the program's arguments are more than 64, longer than 8 KiB, or have control characters"
     )]
     Arguments,
+    /// [`super::ServiceSpec::port`] is in the network namespace of the service alone, and there is none.
+    #[error(
+        "a program with a \"port\" cannot have \"direct\" network access: every program of this machine could reach its port without signing in; name the hosts that it needs instead"
+    )]
+    PortInSharedNetwork,
     /// See [`super::is_config_name`].
     #[error(
         "the configuration name {0:?} cannot be an environment variable: use A-Z, 0-9 and _, and no name that starts with ATEK_"

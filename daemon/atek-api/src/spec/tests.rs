@@ -29,6 +29,23 @@ fn a_minimal_spec_asks_for_nothing_beyond_the_defaults() {
 }
 
 #[test]
+fn a_port_needs_a_network_namespace_that_no_other_program_is_in() {
+    for (network, accepted) in [
+        (Network::None, true),
+        (Network::Hosts, true),
+        (Network::Direct { lan: false }, false),
+        (Network::Direct { lan: true }, false),
+    ] {
+        let mut spec = spec();
+        spec.network = network;
+        spec.port = Some(AppPort::Auto);
+        let refused = spec.validate().err();
+        let expected = (!accepted).then_some(SpecError::PortInSharedNetwork);
+        assert_eq!(refused, expected, "{network:?}");
+    }
+}
+
+#[test]
 fn unknown_fields_are_refused_at_every_level() {
     let mut spec = spec();
     spec.network = Network::Direct { lan: true };

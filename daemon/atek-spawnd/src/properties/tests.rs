@@ -19,6 +19,8 @@ pub(crate) fn spec() -> ServiceSpec {
         },
         env: BTreeMap::new(),
         network: Network::None,
+        port: None,
+        workdir: atek_api::spec::Workdir::Package,
         limits: Limits::default(),
     }
 }

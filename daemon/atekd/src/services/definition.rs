@@ -118,6 +118,8 @@ impl Definition {
             package,
             env: environment(config),
             network: self.network(),
+            port: None,
+            workdir: spec::Workdir::Package,
             limits: self.limits(),
         };
         spec.validate()?;
