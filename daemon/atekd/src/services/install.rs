@@ -219,6 +219,8 @@ fn probe_spec(package: atek_api::spec::Package, program: Program) -> atek_api::s
         package,
         env: BTreeMap::new(),
         network: Default::default(),
+        port: None,
+        workdir: atek_api::spec::Workdir::Package,
         limits: Default::default(),
     }
 }
