@@ -67,7 +67,9 @@ pub struct DeleteParams {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserSettings {
-    /// The id of the service at the user's main page.
+    /// The id of the app at the user's main page; in a change, an empty text chooses the
+    /// built-in home. The host keeps the app's key: the setting follows a rename, and ends when
+    /// the app is uninstalled or given to another user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub main_service_id: Option<String>,
 }

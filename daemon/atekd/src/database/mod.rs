@@ -14,6 +14,8 @@ mod records;
 mod store;
 mod task;
 
-pub use records::{Change, Records, ServiceRecord, SessionId, SessionRecord, UserRecord};
+pub use records::{
+    Change, Records, ServiceRecord, SessionId, SessionRecord, StoredSettings, UserRecord,
+};
 pub use store::Store;
 pub use task::{Database, DatabaseError};

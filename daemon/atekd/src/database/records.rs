@@ -1,10 +1,11 @@
 //! The records and their snapshot. Pure.
 
+use crate::permissions::may_be_main_service;
 use crate::random;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::secret::Secret;
 use atek_api::services::ServiceSettings;
-use atek_api::users::{Role, User, UserSettings};
+use atek_api::users::{Role, User};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -24,9 +25,22 @@ pub struct UserRecord {
     /// See [`Role`].
     #[serde(default, skip_serializing_if = "Role::is_user")]
     pub role: Role,
-    /// See [`UserSettings`].
+    /// See [`StoredSettings`].
     #[serde(default)]
-    pub settings: UserSettings,
+    pub settings: StoredSettings,
+}
+
+/// A user's settings as stored. Services are named by key, so that a setting follows a rename
+/// and ends with the service; the users API shows and takes ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredSettings {
+    /// The service at the user's main page; none means the home that comes with Atek.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub main_service_key: Option<ServiceKey>,
+    /// The same as an id, as versions before 0.2 stored it; resolved once, when it is read.
+    #[serde(default, rename = "mainServiceId", skip_serializing)]
+    former_main_service_id: Option<String>,
 }
 
 impl UserRecord {
@@ -241,6 +255,82 @@ impl Records {
         }
     }
 
+    /// Makes changes and what follows from them: a setting or a session that refers to what is
+    /// gone, or to a service that now belongs to another user, ends with it.
+    ///
+    /// Returns all changes, for the database.
+    pub fn apply_with_consequences(&mut self, mut changes: Vec<Change>) -> Vec<Change> {
+        for change in &changes {
+            self.apply(change.clone());
+        }
+        let consequences: Vec<Change> = changes
+            .iter()
+            .flat_map(|change| self.consequences(change))
+            .collect();
+        for change in &consequences {
+            self.apply(change.clone());
+        }
+        changes.extend(consequences);
+        changes
+    }
+
+    fn consequences(&self, change: &Change) -> Vec<Change> {
+        match change {
+            Change::DeleteService(key) => {
+                let bound = self.sessions().filter(|s| s.bound_to.as_ref() == Some(key));
+                self.main_service_of(key)
+                    .map(|user| Change::PutUser(without_main_service(user)))
+                    .chain(bound.map(|s| Change::DeleteSession(s.session_id.clone())))
+                    .collect()
+            }
+            Change::PutService(service) => self
+                .main_service_of(&service.key)
+                .filter(|user| !may_be_main_service(&user.key, &service.settings.owning_user_key))
+                .map(|user| Change::PutUser(without_main_service(user)))
+                .collect(),
+            Change::DeleteUser(key) => self
+                .sessions_of(key)
+                .map(|session| Change::DeleteSession(session.session_id.clone()))
+                .collect(),
+            Change::PutUser(_) | Change::PutSession(_) | Change::DeleteSession(_) => Vec::new(),
+        }
+    }
+
+    /// The users whose main service it is.
+    fn main_service_of(&self, key: &ServiceKey) -> impl Iterator<Item = &Arc<UserRecord>> {
+        self.users()
+            .filter(move |user| user.settings.main_service_key.as_ref() == Some(key))
+    }
+
+    /// Turns main services that were stored as ids into keys.
+    ///
+    /// An id counts if it is that of a service that may be this user's main service; otherwise
+    /// the service that was meant is gone. Returns the users whose records changed.
+    pub fn resolve_former_ids(&mut self) -> Vec<Change> {
+        let former = |user: &&Arc<UserRecord>| user.settings.former_main_service_id.is_some();
+        let changes: Vec<Change> = self
+            .users()
+            .filter(former)
+            .map(|user| {
+                let mut user = UserRecord::clone(user);
+                let id = user.settings.former_main_service_id.take();
+                let service = id
+                    .and_then(|id| self.service_with_id(&id))
+                    .filter(|service| {
+                        may_be_main_service(&user.key, &service.settings.owning_user_key)
+                    });
+                if let Some(service) = service {
+                    user.settings.main_service_key = Some(service.key.clone());
+                }
+                Change::PutUser(user)
+            })
+            .collect();
+        for change in &changes {
+            self.apply(change.clone());
+        }
+        changes
+    }
+
     fn forget_name(&mut self, key: &UserKey) {
         if let Some(old) = self.users.get(key)
             && self.names.get(&old.username) == Some(key)
@@ -254,6 +344,145 @@ impl Records {
             && self.ids.get(&old.settings.id) == Some(key)
         {
             self.ids.remove(&old.settings.id);
+        }
+    }
+}
+
+fn without_main_service(user: &UserRecord) -> UserRecord {
+    let mut user = user.clone();
+    user.settings.main_service_key = None;
+    user
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn user(key: &str, settings: serde_json::Value) -> Change {
+        let mut user: UserRecord = serde_json::from_value(json!({
+            "username": format!("user-{key}"), "hashedPassword": "", "settings": settings,
+        }))
+        .unwrap();
+        user.key = key.parse().unwrap();
+        Change::PutUser(user)
+    }
+
+    fn service(key: &str, id: &str, owner: &str) -> Change {
+        Change::PutService(Box::new(ServiceRecord {
+            key: key.parse().unwrap(),
+            settings: serde_json::from_value(json!({
+                "id": id, "owningUserKey": owner, "sourceUrl": "file:///app",
+                "package": { "sourceType": "file" },
+            }))
+            .unwrap(),
+        }))
+    }
+
+    fn session(cookie: &str, owner: &str, bound_to: Option<&str>) -> Change {
+        Change::PutSession(SessionRecord {
+            session_id: SessionId::of_cookie(cookie),
+            user_key: owner.parse().unwrap(),
+            username: String::new(),
+            created_at: String::new(),
+            last_seen_unix: 0,
+            device: String::new(),
+            address: None,
+            bound_to: bound_to.map(|key| key.parse().unwrap()),
+            parent: None,
+        })
+    }
+
+    /// Alice has the app `home` (key k1) as her main page; bob has none.
+    fn records() -> Records {
+        Records::loaded([
+            service("k1", "home", "alice"),
+            user("alice", json!({ "mainServiceKey": "k1" })),
+            user("bob", json!({})),
+        ])
+    }
+
+    fn main_service<'a>(records: &'a Records, user: &str) -> Option<&'a str> {
+        let settings = &records.user(user).unwrap().settings;
+        settings.main_service_key.as_ref().map(ServiceKey::as_str)
+    }
+
+    #[test]
+    fn a_main_page_follows_a_rename_and_ends_with_the_app_or_its_owner() {
+        let gone = || Change::DeleteService("k1".parse().unwrap());
+        for (what, changes, expected) in [
+            ("renamed", vec![service("k1", "other", "alice")], Some("k1")),
+            ("uninstalled", vec![gone()], None),
+            ("given to bob", vec![service("k1", "home", "bob")], None),
+            (
+                "given to the box",
+                vec![service("k1", "home", "system")],
+                Some("k1"),
+            ),
+            (
+                "uninstalled, and its id and key taken by bob at once",
+                vec![gone(), service("k1", "home", "bob")],
+                None,
+            ),
+            (
+                "another app goes",
+                vec![Change::DeleteService("k2".parse().unwrap())],
+                Some("k1"),
+            ),
+        ] {
+            let mut records = records();
+            let all = records.apply_with_consequences(changes);
+            assert_eq!(main_service(&records, "alice"), expected, "{what}");
+            // What is written to the database leads to the same records.
+            let mut stored = self::records();
+            all.into_iter().for_each(|change| stored.apply(change));
+            assert_eq!(main_service(&stored, "alice"), expected, "{what}, stored");
+        }
+    }
+
+    #[test]
+    fn sessions_end_with_their_user_and_with_the_app_that_they_are_bound_to() {
+        let mut records = records();
+        records.apply_with_consequences(vec![
+            session("main", "alice", None),
+            session("bound", "alice", Some("k1")),
+            session("core", "alice", Some("core.lonestar")),
+            session("bobs", "bob", None),
+        ]);
+        let live = |records: &Records| {
+            ["main", "bound", "core", "bobs"]
+                .map(|cookie| records.session(&SessionId::of_cookie(cookie)).is_some())
+        };
+        records.apply_with_consequences(vec![Change::DeleteService("k1".parse().unwrap())]);
+        assert_eq!(live(&records), [true, false, true, true]);
+        records.apply_with_consequences(vec![Change::DeleteUser("alice".parse().unwrap())]);
+        assert_eq!(live(&records), [false, false, false, true]);
+    }
+
+    #[test]
+    fn a_main_page_that_was_stored_as_an_id_is_resolved_once_and_only_to_an_own_app() {
+        for (id, expected) in [
+            ("home", Some("k1")),
+            ("box", Some("k3")),
+            ("bobs", None),
+            ("gone", None),
+            ("", None),
+        ] {
+            let mut records = Records::loaded([
+                service("k1", "home", "alice"),
+                service("k2", "bobs", "bob"),
+                service("k3", "box", "system"),
+                user("alice", json!({ "mainServiceId": id })),
+                user("bob", json!({})),
+            ]);
+            let changed = records.resolve_former_ids();
+            assert_eq!(main_service(&records, "alice"), expected, "{id:?}");
+            let [Change::PutUser(stored)] = &changed[..] else {
+                panic!("{changed:?}");
+            };
+            let stored = serde_json::to_value(stored).unwrap();
+            assert_eq!(stored["settings"].get("mainServiceId"), None, "{id:?}");
+            assert!(records.resolve_former_ids().is_empty());
         }
     }
 }

@@ -88,9 +88,12 @@ impl Database {
     /// [`StoreError`] when ADB does not answer.
     pub async fn open(&self, server_db_id: &str) -> Result<String, StoreError> {
         let id = self.store.init(server_db_id).await?;
-        let changes = self.store.load(&id).await?;
-        self.records
-            .send_replace(Arc::new(Records::loaded(changes)));
+        let mut records = Records::loaded(self.store.load(&id).await?);
+        let resolved = records.resolve_former_ids();
+        if !resolved.is_empty() {
+            self.store.write(&id, &resolved).await?;
+        }
+        self.records.send_replace(Arc::new(records));
         self.opened.send_replace(Some(id.clone()));
         Ok(id)
     }
@@ -240,6 +243,8 @@ async fn change(
     if changes.is_empty() {
         return Ok(());
     }
+    let mut next = Records::clone(&current);
+    let changes = next.apply_with_consequences(changes);
     if let Err(error) = write_patiently(store, db, &changes).await {
         *unsure = error.is_open();
         return Err(if error.is_disk_full() {
@@ -247,10 +252,6 @@ async fn change(
         } else {
             DatabaseError::Store(error)
         });
-    }
-    let mut next = Records::clone(&current);
-    for change in changes {
-        next.apply(change);
     }
     records.send_replace(Arc::new(next));
     Ok(())

@@ -15,7 +15,7 @@ use super::unclaimed;
 use super::upgrade;
 use super::upstream::{Noted, Patience, Progress};
 use crate::directory::Entry;
-use crate::permissions::{Caller, Person, may_visit};
+use crate::permissions::{Caller, Person, may_be_main_service, may_visit};
 use atek_api::ids::{ServiceId, ServiceKey};
 use http::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use http::request::Parts;
@@ -207,10 +207,11 @@ const LONESTAR: &str = "core.lonestar";
 fn main_service_of(gateway: &Gateway, caller: &Caller, person: &Person) -> Option<Arc<Entry>> {
     let directory = gateway.deps().directory.now();
     let visitable = |entry: &&Arc<Entry>| may_visit(caller, entry.owner());
-    let chosen = person.user.settings.main_service_id.as_deref();
+    let own = |entry: &&Arc<Entry>| may_be_main_service(&person.user.key, entry.owner());
+    let chosen = person.user.settings.main_service_key.as_ref();
     chosen
-        .and_then(|id| directory.by_id(id))
-        .filter(visitable)
+        .and_then(|key| directory.by_key(key.as_str()))
+        .filter(own)
         .or_else(|| directory.by_key(LONESTAR).filter(visitable))
         .cloned()
 }

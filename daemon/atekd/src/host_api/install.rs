@@ -176,7 +176,7 @@ impl HostApis {
         };
         let installed = self.services.install(request, &Reporter::unheard()).await;
         let outcome = match installed {
-            Ok(key) => self.make_home(owner, key.as_str()).await,
+            Ok(key) => self.make_home(owner, key).await,
             Err(error) => Err(install_error(&error)),
         };
         if let Err(error) = outcome {

@@ -3,12 +3,12 @@
 use super::params::Params;
 use super::users::{self, Refusal};
 use super::{Call, CookieChange, HostApis, Reply, internal};
-use crate::database::{Change, UserRecord};
+use crate::database::{Change, StoredSettings, UserRecord};
 use crate::permissions::Caller;
 use crate::setup::{BadClaim, BadField, Need, box_name};
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::setup::{Claim, Completed, Wish};
-use atek_api::users::{Role, UserSettings};
+use atek_api::users::Role;
 use serde_json::json;
 
 impl HostApis {
@@ -99,7 +99,7 @@ impl HostApis {
             username: username.clone(),
             hashed_password,
             role: Role::Admin,
-            settings: UserSettings::default(),
+            settings: StoredSettings::default(),
         };
         let key = user.key.clone();
         let (cookie, session) = self
@@ -161,6 +161,7 @@ fn user_error(refusal: Refusal) -> RpcError {
         | Refusal::Unknown(_)
         | Refusal::LastAdmin
         | Refusal::HasApps(_)
+        | Refusal::NotOwnApp(_)
         | Refusal::WrongPassword
         | Refusal::Database(_)
         | Refusal::Hash(_) => return refusal.into(),

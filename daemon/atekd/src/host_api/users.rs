@@ -4,10 +4,12 @@ use super::leaving::Fate;
 use super::params::Params;
 use super::sessions::login_error;
 use super::{Call, HostApis, internal};
-use crate::database::{Change, DatabaseError, Records, SessionId, SessionRecord, UserRecord};
-use crate::permissions::{Caller, may_use_host_api};
+use crate::database::{
+    Change, DatabaseError, Records, SessionId, SessionRecord, StoredSettings, UserRecord,
+};
+use crate::permissions::{Caller, may_be_main_service, may_use_host_api};
 use crate::sessions::{HashError, LoginError, Visitor};
-use atek_api::ids::UserKey;
+use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::secret::Secret;
 use atek_api::users::{API, Role, UserSettings};
@@ -62,6 +64,8 @@ pub(super) enum Refusal {
         .0.join(", ")
     )]
     HasApps(Vec<String>),
+    #[error("the user has no app {0:?}: choose an app of the user's own as the main page")]
+    NotOwnApp(String),
     #[error("the old password is not right")]
     WrongPassword,
     #[error("the box is set up already, sign in")]
@@ -88,6 +92,7 @@ impl From<Refusal> for RpcError {
             | Refusal::BadPassword
             | Refusal::Unknown(_)
             | Refusal::LastAdmin
+            | Refusal::NotOwnApp(_)
             | Refusal::WrongPassword
             | Refusal::SetUpAlready => RpcError::general(refusal.to_string()),
         }
@@ -135,7 +140,7 @@ impl HostApis {
             "getSettings" => {
                 let key = read(&["userKey"])?.text(0)?;
                 admin_or_self(call.caller, &key)?;
-                raw(&self.user(&key)?.settings)
+                raw(&self.shown_settings(&*self.user(&key)?))
             }
             "updateSettings" => {
                 let params = read(&["userKey", "settings"])?;
@@ -166,7 +171,7 @@ impl HostApis {
             username: name,
             hashed_password,
             role: new.role,
-            settings: UserSettings::default(),
+            settings: StoredSettings::default(),
         };
         let created = self
             .database
@@ -242,16 +247,42 @@ impl HostApis {
         raw(&())
     }
 
+    /// Changes a user's settings; an empty `mainServiceId` chooses the built-in home again.
     async fn update_settings(&self, key: String, new: UserSettings) -> RpcResult {
+        let core = new.main_service_id.as_deref().and_then(|id| {
+            let directory = self.directory.now();
+            let entry = directory.by_id(id).filter(|entry| entry.core)?;
+            Some(entry.key.clone())
+        });
         let user = self
-            .change_user(key, move |_, user| {
-                if new.main_service_id.is_some() {
-                    user.settings.main_service_id = new.main_service_id;
+            .change_user(key, move |records, user| {
+                if let Some(id) = new.main_service_id {
+                    user.settings.main_service_key = match core {
+                        _ if id.is_empty() => None,
+                        Some(core) => Some(core),
+                        None => Some(own_app(records, user, id)?),
+                    };
                 }
                 Ok(false)
             })
             .await?;
-        raw(&user.settings)
+        raw(&self.shown_settings(&user))
+    }
+
+    /// A user's settings as the API shows them: services by their present id.
+    fn shown_settings(&self, user: &UserRecord) -> UserSettings {
+        let records = self.database.records();
+        let id = user.settings.main_service_key.as_ref().and_then(|key| {
+            let installed = records.service(key.as_str());
+            let installed = installed.map(|service| service.settings.id.to_string());
+            installed.or_else(|| {
+                let directory = self.directory.now();
+                Some(directory.by_key(key.as_str())?.id().to_string())
+            })
+        });
+        UserSettings {
+            main_service_id: id,
+        }
     }
 
     /// Removes a user; `fate` says what becomes of everything that is theirs.
@@ -284,14 +315,16 @@ impl HostApis {
     }
 
     /// Makes a service the user's main page.
-    pub(super) async fn make_home(&self, user: &UserKey, service: &str) -> Result<(), RpcError> {
-        let id = self
-            .database
-            .records()
-            .service(service)
-            .map(|home| home.settings.id.to_string());
-        self.change_user(user.to_string(), move |_, user| {
-            user.settings.main_service_id = id;
+    pub(super) async fn make_home(
+        &self,
+        user: &UserKey,
+        service: ServiceKey,
+    ) -> Result<(), RpcError> {
+        self.change_user(user.to_string(), move |records, user| {
+            // It may have been uninstalled again.
+            user.settings.main_service_key = records
+                .service(service.as_str())
+                .map(|home| home.key.clone());
             Ok(false)
         })
         .await?;
@@ -395,6 +428,15 @@ pub(super) fn free_name(
         Some(user) if Some(&user.key) != own => Err(Refusal::NameTaken),
         _ => Ok(()),
     }
+}
+
+/// The key of the app that a user may have as the main page.
+fn own_app(records: &Records, user: &UserRecord, id: String) -> Result<ServiceKey, Refusal> {
+    records
+        .service_with_id(&id)
+        .filter(|service| may_be_main_service(&user.key, &service.settings.owning_user_key))
+        .map(|service| service.key.clone())
+        .ok_or(Refusal::NotOwnApp(id))
 }
 
 /// Apps are not left without an owner.

@@ -27,6 +27,15 @@ pub fn may_visit(caller: &Caller, owner: &UserKey) -> bool {
     }
 }
 
+/// Whether a service of `owner` may be at the user's main page.
+///
+/// A page there has the main origin, from which the user's browser may call every host API:
+/// only what the user owns, or an administrator installed for everyone.
+#[must_use]
+pub fn may_be_main_service(user: &UserKey, owner: &UserKey) -> bool {
+    owner == user || owner.is_system()
+}
+
 /// Whether the caller may read a service's record and state.
 #[must_use]
 pub fn may_see_service(caller: &Caller, owner: &UserKey) -> bool {

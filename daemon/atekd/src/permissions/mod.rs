@@ -5,5 +5,6 @@ mod decide;
 
 pub use caller::{Caller, Person, ServiceCaller};
 pub use decide::{
-    may_call_provider, may_manage_service, may_see_service, may_use_host_api, may_visit,
+    may_be_main_service, may_call_provider, may_manage_service, may_see_service, may_use_host_api,
+    may_visit,
 };

@@ -1,11 +1,11 @@
 use super::*;
-use crate::database::{SessionId, UserRecord};
+use crate::database::{SessionId, StoredSettings, UserRecord};
 use crate::permissions::{Person, ServiceCaller};
 use atek_api::ids::UserKey;
 use atek_api::permission::Permissions;
 use atek_api::secret::Secret;
 use atek_api::services::State;
-use atek_api::users::{Role, UserSettings};
+use atek_api::users::Role;
 use atek_rpc::pool::Pool;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ fn person(key: &str, role: Role) -> Caller {
         username: key.to_owned(),
         hashed_password: Secret::new(""),
         role,
-        settings: UserSettings::default(),
+        settings: StoredSettings::default(),
     };
     Caller::User(Person {
         user: Arc::new(user),

@@ -25,7 +25,7 @@ fn records(table: &str, users: &[&str]) -> Value {
     let user = |name: &str, role: &str| {
         json!({
             "key": super::user(name),
-            "value": { "username": name, "hashedPassword": "", "role": role, "settings": { "mainServiceId": "home" } },
+            "value": { "username": name, "hashedPassword": "", "role": role, "settings": { "mainServiceKey": "home" } },
         })
     };
     let session = |cookie: &str, name: &str| {
