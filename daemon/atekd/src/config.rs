@@ -1,10 +1,10 @@
 //! `config.json`: shipped defaults, what the box changed, and the command line.
 
 use crate::layout::{Layout, SHIPPED_CONFIG};
-use crate::names::PortRange;
 use atek_api::ids::ServiceId;
 use atek_api::secret::Secret;
 use atek_files::{FileError, write_atomic};
+use atek_host_model::ports::PortRange;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

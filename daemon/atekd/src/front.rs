@@ -1,24 +1,32 @@
-//! What the gateway sees of the rest of the daemon: thin adapters.
+//! What the gateway sees of the rest of the daemon: implementations of its three traits.
 
 use crate::chain::Chain;
-use crate::directory::DirectoryView;
-use crate::gateway::{self, Lines, LogQuery, Refusal};
-use crate::host_api::{Call, HostApis, Reply};
+use crate::host_api::HostApis;
 use crate::jobs::{Jobs, is_last};
 use crate::journal::{LogError, Logbook, Subject};
-use crate::permissions::{Caller, may_see_service, may_visit};
 use crate::services::Services;
+use crate::sessions::{LoginError, Sessions};
+use crate::setup::Setup;
 use atek_api::ids::ServiceKey;
+use atek_api::secret::Secret;
+use atek_gateway::BindError;
+use atek_host_model::bind::NonceHash;
+use atek_host_model::directory::DirectoryView;
+use atek_host_model::host_api::{Call, Reply};
+use atek_host_model::permissions::{Caller, Person, may_see_service, may_visit};
+use atek_host_model::setup::Need;
+use atek_host_model::streams::{Icon, Lines, LogQuery, Refusal};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
 use std::time::Duration;
 
 /// The gateway has a deadline of its own, shorter than this.
-const WAKE_PATIENCE: Duration = Duration::from_secs(60);
+const WAKE_TIMEOUT: Duration = Duration::from_secs(60);
 
-impl gateway::HostApis for HostApis {
+impl atek_gateway::HostApis for HostApis {
     fn has(&self, api: &str) -> bool {
         HostApis::has(self, api)
     }
@@ -28,107 +36,108 @@ impl gateway::HostApis for HostApis {
     }
 }
 
-impl gateway::Wake for Services {
+/// Sessions and the state of the setup.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// Browser sessions.
+    pub sessions: Sessions,
+    /// Whether the box has an owner.
+    pub setup: Setup,
+}
+
+impl atek_gateway::Accounts for Accounts {
+    fn of_cookie(&self, cookie: &str) -> Option<Person> {
+        self.sessions.of_cookie(cookie)
+    }
+
+    fn of_bound_cookie(&self, cookie: &str, service: &ServiceKey) -> Option<Person> {
+        self.sessions.of_bound_cookie(cookie, service)
+    }
+
+    fn session_end(&self, person: &Person) -> BoxFuture<'static, ()> {
+        self.sessions.ended(person).boxed()
+    }
+
+    fn issue_bind_token(
+        &self,
+        person: &Person,
+        service: &ServiceKey,
+        nonce: NonceHash,
+    ) -> Result<Secret, BindError> {
+        self.sessions
+            .issue_bind_token(person, service, nonce)
+            .map_err(|error| internal(&error))
+    }
+
+    fn redeem_bind_token<'a>(
+        &'a self,
+        token: &'a str,
+        service: &'a ServiceKey,
+        nonces: &'a [NonceHash],
+    ) -> BoxFuture<'a, Result<Option<Secret>, BindError>> {
+        let redeemed = self.sessions.redeem_bind_token(token, service, nonces);
+        Box::pin(async move {
+            redeemed.await.map_err(|error| match error {
+                LoginError::Database(error) => BindError::Unavailable(error.to_string()),
+                error => internal(&error),
+            })
+        })
+    }
+
+    fn setup_need(&self) -> Need {
+        self.setup.need()
+    }
+
+    fn has_users(&self) -> bool {
+        self.setup.has_users()
+    }
+}
+
+fn internal(error: &(dyn std::error::Error + 'static)) -> BindError {
+    tracing::error!(error = %Chain(error), "cannot carry a session to a service's site");
+    BindError::Internal
+}
+
+/// What services do for the gateway besides answering requests.
+#[derive(Debug, Clone)]
+pub struct ServiceAccess {
+    /// How a service is found.
+    pub directory: DirectoryView,
+    /// Wakes them, and knows their packages.
+    pub services: Services,
+    /// Where their lines are.
+    pub logbook: Logbook,
+    /// Installs and updates under way.
+    pub jobs: Jobs,
+}
+
+impl atek_gateway::Services for ServiceAccess {
     fn wake<'a>(&'a self, service: &'a ServiceKey) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            Services::wake(self, service, WAKE_PATIENCE)
+            self.services
+                .wake(service, WAKE_TIMEOUT)
                 .await
                 .map_err(|error| Chain(&error).to_string())
         })
     }
-}
 
-impl gateway::Jobs for Jobs {
-    fn open<'a>(
+    fn job<'a>(
         &'a self,
         caller: &'a Caller,
         job: &'a str,
     ) -> BoxFuture<'a, Result<Lines, Refusal>> {
-        Box::pin(async move {
-            let allowed = |owner: &atek_api::ids::UserKey| {
-                caller.is_admin() || caller.user_key() == Some(owner.as_str())
-            };
-            let events = self.watch(job, allowed).ok_or(Refusal::NotAuthorized)?;
-            let lines = stream::unfold(Some((events, 0)), |state| async move {
-                let (mut events, mut seen) = state?;
-                // Progress of a phase replaces its predecessor, so the list can stay as
-                // long as it was: whatever its last event is now is news.
-                events.wait_for(|all| !all.is_empty()).await.ok()?;
-                if seen > 0 {
-                    events.changed().await.ok()?;
-                }
-                let news = {
-                    let all = events.borrow_and_update();
-                    let from = if seen == 0 {
-                        0
-                    } else {
-                        seen.min(all.len() - 1)
-                    };
-                    seen = all.len();
-                    all[from..].to_vec()
-                };
-                let over = news.last().is_some_and(is_last);
-                let text: Vec<u8> = news.iter().flat_map(line).collect();
-                Some((Bytes::from(text), (!over).then_some((events, seen))))
-            });
-            Ok(lines.boxed())
-        })
+        Box::pin(async move { self.job_events(caller, job) })
     }
-}
 
-/// The logs of the services that a caller may see.
-#[derive(Debug, Clone)]
-pub struct Logs {
-    /// How a service is found.
-    pub directory: DirectoryView,
-    /// Where its lines are.
-    pub logbook: Logbook,
-}
-
-impl gateway::Logs for Logs {
-    fn open<'a>(
+    fn logs<'a>(
         &'a self,
         caller: &'a Caller,
         query: LogQuery,
     ) -> BoxFuture<'a, Result<Lines, Refusal>> {
-        Box::pin(async move {
-            let subject = match self.directory.now().by_id(&query.service) {
-                Some(entry) if may_see_service(caller, entry.owner()) => Subject {
-                    key: entry.key.clone(),
-                    id: entry.id().clone(),
-                },
-                _ => return Err(Refusal::NotAuthorized),
-            };
-            if query.follow {
-                let entries = self
-                    .logbook
-                    .follow(&subject, &query.options)
-                    .await
-                    .map_err(log_refusal)?;
-                return Ok(entries.map(|entry| Bytes::from(line(&entry))).boxed());
-            }
-            let page = self
-                .logbook
-                .page(&subject, &query.options)
-                .await
-                .map_err(log_refusal)?;
-            let text: Vec<u8> = page.entries.iter().flat_map(line).collect();
-            Ok(stream::once(async move { Bytes::from(text) }).boxed())
-        })
+        Box::pin(self.log_lines(caller, query))
     }
-}
 
-/// The icons of the services that a caller may see or open.
-#[derive(Debug, Clone)]
-pub struct Icons {
-    /// How a service is found.
-    pub directory: DirectoryView,
-    /// Where its package is.
-    pub services: Services,
-}
-
-impl gateway::Icons for Icons {
-    fn open<'a>(&'a self, caller: &'a Caller, id: &'a str) -> BoxFuture<'a, Option<gateway::Icon>> {
+    fn icon<'a>(&'a self, caller: &'a Caller, id: &'a str) -> BoxFuture<'a, Option<Icon>> {
         Box::pin(async move {
             let key = {
                 let directory = self.directory.now();
@@ -138,11 +147,65 @@ impl gateway::Icons for Icons {
                 may.then(|| entry.key.clone())?
             };
             let icon = self.services.icon(&key).await?;
-            Some(gateway::Icon {
+            Some(Icon {
                 content: icon.content.into(),
                 kind: icon.kind,
             })
         })
+    }
+}
+
+impl ServiceAccess {
+    fn job_events(&self, caller: &Caller, job: &str) -> Result<Lines, Refusal> {
+        let allowed = |owner: &atek_api::ids::UserKey| {
+            caller.is_admin() || caller.user_key() == Some(owner.as_str())
+        };
+        let events = self
+            .jobs
+            .watch(job, allowed)
+            .ok_or(Refusal::NotAuthorized)?;
+        let lines = stream::unfold(Some((events, 0)), |state| async move {
+            let (mut events, mut seen) = state?;
+            // Progress of a phase replaces its predecessor, so the list can stay as
+            // long as it was: whatever its last event is now is news.
+            events.wait_for(|all| !all.is_empty()).await.ok()?;
+            if seen > 0 {
+                events.changed().await.ok()?;
+            }
+            let news = {
+                let all = events.borrow_and_update();
+                let from = if seen == 0 {
+                    0
+                } else {
+                    seen.min(all.len() - 1)
+                };
+                seen = all.len();
+                all[from..].to_vec()
+            };
+            let over = news.last().is_some_and(is_last);
+            let text: Vec<u8> = news.iter().flat_map(line).collect();
+            Some((Bytes::from(text), (!over).then_some((events, seen))))
+        });
+        Ok(lines.boxed())
+    }
+
+    async fn log_lines(&self, caller: &Caller, query: LogQuery) -> Result<Lines, Refusal> {
+        let subject = match self.directory.now().by_id(&query.service) {
+            Some(entry) if may_see_service(caller, entry.owner()) => Subject {
+                key: entry.key.clone(),
+                id: entry.id().clone(),
+            },
+            _ => return Err(Refusal::NotAuthorized),
+        };
+        if query.follow {
+            let entries = self.logbook.follow(&subject, &query.options);
+            let entries = entries.await.map_err(log_refusal)?;
+            return Ok(entries.map(|entry| Bytes::from(line(&entry))).boxed());
+        }
+        let page = self.logbook.page(&subject, &query.options);
+        let page = page.await.map_err(log_refusal)?;
+        let text: Vec<u8> = page.entries.iter().flat_map(line).collect();
+        Ok(stream::once(async move { Bytes::from(text) }).boxed())
     }
 }
 

@@ -1,9 +1,9 @@
 //! Which listeners the gateway accepts on: the public ones, the control socket, and
 //! those of the services, which come and go.
 
-use crate::attach::ListenerChange;
-use crate::gateway::{Gateway, Listener, Origin};
 use atek_api::ids::ServiceKey;
+use atek_gateway::Gateway;
+use atek_host_model::listener::{Listener, ListenerChange, Origin};
 use std::collections::HashMap;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

@@ -3,9 +3,9 @@
 use super::accept::tcp_listener;
 use super::run_files::RunFileError;
 use super::{Attach, passed};
-use crate::gateway::Listener;
 use atek_api::ids::ServiceKey;
 use atek_api::spec::{AttachError, AttachNetwork, AttachRequest};
+use atek_host_model::listener::Listener;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;

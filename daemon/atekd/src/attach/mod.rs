@@ -29,9 +29,10 @@ pub use notify::Notify;
 pub use passed::Passed;
 
 use crate::by_hand;
-use crate::gateway::Listener;
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
+use atek_host_model::listener::Listener;
+pub use atek_host_model::listener::ListenerChange;
 pub use run_files::RunFileError;
 use run_files::RunFiles;
 use std::collections::HashMap;
@@ -40,32 +41,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
-
-/// What changes for whoever accepts on the services' listeners.
-#[derive(Debug)]
-pub enum ListenerChange {
-    /// Accept on these TCP listeners; those that the service had before are closed.
-    Tcp {
-        /// The service.
-        key: ServiceKey,
-        /// Whether only the service can connect, because they are in a network namespace of its own.
-        private_network: bool,
-        /// IPv4, and IPv6 where there is one.
-        listeners: Vec<Listener>,
-    },
-    /// Accept on this socket file, which only the service sees; the one before is closed.
-    Unix {
-        /// The service.
-        key: ServiceKey,
-        /// The socket.
-        listener: Listener,
-    },
-    /// Close what the service had.
-    Close {
-        /// The service.
-        key: ServiceKey,
-    },
-}
 
 /// The ways of all services to the host. Cheap to clone.
 #[derive(Debug, Clone)]

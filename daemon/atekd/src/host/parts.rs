@@ -6,8 +6,7 @@ use crate::config::Config;
 use crate::confinement::Confinement;
 use crate::database::{Database, Store};
 use crate::directory::{self, DirectoryView};
-use crate::front::{Icons, Logs};
-use crate::gateway::{Deps, Gateway, Limits, Listener, Origin, Rate};
+use crate::front::{Accounts, ServiceAccess};
 use crate::host_api::HostApis;
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
@@ -22,6 +21,8 @@ use crate::setup::Setup;
 use crate::spawn::Spawn;
 use crate::systemd::{self, Bus, Machine, Power};
 use anyhow::Context as _;
+use atek_gateway::{Deps, Gateway, Limits, Rate, Settings};
+use atek_host_model::listener::{Listener, Origin};
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -108,21 +109,24 @@ impl Host {
         };
         let gateway = Gateway::new(Deps {
             directory: directory.clone(),
-            sessions: sessions.clone(),
-            config: config.clone(),
+            config: Arc::new(Settings {
+                domain: config.domain.clone(),
+                port: config.port,
+                system_auth_tokens: config.system_auth_tokens.clone(),
+                max_request_bytes: config.max_request_bytes,
+            }),
             box_name: machine.watch_name(),
             local: shown_local,
-            setup: setup.clone(),
-            host: Arc::new(apis),
-            wake: Arc::new(services.clone()),
-            logs: Arc::new(Logs {
-                directory: directory.clone(),
-                logbook,
+            accounts: Arc::new(Accounts {
+                sessions: sessions.clone(),
+                setup: setup.clone(),
             }),
-            jobs: Arc::new(jobs),
-            icons: Arc::new(Icons {
+            host: Arc::new(apis),
+            services: Arc::new(ServiceAccess {
                 directory: directory.clone(),
                 services: services.clone(),
+                logbook,
+                jobs,
             }),
             limits: limits(config),
         });

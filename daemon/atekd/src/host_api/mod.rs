@@ -22,51 +22,18 @@ use crate::jobs::Jobs;
 use crate::journal::Logbook;
 use crate::metrics::Metrics;
 use crate::names::AddressBook;
-use crate::permissions::Caller;
 use crate::services::Services;
-use crate::sessions::{Sessions, Visitor};
+use crate::sessions::Sessions;
 use crate::setup::Setup;
 use crate::systemd::{Machine, Power};
-use atek_api::jsonrpc::{RpcError, RpcResult, code};
-use atek_api::secret::Secret;
+use atek_api::jsonrpc::{RpcError, code};
+pub use atek_host_model::host_api::{Call, CookieChange, Reply};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
-
-/// What a host API answers: the outcome, and what becomes of the session cookie.
-#[derive(Debug)]
-pub struct Reply {
-    /// The result or the error.
-    pub outcome: RpcResult,
-    /// `login` sets the cookie, `logout` clears it.
-    pub cookie: Option<CookieChange>,
-}
-
-/// What becomes of the session cookie of the main domain.
-#[derive(Debug)]
-pub enum CookieChange {
-    /// Set to this text.
-    Set(Secret),
-    /// Removed.
-    Clear,
-}
-
-/// One call of a host API.
-#[derive(Debug)]
-pub struct Call<'a> {
-    /// Who calls.
-    pub caller: &'a Caller,
-    /// From where.
-    pub visitor: &'a Visitor,
-    /// The method.
-    pub method: &'a str,
-    /// Its parameters, unread.
-    pub params: Option<&'a RawValue>,
-}
 
 /// The host APIs, with what they act on. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -16,8 +16,7 @@ mod session;
 
 use crate::directory::DirectoryView;
 use crate::systemd::Bus;
-use atek_api::ids::ServiceKey;
-use std::collections::BTreeMap;
+pub use atek_host_model::local::Local;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -25,15 +24,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Pause before the bus is tried again.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// What the box is called on the local network.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Local {
-    /// Its own name, such as `atek.local`: not always its host name, which another device may have.
-    pub domain: Option<String>,
-    /// The names of apps that other devices can resolve now.
-    pub apps: BTreeMap<ServiceKey, Vec<String>>,
-}
 
 /// What the names follow from.
 #[derive(Debug)]

@@ -2,11 +2,10 @@
 
 mod kept;
 mod ports;
-mod range;
 
+pub use atek_host_model::ports::AppPorts;
 pub use kept::Kept;
 pub use ports::{Listening, follow as follow_ports};
-pub use range::{AppPorts, PortRange};
 
 use crate::directory::Entry;
 use crate::mdns::Local;

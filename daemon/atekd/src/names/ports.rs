@@ -2,8 +2,9 @@
 
 use super::kept::Kept;
 use crate::directory::{Directory, DirectoryView};
-use crate::gateway::{Gateway, Listener, Origin};
 use atek_api::ids::ServiceKey;
+use atek_gateway::Gateway;
+use atek_host_model::listener::{Listener, Origin};
 use nix::sys::socket::{setsockopt, sockopt};
 use std::collections::BTreeMap;
 use std::io;

@@ -2,7 +2,7 @@
 //! apps ever have the same.
 
 use crate::database::{Change, DatabaseError, Records, ServiceRecord};
-use crate::names::AppPorts;
+use atek_host_model::ports::AppPorts;
 use std::collections::HashSet;
 
 /// A port for a new app.
@@ -69,7 +69,7 @@ fn used(records: &Records, ports: AppPorts) -> impl Iterator<Item = u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::PortRange;
+    use atek_host_model::ports::PortRange;
     use serde_json::json;
 
     fn record(key: &str, port: Option<u16>) -> Change {

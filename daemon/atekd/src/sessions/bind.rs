@@ -5,8 +5,8 @@
 //! in his account without knowing.
 
 use crate::database::SessionId;
-use crate::random;
 use atek_api::ids::ServiceKey;
+pub use atek_host_model::bind::NonceHash;
 use std::collections::HashMap;
 
 /// A redirect takes seconds.
@@ -18,31 +18,6 @@ const MAX_TOKENS: usize = 10_000;
 #[derive(Debug, Default)]
 pub struct BindTokens {
     live: HashMap<SessionId, Token>,
-}
-
-/// Names the nonce of a browser's cookie in URLs, which do not give it away: its SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NonceHash(String);
-
-impl NonceHash {
-    /// Of the nonce with this text.
-    #[must_use]
-    pub fn of(nonce: &str) -> Self {
-        Self(random::digest(nonce))
-    }
-
-    /// Reads what [`NonceHash::as_str`] gave.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        (text.len() == 64 && text.bytes().all(is_digit)).then(|| Self(text.to_owned()))
-    }
-
-    /// 64 hexadecimal digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 /// What a token stands for.
@@ -130,16 +105,6 @@ mod tests {
             );
             let again = tokens.redeem("t", &rss, std::slice::from_ref(&own), at);
             assert!(again.is_none(), "used twice");
-        }
-    }
-
-    #[test]
-    fn only_what_names_a_nonce_is_read_as_one() {
-        let hash = NonceHash::of("nonce");
-        assert_eq!(NonceHash::parse(hash.as_str()), Some(hash.clone()));
-        let upper = hash.as_str().to_uppercase();
-        for other in ["", "0", upper.as_str(), &hash.as_str()[1..]] {
-            assert_eq!(NonceHash::parse(other), None, "{other}");
         }
     }
 }

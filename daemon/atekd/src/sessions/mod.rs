@@ -15,10 +15,10 @@ use crate::random::{self, RandomError};
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use atek_api::sessions::SessionInfo;
+pub use atek_host_model::host_api::Visitor;
 pub use bind::{BindTokens, Binding, NonceHash};
 pub use password::{HashError, Passwords};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use throttle::Throttle;
@@ -48,18 +48,6 @@ pub enum LoginError {
     /// The password could not be checked.
     #[error(transparent)]
     Hash(#[from] HashError),
-}
-
-/// Where a sign-in comes from, for the throttle and the list of sessions.
-#[derive(Debug, Clone)]
-pub struct Visitor {
-    /// The peer's address; none on a Unix socket.
-    pub address: Option<IpAddr>,
-    /// The `User-Agent` header.
-    pub device: String,
-    /// What the browser's session cookies of the main domain stand for, whether they are worth
-    /// something or not.
-    pub presented: Vec<SessionId>,
 }
 
 /// What the rest of the daemon holds: cheap to clone.

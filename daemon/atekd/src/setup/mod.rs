@@ -24,36 +24,12 @@ use crate::layout::Layout;
 use crate::system;
 use crate::systemd::Machine;
 use atek_api::setup::Status;
+pub use atek_host_model::setup::Need;
 use guesses::Guesses;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{MutexGuard, watch};
-
-/// Whether the box has an owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// The records are not read yet.
-    Unknown,
-    /// There is no administrator.
-    Needed,
-    /// There is one.
-    Done,
-}
-
-impl Need {
-    /// What the records say.
-    #[must_use]
-    pub fn of(records: &Records) -> Self {
-        if !records.is_ready() {
-            Self::Unknown
-        } else if records.has_admin() {
-            Self::Done
-        } else {
-            Self::Needed
-        }
-    }
-}
 
 /// Why a claim code was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +43,17 @@ pub enum BadClaim {
     /// The box has just started.
     #[error("the code is not made yet, try again in a moment")]
     NotMade,
+}
+
+/// Whether the box has an owner, by its records.
+fn need_of(records: &Records) -> Need {
+    if !records.is_ready() {
+        Need::Unknown
+    } else if records.has_admin() {
+        Need::Done
+    } else {
+        Need::Needed
+    }
 }
 
 /// What the rest of the daemon holds: cheap to clone.
@@ -112,7 +99,7 @@ impl Setup {
     /// Whether the box waits for its owner. Costs no I/O.
     #[must_use]
     pub fn need(&self) -> Need {
-        Need::of(&self.inner.database.records())
+        need_of(&self.inner.database.records())
     }
 
     /// Whether anybody could sign in: users may exist before an administrator does.
@@ -127,7 +114,7 @@ impl Setup {
         let mut records = self.inner.database.watch();
         let mut settled = Need::Unknown;
         loop {
-            let need = Need::of(&records.borrow_and_update());
+            let need = need_of(&records.borrow_and_update());
             if need != settled {
                 match self.settle(need).await {
                     Ok(()) => settled = need,

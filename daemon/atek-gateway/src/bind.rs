@@ -1,0 +1,366 @@
+//! How a session of the main domain comes to a service's subdomain.
+//!
+//! ```text
+//!   ID.DOMAIN/p ──302──> DOMAIN/_atek/bind-session?service=ID&path=/p&nonce=HASH
+//!     a nonce in a cookie  │ not signed in: ──302──> /_atek/login?redirect=… ──> back here
+//!   ID.DOMAIN/p?bst=TOKEN <──302── signed in: a token, for one use within a minute
+//!     ──302──> ID.DOMAIN/p with the subdomain's own cookie, where the nonce is the token's
+//! ```
+//!
+//! Without the nonce a link with somebody else's token would sign whoever opens it in as
+//! him. An app's page can set that cookie for its neighbours, as it can any cookie over HTTP;
+//! then the link must be one of its own owner's, who has an account on this box.
+//!
+//! At an app's port it is the same with `ADDRESS:PORT` for `ID.DOMAIN`, and `at=port`; under
+//! its name of two labels with `ID-BOX.local`, and `at=alias`.
+//!
+//! The service never sees the token: it is redeemed and stripped before.
+
+use super::apps::redirect;
+use super::body::{self, Body};
+use super::edge::host_name::{self, Authority};
+use super::edge::jar::Jar;
+use super::edge::{cookies, same_origin};
+use super::error::Failure;
+use super::server::Gateway;
+use super::site::Visit;
+use atek_api::ids::ServiceId;
+use atek_host_model::bind::NonceHash;
+use atek_host_model::directory::Entry;
+use atek_host_model::permissions::{Caller, may_visit};
+use atek_host_model::random;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// The one-time token's name in a query; the original's.
+const TOKEN: &str = "bst";
+/// The parameter of the flow that names the browser's nonce.
+const NONCE: &str = "nonce";
+/// How long somebody may take to sign in on the way.
+const NONCE_SECS: u32 = 30 * 60;
+/// Everything else is encoded in a query's value.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
+
+/// Which of an app's sites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    /// `ID.DOMAIN`.
+    Subdomain,
+    /// `ID-BOX.local`.
+    Alias,
+    /// A port of the box.
+    Port(u16),
+}
+
+impl At {
+    /// Where its cookies are kept.
+    pub(super) fn jar(self) -> Jar {
+        match self {
+            Self::Subdomain | Self::Alias => Jar::Subdomain,
+            Self::Port(port) => Jar::Port(port),
+        }
+    }
+
+    fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Subdomain => None,
+            Self::Alias => Some("alias"),
+            Self::Port(_) => Some("port"),
+        }
+    }
+}
+
+/// Where somebody stands who has no session there.
+pub(super) struct Door<'a> {
+    /// The app behind it, if there is one.
+    pub(super) entry: Option<&'a Entry>,
+    pub(super) id: &'a ServiceId,
+    pub(super) at: At,
+    /// The main domain's URL without a path.
+    pub(super) base: &'a str,
+}
+
+/// A request to an app's site from somebody who has no session there.
+pub(super) async fn welcome<B>(
+    gateway: &Gateway,
+    door: Door<'_>,
+    request: &Request<B>,
+) -> Result<Response<Body>, Failure> {
+    let Door {
+        entry,
+        id,
+        at,
+        base,
+    } = door;
+    if !same_origin::is_navigation(request.method(), request.headers()) {
+        return Err(Failure::NotAuthorized);
+    }
+    let uri = request.uri();
+    let clean =
+        without_token(request.method(), uri).unwrap_or_else(|| path_and_query(uri).to_owned());
+    let jar = at.jar();
+    let nonce = nonce_of(request.headers(), jar);
+    if let (Some(entry), Some(token)) = (entry, parameter(uri, TOKEN))
+        && let Some(cookie) = redeem(gateway, entry, &token, (request.headers(), jar)).await?
+    {
+        let mut response = redirect(&clean)?;
+        let cookies = [
+            cookies::set(&jar.session(), cookie.expose()),
+            cookies::clear(&jar.binding()),
+        ];
+        for cookie in cookies {
+            response
+                .headers_mut()
+                .append(SET_COOKIE, cookie.ok_or(Failure::Internal)?);
+        }
+        return Ok(response);
+    }
+    // Another tab's flow may be under way, with the nonce that is there.
+    let nonce = match nonce {
+        Some(nonce) => nonce,
+        None => random::hex::<16>()
+            .map_err(|_| Failure::Internal)?
+            .expose()
+            .to_owned(),
+    };
+    let hash = NonceHash::of(&nonce);
+    let mut response = redirect(&format!(
+        "{base}{}",
+        bind_url(id, &clean, at.word(), Some(&hash))
+    ))?;
+    let cookie = cookies::lend(&jar.binding(), &nonce, NONCE_SECS).ok_or(Failure::Internal)?;
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// The nonce that a browser has for a site, if it looks like one.
+fn nonce_of(sent: &HeaderMap, jar: Jar) -> Option<String> {
+    let name = jar.binding();
+    let is_nonce = |value: &&str| value.len() == 32 && value.bytes().all(|b| b.is_ascii_hexdigit());
+    let found = cookies::values(sent, &name).find(is_nonce);
+    found.map(ToOwned::to_owned)
+}
+
+async fn redeem(
+    gateway: &Gateway,
+    entry: &Entry,
+    token: &str,
+    (sent, jar): (&HeaderMap, Jar),
+) -> Result<Option<atek_api::secret::Secret>, Failure> {
+    let nonces: Vec<NonceHash> = cookies::values(sent, &jar.binding())
+        .map(NonceHash::of)
+        .collect();
+    let accounts = &gateway.deps().accounts;
+    Ok(accounts
+        .redeem_bind_token(token, &entry.key, &nonces)
+        .await?)
+}
+
+/// `GET /_atek/bind-session?service=ID&path=P`, with `at=port` for the app's port instead of its subdomain.
+pub(super) fn begin(
+    gateway: &Gateway,
+    visit: &Visit<'_>,
+    uri: &Uri,
+) -> Result<Response<Body>, Failure> {
+    let refused = || {
+        Ok(body::json(
+            StatusCode::BAD_REQUEST,
+            r#"{"error":"Not authorized"}"#,
+        ))
+    };
+    let Some(id) = parameter(uri, "service").and_then(|id| id.parse::<ServiceId>().ok()) else {
+        return refused();
+    };
+    let path = parameter(uri, "path").unwrap_or_default();
+    let path = if is_local(&path) {
+        path
+    } else {
+        "/".to_owned()
+    };
+    let at = parameter(uri, "at");
+    let at = at.as_deref().filter(|at| matches!(*at, "port" | "alias"));
+    let nonce = parameter(uri, NONCE).and_then(|text| NonceHash::parse(&text));
+    let Caller::User(person) = &visit.caller else {
+        let here = bind_url(&id, &path, at, nonce.as_ref());
+        return redirect(&login_url(visit.authority, &here));
+    };
+    let directory = gateway.deps().directory.now();
+    let Some(entry) = directory
+        .by_id(id.as_str())
+        .filter(|entry| may_visit(&visit.caller, entry.owner()))
+    else {
+        return refused();
+    };
+    // From the record alone: nobody's wish decides where a token goes.
+    let names = gateway.names();
+    let domain = names.app_domain(visit.authority);
+    let site = match (at, entry.settings.port) {
+        (Some("port"), Some(port)) => format!("{}:{port}", visit.authority.name()),
+        (Some("port"), None) => return refused(),
+        (Some("alias"), _) if host_name::is_local(domain) => {
+            format!("{id}-{domain}{}", visit.authority.port())
+        }
+        _ => format!("{id}.{domain}{}", visit.authority.port()),
+    };
+    let Some(nonce) = nonce else {
+        // The flow begins at the app, where this browser gets its nonce.
+        return redirect(&format!("http://{site}{path}"));
+    };
+    let token = gateway
+        .deps()
+        .accounts
+        .issue_bind_token(person, &entry.key, nonce)?;
+    let glue = if path.contains('?') { '&' } else { '?' };
+    redirect(&format!(
+        "http://{site}{path}{glue}{TOKEN}={}",
+        token.expose()
+    ))
+}
+
+fn bind_url(id: &ServiceId, path: &str, at: Option<&str>, nonce: Option<&NonceHash>) -> String {
+    let at = at.map(|word| format!("&at={word}")).unwrap_or_default();
+    let nonce = nonce
+        .map(|hash| format!("&{NONCE}={}", hash.as_str()))
+        .unwrap_or_default();
+    format!(
+        "/_atek/bind-session?service={id}&path={}{at}{nonce}",
+        encoded(path)
+    )
+}
+
+/// The way to the login page for somebody who opens a page of the main domain, and 401 for scripts.
+pub(super) fn to_login<B>(
+    authority: &Authority,
+    request: &Request<B>,
+) -> Result<Response<Body>, Failure> {
+    if !same_origin::is_navigation(request.method(), request.headers()) {
+        return Err(Failure::NotAuthorized);
+    }
+    redirect(&login_url(authority, path_and_query(request.uri())))
+}
+
+fn login_url(authority: &Authority, then: &str) -> String {
+    match then {
+        "/" => format!("http://{authority}/_atek/login"),
+        then => format!("http://{authority}/_atek/login?redirect={}", encoded(then)),
+    }
+}
+
+/// The request's path and query without one-time tokens, if it carries one and may be redirected.
+pub(super) fn without_token(method: &Method, uri: &Uri) -> Option<String> {
+    let query = uri.query()?;
+    let is_token = |pair: &&str| pair.split('=').next() == Some(TOKEN);
+    if !matches!(*method, Method::GET | Method::HEAD)
+        || !query.split('&').any(|pair| is_token(&pair))
+    {
+        return None;
+    }
+    let kept: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
+    let path = uri.path();
+    Some(local(if kept.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", kept.join("&"))
+    }))
+}
+
+/// A path that a browser cannot take for another host's: `//evil.test` and `/\evil.test` are.
+fn local(path: String) -> String {
+    if is_local(&path) {
+        path
+    } else {
+        format!("/{}", path.trim_start_matches(['/', '\\']))
+    }
+}
+
+fn is_local(path: &str) -> bool {
+    path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.starts_with("/\\")
+        && path.bytes().all(|b| b.is_ascii_graphic())
+        && !path.contains('#')
+}
+
+fn path_and_query(uri: &Uri) -> &str {
+    uri.path_and_query()
+        .map_or("/", http::uri::PathAndQuery::as_str)
+}
+
+fn parameter(uri: &Uri, name: &str) -> Option<String> {
+    uri.query()?.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        (key == name).then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())
+    })
+}
+
+fn encoded(value: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(value, VALUE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_stripped_and_the_rest_stays() {
+        for (uri, expected) in [
+            ("/p?bst=1", Some("/p")),
+            ("/p?a=1&bst=1&b=%20", Some("/p?a=1&b=%20")),
+            ("/p?bst", Some("/p")),
+            ("/p?abst=1", None),
+            ("/p", None),
+            ("//evil.test/?bst=1", Some("/evil.test/")),
+        ] {
+            assert_eq!(
+                without_token(&Method::GET, &uri.parse().unwrap()).as_deref(),
+                expected,
+                "{uri}"
+            );
+        }
+        assert_eq!(
+            without_token(&Method::POST, &"/p?bst=1".parse().unwrap()),
+            None
+        );
+    }
+
+    #[test]
+    fn hole_10_only_paths_of_the_same_host_are_gone_to() {
+        for (path, expected) in [
+            ("/", true),
+            ("/a?b=1&c=2", true),
+            ("//evil.test", false),
+            ("/\\evil.test", false),
+            ("http://evil.test", false),
+            ("", false),
+            ("/a\nb", false),
+            ("/a b", false),
+            ("/a#b", false),
+        ] {
+            assert_eq!(is_local(path), expected, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn hole_16_the_port_and_every_parameter_survive_the_login() {
+        let authority = Authority::parse("localhost:8080").unwrap();
+        assert_eq!(
+            login_url(&authority, "/"),
+            "http://localhost:8080/_atek/login"
+        );
+        let url = login_url(&authority, "/a?b=1&c=2");
+        assert_eq!(
+            url,
+            "http://localhost:8080/_atek/login?redirect=/a%3Fb%3D1%26c%3D2"
+        );
+        assert_eq!(
+            parameter(&url.parse().unwrap(), "redirect").unwrap(),
+            "/a?b=1&c=2"
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! Which headers pass between a client and a service. Pure.
+
+use super::cookies;
+use atek_api::ids::ServiceKey;
+use atek_host_model::permissions::Caller;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue};
+use std::net::IpAddr;
+
+pub(in super::super) const AUTH_USER: HeaderName = HeaderName::from_static("atek-auth-user");
+pub(in super::super) const AUTH_SERVICE: HeaderName = HeaderName::from_static("atek-auth-service");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Prepares a client's headers for a service: takes away what belongs to the
+/// connection, what would reveal a secret, and what only the host may say.
+///
+/// `is_upgrade` keeps the two headers that ask for a WebSocket.
+pub fn to_service(headers: &mut HeaderMap, is_upgrade: bool) {
+    drop_connection_headers(headers, is_upgrade);
+    remove_all(headers, |name| {
+        name.starts_with("atek-")
+            || name.starts_with("x-forwarded-")
+            || matches!(
+                name,
+                "forwarded" | "x-real-ip" | "expect" | "content-length" | "proxy-authorization"
+            )
+    });
+    cookies::hide(headers);
+}
+
+/// Adds what the host says about the client.
+pub fn describe_client(headers: &mut HeaderMap, peer: Option<IpAddr>) {
+    if let Some(peer) = peer
+        && let Ok(value) = HeaderValue::try_from(peer.to_canonical().to_string())
+    {
+        headers.insert(FORWARDED_FOR, value);
+    }
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    if let Some(host) = headers.get(header::HOST).cloned() {
+        headers.insert(FORWARDED_HOST, host);
+    }
+}
+
+/// Adds who is calling, as the service `target` is told.
+pub fn identify(headers: &mut HeaderMap, caller: &Caller, target: &ServiceKey) {
+    let Some((user, service)) = caller.auth_headers(target) else {
+        return;
+    };
+    // Keys are of an alphabet that headers can hold.
+    if let (Ok(user), Ok(service)) = (HeaderValue::from_str(user), HeaderValue::from_str(service)) {
+        headers.insert(AUTH_USER, user);
+        headers.insert(AUTH_SERVICE, service);
+    }
+}
+
+/// Prepares a service's headers for the client.
+pub fn to_client(headers: &mut HeaderMap, is_upgrade: bool) {
+    drop_connection_headers(headers, is_upgrade);
+    cookies::confine(headers);
+}
+
+/// RFC 9110 section 7.6.1.
+fn drop_connection_headers(headers: &mut HeaderMap, is_upgrade: bool) {
+    if headers.contains_key(header::CONNECTION) {
+        let listed: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            .filter(|name| *name != header::UPGRADE && *name != header::HOST)
+            .collect();
+        for name in listed {
+            headers.remove(name);
+        }
+        headers.remove(header::CONNECTION);
+    }
+    remove_all(headers, |name| {
+        matches!(
+            name,
+            "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding"
+        ) || (name == "upgrade" && !is_upgrade)
+    });
+    if is_upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    }
+}
+
+fn remove_all(headers: &mut HeaderMap, is_unwanted: impl Fn(&str) -> bool) {
+    let unwanted: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_unwanted(name.as_str()))
+        .cloned()
+        .collect();
+    for name in unwanted {
+        headers.remove(name);
+    }
+}
+
+/// Whether the request asks for a WebSocket.
+#[must_use]
+pub fn wants_websocket(headers: &HeaderMap) -> bool {
+    let lists = |name: HeaderName, token: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|value| value.trim().eq_ignore_ascii_case(token))
+    };
+    headers.contains_key(header::UPGRADE)
+        && lists(header::UPGRADE, "websocket")
+        && lists(header::CONNECTION, "upgrade")
+}
+
+/// The token of `Authorization: Bearer TOKEN`.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.parse::<HeaderName>().unwrap(),
+                    HeaderValue::from_str(value).unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn hole_2_a_client_cannot_say_who_it_is() {
+        let mut sent = headers(&[
+            ("atek-auth-user", "system"),
+            ("Atek-Auth-Service", "system"),
+            ("atek-auth-user", "system"),
+            ("atek-anything", "x"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-anything", "x"),
+            ("forwarded", "for=1.2.3.4"),
+            ("x-real-ip", "1.2.3.4"),
+            ("connection", "close, x-secret, host2"),
+            ("x-secret", "1"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("accept", "*/*"),
+            ("host", "rss.localhost:8080"),
+        ]);
+        to_service(&mut sent, false);
+        assert_eq!(names(&sent), ["accept", "host"]);
+        describe_client(&mut sent, Some("::ffff:10.0.0.1".parse().unwrap()));
+        assert_eq!(sent["x-forwarded-for"], "10.0.0.1");
+        assert_eq!(sent["x-forwarded-host"], "rss.localhost:8080");
+        assert_eq!(sent["x-forwarded-proto"], "http");
+    }
+
+    #[test]
+    fn what_the_host_says_cannot_be_struck_by_the_connection_header() {
+        let mut sent = headers(&[
+            ("connection", "atek-auth-user, x-forwarded-for, host"),
+            ("host", "rss.localhost"),
+        ]);
+        to_service(&mut sent, false);
+        identify(&mut sent, &Caller::System, &"rss".parse().unwrap());
+        assert_eq!(
+            names(&sent),
+            ["atek-auth-service", "atek-auth-user", "host"]
+        );
+    }
+
+    #[test]
+    fn an_upgrade_keeps_what_asks_for_it() {
+        let lines = [
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "x"),
+        ];
+        let mut sent = headers(&lines);
+        assert!(wants_websocket(&sent));
+        to_service(&mut sent, true);
+        assert_eq!(names(&sent), ["connection", "sec-websocket-key", "upgrade"]);
+        assert!(!wants_websocket(&headers(&[("upgrade", "websocket")])));
+        assert!(!wants_websocket(&headers(&[
+            ("upgrade", "h2c"),
+            ("connection", "upgrade")
+        ])));
+    }
+
+    #[test]
+    fn bearer_tokens_are_read() {
+        for (value, expected) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Basic abc", None),
+            ("abc", None),
+        ] {
+            assert_eq!(
+                bearer(&headers(&[("authorization", value)])),
+                expected,
+                "{value}"
+            );
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Which provider answers a call: the API's id and further attributes, matched
+//! against what services export. Pure: a choice over one [`Directory`].
+
+mod attributes;
+
+pub use attributes::Attributes;
+
+use atek_api::ids::SYSTEM;
+use atek_api::manifest::{Export, Transport};
+use atek_host_model::directory::{Directory, Entry};
+use atek_host_model::permissions::{Caller, may_call_provider};
+use std::sync::Arc;
+
+/// Who answers.
+#[derive(Debug, Clone, Copy)]
+pub enum Provider<'a> {
+    /// The host itself.
+    Host,
+    /// A service, and what it exports.
+    Service(&'a Arc<Entry>, &'a Export),
+}
+
+/// Nobody answers, or nobody whom the caller may call.
+///
+/// The text is the original's: what was asked for, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("No service available which matches {wanted}")]
+pub struct NoProvider {
+    wanted: String,
+}
+
+/// Chooses the provider for a call.
+///
+/// A provider must export `wanted.api` over `transport`, satisfy every further
+/// attribute of the call, be running or wakeable, and be open to `caller`. Ids
+/// under `atek.cloud/` belong to the host and the core services: an installed
+/// service that exports one is passed over. Among several, the caller's own comes
+/// first, then the system's, then others', each in the order of installation.
+///
+/// `is_host_api` says which ids the host answers itself; it does so once the
+/// server database is open.
+///
+/// # Errors
+///
+/// [`NoProvider`]; it does not tell a provider that is refused from one that is not there.
+pub fn choose<'a>(
+    directory: &'a Directory,
+    caller: &Caller,
+    transport: Transport,
+    wanted: &Attributes<'_>,
+    is_host_api: impl Fn(&str) -> bool,
+) -> Result<Provider<'a>, NoProvider> {
+    let none = || NoProvider {
+        wanted: wanted.describe(transport),
+    };
+    if !wanted.admits_transport(transport) {
+        return Err(none());
+    }
+    if transport == Transport::Rpc && directory.host_ready() && is_host_api(wanted.api()) {
+        return if wanted.admits_host() {
+            Ok(Provider::Host)
+        } else {
+            Err(none())
+        };
+    }
+    directory
+        .entries()
+        .filter(|entry| entry.is_routable() && wanted.admits_service(entry))
+        .filter(|entry| may_call_provider(caller, entry.owner()))
+        .filter_map(|entry| Some((entry, matching_export(entry, transport, wanted)?)))
+        // The first of equals: the order of installation.
+        .min_by_key(|(entry, _)| distance(caller, entry))
+        .map(|(entry, export)| Provider::Service(entry, export))
+        .ok_or_else(none)
+}
+
+fn matching_export<'a>(
+    entry: &'a Entry,
+    transport: Transport,
+    wanted: &Attributes<'_>,
+) -> Option<&'a Export> {
+    entry.exports().iter().find(|export| {
+        export.transport() == transport
+            && export.api().as_str() == wanted.api()
+            && (entry.core || !export.api().is_core())
+            && wanted.admits_metadata(export.metadata())
+    })
+}
+
+fn distance(caller: &Caller, entry: &Entry) -> u8 {
+    match entry.owner().as_str() {
+        owner if caller.user_key() == Some(owner) => 0,
+        SYSTEM => 1,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests;

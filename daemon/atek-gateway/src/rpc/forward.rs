@@ -1,0 +1,123 @@
+//! One call to a service, and its answer.
+
+use super::super::body::{self, Body, Gathered, Resumed, Watched};
+use super::super::cut::{self, Until};
+use super::super::error::Failure;
+use super::super::upstream::{Patience, ServiceBody};
+use super::answer::{self, Verdict};
+use super::envelope::Call;
+use super::{Calls, finish, identify};
+use atek_api::jsonrpc::RpcResult;
+use atek_host_model::directory::Entry;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use std::sync::Arc;
+
+/// Up to this length an answer is read and checked before any of it is passed on.
+const CHECKED: usize = 256 << 10;
+/// The longest answer that is held in memory as a whole: one whose id must be replaced, or of a batch.
+const COLLECTED: usize = 1 << 20;
+
+/// Sends a call and passes the answer on, as it is if it is one.
+pub(super) async fn pass(
+    calls: &Calls<'_>,
+    entry: &Arc<Entry>,
+    path: &str,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Failure> {
+    let (status, incoming) = send(calls, entry, path, call).await?;
+    let pause = calls.gateway.deps().limits.rpc_answer;
+    let gathered = body::gather(Watched::new(incoming, pause), CHECKED).await;
+    match gathered.map_err(|_| Failure::BrokenAnswer {
+        id: entry.id().clone(),
+    })? {
+        Gathered::Whole(text) => match answer::check(&text) {
+            Verdict::Pass => Ok(body::json(StatusCode::OK, text)),
+            _ if !status.is_success() => Err(Failure::NotRpc {
+                id: entry.id().clone(),
+                status,
+            }),
+            Verdict::Zero => Ok(finish(call.answer(&Ok(answer::zero())), &[])),
+            Verdict::NotJson(problem) => {
+                Ok(finish(call.answer(&Err(answer::not_json(problem))), &[]))
+            }
+        },
+        Gathered::More(mut parts, mut rest) => {
+            if parts.is_empty() {
+                // Known to be long before any of it came.
+                parts.extend(first_part(&mut rest).await);
+            }
+            let begin = parts.first().map_or(&[][..], |part| &part[..]);
+            if !status.is_success() || !answer::is_plausible(begin) {
+                return Err(Failure::NotRpc {
+                    id: entry.id().clone(),
+                    status,
+                });
+            }
+            // It ends with the session, as everything that lasts.
+            let end = cut::session_end(calls.gateway, calls.caller);
+            let answer = Until::new(Resumed::new(parts, rest), end);
+            let mut response = Response::new(body::boxed(answer));
+            response
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Ok(response)
+        }
+    }
+}
+
+async fn first_part(rest: &mut Watched<ServiceBody>) -> Option<Bytes> {
+    use http_body_util::BodyExt as _;
+    rest.frame().await?.ok()?.into_data().ok()
+}
+
+/// Sends a call and reads its outcome.
+pub(super) async fn collect(
+    calls: &Calls<'_>,
+    entry: &Arc<Entry>,
+    path: &str,
+    call: &Call<'_>,
+) -> Result<RpcResult, Failure> {
+    let (status, incoming) = send(calls, entry, path, call).await?;
+    let pause = calls.gateway.deps().limits.rpc_answer;
+    let text = body::read(Watched::new(incoming, pause), COLLECTED)
+        .await
+        .map_err(|error| match error {
+            body::ReadError::TooLarge => Failure::AnswerTooLarge {
+                id: entry.id().clone(),
+                limit: COLLECTED,
+            },
+            body::ReadError::Slow | body::ReadError::Broken => Failure::BrokenAnswer {
+                id: entry.id().clone(),
+            },
+        })?;
+    if !status.is_success() && answer::check(&text) != Verdict::Pass {
+        return Err(Failure::NotRpc {
+            id: entry.id().clone(),
+            status,
+        });
+    }
+    Ok(answer::outcome(&text))
+}
+
+async fn send(
+    calls: &Calls<'_>,
+    entry: &Arc<Entry>,
+    path: &str,
+    call: &Call<'_>,
+) -> Result<(StatusCode, ServiceBody), Failure> {
+    // The manifest's reader admits only paths that are URIs.
+    let uri: Uri = path.parse().map_err(|_| Failure::Internal)?;
+    let mut request = Request::new(body::full(call.forwarded(&calls.body)));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    identify(request.headers_mut(), calls.caller, entry);
+    let patience = Patience::of(calls.gateway.deps().limits.rpc_answer);
+    let (head, body) = calls
+        .gateway
+        .send(entry, patience, request)
+        .await?
+        .into_parts();
+    Ok((head.status, body))
+}

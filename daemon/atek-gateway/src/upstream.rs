@@ -1,0 +1,255 @@
+//! A request to a service: wakes it, sends, and says what went wrong.
+
+use super::body::{Body, BoxError, Keeping};
+use super::error::Failure;
+use super::server::Gateway;
+use super::workers;
+use atek_api::services::State;
+use atek_host_model::directory::Entry;
+use atek_host_model::usage::Hold;
+use atek_rpc::pool::{Pool, PooledBody, SendError};
+use http::{Request, Response};
+use http_body::{Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long it may take until the death of a service is known here.
+pub(super) const NEWS_TRAVELS: Duration = Duration::from_secs(2);
+/// Pause between attempts meanwhile.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A service that listens, and is kept from falling asleep.
+#[derive(Debug)]
+pub(super) struct Awake {
+    pub(super) entry: Arc<Entry>,
+    pub(super) hold: Hold,
+}
+
+/// The body of a service's response; as long as it is there, the service stays awake.
+pub(super) type ServiceBody = Keeping<PooledBody, Hold>;
+
+/// Until when the head of the response must have come.
+#[derive(Debug, Clone)]
+pub(super) struct Patience {
+    wait: Duration,
+    progress: Option<Progress>,
+}
+
+impl Patience {
+    /// So long from now.
+    pub(super) fn of(wait: Duration) -> Self {
+        Self {
+            wait,
+            progress: None,
+        }
+    }
+
+    /// So long after the service last took a part of the request's body.
+    pub(super) fn after(wait: Duration, progress: Progress) -> Self {
+        Self {
+            wait,
+            progress: Some(progress),
+        }
+    }
+
+    fn ran_out(&self, entry: &Entry) -> Failure {
+        Failure::Timeout {
+            id: entry.id().clone(),
+            waited: self.wait,
+        }
+    }
+}
+
+impl Gateway {
+    /// The service, listening.
+    pub(super) async fn awake(&self, entry: &Arc<Entry>) -> Result<Awake, Failure> {
+        if entry.state == State::Running
+            && let Some(hold) = entry.hold()
+        {
+            return Ok(Awake {
+                entry: entry.clone(),
+                hold,
+            });
+        }
+        Box::pin(self.woken(entry)).await
+    }
+
+    async fn woken(&self, entry: &Arc<Entry>) -> Result<Awake, Failure> {
+        loop {
+            let entry = self.wake(entry).await?;
+            // It would have to fall asleep again at this very moment for a second round.
+            if let Some(hold) = entry.hold() {
+                return Ok(Awake { entry, hold });
+            }
+        }
+    }
+
+    async fn wake(&self, entry: &Arc<Entry>) -> Result<Arc<Entry>, Failure> {
+        let id = || entry.id().clone();
+        let waited = self.deps().limits.wake;
+        match tokio::time::timeout(
+            waited,
+            self.workers()
+                .outside(self.deps().services.wake(&entry.key)),
+        )
+        .await
+        {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => return Err(Failure::CannotWake { id: id(), reason }),
+            Err(_) => return Err(Failure::Timeout { id: id(), waited }),
+        }
+        let now = self.deps().directory.now();
+        let found = now.by_key(entry.key.as_str()).cloned();
+        found.ok_or_else(|| Failure::CannotWake {
+            id: id(),
+            reason: "it was uninstalled".to_owned(),
+        })
+    }
+
+    /// Sends a request, to a service that may have died a moment ago.
+    pub(super) async fn send(
+        &self,
+        entry: &Arc<Entry>,
+        patience: Patience,
+        request: Request<Body>,
+    ) -> Result<Response<ServiceBody>, Failure> {
+        let mut awake = self.awake(entry).await?;
+        let until = Instant::now() + NEWS_TRAVELS;
+        // Until there is a connection nothing is sent, so that this can be done again.
+        let connection = loop {
+            let pool = self.pool(&awake.entry);
+            let failure = match tokio::time::timeout(patience.wait, pool.connection()).await {
+                Ok(Ok(connection)) => break connection,
+                Ok(Err(error)) => failed(&awake.entry, error),
+                Err(_) => patience.ran_out(&awake.entry),
+            };
+            awake = Box::pin(self.again(&awake, failure, until)).await?;
+        };
+        // Written in place: a future that is moved takes its space twice.
+        let sent = match patience.progress {
+            None => tokio::time::timeout(patience.wait, connection.send(request))
+                .await
+                .ok(),
+            Some(ref progress) => {
+                Box::pin(progress.timeout(patience.wait, connection.send(request))).await
+            }
+        };
+        match sent {
+            Some(Ok(response)) => Ok(response.map(|body| Keeping::new(body, awake.hold))),
+            Some(Err(error)) => Err(failed(&awake.entry, error)),
+            None => Err(patience.ran_out(&awake.entry)),
+        }
+    }
+
+    /// After an attempt that nobody took: the service, to try again.
+    ///
+    /// It may have died a moment ago, before anybody could know: until `until` it is then
+    /// waited for as one that sleeps, until it listens again or is known not to.
+    pub(super) async fn again(
+        &self,
+        awake: &Awake,
+        failure: Failure,
+        until: Instant,
+    ) -> Result<Awake, Failure> {
+        match failure {
+            Failure::Unreachable { .. } if Instant::now() < until => {
+                tokio::time::sleep(PAUSE).await;
+                self.woken(&awake.entry).await
+            }
+            failure => Err(failure),
+        }
+    }
+
+    /// This thread's connections to the service.
+    pub(super) fn pool(&self, entry: &Entry) -> Pool {
+        workers::pool(entry, |key| {
+            self.deps().directory.now().by_key(key.as_str()).is_some()
+        })
+    }
+}
+
+/// The table entry for a request that got no response.
+pub(super) fn failed(entry: &Entry, source: SendError) -> Failure {
+    let id = entry.id().clone();
+    match source {
+        SendError::Connect { .. } => Failure::Unreachable { id, source },
+        // Not tried again: a link in the place of the socket does not become one.
+        SendError::Untrusted { .. } | SendError::Broken { .. } | SendError::Closed { .. } => {
+            Failure::Broken { id, source }
+        }
+    }
+}
+
+/// When a body was last moved on.
+#[derive(Debug, Clone)]
+pub(super) struct Progress {
+    start: Instant,
+    moved_millis: Arc<AtomicU64>,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            moved_millis: Arc::default(),
+        }
+    }
+
+    fn moved(&self) {
+        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.moved_millis.store(millis, Ordering::Relaxed);
+    }
+
+    async fn timeout<T>(&self, wait: Duration, doing: impl Future<Output = T>) -> Option<T> {
+        let mut doing = std::pin::pin!(doing);
+        loop {
+            let until = self.start
+                + Duration::from_millis(self.moved_millis.load(Ordering::Relaxed))
+                + wait;
+            if until <= Instant::now() {
+                return None;
+            }
+            if let Ok(done) = tokio::time::timeout_at(until, doing.as_mut()).await {
+                return Some(done);
+            }
+        }
+    }
+}
+
+/// A body that notes its progress.
+pub(super) struct Noted<B> {
+    pub(super) body: B,
+    pub(super) progress: Progress,
+}
+
+impl<B> http_body::Body for Noted<B>
+where
+    B: http_body::Body<Data = bytes::Bytes, Error = BoxError> + Unpin,
+{
+    type Data = bytes::Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        if polled.is_ready() {
+            this.progress.moved();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,51 @@
+//! Calls of the host's own APIs, as the gateway hands them over.
+
+use crate::permissions::Caller;
+use crate::users::SessionId;
+use atek_api::jsonrpc::RpcResult;
+use atek_api::secret::Secret;
+use serde_json::value::RawValue;
+use std::net::IpAddr;
+
+/// What a host API answers: the outcome, and what becomes of the session cookie.
+#[derive(Debug)]
+pub struct Reply {
+    /// The result or the error.
+    pub outcome: RpcResult,
+    /// `login` sets the cookie, `logout` clears it.
+    pub cookie: Option<CookieChange>,
+}
+
+/// What becomes of the session cookie of the main domain.
+#[derive(Debug)]
+pub enum CookieChange {
+    /// Set to this text.
+    Set(Secret),
+    /// Removed.
+    Clear,
+}
+
+/// One call of a host API.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// From where.
+    pub visitor: &'a Visitor,
+    /// The method.
+    pub method: &'a str,
+    /// Its parameters, unread.
+    pub params: Option<&'a RawValue>,
+}
+
+/// Where a sign-in comes from, for the throttle and the list of sessions.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// The peer's address; none on a Unix socket.
+    pub address: Option<IpAddr>,
+    /// The `User-Agent` header.
+    pub device: String,
+    /// What the browser's session cookies of the main domain stand for, whether they are worth
+    /// something or not.
+    pub presented: Vec<SessionId>,
+}

@@ -1,0 +1,76 @@
+//! Sockets that the gateway accepts on, and what each alone says about its callers.
+
+use atek_api::ids::ServiceKey;
+use tokio::net::{TcpListener, UnixListener};
+
+/// Whom a listener serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Anybody who reaches the box.
+    Public,
+    /// Anybody who reaches the box, at the port that is one app's own site.
+    App {
+        /// Whose.
+        key: ServiceKey,
+        /// Which.
+        port: u16,
+    },
+    /// Who may open the control socket: the administrator, who is the host itself.
+    Control,
+    /// One service.
+    Service {
+        /// Which one.
+        key: ServiceKey,
+        /// Whether nobody else can reach the listener: it lies in the service's own
+        /// network namespace, or is a socket file that only it sees.
+        private_network: bool,
+    },
+}
+
+impl Origin {
+    /// For logs.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::App { .. } => "app",
+            Self::Control => "control",
+            Self::Service { .. } => "service",
+        }
+    }
+}
+
+/// A bound socket.
+#[derive(Debug)]
+pub enum Listener {
+    /// HTTP over TCP.
+    Tcp(TcpListener),
+    /// HTTP over a socket file.
+    Unix(UnixListener),
+}
+
+/// What changes for whoever accepts on the services' listeners.
+#[derive(Debug)]
+pub enum ListenerChange {
+    /// Accept on these TCP listeners; those that the service had before are closed.
+    Tcp {
+        /// The service.
+        key: ServiceKey,
+        /// Whether only the service can connect, because they are in a network namespace of its own.
+        private_network: bool,
+        /// IPv4, and IPv6 where there is one.
+        listeners: Vec<Listener>,
+    },
+    /// Accept on this socket file, which only the service sees; the one before is closed.
+    Unix {
+        /// The service.
+        key: ServiceKey,
+        /// The socket.
+        listener: Listener,
+    },
+    /// Close what the service had.
+    Close {
+        /// The service.
+        key: ServiceKey,
+    },
+}
