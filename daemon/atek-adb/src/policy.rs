@@ -4,11 +4,14 @@
 //! |---|---|---|---|
 //! | the host (`system`/`system`), an administrator in person | yes | yes | yes |
 //! | the owning user, through the owning service or in person | yes | yes | yes |
-//! | another service of the owning user | public, or made in person | no | no |
-//! | anybody else that the host names | public | no | no |
+//! | another service of the owning user | public | no | no |
+//! | any other caller | public | no | no |
 //!
-//! The server database is the host's alone. A database without a metadata record
-//! is nobody's: only the host and administrators reach it.
+//! A service lists its own databases only; the owning user in person lists all of theirs. Databases are
+//! private unless their owner makes them public.
+//!
+//! Only the host reaches the server database. Only the host and administrators reach a database without
+//! a metadata record.
 
 use crate::caller::Caller;
 use crate::meta::DbMeta;
@@ -27,7 +30,7 @@ pub struct Standing<'a> {
 /// Why metadata may not be changed. The texts are the original's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The database belongs to somebody else.
+    /// The database belongs to another user.
     #[error("Can't configure a database owned by a different user")]
     OtherUser,
     /// The database belongs to another service of the same user.
@@ -67,12 +70,20 @@ impl Standing<'_> {
     /// Whether the caller may read the records of the database with this metadata.
     #[must_use]
     pub fn may_read(&self, meta: Option<&DbMeta>) -> bool {
-        self.is_admin()
-            || meta.is_some_and(|meta| {
-                let made_in_person = meta.owner_user() == Some(&self.caller.user)
-                    && meta.owner_service() == Some(self.own_key);
-                meta.is_public() || self.owns(meta) || made_in_person
-            })
+        self.is_admin() || meta.is_some_and(|meta| meta.is_public() || self.owns(meta))
+    }
+
+    /// Whether a list for the caller shows the database with this metadata.
+    #[must_use]
+    pub fn may_list(&self, meta: &DbMeta) -> bool {
+        self.is_admin() || self.owns(meta)
+    }
+
+    /// Whether the caller chooses the alias of a database that another service will own. An app does not: the
+    /// other service would take the database for its own when it looks the alias up.
+    #[must_use]
+    pub fn may_name_for_others(&self) -> bool {
+        self.is_admin() || self.caller.in_person
     }
 
     /// Whether the caller may write the records of the database with this metadata.
@@ -127,7 +138,7 @@ impl Standing<'_> {
         }
     }
 
-    /// Whether the caller may list what `user` owns.
+    /// Whether the caller may ask for the databases of `user`; [`Standing::may_list`] says which it sees.
     ///
     /// # Errors
     ///
@@ -177,7 +188,8 @@ mod tests {
             ("bob", "notes", false, Some(&private), true, true),
             ("bob", ADB, false, Some(&private), true, true),
             ("bob", "other", false, Some(&private), false, false),
-            ("bob", "other", false, Some(&by_hand), true, false),
+            ("bob", "other", false, Some(&by_hand), false, false),
+            ("bob", ADB, false, Some(&by_hand), true, true),
             ("bob", "other", false, Some(&public), true, false),
             ("eve", "notes", false, Some(&private), false, false),
             ("eve", ADB, false, Some(&private), false, false),

@@ -169,7 +169,7 @@ async fn databases_are_made_named_configured_and_listed() {
     );
     assert_eq!(
         (&info["access"], &info["writable"], &info["isServerDb"]),
-        (&json!("public"), &json!(true), &json!(false))
+        (&json!("private"), &json!(true), &json!(false))
     );
 
     let named = adb

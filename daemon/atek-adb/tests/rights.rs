@@ -15,7 +15,10 @@ async fn reading_never_implies_writing_and_private_is_private() {
     let (adb, server) = Adb::initialized().await;
     adb.user(&server, "root", "admin").await;
     let private = adb.private_db(BOB).await;
-    let public = adb.call(BOB, "dbCreate", json!([{}])).await.unwrap()["dbId"]
+    let public = adb
+        .call(BOB, "dbCreate", json!([{"access": "public"}]))
+        .await
+        .unwrap()["dbId"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -315,4 +318,129 @@ async fn a_database_cannot_be_given_away_or_taken() {
         .refusal(BOB, "adminCreateDb", json!([{"owner": {"userKey": "eve"}}]))
         .await;
     assert_eq!(refused, "Can't change the owning user of a database");
+}
+
+#[tokio::test]
+async fn a_database_is_private_unless_its_owner_says_otherwise() {
+    let (adb, _) = Adb::initialized().await;
+    for (method, params) in [
+        ("dbCreate", json!([])),
+        ("dbCreate", json!([{}])),
+        ("dbGetOrCreate", json!(["main"])),
+        ("dbGetOrCreate", json!(["second", {"alias": "second"}])),
+        ("adminCreateDb", json!([{}])),
+    ] {
+        let made = adb.call(BOB, method, params.clone()).await.unwrap();
+        let info = adb
+            .call(BOB, "dbDescribe", json!([made["dbId"]]))
+            .await
+            .unwrap();
+        assert_eq!(info["access"], "private", "{method}{params}");
+        for who in [EVE, As("bob", "other"), As("eve", ADB_KEY)] {
+            adb.call(who, "recordList", json!([made["dbId"], "/"]))
+                .await
+                .expect_err("another caller read a database without a grant");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_app_neither_lists_nor_reads_the_other_databases_of_its_owner() {
+    let (adb, _) = Adb::initialized().await;
+    let of_notes = adb.private_db(BOB).await;
+    let in_person = adb.private_db(As("bob", ADB_KEY)).await;
+    let other = As("bob", "other");
+    let own = adb.private_db(other).await;
+    for (method, params) in [
+        ("dbList", json!([])),
+        ("adminListDbsByOwningUser", json!([])),
+        ("adminListDbsByOwningUser", json!(["bob"])),
+        ("adminListDbs", json!([{"userKey": "bob"}])),
+    ] {
+        let list = adb.call(other, method, params.clone()).await.unwrap();
+        let ids: Vec<&str> = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|info| info["dbId"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids, [own.as_str()], "{method}{params}");
+    }
+    for id in [&of_notes, &in_person] {
+        assert_eq!(
+            adb.refusal(other, "recordList", json!([id, "/"])).await,
+            format!("Not authorized to access {id}")
+        );
+    }
+    let of_person = adb
+        .call(As("bob", ADB_KEY), "adminListDbsByOwningUser", json!([]))
+        .await
+        .unwrap();
+    assert_eq!(of_person.as_array().unwrap().len(), 3);
+    // An app that belongs to the host's user is not the host.
+    let core = As("system", "core");
+    assert_eq!(
+        adb.call(core, "adminListDbsByOwningUser", json!([]))
+            .await
+            .unwrap(),
+        json!([])
+    );
+    assert_eq!(
+        adb.refusal(core, "getConfig", json!([])).await,
+        "Not authorized"
+    );
+}
+
+#[tokio::test]
+async fn an_app_cannot_plant_a_database_where_another_app_looks_for_its_own() {
+    let (adb, server) = Adb::initialized().await;
+    for key in ["photos", "other"] {
+        let record = json!({"id": key, "owningUserKey": "bob"});
+        adb.call(
+            SYSTEM,
+            "recordPut",
+            json!([server, ["atek.cloud", "service", key], record]),
+        )
+        .await
+        .unwrap();
+    }
+    let (victim, attacker) = (As("bob", "photos"), As("bob", "other"));
+    let owner = json!({"userKey": "bob", "serviceKey": "photos"});
+    let planted = adb
+        .call(
+            attacker,
+            "adminCreateDb",
+            json!([{"alias": "main", "access": "public", "owner": owner}]),
+        )
+        .await
+        .unwrap();
+    let given = adb
+        .call(
+            attacker,
+            "dbCreate",
+            json!([{"alias": "main", "access": "public"}]),
+        )
+        .await
+        .unwrap();
+    adb.call(
+        attacker,
+        "adminEditDbConfig",
+        json!([given["dbId"], {"owner": owner, "alias": "main"}]),
+    )
+    .await
+    .unwrap();
+    let made = adb
+        .call(victim, "dbGetOrCreate", json!(["main", {}]))
+        .await
+        .unwrap();
+    assert!(
+        made["dbId"] != planted["dbId"] && made["dbId"] != given["dbId"],
+        "the app took a planted database for its own"
+    );
+    adb.call(victim, "recordPut", json!([made["dbId"], "secret", {}]))
+        .await
+        .unwrap();
+    adb.call(attacker, "recordGet", json!([made["dbId"], "secret"]))
+        .await
+        .expect_err("another app read it");
 }

@@ -1,4 +1,4 @@
-//! What administrators do, and others with what is theirs.
+//! The `admin…` methods: administrators use them for every database, other callers for their own.
 
 use super::info::{DbInfo, Made};
 use super::make::{meta_path, parse_field};
@@ -13,7 +13,7 @@ use atek_api::ids::{DbId, SYSTEM};
 use serde_json::{Value, json};
 
 impl Adb {
-    /// `adminListDbsByOwningUser(userKey?)`.
+    /// `adminListDbsByOwningUser(userKey?)`. A service gets the databases that it owns itself.
     pub(in crate::service) async fn admin_list_dbs_by_owning_user(
         &self,
         caller: &Caller,
@@ -24,18 +24,24 @@ impl Adb {
             .filter(|user| !user.is_empty())
             .unwrap_or_else(|| caller.user.clone());
         self.look(|view, _| {
-            view.standing(caller)?.may_enumerate(&user)?;
+            let standing = view.standing(caller)?;
+            standing.may_enumerate(&user)?;
             let mut list = Vec::new();
-            if user == SYSTEM {
+            if user == SYSTEM && standing.is_admin() {
                 list.push(DbInfo::server(&view.server().id));
             }
-            list.extend(view.by_user(&user)?.into_iter().map(DbInfo::from));
+            let found = view.by_user(&user)?.into_iter();
+            list.extend(
+                found
+                    .filter(|meta| standing.may_list(meta))
+                    .map(DbInfo::from),
+            );
             Ok(list)
         })
         .await
     }
 
-    /// `adminListDbs({userKey?, serviceKey?})`: with quota and usage. Others than administrators see their own.
+    /// `adminListDbs({userKey?, serviceKey?})`: with quota and usage. Callers other than administrators see their own.
     pub(in crate::service) async fn admin_list_dbs(
         &self,
         caller: &Caller,
@@ -71,7 +77,8 @@ impl Adb {
                 (None, None) => view.all()?,
             };
             for meta in found {
-                if service.is_none_or(|service| meta.owner_service() == Some(service)) {
+                let matches = service.is_none_or(|service| meta.owner_service() == Some(service));
+                if matches && standing.may_list(&meta) {
                     list.push(self.full_info(view, read, meta)?);
                 }
             }

@@ -9,7 +9,7 @@ use crate::service::Adb;
 use crate::service::params::{Kind, Params};
 use crate::service::view::{SERVER_INDEXES, ServerDb};
 use crate::storage::{Read as _, Tx};
-use atek_api::ids::{DbId, SYSTEM};
+use atek_api::ids::DbId;
 use serde_json::{Value, json};
 
 impl Adb {
@@ -66,13 +66,13 @@ impl Adb {
         }
     }
 
-    /// `getConfig()`.
+    /// `getConfig()`: for the host alone, since an id is the first half of reaching a database.
     pub(in crate::service) async fn get_config(
         &self,
         caller: &Caller,
         _: &Params,
     ) -> Result<Value, AdbError> {
-        if caller.user != SYSTEM {
+        if !caller.is_system() {
             return Err(AdbError::NotAuthorized);
         }
         let id = self

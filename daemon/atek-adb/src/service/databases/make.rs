@@ -44,7 +44,7 @@ impl Adb {
             cached_meta: Some(CachedMeta {
                 writable: Some(true),
             }),
-            access: Some("public".to_owned()),
+            access: Some("private".to_owned()),
             created_at: Some(now()),
             ..DbMeta::default()
         };
@@ -84,6 +84,9 @@ impl Adb {
             }
             standing
                 .may_configure::<AdbError>(Some(&old), Some(&new), |key| view.service_owner(key))?;
+            if new.owner_service() != old.owner_service() && !standing.may_name_for_others() {
+                new.alias = None;
+            }
             let server = view.server().no;
             write_meta(tx, shared, server, &id, &new)
         })
@@ -110,6 +113,10 @@ pub(super) fn create(
     let view = View::new(tx, shared)?;
     let standing = view.standing(caller)?;
     standing.may_configure::<AdbError>(None, Some(meta), |key| view.service_owner(key))?;
+    let mut meta = meta.clone();
+    if meta.owner_service() != Some(&caller.service) && !standing.may_name_for_others() {
+        meta.alias = None;
+    }
     if !caller.is_system() {
         let mut siblings = view.by_service(meta.owner_service().unwrap_or_default())?;
         siblings.retain(|other| other.owner_user() == meta.owner_user());
@@ -119,7 +126,7 @@ pub(super) fn create(
     }
     let server = view.server().no;
     tx.create_database(id)?;
-    write_meta(tx, shared, server, id, meta)
+    write_meta(tx, shared, server, id, &meta)
 }
 
 pub(in crate::service) fn write_meta(
@@ -206,7 +213,7 @@ pub(super) fn parse_field<T: serde::de::DeserializeOwned>(
     }
 }
 
-/// 256 random bits: nobody guesses one, and none comes twice.
+/// An id of 256 random bits.
 pub(in crate::service) fn new_id() -> Result<DbId, AdbError> {
     use std::fmt::Write as _;
     let mut bytes = [0; 32];
