@@ -1,19 +1,19 @@
 //! A service's pages: at its subdomain, and as the main service of the main domain.
 
 use super::bind::{self, At};
-use super::body::{self, Body, Keeping, Watched};
+use super::body::{self, Body, GuardedBody, IdleTimeoutBody};
 use super::caller::{self, CookieSite};
-use super::cut::{self, Until};
+use super::edge::cookie_scope::CookieScope;
 use super::edge::host_name::{Authority, Site};
-use super::edge::jar::Jar;
 use super::edge::{headers, same_origin};
 use super::error::Failure;
 use super::pages;
 use super::server::{Conn, Gateway};
+use super::session_end::{self, SessionBoundBody};
+use super::setup_gate;
 use super::site::{self, Place, Visit};
-use super::unclaimed;
 use super::upgrade;
-use super::upstream::{Noted, Patience, Progress};
+use super::upstream::{Progress, ProgressBody, ResponseDeadline};
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_host_model::directory::Entry;
 use atek_host_model::permissions::{Caller, Person, may_be_main_service, may_visit};
@@ -113,7 +113,8 @@ async fn visit(
         if *request.method() == Method::OPTIONS {
             return Ok(site::options());
         }
-        if let Some(response) = unclaimed::turn_away(gateway, &caller, Some(&home.base), &request)?
+        if let Some(response) =
+            setup_gate::redirect_to_setup(gateway, &caller, Some(&home.base), &request)?
         {
             return Ok(response);
         }
@@ -177,7 +178,8 @@ pub(super) async fn main_service(
         Caller::Anonymous => bind::to_login(visit.authority, &request),
         Caller::User(person) => {
             if let Some(entry) = main_service_of(gateway, &visit.caller, person) {
-                let mut response = proxy(gateway, visit, (&entry, Jar::Main), request).await?;
+                let mut response =
+                    proxy(gateway, visit, (&entry, CookieScope::Main), request).await?;
                 pages::frame_only_by(response.headers_mut(), None);
                 return Ok(response);
             }
@@ -234,7 +236,7 @@ pub(super) fn redirect(to: &str) -> Result<Response<Body>, Failure> {
 async fn proxy(
     gateway: &Gateway,
     visit: Visit<'_>,
-    (entry, jar): (&Arc<Entry>, Jar),
+    (entry, jar): (&Arc<Entry>, CookieScope),
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let token = holds_system_token(gateway, &request);
@@ -243,11 +245,11 @@ async fn proxy(
         // The host's own secret, which the service must not learn.
         head.headers.remove(AUTHORIZATION);
     }
-    let secrets = jar.open(&mut head.headers);
+    let secrets = jar.unscope_request(&mut head.headers);
     let mut response = exchange(gateway, visit, entry, head, incoming).await?;
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     headers::to_client(response.headers_mut(), is_upgrade);
-    jar.close(response.headers_mut(), &secrets);
+    jar.scope_response(response.headers_mut(), &secrets);
     Ok(response)
 }
 
@@ -273,26 +275,26 @@ pub(super) async fn exchange(
     let response = if incoming.is_end_stream() {
         let request = Request::from_parts(head, body::empty());
         gateway
-            .send(entry, Patience::of(limits.response), request)
+            .send(entry, ResponseDeadline::of(limits.response), request)
             .await?
     } else {
         let progress = Progress::new();
-        let body = Noted {
-            body: Watched::new(incoming, limits.body_pause),
+        let body = ProgressBody {
+            body: IdleTimeoutBody::new(incoming, limits.body_pause),
             progress: progress.clone(),
         };
         let request = Request::from_parts(head, body::boxed(body));
-        let patience = Patience::after(limits.response, progress);
-        Box::pin(gateway.send(entry, patience, request)).await?
+        let deadline = ResponseDeadline::after(limits.response, progress);
+        Box::pin(gateway.send(entry, deadline, request)).await?
     };
     // A long stream stays counted among the caller's requests.
     // And it ends with the session.
     let is_long = response.body().size_hint().exact().is_none();
-    let end = is_long.then(|| cut::session_end(gateway, &visit.caller));
+    let end = is_long.then(|| session_end::session_end(gateway, &visit.caller));
     Ok(response.map(|body| {
-        let body = Keeping::new(body, visit.place);
+        let body = GuardedBody::new(body, visit.place);
         match end {
-            Some(end) => body::boxed(Until::new(body, end)),
+            Some(end) => body::boxed(SessionBoundBody::new(body, end)),
             None => body::boxed(body),
         }
     }))

@@ -18,8 +18,8 @@
 
 use super::apps::redirect;
 use super::body::{self, Body};
+use super::edge::cookie_scope::CookieScope;
 use super::edge::host_name::{self, Authority};
-use super::edge::jar::Jar;
 use super::edge::{cookies, same_origin};
 use super::error::Failure;
 use super::server::Gateway;
@@ -60,10 +60,10 @@ pub(super) enum At {
 
 impl At {
     /// Where its cookies are kept.
-    pub(super) fn jar(self) -> Jar {
+    pub(super) fn jar(self) -> CookieScope {
         match self {
-            Self::Subdomain | Self::Alias => Jar::Subdomain,
-            Self::Port(port) => Jar::Port(port),
+            Self::Subdomain | Self::Alias => CookieScope::Subdomain,
+            Self::Port(port) => CookieScope::Port(port),
         }
     }
 
@@ -140,7 +140,7 @@ pub(super) async fn welcome<B>(
 }
 
 /// The nonce that a browser has for a site, if it looks like one.
-fn nonce_of(sent: &HeaderMap, jar: Jar) -> Option<String> {
+fn nonce_of(sent: &HeaderMap, jar: CookieScope) -> Option<String> {
     let name = jar.binding();
     let is_nonce = |value: &&str| value.len() == 32 && value.bytes().all(|b| b.is_ascii_hexdigit());
     let found = cookies::values(sent, &name).find(is_nonce);
@@ -151,7 +151,7 @@ async fn redeem(
     gateway: &Gateway,
     entry: &Entry,
     token: &str,
-    (sent, jar): (&HeaderMap, Jar),
+    (sent, jar): (&HeaderMap, CookieScope),
 ) -> Result<Option<atek_api::secret::Secret>, Failure> {
     let nonces: Vec<NonceHash> = cookies::values(sent, &jar.binding())
         .map(NonceHash::of)

@@ -43,7 +43,7 @@ pub(super) enum ReadError {
 }
 
 /// What came of a body before it was over, or before it was too much.
-pub(super) enum Gathered<B> {
+pub(super) enum Collected<B> {
     /// All of it.
     Whole(Bytes),
     /// More than the limit: what has come, and the rest.
@@ -53,7 +53,7 @@ pub(super) enum Gathered<B> {
 /// Reads a body until its end, or until it is longer than `limit` bytes.
 ///
 /// A body in one piece, the usual case, is not copied.
-pub(super) async fn gather<B>(mut body: B, limit: usize) -> Result<Gathered<B>, ReadError>
+pub(super) async fn gather<B>(mut body: B, limit: usize) -> Result<Collected<B>, ReadError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
@@ -61,7 +61,7 @@ where
     let mut parts: Vec<Bytes> = Vec::new();
     let mut length = 0;
     if body.size_hint().lower() > limit as u64 {
-        return Ok(Gathered::More(parts, body));
+        return Ok(Collected::More(parts, body));
     }
     while !body.is_end_stream()
         && let Some(frame) = body.frame().await
@@ -73,13 +73,13 @@ where
         length += data.len();
         parts.push(data);
         if length > limit {
-            return Ok(Gathered::More(parts, body));
+            return Ok(Collected::More(parts, body));
         }
     }
     if parts.len() <= 1 {
-        return Ok(Gathered::Whole(parts.pop().unwrap_or_default()));
+        return Ok(Collected::Whole(parts.pop().unwrap_or_default()));
     }
-    Ok(Gathered::Whole(parts.concat().into()))
+    Ok(Collected::Whole(parts.concat().into()))
 }
 
 /// Reads a whole body of at most `limit` bytes.
@@ -89,8 +89,8 @@ where
     B::Error: Into<BoxError>,
 {
     match gather(body, limit).await? {
-        Gathered::Whole(bytes) => Ok(bytes),
-        Gathered::More(..) => Err(ReadError::TooLarge),
+        Collected::Whole(bytes) => Ok(bytes),
+        Collected::More(..) => Err(ReadError::TooLarge),
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) struct Stalled(Duration);
 /// A body whose sender may not pause for long.
 ///
 /// The clock runs only while the reader waits: a slow reader is nobody's fault here.
-pub(super) struct Watched<B> {
+pub(super) struct IdleTimeoutBody<B> {
     body: B,
     pause: Duration,
     /// None until the reader first waits, so that a body that is there costs no timer.
@@ -129,7 +129,7 @@ pub(super) struct Watched<B> {
     waiting: bool,
 }
 
-impl<B> Watched<B> {
+impl<B> IdleTimeoutBody<B> {
     pub(super) fn new(body: B, pause: Duration) -> Self {
         Self {
             body,
@@ -140,7 +140,7 @@ impl<B> Watched<B> {
     }
 }
 
-impl<B> http_body::Body for Watched<B>
+impl<B> http_body::Body for IdleTimeoutBody<B>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
@@ -179,12 +179,12 @@ where
 }
 
 /// A body whose begin was already read.
-pub(super) struct Resumed<B> {
+pub(super) struct PrefixedBody<B> {
     parts: VecDeque<Bytes>,
     rest: B,
 }
 
-impl<B> Resumed<B> {
+impl<B> PrefixedBody<B> {
     pub(super) fn new(parts: Vec<Bytes>, rest: B) -> Self {
         Self {
             parts: parts.into(),
@@ -193,7 +193,7 @@ impl<B> Resumed<B> {
     }
 }
 
-impl<B> http_body::Body for Resumed<B>
+impl<B> http_body::Body for PrefixedBody<B>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
@@ -217,18 +217,18 @@ where
 }
 
 /// A body that keeps something alive until it ends, such as a place among the running requests.
-pub(super) struct Keeping<B, K> {
+pub(super) struct GuardedBody<B, K> {
     body: B,
     _kept: K,
 }
 
-impl<B, K> Keeping<B, K> {
+impl<B, K> GuardedBody<B, K> {
     pub(super) fn new(body: B, kept: K) -> Self {
         Self { body, _kept: kept }
     }
 }
 
-impl<B, K> http_body::Body for Keeping<B, K>
+impl<B, K> http_body::Body for GuardedBody<B, K>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
     K: Unpin,

@@ -1,7 +1,7 @@
 //! Who is calling: by the listener, the cookie or the token, in this order.
 
 use super::deps::{Deps, Settings};
-use super::edge::jar::Jar;
+use super::edge::cookie_scope::CookieScope;
 use super::edge::{cookies, headers};
 use super::error::Failure;
 use atek_api::ids::ServiceKey;
@@ -18,7 +18,7 @@ pub(super) enum CookieSite<'a> {
     /// The main domain.
     Main,
     /// A service's subdomain or port.
-    Bound(&'a ServiceKey, Jar),
+    Bound(&'a ServiceKey, CookieScope),
 }
 
 /// Who calls on the public listener.
@@ -36,7 +36,7 @@ pub(super) fn of_public(
 ) -> Result<Caller, Failure> {
     let accounts = &deps.accounts;
     let name = match site {
-        CookieSite::Main => Jar::Main,
+        CookieSite::Main => CookieScope::Main,
         CookieSite::Bound(_, jar) => jar,
     };
     let name = name.session();

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// Until a connection stands, over all addresses of a name.
+/// SessionBoundBody a connection stands, over all addresses of a name.
 const CONNECT: Duration = Duration::from_secs(15);
 
 /// Answers a `CONNECT`.

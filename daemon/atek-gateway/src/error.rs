@@ -191,7 +191,7 @@ impl Failure {
         if let Self::NoSuchSite(_) = self {
             return self.head(body::text(self.status(), self.to_string()));
         }
-        // Who opens a page of an unclaimed box is led to its setup: this is no page.
+        // Who opens a page of an setup_gate box is led to its setup: this is no page.
         if !wants_html || matches!(self, Self::Unclaimed) {
             return self.to_json();
         }

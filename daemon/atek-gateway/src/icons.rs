@@ -29,7 +29,7 @@ pub(super) async fn icon(
     let services = &gateway.deps().services;
     let icon = gateway
         .workers()
-        .outside(services.icon(&visit.caller, id))
+        .on_main_runtime(services.icon(&visit.caller, id))
         .await
         // Whether there is such an app is not told.
         .ok_or(Failure::NotFound)?;

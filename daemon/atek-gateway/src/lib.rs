@@ -20,7 +20,7 @@
 //! A connection is one task on one of a few threads ([`workers`]), and so is everything
 //! that it carries: the provider's connection is driven inline (`atek_rpc::pool`), so
 //! that a call costs no hand-over. What belongs to the rest of the daemon runs in its
-//! event loop ([`workers::Workers::outside`]).
+//! event loop ([`workers::Workers::on_main_runtime`]).
 
 #![forbid(unsafe_code)]
 
@@ -29,7 +29,6 @@ mod apps;
 mod bind;
 mod body;
 mod caller;
-mod cut;
 mod deps;
 mod edge;
 mod egress;
@@ -41,10 +40,11 @@ mod pages;
 mod registry;
 mod rpc;
 mod server;
+mod session_end;
+mod setup_gate;
 mod site;
 mod streams;
 mod transport;
-mod unclaimed;
 mod upgrade;
 mod upstream;
 mod workers;

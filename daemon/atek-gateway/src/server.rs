@@ -163,13 +163,13 @@ impl Gateway {
                 tasks: tasks.clone(),
                 activity,
             };
-            let desk = self.inner.workers.assign();
-            let handle = desk.handle.clone();
+            let slot = self.inner.workers.assign();
+            let handle = slot.handle.clone();
             let connection = self.clone().connection(stream, Arc::new(conn));
             tasks.spawn_on(
                 async move {
                     connection.await;
-                    drop((place, share, desk));
+                    drop((place, share, slot));
                 },
                 &handle,
             );

@@ -9,10 +9,10 @@ use super::edge::{headers, same_origin};
 use super::error::Failure;
 use super::limiter::Ticket;
 use super::server::{Conn, Gateway};
-use super::{apps, bind, egress, icons, pages, rpc, streams, transport, unclaimed};
+use super::{apps, bind, egress, icons, pages, rpc, setup_gate, streams, transport};
+use atek_host_model::idle::KeepAwake;
 use atek_host_model::listener::Origin;
 use atek_host_model::permissions::Caller;
-use atek_host_model::usage::Hold;
 use http::header::{ACCEPT, ALLOW, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
@@ -33,7 +33,7 @@ pub(super) struct Place {
     pub(super) ticket: Ticket,
     pub(super) _running: Running,
     /// A service that waits for the host's answer is not idle.
-    pub(super) _awake: Option<Hold>,
+    pub(super) _awake: Option<KeepAwake>,
 }
 
 impl Gateway {
@@ -85,7 +85,7 @@ impl Gateway {
     ) -> Result<Response<Body>, Failure> {
         let is_host_path = is_host_path(request.uri().path());
         let answered = match self.visit(conn, authority, request.method(), request.headers()) {
-            Ok(visit) => match unclaimed::turn_away(self, &visit.caller, None, &request) {
+            Ok(visit) => match setup_gate::redirect_to_setup(self, &visit.caller, None, &request) {
                 Ok(None) => self.let_in(visit, request, is_host_path).await,
                 Ok(Some(response)) => Ok(response),
                 Err(failure) => Err(failure),
@@ -210,7 +210,7 @@ impl Gateway {
         }
         if matches!(rest, "setup" | "setup/") {
             only_get(request.method())?;
-            return unclaimed::page(self, request.headers());
+            return setup_gate::page(self, request.headers());
         }
         if rest == "bind-session" {
             only_get(request.method())?;

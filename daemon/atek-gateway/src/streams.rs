@@ -1,9 +1,9 @@
 //! `GET /_atek/logs` and `GET /_atek/jobs/JOB`: JSON lines as they come.
 
-use super::body::{self, Body, BoxError, Keeping};
-use super::cut::{self, Until};
+use super::body::{self, Body, BoxError, GuardedBody};
 use super::error::Failure;
 use super::server::Gateway;
+use super::session_end::{self, SessionBoundBody};
 use super::site::Visit;
 use atek_api::services::LogOptions;
 use atek_host_model::streams::{Lines, LogQuery};
@@ -25,7 +25,7 @@ pub(super) async fn logs(
     let query = log_query(uri.query().unwrap_or_default())?;
     let lines = gateway
         .workers()
-        .outside(gateway.deps().services.logs(&visit.caller, query))
+        .on_main_runtime(gateway.deps().services.logs(&visit.caller, query))
         .await?;
     Ok(stream(gateway, visit, lines))
 }
@@ -41,19 +41,22 @@ pub(super) async fn job(
     }
     let lines = gateway
         .workers()
-        .outside(gateway.deps().services.job(&visit.caller, job))
+        .on_main_runtime(gateway.deps().services.job(&visit.caller, job))
         .await?;
     Ok(stream(gateway, visit, lines))
 }
 
 fn stream(gateway: &Gateway, visit: Visit<'_>, lines: Lines) -> Response<Body> {
-    let end = cut::session_end(gateway, &visit.caller);
+    let end = session_end::session_end(gateway, &visit.caller);
     // A follower would hold up the host's stop.
     let stopped = visit.conn.cancel.clone().cancelled_owned();
     let frames = lines
         .take_until(Box::pin(stopped))
         .map(|line| Ok::<_, BoxError>(Frame::data(line)));
-    let body = Keeping::new(Until::new(StreamBody::new(frames), end), visit.place);
+    let body = GuardedBody::new(
+        SessionBoundBody::new(StreamBody::new(frames), end),
+        visit.place,
+    );
     let mut response = Response::new(body::boxed(body));
     let headers = response.headers_mut();
     headers.insert(

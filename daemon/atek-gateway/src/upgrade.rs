@@ -1,11 +1,11 @@
 //! WebSockets: a handshake that passes through, then bytes in both directions.
 
 use super::body::{self, Body};
-use super::cut;
 use super::error::Failure;
 use super::server::Gateway;
+use super::session_end;
 use super::site::Visit;
-use super::upstream::{self, NEWS_TRAVELS};
+use super::upstream::{self, DEATH_DETECTION_LAG};
 use atek_host_model::directory::Entry;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
@@ -36,7 +36,7 @@ pub(super) async fn websocket(
         .ok_or(Failure::BadRequest("this connection cannot be upgraded"))?;
     let waited = gateway.deps().limits.response;
     let mut awake = gateway.awake(entry).await?;
-    let until = Instant::now() + NEWS_TRAVELS;
+    let until = Instant::now() + DEATH_DETECTION_LAG;
     let mut response = loop {
         let entry = &awake.entry;
         let request = Request::from_parts(head.clone(), body::empty());
@@ -55,7 +55,7 @@ pub(super) async fn websocket(
         return Ok(response.map(body::boxed));
     }
     let service = hyper::upgrade::on(&mut response);
-    let end = cut::session_end(gateway, &visit.caller);
+    let end = session_end::session_end(gateway, &visit.caller);
     let (cancel, kept) = (visit.conn.cancel.clone(), (visit.place, awake.hold));
     visit.conn.tasks.spawn(async move {
         if let (Ok(client), Ok(service)) = tokio::join!(client, service) {

@@ -1,12 +1,12 @@
 //! A request to a service: wakes it, sends, and says what went wrong.
 
-use super::body::{Body, BoxError, Keeping};
+use super::body::{Body, BoxError, GuardedBody};
 use super::error::Failure;
 use super::server::Gateway;
 use super::workers;
 use atek_api::services::State;
 use atek_host_model::directory::Entry;
-use atek_host_model::usage::Hold;
+use atek_host_model::idle::KeepAwake;
 use atek_rpc::pool::{Pool, PooledBody, SendError};
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long it may take until the death of a service is known here.
-pub(super) const NEWS_TRAVELS: Duration = Duration::from_secs(2);
+pub(super) const DEATH_DETECTION_LAG: Duration = Duration::from_secs(2);
 /// Pause between attempts meanwhile.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -26,20 +26,20 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Awake {
     pub(super) entry: Arc<Entry>,
-    pub(super) hold: Hold,
+    pub(super) hold: KeepAwake,
 }
 
 /// The body of a service's response; as long as it is there, the service stays awake.
-pub(super) type ServiceBody = Keeping<PooledBody, Hold>;
+pub(super) type ServiceBody = GuardedBody<PooledBody, KeepAwake>;
 
-/// Until when the head of the response must have come.
+/// SessionBoundBody when the head of the response must have come.
 #[derive(Debug, Clone)]
-pub(super) struct Patience {
+pub(super) struct ResponseDeadline {
     wait: Duration,
     progress: Option<Progress>,
 }
 
-impl Patience {
+impl ResponseDeadline {
     /// So long from now.
     pub(super) fn of(wait: Duration) -> Self {
         Self {
@@ -94,7 +94,7 @@ impl Gateway {
         match tokio::time::timeout(
             waited,
             self.workers()
-                .outside(self.deps().services.wake(&entry.key)),
+                .on_main_runtime(self.deps().services.wake(&entry.key)),
         )
         .await
         {
@@ -114,34 +114,34 @@ impl Gateway {
     pub(super) async fn send(
         &self,
         entry: &Arc<Entry>,
-        patience: Patience,
+        deadline: ResponseDeadline,
         request: Request<Body>,
     ) -> Result<Response<ServiceBody>, Failure> {
         let mut awake = self.awake(entry).await?;
-        let until = Instant::now() + NEWS_TRAVELS;
-        // Until there is a connection nothing is sent, so that this can be done again.
+        let until = Instant::now() + DEATH_DETECTION_LAG;
+        // SessionBoundBody there is a connection nothing is sent, so that this can be done again.
         let connection = loop {
             let pool = self.pool(&awake.entry);
-            let failure = match tokio::time::timeout(patience.wait, pool.connection()).await {
+            let failure = match tokio::time::timeout(deadline.wait, pool.connection()).await {
                 Ok(Ok(connection)) => break connection,
                 Ok(Err(error)) => failed(&awake.entry, error),
-                Err(_) => patience.ran_out(&awake.entry),
+                Err(_) => deadline.ran_out(&awake.entry),
             };
             awake = Box::pin(self.again(&awake, failure, until)).await?;
         };
         // Written in place: a future that is moved takes its space twice.
-        let sent = match patience.progress {
-            None => tokio::time::timeout(patience.wait, connection.send(request))
+        let sent = match deadline.progress {
+            None => tokio::time::timeout(deadline.wait, connection.send(request))
                 .await
                 .ok(),
             Some(ref progress) => {
-                Box::pin(progress.timeout(patience.wait, connection.send(request))).await
+                Box::pin(progress.timeout(deadline.wait, connection.send(request))).await
             }
         };
         match sent {
-            Some(Ok(response)) => Ok(response.map(|body| Keeping::new(body, awake.hold))),
+            Some(Ok(response)) => Ok(response.map(|body| GuardedBody::new(body, awake.hold))),
             Some(Err(error)) => Err(failed(&awake.entry, error)),
-            None => Err(patience.ran_out(&awake.entry)),
+            None => Err(deadline.ran_out(&awake.entry)),
         }
     }
 
@@ -221,12 +221,12 @@ impl Progress {
 }
 
 /// A body that notes its progress.
-pub(super) struct Noted<B> {
+pub(super) struct ProgressBody<B> {
     pub(super) body: B,
     pub(super) progress: Progress,
 }
 
-impl<B> http_body::Body for Noted<B>
+impl<B> http_body::Body for ProgressBody<B>
 where
     B: http_body::Body<Data = bytes::Bytes, Error = BoxError> + Unpin,
 {

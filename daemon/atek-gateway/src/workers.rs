@@ -40,12 +40,12 @@ struct Worker {
 
 /// A connection's place on a worker; free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct WorkerSlot {
     pub(super) handle: Handle,
     connections: Option<Arc<AtomicUsize>>,
 }
 
-impl Drop for Desk {
+impl Drop for WorkerSlot {
     fn drop(&mut self) {
         if let Some(connections) = &self.connections {
             connections.fetch_sub(1, Ordering::Relaxed);
@@ -76,7 +76,7 @@ impl Workers {
     }
 
     /// A place for a new connection: where there are fewest.
-    pub(super) fn assign(&self) -> Desk {
+    pub(super) fn assign(&self) -> WorkerSlot {
         let fewest = self
             .list
             .iter()
@@ -84,12 +84,12 @@ impl Workers {
         match fewest {
             Some(worker) => {
                 worker.connections.fetch_add(1, Ordering::Relaxed);
-                Desk {
+                WorkerSlot {
                     handle: worker.handle.clone(),
                     connections: Some(worker.connections.clone()),
                 }
             }
-            None => Desk {
+            None => WorkerSlot {
                 handle: self.main.clone(),
                 connections: None,
             },
@@ -97,7 +97,7 @@ impl Workers {
     }
 
     /// Does something of the rest of the daemon: tasks that it starts outlive this thread's business.
-    pub(super) async fn outside<T>(&self, doing: impl Future<Output = T>) -> T {
+    pub(super) async fn on_main_runtime<T>(&self, doing: impl Future<Output = T>) -> T {
         let mut doing = std::pin::pin!(doing);
         std::future::poll_fn(|cx| {
             let _main = self.main.enter();

@@ -1,7 +1,7 @@
 //! The services of this host as the gateway sees them: records and run-time state
 //! in one immutable picture, replaced as a whole whenever either changes.
 
-use crate::usage::{Hold, Usage};
+use crate::idle::{InFlight, KeepAwake};
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Export;
 use atek_api::permission::Permissions;
@@ -32,7 +32,7 @@ pub struct Entry {
     /// What it was granted.
     pub granted: Arc<Permissions>,
     /// Who uses it, where it may sleep.
-    pub usage: Option<Arc<Usage>>,
+    pub usage: Option<Arc<InFlight>>,
 }
 
 impl Entry {
@@ -70,9 +70,9 @@ impl Entry {
 
     /// Keeps it awake; none if it is asleep, or about to be.
     #[must_use]
-    pub fn hold(&self) -> Option<Hold> {
+    pub fn hold(&self) -> Option<KeepAwake> {
         match &self.usage {
-            None => Some(Hold::none()),
+            None => Some(KeepAwake::none()),
             Some(usage) => usage.begin(),
         }
     }

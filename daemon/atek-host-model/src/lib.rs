@@ -8,6 +8,7 @@
 pub mod bind;
 pub mod directory;
 pub mod host_api;
+pub mod idle;
 pub mod listener;
 pub mod local;
 pub mod permissions;
@@ -15,5 +16,4 @@ pub mod ports;
 pub mod random;
 pub mod setup;
 pub mod streams;
-pub mod usage;
 pub mod users;

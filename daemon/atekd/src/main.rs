@@ -1,6 +1,7 @@
 //! The Atek host daemon. See `ARCHITECTURE.md`.
 #![forbid(unsafe_code)]
 
+mod app_addresses;
 mod attach;
 mod backoff;
 mod by_hand;
@@ -8,18 +9,17 @@ mod chain;
 mod config;
 mod confinement;
 mod database;
-mod front;
+mod gateway_adapters;
 mod host;
 mod host_api;
 mod jobs;
 mod journal;
 mod layout;
-mod listeners;
 mod mdns;
 mod metrics;
-mod names;
 mod only;
 mod packages;
+mod service_listeners;
 mod services;
 mod sessions;
 mod setup;
@@ -29,7 +29,7 @@ mod systemd;
 
 use anyhow::Context as _;
 // Its modules are used by their old names all over this crate.
-use atek_host_model::{directory, permissions, random, usage};
+use atek_host_model::{directory, permissions, random};
 use clap::{Args, Parser, Subcommand};
 use config::Overrides;
 use layout::{DEFAULT_STATE, Layout};

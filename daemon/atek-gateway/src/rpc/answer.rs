@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 /// What to do with a service's answer.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AnswerKind {
     /// It is a response.
     Pass,
     /// JSON, but neither a result nor an error: the original made it the result 0.
@@ -31,17 +31,19 @@ fn present<'de, D: serde::Deserializer<'de>>(
 
 /// Looks at a whole answer.
 #[must_use]
-pub fn check(text: &[u8]) -> Verdict {
+pub fn check(text: &[u8]) -> AnswerKind {
     match serde_json::from_slice::<Shape<'_>>(text) {
-        Ok(shape) if shape.result.is_some() || shape.error.is_some_and(is_error) => Verdict::Pass,
-        Ok(_) => Verdict::Zero,
+        Ok(shape) if shape.result.is_some() || shape.error.is_some_and(is_error) => {
+            AnswerKind::Pass
+        }
+        Ok(_) => AnswerKind::Zero,
         Err(error) if error.is_data() => {
             match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
-                Ok(_) => Verdict::Zero,
-                Err(error) => Verdict::NotJson(error.to_string()),
+                Ok(_) => AnswerKind::Zero,
+                Err(error) => AnswerKind::NotJson(error.to_string()),
             }
         }
-        Err(error) => Verdict::NotJson(error.to_string()),
+        Err(error) => AnswerKind::NotJson(error.to_string()),
     }
 }
 
@@ -58,9 +60,9 @@ pub fn is_plausible(begin: &[u8]) -> bool {
 /// The outcome in a whole answer.
 pub fn outcome(text: &[u8]) -> RpcResult {
     match check(text) {
-        Verdict::Zero => Ok(zero()),
-        Verdict::NotJson(problem) => Err(not_json(problem)),
-        Verdict::Pass => match serde_json::from_slice::<Answer>(text) {
+        AnswerKind::Zero => Ok(zero()),
+        AnswerKind::NotJson(problem) => Err(not_json(problem)),
+        AnswerKind::Pass => match serde_json::from_slice::<Answer>(text) {
             Ok(Answer {
                 error: Some(error), ..
             }) => Err(error),
@@ -120,7 +122,7 @@ mod tests {
                 .map_err(|error| error.code);
             assert_eq!(got, expected, "{text}");
         }
-        assert_eq!(check(br#"{"id":1,"result":0}"#), Verdict::Pass);
+        assert_eq!(check(br#"{"id":1,"result":0}"#), AnswerKind::Pass);
         assert!(is_plausible(b" \n{\"json") && !is_plausible(b"<html>") && !is_plausible(b""));
     }
 }

@@ -1,10 +1,10 @@
 //! One call to a service, and its answer.
 
-use super::super::body::{self, Body, Gathered, Resumed, Watched};
-use super::super::cut::{self, Until};
+use super::super::body::{self, Body, Collected, IdleTimeoutBody, PrefixedBody};
 use super::super::error::Failure;
-use super::super::upstream::{Patience, ServiceBody};
-use super::answer::{self, Verdict};
+use super::super::session_end::{self, SessionBoundBody};
+use super::super::upstream::{ResponseDeadline, ServiceBody};
+use super::answer::{self, AnswerKind};
 use super::envelope::Call;
 use super::{Calls, finish, identify};
 use atek_api::jsonrpc::RpcResult;
@@ -28,22 +28,22 @@ pub(super) async fn pass(
 ) -> Result<Response<Body>, Failure> {
     let (status, incoming) = send(calls, entry, path, call).await?;
     let pause = calls.gateway.deps().limits.rpc_answer;
-    let gathered = body::gather(Watched::new(incoming, pause), CHECKED).await;
+    let gathered = body::gather(IdleTimeoutBody::new(incoming, pause), CHECKED).await;
     match gathered.map_err(|_| Failure::BrokenAnswer {
         id: entry.id().clone(),
     })? {
-        Gathered::Whole(text) => match answer::check(&text) {
-            Verdict::Pass => Ok(body::json(StatusCode::OK, text)),
+        Collected::Whole(text) => match answer::check(&text) {
+            AnswerKind::Pass => Ok(body::json(StatusCode::OK, text)),
             _ if !status.is_success() => Err(Failure::NotRpc {
                 id: entry.id().clone(),
                 status,
             }),
-            Verdict::Zero => Ok(finish(call.answer(&Ok(answer::zero())), &[])),
-            Verdict::NotJson(problem) => {
+            AnswerKind::Zero => Ok(finish(call.answer(&Ok(answer::zero())), &[])),
+            AnswerKind::NotJson(problem) => {
                 Ok(finish(call.answer(&Err(answer::not_json(problem))), &[]))
             }
         },
-        Gathered::More(mut parts, mut rest) => {
+        Collected::More(mut parts, mut rest) => {
             if parts.is_empty() {
                 // Known to be long before any of it came.
                 parts.extend(first_part(&mut rest).await);
@@ -56,8 +56,8 @@ pub(super) async fn pass(
                 });
             }
             // It ends with the session, as everything that lasts.
-            let end = cut::session_end(calls.gateway, calls.caller);
-            let answer = Until::new(Resumed::new(parts, rest), end);
+            let end = session_end::session_end(calls.gateway, calls.caller);
+            let answer = SessionBoundBody::new(PrefixedBody::new(parts, rest), end);
             let mut response = Response::new(body::boxed(answer));
             response
                 .headers_mut()
@@ -67,7 +67,7 @@ pub(super) async fn pass(
     }
 }
 
-async fn first_part(rest: &mut Watched<ServiceBody>) -> Option<Bytes> {
+async fn first_part(rest: &mut IdleTimeoutBody<ServiceBody>) -> Option<Bytes> {
     use http_body_util::BodyExt as _;
     rest.frame().await?.ok()?.into_data().ok()
 }
@@ -81,7 +81,7 @@ pub(super) async fn collect(
 ) -> Result<RpcResult, Failure> {
     let (status, incoming) = send(calls, entry, path, call).await?;
     let pause = calls.gateway.deps().limits.rpc_answer;
-    let text = body::read(Watched::new(incoming, pause), COLLECTED)
+    let text = body::read(IdleTimeoutBody::new(incoming, pause), COLLECTED)
         .await
         .map_err(|error| match error {
             body::ReadError::TooLarge => Failure::AnswerTooLarge {
@@ -92,7 +92,7 @@ pub(super) async fn collect(
                 id: entry.id().clone(),
             },
         })?;
-    if !status.is_success() && answer::check(&text) != Verdict::Pass {
+    if !status.is_success() && answer::check(&text) != AnswerKind::Pass {
         return Err(Failure::NotRpc {
             id: entry.id().clone(),
             status,
@@ -113,10 +113,10 @@ async fn send(
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
     identify(request.headers_mut(), calls.caller, entry);
-    let patience = Patience::of(calls.gateway.deps().limits.rpc_answer);
+    let deadline = ResponseDeadline::of(calls.gateway.deps().limits.rpc_answer);
     let (head, body) = calls
         .gateway
-        .send(entry, patience, request)
+        .send(entry, deadline, request)
         .await?
         .into_parts();
     Ok((head.status, body))

@@ -8,12 +8,12 @@ mod batch;
 mod envelope;
 mod forward;
 
-use super::body::{self, Body, ReadError, Watched};
+use super::body::{self, Body, IdleTimeoutBody, ReadError};
 use super::edge::{cookies, headers};
 use super::error::Failure;
 use super::server::Gateway;
+use super::setup_gate;
 use super::site::Visit;
-use super::unclaimed;
 use crate::registry::{self, Attributes, Provider};
 use atek_api::jsonrpc::{RpcError, RpcResult};
 use atek_api::manifest::Transport;
@@ -85,7 +85,7 @@ async fn calls(
     }
     let limits = &gateway.deps().limits;
     let limit = gateway.deps().config.max_request_bytes;
-    let incoming = Watched::new(incoming, limits.body_pause);
+    let incoming = IdleTimeoutBody::new(incoming, limits.body_pause);
     let body = match tokio::time::timeout(limits.rpc_body, body::read(incoming, limit)).await {
         Ok(Ok(body)) => body,
         Ok(Err(error)) => return Ok(as_rpc(&error.of_request(limit))),
@@ -106,7 +106,7 @@ async fn calls(
             return Err(Failure::NotAuthorized);
         }
         if !all(&envelope, |method| {
-            unclaimed::may_call(gateway, api, method)
+            setup_gate::may_call(gateway, api, method)
         }) {
             return Err(Failure::Unclaimed);
         }
@@ -252,7 +252,7 @@ impl Calls<'_> {
         };
         self.gateway
             .workers()
-            .outside(self.gateway.deps().host.call(self.api, call))
+            .on_main_runtime(self.gateway.deps().host.call(self.api, call))
             .await
     }
 

@@ -1,7 +1,7 @@
 //! Where requests come in: the sockets that systemd holds for the host, or its own.
 
+use crate::app_addresses;
 use crate::attach::{Notify, Passed};
-use crate::names;
 use anyhow::Context as _;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::net::{TcpListener, UnixListener};
@@ -14,7 +14,7 @@ pub(super) struct Doors {
     /// For the administrator of the machine, where systemd holds it.
     pub(super) control: Option<UnixListener>,
     /// Apps' ports that were open when the daemon before this one ended.
-    pub(super) ports: names::Kept,
+    pub(super) ports: app_addresses::StoredListeners,
 }
 
 impl Doors {
@@ -27,7 +27,7 @@ impl Doors {
         Ok(Self {
             public: public_listeners(passed, port).await?,
             control: passed.unix("control").map(into_tokio).transpose()?,
-            ports: names::Kept::of(passed, Notify::from_env()),
+            ports: app_addresses::StoredListeners::of(passed, Notify::from_env()),
         })
     }
 }

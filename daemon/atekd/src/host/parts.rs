@@ -1,20 +1,20 @@
 //! What the host is made of, and how the parts are connected.
 
 use super::doors::Doors;
+use crate::app_addresses::{self, AddressBook, AppPorts};
 use crate::attach::{ListenerChange, Passed};
 use crate::config::Config;
 use crate::confinement::Confinement;
 use crate::database::{Database, Store};
 use crate::directory::{self, DirectoryView};
-use crate::front::{Accounts, ServiceAccess};
+use crate::gateway_adapters::{Accounts, ServiceAccess};
 use crate::host_api::HostApis;
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
 use crate::layout::Layout;
-use crate::listeners;
 use crate::mdns;
 use crate::metrics::Metrics;
-use crate::names::{self, AddressBook, AppPorts};
+use crate::service_listeners;
 use crate::services::{self, Services};
 use crate::sessions::{Passwords, Sessions};
 use crate::setup::Setup;
@@ -44,7 +44,7 @@ pub(super) struct Host {
 pub(super) struct Edges {
     bus: Bus,
     local: watch::Sender<Arc<mdns::Local>>,
-    listening: watch::Sender<names::Listening>,
+    listening: watch::Sender<app_addresses::Listening>,
     service_listeners: mpsc::Receiver<ListenerChange>,
 }
 
@@ -70,7 +70,7 @@ impl Host {
         let (systemd, units) = systemd::watch(&bus);
         let (listener_changes, service_listeners) = mpsc::channel(64);
         let (local, shown_local) = watch::channel(Arc::default());
-        let (listening, app_ports) = watch::channel(names::Listening::default());
+        let (listening, app_ports) = watch::channel(app_addresses::Listening::default());
         let ports = AppPorts::new(config.app_ports, config.port);
         let logbook = Logbook::default();
         let jobs = Jobs::default();
@@ -162,15 +162,15 @@ impl Host {
         let control = doors.control.into_iter();
         let control = control.map(|listener| (Listener::Unix(listener), Origin::Control));
         for (listener, origin) in public.chain(control) {
-            listeners::serve(&self.gateway, listener, origin, tasks, stop);
+            service_listeners::serve(&self.gateway, listener, origin, tasks, stop);
         }
-        tasks.spawn(listeners::follow(
+        tasks.spawn(service_listeners::follow(
             self.gateway.clone(),
             edges.service_listeners,
             tasks.clone(),
             stop.clone(),
         ));
-        tasks.spawn(names::follow_ports(
+        tasks.spawn(app_addresses::follow_ports(
             self.gateway.clone(),
             self.directory.clone(),
             edges.listening,

@@ -13,6 +13,7 @@ mod setup;
 mod system;
 mod users;
 
+use crate::app_addresses::AddressBook;
 use crate::chain::{Chain, DISK_FULL, is_disk_full};
 use crate::config::Config;
 use crate::confinement::Confinement;
@@ -21,7 +22,6 @@ use crate::directory::DirectoryView;
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
 use crate::metrics::Metrics;
-use crate::names::AddressBook;
 use crate::services::Services;
 use crate::sessions::Sessions;
 use crate::setup::Setup;

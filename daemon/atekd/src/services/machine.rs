@@ -8,11 +8,11 @@ use super::state::{Effect, Event, Life, Step, Why};
 use super::waiters::{Goal, Verdict, Waiters};
 use crate::directory::Entry;
 use crate::systemd::{Exit, Phase, UnitView};
-use crate::usage::Usage;
 use atek_api::ids::ServiceId;
 use atek_api::secret::Secret;
 use atek_api::services::ServiceSettings;
 use atek_api::spec::paths;
+use atek_host_model::idle::InFlight;
 use atek_rpc::pool::Pool;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub(super) struct Machine {
     pool: Pool,
     probe: Option<AbortHandle>,
     waiters: Waiters,
-    usage: Arc<Usage>,
+    usage: Arc<InFlight>,
     changed: bool,
 }
 

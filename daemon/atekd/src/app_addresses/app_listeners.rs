@@ -1,6 +1,6 @@
 //! Listening at the apps' ports: a listener for each service that has one in its record.
 
-use super::kept::Kept;
+use super::stored_listeners::StoredListeners;
 use crate::directory::{Directory, DirectoryView};
 use atek_api::ids::ServiceKey;
 use atek_gateway::Gateway;
@@ -34,7 +34,7 @@ pub async fn follow(
     gateway: Gateway,
     directory: DirectoryView,
     shown: watch::Sender<Listening>,
-    mut kept: Kept,
+    mut kept: StoredListeners,
     tasks: TaskTracker,
     cancel: CancellationToken,
 ) {

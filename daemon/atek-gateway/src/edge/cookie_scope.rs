@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 /// The cookies of one site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Jar {
+pub enum CookieScope {
     /// The main domain.
     Main,
     /// A subdomain, which shares its cookies with nobody.
@@ -27,7 +27,7 @@ pub enum Jar {
     Port(u16),
 }
 
-impl Jar {
+impl CookieScope {
     /// The name of the cookie that holds the host's session for the site.
     #[must_use]
     pub fn session(self) -> Cow<'static, str> {
@@ -59,7 +59,7 @@ impl Jar {
     /// Gives the site's own cookies their names back, in a request to its app. Returns those names.
     ///
     /// A script can put a cookie beside a secret one, never in its place: the secret one alone is passed on.
-    pub fn open(self, headers: &mut HeaderMap) -> Vec<String> {
+    pub fn unscope_request(self, headers: &mut HeaderMap) -> Vec<String> {
         let Some(prefix) = self.prefix().filter(|_| headers.contains_key(COOKIE)) else {
             return Vec::new();
         };
@@ -83,8 +83,8 @@ impl Jar {
 
     /// Names the site's secret cookies in an app's response, which [`cookies::confine`] has gone over.
     ///
-    /// `known` are the names that [`Jar::open`] returned: one that becomes readable is no secret any more.
-    pub fn close(self, headers: &mut HeaderMap, known: &[String]) {
+    /// `known` are the names that [`CookieScope::unscope_request`] returned: one that becomes readable is no secret any more.
+    pub fn scope_response(self, headers: &mut HeaderMap, known: &[String]) {
         let Some(prefix) = self.prefix().filter(|_| headers.contains_key(SET_COOKIE)) else {
             return;
         };
@@ -146,15 +146,15 @@ fn name(pair: &str) -> &str {
 mod tests {
     use super::*;
 
-    const NEWS: Jar = Jar::Port(8101);
+    const NEWS: CookieScope = CookieScope::Port(8101);
 
     fn cookie(text: &str) -> HeaderMap {
         HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(text).unwrap())])
     }
 
-    fn forwarded(jar: Jar, sent: &str) -> String {
+    fn forwarded(jar: CookieScope, sent: &str) -> String {
         let mut headers = cookie(sent);
-        jar.open(&mut headers);
+        jar.unscope_request(&mut headers);
         cookies::hide(&mut headers);
         headers
             .get(COOKIE)
@@ -162,14 +162,14 @@ mod tests {
             .unwrap_or_default()
     }
 
-    fn stored(jar: Jar, set: &[&str], known: &[&str]) -> Vec<String> {
+    fn stored(jar: CookieScope, set: &[&str], known: &[&str]) -> Vec<String> {
         let mut headers: HeaderMap = set
             .iter()
             .map(|text| (SET_COOKIE, HeaderValue::from_str(text).unwrap()))
             .collect();
         let known: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
         cookies::confine(&mut headers);
-        jar.close(&mut headers, &known);
+        jar.scope_response(&mut headers, &known);
         headers
             .get_all(SET_COOKIE)
             .iter()
@@ -195,11 +195,15 @@ mod tests {
             (NEWS, "atek-app-8101-atek-app-8102-sid=x", ""),
             (NEWS, "atek-app-main-sid=1; atek-app-81012-sid=2", ""),
             (
-                Jar::Main,
+                CookieScope::Main,
                 "atek-app-main-sid=1; atek-app-8101-sid=2; session=s",
                 "sid=1",
             ),
-            (Jar::Subdomain, "atek-app-8101-sid=2; sid=1", "sid=1"),
+            (
+                CookieScope::Subdomain,
+                "atek-app-8101-sid=2; sid=1",
+                "sid=1",
+            ),
         ] {
             assert_eq!(forwarded(jar, sent), got, "{jar:?} {sent}");
         }
@@ -242,12 +246,17 @@ mod tests {
             (NEWS, "atek-app-8102-sid=1", "", &[]),
             (NEWS, "atek-app-8101-sid=1; HttpOnly", "", &[]),
             (
-                Jar::Main,
+                CookieScope::Main,
                 "sid=1; HttpOnly",
                 "",
                 &["atek-app-main-sid=1; HttpOnly"],
             ),
-            (Jar::Subdomain, "sid=1; HttpOnly", "", &["sid=1; HttpOnly"]),
+            (
+                CookieScope::Subdomain,
+                "sid=1; HttpOnly",
+                "",
+                &["sid=1; HttpOnly"],
+            ),
         ] {
             assert_eq!(stored(jar, &[set], &[known]), kept, "{jar:?} {set}");
         }
@@ -255,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_an_app_sets_comes_back_to_it() {
-        for jar in [Jar::Main, Jar::Subdomain, NEWS] {
+        for jar in [CookieScope::Main, CookieScope::Subdomain, NEWS] {
             let set = stored(jar, &["sid=1=2; HttpOnly", "theme=dark"], &[]);
             let sent: Vec<&str> = set
                 .iter()
@@ -271,7 +280,13 @@ mod tests {
 
     #[test]
     fn each_site_has_a_session_of_its_own() {
-        let names = [Jar::Main, Jar::Subdomain, NEWS, Jar::Port(8102)].map(Jar::session);
+        let names = [
+            CookieScope::Main,
+            CookieScope::Subdomain,
+            NEWS,
+            CookieScope::Port(8102),
+        ]
+        .map(CookieScope::session);
         assert_eq!(
             names,
             [

@@ -10,12 +10,12 @@ use tokio::net::TcpListener;
 
 /// What systemd keeps, and what of it was not asked for yet.
 #[derive(Debug)]
-pub struct Kept {
+pub struct StoredListeners {
     notify: Notify,
     waiting: BTreeMap<u16, Vec<StdTcpListener>>,
 }
 
-impl Kept {
+impl StoredListeners {
     /// What the daemon before this one left.
     pub fn of(passed: &mut Passed, notify: Notify) -> Self {
         Self {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 const BROWSER: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 
-async fn unclaimed(users: &'static [&'static str]) -> World {
+async fn setup_gate(users: &'static [&'static str]) -> World {
     let mut world = World::inhabited(Limits::default(), users).await;
     world.service("rss", "system", json!([{ "api": "example.org/test" }]));
     world
@@ -33,7 +33,7 @@ fn call(method: &str) -> String {
 
 #[tokio::test]
 async fn every_page_of_every_name_and_port_leads_to_setup() {
-    let world = unclaimed(&[]).await;
+    let world = setup_gate(&[]).await;
     for host in [
         "localhost",
         "localhost:8080",
@@ -69,7 +69,7 @@ async fn every_page_of_every_name_and_port_leads_to_setup() {
 
 #[tokio::test]
 async fn what_is_no_page_is_told_what_to_do() {
-    let world = unclaimed(&[]).await;
+    let world = setup_gate(&[]).await;
     let script = ("sec-fetch-mode", "cors");
     for (method, path, headers) in [
         ("GET", "/", &[][..]),
@@ -92,7 +92,7 @@ async fn what_is_no_page_is_told_what_to_do() {
 
 #[tokio::test]
 async fn setup_and_whoami_are_answered_and_nothing_else() {
-    let world = unclaimed(&[]).await;
+    let world = setup_gate(&[]).await;
     for (api, method, status) in [
         ("atek.cloud/setup-api", "status", 200),
         ("atek.cloud/user-sessions-api", "whoami", 200),
@@ -124,7 +124,7 @@ async fn setup_and_whoami_are_answered_and_nothing_else() {
 
 #[tokio::test]
 async fn the_host_itself_and_services_are_not_held_up() {
-    let world = unclaimed(&[]).await;
+    let world = setup_gate(&[]).await;
     let answer = world
         .call("api=atek.cloud/test-api", &call("whoami"))
         .await
@@ -150,7 +150,7 @@ async fn the_host_itself_and_services_are_not_held_up() {
 
 #[tokio::test]
 async fn users_who_are_no_administrators_can_sign_in_and_the_box_still_waits_for_its_owner() {
-    let world = unclaimed(&["bob"]).await;
+    let world = setup_gate(&["bob"]).await;
     leads_to_setup(&world.get("/", &[BROWSER]).await, "");
     assert_eq!(world.get("/_atek/login/", &[BROWSER]).await.status, 200);
     let login = world

@@ -1,11 +1,11 @@
 //! Under which addresses people open the apps: subdomains, ports, names on the local network.
 
-mod kept;
-mod ports;
+mod app_listeners;
+mod stored_listeners;
 
+pub use app_listeners::{Listening, follow as follow_ports};
 pub use atek_host_model::ports::AppPorts;
-pub use kept::Kept;
-pub use ports::{Listening, follow as follow_ports};
+pub use stored_listeners::StoredListeners;
 
 use crate::directory::Entry;
 use crate::mdns::Local;

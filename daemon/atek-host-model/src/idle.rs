@@ -1,6 +1,6 @@
 //! Whether anybody uses a service that may sleep.
 //!
-//! The gateway holds a [`Hold`] for as long as it talks with the service; whoever puts it
+//! The gateway holds a [`KeepAwake`] for as long as it talks with the service; whoever puts it
 //! to sleep closes the door first, and finds it open only if nobody is inside. So a call
 //! either keeps the service awake or finds that it must wake it, and is never cut off.
 
@@ -13,7 +13,7 @@ const CLOSED: usize = 1 << (usize::BITS - 1);
 
 /// The uses of one service.
 #[derive(Debug)]
-pub struct Usage {
+pub struct InFlight {
     made: Instant,
     /// How many use it now, and [`CLOSED`].
     uses: AtomicUsize,
@@ -23,9 +23,9 @@ pub struct Usage {
 
 /// One use, until it is dropped. Empty for a service that never sleeps.
 #[derive(Debug)]
-pub struct Hold(Option<Arc<Usage>>);
+pub struct KeepAwake(Option<Arc<InFlight>>);
 
-impl Hold {
+impl KeepAwake {
     /// Of a service that never sleeps.
     #[must_use]
     pub fn none() -> Self {
@@ -33,7 +33,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for KeepAwake {
     fn drop(&mut self) {
         if let Some(usage) = &self.0 {
             usage.touch();
@@ -42,7 +42,7 @@ impl Drop for Hold {
     }
 }
 
-impl Default for Usage {
+impl Default for InFlight {
     fn default() -> Self {
         Self {
             made: Instant::now(),
@@ -52,15 +52,15 @@ impl Default for Usage {
     }
 }
 
-impl Usage {
+impl InFlight {
     /// Begins a use; none if the service is being put to sleep, or sleeps.
     #[must_use]
-    pub fn begin(self: &Arc<Self>) -> Option<Hold> {
+    pub fn begin(self: &Arc<Self>) -> Option<KeepAwake> {
         if self.uses.fetch_add(1, Ordering::Acquire) & CLOSED != 0 {
             self.uses.fetch_sub(1, Ordering::Release);
             return None;
         }
-        Some(Hold(Some(self.clone())))
+        Some(KeepAwake(Some(self.clone())))
     }
 
     /// Lets nobody begin any more, if nobody has used the service for `idle`.
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_service_in_use_cannot_be_put_to_sleep_and_one_asleep_cannot_be_used() {
-        let usage = Arc::new(Usage::default());
+        let usage = Arc::new(InFlight::default());
         let hold = usage.begin();
         assert!(hold.is_some() && !usage.close(Duration::ZERO));
         drop(hold);
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn idleness_counts_from_the_end_of_the_last_use() {
-        let usage = Arc::new(Usage::default());
+        let usage = Arc::new(InFlight::default());
         let hour = Duration::from_secs(3600);
         assert!(!usage.close(hour));
         drop(usage.begin());
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn of_a_call_and_a_sleep_at_the_same_time_exactly_one_wins() {
         for _ in 0..2_000 {
-            let usage = Arc::new(Usage::default());
+            let usage = Arc::new(InFlight::default());
             let caller = std::thread::spawn({
                 let usage = usage.clone();
                 move || usage.begin()

@@ -25,7 +25,7 @@ pub(super) const PAGE: &str = "/_atek/setup/";
 ///
 /// [`Failure::Unclaimed`] for what is no page, [`Failure::Starting`] for a page while it is
 /// not known whether there is an owner.
-pub(super) fn turn_away<B>(
+pub(super) fn redirect_to_setup<B>(
     gateway: &Gateway,
     caller: &Caller,
     base: Option<&str>,

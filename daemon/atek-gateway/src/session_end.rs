@@ -23,18 +23,18 @@ pub(super) fn session_end(gateway: &Gateway, caller: &Caller) -> BoxFuture<'stat
 }
 
 /// A body that breaks off when `end` comes first.
-pub(super) struct Until<B> {
+pub(super) struct SessionBoundBody<B> {
     body: B,
     end: BoxFuture<'static, ()>,
 }
 
-impl<B> Until<B> {
+impl<B> SessionBoundBody<B> {
     pub(super) fn new(body: B, end: BoxFuture<'static, ()>) -> Self {
         Self { body, end }
     }
 }
 
-impl<B> Body for Until<B>
+impl<B> Body for SessionBoundBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
@@ -75,7 +75,7 @@ mod tests {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let line = || Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x")));
         let flood = StreamBody::new(stream::repeat_with(line).boxed());
-        let mut body = Until::new(flood, stopped.map(|_| ()).boxed());
+        let mut body = SessionBoundBody::new(flood, stopped.map(|_| ()).boxed());
         assert!(body.frame().await.unwrap().is_ok());
         stop.send(()).unwrap();
         assert!(body.frame().await.unwrap().is_err());
