@@ -52,6 +52,87 @@ async fn hole_10_guessing_passwords_is_slowed_down_and_tells_nothing() -> anyhow
     Ok(())
 }
 
+/// Six addresses guess at alice with four connections each, for as long as she signs in from new
+/// addresses; prints what became of either.
+const SIX_GUESSERS: &str = r#"
+const http = require('http');
+const [password, signIns] = [process.argv[1], Number(process.argv[2])];
+const login = (localAddress, password) => new Promise((resolve, reject) => {
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'login', params: [{ username: 'alice', password }] });
+  const request = http.request({
+    host: '127.0.0.1', port: 80, localAddress, method: 'POST', agent: false,
+    path: '/_atek/gateway?api=atek.cloud/user-sessions-api',
+    headers: { 'content-type': 'application/json', host: 'localhost' },
+  }, (response) => {
+    let text = '';
+    response.on('data', (part) => { text += part; });
+    response.on('end', () => resolve(JSON.parse(text)));
+  });
+  request.on('error', reject);
+  request.end(body);
+});
+let [over, tried, longestWait] = [false, 0, 0];
+const guess = async (address) => {
+  while (!over) {
+    const { error } = await login(address, 'guess');
+    if (error.message === 'Username or password was incorrect') tried += 1;
+    longestWait = Math.max(longestWait, error.data?.retryAfterSecs ?? 0);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+};
+(async () => {
+  const guessers = [];
+  for (const n of [2, 3, 4, 5, 6, 7]) {
+    for (let connection = 0; connection < 4; connection += 1) guessers.push(guess(`127.0.0.${n}`));
+  }
+  // Every address is slowed down, and so is the name.
+  while (longestWait < 8) await new Promise((resolve) => setTimeout(resolve, 100));
+  let [signedIn, slowest] = [0, 0];
+  for (let n = 1; n <= signIns; n += 1) {
+    const begun = Date.now();
+    const { result } = await login(`127.0.1.${n}`, password);
+    if (result?.isActive) signedIn += 1;
+    slowest = Math.max(slowest, Date.now() - begun);
+  }
+  over = true;
+  console.log(JSON.stringify({ signedIn, slowest, tried }));
+  process.exit(0);
+})();
+"#;
+
+#[tokio::test]
+async fn the_owner_signs_in_from_new_devices_while_six_addresses_guess() -> anyhow::Result<()> {
+    let host = Host::boot("six-guessers").await?;
+    host.claimed().await?;
+    let user = json!([{ "username": "alice", "password": PASSWORD }]);
+    host.system()?.call(USERS, "create", user).await?;
+    let sign_ins = 5;
+    let count = sign_ins.to_string();
+    let script = ["node", "-e", SIX_GUESSERS, PASSWORD, &count];
+    let report = host.machine.exec(script).await?;
+    println!("{report}");
+    let report: Value = serde_json::from_str(&report)?;
+    assert_eq!(report["signedIn"], sign_ins, "{report}");
+    // 5 free guesses of each address, and few more.
+    assert!(report["tried"].as_u64() < Some(100), "{report}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_64_guesses_at_once_few_are_tried() -> anyhow::Result<()> {
+    let host = Host::boot("64-guesses").await?;
+    host.person("alice", "").await?;
+    let guesses = (0..64).map(|_| {
+        let params = login("alice", "guess")["params"].clone();
+        let stranger = host.stranger();
+        async move { refusal(stranger.call(SESSIONS, "login", params).await) }
+    });
+    let answers = futures_util::future::join_all(guesses).await;
+    let tried = answers.iter().filter(|error| error.code == -32003).count();
+    assert!((1..=8).contains(&tried), "{tried} of 64 were tried");
+    Ok(())
+}
+
 #[tokio::test]
 async fn hole_10_short_passwords_are_refused_and_people_change_their_own() -> anyhow::Result<()> {
     let host = Host::boot("hole-10-own").await?;

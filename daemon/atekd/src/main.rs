@@ -3,7 +3,6 @@
 
 mod app_addresses;
 mod attach;
-mod backoff;
 mod by_hand;
 mod chain;
 mod config;
@@ -26,6 +25,7 @@ mod setup;
 mod spawn;
 mod system;
 mod systemd;
+mod throttle;
 
 use anyhow::Context as _;
 // Its modules are used by their old names all over this crate.

@@ -80,7 +80,11 @@ impl HostApis {
                 };
             }
         };
-        match self.sessions.login(&username, password, call.visitor).await {
+        match self
+            .sessions
+            .login(call.caller, &username, password, call.visitor)
+            .await
+        {
             Ok((cookie, username)) => Reply {
                 outcome: raw(&UserSession {
                     is_active: true,

@@ -20,7 +20,7 @@ impl HostApis {
             ("checkClaim" | "complete", Caller::Service(_)) | ("claim", _) => {
                 Err(RpcError::not_authorized())
             }
-            ("checkClaim", _) => self.check_claim(call),
+            ("checkClaim", _) => self.check_claim(call).await,
             ("complete", _) => return self.complete(call).await,
             (other, _) => Err(RpcError::method_not_found(other)),
         };
@@ -44,20 +44,21 @@ impl HostApis {
         raw(&Claim { code, url })
     }
 
-    fn check_claim(&self, call: &Call<'_>) -> RpcResult {
+    async fn check_claim(&self, call: &Call<'_>) -> RpcResult {
         let typed = Params::read(call.params, &["code"])?.text(0)?;
-        self.claimed(call, &typed)?;
+        self.claimed(call, &typed).await?;
         raw(&true)
     }
 
     /// Goes on only for who knows the code, while there is something to claim.
-    fn claimed(&self, call: &Call<'_>, typed: &str) -> Result<(), RpcError> {
+    async fn claimed(&self, call: &Call<'_>, typed: &str) -> Result<(), RpcError> {
         if self.setup.need() == Need::Done {
             return Err(Refusal::SetUpAlready.into());
         }
         let throttled = !matches!(call.caller, Caller::System);
         self.setup
             .check(typed, call.visitor.address, throttled)
+            .await
             .map_err(claim_error)
     }
 
@@ -79,7 +80,7 @@ impl HostApis {
 
     async fn try_complete(&self, call: &Call<'_>) -> Result<(Completed, CookieChange), RpcError> {
         let wish: Wish = Params::read(call.params, &["setup"])?.object(0)?;
-        self.claimed(call, &wish.code)?;
+        self.claimed(call, &wish.code).await?;
         let name = box_name(&wish.name).map_err(field_error)?;
         let username = users::checked_name(wish.username).map_err(user_error)?;
         users::free_name(&self.database.records(), &username, None).map_err(user_error)?;

@@ -8,7 +8,7 @@ use crate::database::{
     Change, DatabaseError, Records, SessionId, SessionRecord, StoredSettings, UserRecord,
 };
 use crate::permissions::{Caller, may_be_main_service, may_use_host_api};
-use crate::sessions::{HashError, LoginError, Visitor};
+use crate::sessions::{HashError, LoginError};
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::secret::Secret;
@@ -126,8 +126,7 @@ impl HostApis {
             }
             "setPassword" => {
                 let params = read(&["userKey", "password"])?;
-                let from = (call.caller, call.visitor);
-                self.set_password(from, params.text(0)?, params.object(1)?)
+                self.set_password(call.caller, params.text(0)?, params.object(1)?)
                     .await
             }
             "delete" => {
@@ -215,7 +214,7 @@ impl HostApis {
     /// A user's own change needs the old password; an administrator's does not.
     async fn set_password(
         &self,
-        (caller, visitor): (&Caller, &Visitor),
+        caller: &Caller,
         key: String,
         change: PasswordChange,
     ) -> RpcResult {
@@ -224,21 +223,20 @@ impl HostApis {
         if matches!(caller, Caller::Service(_) | Caller::Anonymous) {
             return Err(RpcError::not_authorized());
         }
-        let own = caller.user_key() == Some(key.as_str());
-        if own {
-            let user = self.user(&key)?;
+        let own = match caller {
+            Caller::User(person) if person.user.key.as_str() == key => Some(person),
+            _ => None,
+        };
+        if let Some(person) = own {
             let old = change.old.unwrap_or_else(|| Secret::new(""));
-            match self.sessions.confirm(&user, old, visitor).await {
+            match self.sessions.confirm(person, old).await {
                 Ok(()) => {}
                 Err(LoginError::Wrong) => return Err(Refusal::WrongPassword.into()),
                 Err(error) => return Err(login_error(&error)),
             }
         }
         let hashed = self.hash(change.new).await?;
-        let keep = match caller {
-            Caller::User(person) if own => Some(person.session.clone()),
-            _ => None,
-        };
+        let keep = own.map(|person| person.session.clone());
         self.change_user_keeping(key, keep, move |_, user| {
             user.hashed_password = hashed;
             Ok(true)

@@ -5,13 +5,13 @@ mod bind;
 mod device;
 mod end;
 mod password;
-mod throttle;
 
 use crate::database::{
     Change, Database, DatabaseError, Records, SessionId, SessionRecord, UserRecord,
 };
-use crate::permissions::Person;
+use crate::permissions::{Caller, Person};
 use crate::random::{self, RandomError};
+use crate::throttle::{Attempt, Guesser, Terms, Throttle, TooMany};
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use atek_api::sessions::SessionInfo;
@@ -19,14 +19,20 @@ pub use atek_host_model::host_api::Visitor;
 pub use bind::{BindTokens, Binding, NonceHash};
 pub use password::{HashError, Passwords};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use throttle::Throttle;
 
 /// A session that nobody used for this long is gone: 90 days.
 const IDLE_SECS: i64 = 90 * 24 * 3600;
 /// `lastSeenUnix` is written at most this often.
 const LAST_SEEN_STEP_SECS: i64 = 10 * 60;
+/// How wrong passwords for one name slow down the attempts at it: from the 21st on, 1, 2, 4, 8
+/// and at most 10 seconds each.
+const NAME: Terms = Terms {
+    free: 20,
+    longest_ms: 10_000,
+};
 /// A user's oldest sessions make room for new ones.
 const MAX_SESSIONS_PER_USER: usize = 200;
 
@@ -60,7 +66,7 @@ pub struct Sessions {
 struct Inner {
     database: Database,
     passwords: Passwords,
-    throttle: Mutex<Throttle>,
+    throttle: Throttle,
     bind_tokens: Mutex<BindTokens>,
     /// When each session was last seen, since the record was written.
     seen: RwLock<HashMap<SessionId, AtomicI64>>,
@@ -74,7 +80,7 @@ impl Sessions {
             inner: Arc::new(Inner {
                 database,
                 passwords,
-                throttle: Mutex::default(),
+                throttle: Throttle::new(NAME),
                 bind_tokens: Mutex::default(),
                 seen: RwLock::default(),
             }),
@@ -156,28 +162,24 @@ impl Sessions {
     /// [`LoginError`]. An unknown name takes as long as a wrong password.
     pub async fn login(
         &self,
+        caller: &Caller,
         username: &str,
         password: Secret,
         visitor: &Visitor,
     ) -> Result<(Secret, String), LoginError> {
-        let records = self.inner.database.records();
-        let user = records.user_named(username).cloned();
-        let from = throttle::From {
-            address: visitor.address,
-            is_known: user
-                .as_ref()
-                .is_some_and(|user| is_known_at(&records, user, visitor)),
+        let attempt = match self.guesser(caller, username, visitor) {
+            Some(guesser) => Some(self.admit(username, guesser).await?),
+            None => None,
         };
-        drop(records);
-        self.throttle(|throttle, now| throttle.check(username, from, now))
-            .map_err(LoginError::Throttled)?;
+        let user = self.inner.database.records().user_named(username).cloned();
         let hash = user.as_ref().map(|user| user.hashed_password.clone());
         let right = self.inner.passwords.verify(password, hash).await?;
         let Some(user) = user.filter(|_| right) else {
-            self.throttle(|throttle, now| throttle.failed(username, from, now));
             return Err(LoginError::Wrong);
         };
-        self.throttle(|throttle, _| throttle.succeeded(username));
+        if let Some(attempt) = attempt {
+            attempt.succeed();
+        }
 
         let (cookie, session) = self.prepare(&user, visitor)?;
         let (key, presented) = (user.key.clone(), visitor.presented.clone());
@@ -220,44 +222,48 @@ impl Sessions {
         Ok((cookie, session))
     }
 
-    /// Whether a signed-in user still knows the password, for what a session alone must not
-    /// do. Guesses are slowed down as those at the door.
+    /// Whose attempt a sign-in is; none for the host itself, which need not guess.
+    fn guesser(&self, caller: &Caller, username: &str, visitor: &Visitor) -> Option<Guesser> {
+        match caller {
+            Caller::System => return None,
+            Caller::Service(service) => return Some(Guesser::App(service.key.clone())),
+            Caller::Anonymous | Caller::User(_) => {}
+        }
+        let records = self.inner.database.records();
+        let user = records.user_named(username);
+        match visitor.address {
+            Some(address) if user.is_some_and(|user| is_known_at(&records, user, address)) => {
+                Some(Guesser::KnownDevice(address))
+            }
+            address => Some(Guesser::at(address)),
+        }
+    }
+
+    async fn admit(&self, username: &str, guesser: Guesser) -> Result<Attempt, LoginError> {
+        let admitted = self.inner.throttle.admit(username, guesser).await;
+        admitted.map_err(|TooMany(seconds)| LoginError::Throttled(seconds))
+    }
+
+    /// Checks the password of a signed-in person again, for what a session alone must not do.
+    /// Wrong ones count for the session, so that whoever has stolen it slows down nobody else.
     ///
     /// # Errors
     ///
     /// [`LoginError::Wrong`], [`LoginError::Throttled`] and [`LoginError::Hash`].
-    pub async fn confirm(
-        &self,
-        user: &UserRecord,
-        password: Secret,
-        visitor: &Visitor,
-    ) -> Result<(), LoginError> {
-        let from = throttle::From {
-            address: visitor.address,
-            is_known: false,
-        };
-        let name = user.username.as_str();
-        self.throttle(|throttle, now| throttle.check(name, from, now))
-            .map_err(LoginError::Throttled)?;
-        let hash = Some(user.hashed_password.clone());
+    pub async fn confirm(&self, person: &Person, password: Secret) -> Result<(), LoginError> {
+        let guesser = Guesser::Session(handle(&person.session));
+        let attempt = self.admit(&person.user.username, guesser).await?;
+        // The record of the request may be older than the latest password.
+        let records = self.inner.database.records();
+        let user = records.user(person.user.key.as_str());
+        let hash = user.map(|user| user.hashed_password.clone());
+        drop(records);
         if self.inner.passwords.verify(password, hash).await? {
-            self.throttle(|throttle, _| throttle.succeeded(name));
+            attempt.succeed();
             Ok(())
         } else {
-            self.throttle(|throttle, now| throttle.failed(name, from, now));
             Err(LoginError::Wrong)
         }
-    }
-
-    fn throttle<T>(&self, act: impl FnOnce(&mut Throttle, i64) -> T) -> T {
-        act(
-            &mut self
-                .inner
-                .throttle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-            now_unix(),
-        )
     }
 
     /// A user's sessions on the main domain, the newest first.
@@ -357,12 +363,11 @@ impl Sessions {
     }
 }
 
-/// Whether the user is signed in from where the visitor is.
-fn is_known_at(records: &Records, user: &UserRecord, visitor: &Visitor) -> bool {
-    visitor.address.is_some()
-        && records
-            .sessions_of(&user.key)
-            .any(|session| session.address == visitor.address)
+/// Whether the user is signed in at an address.
+fn is_known_at(records: &Records, user: &UserRecord, address: IpAddr) -> bool {
+    records
+        .sessions_of(&user.key)
+        .any(|session| session.address == Some(address))
 }
 
 /// Names a session to people; too short to search for the cookie's hash with.

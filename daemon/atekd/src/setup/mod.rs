@@ -11,7 +11,6 @@
 mod code;
 mod fields;
 mod files;
-mod guesses;
 mod problems;
 
 pub use code::ClaimCode;
@@ -23,13 +22,20 @@ use crate::database::{Database, Records};
 use crate::layout::Layout;
 use crate::system;
 use crate::systemd::Machine;
+use crate::throttle::{Guesser, Terms, Throttle, TooMany};
 use atek_api::setup::Status;
 pub use atek_host_model::setup::Need;
-use guesses::Guesses;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::{MutexGuard, watch};
+
+/// How wrong codes of all guessers together slow down the attempts: after 600, one a second.
+/// With 40 bits that is thousands of years of guessing, and the owner waits a second.
+const CODE: Terms = Terms {
+    free: 600,
+    longest_ms: 1_000,
+};
 
 /// Why a claim code was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +76,7 @@ struct Inner {
     report: PathBuf,
     /// Owned by [`Setup::keep`].
     code: watch::Sender<Option<ClaimCode>>,
-    guesses: Mutex<Guesses>,
+    throttle: Throttle,
     /// Held by whoever changes the machine for a setup.
     turn: tokio::sync::Mutex<()>,
 }
@@ -90,7 +96,7 @@ impl Setup {
                 files,
                 report: Path::new(problems::REPORT).to_owned(),
                 code: watch::Sender::new(None),
-                guesses: Mutex::default(),
+                throttle: Throttle::new(CODE),
                 turn: tokio::sync::Mutex::new(()),
             }),
         }
@@ -159,29 +165,26 @@ impl Setup {
     /// # Errors
     ///
     /// [`BadClaim`].
-    pub fn check(
+    pub async fn check(
         &self,
         typed: &str,
         address: Option<IpAddr>,
         throttled: bool,
     ) -> Result<(), BadClaim> {
-        let now = jiff::Timestamp::now().as_second();
-        let mut guesses = self
-            .inner
-            .guesses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if throttled {
-            guesses.check(address, now).map_err(BadClaim::Throttled)?;
-        }
-        let code = self.code().ok_or(BadClaim::NotMade)?;
-        if ClaimCode::read(typed).is_some_and(|typed| typed.is(&code)) {
-            guesses.succeeded(address);
-            Ok(())
+        let attempt = if throttled {
+            let admitted = self.inner.throttle.admit("", Guesser::at(address)).await;
+            Some(admitted.map_err(|TooMany(seconds)| BadClaim::Throttled(seconds))?)
         } else {
-            guesses.failed(address, now);
-            Err(BadClaim::Wrong)
+            None
+        };
+        let code = self.code().ok_or(BadClaim::NotMade)?;
+        if !ClaimCode::read(typed).is_some_and(|typed| typed.is(&code)) {
+            return Err(BadClaim::Wrong);
         }
+        if let Some(attempt) = attempt {
+            attempt.succeed();
+        }
+        Ok(())
     }
 
     /// What the setup page is told.
