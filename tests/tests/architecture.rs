@@ -40,7 +40,6 @@ const OWNED: &[(&str, &str, &[&str])] = &[
     ("git2", "atek-package", &[]),
     ("redb", "atek-adb", &["src/storage"]),
     ("landlock", "atek-sandbox", &[]),
-    ("flate2", "atek-web-embed", &["src/build.rs"]),
 ];
 
 /// `(crate, library, the folders that may name it)`.

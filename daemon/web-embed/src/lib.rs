@@ -1,116 +1,113 @@
-//! The browser code of `daemon/web` inside a program.
+//! The browser code of `daemon/web`, embedded in the programs that serve it.
 //!
-//! A build script calls `build::embed("host")` (feature `build`); the program says
-//! [`bundle!()`](bundle) and [answers](Bundle::answer) requests from it. No I/O at run time.
+//! `daemon/web/build` puts `NAME.gz` beside each file that gets smaller by it; [`respond`] sends the
+//! smaller one to clients that accept it. No I/O at run time.
 
 #![forbid(unsafe_code)]
+#![allow(
+    missing_debug_implementations,
+    reason = "the bundles are types without values"
+)]
 
-#[cfg(feature = "build")]
-pub mod build;
-mod kinds;
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
+    HeaderValue, IF_NONE_MATCH, VARY,
+};
+use http::{Response, StatusCode};
+pub use rust_embed::Embed as Bundle;
+use rust_embed::EmbeddedFile;
+use std::borrow::Cow;
 
-/// One file of a bundle.
-#[derive(Debug, Clone, Copy)]
-pub struct File {
-    /// Where it is, relative to the bundle's base, without a leading slash: `assets/main-x1y2.js`.
-    pub path: &'static str,
-    /// Its `Content-Type`.
-    pub kind: &'static str,
-    /// Its strong `ETag`, quoted.
-    pub etag: &'static str,
-    /// Its name changes with its content, so that it may be kept for ever.
-    pub immutable: bool,
-    /// Its bytes.
-    pub plain: &'static [u8],
-    /// The same, compressed, where that is smaller.
-    pub gzip: Option<&'static [u8]>,
+/// The host's own pages: setup, sign-in, and what the gateway answers by itself.
+#[derive(Bundle)]
+#[folder = "$ATEK_WEB_DIST/host"]
+pub struct Host;
+
+/// The web home.
+#[derive(Bundle)]
+#[folder = "$ATEK_WEB_DIST/lonestar"]
+pub struct Lonestar;
+
+/// Vite puts a hash into the names below `assets/`, so their content never changes.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// Revalidated on each use, and answered with 304 while it is the same.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// The file at `path` (no leading slash); none for files that exist only in compressed form.
+#[must_use]
+pub fn find<B: Bundle>(path: &str) -> Option<EmbeddedFile> {
+    if path.ends_with(".gz") {
+        return None;
+    }
+    B::get(path)
 }
 
-/// The files of a bundle, sorted by path.
-#[derive(Debug, Clone, Copy)]
-pub struct Bundle {
-    files: &'static [File],
-}
+/// The response to a `GET` of `path` with the headers `sent`; `None` if there is no such file.
+/// The caller adds its security headers.
+#[must_use]
+pub fn respond<B: Bundle>(path: &str, sent: &HeaderMap) -> Option<Response<Bytes>> {
+    let file = find::<B>(path)?;
+    let value = |name: HeaderName| sent.get(name).and_then(|value| value.to_str().ok());
+    let compressed = B::get(&format!("{path}.gz"));
+    let varies = compressed.is_some();
+    let compressed = compressed.filter(|_| value(ACCEPT_ENCODING).is_some_and(accepts_gzip));
+    let etag = etag(&file, compressed.is_some());
 
-/// What to answer with. The caller adds its own headers of protection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
-    /// 200, or 304 without a body.
-    pub status: u16,
-    /// `Content-Type`.
-    pub kind: &'static str,
-    /// `ETag`. With it goes `Vary: Accept-Encoding`.
-    pub etag: &'static str,
-    /// `Cache-Control`.
-    pub cache: &'static str,
-    /// Whether `Content-Encoding: gzip` belongs to the body.
-    pub gzip: bool,
-    /// The body.
-    pub body: &'static [u8],
-}
-
-/// The bundle that the build script of this crate embedded.
-#[macro_export]
-macro_rules! bundle {
-    () => {
-        $crate::Bundle::new(include!(concat!(env!("OUT_DIR"), "/web_bundle.rs")))
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    let is_immutable = path.starts_with("assets/");
+    headers.insert(
+        CACHE_CONTROL,
+        if is_immutable { IMMUTABLE } else { REVALIDATE },
+    );
+    if varies {
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    let is_known = value(IF_NONE_MATCH).is_some_and(|known| matches_etag(known, &etag));
+    if let Ok(etag) = HeaderValue::try_from(etag) {
+        headers.insert(ETAG, etag);
+    }
+    if is_known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Some(response);
+    }
+    if let Ok(kind) = HeaderValue::try_from(content_type(&file)) {
+        headers.insert(CONTENT_TYPE, kind);
+    }
+    if compressed.is_some() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    *response.body_mut() = match compressed.unwrap_or(file).data {
+        Cow::Borrowed(data) => Bytes::from_static(data),
+        Cow::Owned(data) => data.into(),
     };
+    Some(response)
 }
 
-/// A hashed name never has another content.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
-/// Asked for each time, and answered with 304 while it is the same.
-const ASK: &str = "no-cache";
+/// The bytes of a bundle as browsers fetch them, compressed.
+#[must_use]
+pub fn transfer_size<B: Bundle>() -> usize {
+    B::iter()
+        .filter(|path| !path.ends_with(".gz"))
+        .filter_map(|path| B::get(&format!("{path}.gz")).or_else(|| B::get(&path)))
+        .map(|file| file.data.len())
+        .sum()
+}
 
-impl Bundle {
-    /// Over files that are sorted by path.
-    #[must_use]
-    pub const fn new(files: &'static [File]) -> Self {
-        Self { files }
-    }
+/// Twelve bytes of the content's hash, quoted. The compressed form is another representation.
+fn etag(file: &EmbeddedFile, is_compressed: bool) -> String {
+    let hash = file.metadata.sha256_hash();
+    let suffix = if is_compressed { "-gzip" } else { "" };
+    format!("\"{}{suffix}\"", hex::encode(&hash[..12]))
+}
 
-    /// All files.
-    #[must_use]
-    pub const fn files(&self) -> &'static [File] {
-        self.files
-    }
-
-    /// The file at `path`, written as in [`File::path`].
-    #[must_use]
-    pub fn find(&self, path: &str) -> Option<&'static File> {
-        let at = self
-            .files
-            .binary_search_by(|file| file.path.cmp(path))
-            .ok()?;
-        self.files.get(at)
-    }
-
-    /// What to answer to a `GET` or `HEAD` of `path`, with the values of the request's
-    /// `Accept-Encoding` and `If-None-Match` headers. `None`: there is no such file.
-    #[must_use]
-    pub fn answer(
-        &self,
-        path: &str,
-        accept_encoding: Option<&str>,
-        if_none_match: Option<&str>,
-    ) -> Option<Answer> {
-        let file = self.find(path)?;
-        let compressed = file
-            .gzip
-            .filter(|_| accept_encoding.is_some_and(accepts_gzip));
-        let known = if_none_match.is_some_and(|known| matches_etag(known, file.etag));
-        Some(Answer {
-            status: if known { 304 } else { 200 },
-            kind: file.kind,
-            etag: file.etag,
-            cache: if file.immutable { FOR_EVER } else { ASK },
-            gzip: compressed.is_some() && !known,
-            body: if known {
-                &[]
-            } else {
-                compressed.unwrap_or(file.plain)
-            },
-        })
+fn content_type(file: &EmbeddedFile) -> String {
+    let kind = file.metadata.mimetype();
+    if kind.starts_with("text/") {
+        format!("{kind}; charset=utf-8")
+    } else {
+        kind.to_owned()
     }
 }
 
@@ -142,82 +139,138 @@ fn matches_etag(header: &str, etag: &str) -> bool {
 mod tests {
     use super::*;
 
-    const BUNDLE: Bundle = Bundle::new(&[
-        File {
-            path: "assets/a-1.js",
-            kind: "text/javascript",
-            etag: "\"1\"",
-            immutable: true,
-            plain: b"plain",
-            gzip: Some(b"gz"),
-        },
-        File {
-            path: "index.html",
-            kind: "text/html",
-            etag: "\"2\"",
-            immutable: false,
-            plain: b"page",
-            gzip: None,
-        },
-    ]);
+    /// Compressed bytes of either bundle, at most.
+    const BUDGET: usize = 120_000;
+
+    fn get(path: &str, sent: &[(HeaderName, &str)]) -> Option<Response<Bytes>> {
+        let sent = sent
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::try_from(*value).unwrap()))
+            .collect();
+        respond::<Lonestar>(path, &sent)
+    }
+
+    fn script() -> String {
+        let mut paths = Lonestar::iter();
+        let script = paths.find(|path| path.starts_with("assets/") && path.ends_with(".js"));
+        script.unwrap().into_owned()
+    }
 
     #[test]
-    fn a_file_is_compressed_for_who_can_read_it() {
+    fn gzip_is_sent_to_clients_that_accept_it() {
+        let path = script();
         for (accept, gzip) in [
-            (None, false),
-            (Some("identity"), false),
-            (Some("gzip, deflate, br"), true),
-            (Some("br;q=1.0, GZIP;q=0.5"), true),
-            (Some("gzip;q=0"), false),
-            (Some("gzip;q=0, *"), false),
-            (Some("*"), true),
+            ("", false),
+            ("identity", false),
+            ("gzip, deflate, br", true),
+            ("br;q=1.0, GZIP;q=0.5", true),
+            ("gzip;q=0", false),
+            ("gzip;q=0, *", false),
+            ("*", true),
         ] {
-            let answer = BUNDLE.answer("assets/a-1.js", accept, None).unwrap();
-            assert_eq!((answer.status, answer.gzip), (200, gzip), "{accept:?}");
+            let response = get(&path, &[(ACCEPT_ENCODING, accept)]).unwrap();
+            let is_gzip = response.headers().contains_key(CONTENT_ENCODING);
+            assert_eq!(is_gzip, gzip, "{accept}");
+            assert_eq!(response.body().starts_with(&[0x1f, 0x8b]), gzip, "{accept}");
+            assert_eq!(response.headers()[VARY], "accept-encoding");
             assert_eq!(
-                answer.body,
-                if gzip { &b"gz"[..] } else { b"plain" },
-                "{accept:?}"
+                response.headers()[CONTENT_TYPE],
+                "text/javascript; charset=utf-8"
             );
         }
-        let page = BUNDLE.answer("index.html", Some("gzip"), None).unwrap();
-        assert_eq!((page.gzip, page.body), (false, &b"page"[..]));
     }
 
     #[test]
-    fn what_the_browser_has_is_not_sent_again() {
+    fn a_file_that_the_browser_has_is_not_sent_again() {
+        let page = get("index.html", &[]).unwrap();
+        let etag = page.headers()[ETAG].to_str().unwrap().to_owned();
         for (known, status) in [
-            ("\"2\"", 304),
-            ("W/\"2\"", 304),
-            ("\"9\", \"2\"", 304),
-            ("*", 304),
-            ("\"1\"", 200),
-            ("2", 200),
+            (etag.clone(), 304),
+            (format!("W/{etag}"), 304),
+            (format!("\"9\", {etag}"), 304),
+            ("*".to_owned(), 304),
+            ("\"1\"".to_owned(), 200),
+            (etag.replace('"', ""), 200),
         ] {
-            let answer = BUNDLE.answer("index.html", None, Some(known)).unwrap();
-            assert_eq!(answer.status, status, "{known}");
-            assert_eq!(answer.body.is_empty(), status == 304, "{known}");
+            let response = get("index.html", &[(IF_NONE_MATCH, &known)]).unwrap();
+            assert_eq!(response.status(), status, "{known}");
+            assert_eq!(response.body().is_empty(), status == 304, "{known}");
+            assert_eq!(response.headers()[ETAG], *etag, "{known}");
         }
     }
 
     #[test]
-    fn only_hashed_names_are_kept_for_ever() {
-        let cache = |path| BUNDLE.answer(path, None, None).unwrap().cache;
-        assert!(cache("assets/a-1.js").contains("immutable"));
-        assert_eq!(cache("index.html"), "no-cache");
+    fn only_hashed_names_are_cached_for_ever() {
+        let cache = |path: &str| get(path, &[]).unwrap().headers()[CACHE_CONTROL].clone();
+        assert_eq!(cache(&script()), IMMUTABLE);
+        assert_eq!(cache("index.html"), REVALIDATE);
     }
 
     #[test]
-    fn there_is_nothing_beside_the_files() {
+    fn the_manifest_of_the_web_app_has_its_type() {
+        let manifest = get("atek.webmanifest", &[]).unwrap();
+        assert_eq!(
+            manifest.headers()[CONTENT_TYPE],
+            "application/manifest+json"
+        );
+    }
+
+    #[test]
+    fn nothing_but_the_files_is_served() {
         for path in [
             "",
             "assets",
             "assets/",
             "/index.html",
             "../index.html",
+            "../host/login.html",
             "index.htm",
+            "index.html.gz",
         ] {
-            assert!(BUNDLE.answer(path, None, None).is_none(), "{path}");
+            assert!(get(path, &[]).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_page_is_inline_and_its_files_are_there() {
+        check_pages::<Host>("/_atek/ui/");
+        check_pages::<Lonestar>("/");
+    }
+
+    /// The policy forbids inline scripts and styles; `base` is where the bundle is served.
+    fn check_pages<B: Bundle>(base: &str) {
+        for path in B::iter().filter(|path| path.ends_with(".html")) {
+            let page = B::get(&path).unwrap();
+            let html = std::str::from_utf8(&page.data).unwrap();
+            assert!(
+                !html.contains("<style") && !html.contains("style="),
+                "{path}: {html}"
+            );
+            for script in html.split("<script").skip(1) {
+                let (tag, rest) = script.split_once('>').unwrap();
+                assert!(
+                    tag.contains("src=") && rest.starts_with("</script>"),
+                    "{path}: {tag}"
+                );
+            }
+            let links = html
+                .split('"')
+                .filter(|part| part.starts_with('/') && !part.starts_with("//"));
+            for link in links {
+                let name = link.strip_prefix(base).unwrap_or(link);
+                assert!(B::get(name).is_some(), "{path}: {link}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_bundles_keep_to_their_budget() {
+        for (name, size) in [
+            ("host", transfer_size::<Host>()),
+            ("lonestar", transfer_size::<Lonestar>()),
+        ] {
+            println!("{name}: {size} bytes, compressed");
+            assert!(size <= BUDGET, "{name}: {size} bytes, compressed");
         }
     }
 }

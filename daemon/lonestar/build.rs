@@ -1,5 +1,0 @@
-//! Embeds the bundle `lonestar` of daemon/web.
-
-fn main() -> Result<(), atek_web_embed::build::Error> {
-    atek_web_embed::build::embed("lonestar")
-}
