@@ -19,7 +19,7 @@ pub use api_id::{ApiId, InvalidApiId};
 pub use error::{ManifestError, Place, Problem};
 
 use crate::permission::Permissions;
-use crate::spec::{Limits, RelativePath};
+use crate::spec::{AppPort, Limits, RelativePath, Workdir};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -60,6 +60,16 @@ pub struct Manifest {
     /// What runs the app.
     #[serde(flatten)]
     pub runtime: Runtime,
+    /// The TCP port on which the app listens; none: it listens on its socket file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<AppPort>,
+    /// The folder in which the app is started.
+    #[serde(skip_serializing_if = "Workdir::is_package")]
+    pub workdir: Workdir,
+    /// The path that answers with a status below 400 when the app is ready; none: the app is
+    /// ready when it listens. As [`Export::path`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthcheck: Option<String>,
     /// What the app asks for beyond the default.
     #[serde(skip_serializing_if = "Permissions::is_empty")]
     pub permissions: Permissions,
@@ -80,6 +90,48 @@ impl Manifest {
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         read::manifest(bytes)
     }
+}
+
+/// The keys of the file. Others are ignored.
+pub const KEYS: [&str; 17] = [
+    "name",
+    "title",
+    "description",
+    "author",
+    "license",
+    "frame",
+    "icon",
+    "exports",
+    "runtime",
+    "entry",
+    "args",
+    "port",
+    "workdir",
+    "healthcheck",
+    "permissions",
+    "limits",
+    "sleep",
+];
+
+/// The keys of a manifest that are ignored and look like a known one: what the file has, and
+/// what was probably meant. Empty for a file that is no JSON object.
+#[must_use]
+pub fn misspelt_keys(bytes: &[u8]) -> Vec<(String, &'static str)> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let file: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(text).unwrap_or_default();
+    let unknown = file.keys().filter(|key| !KEYS.contains(&key.as_str()));
+    unknown
+        .filter(|key| key.len() <= 20)
+        .filter_map(|key| {
+            let lower = key.to_lowercase();
+            let distance = |known: &&str| strsim::damerau_levenshtein(&lower, known);
+            let nearest = KEYS.into_iter().min_by_key(distance)?;
+            // A short word is one letter away from too many others.
+            let near = if nearest.len() < 5 { 1 } else { 2 };
+            (distance(&nearest) <= near).then(|| (key.clone(), nearest))
+        })
+        .collect()
 }
 
 impl TryFrom<serde_json::Value> for Manifest {
@@ -169,15 +221,21 @@ pub enum Runtime {
     /// Node, with a script of the package. The default, so it is not written.
     #[serde(untagged)]
     Node {
-        /// None: `main` of package.json, or `index.js`.
+        /// None: what package.json names, or `index.js`; see [`crate::package::program`].
         #[serde(skip_serializing_if = "Option::is_none")]
         entry: Option<RelativePath>,
+        /// Its arguments, taken literally.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        args: Vec<String>,
     },
 }
 
 impl Default for Runtime {
     fn default() -> Self {
-        Self::Node { entry: None }
+        Self::Node {
+            entry: None,
+            args: Vec::new(),
+        }
     }
 }
 

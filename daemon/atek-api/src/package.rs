@@ -4,10 +4,12 @@
 mod entry;
 mod failure;
 mod limits;
+mod warning;
 
 pub use entry::{EntryError, Found, program};
 pub use failure::{Failure, FailureCode};
 pub use limits::FetchLimits;
+pub use warning::{MAX_WARNINGS, Warning, WarningCode};
 
 use crate::manifest::Manifest;
 use crate::source::Source;
@@ -20,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub const PACKAGE_FOLDER: &str = "package";
 
 /// What to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
     tag = "request",
     rename_all = "camelCase",
@@ -32,17 +34,33 @@ pub enum Request {
     ListTags {
         /// A git source.
         source: Source,
+        /// Which computers the source may be on.
+        #[serde(default)]
+        reach: Reach,
         /// Only the time for the network counts.
         #[serde(default)]
         limits: FetchLimits,
     },
-    /// Put a release into [`PACKAGE_FOLDER`] and build it. Answered by [`Outcome::Package`].
+    /// Put a release into [`PACKAGE_FOLDER`], running nothing of it. Answered by
+    /// [`Outcome::Package`].
     Fetch {
         /// A git source.
         source: Source,
         /// Which release: the newest that fits.
         #[serde(default)]
         wanted: Wanted,
+        /// Which computers the source may be on.
+        #[serde(default)]
+        reach: Reach,
+        /// Bounds of the work.
+        #[serde(default)]
+        limits: FetchLimits,
+    },
+    /// Install and build the package that a fetch left in [`PACKAGE_FOLDER`], with its own
+    /// scripts. Answered by [`Outcome::Package`].
+    Build {
+        /// What the fetch answered.
+        package: Box<FetchedPackage>,
         /// Bounds of the work.
         #[serde(default)]
         limits: FetchLimits,
@@ -50,21 +68,35 @@ pub enum Request {
 }
 
 impl Request {
-    /// The source of either.
+    /// The source that is asked; none of a build, which reads what was fetched.
     #[must_use]
-    pub fn source(&self) -> &Source {
+    pub fn source(&self) -> Option<&Source> {
         match self {
-            Self::ListTags { source, .. } | Self::Fetch { source, .. } => source,
+            Self::ListTags { source, .. } | Self::Fetch { source, .. } => Some(source),
+            Self::Build { .. } => None,
         }
     }
 
-    /// The bounds of either.
+    /// The bounds of the work.
     #[must_use]
     pub fn limits(&self) -> &FetchLimits {
         match self {
-            Self::ListTags { limits, .. } | Self::Fetch { limits, .. } => limits,
+            Self::ListTags { limits, .. }
+            | Self::Fetch { limits, .. }
+            | Self::Build { limits, .. } => limits,
         }
     }
+}
+
+/// Which computers a fetch may connect to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// Any computer, those of the home and this one too.
+    #[default]
+    Anywhere,
+    /// Public addresses of the internet only, whatever name stands for them.
+    Internet,
 }
 
 /// Which release to fetch.
@@ -168,7 +200,7 @@ pub enum Outcome {
     Package(Box<FetchedPackage>),
 }
 
-/// A package that was fetched and built.
+/// A package that was fetched, and perhaps built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FetchedPackage {
@@ -179,15 +211,20 @@ pub struct FetchedPackage {
     /// Its manifest, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Manifest>,
-    /// What to execute.
-    pub program: Program,
+    /// What to execute; none before the build of a package that needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Program>,
+    /// The commands that a build runs, as a person would type them, such as `npm ci`; empty
+    /// where nothing is left to be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub build: Vec<String>,
     /// Bytes of all files, built ones too.
     pub bytes: u64,
     /// Number of files and folders.
     pub files: u64,
-    /// What the installer should know, for a person: submodules left out, no lockfile.
+    /// What the person who installs should know. At most [`MAX_WARNINGS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use crate::manifest::Manifest;
-use crate::package::FetchedPackage;
+use crate::package::{FetchedPackage, Warning};
 use crate::permission::Permissions;
 use crate::spec::Limits;
 use serde::de::Error as _;
@@ -65,6 +65,9 @@ pub struct PackageInfo {
     /// The manifest's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// What was unusual about the package when it was installed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// A service's record in the server database (`atek.cloud/service/KEY`).
@@ -201,6 +204,36 @@ pub struct InstallParams {
     /// Ignored: the original once gave services a TCP port.
     #[serde(default, skip_serializing)]
     pub port: Option<Value>,
+}
+
+/// Result of `inspect`: a package that is not installed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inspection {
+    /// The id that it would get.
+    pub id: ServiceId,
+    /// The tag that would be installed; none for a folder.
+    pub version: Option<String>,
+    /// Its commit; none for a folder.
+    pub commit: Option<String>,
+    /// Its manifest, if it has one.
+    pub manifest: Option<Manifest>,
+    /// What it asks for beyond the default.
+    #[serde(default)]
+    pub asks: Permissions,
+    /// The same in sentences; each completes "this app may".
+    #[serde(default)]
+    pub asks_in_words: Vec<String>,
+    /// The commands that run in its build after consent, such as `npm ci`.
+    #[serde(default)]
+    pub build: Vec<String>,
+    /// What is unusual about it.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+    /// Data that an uninstalled app of the same source left to the person who asks, newest
+    /// first; [`InstallParams::adopt_data`] takes one over.
+    #[serde(default)]
+    pub retained_data: Vec<KeptData>,
 }
 
 /// A release that `inspect` showed to somebody. A tag alone is no promise: it can be moved.

@@ -100,6 +100,9 @@ pub enum Program {
     Node {
         /// The file.
         entry: RelativePath,
+        /// Its arguments, taken literally.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        args: Vec<String>,
     },
     /// An executable file.
     Native {
@@ -192,9 +195,8 @@ impl ServiceSpec {
             return Err(SpecError::Title);
         }
         self.validate_package()?;
-        if let Program::Native { args, .. } = &self.program {
-            validate_arguments(args)?;
-        }
+        let (Program::Node { args, .. } | Program::Native { args, .. }) = &self.program;
+        validate_arguments(args)?;
         if self.port.is_some() && !self.network.is_private() {
             return Err(SpecError::PortInSharedNetwork);
         }
@@ -237,12 +239,27 @@ impl ServiceSpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PackageSpec {
+    /// What the job does, which decides what it may reach.
+    #[serde(default)]
+    pub kind: JobKind,
     /// A folder of this machine that the job reads (`git+file://`), at its own path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_folder: Option<PathBuf>,
     /// Bounds of the job.
     #[serde(default)]
     pub limits: PackageLimits,
+}
+
+/// The two kinds of package job: consent stands between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobKind {
+    /// Reads a repository into a new staging folder. Runs no code of the package.
+    #[default]
+    Fetch,
+    /// Installs and builds what a fetch left in the staging folder, with the package's own
+    /// scripts. Reaches the internet through the host's egress and nothing else.
+    Build,
 }
 
 impl PackageSpec {

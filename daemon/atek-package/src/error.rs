@@ -7,7 +7,6 @@ use crate::text::size;
 use crate::tree::TreeError;
 use atek_api::manifest::ManifestError;
 use atek_api::package::{EntryError, Failure, FailureCode};
-use atek_api::source::Source;
 
 /// Why a child was stopped by whoever watched it.
 #[derive(Debug)]
@@ -68,7 +67,7 @@ pub(crate) enum JobError {
 
 impl JobError {
     /// As the installer is told.
-    pub(crate) fn failure(&self, source: &Source) -> Failure {
+    pub(crate) fn failure(&self, source: &str) -> Failure {
         let (code, message) = match self {
             Self::Git(failure) => return failure.clone(),
             Self::GitChild(error) => git_child_failure(error, source),
@@ -106,7 +105,7 @@ impl JobError {
     }
 }
 
-fn git_child_failure(error: &ChildError<Stop>, source: &Source) -> (FailureCode, String) {
+fn git_child_failure(error: &ChildError<Stop>, source: &str) -> (FailureCode, String) {
     match error {
         ChildError::Deadline(secs) => (
             FailureCode::Timeout,
@@ -162,11 +161,10 @@ mod tests {
 
     #[test]
     fn a_build_without_memory_was_said_to_have_failed_without_a_reason() {
-        let source = "https://example.org/app".parse().unwrap();
         let failure = |want| {
             let step = Step::Build;
             let output = "\nkilled".to_owned();
-            JobError::StepMemory { step, want, output }.failure(&source)
+            JobError::StepMemory { step, want, output }.failure("https://example.org/app")
         };
         for (want, code, message) in [
             (

@@ -13,7 +13,7 @@ use crate::read_request;
 use crate::report::write_line;
 use crate::text::size;
 use atek_api::package::{
-    Failure, FailureCode, FetchLimits, PACKAGE_FOLDER, Phase, Progress, Request, Wanted,
+    Failure, FailureCode, FetchLimits, PACKAGE_FOLDER, Phase, Progress, Request, Wanted, Warning,
 };
 use atek_api::source::Source;
 use atek_api::version::{NoChoice, Release, choose};
@@ -56,7 +56,7 @@ pub(crate) enum GitLine {
 pub(crate) struct CheckedOut {
     pub(crate) release: Release,
     pub(crate) commit: String,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// The child's whole life.
@@ -65,7 +65,7 @@ pub(crate) fn main() -> ExitCode {
     let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
     let last = read_request::<Request>().and_then(|request| {
         confine(request.limits())?;
-        answer(&request).map_err(|error| error.failure(request.source()))
+        answer(&request).map_err(|error| error.failure(&shown(request.source())))
     });
     let last = last.unwrap_or_else(GitLine::Failed);
     match write_line(std::io::stdout(), &last) {
@@ -96,9 +96,15 @@ fn confine(limits: &FetchLimits) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The source as a message names it.
+pub(crate) fn shown(source: Option<&Source>) -> String {
+    source.map_or_else(|| "the package".to_owned(), ToString::to_string)
+}
+
 fn answer(request: &Request) -> Result<GitLine, GitError> {
     let mut pulse = Pulse::default();
     match request {
+        Request::Build { .. } => Err(GitError::NotGit),
         Request::ListTags { source, .. } => {
             let mut releases: Vec<_> = tags(source, &mut pulse)?
                 .names
@@ -112,6 +118,7 @@ fn answer(request: &Request) -> Result<GitLine, GitError> {
             source,
             wanted,
             limits,
+            ..
         } => {
             let tags = tags(source, &mut pulse)?;
             let release = choice(&tags.names, wanted)?;

@@ -12,6 +12,7 @@ use atek_api::package::{
     FetchLimits, FetchedPackage, Found, Outcome, PACKAGE_FOLDER, Request, program,
 };
 use atek_api::source::Source;
+use atek_api::spec::{Program, RelativePath};
 use atek_api::version::Release;
 use std::fs;
 use std::io::Write;
@@ -25,9 +26,12 @@ pub(crate) fn run<W: Write>(
     request: &Request,
     report: &mut Reporter<W>,
 ) -> Result<Outcome, JobError> {
-    let staging = std::env::current_dir().map_err(staging_of("find out where this is"))?;
+    let staging = std::env::current_dir().map_err(staging_of("find the staging folder"))?;
     make_home(&staging, request.source())?;
     child::adopt_orphans().map_err(staging_of("adopt processes"))?;
+    if let Request::Build { package, limits } = request {
+        return build((**package).clone(), &staging, limits, report);
+    }
     let fetched = run_git(request, &staging, report);
     child::end_orphans();
     match fetched? {
@@ -35,7 +39,7 @@ pub(crate) fn run<W: Write>(
         GitResult::CheckedOut(checked_out) => {
             // The files are written; the objects are of no more use.
             remove_if_there(&staging.join(git::OBJECTS_FOLDER))?;
-            build(checked_out, &staging, request.limits(), report)
+            inspect(checked_out, &staging, request.limits())
         }
     }
 }
@@ -44,13 +48,14 @@ fn staging_of(doing: &'static str) -> impl Fn(std::io::Error) -> JobError {
     move |source| JobError::Staging { doing, source }
 }
 
-/// The home folder of the children, new.
-fn make_home(staging: &Path, source: &Source) -> Result<(), JobError> {
+/// Makes a new home folder for the children; an earlier job may have left one.
+fn make_home(staging: &Path, source: Option<&Source>) -> Result<(), JobError> {
     let home = staging.join(npm::HOME_FOLDER);
     let cannot = staging_of("make a home folder");
+    remove_if_there(&home)?;
     fs::create_dir(&home).map_err(&cannot)?;
     fs::create_dir(home.join("tmp")).map_err(&cannot)?;
-    if let Source::GitFolder(_) = source {
+    if let Some(Source::GitFolder(_)) = source {
         // Git refuses a repository that belongs to another user, as every repository
         // on this machine does for the user who builds. It opens no other one here.
         fs::write(home.join(".gitconfig"), "[safe]\n\tdirectory = *\n").map_err(&cannot)?;
@@ -61,7 +66,7 @@ fn make_home(staging: &Path, source: &Source) -> Result<(), JobError> {
 fn remove_if_there(folder: &Path) -> Result<(), JobError> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other.map_err(staging_of("remove the fetched objects")),
+        other => other.map_err(staging_of("remove a folder")),
     }
 }
 
@@ -156,46 +161,85 @@ impl<W: Write> Watch for GitWatcher<'_, W> {
     }
 }
 
-/// Everything after the checkout.
+/// Describes the package that was checked out, without running anything of it.
+fn inspect(
+    checked_out: CheckedOut,
+    staging: &Path,
+    limits: &FetchLimits,
+) -> Result<Outcome, JobError> {
+    let package = staging.join(PACKAGE_FOLDER);
+    let usage = tree::check(&package, quota(limits))?;
+    let manifest = read_manifest(&package)?;
+    let plan = plan(&package)?;
+    let program = match plan.steps.as_slice() {
+        [] => Some(find_program(&package, manifest.as_ref())?),
+        _ => None,
+    };
+    let mut warnings = checked_out.warnings;
+    warnings.extend(plan.warnings);
+    Ok(Outcome::Package(Box::new(FetchedPackage {
+        release: checked_out.release,
+        commit: checked_out.commit,
+        manifest,
+        program,
+        build: plan
+            .steps
+            .iter()
+            .map(|step| step.command().to_owned())
+            .collect(),
+        bytes: usage.bytes,
+        files: usage.files,
+        warnings,
+    })))
+}
+
+/// Installs the dependencies of a fetched package and builds it.
 fn build<W: Write>(
-    CheckedOut {
-        release,
-        commit,
-        mut warnings,
-    }: CheckedOut,
+    fetched: FetchedPackage,
     staging: &Path,
     limits: &FetchLimits,
     report: &mut Reporter<W>,
 ) -> Result<Outcome, JobError> {
     let package = staging.join(PACKAGE_FOLDER);
-    // A wrong manifest is told before minutes are spent on a build.
-    read_manifest(&package)?;
-    let read_json = || npm::read_package_json(&package).map_err(staging_of("read package.json"));
-    let plan = npm::plan(read_json()?.as_deref(), |name| package.join(name).is_file())?;
-    warnings.extend(plan.warnings);
-    for step in plan.steps {
+    for step in plan(&package)?.steps {
         let ended = npm::run(step, staging, &package, limits, report);
         child::end_orphans();
         ended?;
     }
-    let quota = Quota {
-        bytes: limits.package_bytes,
-        files: limits.package_files,
-    };
-    let usage = tree::check(&package, quota)?;
-    // Again: a build may write both.
+    let usage = tree::check(&package, quota(limits))?;
+    // Read again, because a build may write both.
     let manifest = read_manifest(&package)?;
-    let look = |path: &atek_api::spec::RelativePath| look(&package.join(path.as_str()));
-    let program = program(manifest.as_ref(), read_json()?.as_deref(), look)?;
+    let program = find_program(&package, manifest.as_ref())?;
     Ok(Outcome::Package(Box::new(FetchedPackage {
-        release,
-        commit,
         manifest,
-        program,
+        program: Some(program),
+        build: Vec::new(),
         bytes: usage.bytes,
         files: usage.files,
-        warnings,
+        ..fetched
     })))
+}
+
+fn quota(limits: &FetchLimits) -> Quota {
+    Quota {
+        bytes: limits.package_bytes,
+        files: limits.package_files,
+    }
+}
+
+fn plan(package: &Path) -> Result<npm::Plan, JobError> {
+    let json = read_package_json(package)?;
+    npm::plan(json.as_deref(), |name| package.join(name).is_file())
+}
+
+fn find_program(package: &Path, manifest: Option<&Manifest>) -> Result<Program, JobError> {
+    let json = read_package_json(package)?;
+    let look = |path: &RelativePath| look(&package.join(path.as_str()));
+    Ok(program(manifest, json.as_deref(), look)?)
+}
+
+fn read_package_json(package: &Path) -> Result<Option<Vec<u8>>, JobError> {
+    npm::read_package_json(package).map_err(staging_of("read package.json"))
 }
 
 fn read_manifest(package: &Path) -> Result<Option<Manifest>, JobError> {

@@ -59,7 +59,8 @@ fn main() -> ExitCode {
 fn run_job() -> ExitCode {
     let mut report = Reporter::new(std::io::stdout());
     let result = read_request::<Request>().and_then(|request| {
-        job::run(&request, &mut report).map_err(|error| error.failure(request.source()))
+        job::run(&request, &mut report)
+            .map_err(|error| error.failure(&git::shown(request.source())))
     });
     match result {
         Ok(outcome) => finish(report, Event::Done { result: outcome }),

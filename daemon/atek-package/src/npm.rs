@@ -6,7 +6,7 @@ use crate::memory::Memory;
 use crate::report::Reporter;
 use crate::text::{Excerpt, clean_line};
 use crate::tree::{Quota, measure};
-use atek_api::package::{FailureCode, FetchLimits, Phase, Progress};
+use atek_api::package::{FailureCode, FetchLimits, Phase, Progress, Warning, WarningCode};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -106,7 +106,7 @@ struct PackageJson {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// Reads package.json; nothing is to be done without one.
@@ -128,10 +128,10 @@ pub(crate) fn plan(
     } else if package.needs_install() || has("binding.gyp") {
         plan.steps.push(Step::Install);
         if package.has_dependencies() {
-            plan.warnings.push(
-                "the package has no package-lock.json: what is installed depends on the day"
-                    .to_owned(),
-            );
+            plan.warnings.push(Warning::new(
+                WarningCode::NoLockfile,
+                "the package has no lockfile, so each install may get other versions of its dependencies",
+            ));
         }
     }
     if package.scripts.contains_key("build") {

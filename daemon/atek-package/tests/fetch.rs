@@ -3,7 +3,9 @@
 mod support;
 
 use atek_api::manifest::Runtime;
-use atek_api::package::{Event, FailureCode, FetchLimits, Outcome, Phase, Request, Wanted};
+use atek_api::package::{
+    Event, FailureCode, FetchLimits, Outcome, Phase, Reach, Request, Wanted, Warning, WarningCode,
+};
 use atek_api::spec::Program;
 use support::http::{Behaviour, Server};
 use support::repo::Repo;
@@ -32,9 +34,10 @@ fn the_newest_release_is_fetched_from_a_repository_on_this_machine() {
     assert_eq!(package.commit, repo.git(&["rev-parse", "v2.0.1^{commit}"]));
     assert_eq!(
         package.program,
-        Program::Node {
-            entry: "index.js".parse().unwrap()
-        }
+        Some(Program::Node {
+            entry: "index.js".parse().unwrap(),
+            args: Vec::new(),
+        })
     );
     assert_eq!((package.bytes, package.files), (2, 1));
     assert_eq!(bench.read("index.js"), "3\n");
@@ -204,6 +207,7 @@ fn the_releases_of_a_repository_are_listed_newest_first() {
         let bench = Bench::new();
         let run = bench.run(&Request::ListTags {
             source: source.parse().unwrap(),
+            reach: Reach::Anywhere,
             limits: FetchLimits::default(),
         });
         let Some(Event::Done {
@@ -242,7 +246,7 @@ fn modes_links_and_folders_arrive_and_nothing_else_does() {
     repo.executable(".git/hooks/post-checkout", "#!/bin/sh\ntouch hooked\n");
     let bench = Bench::new();
     let run = bench.fetch(&repo.source());
-    assert_eq!(run.package().warnings, Vec::<String>::new());
+    assert_eq!(run.package().warnings, []);
     assert_eq!(
         paths(&bench.package()),
         [
@@ -283,10 +287,10 @@ fn a_native_app_and_its_manifest_are_read() {
     assert!(matches!(manifest.runtime, Runtime::Native { .. }));
     assert_eq!(
         package.program,
-        Program::Native {
+        Some(Program::Native {
             path: "bin/clock".parse().unwrap(),
             args: vec!["--utc".to_owned()]
-        }
+        })
     );
 }
 
@@ -312,7 +316,10 @@ fn submodules_are_left_out_with_a_warning() {
     assert_eq!(run.package().release.tag, "v1.1.0");
     assert_eq!(
         run.package().warnings,
-        ["the repository's submodules are left out; their folders are empty: lib/sub"]
+        [Warning::new(
+            WarningCode::Submodules,
+            "the repository's submodules are left out; their folders are empty: lib/sub"
+        )]
     );
     assert_eq!(paths(&bench.package().join("lib")), ["sub"]);
 }

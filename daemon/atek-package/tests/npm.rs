@@ -84,7 +84,7 @@ fn dependencies_are_installed_by_the_lockfile() {
     assert!(locked.success());
     repo.release("v1.0.0");
     let bench = Bench::new();
-    let run = bench.fetch(&repo.source());
+    let run = bench.fetch_and_build(&repo.source(), FetchLimits::default());
     assert!(run.package().warnings.is_empty(), "{run:?}");
     assert_eq!(
         bench.read("node_modules/greet/i.js"),
@@ -100,7 +100,7 @@ fn dependencies_are_installed_by_the_lockfile() {
         package_json("{}", r#"{"other":"file:vendor/greet-1.0.0.tgz"}"#),
     );
     repo.release("v1.1.0");
-    let run = Bench::new().fetch(&repo.source());
+    let run = Bench::new().fetch_and_build(&repo.source(), FetchLimits::default());
     run.assert_failed(FailureCode::NpmFailed, "npm ci failed (exit code 1)\n");
     assert!(
         run.failure().message.contains("package-lock.json"),
@@ -116,7 +116,7 @@ fn without_a_lockfile_they_are_installed_with_a_warning() {
     let repo = with_dependency();
     repo.release("v1.0.0");
     let bench = Bench::new();
-    let run = bench.fetch(&repo.source());
+    let run = bench.fetch_and_build(&repo.source(), FetchLimits::default());
     assert_eq!(run.package().warnings.len(), 1);
     assert!(bench.package().join("node_modules/greet/i.js").exists());
     assert!(!bench.package().join("package-lock.json").exists());
@@ -135,7 +135,7 @@ fn a_package_is_built_in_a_bare_environment_and_may_make_its_entry() {
     )
     .release("v1.0.0");
     let bench = Bench::new();
-    let run = bench.fetch(&repo.source());
+    let run = bench.fetch_and_build(&repo.source(), FetchLimits::default());
     assert_eq!(
         serde_json::to_value(&run.package().program).unwrap(),
         serde_json::json!({"kind": "node", "entry": "dist/a.js"})
@@ -158,7 +158,7 @@ fn a_build_that_fails_shows_its_last_lines_and_no_secret() {
     let repo = built_with(
         "for i in $(seq 100); do echo line $i; done; echo 'to https://me:hunter2@example.org/' >&2; exit 7",
     );
-    let run = Bench::new().fetch(&repo.source());
+    let run = Bench::new().fetch_and_build(&repo.source(), FetchLimits::default());
     run.assert_failed(
         FailureCode::BuildFailed,
         "npm run build failed (exit code 7)\n",
@@ -190,7 +190,7 @@ fn a_build_that_never_ends_is_ended_with_all_its_processes() {
         ..FetchLimits::default()
     };
     let started = Instant::now();
-    let run = Bench::new().fetch_limited(&repo.source(), limits);
+    let run = Bench::new().fetch_and_build(&repo.source(), limits);
     run.assert_failed(
         FailureCode::Timeout,
         "npm run build was not finished within 3 s",
@@ -206,7 +206,9 @@ fn a_daemon_that_a_build_leaves_behind_is_ended() {
     }
     let mark = format!("32{}", std::process::id());
     let repo = built_with(&format!("setsid sleep {mark} > /dev/null 2>&1 & sleep 0.3"));
-    Bench::new().fetch(&repo.source()).package();
+    Bench::new()
+        .fetch_and_build(&repo.source(), FetchLimits::default())
+        .package();
     assert!(!is_running(&mark), "a process of the build survived");
 }
 
@@ -245,7 +247,7 @@ fn a_build_that_writes_too_much_is_ended() {
             package_files: 500,
             ..limits
         };
-        let run = Bench::new().fetch_limited(&built_with(script).source(), limits);
+        let run = Bench::new().fetch_and_build(&built_with(script).source(), limits);
         run.assert_failed(FailureCode::TooBig, words);
     }
 }
@@ -261,11 +263,12 @@ fn what_a_build_leaves_must_stay_in_the_package() {
         ("mkfifo pipe", "neither a file, a folder nor a link"),
         ("rm index.js && ln -s /etc/passwd index.js", "points to"),
     ] {
-        let run = Bench::new().fetch(&built_with(script).source());
+        let run =
+            Bench::new().fetch_and_build(&built_with(script).source(), FetchLimits::default());
         run.assert_failed(FailureCode::BadPath, words);
     }
-    let run =
-        Bench::new().fetch(&built_with("mkfifo atek.json.fifo && rm atek.json.fifo").source());
+    let repo = built_with("mkfifo atek.json.fifo && rm atek.json.fifo");
+    let run = Bench::new().fetch_and_build(&repo.source(), FetchLimits::default());
     run.package();
 }
 
@@ -281,7 +284,7 @@ fn install_scripts_run_and_their_failure_is_told() {
             package_json(r#"{"postinstall":"echo sorry >&2; exit 5"}"#, "{}"),
         )
         .release("v1.0.0");
-    let run = Bench::new().fetch(&repo.source());
+    let run = Bench::new().fetch_and_build(&repo.source(), FetchLimits::default());
     run.assert_failed(FailureCode::NpmFailed, "npm install failed (exit code 5)");
     assert!(run.failure().message.contains("sorry"), "{run:?}");
 }

@@ -58,6 +58,21 @@ pub(crate) fn stage(layout: &Layout, job: &JobId) -> Result<(), PackageError> {
     Ok(())
 }
 
+/// Checks that a job has a staging folder with a package in it.
+pub(crate) fn require_staged(layout: &Layout, job: &JobId) -> Result<(), PackageError> {
+    let staging = ours(layout, &layout.staging)?;
+    let folder = match staging.child(job.as_str().as_ref()) {
+        Err(error) if error.is_missing() => return Err(PackageError::NoJob(job.clone())),
+        opened => opened?,
+    };
+    match folder.child(STAGED_PACKAGE.as_ref()) {
+        Err(error) if error.is_missing() || error.is_not_a_folder() => {
+            Err(PackageError::NoPackage(job.clone()))
+        }
+        opened => Ok(opened.map(drop)?),
+    }
+}
+
 /// Moves what a job left to the installed packages, durably. The job's processes must be gone.
 ///
 /// What is left of the staging folder stays, for [`unstage`].

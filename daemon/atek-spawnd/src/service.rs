@@ -10,7 +10,7 @@ use crate::layout::Layout;
 use crate::manager::Systemd;
 use crate::{credentials, packages, properties, state};
 use atek_api::ids::{ServiceId, ServiceKey};
-use atek_api::spec::{self, JobId, PackageSpec, PackageVersion, ServiceSpec, paths};
+use atek_api::spec::{self, JobId, JobKind, PackageSpec, PackageVersion, ServiceSpec, paths};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
@@ -138,8 +138,9 @@ impl Spawn {
         self.on_files(move |layout| state::wipe(layout, &key)).await
     }
 
-    /// Makes a job's staging folder and starts `atek-package` in it, with `channel` as its
-    /// standard input and output. `request` is the JSON text of a `PackageSpec`.
+    /// Starts `atek-package` in a job's staging folder, with `channel` as its standard input
+    /// and output. `request` is the JSON text of a `PackageSpec`. A fetch gets a new folder; a
+    /// build works in the one that a fetch left.
     ///
     /// Returns the name of the unit. Of a job that failed it stays, with the reason, until
     /// `DropPackage`.
@@ -161,7 +162,11 @@ impl Spawn {
         let staged = job.clone();
         self.on_files(move |layout| {
             check_source(spec.source_folder.as_deref())?;
-            packages::stage(layout, &staged).map_err(Error::from)
+            let staged = match spec.kind {
+                JobKind::Fetch => packages::stage(layout, &staged),
+                JobKind::Build => packages::require_staged(layout, &staged),
+            };
+            staged.map_err(Error::from)
         })
         .await?;
         let started = match self

@@ -128,9 +128,9 @@ pub enum Problem {
     /// A native program without a file.
     #[error("a native app needs \"entry\", the path of its executable file in the package")]
     NativeEntry,
-    /// Arguments of a Node app.
-    #[error("only a native app has \"args\"")]
-    NodeArgs,
+    /// See [`crate::spec::AppPort`].
+    #[error("must be a number from 1024 to 65535, or \"auto\"")]
+    Port,
     /// Given as an object and beside it.
     #[error("\"entry\" and \"args\" stand either in \"runtime\" or beside it")]
     RuntimeTwice,

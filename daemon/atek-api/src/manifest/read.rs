@@ -5,7 +5,7 @@ use super::error::{ManifestError, Problem};
 use super::json::{self, Value, shorten};
 use super::{Export, MAX_BYTES, MAX_EXPORTS, Manifest, Runtime, Transport};
 use crate::permission::{Network, Permissions};
-use crate::spec::Limits;
+use crate::spec::{AppPort, Limits, Workdir};
 use std::collections::BTreeMap;
 
 const MAX_METADATA: usize = 16;
@@ -53,6 +53,9 @@ fn read_manifest(root: &Cursor<'_>) -> Found<Manifest> {
             "runtime" => runtime.runtime = Some(value),
             "entry" => runtime.entry = Some(value),
             "args" => runtime.args = Some(value),
+            "port" => manifest.port = Some(read_port(&value)?),
+            "workdir" => manifest.workdir = read_workdir(&value)?,
+            "healthcheck" => manifest.healthcheck = Some(read_path(&value)?),
             "permissions" => manifest.permissions = read_permissions(&value)?,
             "limits" => manifest.limits = read_limits(&value)?,
             "sleep" => manifest.sleep = value.boolean()?,
@@ -86,7 +89,7 @@ fn read_export(item: &Cursor<'_>) -> Found<Export> {
     for (key, value) in item.members()? {
         match key {
             "api" => api = Some(value.parsed(Problem::Api)?),
-            "path" => path = Some(read_export_path(&value)?),
+            "path" => path = Some(read_path(&value)?),
             "transport" => transport = Some(read_transport(&value)?),
             "metadata" => metadata = read_metadata(&value)?,
             _ => {}
@@ -101,7 +104,8 @@ fn read_export(item: &Cursor<'_>) -> Found<Export> {
     })
 }
 
-fn read_export_path(value: &Cursor<'_>) -> Found<String> {
+/// A path of an HTTP endpoint.
+fn read_path(value: &Cursor<'_>) -> Found<String> {
     let path = value.string()?;
     let printable = |b: u8| b.is_ascii_graphic() && !b"?#\\\"<>".contains(&b);
     let lower = path.to_ascii_lowercase();
@@ -127,6 +131,26 @@ fn read_transport(value: &Cursor<'_>) -> Found<Transport> {
         "proxy" => Ok(Transport::Proxy),
         other => Err(value.problem(Problem::Word {
             expected: "\"rpc\" or \"proxy\"",
+            found: shorten(other),
+        })),
+    }
+}
+
+fn read_port(value: &Cursor<'_>) -> Found<AppPort> {
+    let port = match &value.node.value {
+        Value::Text(word) if word == "auto" => Some(AppPort::Auto),
+        Value::Number(digits) => digits.parse().ok().and_then(AppPort::fixed),
+        _ => None,
+    };
+    port.ok_or_else(|| value.problem(Problem::Port))
+}
+
+fn read_workdir(value: &Cursor<'_>) -> Found<Workdir> {
+    match value.string()? {
+        "package" => Ok(Workdir::Package),
+        "state" => Ok(Workdir::State),
+        other => Err(value.problem(Problem::Word {
+            expected: "\"package\" or \"state\"",
             found: shorten(other),
         })),
     }
@@ -201,23 +225,28 @@ impl RuntimeParts<'_> {
     }
 
     fn node(self) -> Found<Runtime> {
-        if let Some(args) = self.args {
-            return Err(args.problem(Problem::NodeArgs));
-        }
         let entry = self
             .entry
+            .as_ref()
             .map(|entry| entry.parsed(|_| Problem::Entry))
             .transpose()?;
-        Ok(Runtime::Node { entry })
+        let args = self.args()?;
+        Ok(Runtime::Node { entry, args })
     }
 
     fn native(self, kind: &Cursor<'_>) -> Found<Runtime> {
         let entry = self
             .entry
-            .ok_or_else(|| kind.problem(Problem::NativeEntry))?;
-        let entry = entry.parsed(|_| Problem::Entry)?;
+            .as_ref()
+            .ok_or_else(|| kind.problem(Problem::NativeEntry))?
+            .parsed(|_| Problem::Entry)?;
+        let args = self.args()?;
+        Ok(Runtime::Native { entry, args })
+    }
+
+    fn args(&self) -> Found<Vec<String>> {
         let mut args = Vec::new();
-        if let Some(list) = self.args {
+        if let Some(list) = &self.args {
             for item in list.items(64)? {
                 let arg = item.string()?;
                 if arg.contains(char::is_control) {
@@ -229,7 +258,7 @@ impl RuntimeParts<'_> {
                 return Err(list.problem(Problem::Arguments));
             }
         }
-        Ok(Runtime::Native { entry, args })
+        Ok(args)
     }
 }
 

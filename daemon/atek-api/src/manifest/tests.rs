@@ -76,7 +76,51 @@ fn the_runtime_is_a_word_or_an_object() {
         ),
     ] {
         let entry = entry.map(|entry| entry.parse().unwrap());
-        assert_eq!(parse(text).runtime, Runtime::Node { entry }, "{text}");
+        let args = Vec::new();
+        assert_eq!(parse(text).runtime, Runtime::Node { entry, args }, "{text}");
+    }
+}
+
+#[test]
+fn a_program_that_listens_on_a_port_says_which_and_where_it_runs() {
+    let manifest = parse(
+        r#"{"port": 8080, "workdir": "state", "healthcheck": "/healthz", "args": ["-p", "8080"]}"#,
+    );
+    assert_eq!(manifest.port, Some(AppPort::Fixed(8080)));
+    assert_eq!(manifest.workdir, Workdir::State);
+    assert_eq!(manifest.healthcheck.as_deref(), Some("/healthz"));
+    let text = serde_json::to_string(&manifest).unwrap();
+    assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
+    assert_eq!(parse(r#"{"port": "auto"}"#).port, Some(AppPort::Auto));
+    assert_eq!(parse("{}").port, None);
+}
+
+#[test]
+fn a_key_that_is_nearly_a_known_one_is_found_and_one_of_a_later_atek_is_not() {
+    for (text, expected) in [
+        (r#"{"permisions": {}}"#, vec![("permisions", "permissions")]),
+        (
+            r#"{"Name": "x", "exprots": []}"#,
+            vec![("Name", "name"), ("exprots", "exports")],
+        ),
+        (
+            r#"{"healthCheck": "/", "workDir": "state"}"#,
+            vec![("healthCheck", "healthcheck"), ("workDir", "workdir")],
+        ),
+        (
+            r#"{"keywords": [], "version": "1", "homepage": "", "ports": 1}"#,
+            vec![("ports", "port")],
+        ),
+        (r#"{"name": "a", "port": 8080}"#, vec![]),
+        ("[]", vec![]),
+        ("{", vec![]),
+    ] {
+        let found = misspelt_keys(text.as_bytes());
+        let found: Vec<_> = found
+            .iter()
+            .map(|(key, known)| (key.as_str(), *known))
+            .collect();
+        assert_eq!(found, expected, "{text}");
     }
 }
 
@@ -109,7 +153,7 @@ fn the_examples_of_the_documentation_are_manifests() {
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     for block in blocks {
         parse(block);
     }
@@ -129,7 +173,7 @@ fn any_value() -> impl Strategy<Value = serde_json::Value> {
             Just("a.org/x".to_owned()),
             Just("*.a.org".to_owned()),
             Just("/_api".to_owned()),
-            ".{0,8}",
+            "(?s).{0,8}",
         ]
         .prop_map(Into::into),
     ];
@@ -156,6 +200,9 @@ fn any_value() -> impl Strategy<Value = serde_json::Value> {
         "limits",
         "memoryMax",
         "sleep",
+        "port",
+        "workdir",
+        "healthcheck",
         "other",
     ]);
     leaf.prop_recursive(4, 32, 6, move |inner| {

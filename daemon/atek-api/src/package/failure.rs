@@ -19,8 +19,10 @@ pub struct Failure {
 pub enum FailureCode {
     /// The request itself is wrong.
     BadRequest,
-    /// The host name has no address, or nobody answers there.
+    /// The host name has no address, or no server answers there.
     Unreachable,
+    /// The host has an address in the home or on this machine, which the person may not use.
+    PrivateAddress,
     /// The host's certificate is not trusted.
     Certificate,
     /// There is no such repository, or it is not public.
@@ -49,6 +51,8 @@ pub enum FailureCode {
     NpmFailed,
     /// `npm run build` failed.
     BuildFailed,
+    /// The package needs a tool for its build that this machine does not have.
+    MissingTool,
     /// `atek.json` or package.json is wrong.
     BadManifest,
     /// The file to execute is not there, or not executable.
@@ -64,6 +68,7 @@ impl FailureCode {
         match self {
             Self::BadRequest => "bad-request",
             Self::Unreachable => "unreachable",
+            Self::PrivateAddress => "private-address",
             Self::Certificate => "certificate",
             Self::RepositoryNotFound => "repository-not-found",
             Self::NotARepository => "not-a-repository",
@@ -78,6 +83,7 @@ impl FailureCode {
             Self::BadPath => "bad-path",
             Self::NpmFailed => "npm-failed",
             Self::BuildFailed => "build-failed",
+            Self::MissingTool => "missing-tool",
             Self::BadManifest => "bad-manifest",
             Self::NoEntry => "no-entry",
             Self::Internal => "internal",
@@ -90,6 +96,7 @@ impl FailureCode {
         match self {
             Self::Unreachable | Self::Timeout | Self::Internal => true,
             Self::BadRequest
+            | Self::PrivateAddress
             | Self::Certificate
             | Self::RepositoryNotFound
             | Self::NotARepository
@@ -103,6 +110,7 @@ impl FailureCode {
             | Self::BadPath
             | Self::NpmFailed
             | Self::BuildFailed
+            | Self::MissingTool
             | Self::BadManifest
             | Self::NoEntry => false,
         }

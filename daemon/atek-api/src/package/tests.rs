@@ -11,6 +11,7 @@ fn a_failures_code_is_the_same_word_everywhere() {
     for code in [
         Code::BadRequest,
         Code::Unreachable,
+        Code::PrivateAddress,
         Code::Certificate,
         Code::RepositoryNotFound,
         Code::NotARepository,
@@ -25,6 +26,7 @@ fn a_failures_code_is_the_same_word_everywhere() {
         Code::BadPath,
         Code::NpmFailed,
         Code::BuildFailed,
+        Code::MissingTool,
         Code::BadManifest,
         Code::NoEntry,
         Code::Internal,
@@ -41,6 +43,7 @@ fn the_protocol_is_lines_of_json_with_fixed_names() {
             range: "^1".parse().unwrap(),
             refused: vec![Version::new(1, 2, 0)],
         },
+        reach: Reach::Internet,
         limits: FetchLimits::default(),
     };
     let json = serde_json::to_value(&request).unwrap();
@@ -91,14 +94,21 @@ fn a_fetched_package_survives_the_wire() {
         manifest: Some(
             Manifest::parse(br#"{"name":"a","runtime":"native","entry":"bin/a"}"#).unwrap(),
         ),
-        program: Program::Native {
+        program: Some(Program::Native {
             path: path("bin/a"),
             args: Vec::new(),
-        },
+        }),
+        build: vec!["npm ci".to_owned()],
         bytes: 1,
         files: 2,
-        warnings: vec!["x".to_owned()],
+        warnings: vec![Warning::new(WarningCode::NoLockfile, "x")],
     };
+    let request = Request::Build {
+        package: Box::new(package.clone()),
+        limits: FetchLimits::default(),
+    };
+    let text = serde_json::to_string(&request).unwrap();
+    assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request);
     let event = Event::Done {
         result: Outcome::Package(Box::new(package)),
     };
@@ -115,9 +125,20 @@ type Row = (
 );
 
 #[test]
-fn the_entry_is_the_manifests_or_main_or_index_js() {
+fn the_entry_is_the_manifests_or_what_package_json_starts() {
     use Found::{Executable, File};
-    let node = |entry: &str| Ok(Program::Node { entry: path(entry) });
+    let node = |entry: &str| {
+        Ok(Program::Node {
+            entry: path(entry),
+            args: Vec::new(),
+        })
+    };
+    let started = |entry: &str, args: &[&str]| {
+        Ok(Program::Node {
+            entry: path(entry),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+        })
+    };
     let native = r#"{"runtime":"native","entry":"bin/a","args":["-v"]}"#;
     let table: Vec<Row> = vec![
         (None, None, &[("index.js", File)], node("index.js")),
@@ -170,6 +191,63 @@ fn the_entry_is_the_manifests_or_main_or_index_js() {
             None,
             &[("index.js", File)],
             Err(EntryError::Missing(path("s.mjs"))),
+        ),
+        (
+            Some(r#"{"args":["--port","8080"]}"#),
+            Some(r#"{"scripts":{"start":"node server.js -v"}}"#),
+            &[("server.js", File)],
+            started("server.js", &["-v", "--port", "8080"]),
+        ),
+        (
+            None,
+            Some(r#"{"scripts":{"start":"node ./src/app"}}"#),
+            &[("src/app.js", File)],
+            started("src/app.js", &[]),
+        ),
+        (
+            None,
+            Some(r#"{"scripts":{"start":"next start -p 3000"}}"#),
+            &[("node_modules/.bin/next", File), ("server.js", File)],
+            started("node_modules/.bin/next", &["start", "-p", "3000"]),
+        ),
+        (
+            None,
+            Some(r#"{"scripts":{"start":"tsc && node a.js"}}"#),
+            &[("a.js", File)],
+            Err(EntryError::StartScript("tsc && node a.js".to_owned())),
+        ),
+        (
+            None,
+            Some(r#"{"scripts":{"start":"NODE_ENV=production node a.js"}}"#),
+            &[("a.js", File)],
+            Err(EntryError::StartScript(
+                "NODE_ENV=production node a.js".to_owned(),
+            )),
+        ),
+        (None, Some("{}"), &[("server.js", File)], node("server.js")),
+        (
+            None,
+            Some(r#"{"exports":{".":{"import":"./m.mjs","default":"./c.cjs"}}}"#),
+            &[("m.mjs", File), ("c.cjs", File)],
+            node("m.mjs"),
+        ),
+        (
+            None,
+            Some(r#"{"exports":"./m.mjs"}"#),
+            &[("m.mjs", File)],
+            node("m.mjs"),
+        ),
+        (
+            None,
+            Some(r#"{"bin":{"news":"cli.js"}}"#),
+            &[("cli.js", File)],
+            node("cli.js"),
+        ),
+        (
+            None,
+            Some(r#"{"bin":{"a":"a.js","b":"b.js"}}"#),
+            &[("a.js", File), ("b.js", File)],
+            Err(EntryError::SeveralPrograms("a, b".to_owned())),
         ),
         (
             Some(native),

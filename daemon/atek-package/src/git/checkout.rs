@@ -9,7 +9,7 @@ use super::error::GitError;
 use super::repository::unreadable;
 use super::{Pulse, percent};
 use crate::tree::{Quota, TreeError, Usage, check_name, link_stays_inside};
-use atek_api::package::{FetchLimits, Phase};
+use atek_api::package::{FetchLimits, Phase, Warning, WarningCode};
 use git2::{Commit, ObjectType, Odb, Oid, Repository};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -66,7 +66,7 @@ pub(super) fn write(
     target: &Path,
     limits: &FetchLimits,
     pulse: &mut Pulse,
-) -> Result<Vec<String>, GitError> {
+) -> Result<Vec<Warning>, GitError> {
     let odb = repository.odb().map_err(GitError::Fetch)?;
     let mut writer = Writer {
         repository,
@@ -212,7 +212,7 @@ impl Writer<'_> {
         }
     }
 
-    fn warnings(&self) -> Vec<String> {
+    fn warnings(&self) -> Vec<Warning> {
         if self.submodules.is_empty() {
             return Vec::new();
         }
@@ -228,9 +228,12 @@ impl Writer<'_> {
         } else {
             String::new()
         };
-        vec![format!(
-            "the repository's submodules are left out; their folders are empty: {}{more}",
-            named.join(", ")
+        vec![Warning::new(
+            WarningCode::Submodules,
+            format!(
+                "the repository's submodules are left out; their folders are empty: {}{more}",
+                named.join(", ")
+            ),
         )]
     }
 }

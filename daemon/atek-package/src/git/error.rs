@@ -3,7 +3,6 @@
 use crate::text::{clean_line, size};
 use crate::tree::TreeError;
 use atek_api::package::{Failure, FailureCode};
-use atek_api::source::Source;
 use git2::{ErrorClass, ErrorCode};
 use std::path::PathBuf;
 
@@ -58,7 +57,7 @@ pub(super) enum GitError {
 
 impl GitError {
     /// As the installer is told.
-    pub(super) fn failure(&self, source: &Source) -> Failure {
+    pub(super) fn failure(&self, source: &str) -> Failure {
         use FailureCode as Code;
         // The original's words, where it had some.
         let (code, message) = match self {
@@ -145,7 +144,7 @@ fn words(error: &git2::Error) -> String {
     clean_line(error.message())
 }
 
-fn open_failure(error: &git2::Error, source: &Source) -> (FailureCode, String) {
+fn open_failure(error: &git2::Error, source: &str) -> (FailureCode, String) {
     match error.code() {
         ErrorCode::NotFound => (
             FailureCode::RepositoryNotFound,
@@ -161,7 +160,7 @@ fn open_failure(error: &git2::Error, source: &Source) -> (FailureCode, String) {
     }
 }
 
-fn remote_failure(error: &git2::Error, source: &Source) -> (FailureCode, String) {
+fn remote_failure(error: &git2::Error, source: &str) -> (FailureCode, String) {
     let code = remote_code(error);
     let detail = match code {
         FailureCode::RepositoryNotFound => {
@@ -217,8 +216,8 @@ pub(super) fn is_illegible(error: &git2::Error) -> bool {
     remote_code(error) == FailureCode::NotARepository && !error.message().contains("status code")
 }
 
-fn is_https(source: &Source) -> bool {
-    matches!(source, Source::Git(url) if url.scheme() == "https")
+fn is_https(source: &str) -> bool {
+    source.starts_with("https://")
 }
 
 /// libgit2 has one class for most of what can happen on a network; the rest is in

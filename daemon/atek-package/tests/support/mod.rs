@@ -16,8 +16,8 @@ pub mod http;
 pub mod repo;
 
 use atek_api::package::{
-    Event, Failure, FailureCode, FetchLimits, FetchedPackage, Outcome, PACKAGE_FOLDER, Request,
-    Wanted,
+    Event, Failure, FailureCode, FetchLimits, FetchedPackage, Outcome, PACKAGE_FOLDER, Reach,
+    Request, Wanted,
 };
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -143,8 +143,28 @@ impl Bench {
         self.run(&Request::Fetch {
             source: source.parse().unwrap(),
             wanted,
+            reach: Reach::Anywhere,
             limits,
         })
+    }
+
+    /// Builds what a fetch left.
+    pub fn build(&self, fetched: &Run, limits: FetchLimits) -> Run {
+        self.run(&Request::Build {
+            package: Box::new(fetched.package().clone()),
+            limits,
+        })
+    }
+
+    /// Fetches a release and builds it where that is needed, as an install does.
+    pub fn fetch_and_build(&self, source: &str, limits: FetchLimits) -> Run {
+        let fetched = self.fetch_limited(source, limits);
+        match fetched.events.last() {
+            Some(Event::Done { .. }) if !fetched.package().build.is_empty() => {
+                self.build(&fetched, limits)
+            }
+            _ => fetched,
+        }
     }
 
     /// Everything beside the staging folder, with what it holds.

@@ -173,8 +173,9 @@ fn argv(spec: &ServiceSpec, inside: &Path) -> Vec<String> {
         .map(str::to_owned)
         .to_vec();
     match &spec.program {
-        Program::Node { entry } => {
-            argv.extend([paths::NODE.to_owned(), in_package(entry.as_str())])
+        Program::Node { entry, args } => {
+            argv.extend([paths::NODE.to_owned(), in_package(entry.as_str())]);
+            argv.extend(args.iter().cloned());
         }
         Program::Native { path, args } => {
             argv.push(in_package(path.as_str()));

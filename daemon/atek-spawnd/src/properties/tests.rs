@@ -12,6 +12,7 @@ pub(crate) fn spec() -> ServiceSpec {
         title: "News".to_owned(),
         program: Program::Node {
             entry: "index.js".parse().unwrap(),
+            args: Vec::new(),
         },
         package: Package {
             folder: "/var/lib/atek/packages/k1/versions/v1".into(),

@@ -12,7 +12,7 @@ use crate::services::{Install, InstallError, KeptError};
 use atek_api::ids::{SYSTEM, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::permission::Permissions;
-use atek_api::services::{InstallParams, JobEvent, UpdateParams};
+use atek_api::services::{Inspection, InstallParams, JobEvent, UpdateParams};
 use atek_api::source::Source;
 use serde_json::json;
 use std::sync::Arc;
@@ -105,14 +105,21 @@ impl HostApis {
         let range = params.desired_version.as_deref();
         let inspection = self.services.inspect(&params.source_url, range).await;
         let inspection = inspection.map_err(|error| install_error(&error))?;
-        raw(&json!({
-            "id": inspection.id,
-            "version": inspection.release.as_ref().map(|release| &release.version),
-            "commit": inspection.release.as_ref().map(|release| &release.commit),
-            "manifest": inspection.manifest,
-            "asks": inspection.asks,
-            "asksInWords": inspection.asks.describe(),
-        }))
+        let (version, commit) = match inspection.release {
+            Some(release) => (Some(release.version), Some(release.commit)),
+            None => (None, None),
+        };
+        raw(&Inspection {
+            id: inspection.id,
+            version,
+            commit,
+            manifest: inspection.manifest,
+            asks_in_words: inspection.asks.describe(),
+            asks: inspection.asks,
+            build: inspection.build,
+            warnings: inspection.warnings,
+            retained_data: Vec::new(),
+        })
     }
 
     /// Checks rights and settles whose service it will be.

@@ -25,6 +25,12 @@ pub(super) fn the_job() -> JobId {
     name.unwrap_or_else(|_| unreachable!("a constant that is a job's name"))
 }
 
+fn pair() -> std::io::Result<(UnixStream, StdUnixStream)> {
+    let (ours, theirs) = StdUnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    Ok((UnixStream::from_std(ours)?, theirs))
+}
+
 /// A job under way. Dropped, it is ended and its files are removed.
 pub(super) struct Running {
     channel: Channel,
@@ -37,11 +43,6 @@ impl Running {
         spec: &PackageSpec,
         turn: OwnedMutexGuard<()>,
     ) -> Result<Self, PackageError> {
-        let pair = || -> std::io::Result<_> {
-            let (ours, theirs) = StdUnixStream::pair()?;
-            ours.set_nonblocking(true)?;
-            Ok((UnixStream::from_std(ours)?, theirs))
-        };
         let (ours, theirs) = pair().map_err(|e| PackageError::Channel(ChannelError::Io(e)))?;
         // From here on: a start that is cut short may have left something.
         let staged = Staged {
@@ -55,6 +56,31 @@ impl Running {
         Ok(Self {
             channel: Channel::new(ours),
             staged,
+        })
+    }
+
+    /// Starts a job in the staging folder that another one left.
+    pub(super) async fn resume(
+        spawn: &Spawn,
+        spec: &PackageSpec,
+        staged: Staged,
+    ) -> Result<Self, PackageError> {
+        for _ in 1..UNIT_TRIES {
+            let (ours, theirs) = pair().map_err(|e| PackageError::Channel(ChannelError::Io(e)))?;
+            match spawn.run_package(&the_job(), spec, theirs.into()).await {
+                // The process of the job before is gone; systemd will notice in a moment.
+                Err(SpawnError::Busy { .. }) => tokio::time::sleep(UNIT_PAUSE).await,
+                started => {
+                    started?;
+                    return Ok(Self {
+                        channel: Channel::new(ours),
+                        staged,
+                    });
+                }
+            }
+        }
+        Err(PackageError::Timeout {
+            waited_secs: (UNIT_PAUSE * UNIT_TRIES).as_secs(),
         })
     }
 

@@ -17,10 +17,12 @@ pub use job::Staged;
 
 use crate::jobs::Reporter;
 use crate::spawn::{Spawn, SpawnError};
-use atek_api::package::{Failure, FetchLimits, FetchedPackage, Outcome, Request, Wanted};
+use atek_api::package::{
+    Failure, FetchLimits, FetchedPackage, Outcome, Reach, Request, Wanted, Warning,
+};
 use atek_api::services::Inspected;
 use atek_api::source::Source;
-use atek_api::spec::PackageSpec;
+use atek_api::spec::{JobKind, PackageSpec};
 use atek_api::version::Release;
 use job::Running;
 use shelf::Shelf;
@@ -85,7 +87,7 @@ impl Packages {
         self.spawn.drop_package(&job::the_job()).await
     }
 
-    /// Fetches and builds a release; it then stands in the job's staging folder.
+    /// Fetches a release into the job's staging folder, running no code of it.
     ///
     /// # Errors
     ///
@@ -99,6 +101,7 @@ impl Packages {
         let request = Request::Fetch {
             source: source.clone(),
             wanted,
+            reach: Reach::Anywhere,
             limits: FetchLimits::default(),
         };
         let spec = PackageSpec {
@@ -106,9 +109,40 @@ impl Packages {
             ..PackageSpec::default()
         };
         let patience = Duration::from_secs(spec.limits.runtime_secs) + GRACE;
-        match self.run(&request, &spec, patience, progress).await? {
-            (Outcome::Package(package), staged) => Ok((*package, staged)),
-            (Outcome::Releases(_), _) => Err(PackageError::Channel(ChannelError::Unexpected)),
+        let (outcome, staged) = self.run(&request, &spec, patience, progress).await?;
+        Ok((expect_package(outcome)?, staged))
+    }
+
+    /// Builds a fetched package in its staging folder, with its own scripts: only after
+    /// somebody agreed to it. Returns at once what needs no build.
+    ///
+    /// # Errors
+    ///
+    /// [`PackageError`]; nothing is left.
+    pub async fn build(
+        &self,
+        package: FetchedPackage,
+        staged: Staged,
+        progress: &Reporter,
+    ) -> Result<(FetchedPackage, Staged), PackageError> {
+        if package.build.is_empty() {
+            return Ok((package, staged));
+        }
+        let request = Request::Build {
+            package: Box::new(package),
+            limits: FetchLimits::default(),
+        };
+        let spec = PackageSpec {
+            kind: JobKind::Build,
+            ..PackageSpec::default()
+        };
+        let patience = Duration::from_secs(spec.limits.runtime_secs) + GRACE;
+        let mut running = Running::resume(&self.spawn, &spec, staged).await?;
+        match tokio::time::timeout(patience, running.talk(&request, progress)).await {
+            Ok(outcome) => Ok((expect_package(outcome?)?, running.ended().await)),
+            Err(_) => Err(PackageError::Timeout {
+                waited_secs: patience.as_secs(),
+            }),
         }
     }
 
@@ -136,6 +170,7 @@ impl Packages {
     pub async fn releases(&self, source: &Source) -> Result<Vec<Release>, PackageError> {
         let request = Request::ListTags {
             source: source.clone(),
+            reach: Reach::Anywhere,
             limits: FetchLimits::default(),
         };
         let spec = PackageSpec {
@@ -169,6 +204,15 @@ impl Packages {
             }),
         }
     }
+}
+
+/// The package that a job answered with, its texts within bounds.
+fn expect_package(outcome: Outcome) -> Result<FetchedPackage, PackageError> {
+    let Outcome::Package(mut package) = outcome else {
+        return Err(PackageError::Channel(ChannelError::Unexpected));
+    };
+    package.warnings = Warning::bounded(package.warnings);
+    Ok(*package)
 }
 
 fn folder_of(source: &Source) -> Option<PathBuf> {

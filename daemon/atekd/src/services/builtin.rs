@@ -99,6 +99,7 @@ fn one(service: &CoreService, layout: &Layout) -> Option<Core> {
                 },
                 installed_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
                 title: manifest.as_ref().and_then(|manifest| manifest.name.clone()),
+                warnings: Vec::new(),
             },
             granted: manifest
                 .as_ref()

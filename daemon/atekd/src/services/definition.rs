@@ -3,6 +3,7 @@
 use super::builtin::Core;
 use super::folder::{self, FolderError};
 use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::manifest::Manifest;
 use atek_api::permission::{Network as Asked, Permissions};
 use atek_api::services::{ServiceSettings, SourceType};
 use atek_api::source::Source;
@@ -35,6 +36,10 @@ impl Definition {
             settings: core.settings.clone(),
             core: Some(Arc::new(core.clone())),
         }
+    }
+
+    fn manifest(&self) -> Option<&Manifest> {
+        self.settings.manifest.as_ref()
     }
 
     /// The id that names its unit.
@@ -118,8 +123,11 @@ impl Definition {
             package,
             env: environment(config),
             network: self.network(),
-            port: None,
-            workdir: spec::Workdir::Package,
+            port: self.manifest().and_then(|manifest| manifest.port),
+            workdir: self
+                .manifest()
+                .map(|manifest| manifest.workdir)
+                .unwrap_or_default(),
             limits: self.limits(),
         };
         spec.validate()?;

@@ -155,7 +155,7 @@ mod tests {
 
     fn entry(looked: &Looked) -> &str {
         match &looked.program {
-            Program::Node { entry } => entry.as_str(),
+            Program::Node { entry, .. } => entry.as_str(),
             Program::Native { path, .. } => path.as_str(),
         }
     }

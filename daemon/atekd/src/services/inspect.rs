@@ -6,7 +6,7 @@ use super::{Inner, InstallError};
 use crate::jobs::Reporter;
 use atek_api::ids::ServiceId;
 use atek_api::manifest::Manifest;
-use atek_api::package;
+use atek_api::package::{self, Warning};
 use atek_api::permission::Permissions;
 use atek_api::services::Inspected;
 use atek_api::source::Source;
@@ -22,6 +22,10 @@ pub struct Inspection {
     pub manifest: Option<Manifest>,
     /// What it asks for beyond the default.
     pub asks: Permissions,
+    /// The commands that its build runs.
+    pub build: Vec<String>,
+    /// What is unusual about it.
+    pub warnings: Vec<Warning>,
 }
 
 pub(super) async fn inspect(
@@ -43,6 +47,8 @@ pub(super) async fn inspect(
         release: ready.release(),
         manifest: ready.manifest().cloned(),
         asks: ready.asks(),
+        build: ready.build().to_vec(),
+        warnings: ready.warnings().to_vec(),
     };
     if let Ready::Built { package, staged } = ready {
         inner.packages.keep_shown(source, *package, staged);

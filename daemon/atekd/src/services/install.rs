@@ -1,7 +1,7 @@
 //! Installing: from a source to a service that exists.
 //!
 //! ```text
-//!  parse, look or fetch+build | commit the package -> record stored = it exists -> start
+//!  parse, look or fetch, build | commit the package -> record stored = it exists -> start
 //!  may be cut off anywhere    | goes on by itself; what a crash leaves is swept
 //! ```
 
@@ -18,7 +18,7 @@ use crate::packages::Staged;
 use crate::system;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Manifest;
-use atek_api::package::{self, FetchedPackage};
+use atek_api::package::{self, FetchedPackage, Warning};
 use atek_api::permission::Permissions;
 use atek_api::services::{Inspected, JobEvent, PackageInfo, ServiceSettings};
 use atek_api::source::Source;
@@ -78,6 +78,22 @@ impl Ready {
         }
     }
 
+    /// The commands that the build will run.
+    pub(super) fn build(&self) -> &[String] {
+        match self {
+            Self::Folder { .. } => &[],
+            Self::Built { package, .. } => &package.build,
+        }
+    }
+
+    /// What is unusual about the package.
+    pub(super) fn warnings(&self) -> &[Warning] {
+        match self {
+            Self::Folder { .. } => &[],
+            Self::Built { package, .. } => &package.warnings,
+        }
+    }
+
     pub(super) fn release(&self) -> Option<Inspected> {
         match self {
             Self::Folder { .. } => None,
@@ -124,6 +140,7 @@ pub(super) async fn install(
     if !request.grant.subset_of(&ready.asks()) {
         return Err(InstallError::Grant);
     }
+    let ready = build(inner, ready, progress).await?;
     fault::point("install.ready");
     progress.report(JobEvent::Progress {
         phase: "start".to_owned(),
@@ -162,7 +179,23 @@ pub(super) fn is_taken(inner: &Inner, records: &Records, id: &ServiceId) -> bool
     inner.is_core_id(id) || records.service_with_id(id.as_str()).is_some()
 }
 
-/// Looks at a folder, or fetches and builds a release.
+/// Builds what was fetched. Runs code of the package, so only after consent.
+pub(super) async fn build(
+    inner: &Inner,
+    ready: Ready,
+    progress: &Reporter,
+) -> Result<Ready, InstallError> {
+    match ready {
+        Ready::Folder { .. } => Ok(ready),
+        Ready::Built { package, staged } => {
+            let (package, staged) = inner.packages.build(*package, staged, progress).await?;
+            let package = Box::new(package);
+            Ok(Ready::Built { package, staged })
+        }
+    }
+}
+
+/// Looks at a folder, or fetches a release.
 pub(super) async fn make_ready(
     inner: &Inner,
     source: &Source,
@@ -240,6 +273,7 @@ async fn store(
     };
     let manifest = ready.manifest().cloned();
     let tag = ready.tag().map(ToOwned::to_owned);
+    let warnings = ready.warnings().to_vec();
     let version = match ready {
         Ready::Folder { .. } => None,
         Ready::Built { package, staged } => {
@@ -259,6 +293,7 @@ async fn store(
             source_type: source.source_type(),
             installed_version: tag,
             title: manifest.as_ref().and_then(|manifest| manifest.name.clone()),
+            warnings,
         },
         manifest,
         config: Some(request.config),

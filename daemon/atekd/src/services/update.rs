@@ -68,6 +68,8 @@ pub(super) async fn update(
         return Err(UpdateError::NotVersioned);
     };
     let granted = check_permissions(&record.settings, &package, grant)?;
+    let built = inner.packages.build(*package, staged, progress).await;
+    let (package, staged) = built.map_err(InstallError::Package)?;
     fault::point("update.ready");
     progress.report(JobEvent::Progress {
         phase: "start".to_owned(),
@@ -77,7 +79,7 @@ pub(super) async fn update(
     let inner = inner.clone();
     let rest = tokio::spawn(async move {
         let _lock = lock;
-        switch(&inner, &record, *package, granted, staged).await
+        switch(&inner, &record, package, granted, staged).await
     });
     rest.await
         .unwrap_or(Err(UpdateError::Refused(super::ShuttingDown.into())))
@@ -329,6 +331,7 @@ fn with_package(
                 .manifest
                 .as_ref()
                 .and_then(|manifest| manifest.name.clone()),
+            warnings: package.warnings.clone(),
         },
         manifest: package.manifest.clone(),
         granted,

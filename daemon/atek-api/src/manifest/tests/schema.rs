@@ -1,16 +1,15 @@
 //! The published schema and the parser say the same.
 
-mod pattern;
-mod validator;
-
 use super::super::*;
+use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use validator::Schema;
+use std::sync::LazyLock;
 
-fn schema() -> Schema {
-    Schema::parse(include_str!("../../../atek.schema.json"))
-}
+static SCHEMA: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../../atek.schema.json")).unwrap());
+static VALIDATOR: LazyLock<Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&SCHEMA).unwrap());
 
 /// What the parser refuses and a schema cannot say, or says only roughly.
 fn is_beyond_a_schema(problem: &Problem) -> bool {
@@ -22,8 +21,7 @@ fn is_beyond_a_schema(problem: &Problem) -> bool {
 
 fn compare(value: &Value) -> Result<(), String> {
     let parsed = Manifest::parse(value.to_string().as_bytes());
-    let valid = schema().check(value);
-    match (parsed, valid) {
+    match (parsed, VALIDATOR.validate(value)) {
         (Ok(_), Ok(())) | (Err(_), Err(_)) => Ok(()),
         (Err(error), Ok(())) if is_beyond_a_schema(&error.problem) => Ok(()),
         (Err(error), Ok(())) => Err(format!("only the parser refuses {value}: {error}")),
@@ -50,18 +48,23 @@ fn the_schema_knows_every_key_that_the_parser_writes() {
         "exports":[{"api":"a.b/c","path":"/x","transport":"proxy","metadata":{"m":"n"}}],
         "runtime":"native","entry":"bin/a","args":["x"],
         "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"]},
-        "limits":{"memoryMax":8388608,"tasksMax":1,"cpuQuota":1,"cpuWeight":1},"sleep":true}"#,
+        "limits":{"memoryMax":8388608,"tasksMax":1,"cpuQuota":1,"cpuWeight":1},"sleep":true,
+        "port":8080,"workdir":"state","healthcheck":"/healthz","icon":"icon.svg"}"#,
     )
     .unwrap();
     let written = serde_json::to_value(&manifest).unwrap();
-    assert_eq!(schema().check(&written), Ok(()));
+    VALIDATOR.validate(&written).unwrap();
+    for key in KEYS {
+        assert!(SCHEMA["properties"].get(key).is_some(), "{key}");
+    }
     for key in written.as_object().unwrap().keys() {
-        assert!(schema().root["properties"].get(key).is_some(), "{key}");
+        assert!(KEYS.contains(&key.as_str()), "{key}");
+        assert!(SCHEMA["properties"].get(key).is_some(), "{key}");
     }
 }
 
 #[test]
-fn the_validator_of_this_test_can_refuse() {
+fn the_schema_refuses_wrong_values() {
     for wrong in [
         json!([]),
         json!({"name": 1}),
@@ -70,9 +73,12 @@ fn the_validator_of_this_test_can_refuse() {
         json!({"exports": [{"api": "a.b/c", "path": "/../x"}]}),
         json!({"runtime": "native"}),
         json!({"limits": {"tasksMax": 0}}),
+        json!({"port": 80}),
+        json!({"port": "any"}),
+        json!({"healthcheck": "healthz"}),
         json!({"permissions": {"network": {"hosts": []}}}),
     ] {
-        assert!(schema().check(&wrong).is_err(), "{wrong}");
+        assert!(!VALIDATOR.is_valid(&wrong), "{wrong}");
     }
 }
 
@@ -84,7 +90,7 @@ fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = Value> + Clon
 fn value_for(key: &'static str) -> BoxedStrategy<Value> {
     let fitting = match key {
         "name" | "title" | "description" | "author" | "license" => prop_oneof![
-            ".{0,90}".prop_map(Value::from),
+            "(?s).{0,90}".prop_map(Value::from),
             one_of(&[
                 "",
                 "Clock",
@@ -108,7 +114,14 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
             "a..b/c",
         ])
         .boxed(),
-        "path" => one_of(&[
+        "port" => prop_oneof![
+            one_of(&["auto", "8080", ""]),
+            prop::sample::select(vec![0u32, 80, 1_023, 1_024, 65_535, 65_536])
+                .prop_map(Value::from),
+        ]
+        .boxed(),
+        "workdir" => one_of(&["state", "package", "State", "/data"]).boxed(),
+        "path" | "healthcheck" => one_of(&[
             "/",
             "/_api/x",
             "x",
@@ -210,7 +223,7 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i32>().prop_map(Value::from),
-        ".{0,4}".prop_map(Value::from),
+        "(?s).{0,4}".prop_map(Value::from),
         Just(json!([])),
         Just(json!({})),
     ];
@@ -234,7 +247,7 @@ proptest! {
     #[test]
     fn the_schema_and_the_parser_agree(value in object(&[
         "name", "title", "description", "author", "license", "icon", "frame", "exports", "runtime", "entry", "args",
-        "permissions", "limits", "sleep", "other",
+        "permissions", "limits", "sleep", "port", "workdir", "healthcheck", "other",
     ], 5)) {
         if let Err(words) = compare(&value) {
             prop_assert!(false, "{}", words);

@@ -77,7 +77,7 @@ fn a_file_that_is_too_large_or_no_text_is_refused() {
     assert!(Manifest::parse(deep.as_bytes()).is_err());
 }
 
-pub(super) const CASES: [(&str, &str); 38] = [
+pub(super) const CASES: [(&str, &str); 42] = [
     ("", "line 1, column 1: not JSON: EOF while parsing a value"),
     (
         "{",
@@ -179,8 +179,24 @@ pub(super) const CASES: [(&str, &str); 38] = [
         "line 1, column 11, /entry: must be a path inside the package, such as bin/app",
     ),
     (
-        r#"{"args": ["-v"]}"#,
-        "line 1, column 10, /args: only a native app has \"args\"",
+        r#"{"args": "-v"}"#,
+        "line 1, column 10, /args: must be a list, not a text",
+    ),
+    (
+        r#"{"port": 80}"#,
+        "line 1, column 10, /port: must be a number from 1024 to 65535, or \"auto\"",
+    ),
+    (
+        r#"{"port": "8080"}"#,
+        "line 1, column 10, /port: must be a number from 1024 to 65535, or \"auto\"",
+    ),
+    (
+        r#"{"workdir": "/data"}"#,
+        "line 1, column 13, /workdir: must be \"package\" or \"state\", not \"/data\"",
+    ),
+    (
+        r#"{"healthcheck": true}"#,
+        "line 1, column 17, /healthcheck: must be a text, not true or false",
     ),
     (
         r#"{"runtime": "native", "entry": "a", "args": ["a\u0000"]}"#,
