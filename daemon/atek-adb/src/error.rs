@@ -86,6 +86,9 @@ pub enum AdbError {
     /// See [`crate::limits::Limits::databases`].
     #[error("this service has {0} databases already: delete one first")]
     TooManyDbs(usize),
+    /// Too much is going on at once, of this caller or of all; the text says what to do.
+    #[error("{0}")]
+    Busy(String),
     /// Any other limit; the text names it.
     #[error("{0}")]
     Limit(String),
@@ -122,6 +125,7 @@ impl From<AdbError> for RpcError {
             | AdbError::Path(_)
             | AdbError::RootPath
             | AdbError::TooManyDbs(_)
+            | AdbError::Busy(_)
             | AdbError::Limit(_)
             | AdbError::Refused(_) => (code::GENERAL, None),
             AdbError::Value(position, problem) => (

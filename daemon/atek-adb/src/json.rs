@@ -54,6 +54,76 @@ pub fn compact_object(value: &RawValue, limits: &Limits) -> Result<Vec<u8>, Inva
     Ok(out)
 }
 
+/// Parses a text of at most `max_nodes` values (elements, members and containers) into a tree.
+///
+/// A tree takes up to 36 times the memory of its text, so text that a caller sent becomes one only within a bound.
+///
+/// # Errors
+///
+/// [`TreeError`].
+pub fn tree(text: &str, max_nodes: usize) -> Result<Value, TreeError> {
+    let (mut nodes, mut in_string, mut escaped) = (1_usize, false, false);
+    for byte in text.bytes() {
+        if in_string {
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+        } else {
+            match byte {
+                b'"' => in_string = true,
+                b',' | b'[' | b'{' => nodes += 1,
+                _ => {}
+            }
+        }
+    }
+    if nodes > max_nodes {
+        return Err(TreeError::TooManyNodes(max_nodes));
+    }
+    Ok(serde_json::from_str(text)?)
+}
+
+/// A text did not become a tree.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// It has more values than the bound.
+    #[error("has more than {0} elements")]
+    TooManyNodes(usize),
+    /// It cannot be parsed: a string with half of a surrogate pair, for example.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+/// The elements of an array, unparsed.
+///
+/// # Errors
+///
+/// A text that is no array, or that has more than `max` elements.
+pub fn elements(text: &str, max: usize) -> Result<Vec<&RawValue>, serde_json::Error> {
+    struct Elements(usize);
+    impl<'de> serde::de::Visitor<'de> for Elements {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "an array of at most {} elements", self.0)
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(
+            self,
+            mut seq: A,
+        ) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(element) = seq.next_element()? {
+                if list.len() == self.0 {
+                    return Err(serde::de::Error::invalid_length(list.len() + 1, &self));
+                }
+                list.push(element);
+            }
+            Ok(list)
+        }
+    }
+    let mut text = serde_json::Deserializer::from_str(text);
+    serde::Deserializer::deserialize_seq(&mut text, Elements(max))
+}
+
 /// What a JSON pointer (RFC 6901) names in a value, `None` if nothing.
 #[must_use]
 pub fn pointer<'v>(value: &'v Value, pointer: &str) -> Option<&'v Value> {
@@ -127,9 +197,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_tree_of_too_many_values_is_not_built() {
+        let many = format!("[{}0]", "0,".repeat(999));
+        assert!(tree(&many, 1001).is_ok());
+        assert!(matches!(
+            tree(&many, 1000),
+            Err(TreeError::TooManyNodes(1000))
+        ));
+        // Commas of a string are no elements.
+        assert!(tree(&format!("[{:?}]", ",".repeat(999)), 2).is_ok());
+    }
+
+    #[test]
+    fn elements_stay_unparsed_and_are_counted() {
+        let texts = |text| {
+            elements(text, 2).map(|list| list.iter().map(|raw| raw.get()).collect::<Vec<_>>())
+        };
+        assert_eq!(texts(r#"[1, {"a":[]}]"#).unwrap(), ["1", r#"{"a":[]}"#]);
+        assert!(texts("[1,2,3]").is_err() && texts("{}").is_err());
+    }
+
     proptest! {
         #[test]
-        fn compacting_keeps_the_value(keys in proptest::collection::vec(".{0,8}", 0..5)) {
+        fn compacting_keeps_the_value(keys in proptest::collection::vec("(?s).{0,8}", 0..5)) {
             let value: Value = keys.iter().map(|k| (k.clone(), Value::from(vec![k.clone()]))).collect::<serde_json::Map<_, _>>().into();
             let pretty = serde_json::to_string_pretty(&value).unwrap();
             let small = compact(&pretty, &Limits::default()).unwrap();

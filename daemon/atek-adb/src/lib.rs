@@ -1,7 +1,7 @@
 //! The document database: JSON objects at paths, in databases that belong to users and services.
 //!
 //! ```text
-//! host ──HTTP, two headers say who──► http ──► service (methods) ──► policy, meta
+//! host ──HTTP, two headers name the caller──► http ──► service (methods) ──► policy, meta
 //!                                                   │
 //!                                                   ▼
 //!                                                storage ──► one redb file, blob files
@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | [`path`], [`json`], [`limits`], [`meta`], [`caller`] | the vocabulary | I/O |
 //! | [`policy`] | who may do what | I/O, HTTP |
+//! | [`budget`] | how much of the process one caller may use | I/O, HTTP |
 //! | [`storage`] | the file, commits, change log, indexes, blobs | callers, HTTP, JSON-RPC |
 //! | [`service`] | the methods of `atek.cloud/adb-api` | HTTP, redb |
 //! | [`tar`] | the format of exports | everything else |
@@ -22,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod caller;
 pub mod error;
 pub mod http;

@@ -1,5 +1,7 @@
 //! What one request, record or database may cost.
 
+use crate::budget::Shares;
+
 /// Upper bounds. All are checked before anything is written; exceeding one is an error that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -27,8 +29,24 @@ pub struct Limits {
     pub databases: usize,
     /// Secondary indexes of one database.
     pub indexes: usize,
-    /// WebSocket subscriptions and waiting diffs, over all databases.
-    pub followers: usize,
+    /// Blobs of one database.
+    pub blobs: u64,
+    /// Index entries that one query looks at.
+    pub query_scan: usize,
+    /// Metadata of one database, with the definitions of its tables, as JSON, in bytes.
+    pub meta_bytes: usize,
+    /// Subscriptions over WebSockets and waiting diffs.
+    pub followers: Shares,
+    /// Blobs that are read or written, exports, imports and WebSockets, at the same time.
+    pub streams: Shares,
+    /// Exports and imports at the same time.
+    pub transfers: Shares,
+    /// Requests in memory, in KiB; one counts [`Limits::REQUEST_FACTOR`] times its length.
+    pub requests: Shares,
+    /// Lists in memory, in KiB; one counts twice its length, and twice [`Limits::list_bytes`] while it is made.
+    pub answers: Shares,
+    /// Changes that are on their way to subscribers, in KiB.
+    pub pushes: Shares,
     /// The quota of a database that has none of its own.
     pub quota: Quota,
     /// Free space of the disk below which apps can only delete, in bytes; the host can still write. A file that
@@ -36,6 +54,11 @@ pub struct Limits {
     pub reserve_bytes: u64,
     /// Deleted records that a database remembers for `recordDiff`; older ones are forgotten.
     pub tombstones: u64,
+}
+
+impl Limits {
+    /// What a request costs in memory: its text, its parameters, what is stored, and what is answered.
+    pub const REQUEST_FACTOR: usize = 4;
 }
 
 /// How much one database may hold.
@@ -63,7 +86,39 @@ impl Default for Limits {
             blob_bytes: 256 << 20,
             databases: 1000,
             indexes: 16,
-            followers: 512,
+            blobs: 100_000,
+            query_scan: 200_000,
+            meta_bytes: 128 << 10,
+            followers: Shares {
+                each: 64,
+                apps: 384,
+                people: 128,
+            },
+            streams: Shares {
+                each: 16,
+                apps: 96,
+                people: 64,
+            },
+            transfers: Shares {
+                each: 1,
+                apps: 3,
+                people: 3,
+            },
+            requests: Shares {
+                each: 20 << 10,
+                apps: 40 << 10,
+                people: 20 << 10,
+            },
+            answers: Shares {
+                each: 20 << 10,
+                apps: 40 << 10,
+                people: 20 << 10,
+            },
+            pushes: Shares {
+                each: 4 << 10,
+                apps: 16 << 10,
+                people: 8 << 10,
+            },
             quota: Quota {
                 max_bytes: 1 << 30,
                 max_records: 5_000_000,

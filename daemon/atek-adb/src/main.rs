@@ -1,7 +1,7 @@
 //! `atek-adb`: serves `atek.cloud/adb-api` on the socket that the host assigned.
 //!
 //! State is in `--data DIR`, or `$STATE_DIRECTORY`. Ends with code 0 on SIGTERM and
-//! SIGINT, with 1 when the disk fails: the host starts it again.
+//! SIGINT, with 1 when the disk fails; the host then starts it again.
 
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 /// Pages that redb keeps in memory, in bytes. The kernel's page cache does the rest.
 const CACHE_BYTES: usize = 4 << 20;
 
-/// How long the end waits for calls under way, and then for the file.
+/// How long a stop waits for calls in progress, and then for the file to be closed.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 struct Settings {
@@ -54,7 +54,33 @@ fn settings() -> anyhow::Result<Settings> {
     })
 }
 
+/// Settings of glibc's allocator that give memory back after a burst of large requests. By default it keeps
+/// what it once took, in one heap for each thread.
+const ALLOCATOR: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "131072"),
+    ("MALLOC_TRIM_THRESHOLD_", "131072"),
+];
+
+/// Executes this program again with [`ALLOCATOR`] in its environment, where glibc looks for it, and nowhere else.
+fn settle_allocator() {
+    use std::os::unix::process::CommandExt as _;
+    if std::env::var_os(ALLOCATOR[0].0).is_some() {
+        return;
+    }
+    let again = std::env::current_exe().map(|program| {
+        std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .envs(ALLOCATOR)
+            .exec()
+    });
+    let (Ok(error) | Err(error)) = again;
+    // It runs without them, and is larger after a burst.
+    eprintln!("atek-adb: cannot set up the allocator: {error}");
+}
+
 fn main() -> anyhow::Result<()> {
+    settle_allocator();
     let filter =
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()
@@ -74,7 +100,7 @@ fn main() -> anyhow::Result<()> {
         .build()
         .context("cannot start the runtime")?;
     let result = runtime.block_on(run(settings, store, limits));
-    // What was acknowledged is on disk. Closing spares the next start a repair.
+    // Acknowledged writes are on disk. Closing the file spares the next start a repair.
     runtime.shutdown_timeout(PATIENCE);
     if !closing.wait(PATIENCE) {
         tracing::warn!("the file was not closed in time");

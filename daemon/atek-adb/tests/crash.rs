@@ -126,9 +126,11 @@ fn workload() -> (Vec<Request>, Vec<Acknowledged>) {
                     hash: "h".repeat(64),
                     media_type: None,
                 };
-                commit(&engine, |tx| tx.put_blob(db, &path, &row, &UNLIMITED))
-                    .unwrap()
-                    .unwrap();
+                commit(&engine, |tx| {
+                    tx.put_blob(db, &path, &row, &UNLIMITED, u64::MAX)
+                })
+                .unwrap()
+                .unwrap();
             }
             9 => {
                 let path = RecordPath::from_key(&format!("b\0{}", key % 5));

@@ -170,6 +170,40 @@ pub fn raw<T: Serialize + ?Sized>(value: &T) -> RpcResult {
     })
 }
 
+/// Parameters of one call. No method has as many; a list of millions would take many times the memory of its text.
+const MOST_PARAMS: usize = 32;
+
+/// A list of at most [`MOST_PARAMS`] values.
+struct Positional(Vec<Box<RawValue>>);
+
+impl<'de> Deserialize<'de> for Positional {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> serde::de::Visitor<'de> for List {
+            type Value = Vec<Box<RawValue>>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "an array of at most {MOST_PARAMS} values")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut seq: A,
+            ) -> Result<Self::Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(value) = seq.next_element()? {
+                    if list.len() == MOST_PARAMS {
+                        return Err(serde::de::Error::invalid_length(list.len() + 1, &self));
+                    }
+                    list.push(value);
+                }
+                Ok(list)
+            }
+        }
+        deserializer.deserialize_seq(List).map(Self)
+    }
+}
+
 /// The positional parameters of a call.
 ///
 /// The original's clients always send an array. Named parameters (an object) are
@@ -188,7 +222,9 @@ pub fn positional(
     };
     let text = params.get();
     if text.starts_with('[') {
-        return serde_json::from_str(text).map_err(|_| bad_params());
+        return Ok(serde_json::from_str::<Positional>(text)
+            .map_err(|_| bad_params())?
+            .0);
     }
     if !text.starts_with('{') {
         return if text == "null" {
@@ -246,6 +282,16 @@ mod tests {
         assert_eq!(answer.result.unwrap().get(), "null");
         let none: Answer = serde_json::from_str(r#"{"jsonrpc":"2.0","id":1}"#).unwrap();
         assert!(none.result.is_none());
+    }
+
+    #[test]
+    fn a_list_of_too_many_parameters_is_refused_before_it_fills_the_memory() {
+        let list = |length: usize| {
+            let text = format!("[{}]", vec!["0"; length].join(","));
+            positional(Some(&RawValue::from_string(text).unwrap()), &[])
+        };
+        assert_eq!(list(MOST_PARAMS).unwrap().len(), MOST_PARAMS);
+        assert!(list(MOST_PARAMS + 1).is_err());
     }
 
     #[test]

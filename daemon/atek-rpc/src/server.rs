@@ -15,7 +15,10 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::future::Future;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
@@ -164,9 +167,10 @@ fn read(body: &[u8]) -> Incoming<'_> {
             Incoming::Call(request)
         }
         Ok(_) => Incoming::Nothing,
-        Err(error) if error.is_data() => match serde_json::from_slice::<serde_json::Value>(body) {
-            Ok(value) if is_error_object(&value) => Incoming::Echo,
-            _ => Incoming::Nothing,
+        Err(error) if error.is_data() && is_error_object(body) => Incoming::Echo,
+        Err(error) if error.is_data() => match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(IgnoredAny) => Incoming::Nothing,
+            Err(error) => Incoming::NotJson(error.to_string()),
         },
         Err(error) => Incoming::NotJson(error.to_string()),
     }
@@ -178,13 +182,29 @@ fn is_id(id: &RawValue) -> bool {
     text.starts_with('"') || text.parse::<i64>().is_ok()
 }
 
-fn is_error_object(value: &serde_json::Value) -> bool {
-    value.get("jsonrpc").and_then(|v| v.as_str()) == Some("2.0")
-        && value.get("method").is_none()
-        && value.get("id").is_some()
-        && value
-            .get("error")
-            .is_some_and(|e| e.get("message").is_some() && e.get("code").is_some())
+/// Whether a body is an answer with an error. It is not parsed into a tree, which would take many times the
+/// memory of a hostile body.
+fn is_error_object(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        jsonrpc: Cow<'a, str>,
+        method: Option<IgnoredAny>,
+        #[serde(rename = "id")]
+        _id: IgnoredAny,
+        #[serde(rename = "error")]
+        _error: ErrorObject,
+    }
+    #[derive(Deserialize)]
+    struct ErrorObject {
+        #[serde(rename = "message")]
+        _message: IgnoredAny,
+        #[serde(rename = "code")]
+        _code: IgnoredAny,
+    }
+    // An array would do for a struct.
+    body.trim_ascii_start().starts_with(b"{")
+        && serde_json::from_slice::<Envelope<'_>>(body)
+            .is_ok_and(|envelope| envelope.jsonrpc == "2.0" && envelope.method.is_none())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -1,6 +1,6 @@
 //! Blobs as HTTP resources.
 
-use super::{Failure, body_stream, db_id, linger};
+use super::{Failure, body_stream, db_id, linger, stream_place};
 use crate::error::AdbError;
 use crate::path::RecordPath;
 use crate::service::Adb;
@@ -38,6 +38,7 @@ pub(super) async fn put(
 
 async fn store(adb: &Adb, db: &str, head: &Parts, body: &mut Body) -> Result<Response, Failure> {
     let caller = adb.caller(&head.headers)?;
+    let _place = stream_place(adb, &caller)?;
     let (id, path) = (db_id(db)?, blob_path(adb, &head.uri)?);
     let size = number(&head.headers, CONTENT_LENGTH);
     let media_type = text(&head.headers, CONTENT_TYPE).filter(|kind| kind.len() <= 256);
@@ -65,6 +66,7 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let caller = adb.caller(&headers)?;
+    let place = stream_place(&adb, &caller)?;
     let (id, path) = (db_id(&db)?, blob_path(&adb, &uri)?);
     let (row, file) = adb.open_blob(&caller, &id, &path).await?;
     let tag = etag(&row.hash);
@@ -99,7 +101,12 @@ pub(super) async fn get(
     let failed =
         |error: std::io::Error| AdbError::Refused(format!("the blob cannot be read: {error}"));
     file.seek(SeekFrom::Start(start)).await.map_err(failed)?;
-    let body = Body::from_stream(ReaderStream::with_capacity(file.take(length), CHUNK));
+    let stream = ReaderStream::with_capacity(file.take(length), CHUNK);
+    let body = Body::from_stream(stream.map(move |chunk| {
+        // Held until the stream is dropped.
+        let _ = &place;
+        chunk
+    }));
     response
         .header(CONTENT_LENGTH, length)
         .body(body)

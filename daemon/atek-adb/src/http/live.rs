@@ -10,10 +10,12 @@
 //! → {"unsubscribe": ID}
 //! ```
 //!
-//! Nothing is lost and nothing comes twice: whoever reconnects passes the last `seq`
-//! as `since`. A slow reader gets larger steps, not a longer queue.
+//! Nothing is lost and nothing comes twice: a client that reconnects passes the last
+//! `seq` as `since`. A page of changes counts against the caller's share until it is
+//! sent, so that a slow reader gets larger steps and not a longer queue.
 
-use super::Failure;
+use super::{Failure, stream_place};
+use crate::budget::Held;
 use crate::caller::Caller;
 use crate::error::AdbError;
 use crate::json::push_string;
@@ -40,6 +42,8 @@ const SUBSCRIPTIONS: usize = 64;
 const MESSAGE: usize = 64 << 10;
 /// Messages that wait for a slow reader; then its subscriptions wait.
 const QUEUE: usize = 4;
+/// Bytes of the id that a client gives to a subscription.
+const ID: usize = 256;
 const PING: Duration = Duration::from_secs(30);
 /// A client that has not even answered a ping for so long is gone.
 const SILENCE: Duration = Duration::from_secs(90);
@@ -51,14 +55,21 @@ pub(super) async fn connect(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Failure> {
     let caller = adb.caller(&headers)?;
+    let place = stream_place(&adb, &caller)?;
     Ok(upgrade
         .max_message_size(MESSAGE)
-        .on_upgrade(move |socket| serve(adb, caller, socket)))
+        .on_upgrade(async move |socket| {
+            serve(adb, caller, socket).await;
+            drop(place);
+        }))
 }
+
+/// A message, and the part of the budget that it takes until it is sent.
+type Outgoing = (Vec<u8>, Held);
 
 async fn serve(adb: Adb, caller: Caller, socket: WebSocket) {
     let (mut sink, mut stream) = socket.split();
-    let (out, mut outgoing) = mpsc::channel::<Vec<u8>>(QUEUE);
+    let (out, mut outgoing) = mpsc::channel::<Outgoing>(QUEUE);
     let mut client = Client {
         adb,
         caller,
@@ -73,8 +84,8 @@ async fn serve(adb: Adb, caller: Caller, socket: WebSocket) {
             message = stream.next() => {
                 heard = Instant::now();
                 let go_on = match message {
-                    Some(Ok(Message::Text(text))) => client.receive(text.as_bytes()).await,
-                    Some(Ok(Message::Binary(bytes))) => client.receive(&bytes).await,
+                    Some(Ok(Message::Text(text))) => client.receive(text.as_bytes()),
+                    Some(Ok(Message::Binary(bytes))) => client.receive(&bytes),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => true,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => false,
                 };
@@ -82,7 +93,7 @@ async fn serve(adb: Adb, caller: Caller, socket: WebSocket) {
                     break;
                 }
             }
-            Some(text) = outgoing.recv() => {
+            Some((text, _held)) = outgoing.recv() => {
                 let Ok(text) = String::from_utf8(text) else { break };
                 // A reader that takes nothing is found by its silence.
                 match tokio::time::timeout(SILENCE, sink.send(Message::Text(text.into()))).await {
@@ -104,45 +115,58 @@ async fn serve(adb: Adb, caller: Caller, socket: WebSocket) {
 struct Client {
     adb: Adb,
     caller: Caller,
-    out: mpsc::Sender<Vec<u8>>,
+    out: mpsc::Sender<Outgoing>,
     running: HashMap<String, AbortHandle>,
     input: Vec<u8>,
 }
 
 impl Client {
     /// Returns whether the connection goes on.
-    async fn receive(&mut self, bytes: &[u8]) -> bool {
+    fn receive(&mut self, bytes: &[u8]) -> bool {
+        let begins_a_message = self.input.is_empty();
         self.input.extend_from_slice(bytes);
         while let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.input.drain(..=end).collect();
             if !line.trim_ascii().is_empty() {
                 match serde_json::from_slice(&line) {
-                    Ok(message) => self.handle(&message).await,
-                    Err(_) => return false,
+                    Ok(message) if self.handle(&message) => {}
+                    _ => return false,
                 }
             }
         }
-        if let Ok(message) = serde_json::from_slice::<Value>(&self.input)
+        // Looked at once, where it begins: a message in many small frames would else be read for each of them.
+        if begins_a_message
+            && let Ok(message) = serde_json::from_slice::<Value>(&self.input)
             && message.is_object()
         {
             self.input.clear();
-            self.handle(&message).await;
+            if !self.handle(&message) {
+                return false;
+            }
         }
         self.input.len() <= MESSAGE
     }
 
-    async fn handle(&mut self, message: &Value) {
+    /// Returns whether the connection goes on.
+    fn handle(&mut self, message: &Value) -> bool {
         self.running.retain(|_, task| !task.is_finished());
         if let Some(id) = message.get("unsubscribe") {
             if let Some(task) = self.running.remove(&id.to_string()) {
                 task.abort();
             }
-            return;
+            return true;
         }
         let id = message.get("subscribe").unwrap_or(&Value::Null).to_string();
         if let Err(error) = self.subscribe(&id, message) {
-            refuse(&self.out, &id, error).await;
+            // The id is repeated, and may be as long as a message.
+            let id = if id.len() > ID { "null" } else { &id };
+            // This task also empties the queue, so it must not wait for a place in it.
+            return self
+                .out
+                .try_send((refusal(id, error), Held::default()))
+                .is_ok();
         }
+        true
     }
 
     fn subscribe(&mut self, id: &str, message: &Value) -> Result<(), AdbError> {
@@ -150,6 +174,11 @@ impl Client {
             return Err(AdbError::Refused(
                 "a message has \"subscribe\" or \"unsubscribe\"".to_owned(),
             ));
+        }
+        if id.len() > ID {
+            return Err(AdbError::Limit(format!(
+                "the id of a subscription has at most {ID} bytes"
+            )));
         }
         if self.running.contains_key(id) {
             return Err(AdbError::Refused(
@@ -162,7 +191,7 @@ impl Client {
             )));
         }
         let mut follow = follow_of(message, self.adb.limits())?;
-        let place = self.adb.follower_place()?;
+        let place = self.adb.follower_place(&self.caller)?;
         let (adb, caller, out, name) = (
             self.adb.clone(),
             self.caller.clone(),
@@ -172,8 +201,9 @@ impl Client {
         let task = tokio::spawn(async move {
             let _place = place;
             loop {
-                match adb.next_page(&caller, &follow).await {
-                    Ok(page) => {
+                let pushes = &adb.budgets.pushes;
+                match adb.next_page(&caller, &follow, pushes).await {
+                    Ok((page, held)) => {
                         follow.since = page.seq;
                         if page.changes.is_empty() && !page.reset {
                             continue;
@@ -181,11 +211,15 @@ impl Client {
                         let mut text = format!(r#"{{"id":{name},"#).into_bytes();
                         text.extend_from_slice(&page.to_json()[1..]);
                         text.push(b'\n');
-                        if out.send(text).await.is_err() {
+                        if out.send((text, held)).await.is_err() {
                             return;
                         }
                     }
-                    Err(error) => return refuse(&out, &name, error).await,
+                    Err(error) => {
+                        // The connection may have ended.
+                        let _ = out.send((refusal(&name, error), Held::default())).await;
+                        return;
+                    }
                 }
             }
         });
@@ -200,12 +234,11 @@ impl Drop for Client {
     }
 }
 
-async fn refuse(out: &mpsc::Sender<Vec<u8>>, id: &str, error: AdbError) {
+fn refusal(id: &str, error: AdbError) -> Vec<u8> {
     let RpcError { code, message, .. } = error.into();
     let mut text =
         format!(r#"{{"id":{id},"error":{{"code":{},"message":"#, json!(code)).into_bytes();
     push_string(&mut text, &message);
     text.extend_from_slice(b"}}\n");
-    // The connection may have ended meanwhile.
-    let _ = out.send(text).await;
+    text
 }

@@ -6,8 +6,11 @@ mod blobs;
 mod live;
 mod transfer;
 
+use crate::budget::Held;
+use crate::caller::Caller;
 use crate::error::AdbError;
-use crate::service::Adb;
+use crate::limits::Limits;
+use crate::service::{Adb, TAKEN, kib};
 use atek_api::ids::DbId;
 use atek_api::jsonrpc::RpcError;
 use axum::Router;
@@ -18,8 +21,12 @@ use axum::routing::{get, post, put};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use http::StatusCode;
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyStream;
 use serde_json::json;
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// Path of the `rpc` export.
@@ -27,6 +34,8 @@ pub const RPC_PATH: &str = "/_api/adb";
 /// Path of the `proxy` export.
 pub const STREAM_PATH: &str = "/_api/adb/stream";
 
+/// Bytes of a request without the names of a caller.
+const STRANGERS_BODY: usize = 64 << 10;
 /// A sender that sends nothing for so long is gone.
 const STALL: Duration = Duration::from_secs(60);
 /// How long, and for how many bytes, an upload is still read whose answer is known.
@@ -52,7 +61,87 @@ pub fn router(adb: Adb) -> Router {
 }
 
 async fn rpc(State(adb): State<Adb>, request: Request) -> Response {
-    atek_rpc::server::answer(&adb, request, adb.limits().body_bytes).await
+    let Ok(caller) = adb.caller(request.headers()) else {
+        // It will be refused whatever it says.
+        return atek_rpc::server::answer(&adb, request, STRANGERS_BODY).await;
+    };
+    let limit = adb.limits().body_bytes;
+    let length = request.body().size_hint().upper();
+    let length = length.map_or(limit, |length| length.min(limit as u64) as usize);
+    let cost = kib(length * Limits::REQUEST_FACTOR);
+    let held = adb.budgets.requests.take(&caller, cost).await;
+    let (response, taken) = TAKEN
+        .scope(RefCell::new(vec![held]), async {
+            let response = atek_rpc::server::answer(&adb, request, limit).await;
+            (response, TAKEN.with(RefCell::take))
+        })
+        .await;
+    response.map(|body| {
+        Body::new(HoldingBody {
+            body,
+            rest: Bytes::new(),
+            _taken: taken,
+        })
+    })
+}
+
+/// A body that keeps what was taken of the budgets until it is sent.
+///
+/// It is sent in pieces, since a body counts as sent when its last piece waits in the connection's buffer.
+struct HoldingBody {
+    body: Body,
+    rest: Bytes,
+    _taken: Vec<Held>,
+}
+
+/// Bytes of one piece.
+const PIECE: usize = 64 << 10;
+
+impl http_body::Body for HoldingBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = self.get_mut();
+        if this.rest.is_empty() {
+            let polled = ready!(Pin::new(&mut this.body).poll_frame(cx));
+            match polled.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => this.rest = data,
+                Some(Ok(Err(trailers))) => return Poll::Ready(Some(Ok(trailers))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let piece = this.rest.split_to(this.rest.len().min(PIECE));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = self.rest.len() as u64;
+        let of_body = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(of_body.lower() + rest);
+        if let Some(upper) = of_body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
+    }
+}
+
+/// A place among the streams, for as long as one runs.
+fn stream_place(adb: &Adb, caller: &Caller) -> Result<Held, AdbError> {
+    adb.budgets.streams.try_take(caller).ok_or_else(|| {
+        AdbError::Busy(
+            "too many streams are open already: try again when some have ended".to_owned(),
+        )
+    })
 }
 
 /// An error as an HTTP answer.
@@ -76,7 +165,7 @@ impl IntoResponse for Failure {
             AdbError::Conflict { .. } | AdbError::AlreadyInitialized => StatusCode::CONFLICT,
             AdbError::Full { .. } | AdbError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             AdbError::Limit(_) | AdbError::TooManyDbs(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            AdbError::NotInitialized | AdbError::ServerDbMissing(_) => {
+            AdbError::NotInitialized | AdbError::ServerDbMissing(_) | AdbError::Busy(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             AdbError::InvalidDbId(_)

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderMap, Request};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio_stream::wrappers::ReceiverStream;
 
 /// `GET /export/DB`: a tar. A stream that breaks off lacks the tar's end mark.
@@ -81,10 +81,11 @@ async fn take_in(
             );
         }
         Target { alias, access, .. } => {
-            // What is imported is nobody's business until its owner says so.
-            let access = access.unwrap_or_else(|| "private".to_owned());
-            let mut config = Map::from_iter([("access".to_owned(), Value::from(access))]);
-            config.extend(alias.map(|alias| ("alias".to_owned(), Value::from(alias))));
+            let settings = [("access", access), ("alias", alias)];
+            let config = settings
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), Value::from(value?))))
+                .collect();
             Into::New(config)
         }
     };

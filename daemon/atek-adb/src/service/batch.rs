@@ -1,12 +1,12 @@
 //! Transactions: several puts and deletes, all or none.
 
-use super::params::{self, Kind, Params, wrong_field};
-use super::records::expected;
+use super::params::{self, Params};
+use super::records::expected_seq;
 use super::view::View;
 use super::{Adb, db_id};
 use crate::caller::Caller;
 use crate::error::AdbError;
-use crate::json::compact_object;
+use crate::json::{compact_object, elements, tree};
 use crate::limits::Limits;
 use crate::path::RecordPath;
 use crate::storage::{Expected, Read as _, Tx};
@@ -89,18 +89,13 @@ impl Adb {
     }
 
     fn parse_ops(&self, params: &Params) -> Result<Vec<Op>, AdbError> {
-        let raw = match params.array(1)? {
-            Some(_) => params.raw(1).unwrap_or(RawValue::NULL),
-            None => return Err(AdbError::Refused("Invalid batch: undefined".to_owned())),
+        let Some(raw) = params.array(1)? else {
+            return Err(AdbError::Refused("Invalid batch: undefined".to_owned()));
         };
-        let items: Vec<&RawValue> =
-            serde_json::from_str(raw.get()).map_err(|_| wrong_field(1, "", Kind::Object))?;
-        if items.len() > self.limits().batch_ops {
-            return Err(AdbError::Limit(format!(
-                "a batch has at most {} operations",
-                self.limits().batch_ops
-            )));
-        }
+        let most = self.limits().batch_ops;
+        // The text is valid JSON and an array: only its length can be wrong.
+        let items = elements(raw.get(), most)
+            .map_err(|_| AdbError::Limit(format!("a batch has at most {most} operations")))?;
         items
             .iter()
             .enumerate()
@@ -127,28 +122,38 @@ fn check(tx: &Tx<'_>, db: crate::storage::DbNo, op: &Op) -> Result<(), AdbError>
 
 /// `nth` counts from 0.
 fn parse_op(nth: usize, item: &RawValue, limits: &Limits) -> Result<Op, AdbError> {
-    #[derive(serde::Deserialize)]
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
     struct Fields<'a> {
-        #[serde(borrow)]
+        #[serde(borrow, rename = "type", deserialize_with = "present")]
+        kind: Option<&'a RawValue>,
+        #[serde(borrow, deserialize_with = "present")]
+        path: Option<&'a RawValue>,
+        #[serde(borrow, deserialize_with = "present")]
         value: Option<&'a RawValue>,
+        #[serde(borrow, deserialize_with = "present")]
+        if_seq: Option<&'a RawValue>,
     }
     let bad =
         |problem: String| AdbError::Refused(format!("Invalid operation {}: {problem}", nth + 1));
-    let object: Value = serde_json::from_str(item.get()).map_err(|error| bad(error.to_string()))?;
-    let object = object
-        .as_object()
-        .ok_or_else(|| bad("must be object".to_owned()))?;
-    let path = object
-        .get("path")
-        .and_then(|path| params::path(path, limits))
+    if !item.get().starts_with('{') {
+        return Err(bad("must be object".to_owned()));
+    }
+    let fields: Fields<'_> =
+        serde_json::from_str(item.get()).map_err(|error| bad(error.to_string()))?;
+    // A path has fewer segments than this; what else it may be is small.
+    let small = |raw: &RawValue| tree(raw.get(), 4096).ok();
+    let path = fields
+        .path
+        .and_then(small)
+        .and_then(|path| params::path(&path, limits))
         .ok_or_else(|| bad("path must be string or array of strings".to_owned()))??;
     if path.is_root() {
         return Err(AdbError::RootPath);
     }
-    let what = match object.get("type").and_then(Value::as_str) {
+    let kind = fields.kind.and_then(small);
+    let what = match kind.as_ref().and_then(Value::as_str) {
         Some("put") => {
-            let fields: Fields<'_> =
-                serde_json::from_str(item.get()).map_err(|error| bad(error.to_string()))?;
             let value = fields.value.unwrap_or(RawValue::NULL);
             What::Put(
                 compact_object(value, limits).map_err(|problem| bad(format!("value {problem}")))?,
@@ -160,9 +165,16 @@ fn parse_op(nth: usize, item: &RawValue, limits: &Limits) -> Result<Op, AdbError
     };
     Ok(Op {
         path,
-        expected: expected(Some(object), 1)?,
+        expected: expected_seq(fields.if_seq.and_then(small).as_ref(), 1)?,
         what,
     })
+}
+
+/// A field that is there, also as `null`.
+fn present<'de: 'a, 'a, D: serde::Deserializer<'de>>(
+    field: D,
+) -> Result<Option<&'a RawValue>, D::Error> {
+    <&'a RawValue as serde::Deserialize<'de>>::deserialize(field).map(Some)
 }
 
 #[cfg(test)]

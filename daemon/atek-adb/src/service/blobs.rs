@@ -10,7 +10,7 @@ use crate::storage::blobs::{BlobRow, BlobWriter};
 use crate::storage::{Read as _, StorageError, Store};
 use atek_api::ids::DbId;
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::fs::File;
 use std::io;
 
@@ -130,7 +130,7 @@ impl Adb {
         &self,
         caller: &Caller,
         params: &Params,
-    ) -> Result<Value, AdbError> {
+    ) -> Result<BlobList, AdbError> {
         let id = db_id(params, 0)?;
         let path = if params.raw(1).is_some() {
             params.path(1, self.limits())?
@@ -139,26 +139,44 @@ impl Adb {
         };
         self.look(|view, read| {
             let db = view.readable(caller, &id)?.no;
-            let mut list = Vec::new();
+            let (mut blobs, mut bytes) = (Vec::new(), 0);
             read.blobs(db, &path, &mut |key, row| {
                 let below = key.strip_prefix(&path.prefix()).unwrap_or(key);
-                list.push(json!({
-                    "key": below.replace('\0', "/"),
-                    "path": RecordPath::from_key(key).text(),
-                    "size": row.size,
-                    "hash": row.hash,
-                    "mediaType": row.media_type,
-                }));
-                list.len() < LIST
+                bytes += 2 * key.len() + 256;
+                blobs.push(BlobInfo {
+                    key: below.replace('\0', "/"),
+                    path: RecordPath::from_key(key).text(),
+                    size: row.size,
+                    hash: row.hash,
+                    media_type: row.media_type,
+                });
+                blobs.len() < LIST && bytes < LIST_BYTES
             })?;
-            Ok(json!({"blobs": list}))
+            Ok(BlobList { blobs })
         })
         .await
     }
 }
 
-/// Blobs of one list.
+/// Blobs of one list, and bytes of it, about.
 const LIST: usize = 10_000;
+const LIST_BYTES: usize = 4 << 20;
+
+/// The answer of `blobList`.
+#[derive(Debug, Serialize)]
+pub(super) struct BlobList {
+    blobs: Vec<BlobInfo>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BlobInfo {
+    key: String,
+    path: String,
+    size: u64,
+    hash: String,
+    media_type: Option<String>,
+}
 
 impl Upload {
     /// Appends bytes.
@@ -234,7 +252,7 @@ impl Upload {
         let (id, path, named) = (self.id.clone(), self.path.clone(), row.clone());
         let put = adb.change(&self.caller, move |tx, shared, caller| {
             let target = View::new(tx, shared)?.writable(caller, &id)?;
-            tx.put_blob(target.no, &path, &named, &target.quota)
+            tx.put_blob(target.no, &path, &named, &target.quota, shared.limits.blobs)
         });
         match put.await {
             Ok(()) => Ok(row),

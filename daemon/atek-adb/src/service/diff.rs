@@ -1,13 +1,14 @@
-//! What changed since a sequence number: `recordDiff`, its long poll, and what subscriptions are made of.
+//! The changes since a sequence number: `recordDiff`, its long poll, and the pages of subscriptions.
 //!
-//! The change log knows the latest change of each path. Whoever applies the changes
-//! after `since` to the state at `since` has the state at the answer's `seq`.
+//! The change log holds the latest change of each path. Applying the changes after
+//! `since` to the state at `since` gives the state at the answer's `seq`.
 //! Deletes older than the database's floor are forgotten: a diff from before it says
 //! `reset`, and is then a diff from the beginning.
 
 use super::lists::into_raw;
 use super::params::{Kind, Params};
-use super::{Adb, db_id, params};
+use super::{Adb, Weigh, db_id, keep, params};
+use crate::budget::{Budget, Held};
 use crate::caller::Caller;
 use crate::error::AdbError;
 use crate::json::push_string;
@@ -22,6 +23,9 @@ use tokio::time::{Instant, timeout_at};
 /// Changes in one answer, if the caller does not say.
 const LIMIT: usize = 1000;
 
+/// Values in one message to a subscriber, in bytes; one change may be longer.
+const PUSH_BYTES: usize = 256 << 10;
+
 /// What is followed.
 #[derive(Debug, Clone)]
 pub(crate) struct Follow {
@@ -31,6 +35,8 @@ pub(crate) struct Follow {
     pub(crate) since: u64,
     /// Changes in one page.
     pub(crate) limit: usize,
+    /// Values in one page, in bytes; one change may be longer.
+    pub(crate) bytes: usize,
 }
 
 /// Some changes, in order.
@@ -45,6 +51,12 @@ pub(crate) struct Page {
     pub(crate) more: bool,
     /// `since` was too old, or from another life of the database: drop what is known, the changes begin anew.
     pub(crate) reset: bool,
+}
+
+impl Weigh for Page {
+    fn weight(&self) -> usize {
+        self.changes.iter().map(Vec::len).sum()
+    }
 }
 
 impl Page {
@@ -96,34 +108,40 @@ impl Adb {
             path,
             since: number("since").or_else(|| number("left")).unwrap_or(0),
             limit: number("limit").map_or(LIMIT, |n| n.clamp(1, LIMIT as u64) as usize),
+            bytes: self.limits().list_bytes,
         };
         let wait = Duration::from_millis(number("wait").unwrap_or(0).min(self.limits().wait_ms));
-        let page = if wait.is_zero() {
-            self.page(caller, &follow).await?
+        let answers = &self.budgets.answers;
+        let (page, held) = if wait.is_zero() {
+            self.page(caller, &follow, answers).await?
         } else {
-            let _place = self.follower_place()?;
+            let _place = self.follower_place(caller)?;
             let until = Instant::now() + wait;
-            match timeout_at(until, self.next_page(caller, &follow)).await {
+            match timeout_at(until, self.next_page(caller, &follow, answers)).await {
                 Ok(page) => page?,
-                Err(_) => self.page(caller, &follow).await?,
+                Err(_) => self.page(caller, &follow, answers).await?,
             }
         };
+        keep(held);
         into_raw(page.to_json())
     }
 
-    /// A place among those who wait.
-    pub(crate) fn follower_place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, AdbError> {
-        self.followers.clone().try_acquire_owned().map_err(|_| {
-            AdbError::Limit(format!(
-                "{} subscriptions are open already: try again later",
-                self.limits().followers
-            ))
+    /// A place among the subscriptions and waiting diffs.
+    pub(crate) fn follower_place(&self, caller: &Caller) -> Result<Held, AdbError> {
+        self.budgets.followers.try_take(caller).ok_or_else(|| {
+            AdbError::Busy("too many subscriptions are open already: try again later".to_owned())
         })
     }
 
     /// The changes after `follow.since`, at once.
-    pub(crate) async fn page(&self, caller: &Caller, follow: &Follow) -> Result<Page, AdbError> {
-        self.look_long(|view, read| {
+    pub(crate) async fn page(
+        &self,
+        caller: &Caller,
+        follow: &Follow,
+        budget: &Budget,
+    ) -> Result<(Page, Held), AdbError> {
+        let longest = follow.bytes + self.limits().value_bytes;
+        self.look_long(caller, budget, longest, |view, read| {
             let db = view.readable(caller, &follow.db)?.no;
             let stats = read.stats(db)?;
             let reset =
@@ -149,7 +167,7 @@ impl Adb {
                     ChangeKind::Put => read.record(db, &path)?.map(|record| record.json),
                 };
                 bytes += value.as_ref().map_or(0, Vec::len);
-                if bytes > self.limits().list_bytes && !changes.is_empty() {
+                if bytes > follow.bytes && !changes.is_empty() {
                     page_end = Some(seq - 1);
                     break;
                 }
@@ -181,19 +199,22 @@ impl Adb {
         &self,
         caller: &Caller,
         follow: &Follow,
-    ) -> Result<Page, AdbError> {
+        budget: &Budget,
+    ) -> Result<(Page, Held), AdbError> {
         let mut follow = follow.clone();
         loop {
-            let page = self.page(caller, &follow).await?;
+            let (page, held) = self.page(caller, &follow, budget).await?;
             if page.is_news() {
-                return Ok(page);
+                return Ok((page, held));
             }
+            drop(held);
             let mut news = self.store.hub().subscribe(page.db);
             // A commit between the look and the subscription must not be missed.
-            let page = self.page(caller, &follow).await?;
+            let (page, held) = self.page(caller, &follow, budget).await?;
             if page.is_news() {
-                return Ok(page);
+                return Ok((page, held));
             }
+            drop(held);
             follow.since = page.seq;
             // A deleted database changes no more: look again now and then.
             let _ = tokio::time::timeout(RECHECK, news.changed()).await;
@@ -249,5 +270,6 @@ pub(crate) fn follow_of(
         path,
         since: options.get("since").and_then(Value::as_u64).unwrap_or(0),
         limit: LIMIT,
+        bytes: PUSH_BYTES,
     })
 }

@@ -1,4 +1,4 @@
-//! What goes on in the background: removing what deleted databases held, finishing indexes.
+//! Work in the background: removing what deleted databases held, finishing indexes.
 
 use super::Adb;
 use crate::error::{AdbError, Chain};
@@ -10,7 +10,7 @@ use atek_api::ids::DbId;
 const PURGE_STEP: usize = 1000;
 
 impl Adb {
-    /// Goes on with what a restart interrupted.
+    /// Continues what a restart interrupted.
     ///
     /// # Errors
     ///
@@ -22,7 +22,7 @@ impl Adb {
             .await?;
         for (id, row) in all {
             match row.state {
-                DbState::Leaving => self.purge_soon(id),
+                DbState::Leaving | DbState::Gone => self.purge_soon(id),
                 DbState::Live => {
                     let indexes = self
                         .store
@@ -36,7 +36,6 @@ impl Adb {
                         }
                     }
                 }
-                DbState::Gone => {}
             }
         }
         Ok(())
@@ -44,15 +43,16 @@ impl Adb {
 
     /// Removes what a deleted database held, in small commits.
     pub(super) fn purge_soon(&self, id: DbId) {
-        let store = self.store.clone();
+        let (store, background) = (self.store.clone(), self.background.clone());
         tokio::spawn(async move {
             loop {
+                let _turn = background.acquire().await;
                 let step = id.clone();
                 match store
                     .write(move |tx| tx.purge_step(&step, PURGE_STEP))
                     .await
                 {
-                    Ok(true) => return tracing::info!(%id, "removed a deleted database"),
+                    Ok(true) => return tracing::debug!(%id, "removed a deleted database"),
                     Ok(false) => {}
                     // The next start goes on with it.
                     Err(error) => {

@@ -112,10 +112,21 @@ impl<'a> ListWriter<'a> {
         self.count < self.cut.limit || self.cut.pages
     }
 
+    /// Ends a list that takes too long to make; the next page goes on after `position`. Returns `false`.
+    pub(super) fn stop(&mut self, position: impl FnOnce() -> String) -> bool {
+        self.state = if self.cut.pages {
+            self.last = Some(position());
+            ListState::More
+        } else {
+            ListState::TooLong
+        };
+        false
+    }
+
     pub(super) fn finish(mut self) -> Result<Box<RawValue>, AdbError> {
         if self.state == ListState::TooLong {
             return Err(AdbError::Limit(format!(
-                "the list is longer than {} bytes: pass {{cursor: \"\", limit}} and go on with the cursor of each answer",
+                "the list is longer than {} bytes or takes too long: pass {{cursor: \"\", limit}} and go on with the cursor of each answer",
                 self.max_bytes
             )));
         }

@@ -10,7 +10,7 @@
 //! | [`queries`] | `index*`, `recordQuery` |
 //! | [`tables`] | `tbl*`, for programs made for ADB 1 |
 //! | [`blobs`] | blobs, for [`crate::http`] and [`tables`] |
-//! | [`housekeeping`] | what goes on in the background |
+//! | [`housekeeping`] | work in the background |
 
 mod batch;
 pub(crate) mod blobs;
@@ -25,16 +25,18 @@ mod tables;
 pub(crate) mod transfer;
 mod view;
 
+use crate::budget::{Budget, Held};
 use crate::caller::Caller;
 use crate::error::AdbError;
 use crate::limits::Limits;
-use crate::storage::{Purse, Read as _, Snapshot, StorageError, Store, Tx};
+use crate::storage::{Purse, Read as _, Snapshot, Store, Tx};
 use atek_api::ids::DbId;
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_rpc::server::{Call, Service};
 use params::Params;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, Semaphore};
 pub use view::ServerDb;
@@ -50,10 +52,36 @@ pub(crate) struct Shared {
     pub(crate) server: OnceLock<ServerDb>,
 }
 
-/// Long reads at the same time.
-const LONG_LOOKS: usize = 4;
 /// A read of more records than this is a long one.
 const LONG: usize = 200;
+
+tokio::task_local! {
+    /// What the request that this task answers has taken of the budgets: kept until its answer is sent.
+    pub(crate) static TAKEN: RefCell<Vec<Held>>;
+}
+
+/// What callers share.
+#[derive(Debug)]
+pub(crate) struct Budgets {
+    pub(crate) requests: Budget,
+    pub(crate) answers: Budget,
+    pub(crate) pushes: Budget,
+    pub(crate) followers: Budget,
+    pub(crate) streams: Budget,
+    pub(crate) transfers: Budget,
+}
+
+/// What a result takes of a budget for answers.
+pub(crate) trait Weigh {
+    /// Its length as JSON, in bytes.
+    fn weight(&self) -> usize;
+}
+
+impl Weigh for Box<RawValue> {
+    fn weight(&self) -> usize {
+        self.get().len()
+    }
+}
 
 /// The database service. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -61,10 +89,10 @@ pub struct Adb {
     pub(crate) store: Store,
     pub(crate) shared: Arc<Shared>,
     initialized: Arc<Mutex<bool>>,
-    pub(crate) followers: Arc<Semaphore>,
+    pub(crate) budgets: Arc<Budgets>,
     keys: Arc<tables::AutoKeys>,
-    long_looks: Arc<Semaphore>,
-    pub(crate) transfers: Arc<Semaphore>,
+    /// One step of background work at a time, so that it never fills the writer's queue.
+    background: Arc<Semaphore>,
 }
 
 impl Adb {
@@ -85,7 +113,14 @@ impl Adb {
         {
             let _ = server.set(ServerDb { id, no: row.no });
         }
-        let followers = Arc::new(Semaphore::new(limits.followers));
+        let budgets = Budgets {
+            requests: Budget::new(limits.requests),
+            answers: Budget::new(limits.answers),
+            pushes: Budget::new(limits.pushes),
+            followers: Budget::new(limits.followers),
+            streams: Budget::new(limits.streams),
+            transfers: Budget::new(limits.transfers),
+        };
         Ok(Self {
             store,
             shared: Arc::new(Shared {
@@ -94,14 +129,13 @@ impl Adb {
                 server,
             }),
             initialized: Arc::default(),
-            followers,
+            budgets: Arc::new(budgets),
             keys: Arc::default(),
-            long_looks: Arc::new(Semaphore::new(LONG_LOOKS)),
-            transfers: Arc::new(Semaphore::new(transfer::AT_ONCE)),
+            background: Arc::new(Semaphore::new(1)),
         })
     }
 
-    /// Who sent a request.
+    /// The caller that a request's headers name.
     ///
     /// # Errors
     ///
@@ -124,19 +158,37 @@ impl Adb {
             .await
     }
 
-    /// As [`Adb::look`], for one that may read and build megabytes: few at a time, so that memory stays
-    /// bounded, and the thread's other work goes on elsewhere.
-    async fn look_long<T>(
+    /// As [`Adb::look`], for a result of up to `longest` bytes of JSON: `budget` bounds how many are in memory,
+    /// and the thread's other work goes on elsewhere. The result counts against the budget until the [`Held`]
+    /// is dropped.
+    async fn look_long<T: Weigh>(
         &self,
+        caller: &Caller,
+        budget: &Budget,
+        longest: usize,
+        f: impl FnOnce(&View<'_, Snapshot>, &Snapshot) -> Result<T, AdbError>,
+    ) -> Result<(T, Held), AdbError> {
+        // Once as it is built, once in the answer.
+        let mut held = budget.take(caller, kib(2 * longest)).await;
+        let result = self
+            .look(|view, read| tokio::task::block_in_place(|| f(view, read)))
+            .await?;
+        held.shrink(kib(2 * result.weight()));
+        Ok((result, held))
+    }
+
+    /// As [`Adb::look_long`], for the answer to the request of this task.
+    async fn look_long_to_answer<T: Weigh>(
+        &self,
+        caller: &Caller,
         f: impl FnOnce(&View<'_, Snapshot>, &Snapshot) -> Result<T, AdbError>,
     ) -> Result<T, AdbError> {
-        let _place = self
-            .long_looks
-            .acquire()
-            .await
-            .map_err(|_| StorageError::Stopped)?;
-        self.look(|view, read| tokio::task::block_in_place(|| f(view, read)))
-            .await
+        let longest = self.limits().list_bytes;
+        let (result, held) = self
+            .look_long(caller, &self.budgets.answers, longest, f)
+            .await?;
+        keep(held);
+        Ok(result)
     }
 
     /// Changes the state for a caller; see [`Store::write`].
@@ -211,6 +263,17 @@ impl Service for Adb {
     async fn call(&self, call: Call<'_>) -> RpcResult {
         self.dispatch(call).await.map_err(RpcError::from)
     }
+}
+
+/// Keeps what was taken until the answer to the request of this task is sent.
+fn keep(held: Held) {
+    // Outside a request there is no answer to wait for.
+    let _ = TAKEN.try_with(|taken| taken.borrow_mut().push(held));
+}
+
+/// Units of the budgets for memory.
+pub(crate) fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
 fn result<T: Serialize>(value: &T) -> Result<Box<RawValue>, AdbError> {

@@ -4,9 +4,10 @@
 //! one is no error here (the original's schemas do not count parameters).
 
 use crate::error::AdbError;
+use crate::json::elements;
 use crate::limits::Limits;
 use crate::path::RecordPath;
-use atek_api::jsonrpc::{RpcError, code, positional};
+use atek_api::jsonrpc::{RpcError, code};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -42,6 +43,11 @@ impl Kind {
     }
 }
 
+/// Parameters of one call; no method has as many.
+const MOST: usize = 16;
+/// Values in one parameter other than a record: see [`crate::json::tree`].
+const NODES: usize = 20_000;
+
 /// The positional parameters of one call.
 #[derive(Debug)]
 pub(super) struct Params(Vec<Box<RawValue>>);
@@ -49,8 +55,16 @@ pub(super) struct Params(Vec<Box<RawValue>>);
 impl Params {
     pub(super) fn new(params: Option<&RawValue>) -> Result<Self, AdbError> {
         // The original drops named parameters.
-        let params = params.filter(|params| params.get().starts_with('['));
-        positional(params, &[]).map(Self).map_err(AdbError::param)
+        let Some(params) = params.filter(|params| params.get().starts_with('[')) else {
+            return Ok(Self(Vec::new()));
+        };
+        let list = elements(params.get(), MOST).map_err(|_| {
+            AdbError::param(RpcError::new(
+                code::INVALID_PARAMS,
+                format!("a call has at most {MOST} parameters"),
+            ))
+        })?;
+        Ok(Self(list.into_iter().map(ToOwned::to_owned).collect()))
     }
 
     pub(super) fn raw(&self, at: usize) -> Option<&RawValue> {
@@ -61,12 +75,14 @@ impl Params {
         let Some(raw) = self.raw(at) else {
             return Ok(None);
         };
-        serde_json::from_str(raw.get()).map(Some).map_err(|error| {
-            AdbError::param(RpcError::new(
-                code::INVALID_PARAMS,
-                format!("Parameter {} {error}", at + 1),
-            ))
-        })
+        crate::json::tree(raw.get(), NODES)
+            .map(Some)
+            .map_err(|error| {
+                AdbError::param(RpcError::new(
+                    code::INVALID_PARAMS,
+                    format!("Parameter {} {error}", at + 1),
+                ))
+            })
     }
 
     fn typed(&self, at: usize, kind: Kind) -> Result<Option<Value>, AdbError> {
@@ -105,12 +121,14 @@ impl Params {
         Ok(Some(object))
     }
 
-    /// An array.
-    pub(super) fn array(&self, at: usize) -> Result<Option<Vec<Value>>, AdbError> {
-        Ok(match self.typed(at, Kind::Array)? {
-            Some(Value::Array(items)) => Some(items),
-            _ => None,
-        })
+    /// An array, unparsed; `None` when there is no such parameter.
+    pub(super) fn array(&self, at: usize) -> Result<Option<&RawValue>, AdbError> {
+        match self.raw(at) {
+            Some(raw) if !raw.get().starts_with('[') => {
+                Err(wrong_type(at, Kind::Array, &format!("#/items/{at}/type")))
+            }
+            other => Ok(other),
+        }
     }
 
     /// A path: a string, or an array of strings.
@@ -220,6 +238,25 @@ mod tests {
             assert_eq!(
                 params(text).record(0, &limits).unwrap_err().to_string(),
                 expected
+            );
+        }
+    }
+
+    #[test]
+    fn parameters_that_would_fill_the_memory_are_refused_unread() {
+        let many = format!("[{}0]", "0,".repeat(1 << 20));
+        let raw = RawValue::from_string(many.clone()).unwrap();
+        let error = Params::new(Some(&raw)).unwrap_err();
+        assert_eq!(error.to_string(), "a call has at most 16 parameters");
+        let nested = params(&format!(r#"["d",{many},{{"a":{many}}}]"#));
+        let limits = Limits::default();
+        for problem in [
+            nested.path(1, &limits).unwrap_err(),
+            nested.object(2, &[]).unwrap_err(),
+        ] {
+            assert!(
+                problem.to_string().ends_with("more than 20000 elements"),
+                "{problem}"
             );
         }
     }

@@ -126,10 +126,11 @@ impl Adb {
         db: DbNo,
         no: u32,
     ) -> tokio::task::JoinHandle<Result<(), AdbError>> {
-        let store = self.store.clone();
+        let (store, background) = (self.store.clone(), self.background.clone());
         tokio::spawn(async move {
             let mut after: Option<String> = None;
             loop {
+                let _turn = background.acquire().await;
                 let from = after.clone();
                 match store
                     .write(move |tx| tx.index_step(db, no, from.as_deref(), STEP))
@@ -144,9 +145,10 @@ impl Adb {
 
     /// Removes the entries of a dropped index, in small commits.
     pub(super) fn unindex_soon(&self, db: DbNo, no: u32) {
-        let store = self.store.clone();
+        let (store, background) = (self.store.clone(), self.background.clone());
         tokio::spawn(async move {
             loop {
+                let _turn = background.acquire().await;
                 match store
                     .write(move |tx| tx.drop_index_step(db, no, STEP))
                     .await
@@ -185,7 +187,8 @@ impl Adb {
             .get("reverse")
             .and_then(Value::as_bool)
             .unwrap_or(false);
-        self.look_long(|view, read| {
+        let (mut scanned, scan) = (0, self.limits().query_scan);
+        self.look_long_to_answer(caller, |view, read| {
             let db = view.readable(caller, &id)?.no;
             let named = |row: &IndexRow| row.name == name && row.state != IndexState::Leaving;
             let Some(index) = read.indexes(db)?.into_iter().find(named) else {
@@ -222,23 +225,24 @@ impl Adb {
                     end,
                     reverse,
                     &mut |entry| {
+                        scanned += 1;
+                        let position = || URL_SAFE_NO_PAD.encode(entry);
                         // An array may lead to the same record twice.
-                        let Some(key) = index
+                        let key = index
                             .record_key(entry)
-                            .filter(|key| seen.insert((*key).to_owned()))
-                        else {
-                            return true;
-                        };
-                        match read.record(db, &RecordPath::from_key(key)) {
-                            Ok(Some(record)) => list.push(key, record.seq, &record.json, || {
-                                URL_SAFE_NO_PAD.encode(entry)
-                            }),
-                            Ok(None) => true,
-                            Err(error) => {
+                            .filter(|key| seen.insert((*key).to_owned()));
+                        let record = key.map(|key| read.record(db, &RecordPath::from_key(key)));
+                        let go_on = match (key, record) {
+                            (Some(key), Some(Ok(Some(record)))) => {
+                                list.push(key, record.seq, &record.json, position)
+                            }
+                            (_, Some(Err(error))) => {
                                 failed = Some(error);
                                 false
                             }
-                        }
+                            _ => true,
+                        };
+                        go_on && (scanned < scan || list.stop(position))
                     },
                 )?;
             }

@@ -93,7 +93,7 @@ impl Adb {
             list.finish()
         };
         if cut.limit > LONG {
-            self.look_long(look).await
+            self.look_long_to_answer(caller, look).await
         } else {
             self.look(look).await
         }
@@ -207,7 +207,12 @@ pub(super) fn expected(
     options: Option<&Map<String, Value>>,
     at: usize,
 ) -> Result<Expected, AdbError> {
-    match options.and_then(|options| options.get("ifSeq")) {
+    expected_seq(options.and_then(|options| options.get("ifSeq")), at)
+}
+
+/// As [`expected`], of the value of `ifSeq`.
+pub(super) fn expected_seq(value: Option<&Value>, at: usize) -> Result<Expected, AdbError> {
+    match value {
         None => Ok(Expected::Any),
         Some(Value::Null) => Ok(Expected::Seq(0)),
         Some(value) => value

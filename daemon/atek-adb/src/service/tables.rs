@@ -6,7 +6,7 @@
 use super::lists::{into_raw, write_record};
 use super::params::{Kind, Params};
 use super::view::View;
-use super::{Adb, databases, db_id};
+use super::{Adb, databases, db_id, keep, kib};
 use crate::caller::Caller;
 use crate::error::AdbError;
 use crate::meta::DbMeta;
@@ -15,8 +15,10 @@ use crate::storage::Expected;
 use atek_api::autokey::auto_key;
 use atek_api::ids::DbId;
 use base64::Engine as _;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Tables that one database may define.
@@ -160,9 +162,9 @@ impl Adb {
         let (id, table) = (db_id(params, 0)?, self.table(params)?);
         params.record(2, self.limits())?;
         let mut value = params.object(2, &[])?.unwrap_or_default();
-        let blobs = params
-            .object(3, &[])
-            .unwrap_or_default()
+        let blobs: BTreeMap<String, &RawValue> = params
+            .raw(3)
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
             .unwrap_or_default();
         let name = table.text().trim_start_matches('/').to_owned();
         let definition = self
@@ -244,13 +246,15 @@ impl Adb {
         &self,
         caller: &Caller,
         params: &Params,
-    ) -> Result<Value, AdbError> {
+    ) -> Result<Buffer, AdbError> {
         let id = db_id(params, 0)?;
         let (path, name) = self.row_blob(params)?;
         let (row, file) = match self.open_blob(caller, &id, &path).await {
             Err(AdbError::RecordNotFound(_)) => return Err(AdbError::RecordNotFound(name)),
             other => other?,
         };
+        let answer = kib(6 * row.size.min(self.limits().list_bytes as u64) as usize);
+        keep(self.budgets.answers.take(caller, answer).await);
         // Four characters of JSON for each byte.
         if row.size > self.limits().list_bytes as u64 / 4 {
             return Err(AdbError::Limit(
@@ -262,7 +266,10 @@ impl Adb {
             std::io::Read::read_to_end(&mut file, &mut bytes).map(|_| bytes)
         });
         match bytes.await {
-            Ok(Ok(bytes)) => Ok(json!({"type": "Buffer", "data": bytes})),
+            Ok(Ok(data)) => Ok(Buffer {
+                kind: "Buffer",
+                data,
+            }),
             _ => Err(AdbError::Refused("the blob cannot be read".to_owned())),
         }
     }
@@ -275,12 +282,8 @@ impl Adb {
     ) -> Result<(), AdbError> {
         let id = db_id(params, 0)?;
         let (path, _) = self.row_blob(params)?;
-        let blob = Value::Object(
-            params
-                .object(4, &[("mimeType", Kind::String)])?
-                .unwrap_or_default(),
-        );
-        self.put_small_blob(caller, &id, path, &blob).await
+        let blob = params.raw(4).unwrap_or(RawValue::NULL);
+        self.put_small_blob(caller, &id, path, blob).await
     }
 
     /// `tblDelBlob(dbId, tableId, key, name)`.
@@ -299,12 +302,11 @@ impl Adb {
         caller: &Caller,
         id: &DbId,
         path: RecordPath,
-        blob: &Value,
+        blob: &RawValue,
     ) -> Result<(), AdbError> {
-        let bytes = buffer(&blob["buf"]).ok_or_else(|| {
+        let (bytes, media_type) = small_blob(blob).ok_or_else(|| {
             AdbError::Refused("Invalid blob: buf must be a Buffer or a base64 string".to_owned())
         })?;
-        let media_type = blob["mimeType"].as_str().map(str::to_owned);
         let mut upload = self
             .begin_blob(caller, id, &path, Some(bytes.len() as u64))
             .await?;
@@ -374,16 +376,39 @@ fn from_template(template: &str, value: &Map<String, Value>) -> Result<String, A
     }
 }
 
-/// The bytes of a Buffer as Node prints it in JSON, or of base64.
-fn buffer(value: &Value) -> Option<Vec<u8>> {
-    match value {
-        Value::String(text) => base64::engine::general_purpose::STANDARD.decode(text).ok(),
-        _ => value["data"]
-            .as_array()?
-            .iter()
-            .map(|byte| byte.as_u64()?.try_into().ok())
-            .collect(),
+/// Bytes, as Node prints them in JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct Buffer {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    data: Vec<u8>,
+}
+
+/// Bytes and media type of `{buf, mimeType?}`.
+fn small_blob(blob: &RawValue) -> Option<(Vec<u8>, Option<String>)> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct SmallBlob<'a> {
+        #[serde(borrow)]
+        buf: &'a RawValue,
+        mime_type: Option<String>,
     }
+    let blob: SmallBlob<'_> = serde_json::from_str(blob.get()).ok()?;
+    Some((buffer(blob.buf)?, blob.mime_type))
+}
+
+/// The bytes of a Buffer as Node prints it in JSON, or of base64.
+fn buffer(value: &RawValue) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    struct Data {
+        data: Vec<u8>,
+    }
+    if value.get().starts_with('"') {
+        let text: String = serde_json::from_str(value.get()).ok()?;
+        return base64::engine::general_purpose::STANDARD.decode(text).ok();
+    }
+    let buffer: Data = serde_json::from_str(value.get()).ok()?;
+    Some(buffer.data)
 }
 
 #[cfg(test)]
@@ -412,12 +437,16 @@ mod tests {
 
     #[test]
     fn buffers_are_read_as_node_prints_them() {
+        let buffer = |value: Value| {
+            let raw = RawValue::from_string(value.to_string()).unwrap();
+            buffer(&raw)
+        };
         assert_eq!(
-            buffer(&json!({"type": "Buffer", "data": [1, 255]})),
+            buffer(json!({"type": "Buffer", "data": [1, 255]})),
             Some(vec![1, 255])
         );
-        assert_eq!(buffer(&json!("AQI=")), Some(vec![1, 2]));
-        assert_eq!(buffer(&json!({"data": [256]})), None);
-        assert_eq!(buffer(&json!(null)), None);
+        assert_eq!(buffer(json!("AQI=")), Some(vec![1, 2]));
+        assert_eq!(buffer(json!({"data": [256]})), None);
+        assert_eq!(buffer(json!(null)), None);
     }
 }

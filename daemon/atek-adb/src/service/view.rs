@@ -168,37 +168,90 @@ impl<'a, R: Read> View<'a, R> {
         alias: &str,
     ) -> Result<Option<DbMeta>, AdbError> {
         let values = [Value::from(caller.service.as_str()), Value::from(alias)];
-        let mut found = self.indexed(BY_SERVICE, &values)?;
-        found.retain(|meta| !caller.in_person || meta.owner_user() == Some(&caller.user));
-        Ok(found.into_iter().next())
+        for id in self.indexed(BY_SERVICE, &values)? {
+            let found = self.meta(&id)?;
+            let found =
+                found.filter(|meta| !caller.in_person || meta.owner_user() == Some(&caller.user));
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
-    /// Databases by their owning service.
-    pub(super) fn by_service(&self, service: &str) -> Result<Vec<DbMeta>, AdbError> {
-        self.indexed(BY_SERVICE_ALL, &[Value::from(service)])
+    /// Shows the metadata of databases by their owning service, one after the other: all of it together may
+    /// be large.
+    pub(super) fn by_service(
+        &self,
+        service: &str,
+        each: impl FnMut(DbMeta) -> Result<(), AdbError>,
+    ) -> Result<(), AdbError> {
+        self.metas(self.indexed(BY_SERVICE_ALL, &[Value::from(service)])?, each)
     }
 
-    /// Databases by their owning user.
-    pub(super) fn by_user(&self, user: &str) -> Result<Vec<DbMeta>, AdbError> {
-        self.indexed(BY_USER, &[Value::from(user)])
+    /// As [`View::by_service`], by the owning user.
+    pub(super) fn by_user(
+        &self,
+        user: &str,
+        each: impl FnMut(DbMeta) -> Result<(), AdbError>,
+    ) -> Result<(), AdbError> {
+        self.metas(self.indexed(BY_USER, &[Value::from(user)])?, each)
     }
 
-    /// All databases that have metadata, in the order of their ids.
-    pub(super) fn all(&self) -> Result<Vec<DbMeta>, AdbError> {
-        let mut all = Vec::new();
+    /// How many databases a service of a user owns.
+    pub(super) fn count(&self, user: Option<&str>, service: &str) -> Result<usize, AdbError> {
+        #[derive(serde::Deserialize)]
+        struct Owned {
+            owner: Option<crate::meta::Owner>,
+        }
+        let ids = self.indexed(BY_SERVICE_ALL, &[Value::from(service)])?;
+        if service != self.shared.own_key {
+            // Every other service has one owner.
+            return Ok(ids.len());
+        }
+        let mut count = 0;
+        for id in ids {
+            let owned: Option<Owned> = self.server_record(DATABASES, id.as_str())?;
+            let owner = owned.and_then(|owned| owned.owner?.user_key);
+            count += usize::from(owner.as_deref() == user);
+        }
+        Ok(count)
+    }
+
+    /// As [`View::by_service`], all databases that have metadata, in the order of their ids.
+    pub(super) fn all(
+        &self,
+        mut each: impl FnMut(DbMeta) -> Result<(), AdbError>,
+    ) -> Result<(), AdbError> {
+        let mut failed = None;
         let path = RecordPath::from_segments(DATABASES, &self.shared.limits)?;
         self.read.scan(
             self.server.no,
             &crate::storage::Scan::under(&path),
             &mut |_, _, json| {
-                all.extend(serde_json::from_slice::<DbMeta>(json));
-                true
+                if let Ok(meta) = serde_json::from_slice::<DbMeta>(json) {
+                    failed = each(meta).err();
+                }
+                failed.is_none()
             },
         )?;
-        Ok(all)
+        failed.map_or(Ok(()), Err)
     }
 
-    fn indexed(&self, index: &str, values: &[Value]) -> Result<Vec<DbMeta>, AdbError> {
+    fn metas(
+        &self,
+        ids: Vec<DbId>,
+        mut each: impl FnMut(DbMeta) -> Result<(), AdbError>,
+    ) -> Result<(), AdbError> {
+        for id in ids {
+            if let Some(meta) = self.meta(&id)? {
+                each(meta)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn indexed(&self, index: &str, values: &[Value]) -> Result<Vec<DbId>, AdbError> {
         let rows = self.read.indexes(self.server.no)?;
         let row = rows
             .iter()
@@ -222,11 +275,7 @@ impl<'a, R: Read> View<'a, R> {
                 ids.extend(id.and_then(|id| id.parse::<DbId>().ok()));
                 true
             })?;
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            found.extend(self.meta(&id)?);
-        }
-        Ok(found)
+        Ok(ids)
     }
 }
 

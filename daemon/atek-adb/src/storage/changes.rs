@@ -1,4 +1,4 @@
-//! The change log: what changed after a sequence number, and waking up who waits for changes.
+//! The change log: what changed after a sequence number, and waking the readers that wait for changes.
 
 use super::tables::{ChangeKind, DbNo};
 use super::{Doing as _, StorageError};
@@ -62,6 +62,9 @@ pub(super) fn scan(
     Ok(Scanned { last, more: false })
 }
 
+/// Databases that are remembered before those without readers are dropped.
+const REMEMBERED: usize = 1024;
+
 /// Tells waiting readers that a database has changed.
 ///
 /// A reader subscribes *before* it looks, so a change between its look and its wait wakes it.
@@ -75,6 +78,10 @@ impl Hub {
     #[must_use]
     pub fn subscribe(&self, db: DbNo) -> watch::Receiver<u64> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() >= REMEMBERED {
+            // A deleted database is never notified again.
+            waiting.retain(|_, sender| sender.receiver_count() > 0);
+        }
         waiting
             .entry(db)
             .or_insert_with(|| watch::channel(0).0)

@@ -13,8 +13,9 @@ use std::collections::BTreeSet;
 
 /// Bytes of a string that an index looks at.
 pub const STRING_BYTES: usize = 512;
-/// Entries that one record may have in one index; the rest of a longer array is not indexed.
+/// Entries that one record may have in one index, and their bytes; the rest of a longer array is not indexed.
 const ENTRIES_PER_RECORD: usize = 256;
+const ENTRY_BYTES_PER_RECORD: usize = 64 << 10;
 
 /// One index, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ pub enum IndexState {
 }
 
 impl IndexRow {
-    /// Whether the record at `path` is of the index's concern.
+    /// Whether the index covers the record at `path`.
     #[must_use]
     pub fn covers(&self, path: &RecordPath) -> bool {
         self.state != IndexState::Leaving && RecordPath::from_key(&self.path).contains(path)
@@ -57,7 +58,14 @@ impl IndexRow {
             let values = match crate::json::pointer(value, pointer) {
                 None => return BTreeSet::new(),
                 Some(Value::Array(items)) => {
-                    items.iter().filter_map(encode).collect::<BTreeSet<_>>()
+                    let mut values = BTreeSet::new();
+                    for value in items.iter().filter_map(encode) {
+                        if values.len() == ENTRIES_PER_RECORD {
+                            break;
+                        }
+                        values.insert(value);
+                    }
+                    values
                 }
                 Some(one) => encode(one).into_iter().collect(),
             };
@@ -67,8 +75,13 @@ impl IndexRow {
                 .take(ENTRIES_PER_RECORD)
                 .collect();
         }
+        let mut bytes = 0;
         keys.into_iter()
             .map(|key| [&key, path.key().as_bytes()].concat())
+            .take_while(|entry| {
+                bytes += entry.len();
+                bytes <= ENTRY_BYTES_PER_RECORD
+            })
             .collect()
     }
 

@@ -45,14 +45,14 @@ pub(super) const META_NEXT_INDEX: &str = "nextIndex";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DbNo(pub u32);
 
-/// Whether a database can be used. A deleted one keeps its row, so that its id stays known as gone.
+/// Whether a database can be used. A deleted one keeps its row until nothing of it is left; ids do not come twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DbState {
     /// In use.
     Live,
     /// Deleted; its records are still being removed.
     Leaving,
-    /// Deleted, and nothing of it is left.
+    /// Deleted, and nothing of it is left but this row, which older versions kept.
     Gone,
 }
 

@@ -30,12 +30,12 @@ impl Adb {
             if user == SYSTEM && standing.is_admin() {
                 list.push(DbInfo::server(&view.server().id));
             }
-            let found = view.by_user(&user)?.into_iter();
-            list.extend(
-                found
-                    .filter(|meta| standing.may_list(meta))
-                    .map(DbInfo::from),
-            );
+            view.by_user(&user, |meta| {
+                if standing.may_list(&meta) {
+                    list.push(meta.into());
+                }
+                Ok(())
+            })?;
             Ok(list)
         })
         .await
@@ -71,16 +71,17 @@ impl Adb {
                     ..DbInfo::server(&server.id)
                 });
             }
-            let found = match (user, service) {
-                (Some(user), _) => view.by_user(user)?,
-                (None, Some(service)) => view.by_service(service)?,
-                (None, None) => view.all()?,
-            };
-            for meta in found {
+            let each = |meta: DbMeta| {
                 let matches = service.is_none_or(|service| meta.owner_service() == Some(service));
                 if matches && standing.may_list(&meta) {
                     list.push(self.full_info(view, read, meta)?);
                 }
+                Ok(())
+            };
+            match (user, service) {
+                (Some(user), _) => view.by_user(user, each)?,
+                (None, Some(service)) => view.by_service(service, each)?,
+                (None, None) => view.all(each)?,
             }
             Ok(list)
         })

@@ -118,9 +118,8 @@ pub(super) fn create(
         meta.alias = None;
     }
     if !caller.is_system() {
-        let mut siblings = view.by_service(meta.owner_service().unwrap_or_default())?;
-        siblings.retain(|other| other.owner_user() == meta.owner_user());
-        if siblings.len() >= shared.limits.databases {
+        let service = meta.owner_service().unwrap_or_default();
+        if view.count(meta.owner_user(), service)? >= shared.limits.databases {
             return Err(AdbError::TooManyDbs(shared.limits.databases));
         }
     }
@@ -137,10 +136,10 @@ pub(in crate::service) fn write_meta(
     meta: &DbMeta,
 ) -> Result<(), AdbError> {
     let text = serde_json::to_vec(meta).map_err(|_| StorageError::Damaged("database metadata"))?;
-    if text.len() > shared.limits.value_bytes {
+    if text.len() > shared.limits.meta_bytes {
         return Err(AdbError::Limit(format!(
-            "the configuration is larger than {} bytes",
-            shared.limits.value_bytes
+            "the configuration of the database with its tables is larger than {} bytes",
+            shared.limits.meta_bytes
         )));
     }
     let unlimited = Quota {
@@ -193,6 +192,11 @@ fn apply(meta: &mut DbMeta, config: &Map<String, Value>) -> Result<(), AdbError>
         meta.alias = Some(alias).filter(|alias| !alias.is_empty());
     }
     if let Some(name) = parse_field::<String>(config, "displayName")? {
+        if name.len() > 1024 {
+            return Err(AdbError::Limit(
+                "a display name has at most 1024 bytes".to_owned(),
+            ));
+        }
         meta.display_name = Some(name);
     }
     if config.contains_key("quota") {

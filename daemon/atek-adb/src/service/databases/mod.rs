@@ -131,9 +131,14 @@ impl Adb {
         _: &Params,
     ) -> Result<Vec<DbInfo>, AdbError> {
         self.look(|view, _| {
-            let mut found = view.by_service(&caller.service)?;
-            found.retain(|meta| !caller.in_person || meta.owner_user() == Some(&caller.user));
-            Ok(found.into_iter().map(DbInfo::from).collect())
+            let mut list = Vec::new();
+            view.by_service(&caller.service, |meta| {
+                if !caller.in_person || meta.owner_user() == Some(&caller.user) {
+                    list.push(meta.into());
+                }
+                Ok(())
+            })?;
+            Ok(list)
         })
         .await
     }

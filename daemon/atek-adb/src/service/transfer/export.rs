@@ -14,7 +14,9 @@ use tokio::sync::mpsc;
 
 /// Size of one file of records, about, in bytes.
 const RECORDS_FILE: usize = 1 << 20;
-/// A reader that takes nothing for so long is gone.
+/// Blobs in one list.
+const BLOBS_FILE: usize = 1000;
+/// How long a reader may take nothing, before the export ends.
 const STALL: Duration = Duration::from_secs(60);
 
 /// Sends an archive in pieces.
@@ -80,30 +82,52 @@ pub(super) fn write_archive(
     if !lines.is_empty() {
         out.file(&name(), lines)?;
     }
-    let mut blobs: Vec<(String, BlobRow)> = Vec::new();
+    let (mut blobs, mut written, mut failed) = (Vec::new(), 0, None);
     snapshot.blobs(db, &RecordPath::root(), &mut |key, row| {
         blobs.push((key.to_owned(), row));
-        true
+        if blobs.len() == BLOBS_FILE {
+            failed = write_blobs(out, &mut written, &mut blobs, files).err();
+        }
+        failed.is_none()
     })?;
-    let mut index = Vec::new();
-    for (nth, (key, row)) in (1..).zip(&blobs) {
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    write_blobs(out, &mut written, &mut blobs, files)?;
+    out.send(Ok(Bytes::from_static(&tar::END)))
+}
+
+/// Writes some blobs behind a list of them. `written` counts the blobs before them.
+fn write_blobs(
+    out: &mut TarWriter<'_>,
+    written: &mut usize,
+    blobs: &mut Vec<(String, BlobRow)>,
+    files: &BlobFiles,
+) -> Result<(), AdbError> {
+    if blobs.is_empty() {
+        return Ok(());
+    }
+    let first = *written + 1;
+    let name = |nth: usize| format!("blobs/{nth:06}");
+    let mut list = Vec::new();
+    for (nth, (key, row)) in (first..).zip(&*blobs) {
         let line = BlobLine {
             path: key.split('\0').map(str::to_owned).collect(),
-            file: format!("blobs/{nth:06}"),
+            file: name(nth),
             size: row.size,
             hash: row.hash.clone(),
             media_type: row.media_type.clone(),
         };
-        index.extend_from_slice(&serde_json::to_vec(&line).unwrap_or_default());
-        index.push(b'\n');
+        list.extend_from_slice(&serde_json::to_vec(&line).unwrap_or_default());
+        list.push(b'\n');
     }
-    if !blobs.is_empty() {
-        out.file("blobs.jsonl", index)?;
+    let count = *written / BLOBS_FILE + 1;
+    out.file(&format!("blobs-{count:06}.jsonl"), list)?;
+    *written += blobs.len();
+    for (nth, (_, row)) in (first..).zip(blobs.drain(..)) {
+        write_blob(out, &name(nth), &row, files)?;
     }
-    for (nth, (_, row)) in (1..).zip(&blobs) {
-        write_blob(out, &format!("blobs/{nth:06}"), row, files)?;
-    }
-    out.send(Ok(Bytes::from_static(&tar::END)))
+    Ok(())
 }
 
 fn write_blob(

@@ -18,8 +18,8 @@ use std::fmt::Display;
 /// Records that one commit writes, and their bytes.
 const BATCH: usize = 500;
 const BATCH_BYTES: usize = 1 << 20;
-/// Blobs of one archive.
-const BLOBS: usize = 1_000_000;
+/// Bytes of the lines for blobs that are still to come in an archive.
+const BLOB_LINES: usize = 4 << 20;
 
 /// An archive on its way into a database.
 pub(super) struct Import<'a> {
@@ -28,6 +28,9 @@ pub(super) struct Import<'a> {
     id: &'a DbId,
     batch: Vec<(RecordPath, Vec<u8>)>,
     bytes: usize,
+    /// Lines for blobs that are still to come, by the name of the file, and their bytes.
+    blob_lines: HashMap<String, BlobLine>,
+    blob_line_bytes: usize,
     pub(super) records: u64,
     pub(super) blobs: u64,
 }
@@ -40,6 +43,8 @@ impl<'a> Import<'a> {
             id,
             batch: Vec::new(),
             bytes: 0,
+            blob_lines: HashMap::new(),
+            blob_line_bytes: 0,
             records: 0,
             blobs: 0,
         }
@@ -52,55 +57,70 @@ impl<'a> Import<'a> {
         E: Display,
     {
         let mut archive = tar::Reader::new(source);
-        let mut blobs: HashMap<String, BlobLine> = HashMap::new();
         while let Some(entry) = archive.next().await.map_err(bad)? {
             let name = entry.name.trim_start_matches("./").to_owned();
-            let records = name.starts_with("records-");
-            if records || name == "blobs.jsonl" {
-                let mut rest = Vec::new();
-                let (mut nth, limit) = (
-                    0,
-                    self.adb.limits().value_bytes + 16 * self.adb.limits().key_bytes,
-                );
-                loop {
-                    let chunk = archive.chunk().await.map_err(bad)?;
-                    let last = chunk.is_none();
-                    rest.extend_from_slice(chunk.as_deref().unwrap_or(b"\n"));
-                    let end = rest
-                        .iter()
-                        .rposition(|byte| *byte == b'\n')
-                        .map_or(0, |at| at + 1);
-                    for line in rest[..end].split(|byte| *byte == b'\n') {
-                        nth += usize::from(!line.is_empty());
-                        match line {
-                            [] => {}
-                            line if records => self.record(line, &name, nth).await?,
-                            line => self.blob_line(line, nth, &mut blobs)?,
-                        }
-                    }
-                    rest.drain(..end);
-                    if rest.len() > limit {
-                        return Err(AdbError::Limit(format!(
-                            "{name}: line {} is longer than {limit} bytes",
-                            nth + 1
-                        )));
-                    }
-                    if last {
-                        break;
-                    }
+            match Content::of(&name) {
+                Content::Blob => {
+                    let line = self.blob_lines.remove(&name);
+                    let line = line.filter(|line| line.size == entry.size).ok_or_else(|| {
+                        AdbError::Refused(format!("{name} is not as the list of blobs says"))
+                    })?;
+                    self.blob_line_bytes = self.blob_line_bytes.saturating_sub(line.weight());
+                    self.blob(&mut archive, &name, line).await?;
                 }
-                self.flush().await?;
-            } else if name.starts_with("blobs/") {
-                let line = blobs.remove(&name).filter(|line| line.size == entry.size);
-                let line = line.ok_or_else(|| {
-                    AdbError::Refused(format!("{name} is not as blobs.jsonl says"))
-                })?;
-                self.blob(&mut archive, &name, line).await?;
+                Content::Other => {}
+                lines => {
+                    self.lines(&mut archive, &name, lines).await?;
+                    self.flush().await?;
+                }
             }
         }
-        match blobs.keys().next() {
+        match self.blob_lines.keys().next() {
             Some(missing) => Err(AdbError::Refused(format!("the archive lacks {missing}"))),
             None => Ok(()),
+        }
+    }
+
+    /// Reads a file of JSON lines, of which one at a time is in memory.
+    async fn lines<S, E>(
+        &mut self,
+        archive: &mut tar::Reader<S>,
+        name: &str,
+        content: Content,
+    ) -> Result<(), AdbError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+        E: Display,
+    {
+        let limits = self.adb.limits();
+        let limit = limits.value_bytes + 16 * limits.key_bytes;
+        let (mut rest, mut nth) = (Vec::new(), 0);
+        loop {
+            let chunk = archive.chunk().await.map_err(bad)?;
+            let last = chunk.is_none();
+            rest.extend_from_slice(chunk.as_deref().unwrap_or(b"\n"));
+            let end = rest
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |at| at + 1);
+            for line in rest[..end].split(|byte| *byte == b'\n') {
+                nth += usize::from(!line.is_empty());
+                match (line, &content) {
+                    ([], _) => {}
+                    (line, Content::Records) => self.record(line, name, nth).await?,
+                    (line, _) => self.blob_line(line, name, nth)?,
+                }
+            }
+            rest.drain(..end);
+            if rest.len() > limit {
+                return Err(AdbError::Limit(format!(
+                    "{name}: line {} is longer than {limit} bytes",
+                    nth + 1
+                )));
+            }
+            if last {
+                return Ok(());
+            }
         }
     }
 
@@ -138,20 +158,21 @@ impl<'a> Import<'a> {
             .await
     }
 
-    fn blob_line(
-        &self,
-        line: &[u8],
-        nth: usize,
-        blobs: &mut HashMap<String, BlobLine>,
-    ) -> Result<(), AdbError> {
+    fn blob_line(&mut self, line: &[u8], file: &str, nth: usize) -> Result<(), AdbError> {
         let line: BlobLine = serde_json::from_slice(line)
-            .map_err(|error| AdbError::Refused(format!("blobs.jsonl: line {nth}: {error}")))?;
-        if blobs.len() >= BLOBS {
+            .map_err(|error| AdbError::Refused(format!("{file}: line {nth}: {error}")))?;
+        self.blob_line_bytes += line.weight();
+        if self.blob_line_bytes > BLOB_LINES {
             return Err(AdbError::Limit(format!(
-                "an archive has at most {BLOBS} blobs"
+                "{file}: line {nth}: too many blobs are listed before their bytes come"
             )));
         }
-        blobs.insert(line.file.clone(), line);
+        if let Some(twice) = self.blob_lines.insert(line.file.clone(), line) {
+            return Err(AdbError::Refused(format!(
+                "{file}: line {nth}: {} is listed twice",
+                twice.file
+            )));
+        }
         Ok(())
     }
 
@@ -184,6 +205,41 @@ impl<'a> Import<'a> {
             })?;
         self.blobs += 1;
         Ok(())
+    }
+}
+
+/// What a file of an archive holds.
+enum Content {
+    Records,
+    BlobList,
+    Blob,
+    /// Nothing that is imported.
+    Other,
+}
+
+impl Content {
+    fn of(name: &str) -> Self {
+        let numbered = |start| name.starts_with(start) && name.ends_with(".jsonl");
+        if numbered("records-") {
+            Self::Records
+        } else if numbered("blobs-") || name == "blobs.jsonl" {
+            Self::BlobList
+        } else if name.starts_with("blobs/") {
+            Self::Blob
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl BlobLine {
+    /// Bytes that it takes in memory, about.
+    fn weight(&self) -> usize {
+        let path: usize = self.path.iter().map(|segment| segment.len() + 24).sum();
+        path + 2 * self.file.len()
+            + self.hash.len()
+            + self.media_type.as_ref().map_or(0, String::len)
+            + 128
     }
 }
 

@@ -3,8 +3,9 @@
 //! ```text
 //! database.json            {"format": 1, "dbId", "alias"?, "access"?, "seq"}
 //! records-000001.jsonl …   {"path": [segments], "value": {…}}
-//! blobs.jsonl              {"path": [segments], "file", "size", "hash", "mediaType"?}
-//! blobs/000001 …           the bytes
+//! blobs-000001.jsonl       {"path": [segments], "file", "size", "hash", "mediaType"?}
+//! blobs/000001 …           the bytes of the blobs that the list before them names
+//! blobs-000002.jsonl …     the next ones
 //! ```
 //!
 //! An export is one consistent state. An import into a new database is all or none;
@@ -14,6 +15,7 @@ mod export;
 mod import;
 
 use super::{Adb, databases};
+use crate::budget::Held;
 use crate::caller::Caller;
 use crate::error::AdbError;
 use crate::storage::Read as _;
@@ -26,10 +28,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Exports and imports that run at the same time.
-pub(super) const AT_ONCE: usize = 4;
+/// How long an export or import waits for others to end.
+const PLACE: Duration = Duration::from_secs(2);
 type Chunk = Result<Bytes, std::io::Error>;
 
 #[derive(Serialize, Deserialize)]
@@ -60,9 +63,11 @@ pub(crate) enum Into {
 }
 
 impl Adb {
-    fn transfer_place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, AdbError> {
-        self.transfers.clone().try_acquire_owned().map_err(|_| {
-            AdbError::Limit(
+    /// A place among the transfers. One that has just been sent gives its place back a moment later.
+    async fn transfer_place(&self, caller: &Caller) -> Result<Held, AdbError> {
+        let place = self.budgets.transfers.take(caller, 1);
+        tokio::time::timeout(PLACE, place).await.map_err(|_| {
+            AdbError::Busy(
                 "other exports or imports are running: try again when they have ended".to_owned(),
             )
         })
@@ -74,7 +79,7 @@ impl Adb {
         caller: &Caller,
         id: &DbId,
     ) -> Result<mpsc::Receiver<Chunk>, AdbError> {
-        let place = self.transfer_place()?;
+        let place = self.transfer_place(caller).await?;
         let (db, head) = self
             .look(|view, read| {
                 let db = view.readable(caller, id)?.no;
@@ -105,7 +110,8 @@ impl Adb {
                 result
             });
             if let Err(error) = result.await {
-                tracing::warn!(error = %crate::error::Chain(&error), "export ended early");
+                // A reader that goes away is ordinary, and can do so as often as it likes.
+                tracing::debug!(error = %crate::error::Chain(&error), "export ended early");
             }
             drop((hold, place));
         });
@@ -123,7 +129,7 @@ impl Adb {
         S: Stream<Item = Result<Bytes, E>> + Unpin,
         E: Display,
     {
-        let _place = self.transfer_place()?;
+        let _place = self.transfer_place(caller).await?;
         let (id, new) = match into {
             Into::Existing(id) => (id, false),
             Into::New(config) => {

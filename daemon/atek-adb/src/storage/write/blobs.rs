@@ -9,7 +9,8 @@ use crate::storage::tables::{self, DbNo};
 use crate::storage::{Doing as _, StorageError};
 
 impl Tx<'_> {
-    /// Names the blob file of a path; the file is complete and synced. The file it had before is freed.
+    /// Names the blob file of a path; the file is complete and synced. The file it had before is freed. A
+    /// database has at most `most` blobs: an empty one still costs a file.
     ///
     /// # Errors
     ///
@@ -20,6 +21,7 @@ impl Tx<'_> {
         path: &RecordPath,
         row: &BlobRow,
         quota: &Quota,
+        most: u64,
     ) -> Result<(), AdbError> {
         if path.is_root() {
             return Err(AdbError::RootPath);
@@ -30,6 +32,11 @@ impl Tx<'_> {
         let removed = old.as_ref().map_or(0, |old| old.size);
         if row.size > removed && stats.bytes() - removed + row.size > quota.max_bytes {
             return Err(full(quota, &stats));
+        }
+        if old.is_none() && stats.blobs >= most {
+            return Err(AdbError::Limit(format!(
+                "a database has at most {most} blobs: delete some first"
+            )));
         }
         self.touched = true;
         stats.blobs += u64::from(old.is_none());

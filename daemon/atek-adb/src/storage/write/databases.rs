@@ -15,13 +15,11 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// An id that is or was in use, a failing disk.
+    /// An id that is in use, a failing disk.
     pub fn create_database(&mut self, id: &DbId) -> Result<DbNo, AdbError> {
         self.grows(0)?;
         if self.database(id)?.is_some() {
-            return Err(AdbError::Refused(format!(
-                "the database id {id} has been used before"
-            )));
+            return Err(AdbError::Refused(format!("the database id {id} is in use")));
         }
         self.touched = true;
         let no = DbNo(self.next_number(tables::META_NEXT_DB)?);
@@ -63,10 +61,7 @@ impl Tx<'_> {
     ///
     /// A failing disk.
     pub fn purge_step(&mut self, id: &DbId, limit: usize) -> Result<bool, AdbError> {
-        let Some(row) = self
-            .database(id)?
-            .filter(|row| row.state == DbState::Leaving)
-        else {
+        let Some(row) = self.database(id)?.filter(|row| row.state != DbState::Live) else {
             return Ok(true);
         };
         self.touched = true;
@@ -105,13 +100,9 @@ impl Tx<'_> {
         }
         self.stats.remove(db.0).doing("purge a database")?;
         self.pending.remove(&db);
-        self.write_database(
-            id,
-            DbRow {
-                state: DbState::Gone,
-                ..row
-            },
-        )?;
+        self.databases
+            .remove(tables::id_bytes(id).as_slice())
+            .doing("purge a database")?;
         Ok(true)
     }
 

@@ -10,6 +10,9 @@ use crate::storage::{Doing as _, StorageError};
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
+/// Bytes of entries that one step adds, about.
+const STEP_BYTES: usize = 1 << 20;
+
 impl Tx<'_> {
     /// Declares an index; `pointers` are valid. It is ready at once in an empty database, else only after
     /// [`Tx::index_step`] has seen all records.
@@ -78,14 +81,19 @@ impl Tx<'_> {
         if let Some(after) = after {
             scan.raise(Bound::Excluded(after.to_owned()));
         }
-        let (mut last, mut seen, mut entries) = (None, 0, BTreeSet::new());
+        let (mut last, mut seen, mut bytes, mut entries) = (None, 0, 0, BTreeSet::new());
+        let mut is_end = true;
         self.scan(db, &scan, &mut |key, _, json| {
             if let Ok(value) = serde_json::from_slice(json) {
-                entries.extend(row.entries(&RecordPath::from_key(key), &value));
+                for entry in row.entries(&RecordPath::from_key(key), &value) {
+                    bytes += entry.len();
+                    entries.insert(entry);
+                }
             }
             last = Some(key.to_owned());
             seen += 1;
-            seen < limit
+            is_end = seen < limit && bytes < STEP_BYTES;
+            is_end
         })?;
         self.grows(entries.iter().map(Vec::len).sum())?;
         self.touched = true;
@@ -94,7 +102,7 @@ impl Tx<'_> {
                 .insert(entry.as_slice(), ())
                 .doing("build an index")?;
         }
-        if seen < limit {
+        if is_end {
             row.state = IndexState::Ready;
             self.write_index(db, &row)?;
             return Ok(None);

@@ -74,12 +74,13 @@ impl Tx<'_> {
                 ChangeKind::Put.with(path.key()).as_slice(),
             )
             .doing(PUT)?;
-        self.reindex(
+        let added = self.reindex(
             db,
             path,
             old.as_ref().map(|old| old.json.as_slice()),
             Some(json),
         )?;
+        self.grows(added)?;
         self.pending.insert(db, stats);
         Ok(stats.seq)
     }
@@ -158,17 +159,19 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Keeps the indexes up. Returns the bytes of the entries that came.
     fn reindex(
         &mut self,
         db: DbNo,
         path: &RecordPath,
         old: Option<&[u8]>,
         new: Option<&[u8]>,
-    ) -> Result<(), StorageError> {
+    ) -> Result<usize, StorageError> {
         let rows = self.index_rows(db)?;
         if !rows.iter().any(|row| row.covers(path)) {
-            return Ok(());
+            return Ok(0);
         }
+        let mut added = 0;
         // A text that JSON allows and strings do not (a lone surrogate) is not indexed.
         let parse = |json: Option<&[u8]>| json.and_then(|json| serde_json::from_slice(json).ok());
         let (old, new) = (parse(old), parse(new));
@@ -187,12 +190,13 @@ impl Tx<'_> {
                     .doing("write an index")?;
             }
             for come in after.difference(&before) {
+                added += come.len();
                 self.entries
                     .insert(come.as_slice(), ())
                     .doing("write an index")?;
             }
         }
-        Ok(())
+        Ok(added)
     }
 }
 
