@@ -57,13 +57,16 @@ async fn hole_3_no_cookie_of_the_host_reaches_an_app() -> anyhow::Result<()> {
     let headers = visitor.get("/headers").await?.json()?;
     assert_eq!(headers["cookie"], Value::Null, "{headers}");
 
-    // The main page is an app too.
+    // An app that is somebody's home is served at its own site, too.
     let settings = json!([alice.key, { "mainServiceId": "hello-node" }]);
     host.system()?
         .call(USERS, "updateSettings", settings)
         .await?;
-    let headers = alice.client.get("/headers").await?.json()?;
-    assert_eq!(headers["cookie"], Value::Null, "{headers}");
+    let home = alice.client.get("/headers").await?;
+    assert_eq!(
+        (home.status, home.header("location")),
+        (302, "http://hello-node.localhost/headers")
+    );
     Ok(())
 }
 

@@ -96,9 +96,7 @@ async fn hole_16_redirects_keep_the_port_and_the_whole_query() -> anyhow::Result
         .get("/anything")
         .await?;
     assert!(
-        anonymous
-            .header("location")
-            .starts_with("http://localhost:8080/_atek/login"),
+        anonymous.header("location").starts_with("/_atek/login"),
         "{:?}",
         anonymous.headers
     );

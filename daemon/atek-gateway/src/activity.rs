@@ -1,12 +1,20 @@
 //! Whether a connection is used for something.
 
+use super::budget::Reserved;
 use super::listener::Stream;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// How long a client may go on sending after the last answer.
+const LINGER: Duration = Duration::from_secs(10);
+/// The longest pause in doing so.
+const LINGER_PAUSE: Duration = Duration::from_secs(2);
 
 /// What has happened on a connection.
 ///
@@ -41,18 +49,63 @@ impl Activity {
         self.progress.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether no request runs.
+    pub(super) fn is_idle(&self) -> bool {
+        self.running.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether nothing happened since `last` was noted; notes the present.
     pub(super) fn is_idle_since(&self, last: &mut u64) -> bool {
         let now = self.progress.load(Ordering::Relaxed);
         let is_same = std::mem::replace(last, now) == now;
-        is_same && self.running.load(Ordering::Relaxed) == 0
+        is_same && self.is_idle()
     }
 }
 
-/// A connection that notes what is written to it.
+/// A connection that notes what is written to it, counts the memory of heads that arrive,
+/// and is closed only after the client had time to read the last answer.
 pub(super) struct Observed {
     pub(super) stream: Stream,
     pub(super) activity: Arc<Activity>,
+    /// Bytes of a head that is not complete.
+    pub(super) head: Reserved,
+    pub(super) linger: Linger,
+}
+
+/// How the end of a connection goes: nothing more is written, and what the client still sends
+/// is read and dropped for a while. Closed at once, the kernel would answer an upload with a
+/// reset, which also destroys an answer that was not read yet.
+#[derive(Debug, Default)]
+pub(super) struct Linger {
+    until: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Linger {
+    /// Reads until the client closes, pauses or the time is over.
+    fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
+        let now = Instant::now();
+        let until = *self.until.get_or_insert(now + LINGER);
+        let pause = |now: Instant| (now + LINGER_PAUSE).min(until);
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(pause(now))));
+        let mut dropped = [std::mem::MaybeUninit::uninit(); 8 << 10];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut dropped);
+            match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    let now = Instant::now();
+                    if now >= until {
+                        return Poll::Ready(());
+                    }
+                    timer.as_mut().reset(pause(now));
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return timer.as_mut().poll(cx),
+            }
+        }
+    }
 }
 
 impl AsyncRead for Observed {
@@ -61,7 +114,16 @@ impl AsyncRead for Observed {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        if this.activity.is_idle() {
+            let came = buf.filled().len() - before;
+            this.head.grow(came).map_err(io::Error::other)?;
+        } else {
+            this.head.clear();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -74,6 +136,7 @@ impl AsyncWrite for Observed {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, buf));
         this.activity.progressed();
+        this.head.clear();
         Poll::Ready(written)
     }
 
@@ -85,6 +148,7 @@ impl AsyncWrite for Observed {
         let this = self.get_mut();
         let written = ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, bufs));
         this.activity.progressed();
+        this.head.clear();
         Poll::Ready(written)
     }
 
@@ -97,7 +161,12 @@ impl AsyncWrite for Observed {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        if this.linger.until.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        ready!(this.linger.poll(&mut this.stream, cx));
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -16,21 +16,23 @@
 //!
 //! The service never sees the token: it is redeemed and stripped before.
 
-use super::apps::redirect;
+use super::admission::Admitted;
 use super::body::{self, Body};
+use super::edge::client::Client;
 use super::edge::cookie_scope::CookieScope;
 use super::edge::host_name::{self, Authority};
 use super::edge::{cookies, same_origin};
 use super::error::Failure;
 use super::server::Gateway;
-use super::site::Visit;
+use super::site::{self, AppSite};
 use atek_api::ids::ServiceId;
 use atek_host_model::bind::NonceHash;
 use atek_host_model::directory::Entry;
 use atek_host_model::permissions::{Caller, may_visit};
 use atek_host_model::random;
-use http::header::SET_COOKIE;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::header::{LOCATION, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// The one-time token's name in a query; the original's.
@@ -47,72 +49,27 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// Which of an app's sites.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum At {
-    /// `ID.DOMAIN`.
-    Subdomain,
-    /// `ID-BOX.local`.
-    Alias,
-    /// A port of the box.
-    Port(u16),
-}
-
-impl At {
-    /// Where its cookies are kept.
-    pub(super) fn jar(self) -> CookieScope {
-        match self {
-            Self::Subdomain | Self::Alias => CookieScope::Subdomain,
-            Self::Port(port) => CookieScope::Port(port),
-        }
-    }
-
-    fn word(self) -> Option<&'static str> {
-        match self {
-            Self::Subdomain => None,
-            Self::Alias => Some("alias"),
-            Self::Port(_) => Some("port"),
-        }
-    }
-}
-
-/// Where somebody stands who has no session there.
-pub(super) struct Door<'a> {
-    /// The app behind it, if there is one.
-    pub(super) entry: Option<&'a Entry>,
-    pub(super) id: &'a ServiceId,
-    pub(super) at: At,
-    /// The main domain's URL without a path.
-    pub(super) base: &'a str,
-}
-
-/// A request to an app's site from somebody who has no session there.
-pub(super) async fn welcome<B>(
+/// The answer to a browser that has no session at an app's site.
+pub(super) async fn begin_at_app<B>(
     gateway: &Gateway,
-    door: Door<'_>,
+    site: &AppSite,
+    client: Client,
     request: &Request<B>,
 ) -> Result<Response<Body>, Failure> {
-    let Door {
-        entry,
-        id,
-        at,
-        base,
-    } = door;
-    if !same_origin::is_navigation(request.method(), request.headers()) {
+    let (uri, sent) = (request.uri(), request.headers());
+    if !same_origin::is_navigation(request.method(), sent) {
         return Err(Failure::NotAuthorized);
     }
-    let uri = request.uri();
     let clean =
         without_token(request.method(), uri).unwrap_or_else(|| path_and_query(uri).to_owned());
-    let jar = at.jar();
-    let nonce = nonce_of(request.headers(), jar);
-    if let (Some(entry), Some(token)) = (entry, parameter(uri, TOKEN))
-        && let Some(cookie) = redeem(gateway, entry, &token, (request.headers(), jar)).await?
+    let scope = site.origin.cookie_scope();
+    if let (Some(entry), Some(token)) = (&site.entry, parameter(uri, TOKEN))
+        && let Some(cookie) = redeem(gateway, entry, &token, sent, scope).await?
     {
         let mut response = redirect(&clean)?;
         let cookies = [
-            cookies::set(&jar.session(), cookie.expose()),
-            cookies::clear(&jar.binding()),
+            cookies::set(&scope.session(), cookie.expose(), client.is_https),
+            cookies::clear(&scope.binding()),
         ];
         for cookie in cookies {
             response
@@ -122,7 +79,7 @@ pub(super) async fn welcome<B>(
         return Ok(response);
     }
     // Another tab's flow may be under way, with the nonce that is there.
-    let nonce = match nonce {
+    let nonce = match nonce_of(sent, scope) {
         Some(nonce) => nonce,
         None => random::hex::<16>()
             .map_err(|_| Failure::Internal)?
@@ -130,18 +87,17 @@ pub(super) async fn welcome<B>(
             .to_owned(),
     };
     let hash = NonceHash::of(&nonce);
-    let mut response = redirect(&format!(
-        "{base}{}",
-        bind_url(id, &clean, at.word(), Some(&hash))
-    ))?;
-    let cookie = cookies::lend(&jar.binding(), &nonce, NONCE_SECS).ok_or(Failure::Internal)?;
+    let bind = bind_url(&site.id, &clean, site.origin.parameter(), Some(&hash));
+    let mut response = redirect(&format!("{}{bind}", site.main_url))?;
+    let cookie = cookies::lend(&scope.binding(), &nonce, NONCE_SECS, client.is_https);
+    let cookie = cookie.ok_or(Failure::Internal)?;
     response.headers_mut().insert(SET_COOKIE, cookie);
     Ok(response)
 }
 
 /// The nonce that a browser has for a site, if it looks like one.
-fn nonce_of(sent: &HeaderMap, jar: CookieScope) -> Option<String> {
-    let name = jar.binding();
+fn nonce_of(sent: &HeaderMap, scope: CookieScope) -> Option<String> {
+    let name = scope.binding();
     let is_nonce = |value: &&str| value.len() == 32 && value.bytes().all(|b| b.is_ascii_hexdigit());
     let found = cookies::values(sent, &name).find(is_nonce);
     found.map(ToOwned::to_owned)
@@ -151,9 +107,10 @@ async fn redeem(
     gateway: &Gateway,
     entry: &Entry,
     token: &str,
-    (sent, jar): (&HeaderMap, CookieScope),
+    sent: &HeaderMap,
+    scope: CookieScope,
 ) -> Result<Option<atek_api::secret::Secret>, Failure> {
-    let nonces: Vec<NonceHash> = cookies::values(sent, &jar.binding())
+    let nonces: Vec<NonceHash> = cookies::values(sent, &scope.binding())
         .map(NonceHash::of)
         .collect();
     let accounts = &gateway.deps().accounts;
@@ -163,11 +120,12 @@ async fn redeem(
 }
 
 /// `GET /_atek/bind-session?service=ID&path=P`, with `at=port` for the app's port instead of its subdomain.
-pub(super) fn begin(
+pub(super) fn begin_at_main(
     gateway: &Gateway,
-    visit: &Visit<'_>,
-    uri: &Uri,
+    admitted: &Admitted,
+    head: &Parts,
 ) -> Result<Response<Body>, Failure> {
+    let uri = &head.uri;
     let refused = || {
         Ok(body::json(
             StatusCode::BAD_REQUEST,
@@ -186,41 +144,52 @@ pub(super) fn begin(
     let at = parameter(uri, "at");
     let at = at.as_deref().filter(|at| matches!(*at, "port" | "alias"));
     let nonce = parameter(uri, NONCE).and_then(|text| NonceHash::parse(&text));
-    let Caller::User(person) = &visit.caller else {
-        let here = bind_url(&id, &path, at, nonce.as_ref());
-        return redirect(&login_url(visit.authority, &here));
+    let Caller::User(person) = admitted.caller() else {
+        return redirect(&login_url(&bind_url(&id, &path, at, nonce.as_ref())));
     };
     let directory = gateway.deps().directory.now();
     let Some(entry) = directory
         .by_id(id.as_str())
-        .filter(|entry| may_visit(&visit.caller, entry.owner()))
+        .filter(|entry| may_visit(admitted.caller(), entry.owner()))
     else {
         return refused();
     };
-    // From the record alone: nobody's wish decides where a token goes.
-    let names = gateway.names();
-    let domain = names.app_domain(visit.authority);
-    let site = match (at, entry.settings.port) {
-        (Some("port"), Some(port)) => format!("{}:{port}", visit.authority.name()),
-        (Some("port"), None) => return refused(),
-        (Some("alias"), _) if host_name::is_local(domain) => {
-            format!("{id}-{domain}{}", visit.authority.port())
-        }
-        _ => format!("{id}.{domain}{}", visit.authority.port()),
+    let authority = site::authority(&head.headers)?;
+    // From the record alone: no parameter decides where a token goes.
+    let Some(url) = app_url(gateway, entry, &authority, admitted.client(), at) else {
+        return refused();
     };
     let Some(nonce) = nonce else {
         // The flow begins at the app, where this browser gets its nonce.
-        return redirect(&format!("http://{site}{path}"));
+        return redirect(&format!("{url}{path}"));
     };
     let token = gateway
         .deps()
         .accounts
         .issue_bind_token(person, &entry.key, nonce)?;
     let glue = if path.contains('?') { '&' } else { '?' };
-    redirect(&format!(
-        "http://{site}{path}{glue}{TOKEN}={}",
-        token.expose()
-    ))
+    redirect(&format!("{url}{path}{glue}{TOKEN}={}", token.expose()))
+}
+
+/// The URL of an app's site, without a path, for a browser that is at `authority` of the main
+/// domain. `at` as in [`begin_at_main`]; none where the app has no such site.
+pub(super) fn app_url(
+    gateway: &Gateway,
+    entry: &Entry,
+    authority: &Authority,
+    client: Client,
+    at: Option<&str>,
+) -> Option<String> {
+    let names = gateway.names();
+    let domain = names.app_domain(authority);
+    let (id, scheme) = (entry.id(), client.scheme());
+    Some(match at {
+        Some("port") => format!("{scheme}://{}:{}", authority.name(), entry.settings.port?),
+        Some("alias") if host_name::is_local(domain) => {
+            format!("{scheme}://{id}-{domain}{}", authority.port())
+        }
+        _ => format!("{scheme}://{id}.{domain}{}", authority.port()),
+    })
 }
 
 fn bind_url(id: &ServiceId, path: &str, at: Option<&str>, nonce: Option<&NonceHash>) -> String {
@@ -234,21 +203,20 @@ fn bind_url(id: &ServiceId, path: &str, at: Option<&str>, nonce: Option<&NonceHa
     )
 }
 
-/// The way to the login page for somebody who opens a page of the main domain, and 401 for scripts.
-pub(super) fn to_login<B>(
-    authority: &Authority,
-    request: &Request<B>,
-) -> Result<Response<Body>, Failure> {
+/// The way to the login page for a browser that opens a page of the main domain; scripts get
+/// [`Failure::NotAuthorized`].
+pub(super) fn to_login<B>(request: &Request<B>) -> Result<Response<Body>, Failure> {
     if !same_origin::is_navigation(request.method(), request.headers()) {
         return Err(Failure::NotAuthorized);
     }
-    redirect(&login_url(authority, path_and_query(request.uri())))
+    redirect(&login_url(path_and_query(request.uri())))
 }
 
-fn login_url(authority: &Authority, then: &str) -> String {
+/// Relative: name, port and scheme are the browser's.
+fn login_url(then: &str) -> String {
     match then {
-        "/" => format!("http://{authority}/_atek/login"),
-        then => format!("http://{authority}/_atek/login?redirect={}", encoded(then)),
+        "/" => "/_atek/login".to_owned(),
+        then => format!("/_atek/login?redirect={}", encoded(then)),
     }
 }
 
@@ -270,6 +238,16 @@ pub(super) fn without_token(method: &Method, uri: &Uri) -> Option<String> {
     }))
 }
 
+/// A redirect to a path or URL.
+pub(super) fn redirect(to: &str) -> Result<Response<Body>, Failure> {
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = StatusCode::FOUND;
+    let location =
+        HeaderValue::from_str(to).map_err(|_| Failure::BadRequest("the path is malformed"))?;
+    response.headers_mut().insert(LOCATION, location);
+    Ok(response)
+}
+
 /// A path that a browser cannot take for another host's: `//evil.test` and `/\evil.test` are.
 fn local(path: String) -> String {
     if is_local(&path) {
@@ -285,6 +263,11 @@ fn is_local(path: &str) -> bool {
         && !path.starts_with("/\\")
         && path.bytes().all(|b| b.is_ascii_graphic())
         && !path.contains('#')
+}
+
+/// The request's target as a path of the same host.
+pub(super) fn local_target(uri: &Uri) -> String {
+    local(path_and_query(uri).to_owned())
 }
 
 fn path_and_query(uri: &Uri) -> &str {
@@ -347,17 +330,10 @@ mod tests {
     }
 
     #[test]
-    fn hole_16_the_port_and_every_parameter_survive_the_login() {
-        let authority = Authority::parse("localhost:8080").unwrap();
-        assert_eq!(
-            login_url(&authority, "/"),
-            "http://localhost:8080/_atek/login"
-        );
-        let url = login_url(&authority, "/a?b=1&c=2");
-        assert_eq!(
-            url,
-            "http://localhost:8080/_atek/login?redirect=/a%3Fb%3D1%26c%3D2"
-        );
+    fn hole_16_every_parameter_survives_the_login() {
+        assert_eq!(login_url("/"), "/_atek/login");
+        let url = login_url("/a?b=1&c=2");
+        assert_eq!(url, "/_atek/login?redirect=/a%3Fb%3D1%26c%3D2");
         assert_eq!(
             parameter(&url.parse().unwrap(), "redirect").unwrap(),
             "/a?b=1&c=2"

@@ -1,17 +1,21 @@
 //! Bodies: responses in memory, requests read with limits, streams with a deadline.
 
+use super::budget::Reserved;
 use super::error::Failure;
 pub(super) use atek_rpc::body::{Body, BoxError, boxed, empty, full};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
+
+/// Bytes of an answer that is not worth counting until it was sent.
+const SMALL: u64 = 16 << 10;
 
 /// A JSON response.
 pub(super) fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
@@ -40,6 +44,8 @@ pub(super) enum ReadError {
     TooLarge,
     Slow,
     Broken,
+    /// There is no memory for it now.
+    Busy,
 }
 
 /// What came of a body before it was over, or before it was too much.
@@ -50,10 +56,15 @@ pub(super) enum Collected<B> {
     More(Vec<Bytes>, B),
 }
 
-/// Reads a body until its end, or until it is longer than `limit` bytes.
+/// Reads a body until its end, or until it is longer than `limit` bytes. What is read is held in
+/// `memory`.
 ///
 /// A body in one piece, the usual case, is not copied.
-pub(super) async fn gather<B>(mut body: B, limit: usize) -> Result<Collected<B>, ReadError>
+pub(super) async fn gather<B>(
+    mut body: B,
+    limit: usize,
+    memory: &mut Reserved,
+) -> Result<Collected<B>, ReadError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
@@ -71,6 +82,7 @@ where
             continue;
         };
         length += data.len();
+        memory.grow(data.len()).map_err(|_| ReadError::Busy)?;
         parts.push(data);
         if length > limit {
             return Ok(Collected::More(parts, body));
@@ -79,19 +91,41 @@ where
     if parts.len() <= 1 {
         return Ok(Collected::Whole(parts.pop().unwrap_or_default()));
     }
-    Ok(Collected::Whole(parts.concat().into()))
+    // The pieces and the whole exist side by side for a moment.
+    memory.grow(length).map_err(|_| ReadError::Busy)?;
+    let whole = parts.concat();
+    drop(parts);
+    memory.shrink(length);
+    Ok(Collected::Whole(whole.into()))
 }
 
 /// Reads a whole body of at most `limit` bytes.
-pub(super) async fn read<B>(body: B, limit: usize) -> Result<Bytes, ReadError>
+pub(super) async fn read<B>(
+    body: B,
+    limit: usize,
+    memory: &mut Reserved,
+) -> Result<Bytes, ReadError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    match gather(body, limit).await? {
+    match gather(body, limit, memory).await? {
         Collected::Whole(bytes) => Ok(bytes),
         Collected::More(..) => Err(ReadError::TooLarge),
     }
+}
+
+/// The response, with `memory` held until its body was handed over.
+pub(super) fn holding(response: Response<Body>, memory: Reserved) -> Response<Body> {
+    if response
+        .body()
+        .size_hint()
+        .upper()
+        .is_some_and(|most| most <= SMALL)
+    {
+        return response;
+    }
+    response.map(|body| boxed(GuardedBody::new(body, memory)))
 }
 
 fn read_error(error: &BoxError) -> ReadError {
@@ -109,6 +143,7 @@ impl ReadError {
             Self::TooLarge => Failure::TooLarge(limit),
             Self::Slow => Failure::SlowBody,
             Self::Broken => Failure::BrokenBody,
+            Self::Busy => Failure::Busy,
         }
     }
 }

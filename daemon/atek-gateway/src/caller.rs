@@ -4,10 +4,12 @@ use super::deps::{Deps, Settings};
 use super::edge::cookie_scope::CookieScope;
 use super::edge::{cookies, headers};
 use super::error::Failure;
+use super::peer::peer_uid;
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use atek_host_model::directory::{Directory, Entry};
 use atek_host_model::permissions::{Caller, Person, ServiceCaller};
+use atek_rpc::pool::Endpoint;
 use http::HeaderMap;
 use std::net::SocketAddr;
 use subtle::ConstantTimeEq as _;
@@ -17,8 +19,15 @@ use subtle::ConstantTimeEq as _;
 pub(super) enum CookieSite<'a> {
     /// The main domain.
     Main,
-    /// A service's subdomain or port.
-    Bound(&'a ServiceKey, CookieScope),
+    /// An app's own site, with the app's key where there is an app.
+    App(Option<&'a ServiceKey>, CookieScope),
+}
+
+impl CookieSite<'_> {
+    /// Whether nothing is installed there, so that no session can be bound to it.
+    fn is_vacant(self) -> bool {
+        matches!(self, Self::App(None, _))
+    }
 }
 
 /// Who calls on the public listener.
@@ -37,7 +46,7 @@ pub(super) fn of_public(
     let accounts = &deps.accounts;
     let name = match site {
         CookieSite::Main => CookieScope::Main,
-        CookieSite::Bound(_, jar) => jar,
+        CookieSite::App(_, scope) => scope,
     };
     let name = name.session();
     let mut has_cookie = false;
@@ -46,7 +55,9 @@ pub(super) fn of_public(
         has_cookie = true;
         let person = match site {
             CookieSite::Main => accounts.of_cookie(cookie),
-            CookieSite::Bound(service, _) => accounts.of_bound_cookie(cookie, service),
+            CookieSite::App(service, _) => {
+                service.and_then(|service| accounts.of_bound_cookie(cookie, service))
+            }
         };
         let Some(person) = person else { continue };
         // A page of a service can add a cookie for the parent domain: of two users
@@ -63,8 +74,10 @@ pub(super) fn of_public(
         || headers::bearer(sent).is_some_and(|token| is_system_token(&deps.config, token));
     match found {
         Some(person) => Ok(Caller::User(person)),
-        None if has_cookie && !deps.directory.now().host_ready() => Err(Failure::Starting),
-        None if !has_cookie && is_system() => Ok(Caller::System),
+        None if has_cookie && !site.is_vacant() && !deps.directory.now().host_ready() => {
+            Err(Failure::Starting)
+        }
+        None if (!has_cookie || site.is_vacant()) && is_system() => Ok(Caller::System),
         None => Ok(Caller::Anonymous),
     }
 }
@@ -117,7 +130,7 @@ pub(super) fn of_service(
 /// service runs as, which is its alone.
 fn is_own_process(entry: &Entry, peer: Option<SocketAddr>) -> bool {
     use std::os::unix::fs::MetadataExt as _;
-    let atek_rpc::pool::Endpoint::Unix(socket) = entry.pool.endpoint() else {
+    let (Endpoint::Unix(socket) | Endpoint::Owned(socket, _)) = entry.pool.endpoint() else {
         return false;
     };
     let Some(peer) = peer.filter(|peer| peer.ip().is_loopback()) else {
@@ -130,40 +143,11 @@ fn is_own_process(entry: &Entry, peer: Option<SocketAddr>) -> bool {
     peer_uid(peer) == Some(owner)
 }
 
-/// The user that owns the socket which is bound to `peer`, from the kernel's table.
-fn peer_uid(peer: SocketAddr) -> Option<u32> {
-    let table = if peer.is_ipv4() {
-        "/proc/net/tcp"
-    } else {
-        "/proc/net/tcp6"
-    };
-    uid_in_table(&std::fs::read_to_string(table).ok()?, peer)
-}
-
-/// Lines of `sl local_address rem_address st tx:rx tr:when retrnsmt uid …`, addresses in
-/// hexadecimal words of the machine's byte order.
-fn uid_in_table(table: &str, peer: SocketAddr) -> Option<u32> {
-    let words: Vec<u8> = match peer {
-        SocketAddr::V4(peer) => peer.ip().octets().to_vec(),
-        SocketAddr::V6(peer) => peer.ip().octets().to_vec(),
-    };
-    let mut wanted = String::new();
-    for word in words.chunks_exact(4) {
-        let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
-        wanted.push_str(&format!("{word:08X}"));
-    }
-    wanted.push_str(&format!(":{:04X}", peer.port()));
-    table.lines().skip(1).find_map(|line| {
-        let mut fields = line.split_whitespace();
-        (fields.nth(1)? == wanted).then(|| fields.nth(5)?.parse().ok())?
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::peer::RefusedUsers;
     use super::*;
-    use std::os::unix::fs::MetadataExt as _;
-
+    use atek_host_model::trusted_proxy::TrustedProxies;
     #[test]
     fn system_tokens_are_compared_whole() {
         let config = Settings {
@@ -171,6 +155,8 @@ mod tests {
             domain: String::new(),
             port: 80,
             max_request_bytes: 0,
+            trusted_proxies: TrustedProxies::default(),
+            refused_users: RefusedUsers::default(),
         };
         for (token, expected) in [
             ("abc", true),
@@ -180,39 +166,6 @@ mod tests {
             ("abcd", false),
         ] {
             assert_eq!(is_system_token(&config, token), expected, "{token:?}");
-        }
-    }
-
-    #[test]
-    fn the_kernels_table_is_read() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-             0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1\n\
-             1: 0100007F:D431 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 61184        0 2 1\n";
-        if cfg!(target_endian = "little") {
-            assert_eq!(
-                uid_in_table(table, "127.0.0.1:54321".parse().unwrap()),
-                Some(61184)
-            );
-            assert_eq!(
-                uid_in_table(table, "127.0.0.2:54321".parse().unwrap()),
-                None
-            );
-        }
-    }
-
-    #[test]
-    fn the_owner_of_a_real_connection_is_found() {
-        let own = std::fs::metadata("/proc/self").unwrap().uid();
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            let Ok(listener) = std::net::TcpListener::bind(address) else {
-                continue;
-            };
-            let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            assert_eq!(
-                peer_uid(client.local_addr().unwrap()),
-                Some(own),
-                "{address}"
-            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the gateway needs of the rest of the daemon.
 
 use super::edge::bucket::Rate;
+use super::peer::RefusedUsers;
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use atek_host_model::bind::NonceHash;
@@ -10,6 +11,7 @@ use atek_host_model::local::Local;
 use atek_host_model::permissions::{Caller, Person};
 use atek_host_model::setup::Need;
 use atek_host_model::streams::{Icon, Lines, LogQuery, Refusal};
+use atek_host_model::trusted_proxy::TrustedProxies;
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
@@ -56,6 +58,10 @@ pub struct Settings {
     pub system_auth_tokens: Vec<Secret>,
     /// The largest JSON-RPC request in bytes.
     pub max_request_bytes: usize,
+    /// Reverse proxies whose word about their clients is believed.
+    pub trusted_proxies: TrustedProxies,
+    /// Users whose programs are refused.
+    pub refused_users: RefusedUsers,
 }
 
 /// The host's own APIs.
@@ -156,8 +162,16 @@ pub struct Limits {
     pub known_at_once: usize,
     /// Requests of one address that has not signed in, at the same time.
     pub anonymous_at_once: usize,
-    /// Open connections of one listener.
+    /// Open connections at the public ports, and at each other listener a quarter of that.
     pub connections: usize,
+    /// Bytes that all requests may hold in memory.
+    pub memory: usize,
+    /// Bytes that the requests of one user or service may hold.
+    pub memory_of_one: usize,
+    /// Bytes that the requests of all unauthenticated callers together may hold.
+    pub memory_of_strangers: usize,
+    /// How long a new connection may take until its first request has come.
+    pub first_request: Duration,
     /// How long a request's head may take at least, and a connection may stay idle; at most twice as long.
     pub head: Duration,
     /// How long a sender of a body may pause.
@@ -183,6 +197,10 @@ impl Default for Limits {
             known_at_once: 512,
             anonymous_at_once: 64,
             connections: 2_048,
+            memory: 64 << 20,
+            memory_of_one: 24 << 20,
+            memory_of_strangers: 16 << 20,
+            first_request: Duration::from_secs(10),
             head: Duration::from_secs(30),
             body_pause: Duration::from_secs(30),
             rpc_body: Duration::from_secs(300),

@@ -4,92 +4,64 @@
 //! The host resolves the name and connects to a public address only, so that a
 //! name cannot be pointed at the local network or at this machine.
 
+use super::admission::Admitted;
 use super::body::{self, Body};
-use super::caller;
 use super::error::Failure;
-use super::server::{Conn, Gateway};
 use super::upgrade;
 use atek_api::permission::{HostPattern, Network, Permissions};
-use atek_host_model::listener::Origin;
 use atek_host_model::permissions::Caller;
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// SessionBoundBody a connection stands, over all addresses of a name.
+/// Until a connection stands, over all addresses of a name.
 const CONNECT: Duration = Duration::from_secs(15);
 
-/// Answers a `CONNECT`.
-pub(super) async fn connect(
-    gateway: &Gateway,
-    conn: &Arc<Conn>,
-    mut request: Request<Incoming>,
-) -> Result<Response<Body>, Failure> {
-    let Origin::Service {
-        key,
-        private_network,
-    } = &*conn.origin
-    else {
-        return Err(Failure::MethodNotAllowed("GET, HEAD, POST, OPTIONS"));
-    };
-    let directory = gateway.deps().directory.now();
-    let caller = caller::of_service(
-        &directory,
-        key,
-        *private_network,
-        request.headers(),
-        conn.peer,
-    )?;
-    drop(directory);
-    let Caller::Service(service) = &caller else {
+/// The grant by which a caller may reach a host.
+///
+/// # Errors
+///
+/// [`Failure::Forbidden`] for a caller that is no service, else [`Failure::EgressRefused`].
+pub(super) fn grant<'a>(
+    caller: &'a Caller,
+    host: &str,
+    port: u16,
+) -> Result<&'a HostPattern, Failure> {
+    let Caller::Service(service) = caller else {
         return Err(Failure::Forbidden);
     };
-    let (host, port) = target(request.uri())?;
+    granted(&service.granted, host, port)
+        .ok_or_else(|| Failure::EgressRefused(format!("{host}:{port}")))
+}
+
+/// Connects to `host:port` and joins the two connections.
+pub(super) async fn connect(
+    admitted: Admitted,
+    host: &str,
+    port: u16,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
     let shown = format!("{host}:{port}");
-    let pattern = granted(&service.granted, &host, port)
-        .ok_or_else(|| Failure::EgressRefused(shown.clone()))?;
-    let ticket = gateway.limiter().enter(&caller, None)?;
-    let connecting = tokio::time::timeout(CONNECT, open(&host, port, pattern));
+    let pattern = grant(admitted.caller(), host, port)?;
+    let connecting = tokio::time::timeout(CONNECT, open(host, port, pattern));
     let stream = match connecting.await {
         Ok(Ok(stream)) => stream,
         Ok(Err(OpenError::Refused)) => return Err(Failure::EgressRefused(shown)),
         Ok(Err(OpenError::Failed)) | Err(_) => return Err(Failure::EgressFailed(shown)),
     };
     let client = hyper::upgrade::on(&mut request);
+    let conn = admitted.conn().clone();
     let cancel = conn.cancel.clone();
     conn.tasks.spawn(async move {
         if let Ok(client) = client.await {
             upgrade::pipe(TokioIo::new(client), stream, &cancel).await;
         }
-        drop(ticket);
+        drop(admitted);
     });
     Ok(Response::new(body::empty()))
-}
-
-fn target(uri: &Uri) -> Result<(String, u16), Failure> {
-    let malformed = Failure::BadRequest("CONNECT needs HOST:PORT");
-    let Some(authority) = uri.authority() else {
-        return Err(malformed);
-    };
-    if authority.as_str().contains('@') {
-        return Err(malformed);
-    }
-    let Some(port) = authority.port_u16() else {
-        return Err(malformed);
-    };
-    let host = authority
-        .host()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
-    if host.is_empty() {
-        Err(malformed)
-    } else {
-        Ok((host.to_ascii_lowercase(), port))
-    }
 }
 
 fn granted<'a>(permissions: &'a Permissions, host: &str, port: u16) -> Option<&'a HostPattern> {
@@ -226,22 +198,5 @@ mod tests {
             );
         }
         assert!(granted(&Permissions::default(), "api.example.org", 443).is_none());
-    }
-
-    #[test]
-    fn a_target_is_a_host_and_a_port() {
-        for (uri, expected) in [
-            ("Example.org:443", Some(("example.org", 443))),
-            ("[2606:4700::1]:443", Some(("2606:4700::1", 443))),
-            ("example.org", None),
-            ("user@example.org:443", None),
-        ] {
-            let got = target(&uri.parse().unwrap()).ok();
-            assert_eq!(
-                got.as_ref().map(|(host, port)| (host.as_str(), *port)),
-                expected,
-                "{uri}"
-            );
-        }
     }
 }

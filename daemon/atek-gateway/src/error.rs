@@ -13,7 +13,7 @@
 //! 200; only what concerns the request as such keeps its status.
 
 use super::body::{self, Body};
-use crate::registry::NoProvider;
+use crate::registry::{BadQuery, NoProvider};
 use atek_api::ids::ServiceId;
 use atek_api::jsonrpc::{RpcError, code};
 use atek_host_model::streams::Refusal;
@@ -31,10 +31,12 @@ pub(super) enum Failure {
     /// As the one before, with details.
     #[error("{0}")]
     BadParameter(String),
-    #[error(
-        "this host does not answer to the name {0:?}; use its configured domain, its .local name or its address"
-    )]
-    UnknownHost(String),
+    #[error("this host does not answer to the name {name:?}; open http://{} or the box's address", .own.join(" or http://"))]
+    UnknownHost {
+        name: String,
+        /// Names that work.
+        own: Vec<String>,
+    },
     #[error("a page of another site may not do this")]
     ForeignOrigin,
     /// The original's text.
@@ -57,6 +59,10 @@ pub(super) enum Failure {
     NotJson,
     #[error("the request is longer than {0} bytes, send less at once")]
     TooLarge(usize),
+    #[error("the request has more than {0} bytes of headers, not counting cookies")]
+    HeadTooLarge(usize),
+    #[error("the cookies of this site are too large ({0} bytes), remove some")]
+    CookiesTooLarge(usize),
     #[error("the request's body did not arrive in time")]
     SlowBody,
     #[error("the request's body broke off")]
@@ -64,8 +70,12 @@ pub(super) enum Failure {
     /// The original's text.
     #[error("Rate limit exceeded")]
     Limited(Duration),
+    #[error("too much is being sent and answered at once, try again in a moment")]
+    Busy,
     #[error(transparent)]
     NoProvider(#[from] NoProvider),
+    #[error(transparent)]
+    BadQuery(#[from] BadQuery),
     #[error("the service {id} cannot be started: {reason}")]
     CannotWake { id: ServiceId, reason: String },
     #[error("the service {id} does not run; see its log, or start it with `atek start {id}`")]
@@ -110,21 +120,25 @@ impl Failure {
     /// The HTTP status.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) | Self::BadParameter(_) | Self::BrokenBody => {
+            Self::BadRequest(_) | Self::BadParameter(_) | Self::BadQuery(_) | Self::BrokenBody => {
                 StatusCode::BAD_REQUEST
             }
-            Self::UnknownHost(_) => StatusCode::MISDIRECTED_REQUEST,
+            Self::UnknownHost { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::NotAuthorized | Self::Unidentified(_) => StatusCode::UNAUTHORIZED,
             Self::ForeignOrigin | Self::Forbidden | Self::EgressRefused(_) => StatusCode::FORBIDDEN,
             Self::NoSuchSite(_) | Self::NotFound | Self::NoProvider(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::HeadTooLarge(_) | Self::CookiesTooLarge(_) => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unreachable { .. }
             | Self::CannotWake { .. }
             | Self::Unavailable(_)
+            | Self::Busy
             | Self::Starting
             | Self::Unclaimed => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken { .. }
@@ -142,10 +156,13 @@ impl Failure {
         match self {
             Self::BadRequest(_)
             | Self::BadParameter(_)
-            | Self::UnknownHost(_)
+            | Self::BadQuery(_)
+            | Self::UnknownHost { .. }
             | Self::MethodNotAllowed(_)
             | Self::NotJson
             | Self::TooLarge(_)
+            | Self::HeadTooLarge(_)
+            | Self::CookiesTooLarge(_)
             | Self::SlowBody
             | Self::BrokenBody => code::INVALID_REQUEST,
             Self::ForeignOrigin
@@ -154,7 +171,7 @@ impl Failure {
             | Self::Unidentified(_)
             | Self::Forbidden
             | Self::EgressRefused(_) => code::GENERAL,
-            Self::Limited(_) => code::LIMITED,
+            Self::Limited(_) | Self::Busy => code::LIMITED,
             Self::NoSuchSite(_) | Self::NotFound | Self::NoProvider(_) => code::METHOD_NOT_FOUND,
             Self::CannotWake { .. }
             | Self::Unreachable { .. }
@@ -172,6 +189,11 @@ impl Failure {
     /// As the error of one JSON-RPC call.
     pub(super) fn to_rpc(&self) -> RpcError {
         RpcError::new(self.code(), self.to_string())
+    }
+
+    /// Whether a browser that asks for a page gets one, also for one of the host's own paths.
+    pub(super) fn is_for_browsers(&self) -> bool {
+        matches!(self, Self::Starting | Self::UnknownHost { .. })
     }
 
     /// As JSON, in the original's shapes.
@@ -208,6 +230,9 @@ impl Failure {
                     RETRY_AFTER,
                     HeaderValue::from(wait.as_secs().saturating_add(1)),
                 );
+            }
+            Self::Busy => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(1));
             }
             Self::Starting => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(1));

@@ -1,9 +1,9 @@
 //! `GET /_atek/icon/ID`: an app's icon, in a form that can only be looked at.
 
+use super::admission::Admitted;
 use super::body::{self, Body};
 use super::error::Failure;
 use super::server::Gateway;
-use super::site::Visit;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -19,17 +19,14 @@ const BRIEFLY: HeaderValue = HeaderValue::from_static("private, max-age=300");
 
 pub(super) async fn icon(
     gateway: &Gateway,
-    visit: &Visit<'_>,
+    admitted: &Admitted,
     id: &str,
     sent: &HeaderMap,
 ) -> Result<Response<Body>, Failure> {
-    if !visit.caller.is_known() {
-        return Err(Failure::NotAuthorized);
-    }
     let services = &gateway.deps().services;
     let icon = gateway
         .workers()
-        .on_main_runtime(services.icon(&visit.caller, id))
+        .on_main_runtime(services.icon(admitted.caller(), id))
         .await
         // Whether there is such an app is not told.
         .ok_or(Failure::NotFound)?;

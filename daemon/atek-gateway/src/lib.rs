@@ -25,19 +25,25 @@
 #![forbid(unsafe_code)]
 
 mod activity;
+mod admission;
 mod apps;
 mod bind;
 mod body;
+mod budget;
 mod caller;
+mod connections;
 mod deps;
 mod edge;
 mod egress;
 mod error;
+mod host_paths;
 mod icons;
 mod limiter;
 mod listener;
 mod pages;
+mod peer;
 mod registry;
+mod route;
 mod rpc;
 mod server;
 mod session_end;
@@ -51,6 +57,7 @@ mod workers;
 
 pub use deps::{Accounts, BindError, Deps, HostApis, Limits, Services, Settings};
 pub use edge::bucket::Rate;
+pub use peer::RefusedUsers;
 pub use server::Gateway;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Who has asked for how much, and what runs at the moment.
 
+use super::budget::{Budget, Counter, Reserved};
 use super::deps::Limits;
 use super::edge::bucket::{Bucket, Rate};
 use super::error::Failure;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Beyond that many, those that used nothing lately are forgotten.
 const REMEMBERED: usize = 4_096;
+/// The longest body of an unauthenticated caller, and all that one address may hold, in bytes.
+const STRANGERS_BODY: usize = 64 << 10;
 /// What a caller with too much at once is told.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -29,20 +32,24 @@ enum Subject {
 #[derive(Debug)]
 pub(super) struct Limiter {
     limits: Limits,
+    budget: Budget,
     start: Instant,
     accounts: Mutex<HashMap<Subject, Arc<Account>>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Account {
     bucket: Mutex<Bucket>,
     running: AtomicUsize,
+    memory: Arc<Counter>,
 }
 
 /// A place among the running requests; free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     held: Option<Held>,
+    is_known: bool,
+    budget: Budget,
 }
 
 #[derive(Debug)]
@@ -65,6 +72,24 @@ impl Ticket {
                 (0..calls).try_for_each(|_| account.admit(*rate, now))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Memory to be held for the request; none yet.
+    pub(super) fn memory(&self) -> Reserved {
+        match &self.held {
+            None => self.budget.host(),
+            Some(held) if self.is_known => self.budget.known(held.account.memory.clone()),
+            Some(held) => self.budget.stranger(Some(held.account.memory.clone())),
+        }
+    }
+
+    /// The longest body that the caller may send to be held in memory, in bytes.
+    pub(super) fn longest_body(&self, configured: usize) -> usize {
+        if self.is_known {
+            configured
+        } else {
+            configured.min(STRANGERS_BODY)
         }
     }
 }
@@ -91,6 +116,7 @@ fn nanos_since(start: Instant) -> u64 {
 impl Limiter {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
+            budget: Budget::new(&limits),
             limits,
             start: Instant::now(),
             accounts: Mutex::default(),
@@ -104,7 +130,13 @@ impl Limiter {
         address: Option<IpAddr>,
     ) -> Result<Ticket, Failure> {
         let (subject, rate, at_once) = match caller {
-            Caller::System => return Ok(Ticket { held: None }),
+            Caller::System => {
+                return Ok(Ticket {
+                    held: None,
+                    is_known: true,
+                    budget: self.budget.clone(),
+                });
+            }
             Caller::User(person) => (
                 Subject::User(person.user.key.clone()),
                 self.limits.known,
@@ -136,7 +168,14 @@ impl Limiter {
                 rate,
                 start: self.start,
             }),
+            is_known: caller.is_known(),
+            budget: self.budget.clone(),
         })
+    }
+
+    /// The memory of all requests.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     fn account(&self, subject: Subject, now: u64) -> Arc<Account> {
@@ -154,7 +193,18 @@ impl Limiter {
                         .is_idle(now)
             });
         }
-        accounts.entry(subject).or_default().clone()
+        let memory = match subject {
+            Subject::Address(_) => STRANGERS_BODY,
+            Subject::User(_) | Subject::Service(_) => self.limits.memory_of_one,
+        };
+        let account = || {
+            Arc::new(Account {
+                bucket: Mutex::default(),
+                running: AtomicUsize::new(0),
+                memory: Counter::new(memory),
+            })
+        };
+        accounts.entry(subject).or_insert_with(account).clone()
     }
 }
 

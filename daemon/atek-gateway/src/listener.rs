@@ -25,6 +25,16 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// The user of the program at the other end of a socket file.
+    pub(super) fn peer_uid(&self) -> Option<u32> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(stream) => stream.peer_cred().ok().map(|peer| peer.uid()),
+        }
+    }
+}
+
 /// How often the kernel asks a silent peer whether it is still there.
 const KEEPALIVE_SECS: u32 = 60;
 

@@ -1,36 +1,44 @@
-//! Accepting connections, and what holds for every request.
+//! Accepting connections, and the way of every request from there to its handler.
 
-use super::activity::{Activity, Observed};
+use super::activity::{Activity, Linger, Observed};
+use super::admission::{self, Admission};
 use super::body::Body;
+use super::connections::Connections;
 use super::deps::{Deps, Limits};
+use super::edge::client::Client;
+use super::edge::headers;
 use super::edge::host_name::Names;
 use super::error::Failure;
 use super::limiter::Limiter;
 use super::listener::{self, Stream};
+use super::peer::{self, OwnAddresses, Peer};
+use super::route::{self, Route};
+use super::site::Site;
 use super::workers::Workers;
+use super::{apps, egress, host_paths, pages, rpc, transport};
 use arc_swap::ArcSwap;
 use atek_host_model::listener::{Listener, Origin};
 use futures_util::FutureExt as _;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Bytes of a request's head, and of what is read ahead of a body.
-const MAX_HEAD: usize = 64 << 10;
-/// A quarter of a listener's connections is for one address at most.
-const SHARE_OF_ONE_ADDRESS: usize = 4;
+/// Bytes of a request's head, and of what is read ahead of a body. Larger than what the pages
+/// of one site make a browser send, so that a browser with too many cookies gets the page that
+/// removes them.
+const MAX_HEAD: usize = 256 << 10;
+/// Bytes of a request's headers without cookies.
+const MAX_HEADERS: usize = 64 << 10;
 /// Names of the box since its start.
 const MAX_NAMES: usize = 16;
 /// Pause after a failure to accept, such as too many open files.
@@ -49,6 +57,9 @@ struct Inner {
     names: ArcSwap<Names>,
     limiter: Limiter,
     workers: Workers,
+    /// At the public ports, and at the ports of apps.
+    public: Arc<Connections>,
+    own_addresses: OwnAddresses,
 }
 
 /// What is known of a connection.
@@ -63,7 +74,7 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn address(&self) -> Option<IpAddr> {
+    fn address(&self) -> Option<IpAddr> {
         self.peer.map(|peer| peer.ip().to_canonical())
     }
 }
@@ -74,12 +85,15 @@ impl Gateway {
     pub fn new(deps: Deps) -> Self {
         let names = ArcSwap::from_pointee(Names::new(&deps.config.domain, &local_names(&deps)));
         let limiter = Limiter::new(deps.limits.clone());
+        let public = Connections::new(deps.limits.connections);
         Self {
             inner: Arc::new(Inner {
                 deps,
                 names,
                 limiter,
                 workers: Workers::start(),
+                public,
+                own_addresses: OwnAddresses::default(),
             }),
         }
     }
@@ -115,6 +129,14 @@ impl Gateway {
         }
     }
 
+    /// The failure for a name that is none of the box's.
+    pub(super) fn unknown_host(&self, name: &str) -> Failure {
+        Failure::UnknownHost {
+            name: name.to_owned(),
+            own: self.names().shown().map(str::to_owned).collect(),
+        }
+    }
+
     pub(super) fn limiter(&self) -> &Limiter {
         &self.inner.limiter
     }
@@ -128,20 +150,18 @@ impl Gateway {
     /// Requests in flight have [`Limits::grace`] to end; WebSockets and followed
     /// streams end at once.
     pub async fn serve(&self, listener: Listener, origin: Origin, cancel: CancellationToken) {
-        let limits = &self.deps().limits;
         let origin = Arc::new(origin);
         let tasks = TaskTracker::new();
-        let places = Arc::new(Semaphore::new(limits.connections));
-        let shares = Arc::new(Shares::default());
+        let connections = match &*origin {
+            Origin::Public | Origin::App { .. } => self.inner.public.clone(),
+            Origin::Control | Origin::Service { .. } => {
+                Connections::new(self.deps().limits.connections.div_ceil(4))
+            }
+        };
         loop {
-            let accepted = async {
-                // Never closed.
-                let place = places.clone().acquire_owned().await.ok();
-                (place, listener::accept(&listener).await)
-            };
-            let (place, accepted) = tokio::select! {
+            let accepted = tokio::select! {
                 () = cancel.cancelled() => break,
-                accepted = accepted => accepted,
+                accepted = listener::accept(&listener) => accepted,
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
@@ -151,11 +171,11 @@ impl Gateway {
                     continue;
                 }
             };
-            let Some(share) = shares.take(peer, limits.connections.div_ceil(SHARE_OF_ONE_ADDRESS))
-            else {
-                continue;
-            };
-            let activity = Arc::default();
+            let activity: Arc<Activity> = Arc::default();
+            let place = self
+                .peer(&origin, &stream, peer)
+                .and_then(|holder| connections.enter(holder, activity.clone()));
+            let Some(place) = place else { continue };
             let conn = Conn {
                 origin: origin.clone(),
                 peer,
@@ -165,11 +185,12 @@ impl Gateway {
             };
             let slot = self.inner.workers.assign();
             let handle = slot.handle.clone();
-            let connection = self.clone().connection(stream, Arc::new(conn));
+            let close = place.close.clone();
+            let connection = self.clone().connection(stream, Arc::new(conn), close);
             tasks.spawn_on(
                 async move {
                     connection.await;
-                    drop((place, share, slot));
+                    drop((place, slot));
                 },
                 &handle,
             );
@@ -180,15 +201,48 @@ impl Gateway {
         tasks.wait().await;
     }
 
-    async fn connection(self, stream: Stream, conn: Arc<Conn>) {
+    /// What limits a connection; none for one that is refused.
+    fn peer(&self, origin: &Origin, stream: &Stream, peer: Option<SocketAddr>) -> Option<Peer> {
+        let refused = self.deps().config.refused_users;
+        let address = peer.map(|peer| peer.ip().to_canonical());
+        match (origin, address) {
+            (Origin::Control | Origin::Service { .. }, None) => {
+                let is_own = stream
+                    .peer_uid()
+                    .is_some_and(|uid| refused.host == Some(uid));
+                (!is_own).then_some(Peer::Trusted)
+            }
+            (Origin::Control | Origin::Service { .. }, Some(_)) | (_, None) => Some(Peer::Trusted),
+            (Origin::Public | Origin::App { .. }, Some(address)) => {
+                if self.deps().config.trusted_proxies.contains(address) {
+                    return Some(Peer::Trusted);
+                }
+                let is_own = self.inner.own_addresses.contains(address);
+                let uid = peer.filter(|_| is_own).and_then(peer::peer_uid);
+                if uid.is_some_and(|uid| refused.refuses_at_public(uid)) {
+                    return None;
+                }
+                Some(peer::peer_of(address, uid))
+            }
+        }
+    }
+
+    async fn connection(self, stream: Stream, conn: Arc<Conn>, close: CancellationToken) {
         let stream = match stream.rehomed() {
             Ok(stream) => Observed {
                 stream,
                 activity: conn.activity.clone(),
+                head: self.limiter().budget().stranger(None),
+                linger: Linger::default(),
             },
             Err(error) => return tracing::warn!(%error, "cannot serve a connection"),
         };
-        let Limits { head, grace, .. } = self.deps().limits;
+        let Limits {
+            head,
+            first_request,
+            grace,
+            ..
+        } = self.deps().limits;
         let (activity, cancel) = (conn.activity.clone(), conn.cancel.clone());
         let service = service_fn(move |request| {
             let (gateway, conn) = (self.clone(), conn.clone());
@@ -203,7 +257,8 @@ impl Gateway {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut serving = std::pin::pin!(serving);
-        let mut looks = tokio::time::interval_at(Instant::now() + head, head);
+        let first_look = Instant::now() + first_request.min(head);
+        let mut looks = tokio::time::interval_at(first_look, head);
         let mut seen = 0;
         let ended = loop {
             tokio::select! {
@@ -213,6 +268,7 @@ impl Gateway {
                     serving.as_mut().graceful_shutdown();
                     break tokio::time::timeout(grace, serving).await.unwrap_or(Ok(()));
                 }
+                () = close.cancelled() => break Ok(()),
                 _ = looks.tick() => if activity.is_idle_since(&mut seen) { break Ok(()) },
             }
         };
@@ -222,15 +278,73 @@ impl Gateway {
         }
     }
 
-    /// A panic ends one request, and neither its connection nor anything else.
+    /// Answers a request. A panic ends one request, and neither its connection nor anything else.
     async fn answer(&self, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<Body> {
-        match AssertUnwindSafe(self.route(conn, request))
+        let is_host_path = route::below_host(request.uri().path()).is_some();
+        let wants_html = host_paths::wants_html(request.headers());
+        let failure = match AssertUnwindSafe(self.respond(conn, request))
             .catch_unwind()
             .await
         {
-            Ok(response) => response,
+            Ok(Ok(response)) => return response,
+            Ok(Err(failure)) => failure,
             // The panic hook has written message and place to the journal.
-            Err(_) => Failure::Internal.to_json(),
+            Err(_) => Failure::Internal,
+        };
+        failure.log(conn.origin.label());
+        match failure {
+            // The host's own paths speak JSON, as the original's did.
+            _ if !is_host_path || failure.is_for_browsers() => failure.to_page(wants_html),
+            failure => failure.to_json(),
+        }
+    }
+
+    /// Site, route, admission, handler.
+    async fn respond(
+        &self,
+        conn: &Arc<Conn>,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Body>, Failure> {
+        if headers::length(request.headers()) > MAX_HEADERS {
+            return Err(Failure::HeadTooLarge(MAX_HEADERS));
+        }
+        let trusted = &self.deps().config.trusted_proxies;
+        let client = Client::of(conn.address(), request.headers(), trusted);
+        let site = Site::of(self, conn, client, &mut request)?;
+        let uri = request.uri().clone();
+        let is_websocket = headers::wants_websocket(request.headers());
+        let route = Route::of(site.kind(), request.method(), uri.path(), is_websocket);
+        let admitted = match admission::admit(self, conn, client, (&site, route), &request).await? {
+            Admission::Admitted(admitted) => admitted,
+            Admission::Answered(response) => return Ok(response),
+        };
+        match (route, &site) {
+            (Route::Rpc, _) => {
+                let mut response = rpc::answer(self, &admitted, request).await?;
+                pages::protect_data(response.headers_mut());
+                Ok(response)
+            }
+            (Route::ApiProxy { below }, _) => {
+                let mut response =
+                    Box::pin(transport::pass(self, admitted, below, request)).await?;
+                if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    pages::protect_data(response.headers_mut());
+                }
+                Ok(response)
+            }
+            (Route::Host(_), _) => {
+                let (head, _) = request.into_parts();
+                Box::pin(host_paths::answer(self, admitted, head)).await
+            }
+            (Route::Options, _) => Ok(host_paths::options()),
+            (Route::Home, Site::Main(authority)) => {
+                apps::home(self, admitted, authority, request).await
+            }
+            (Route::App, Site::App(site)) => apps::app(self, admitted, site, request).await,
+            (Route::Egress, Site::Egress { host, port }) => {
+                Box::pin(egress::connect(admitted, host, *port, request)).await
+            }
+            (Route::Home | Route::App | Route::Egress, _) => Err(Failure::Internal),
         }
     }
 }
@@ -241,55 +355,4 @@ fn local_names(deps: &Deps) -> Vec<String> {
     let own = deps.box_name.borrow();
     let own = own.as_ref().map(|name| format!("{name}.local"));
     announced.into_iter().chain(own).collect()
-}
-
-/// Connections by address.
-#[derive(Debug, Default)]
-struct Shares {
-    open: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// One address's place; free again when it is dropped.
-#[derive(Debug)]
-struct Share {
-    shares: Arc<Shares>,
-    address: Option<IpAddr>,
-}
-
-impl Shares {
-    fn take(self: &Arc<Self>, peer: Option<SocketAddr>, most: usize) -> Option<Share> {
-        // Behind loopback are a reverse proxy, or the box's own programs.
-        let address = peer
-            .map(|peer| peer.ip().to_canonical())
-            .filter(|address| !address.is_loopback());
-        if let Some(address) = address {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = open.entry(address).or_default();
-            if *count >= most {
-                return None;
-            }
-            *count += 1;
-        }
-        Some(Share {
-            shares: self.clone(),
-            address,
-        })
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let Some(address) = self.address else { return };
-        let mut open = self
-            .shares
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&address);
-            }
-        }
-    }
 }

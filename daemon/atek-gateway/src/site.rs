@@ -1,279 +1,289 @@
-//! From a request to what answers it: listener, host name, caller, limits, path.
+//! Which site a request is for: decided by its listener and its host name alone.
 
-use super::activity::Running;
-use super::bind::At;
-use super::body::{self, Body};
-use super::caller::{self, CookieSite};
-use super::edge::host_name::{Authority, BadHost, Site};
-use super::edge::{headers, same_origin};
+use super::edge::client::Client;
+use super::edge::cookie_scope::CookieScope;
+use super::edge::host_name::{self, Authority, BadHost};
 use super::error::Failure;
-use super::limiter::Ticket;
+use super::route::SiteKind;
 use super::server::{Conn, Gateway};
-use super::{apps, bind, egress, icons, pages, rpc, setup_gate, streams, transport};
-use atek_host_model::idle::KeepAwake;
+use atek_api::ids::{ServiceId, ServiceKey};
+use atek_host_model::directory::Entry;
 use atek_host_model::listener::Origin;
-use atek_host_model::permissions::Caller;
-use http::header::{ACCEPT, ALLOW, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use hyper::body::Incoming;
+use http::header::HOST;
+use http::uri::{Parts as UriParts, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use std::sync::Arc;
 
-/// A request whose caller is known and was let in.
+/// A site of the box, or a host outside of it.
 #[derive(Debug)]
-pub(super) struct Visit<'a> {
-    pub(super) conn: &'a Arc<Conn>,
-    pub(super) authority: &'a Authority,
-    pub(super) caller: Caller,
-    pub(super) place: Place,
+pub(super) enum Site {
+    /// The main domain, the control socket, or a service's own listener.
+    Main(Authority),
+    /// An app's own site.
+    App(AppSite),
+    /// `CONNECT HOST:PORT`.
+    Egress {
+        /// A name or an address, lower case.
+        host: String,
+        port: u16,
+    },
 }
 
-/// What a request holds until its response has been handed over.
+/// An app's own site.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) ticket: Ticket,
-    pub(super) _running: Running,
-    /// A service that waits for the host's answer is not idle.
-    pub(super) _awake: Option<KeepAwake>,
+pub(super) struct AppSite {
+    /// The app; none where nothing is installed.
+    pub(super) entry: Option<Arc<Entry>>,
+    pub(super) id: ServiceId,
+    pub(super) origin: AppOrigin,
+    pub(super) authority: Authority,
+    /// The main domain's URL, without a path.
+    pub(super) main_url: String,
 }
 
-impl Gateway {
-    /// Answers a request, whatever it is.
-    pub(super) async fn route(
-        &self,
-        conn: &Arc<Conn>,
-        request: Request<Incoming>,
-    ) -> Response<Body> {
-        let wants_html = wants_html(request.headers());
+/// Which of an app's sites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AppOrigin {
+    /// `ID.DOMAIN`.
+    Subdomain,
+    /// `ID-BOX.local`.
+    Alias,
+    /// A port of the box.
+    Port(u16),
+}
+
+impl AppOrigin {
+    /// Where its cookies are kept.
+    pub(super) fn cookie_scope(self) -> CookieScope {
+        match self {
+            Self::Subdomain | Self::Alias => CookieScope::Subdomain,
+            Self::Port(port) => CookieScope::Port(port),
+        }
+    }
+
+    /// The value of the bind flow's parameter `at`; none for a subdomain.
+    pub(super) fn parameter(self) -> Option<&'static str> {
+        match self {
+            Self::Subdomain => None,
+            Self::Alias => Some("alias"),
+            Self::Port(_) => Some("port"),
+        }
+    }
+}
+
+impl Site {
+    /// The site of a request, whose target becomes a path.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] for a name that is none of the box's, and for a malformed target or `Host`.
+    pub(super) fn of<B>(
+        gateway: &Gateway,
+        conn: &Conn,
+        client: Client,
+        request: &mut Request<B>,
+    ) -> Result<Self, Failure> {
         if *request.method() == Method::CONNECT {
-            return Box::pin(egress::connect(self, conn, request))
-                .await
-                .unwrap_or_else(|failure| failure.to_json());
+            let (host, port) = egress_target(request.uri())?;
+            return Ok(Self::Egress { host, port });
         }
-        let authority = match authority(request.uri(), request.headers()) {
-            Ok(authority) => authority,
-            Err(failure) => return failure.to_page(wants_html),
-        };
-        let names = self.names();
-        let routed = match &*conn.origin {
-            Origin::Public => match names.site(&authority) {
-                Ok(Site::Main) => self.main_domain(conn, &authority, request).await,
-                Ok(Site::Sub { id, domain, alias }) => {
-                    let at = if alias { At::Alias } else { At::Subdomain };
-                    apps::subdomain(self, conn, &authority, (id, domain, at), request).await
-                }
-                Err(_) => Err(Failure::UnknownHost(authority.name().to_owned())),
-            },
-            Origin::App { key, port } => {
-                apps::by_port(self, conn, &authority, (key, *port), request).await
-            }
+        make_relative(request)?;
+        let authority = authority(request.headers())?;
+        match &*conn.origin {
             // Reached by the socket, whatever the name.
-            Origin::Control | Origin::Service { .. } => {
-                self.main_domain(conn, &authority, request).await
+            Origin::Control | Origin::Service { .. } => Ok(Self::Main(authority)),
+            Origin::Public => Self::by_name(gateway, client, authority),
+            Origin::App { key, port } => {
+                AppSite::at_port(gateway, client, authority, key, *port).map(Self::App)
             }
-        };
-        routed.unwrap_or_else(|failure| {
-            failure.log(conn.origin.label());
-            failure.to_page(wants_html)
-        })
+        }
     }
 
-    async fn main_domain(
-        &self,
-        conn: &Arc<Conn>,
-        authority: &Authority,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Failure> {
-        let is_host_path = is_host_path(request.uri().path());
-        let answered = match self.visit(conn, authority, request.method(), request.headers()) {
-            Ok(visit) => match setup_gate::redirect_to_setup(self, &visit.caller, None, &request) {
-                Ok(None) => self.let_in(visit, request, is_host_path).await,
-                Ok(Some(response)) => Ok(response),
-                Err(failure) => Err(failure),
-            },
-            Err(failure) => Err(failure),
-        };
-        match answered {
-            // What asks for a page gets one.
-            Err(failure @ (Failure::Starting | Failure::Unclaimed)) => Err(failure),
-            // The host's own paths speak JSON, as the original's did.
-            Err(failure) if is_host_path => {
-                failure.log(conn.origin.label());
-                Ok(failure.to_json())
+    fn by_name(gateway: &Gateway, client: Client, authority: Authority) -> Result<Self, Failure> {
+        let names = gateway.names();
+        let site = match names.site(&authority) {
+            Ok(host_name::Site::Main) => None,
+            Ok(host_name::Site::Sub { id, domain, alias }) => {
+                let id: ServiceId = id
+                    .parse()
+                    .map_err(|_| Failure::NoSuchSite(authority.to_string()))?;
+                let main_url = format!("{}://{domain}{}", client.scheme(), authority.port());
+                Some((id, alias, main_url))
             }
-            answered => answered,
-        }
-    }
-
-    async fn let_in(
-        &self,
-        visit: Visit<'_>,
-        request: Request<Incoming>,
-        is_host_path: bool,
-    ) -> Result<Response<Body>, Failure> {
-        if !is_host_path {
-            return apps::main_service(self, visit, request).await;
-        }
-        let mut response = self.host_path(visit, request).await?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            pages::protect_data(response.headers_mut());
-        }
-        Ok(response)
-    }
-
-    /// Finds out who is calling on the main domain, and lets them in.
-    fn visit<'a>(
-        &self,
-        conn: &'a Arc<Conn>,
-        authority: &'a Authority,
-        method: &Method,
-        sent: &HeaderMap,
-    ) -> Result<Visit<'a>, Failure> {
-        let deps = self.deps();
-        let caller = match &*conn.origin {
-            Origin::Public | Origin::App { .. } => caller::of_public(deps, sent, CookieSite::Main)?,
-            Origin::Control => Caller::System,
-            Origin::Service {
-                key,
-                private_network,
-            } => caller::of_service(
-                &deps.directory.now(),
-                key,
-                *private_network,
-                sent,
-                conn.peer,
-            )?,
+            Err(_) => return Err(gateway.unknown_host(authority.name())),
         };
-        let ticket = self.limiter().enter(&caller, conn.address())?;
-        let is_changing = same_origin::is_changing(method, headers::wants_websocket(sent));
-        if matches!(*conn.origin, Origin::Public | Origin::App { .. })
-            && is_changing
-            && !same_origin::is_same_origin(sent, &authority.to_string())
-        {
-            return Err(Failure::ForeignOrigin);
-        }
-        Ok(Visit {
-            conn,
-            authority,
-            caller,
-            place: Place {
-                ticket,
-                _running: conn.activity.begin(),
-                _awake: match &*conn.origin {
-                    Origin::Service { key, .. } => {
-                        let directory = deps.directory.now();
-                        directory
-                            .by_key(key.as_str())
-                            .and_then(|entry| entry.hold())
-                    }
-                    Origin::Public | Origin::App { .. } | Origin::Control => None,
+        Ok(match site {
+            None => Self::Main(authority),
+            Some((id, alias, main_url)) => Self::App(AppSite {
+                entry: gateway.deps().directory.now().by_id(id.as_str()).cloned(),
+                id,
+                origin: if alias {
+                    AppOrigin::Alias
+                } else {
+                    AppOrigin::Subdomain
                 },
-            },
+                authority,
+                main_url,
+            }),
         })
     }
 
-    /// `/_atek/…`: never a service's.
-    async fn host_path(
-        &self,
-        visit: Visit<'_>,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Failure> {
-        if *request.method() == Method::OPTIONS {
-            return Ok(options());
+    /// The kind, for [`super::route::Route::of`].
+    pub(super) fn kind(&self) -> SiteKind {
+        match self {
+            Self::Main(_) => SiteKind::Main,
+            Self::App(_) => SiteKind::App,
+            Self::Egress { .. } => SiteKind::Egress,
         }
-        let path = request.uri().path();
-        let rest = path.strip_prefix("/_atek/").ok_or(Failure::NotFound)?;
-        if rest == "gateway" && !headers::wants_websocket(request.headers()) {
-            return match *request.method() {
-                Method::POST => {
-                    let (head, incoming) = request.into_parts();
-                    Ok(rpc::answer(self, &visit, &head, incoming).await)
-                }
-                _ if !visit.caller.is_known() => Err(Failure::NotAuthorized),
-                _ => Err(Failure::NotFound),
-            };
+    }
+
+    /// The host name and port that the site's own pages have; none for a host outside.
+    pub(super) fn authority(&self) -> Option<&Authority> {
+        match self {
+            Self::Main(authority) => Some(authority),
+            Self::App(site) => Some(&site.authority),
+            Self::Egress { .. } => None,
         }
-        if rest == "gateway" || rest.starts_with("gateway/") {
-            return Box::pin(transport::pass(self, visit, request)).await;
+    }
+
+    /// The app's site, if it is one.
+    pub(super) fn app(&self) -> Option<&AppSite> {
+        match self {
+            Self::App(site) => Some(site),
+            Self::Main(_) | Self::Egress { .. } => None,
         }
-        let sent = request.headers();
-        let found = match rest {
-            "login" | "login/" => pages::login(sent),
-            rest => rest
-                .strip_prefix("ui/")
-                .and_then(|name| pages::file(name, sent)),
+    }
+}
+
+impl AppSite {
+    /// `ADDRESS:PORT`, at the port of an app: under every name that is a main domain.
+    fn at_port(
+        gateway: &Gateway,
+        client: Client,
+        authority: Authority,
+        key: &ServiceKey,
+        port: u16,
+    ) -> Result<Self, Failure> {
+        if gateway.names().site(&authority) != Ok(host_name::Site::Main) {
+            return Err(gateway.unknown_host(authority.name()));
+        }
+        let entry = gateway.deps().directory.now().by_key(key.as_str()).cloned();
+        // The listener of an app that is removed closes a moment later.
+        let entry = entry
+            .filter(|entry| entry.settings.port == Some(port))
+            .ok_or_else(|| Failure::NoSuchSite(authority.to_string()))?;
+        let main_port = match gateway.deps().config.port {
+            80 => String::new(),
+            port => format!(":{port}"),
         };
-        if let Some(response) = found {
-            return only_get(request.method()).map(|()| response);
-        }
-        if let Some(asset) = pages::asset(rest) {
-            return only_get(request.method()).map(|()| asset.response());
-        }
-        if matches!(rest, "setup" | "setup/") {
-            only_get(request.method())?;
-            return setup_gate::page(self, request.headers());
-        }
-        if rest == "bind-session" {
-            only_get(request.method())?;
-            return bind::begin(self, &visit, request.uri());
-        }
-        if rest == "logs" {
-            only_get(request.method())?;
-            return Box::pin(streams::logs(self, visit, request.uri())).await;
-        }
-        if let Some(id) = rest.strip_prefix("icon/") {
-            only_get(request.method())?;
-            return Box::pin(icons::icon(self, &visit, id, request.headers())).await;
-        }
-        if let Some(job) = rest.strip_prefix("jobs/") {
-            only_get(request.method())?;
-            return Box::pin(streams::job(self, visit, job)).await;
-        }
-        Err(Failure::NotFound)
+        Ok(Self {
+            id: entry.id().clone(),
+            entry: Some(entry),
+            origin: AppOrigin::Port(port),
+            main_url: format!("{}://{}{main_port}", client.scheme(), authority.name()),
+            authority,
+        })
     }
 }
 
-fn is_host_path(path: &str) -> bool {
-    path.strip_prefix("/_atek")
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-fn only_get(method: &Method) -> Result<(), Failure> {
-    match *method {
-        Method::GET | Method::HEAD => Ok(()),
-        _ => Err(Failure::MethodNotAllowed("GET, HEAD")),
+/// Turns a target such as `http://NAME/PATH` into the path and a `Host` header
+/// (RFC 9112 section 3.2.2: the `Host` that came with it does not count).
+fn make_relative<B>(request: &mut Request<B>) -> Result<(), Failure> {
+    let malformed = || Failure::BadRequest("the request's target must be a path or a URL");
+    if let Some(authority) = request.uri().authority() {
+        let scheme = request.uri().scheme();
+        if scheme != Some(&Scheme::HTTP) && scheme != Some(&Scheme::HTTPS) {
+            return Err(malformed());
+        }
+        let host = HeaderValue::try_from(authority.as_str()).map_err(|_| malformed())?;
+        let mut parts = UriParts::default();
+        parts.path_and_query = request.uri().path_and_query().cloned();
+        *request.uri_mut() = Uri::from_parts(parts).map_err(|_| malformed())?;
+        request.headers_mut().insert(HOST, host);
+    }
+    if request.uri().path().starts_with('/') {
+        Ok(())
+    } else {
+        Err(malformed())
     }
 }
 
-/// An answer to a browser that asks what another site's page may do: nothing.
-pub(super) fn options() -> Response<Body> {
-    let mut response = Response::new(body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-        .headers_mut()
-        .insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
-    response
-}
-
-/// The host that a request is for; exactly one, and a path.
-fn authority(uri: &Uri, sent: &HeaderMap) -> Result<Authority, Failure> {
-    if uri.authority().is_some() || !uri.path().starts_with('/') {
-        return Err(Failure::BadRequest("the request's target must be a path"));
-    }
+/// The host that a request is for; exactly one.
+pub(super) fn authority(sent: &HeaderMap) -> Result<Authority, Failure> {
     let mut hosts = sent.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return Err(Failure::BadRequest("exactly one Host header is needed"));
     };
-    let host = host
-        .to_str()
-        .map_err(|_| Failure::BadRequest("the Host header is malformed"))?;
-    Authority::parse(host).map_err(|error| match error {
-        BadHost::Malformed => Failure::BadRequest("the Host header is malformed"),
-        BadHost::Unknown => Failure::UnknownHost(host.to_owned()),
-    })
+    let malformed = Failure::BadRequest("the Host header is malformed");
+    let Ok(host) = host.to_str() else {
+        return Err(malformed);
+    };
+    match Authority::parse(host) {
+        Ok(authority) => Ok(authority),
+        Err(BadHost::Malformed | BadHost::Unknown) => Err(malformed),
+    }
 }
 
-pub(super) fn wants_html(sent: &HeaderMap) -> bool {
-    sent.get(ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"))
+/// The target of a `CONNECT`: a host and a port.
+fn egress_target(uri: &Uri) -> Result<(String, u16), Failure> {
+    let malformed = || Failure::BadRequest("CONNECT needs HOST:PORT");
+    let authority = uri.authority().ok_or_else(malformed)?;
+    if authority.as_str().contains('@') {
+        return Err(malformed());
+    }
+    let port = authority.port_u16().ok_or_else(malformed)?;
+    let host = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    if host.is_empty() {
+        return Err(malformed());
+    }
+    Ok((host.to_ascii_lowercase(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_egress_target_is_a_host_and_a_port() {
+        for (uri, expected) in [
+            ("Example.org:443", Some(("example.org", 443))),
+            ("[2606:4700::1]:443", Some(("2606:4700::1", 443))),
+            ("example.org", None),
+            ("user@example.org:443", None),
+        ] {
+            let got = egress_target(&uri.parse().unwrap()).ok();
+            assert_eq!(
+                got.as_ref().map(|(host, port)| (host.as_str(), *port)),
+                expected,
+                "{uri}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_url_as_target_is_answered_as_its_own_host() {
+        for (target, path, host) in [
+            (
+                "http://rss.localhost:8080/a?b",
+                Some("/a?b"),
+                "rss.localhost:8080",
+            ),
+            ("https://localhost", Some("/"), "localhost"),
+            ("/a", Some("/a"), "sent.test"),
+            ("ftp://localhost/", None, ""),
+            ("*", None, ""),
+        ] {
+            let request = Request::builder().uri(target).header(HOST, "sent.test");
+            let mut request = request.body(()).unwrap();
+            let made = make_relative(&mut request).ok();
+            assert_eq!(made.is_some(), path.is_some(), "{target}");
+            if let Some(path) = path {
+                assert_eq!(request.uri().to_string(), path, "{target}");
+                assert_eq!(request.headers()[HOST], host, "{target}");
+            }
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! `GET /_atek/logs` and `GET /_atek/jobs/JOB`: JSON lines as they come.
 
+use super::admission::Admitted;
 use super::body::{self, Body, BoxError, GuardedBody};
 use super::error::Failure;
 use super::server::Gateway;
 use super::session_end::{self, SessionBoundBody};
-use super::site::Visit;
 use atek_api::services::LogOptions;
 use atek_host_model::streams::{Lines, LogQuery};
 use futures_util::StreamExt as _;
@@ -12,50 +12,45 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, Uri};
 use http_body::Frame;
 use http_body_util::StreamBody;
+use std::sync::Arc;
 
 /// `GET /_atek/logs?service=ID[&since=][&level=][&lines=][&cursor=][&follow=1]`.
 pub(super) async fn logs(
     gateway: &Gateway,
-    visit: Visit<'_>,
+    admitted: Arc<Admitted>,
     uri: &Uri,
 ) -> Result<Response<Body>, Failure> {
-    if !visit.caller.is_known() {
-        return Err(Failure::NotAuthorized);
-    }
     let query = log_query(uri.query().unwrap_or_default())?;
     let lines = gateway
         .workers()
-        .on_main_runtime(gateway.deps().services.logs(&visit.caller, query))
+        .on_main_runtime(gateway.deps().services.logs(admitted.caller(), query))
         .await?;
-    Ok(stream(gateway, visit, lines))
+    Ok(stream(gateway, admitted, lines))
 }
 
 /// `GET /_atek/jobs/JOB`.
 pub(super) async fn job(
     gateway: &Gateway,
-    visit: Visit<'_>,
+    admitted: Arc<Admitted>,
     job: &str,
 ) -> Result<Response<Body>, Failure> {
-    if !visit.caller.is_known() {
-        return Err(Failure::NotAuthorized);
-    }
     let lines = gateway
         .workers()
-        .on_main_runtime(gateway.deps().services.job(&visit.caller, job))
+        .on_main_runtime(gateway.deps().services.job(admitted.caller(), job))
         .await?;
-    Ok(stream(gateway, visit, lines))
+    Ok(stream(gateway, admitted, lines))
 }
 
-fn stream(gateway: &Gateway, visit: Visit<'_>, lines: Lines) -> Response<Body> {
-    let end = session_end::session_end(gateway, &visit.caller);
+fn stream(gateway: &Gateway, admitted: Arc<Admitted>, lines: Lines) -> Response<Body> {
+    let end = session_end::session_end(gateway, admitted.caller());
     // A follower would hold up the host's stop.
-    let stopped = visit.conn.cancel.clone().cancelled_owned();
+    let stopped = admitted.conn().cancel.clone().cancelled_owned();
     let frames = lines
         .take_until(Box::pin(stopped))
         .map(|line| Ok::<_, BoxError>(Frame::data(line)));
     let body = GuardedBody::new(
         SessionBoundBody::new(StreamBody::new(frames), end),
-        visit.place,
+        admitted,
     );
     let mut response = Response::new(body::boxed(body));
     let headers = response.headers_mut();

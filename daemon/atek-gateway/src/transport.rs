@@ -1,11 +1,12 @@
 //! The `proxy` transport: a WebSocket or plain HTTP to whoever exports an API, by way of
 //! `/_atek/gateway[/SUB]?api=ID`.
 
+use super::admission::Admitted;
 use super::apps;
 use super::body::Body;
+use super::edge::headers;
 use super::error::Failure;
 use super::server::Gateway;
-use super::site::Visit;
 use crate::registry::{self, Attributes, Provider};
 use atek_api::manifest::Transport;
 use http::header::{self, HeaderName};
@@ -25,40 +26,32 @@ const FOR_THE_WHOLE_SITE: [HeaderName; 6] = [
     HeaderName::from_static("service-worker-allowed"),
 ];
 
-/// Passes a request on to the provider of its API.
+/// Passes a request on to the provider of its API; `below` is the path below the API.
 pub(super) async fn pass(
     gateway: &Gateway,
-    visit: Visit<'_>,
+    admitted: Admitted,
+    below: &str,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
-    if !visit.caller.is_known() {
-        return Err(Failure::NotAuthorized);
-    }
     let (mut head, incoming) = request.into_parts();
-    let below = head
-        .uri
-        .path()
-        .strip_prefix("/_atek/gateway")
-        .unwrap_or_default();
-    let mut attributes = Attributes::of_query(head.uri.query());
-    if !below.is_empty() {
-        // What no provider declares is the provider's own parameter.
-        attributes.make_optional();
-    }
+    let query = head.uri.query().unwrap_or_default().to_owned();
+    let attributes = if below.is_empty() {
+        Attributes::of_query(&query)?
+    } else {
+        Attributes::with_parameters(&query)?
+    };
     let (entry, uri) = {
-        let deps = gateway.deps();
-        let directory = deps.directory.now();
+        let directory = gateway.deps().directory.now();
         match registry::choose(
             &directory,
-            &visit.caller,
+            admitted.caller(),
             Transport::Proxy,
             &attributes,
             |_| false,
         )? {
-            Provider::Service(entry, export) => (
-                entry.clone(),
-                target(export.path(), below, head.uri.query())?,
-            ),
+            Provider::Service(entry, export) => {
+                (entry.clone(), target(export.path(), below, &attributes)?)
+            }
             Provider::Host => return Err(Failure::NotFound),
         }
     };
@@ -66,9 +59,9 @@ pub(super) async fn pass(
     // They are for the host, and not the provider's business.
     head.headers.remove(header::AUTHORIZATION);
     head.headers.remove(header::COOKIE);
-    let mut response = apps::exchange(gateway, visit, &entry, head, incoming).await?;
+    let mut response = apps::exchange(gateway, admitted, &entry, head, incoming).await?;
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    super::edge::headers::to_client(response.headers_mut(), is_upgrade);
+    headers::to_client(response.headers_mut(), is_upgrade);
     confine(response.headers_mut());
     Ok(response)
 }
@@ -80,8 +73,9 @@ fn confine(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
 }
 
-/// The provider's path: what it exports, and what the caller adds; then the caller's own parameters.
-fn target(export: &str, below: &str, query: Option<&str>) -> Result<Uri, Failure> {
+/// The provider's path: what it exports, and what the caller adds; then the caller's own
+/// parameters, without those that the host chose the provider by.
+fn target(export: &str, below: &str, attributes: &Attributes<'_>) -> Result<Uri, Failure> {
     let malformed = Failure::BadRequest("the path below the API must not leave it");
     let decoded = percent_encoding::percent_decode_str(below).decode_utf8_lossy();
     if decoded
@@ -97,21 +91,9 @@ fn target(export: &str, below: &str, query: Option<&str>) -> Result<Uri, Failure
     }
     .to_owned();
     path.push_str(below);
-    let is_own = |pair: &&str| {
-        !matches!(
-            pair.split('=').next(),
-            Some("api" | "service" | "transport")
-        )
-    };
-    let own: Vec<&str> = query
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .filter(is_own)
-        .collect();
-    if !own.is_empty() {
-        path.push('?');
-        path.push_str(&own.join("&"));
+    for (nth, pair) in attributes.passed_on().enumerate() {
+        path.push(if nth == 0 { '?' } else { '&' });
+        path.push_str(pair);
     }
     path.parse().map_err(|_| malformed)
 }
@@ -123,23 +105,32 @@ mod tests {
     #[test]
     fn the_path_below_an_api_stays_below_it() {
         for (export, below, query, expected) in [
-            ("/_api/hyper", "", Some("api=a/b"), Some("/_api/hyper")),
+            ("/_api/hyper", "", "api=a/b", Some("/_api/hyper")),
             (
                 "/_api/hyper",
                 "/x/y",
-                Some("api=a/b&page=2&q=%20"),
+                "api=a/b&page=2&q=%20",
                 Some("/_api/hyper/x/y?page=2&q=%20"),
             ),
-            ("/", "/x", None, Some("/x")),
-            ("/a/", "/x", Some("service=s&transport=proxy"), Some("/a/x")),
-            ("/a", "/", None, Some("/a/")),
-            ("/a", "/../b", None, None),
-            ("/a", "/x/%2e%2E/b", None, None),
-            ("/a", "/x%2f..%2fb", None, None),
-            ("/a", "/..%5cb", None, None),
-            ("/a", "/..b", None, Some("/a/..b")),
+            ("/", "/x", "", Some("/x")),
+            ("/a/", "/x", "service=s&transport=proxy", Some("/a/x")),
+            ("/a", "/", "", Some("/a/")),
+            ("/a", "/../b", "", None),
+            ("/a", "/x/%2e%2E/b", "", None),
+            ("/a", "/x%2f..%2fb", "", None),
+            ("/a", "/..%5cb", "", None),
+            ("/a", "/..b", "", Some("/a/..b")),
+            (
+                "/a",
+                "/x",
+                "%61pi=a/b&tr%61nsport=proxy&x=1",
+                Some("/a/x?x=1"),
+            ),
         ] {
-            let got = target(export, below, query).ok().map(|uri| uri.to_string());
+            let attributes = Attributes::with_parameters(query).unwrap();
+            let got = target(export, below, &attributes)
+                .ok()
+                .map(|uri| uri.to_string());
             assert_eq!(got.as_deref(), expected, "{export} {below} {query:?}");
         }
     }

@@ -1,10 +1,10 @@
 //! WebSockets: a handshake that passes through, then bytes in both directions.
 
+use super::admission::Admitted;
 use super::body::{self, Body};
 use super::error::Failure;
 use super::server::Gateway;
 use super::session_end;
-use super::site::Visit;
 use super::upstream::{self, DEATH_DETECTION_LAG};
 use atek_host_model::directory::Entry;
 use http::request::Parts;
@@ -26,7 +26,7 @@ const LINGER: Duration = Duration::from_secs(30);
 /// `head` is prepared for the service. The response's headers are the service's.
 pub(super) async fn websocket(
     gateway: &Gateway,
-    visit: Visit<'_>,
+    admitted: Admitted,
     entry: &Arc<Entry>,
     mut head: Parts,
 ) -> Result<Response<Body>, Failure> {
@@ -55,9 +55,10 @@ pub(super) async fn websocket(
         return Ok(response.map(body::boxed));
     }
     let service = hyper::upgrade::on(&mut response);
-    let end = session_end::session_end(gateway, &visit.caller);
-    let (cancel, kept) = (visit.conn.cancel.clone(), (visit.place, awake.hold));
-    visit.conn.tasks.spawn(async move {
+    let end = session_end::session_end(gateway, admitted.caller());
+    let conn = admitted.conn().clone();
+    let (cancel, kept) = (conn.cancel.clone(), (admitted, awake.hold));
+    conn.tasks.spawn(async move {
         if let (Ok(client), Ok(service)) = tokio::join!(client, service) {
             tokio::select! {
                 () = pipe(TokioIo::new(client), TokioIo::new(service), &cancel) => {}

@@ -16,4 +16,5 @@ pub mod ports;
 pub mod random;
 pub mod setup;
 pub mod streams;
+pub mod trusted_proxy;
 pub mod users;

@@ -5,6 +5,7 @@ use atek_api::ids::ServiceId;
 use atek_api::secret::Secret;
 use atek_files::{FileError, write_atomic};
 use atek_host_model::ports::PortRange;
+use atek_host_model::trusted_proxy::TrustedProxies;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -59,6 +60,9 @@ pub struct Config {
     pub allow_file_install: AllowFileInstall,
     /// The ports that apps get, one each, such as `"8100-8199"`; null: none.
     pub app_ports: Option<PortRange>,
+    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses or
+    /// networks, such as `"192.168.1.2"` and `"10.0.0.0/24"`.
+    pub trusted_proxies: TrustedProxies,
     /// The largest JSON-RPC request in bytes.
     pub max_request_bytes: usize,
     /// Requests that one user or service may make in a minute; 0 means any number.
@@ -84,6 +88,7 @@ impl Default for Config {
             system_auth_tokens: Vec::new(),
             allow_file_install: AllowFileInstall::default(),
             app_ports: Some(PortRange::default()),
+            trusted_proxies: TrustedProxies::default(),
             max_request_bytes: 8 << 20,
             max_requests_per_minute: 60_000,
             sleep_after_seconds: 600,

@@ -59,32 +59,33 @@ impl CookieScope {
     /// Gives the site's own cookies their names back, in a request to its app. Returns those names.
     ///
     /// A script can put a cookie beside a secret one, never in its place: the secret one alone is passed on.
-    pub fn unscope_request(self, headers: &mut HeaderMap) -> Vec<String> {
+    pub fn unscope_request(self, headers: &mut HeaderMap) -> Vec<Vec<u8>> {
         let Some(prefix) = self.prefix().filter(|_| headers.contains_key(COOKIE)) else {
             return Vec::new();
         };
-        let own: Vec<String> = cookies::pairs(headers)
-            .filter_map(|pair| pair.strip_prefix(&prefix))
-            .map(ToOwned::to_owned)
+        let own: Vec<Vec<u8>> = cookies::pairs(headers)
+            .filter_map(|pair| pair.strip_prefix(prefix.as_bytes()))
+            .map(<[u8]>::to_vec)
             .collect();
-        let names: Vec<String> = own.iter().map(|pair| name(pair).to_owned()).collect();
-        let others = cookies::pairs(headers)
-            .filter(|pair| !pair.starts_with(APP) && !names.iter().any(|own| own == name(pair)));
-        let all: Vec<&str> = own.iter().map(String::as_str).chain(others).collect();
-        let joined = all.join("; ");
-        headers.remove(COOKIE);
-        if !joined.is_empty()
-            && let Ok(value) = HeaderValue::try_from(joined)
-        {
-            headers.insert(COOKIE, value);
-        }
+        let names: Vec<Vec<u8>> = own
+            .iter()
+            .map(|pair| cookies::name(pair).to_vec())
+            .collect();
+        let is_other = |pair: &&[u8]| {
+            !pair.starts_with(APP.as_bytes()) && !names.iter().any(|own| own == cookies::name(pair))
+        };
+        let others: Vec<Vec<u8>> = cookies::pairs(headers)
+            .filter(is_other)
+            .map(<[u8]>::to_vec)
+            .collect();
+        cookies::replace(headers, own.iter().chain(&others).map(Vec::as_slice));
         names
     }
 
     /// Names the site's secret cookies in an app's response, which [`cookies::confine`] has gone over.
     ///
     /// `known` are the names that [`CookieScope::unscope_request`] returned: one that becomes readable is no secret any more.
-    pub fn scope_response(self, headers: &mut HeaderMap, known: &[String]) {
+    pub fn scope_response(self, headers: &mut HeaderMap, known: &[Vec<u8>]) {
         let Some(prefix) = self.prefix().filter(|_| headers.contains_key(SET_COOKIE)) else {
             return;
         };
@@ -102,7 +103,7 @@ impl CookieScope {
             } else if has_attribute(text, "httponly") {
                 append(headers, &format!("{prefix}{text}"));
             } else {
-                if known.iter().any(|known| known == name) {
+                if known.iter().any(|known| known == name.as_bytes()) {
                     append(headers, &forgotten(&format!("{prefix}{name}"), text));
                 }
                 headers.append(SET_COOKIE, value);
@@ -167,7 +168,7 @@ mod tests {
             .iter()
             .map(|text| (SET_COOKIE, HeaderValue::from_str(text).unwrap()))
             .collect();
-        let known: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
+        let known: Vec<Vec<u8>> = known.iter().map(|name| name.as_bytes().to_vec()).collect();
         cookies::confine(&mut headers);
         jar.scope_response(&mut headers, &known);
         headers

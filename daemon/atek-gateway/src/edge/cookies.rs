@@ -17,25 +17,49 @@ pub const APP: &str = "atek-app-";
 /// A browser keeps fewer cookies for one host: whatever a script adds, the right one is among them.
 const MAX_CANDIDATES: usize = 256;
 
+/// Folders of a path for which cookies are removed.
+const REMOVED_PATHS: usize = 4;
+/// `Set-Cookie` headers of one answer; a browser that has more cookies gets the page again.
+const REMOVED_AT_ONCE: usize = 500;
+
 /// The values of all cookies called `name`.
 ///
 /// There can be several: a service's page can set one for the parent domain, and for a longer path.
+/// A value that is no text is none of the host's.
 pub fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     pairs(headers)
-        .filter_map(move |pair| pair.strip_prefix(name)?.strip_prefix('='))
+        .filter_map(move |pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        .filter_map(|value| std::str::from_utf8(value).ok())
         .map(|value| value.trim_matches('"'))
         .take(MAX_CANDIDATES)
 }
 
-/// The `NAME=VALUE` pairs of a request.
-pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// The `NAME=VALUE` pairs of a request, as bytes: browsers send what a script set, also beyond
+/// ASCII.
+pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers
         .get_all(COOKIE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .map(str::trim)
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        .map(<[u8]>::trim_ascii)
         .filter(|pair| !pair.is_empty())
+}
+
+/// The name of a pair.
+pub fn name(pair: &[u8]) -> &[u8] {
+    let end = pair.iter().position(|byte| *byte == b'=');
+    pair[..end.unwrap_or(pair.len())].trim_ascii()
+}
+
+/// Puts pairs in the place of those of a request.
+pub fn replace<'a>(headers: &mut HeaderMap, pairs: impl Iterator<Item = &'a [u8]>) {
+    let joined = pairs.collect::<Vec<_>>().join(&b"; "[..]);
+    headers.remove(COOKIE);
+    if !joined.is_empty()
+        && let Ok(value) = HeaderValue::from_bytes(&joined)
+    {
+        headers.insert(COOKIE, value);
+    }
 }
 
 /// Removes the host's cookies from a request that goes to a service.
@@ -43,22 +67,55 @@ pub fn hide(headers: &mut HeaderMap) {
     if !headers.contains_key(COOKIE) {
         return;
     }
-    let mut kept = String::new();
-    for pair in pairs(headers) {
-        if is_host_name(pair.split('=').next().unwrap_or(pair)) {
-            continue;
-        }
-        if !kept.is_empty() {
-            kept.push_str("; ");
-        }
-        kept.push_str(pair);
-    }
-    headers.remove(COOKIE);
-    if !kept.is_empty()
-        && let Ok(value) = HeaderValue::try_from(kept)
-    {
-        headers.insert(COOKIE, value);
-    }
+    let kept: Vec<Vec<u8>> = pairs(headers)
+        .filter(|pair| !is_host_name(name(pair)))
+        .map(<[u8]>::to_vec)
+        .collect();
+    replace(headers, kept.iter().map(Vec::as_slice));
+}
+
+/// Bytes of a request's cookies that are not the host's.
+#[must_use]
+pub fn length(headers: &HeaderMap) -> usize {
+    pairs(headers)
+        .filter(|pair| !is_host_name(name(pair)))
+        .map(|pair| pair.len() + 2)
+        .sum()
+}
+
+/// `Set-Cookie` values that remove a request's cookies, but not the host's, whatever site of the
+/// box and whatever folder of the path they belong to.
+#[must_use]
+pub fn removal(headers: &HeaderMap, path: &str, parent: Option<&str>) -> Vec<HeaderValue> {
+    let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
+    let paths: Vec<&str> = std::iter::once("/")
+        .chain(folders.filter(|folder| !folder.is_empty()))
+        .take(REMOVED_PATHS)
+        .collect();
+    let domains =
+        std::iter::once(String::new()).chain(parent.map(|parent| format!("; Domain={parent}")));
+    let places: Vec<String> = domains
+        .flat_map(|domain| {
+            let paths = paths.iter();
+            paths.map(move |path| format!("=; Path={path}; Max-Age=0{domain}"))
+        })
+        .collect();
+    let mut names: Vec<&[u8]> = pairs(headers)
+        .map(name)
+        .filter(|name| !is_host_name(name))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+        .into_iter()
+        .flat_map(|name| {
+            places
+                .iter()
+                .map(move |place| [name, place.as_bytes()].concat())
+        })
+        .filter_map(|text| HeaderValue::from_bytes(&text).ok())
+        .take(REMOVED_AT_ONCE)
+        .collect()
 }
 
 /// Removes from a service's response what would touch the host's cookies or another service's site.
@@ -84,7 +141,7 @@ fn confined(value: &HeaderValue) -> Option<HeaderValue> {
     let mut parts = value.as_bytes().split(|byte| *byte == b';');
     let pair = parts.next()?.trim_ascii();
     let end = pair.iter().position(|byte| *byte == b'=')?;
-    let name = std::str::from_utf8(pair[..end].trim_ascii()).ok()?;
+    let name = pair[..end].trim_ascii();
     if name.is_empty() || is_host_name(name) {
         return None;
     }
@@ -105,28 +162,34 @@ fn confined(value: &HeaderValue) -> Option<HeaderValue> {
 }
 
 /// Also any name that begins like the host's: those of the ports end with a number.
-fn is_host_name(name: &str) -> bool {
-    let name = name.trim();
-    name == MAIN
+fn is_host_name(name: &[u8]) -> bool {
+    name == MAIN.as_bytes()
         || [BOUND, BINDING, APP]
             .iter()
-            .any(|own| name.starts_with(own))
+            .any(|own| name.starts_with(own.as_bytes()))
 }
+
+/// How long a browser keeps a session without using it, in seconds: as long as the host does.
+const SESSION_SECS: u32 = 90 * 24 * 3600;
 
 /// `Set-Cookie` that begins a session; not readable by scripts, not sent by other sites' forms.
 #[must_use]
-pub fn set(name: &str, text: &str) -> Option<HeaderValue> {
-    let mut value =
-        HeaderValue::try_from(format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax")).ok()?;
+pub fn set(name: &str, text: &str, is_https: bool) -> Option<HeaderValue> {
+    let secure = if is_https { "; Secure" } else { "" };
+    let mut value = HeaderValue::try_from(format!(
+        "{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SESSION_SECS}{secure}"
+    ))
+    .ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
 /// `Set-Cookie` as [`set`], for `seconds`.
 #[must_use]
-pub fn lend(name: &str, text: &str, seconds: u32) -> Option<HeaderValue> {
+pub fn lend(name: &str, text: &str, seconds: u32, is_https: bool) -> Option<HeaderValue> {
+    let secure = if is_https { "; Secure" } else { "" };
     let mut value = HeaderValue::try_from(format!(
-        "{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}"
+        "{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"
     ))
     .ok()?;
     value.set_sensitive(true);
@@ -203,6 +266,42 @@ mod tests {
                 "{set}"
             );
         }
+    }
+
+    #[test]
+    fn a_cookie_that_is_no_text_hides_no_other_one() {
+        let sent = b"junk=\xff\xfe; session=a; theme=d\xe4rk; \xff=1";
+        let mut headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_bytes(sent).unwrap())]);
+        assert_eq!(values(&headers, MAIN).collect::<Vec<_>>(), ["a"]);
+        hide(&mut headers);
+        assert_eq!(
+            headers[COOKIE].as_bytes(),
+            b"junk=\xff\xfe; theme=d\xe4rk; \xff=1"
+        );
+    }
+
+    #[test]
+    fn what_a_browser_has_too_much_of_is_removed_and_the_sessions_stay() {
+        let headers = headers(&COOKIE, &["session=s; a=1; b=2; a=3; atek-session-8101=x"]);
+        assert_eq!(length(&headers), 3 * 5);
+        let removed = removal(&headers, "/x/y", Some("atek.local"));
+        let removed: Vec<_> = removed
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect();
+        assert_eq!(
+            removed,
+            [
+                "a=; Path=/; Max-Age=0",
+                "a=; Path=/x; Max-Age=0",
+                "a=; Path=/; Max-Age=0; Domain=atek.local",
+                "a=; Path=/x; Max-Age=0; Domain=atek.local",
+                "b=; Path=/; Max-Age=0",
+                "b=; Path=/x; Max-Age=0",
+                "b=; Path=/; Max-Age=0; Domain=atek.local",
+                "b=; Path=/x; Max-Age=0; Domain=atek.local",
+            ]
+        );
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! Which headers pass between a client and a service. Pure.
 
+use super::client::Client;
 use super::cookies;
 use atek_api::ids::ServiceKey;
 use atek_host_model::permissions::Caller;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
-use std::net::IpAddr;
 
 pub(in super::super) const AUTH_USER: HeaderName = HeaderName::from_static("atek-auth-user");
 pub(in super::super) const AUTH_SERVICE: HeaderName = HeaderName::from_static("atek-auth-service");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(in super::super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(in super::super) const FORWARDED_PROTO: HeaderName =
+    HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Prepares a client's headers for a service: takes away what belongs to the
@@ -20,6 +21,9 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub fn to_service(headers: &mut HeaderMap, is_upgrade: bool) {
     drop_connection_headers(headers, is_upgrade);
     remove_all(headers, |name| {
+        // Servers that follow CGI (RFC 3875) do not tell `_` from `-` in a name.
+        let name = name.replace('_', "-");
+        let name = name.as_str();
         name.starts_with("atek-")
             || name.starts_with("x-forwarded-")
             || matches!(
@@ -31,13 +35,13 @@ pub fn to_service(headers: &mut HeaderMap, is_upgrade: bool) {
 }
 
 /// Adds what the host says about the client.
-pub fn describe_client(headers: &mut HeaderMap, peer: Option<IpAddr>) {
-    if let Some(peer) = peer
+pub fn describe_client(headers: &mut HeaderMap, client: Client) {
+    if let Some(peer) = client.address
         && let Ok(value) = HeaderValue::try_from(peer.to_canonical().to_string())
     {
         headers.insert(FORWARDED_FOR, value);
     }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(client.scheme()));
     if let Some(host) = headers.get(header::HOST).cloned() {
         headers.insert(FORWARDED_HOST, host);
     }
@@ -99,6 +103,16 @@ fn remove_all(headers: &mut HeaderMap, is_unwanted: impl Fn(&str) -> bool) {
     }
 }
 
+/// Bytes of a request's headers without its cookies.
+#[must_use]
+pub fn length(headers: &HeaderMap) -> usize {
+    headers
+        .iter()
+        .filter(|(name, _)| *name != header::COOKIE)
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum()
+}
+
 /// Whether the request asks for a WebSocket.
 #[must_use]
 pub fn wants_websocket(headers: &HeaderMap) -> bool {
@@ -155,6 +169,9 @@ mod tests {
             ("Atek-Auth-Service", "system"),
             ("atek-auth-user", "system"),
             ("atek-anything", "x"),
+            ("Atek_Auth_User", "system"),
+            ("atek_auth-service", "system"),
+            ("x_forwarded_for", "1.2.3.4"),
             ("x-forwarded-for", "1.2.3.4"),
             ("x-forwarded-anything", "x"),
             ("forwarded", "for=1.2.3.4"),
@@ -169,7 +186,11 @@ mod tests {
         ]);
         to_service(&mut sent, false);
         assert_eq!(names(&sent), ["accept", "host"]);
-        describe_client(&mut sent, Some("::ffff:10.0.0.1".parse().unwrap()));
+        let client = Client {
+            address: Some("::ffff:10.0.0.1".parse().unwrap()),
+            is_https: false,
+        };
+        describe_client(&mut sent, client);
         assert_eq!(sent["x-forwarded-for"], "10.0.0.1");
         assert_eq!(sent["x-forwarded-host"], "rss.localhost:8080");
         assert_eq!(sent["x-forwarded-proto"], "http");

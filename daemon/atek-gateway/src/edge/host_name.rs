@@ -100,6 +100,11 @@ impl Names {
         Err(BadHost::Unknown)
     }
 
+    /// Names that lead a browser here, the best first; without `localhost` where there is another.
+    pub fn shown(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.shown.as_str())
+    }
+
     /// The domain under which services are linked from the main domain `authority`.
     ///
     /// An address has no subdomains: then it is the configured domain or the box's name.
@@ -172,6 +177,12 @@ impl Authority {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is an address, and no name.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        self.address
     }
 
     /// `:PORT` as the client wrote it, or nothing.

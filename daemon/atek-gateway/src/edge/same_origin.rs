@@ -1,6 +1,6 @@
 //! Whether a request was made by a page of the site that it goes to. Pure.
 
-use http::header::{HeaderName, ORIGIN};
+use http::header::{HeaderName, ORIGIN, REFERER};
 use http::{HeaderMap, Method};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -28,6 +28,24 @@ pub fn is_same_origin(headers: &HeaderMap, authority: &str) -> bool {
         None => true,
         Some(site) => matches!(site.as_bytes(), b"same-origin" | b"none"),
     }
+}
+
+/// Whether something says that a page of the site itself made the request.
+///
+/// Browsers send no `Origin` with a `GET` to a page's own site, and `Sec-Fetch-Site` only over
+/// HTTPS and to `localhost`; then the `Referer` counts.
+#[must_use]
+pub fn is_proven(headers: &HeaderMap, authority: &str) -> bool {
+    if headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE) {
+        return is_same_origin(headers, authority);
+    }
+    let referer = headers
+        .get(REFERER)
+        .and_then(|referer| referer.to_str().ok());
+    referer.is_some_and(|referer| {
+        let end = referer.match_indices('/').nth(2).map(|(at, _)| at);
+        is_origin_of(&referer[..end.unwrap_or(referer.len())], authority)
+    })
 }
 
 fn is_origin_of(origin: &str, authority: &str) -> bool {
@@ -91,6 +109,32 @@ mod tests {
                 is_same_origin(&headers, "localhost:8080"),
                 same,
                 "{origin:?} {site:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_get_is_proven_by_origin_fetch_metadata_or_referer() {
+        for (name, value, proven) in [
+            ("x-nothing", "", false),
+            ("origin", "http://localhost:8080", true),
+            ("origin", "http://rss.localhost:8080", false),
+            ("sec-fetch-site", "same-origin", true),
+            ("sec-fetch-site", "same-site", false),
+            ("referer", "http://localhost:8080/a/b?c", true),
+            ("referer", "http://localhost:8080", true),
+            ("referer", "http://rss.localhost:8080/", false),
+            ("referer", "http://localhost:8080.evil.test/", false),
+            ("referer", "localhost:8080", false),
+        ] {
+            let headers = HeaderMap::from_iter([(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )]);
+            assert_eq!(
+                is_proven(&headers, "localhost:8080"),
+                proven,
+                "{name} {value}"
             );
         }
     }

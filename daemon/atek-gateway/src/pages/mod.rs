@@ -6,7 +6,7 @@ mod escape;
 mod home;
 
 use super::body::{self, Body};
-pub(super) use bundle::{file, has as has_file, login, setup};
+pub(super) use bundle::{file, login, setup};
 use escape::escaped;
 pub(super) use home::home;
 use http::header::{self, Entry, HeaderName};

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 /// The host's key, as `service=0`.
 const HOST_KEY: &str = "0";
-/// No provider has more metadata than that.
-const MAX_ATTRIBUTES: usize = 32;
+/// Pairs of one query.
+const MAX_ATTRIBUTES: usize = 64;
 
 /// The attributes of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,45 +19,81 @@ pub struct Attributes<'a> {
     service: Option<Cow<'a, str>>,
     transport: Option<Cow<'a, str>>,
     metadata: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// What the provider is sent: the pairs as they came, without the three above.
+    passed_on: Vec<&'a str>,
     is_optional: bool,
 }
 
+/// A query says something twice, or too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadQuery {
+    /// Which of the two counts would be the reader's guess.
+    #[error("the query names an attribute twice")]
+    Repeated,
+    /// More pairs than [`MAX_ATTRIBUTES`].
+    #[error("the query has more than {MAX_ATTRIBUTES} attributes")]
+    TooMany,
+}
+
 impl<'a> Attributes<'a> {
-    /// Reads `api=ID&service=…&transport=…&NAME=VALUE…`.
+    /// Reads `api=ID&service=…&transport=…&NAME=VALUE…`, each name at most once.
     ///
-    /// Of a repeated attribute the first counts. `path` is nothing that a call can choose by.
-    #[must_use]
-    pub fn of_query(query: Option<&'a str>) -> Self {
-        let mut attributes = Self::default();
-        let mut has_api = false;
-        for pair in query
-            .unwrap_or_default()
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-        {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (decode(name), decode(value));
-            match &*name {
-                "api" if has_api => {}
-                "api" => {
-                    has_api = true;
-                    attributes.api = value;
-                }
-                "service" => _ = attributes.service.get_or_insert(value),
-                "transport" => _ = attributes.transport.get_or_insert(value),
-                "path" => {}
-                _ if attributes.metadata.len() >= MAX_ATTRIBUTES => {}
-                _ if attributes.metadata.iter().any(|(known, _)| *known == name) => {}
-                _ => attributes.metadata.push((name, value)),
-            }
-        }
-        attributes
+    /// This is the only reader: the host decides by it, and [`Attributes::passed_on`] is what
+    /// is left for the provider. Names are compared decoded. `path` is nothing that a call can
+    /// choose by.
+    ///
+    /// # Errors
+    ///
+    /// [`BadQuery`].
+    pub fn of_query(query: &'a str) -> Result<Self, BadQuery> {
+        Self::read(query, false)
     }
 
-    /// Lets further attributes count only where a provider declares one of the name:
-    /// the others are the provider's own business.
-    pub fn make_optional(&mut self) {
-        self.is_optional = true;
+    /// As [`Attributes::of_query`], of a request with parameters of the provider's own: further
+    /// attributes count only where a provider declares one of the name, and may be repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`BadQuery`]; `api`, `service` and `transport` may come once.
+    pub fn with_parameters(query: &'a str) -> Result<Self, BadQuery> {
+        Self::read(query, true)
+    }
+
+    fn read(query: &'a str, is_optional: bool) -> Result<Self, BadQuery> {
+        let mut attributes = Self {
+            is_optional,
+            ..Self::default()
+        };
+        let mut names: Vec<Cow<'a, str>> = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (decode(name), decode(value));
+            let is_for_host = matches!(&*name, "api" | "service" | "transport");
+            if (is_for_host || !is_optional) && names.contains(&name) {
+                return Err(BadQuery::Repeated);
+            }
+            if !is_for_host {
+                attributes.passed_on.push(pair);
+            }
+            match &*name {
+                "api" => attributes.api = value,
+                "service" => attributes.service = Some(value),
+                "transport" => attributes.transport = Some(value),
+                "path" => {}
+                // Of two values of one name no provider has both.
+                _ => attributes.metadata.push((name.clone(), value)),
+            }
+            names.push(name);
+            if names.len() > MAX_ATTRIBUTES {
+                return Err(BadQuery::TooMany);
+            }
+        }
+        Ok(attributes)
+    }
+
+    /// The pairs that belong to the provider, undecoded and in their order.
+    pub fn passed_on(&self) -> impl Iterator<Item = &'a str> {
+        self.passed_on.iter().copied()
     }
 
     /// The API's id; empty when the call names none.

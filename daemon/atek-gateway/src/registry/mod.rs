@@ -3,7 +3,7 @@
 
 mod attributes;
 
-pub use attributes::Attributes;
+pub use attributes::{Attributes, BadQuery};
 
 use atek_api::ids::SYSTEM;
 use atek_api::manifest::{Export, Transport};

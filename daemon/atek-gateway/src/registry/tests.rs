@@ -54,7 +54,10 @@ fn service(key: &str, owner: &str) -> Caller {
 }
 
 fn chosen(directory: &Directory, caller: &Caller, transport: Transport, query: &str) -> String {
-    let attributes = Attributes::of_query(Some(query));
+    let attributes = match Attributes::of_query(query) {
+        Ok(attributes) => attributes,
+        Err(error) => return error.to_string(),
+    };
     match choose(directory, caller, transport, &attributes, |api| {
         api == "atek.cloud/host-api"
     }) {
@@ -211,20 +214,47 @@ fn hole_7_core_apis_are_provided_by_the_host_and_core_services_only() {
 #[test]
 fn attributes_that_no_provider_declares_can_be_left_to_it() {
     let directory = directory(true);
-    let mut attributes = Attributes::of_query(Some("api=x.org/ws&page=2"));
-    let found = |attributes: &Attributes<'_>| {
+    let query = "api=x.org/ws&page=2&tag=a&tag=b";
+    let found = |attributes: Attributes<'_>| {
         choose(
             &directory,
             &Caller::System,
             Transport::Proxy,
-            attributes,
+            &attributes,
             |_| false,
         )
         .is_ok()
     };
-    assert!(!found(&attributes));
-    attributes.make_optional();
-    assert!(found(&attributes));
+    assert!(!found(Attributes::of_query("api=x.org/ws&page=2").unwrap()));
+    assert!(found(Attributes::with_parameters(query).unwrap()));
+}
+
+#[test]
+fn an_attribute_that_is_written_encoded_or_twice_does_not_escape_the_choice() {
+    let twice = Err(BadQuery::Repeated);
+    for (query, expected) in [
+        ("api=x.org/a&api=x.org/b", twice),
+        ("api=x.org/a&%61pi=x.org/b", twice),
+        ("%61pi=x.org/a&api=x.org/b", twice),
+        ("api=x.org/a&s%65rvice=1&service=2", twice),
+        ("api=x.org/a&+=1&%20=2", Ok("x.org/a")),
+        ("%61pi=x.org/a", Ok("x.org/a")),
+        ("ap%69=x.org%2Fa&tag=1&tag=2", Ok("x.org/a")),
+    ] {
+        let attributes = Attributes::with_parameters(query);
+        assert_eq!(
+            attributes.as_ref().map(Attributes::api).map_err(|e| *e),
+            expected,
+            "{query}"
+        );
+        let passed_on: Vec<_> = attributes.iter().flat_map(Attributes::passed_on).collect();
+        assert!(
+            !passed_on.iter().any(|pair| pair.contains("x.org")),
+            "{query}: {passed_on:?}"
+        );
+    }
+    let strict = Attributes::of_query("api=x.org/a&tag=1&t%61g=2");
+    assert_eq!(strict, Err(BadQuery::Repeated), "without parameters");
 }
 
 proptest! {
@@ -246,7 +276,7 @@ proptest! {
             Caller::Anonymous, Caller::System, person("alice", Role::User), service("x", "bob"), person("root", Role::Admin),
         ];
         let caller = &callers[who];
-        let attributes = Attributes::of_query(Some("api=x.org/a"));
+        let attributes = Attributes::of_query("api=x.org/a").unwrap();
         let open: Vec<_> = directory
             .entries()
             .filter(|entry| entry.is_routable() && may_call_provider(caller, entry.owner()))

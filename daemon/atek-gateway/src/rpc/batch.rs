@@ -1,8 +1,8 @@
 //! Several calls in one request: made concurrently, answered in their order.
 
-use super::super::body::Body;
+use super::super::body::{self, Body};
 use super::envelope::{self, Call};
-use super::{Calls, finish};
+use super::{Calls, finish, set_cookie};
 use atek_api::jsonrpc::{RpcError, RpcResult};
 use atek_host_model::host_api::CookieChange;
 use bytes::Bytes;
@@ -21,16 +21,26 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let mut cookies: Vec<CookieChange> = Vec::new();
     let mut list = List::default();
+    let mut memory = calls.admitted.ticket().memory();
     let mut outcomes = Vec::with_capacity(items.len());
     for item in items {
         outcomes.push(one(calls, item).boxed());
     }
     let mut answers = stream::iter(outcomes).buffered(AT_ONCE);
+    let mut calls_left = items.iter();
     while let Some((text, cookie)) = answers.next().await {
-        list.push(text);
+        let call = calls_left.next();
+        let length = text.as_ref().map_or(0, Bytes::len);
+        list.push(match memory.grow(length) {
+            Ok(()) => text,
+            // The call was made; its answer does not fit among the others.
+            Err(failure) => call.and_then(|call| refused(call, &Err(failure.to_rpc()))),
+        });
         cookies.extend(cookie);
     }
-    finish(list.close(), &cookies)
+    let mut response = finish(list.close());
+    set_cookie(&mut response, &cookies, calls.is_https());
+    body::holding(response, memory)
 }
 
 async fn one(
@@ -53,12 +63,17 @@ async fn one(
 pub(super) fn refuse(items: &[Result<Call<'_>, RpcError>], outcome: &RpcResult) -> Response<Body> {
     let mut list = List::default();
     for item in items {
-        list.push(match item {
-            Ok(call) => call.answer(outcome),
-            Err(error) => Some(envelope::respond(RawValue::NULL, &Err(error.clone()))),
-        });
+        list.push(refused(item, outcome));
     }
-    finish(list.close(), &[])
+    finish(list.close())
+}
+
+/// The answer to one item with an outcome that is not its own.
+fn refused(item: &Result<Call<'_>, RpcError>, outcome: &RpcResult) -> Option<Bytes> {
+    match item {
+        Ok(call) => call.answer(outcome),
+        Err(error) => Some(envelope::respond(RawValue::NULL, &Err(error.clone()))),
+    }
 }
 
 /// A JSON array in the making.

@@ -1,6 +1,6 @@
 //! One call to a service, and its answer.
 
-use super::super::body::{self, Body, Collected, IdleTimeoutBody, PrefixedBody};
+use super::super::body::{self, Body, Collected, IdleTimeoutBody, PrefixedBody, ReadError};
 use super::super::error::Failure;
 use super::super::session_end::{self, SessionBoundBody};
 use super::super::upstream::{ResponseDeadline, ServiceBody};
@@ -28,19 +28,19 @@ pub(super) async fn pass(
 ) -> Result<Response<Body>, Failure> {
     let (status, incoming) = send(calls, entry, path, call).await?;
     let pause = calls.gateway.deps().limits.rpc_answer;
-    let gathered = body::gather(IdleTimeoutBody::new(incoming, pause), CHECKED).await;
-    match gathered.map_err(|_| Failure::BrokenAnswer {
-        id: entry.id().clone(),
-    })? {
+    let mut memory = calls.admitted.ticket().memory();
+    let incoming = IdleTimeoutBody::new(incoming, pause);
+    let gathered = body::gather(incoming, CHECKED, &mut memory).await;
+    match gathered.map_err(|error| broken(entry, error))? {
         Collected::Whole(text) => match answer::check(&text) {
-            AnswerKind::Pass => Ok(body::json(StatusCode::OK, text)),
+            AnswerKind::Pass => Ok(body::holding(body::json(StatusCode::OK, text), memory)),
             _ if !status.is_success() => Err(Failure::NotRpc {
                 id: entry.id().clone(),
                 status,
             }),
-            AnswerKind::Zero => Ok(finish(call.answer(&Ok(answer::zero())), &[])),
+            AnswerKind::Zero => Ok(finish(call.answer(&Ok(answer::zero())))),
             AnswerKind::NotJson(problem) => {
-                Ok(finish(call.answer(&Err(answer::not_json(problem))), &[]))
+                Ok(finish(call.answer(&Err(answer::not_json(problem)))))
             }
         },
         Collected::More(mut parts, mut rest) => {
@@ -56,7 +56,7 @@ pub(super) async fn pass(
                 });
             }
             // It ends with the session, as everything that lasts.
-            let end = session_end::session_end(calls.gateway, calls.caller);
+            let end = session_end::session_end(calls.gateway, calls.admitted.caller());
             let answer = SessionBoundBody::new(PrefixedBody::new(parts, rest), end);
             let mut response = Response::new(body::boxed(answer));
             response
@@ -81,17 +81,11 @@ pub(super) async fn collect(
 ) -> Result<RpcResult, Failure> {
     let (status, incoming) = send(calls, entry, path, call).await?;
     let pause = calls.gateway.deps().limits.rpc_answer;
-    let text = body::read(IdleTimeoutBody::new(incoming, pause), COLLECTED)
+    let mut memory = calls.admitted.ticket().memory();
+    let incoming = IdleTimeoutBody::new(incoming, pause);
+    let text = body::read(incoming, COLLECTED, &mut memory)
         .await
-        .map_err(|error| match error {
-            body::ReadError::TooLarge => Failure::AnswerTooLarge {
-                id: entry.id().clone(),
-                limit: COLLECTED,
-            },
-            body::ReadError::Slow | body::ReadError::Broken => Failure::BrokenAnswer {
-                id: entry.id().clone(),
-            },
-        })?;
+        .map_err(|error| broken(entry, error))?;
     if !status.is_success() && answer::check(&text) != AnswerKind::Pass {
         return Err(Failure::NotRpc {
             id: entry.id().clone(),
@@ -99,6 +93,19 @@ pub(super) async fn collect(
         });
     }
     Ok(answer::outcome(&text))
+}
+
+/// The failure of an answer that was not read to its end.
+fn broken(entry: &Entry, error: ReadError) -> Failure {
+    let id = entry.id().clone();
+    match error {
+        ReadError::TooLarge => Failure::AnswerTooLarge {
+            id,
+            limit: COLLECTED,
+        },
+        ReadError::Slow | ReadError::Broken => Failure::BrokenAnswer { id },
+        ReadError::Busy => Failure::Busy,
+    }
 }
 
 async fn send(
@@ -112,7 +119,7 @@ async fn send(
     let mut request = Request::new(body::full(call.forwarded(&calls.body)));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
-    identify(request.headers_mut(), calls.caller, entry);
+    identify(request.headers_mut(), calls.admitted.caller(), entry);
     let deadline = ResponseDeadline::of(calls.gateway.deps().limits.rpc_answer);
     let (head, body) = calls
         .gateway

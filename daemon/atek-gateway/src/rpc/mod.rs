@@ -8,12 +8,13 @@ mod batch;
 mod envelope;
 mod forward;
 
-use super::body::{self, Body, IdleTimeoutBody, ReadError};
+use super::admission::Admitted;
+use super::body::{self, Body, IdleTimeoutBody};
+use super::budget::Reserved;
 use super::edge::{cookies, headers};
 use super::error::Failure;
 use super::server::Gateway;
 use super::setup_gate;
-use super::site::Visit;
 use crate::registry::{self, Attributes, Provider};
 use atek_api::jsonrpc::{RpcError, RpcResult};
 use atek_api::manifest::Transport;
@@ -26,7 +27,8 @@ use bytes::Bytes;
 use envelope::{Call, Envelope};
 use http::header::{CONTENT_TYPE, SET_COOKIE, USER_AGENT};
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -40,7 +42,7 @@ enum Target {
 /// The calls of one request: what they have in common.
 struct Calls<'a> {
     gateway: &'a Gateway,
-    caller: &'a Caller,
+    admitted: &'a Admitted,
     visitor: Visitor,
     api: &'a str,
     target: Target,
@@ -49,74 +51,51 @@ struct Calls<'a> {
 }
 
 /// Answers a request.
+///
+/// # Errors
+///
+/// A failure that has the original's shape, not JSON-RPC's.
 pub(super) async fn answer(
     gateway: &Gateway,
-    visit: &Visit<'_>,
-    head: &Parts,
-    incoming: Incoming,
-) -> Response<Body> {
-    match calls(gateway, visit, head, incoming).await {
-        Ok(response) => response,
-        Err(refused) => {
-            refused.log(&visit.caller.label());
-            refused.to_json()
-        }
-    }
-}
-
-/// `Err`: a failure that has the original's shape, not JSON-RPC's.
-async fn calls(
-    gateway: &Gateway,
-    visit: &Visit<'_>,
-    head: &Parts,
-    incoming: Incoming,
+    admitted: &Admitted,
+    request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
-    let attributes = Attributes::of_query(head.uri.query());
-    let caller = &visit.caller;
-    if !caller.is_known() && !OPEN.contains(&attributes.api()) {
+    let (head, incoming) = request.into_parts();
+    let attributes = match Attributes::of_query(head.uri.query().unwrap_or_default()) {
+        Ok(attributes) => attributes,
+        Err(error) => return Ok(as_rpc(&error.into())),
+    };
+    let is_known = admitted.caller().is_known();
+    if !is_known && !OPEN.contains(&attributes.api()) {
         return Err(match gateway.deps().accounts.setup_need() {
             Need::Needed => Failure::Unclaimed,
             Need::Unknown | Need::Done => Failure::NotAuthorized,
         });
     }
     // Also keeps a form of another site from getting here: it cannot send this type.
-    if !is_json(head) {
+    if !is_json(&head) {
         return Ok(as_rpc(&Failure::NotJson));
     }
-    let limits = &gateway.deps().limits;
-    let limit = gateway.deps().config.max_request_bytes;
-    let incoming = IdleTimeoutBody::new(incoming, limits.body_pause);
-    let body = match tokio::time::timeout(limits.rpc_body, body::read(incoming, limit)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(error)) => return Ok(as_rpc(&error.of_request(limit))),
-        Err(_) => return Ok(as_rpc(&ReadError::Slow.of_request(limit))),
+    let mut memory = admitted.ticket().memory();
+    let body = match read_body(gateway, admitted, incoming, &mut memory).await {
+        Ok(body) => body,
+        Err(failure) => return Ok(as_rpc(&failure)),
     };
     let envelope = match envelope::parse(&body) {
         Ok(envelope) => envelope,
         Err(error) => {
-            return Ok(body::json(
-                StatusCode::BAD_REQUEST,
-                envelope::respond(RawValue::NULL, &Err(error)),
-            ));
+            let text = envelope::respond(RawValue::NULL, &Err(error));
+            return Ok(body::json(StatusCode::BAD_REQUEST, text));
         }
     };
-    if !caller.is_known() {
-        let api = attributes.api();
-        if !all(&envelope, |method| is_open_to_all(api, method)) {
-            return Err(Failure::NotAuthorized);
-        }
-        if !all(&envelope, |method| {
-            setup_gate::may_call(gateway, api, method)
-        }) {
-            return Err(Failure::Unclaimed);
-        }
+    if !is_known {
+        check_methods(gateway, attributes.api(), &envelope)?;
     }
-    let target = target(gateway, caller, &attributes);
     let mut calls = Calls {
         gateway,
-        caller,
+        admitted,
         visitor: Visitor {
-            address: visit.conn.address(),
+            address: admitted.client().address,
             device: String::new(),
             presented: Vec::new(),
         },
@@ -124,34 +103,58 @@ async fn calls(
         target: Target::Host,
         body: body.clone(),
     };
-    match target {
+    match target(gateway, admitted.caller(), &attributes) {
         Ok(target) => calls.target = target,
         Err(failure) => return Ok(calls.refuse(&envelope, &failure.to_rpc())),
     }
     if let Target::Host = calls.target {
-        let device = head
-            .headers
-            .get(USER_AGENT)
-            .and_then(|value| value.to_str().ok());
-        calls.visitor.device = device.unwrap_or_default().to_owned();
-        if !caller.is_known() || matches!(caller, Caller::User(_)) {
-            let cookies = cookies::values(&head.headers, cookies::MAIN);
-            calls.visitor.presented = cookies.map(SessionId::of_cookie).collect();
-        }
+        calls.describe_visitor(&head.headers);
     }
     match envelope {
         Envelope::One(call) => Ok(calls.one(&call).await),
         Envelope::Batch(items) => {
-            visit.place.ticket.charge(items.len().saturating_sub(1))?;
+            admitted.ticket().charge(items.len().saturating_sub(1))?;
             Ok(Box::pin(batch::answer(&calls, &items)).await)
         }
     }
 }
 
-/// The APIs that nobody in particular may call.
+/// Reads the body of a request, within the caller's limits of length, time and memory.
+async fn read_body(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    incoming: Incoming,
+    memory: &mut Reserved,
+) -> Result<Bytes, Failure> {
+    let deps = gateway.deps();
+    let limit = admitted
+        .ticket()
+        .longest_body(deps.config.max_request_bytes);
+    let incoming = IdleTimeoutBody::new(incoming, deps.limits.body_pause);
+    let reading = body::read(incoming, limit, memory);
+    match tokio::time::timeout(deps.limits.rpc_body, reading).await {
+        Ok(read) => read.map_err(|error| error.of_request(limit)),
+        Err(_) => Err(Failure::SlowBody),
+    }
+}
+
+/// Refuses an unauthenticated caller's calls of methods that need a session.
+fn check_methods(gateway: &Gateway, api: &str, envelope: &Envelope<'_>) -> Result<(), Failure> {
+    if !all(envelope, |method| is_open_to_all(api, method)) {
+        return Err(Failure::NotAuthorized);
+    }
+    if !all(envelope, |method| {
+        setup_gate::may_call(gateway, api, method)
+    }) {
+        return Err(Failure::Unclaimed);
+    }
+    Ok(())
+}
+
+/// The APIs of which unauthenticated callers may call some methods.
 const OPEN: [&str; 2] = [atek_api::sessions::API, atek_api::setup::API];
 
-/// What nobody in particular may call: signing in, asking whether one is, and setting up.
+/// The methods that unauthenticated callers may use: sign-in, `whoami`, and the setup.
 fn is_open_to_all(api: &str, method: &str) -> bool {
     match api {
         atek_api::sessions::API => matches!(method, "login" | "whoami"),
@@ -208,21 +211,31 @@ fn as_rpc(failure: &Failure) -> Response<Body> {
 }
 
 impl Calls<'_> {
+    /// What a host API is told about the browser that calls.
+    fn describe_visitor(&mut self, sent: &HeaderMap) {
+        let device = sent.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        self.visitor.device = device.unwrap_or_default().to_owned();
+        if matches!(self.admitted.caller(), Caller::Anonymous | Caller::User(_)) {
+            let cookies = cookies::values(sent, cookies::MAIN);
+            self.visitor.presented = cookies.map(SessionId::of_cookie).collect();
+        }
+    }
+
     async fn one(&self, call: &Call<'_>) -> Response<Body> {
         match &self.target {
             Target::Host => {
                 let reply = Box::pin(self.ask_host(call)).await;
-                finish(call.answer(&reply.outcome), reply.cookie.as_slice())
+                let mut response = finish(call.answer(&reply.outcome));
+                set_cookie(&mut response, reply.cookie.as_slice(), self.is_https());
+                self.holding(response)
             }
             Target::Service { entry, path } if call.has_plain_id() => {
                 match forward::pass(self, entry, path, call).await {
                     Ok(response) => response,
-                    Err(failure) => finish(call.answer(&Err(self.failed(&failure))), &[]),
+                    Err(failure) => finish(call.answer(&Err(self.failed(&failure)))),
                 }
             }
-            Target::Service { .. } => {
-                finish(call.answer(&Box::pin(self.outcome(call)).await.0), &[])
-            }
+            Target::Service { .. } => finish(call.answer(&Box::pin(self.outcome(call)).await.0)),
         }
     }
 
@@ -245,7 +258,7 @@ impl Calls<'_> {
 
     async fn ask_host(&self, call: &Call<'_>) -> host_api::Reply {
         let call = host_api::Call {
-            caller: self.caller,
+            caller: self.admitted.caller(),
             visitor: &self.visitor,
             method: &call.method,
             params: call.params,
@@ -256,8 +269,22 @@ impl Calls<'_> {
             .await
     }
 
+    fn is_https(&self) -> bool {
+        self.admitted.client().is_https
+    }
+
+    /// The response, counted among the caller's memory until it was handed over.
+    fn holding(&self, response: Response<Body>) -> Response<Body> {
+        let mut memory = self.admitted.ticket().memory();
+        let length = response.body().size_hint().lower();
+        match memory.grow(usize::try_from(length).unwrap_or(usize::MAX)) {
+            Ok(()) => body::holding(response, memory),
+            Err(failure) => as_rpc(&failure),
+        }
+    }
+
     fn failed(&self, failure: &Failure) -> RpcError {
-        failure.log(&self.caller.label());
+        failure.log(&self.admitted.caller().label());
         failure.to_rpc()
     }
 
@@ -265,30 +292,33 @@ impl Calls<'_> {
     fn refuse(&self, envelope: &Envelope<'_>, error: &RpcError) -> Response<Body> {
         let outcome = Err(error.clone());
         match envelope {
-            Envelope::One(call) => finish(call.answer(&outcome), &[]),
+            Envelope::One(call) => finish(call.answer(&outcome)),
             Envelope::Batch(items) => batch::refuse(items, &outcome),
         }
     }
 }
 
 /// The response that carries an answer; none for notifications alone.
-fn finish(answer: Option<Bytes>, cookies: &[CookieChange]) -> Response<Body> {
-    let mut response = match answer {
+fn finish(answer: Option<Bytes>) -> Response<Body> {
+    match answer {
         Some(text) => body::json(StatusCode::OK, text),
         None => {
             let mut response = Response::new(body::empty());
             *response.status_mut() = StatusCode::NO_CONTENT;
             response
         }
-    };
+    }
+}
+
+/// Adds what becomes of the session cookie.
+fn set_cookie(response: &mut Response<Body>, cookies: &[CookieChange], is_https: bool) {
     let value = cookies.last().and_then(|change| match change {
-        CookieChange::Set(text) => cookies::set(cookies::MAIN, text.expose()),
+        CookieChange::Set(text) => cookies::set(cookies::MAIN, text.expose(), is_https),
         CookieChange::Clear => cookies::clear(cookies::MAIN),
     });
     if let Some(value) = value {
         response.headers_mut().insert(SET_COOKIE, value);
     }
-    response
 }
 
 /// The headers of a call to a service: these and no others.

@@ -254,6 +254,7 @@ async fn the_main_page_is_the_users_main_service_or_a_list_of_what_they_have() {
     );
 
     world.service("home", "system", json!([]));
+    world.change("home", |entry| entry.core = true);
     let page = world
         .get("/any/path?x=1", &[("cookie", &format!("{alice}; mine=1"))])
         .await
@@ -274,8 +275,38 @@ async fn the_main_page_is_the_users_main_service_or_a_list_of_what_they_have() {
     let nobody = world.get("/", &[]).await;
     assert_eq!(
         (nobody.status.as_u16(), nobody.header("location")),
-        (302, Some("http://localhost:8080/_atek/login"))
+        (302, Some("/_atek/login"))
     );
+}
+
+#[tokio::test]
+async fn a_home_of_the_persons_own_is_opened_at_its_own_site_and_never_on_the_main_domain() {
+    let mut world = World::new().await;
+    world.service("home", "key-alice", json!([]));
+    let alice = format!("session={ALICE}");
+    for (host, path, to) in [
+        ("localhost:8080", "/", "http://home.localhost:8080/"),
+        ("localhost", "/a/b?c=d", "http://home.localhost/a/b?c=d"),
+        ("192.168.1.5:8080", "/", "http://home.atek.local:8080/"),
+        (
+            "localhost",
+            "//evil.test/",
+            "http://home.localhost/evil.test/",
+        ),
+    ] {
+        let answer = world.get(path, &[("cookie", &alice), ("host", host)]).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("location")),
+            (302, Some(to)),
+            "{host}{path}"
+        );
+    }
+    let script = [("cookie", alice.as_str()), ("sec-fetch-mode", "cors")];
+    assert_eq!(world.get("/_api", &script).await.status, 404);
+    // Bob's setting names the same app, which is another user's.
+    let bob = [("cookie", "session=bob-cookie")];
+    let own = world.get("/", &bob).await;
+    assert!(own.text.contains("Signed in as bob"), "{}", own.text);
 }
 
 #[tokio::test]

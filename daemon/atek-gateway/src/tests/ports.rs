@@ -65,7 +65,8 @@ async fn one_sign_in_opens_an_app_by_address_and_port() {
     assert_eq!(welcomed.header("location"), Some("/a?b=1&c=2"));
     let set = welcomed.header("set-cookie").unwrap();
     assert!(
-        set.starts_with("atek-session-8101=") && set.ends_with("; Path=/; HttpOnly; SameSite=Lax"),
+        set.starts_with("atek-session-8101=")
+            && set.ends_with("; Path=/; HttpOnly; SameSite=Lax; Max-Age=7776000"),
         "{set}"
     );
     let all = format!("{cookie}; {nonce}; {}; theme=dark", welcomed.cookie());

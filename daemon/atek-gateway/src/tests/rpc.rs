@@ -259,7 +259,7 @@ async fn nobody_may_sign_in_and_do_nothing_else() {
     );
     assert_eq!(
         answer.header("set-cookie"),
-        Some("session=new-cookie; Path=/; HttpOnly; SameSite=Lax")
+        Some("session=new-cookie; Path=/; HttpOnly; SameSite=Lax; Max-Age=7776000")
     );
     let cookie = format!("session={ALICE}");
     let answer = world

@@ -123,10 +123,7 @@ async fn plain_requests_below_an_api_are_passed_on_and_their_pages_can_do_nothin
         Some("sandbox; default-src 'none'")
     );
     let outside = world
-        .get(
-            &format!("/_atek/gateway/%2e%2e/secret?{QUERY}"),
-            &[("cookie", &cookie)],
-        )
+        .get(&format!("/_atek/gateway/%2e%2e/secret?{QUERY}"), &headers)
         .await;
     assert_eq!(outside.status, 400);
     let nobody = world.get(&format!("/_atek/gateway/a?{QUERY}"), &[]).await;
@@ -136,4 +133,43 @@ async fn plain_requests_below_an_api_are_passed_on_and_their_pages_can_do_nothin
         (rpc_only.status.as_u16(), rpc_only.json()),
         (404, json!({ "error": true, "message": "Not found" }))
     );
+}
+
+#[tokio::test]
+async fn a_page_of_an_app_cannot_ask_another_apps_api_with_the_persons_session() {
+    let world = world().await;
+    let cookie = format!("session={ALICE}");
+    // Over plain HTTP to a name of the local network browsers send no `Sec-Fetch-Site`, and a
+    // page can ask for no `Referer`.
+    for (name, value, status) in [
+        ("x-nothing", "1", 403),
+        ("referer", "http://rss.localhost:8080/", 403),
+        ("sec-fetch-site", "same-site", 403),
+        ("origin", "http://rss.localhost:8080", 403),
+        ("referer", "http://localhost:8080/", 200),
+        ("sec-fetch-site", "same-origin", 200),
+    ] {
+        let headers = [("cookie", cookie.as_str()), (name, value)];
+        let target = format!("/_atek/gateway/a?{QUERY}");
+        let answer = world.get(&target, &headers).await;
+        assert_eq!(answer.status.as_u16(), status, "{name}: {value}");
+    }
+}
+
+#[tokio::test]
+async fn an_encoded_attribute_does_not_reach_the_provider_beside_the_one_that_was_checked() {
+    let world = world().await;
+    let token = format!("Bearer {SYSTEM_TOKEN}");
+    let own = [("authorization", token.as_str())];
+    for extra in [
+        "&%61pi=atek.cloud/users-api",
+        "&api=atek.cloud/users-api",
+        "&s%65rvice=x&service=y",
+    ] {
+        let target = format!("/_atek/gateway/a?{QUERY}{extra}");
+        assert_eq!(world.get(&target, &own).await.status, 400, "{extra}");
+    }
+    let single = format!("/_atek/gateway/a?%61pi=example.org/feed&page=1");
+    let answer = world.get(&single, &own).await.json();
+    assert_eq!(answer["uri"], "/_api/feed/a?page=1");
 }

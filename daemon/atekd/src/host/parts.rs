@@ -21,7 +21,8 @@ use crate::setup::Setup;
 use crate::spawn::Spawn;
 use crate::systemd::{self, Bus, Machine, Power};
 use anyhow::Context as _;
-use atek_gateway::{Deps, Gateway, Limits, Rate, Settings};
+use atek_api::spec::paths;
+use atek_gateway::{Deps, Gateway, Limits, Rate, RefusedUsers, Settings};
 use atek_host_model::listener::{Listener, Origin};
 use serde_json::Value;
 use std::sync::Arc;
@@ -114,6 +115,8 @@ impl Host {
                 port: config.port,
                 system_auth_tokens: config.system_auth_tokens.clone(),
                 max_request_bytes: config.max_request_bytes,
+                trusted_proxies: config.trusted_proxies.clone(),
+                refused_users: refused_users(),
             }),
             box_name: machine.watch_name(),
             local: shown_local,
@@ -187,6 +190,19 @@ impl Host {
         tokio::spawn(self.gateway.clone().follow_names());
         let machine = self.machine.clone();
         tokio::spawn(async move { machine.follow_name().await });
+    }
+}
+
+/// Users whose programs the gateway refuses. A host that is run as another user than `atek`,
+/// for development, refuses nobody at the control socket: its person's tools are the same user's.
+fn refused_users() -> RefusedUsers {
+    let uid = |name: &str| {
+        let user = nix::unistd::User::from_name(name).ok().flatten();
+        user.map(|user| user.uid.as_raw())
+    };
+    RefusedUsers {
+        host: uid(paths::HOST_USER),
+        builds: uid(paths::BUILD_USER),
     }
 }
 

@@ -5,7 +5,7 @@ pub(super) mod client;
 pub(super) mod service;
 
 use crate::deps::Accounts as _;
-use crate::{Deps, Gateway, HostApis, Limits, Services, Settings};
+use crate::{Deps, Gateway, HostApis, Limits, RefusedUsers, Services, Settings};
 pub(super) use accounts::TestAccounts;
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, raw};
@@ -163,6 +163,8 @@ impl World {
             port: 80,
             system_auth_tokens: vec![Secret::new(SYSTEM_TOKEN)],
             max_request_bytes: 1 << 20,
+            trusted_proxies: vec!["127.0.0.9".to_owned()].try_into().unwrap(),
+            refused_users: RefusedUsers::default(),
         };
         let gateway = Gateway::new(Deps {
             directory: view,

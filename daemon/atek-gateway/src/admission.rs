@@ -1,0 +1,209 @@
+//! The way in: every request passes these steps once, in this order, on every listener.
+//!
+//! ```text
+//!  caller ─── limits ─── setup gate ─── rights ─── origin ──> Admitted
+//! ```
+//!
+//! What each step demands stands in the table of [`super::route`]. A handler takes an
+//! [`Admitted`], which only [`admit`] makes.
+
+use super::activity::Running;
+use super::body::Body;
+use super::caller::{self, CookieSite};
+use super::edge::client::Client;
+use super::edge::{headers, same_origin};
+use super::error::Failure;
+use super::limiter::Ticket;
+use super::route::{Access, OriginRule, Route};
+use super::server::{Conn, Gateway};
+use super::site::{AppSite, Site};
+use super::{bind, egress, host_paths, setup_gate};
+use atek_host_model::idle::KeepAwake;
+use atek_host_model::listener::Origin;
+use atek_host_model::permissions::{Caller, may_visit};
+use http::{HeaderMap, Method, Request, Response};
+use std::sync::Arc;
+
+/// A request that passed admission, with what it holds until its response was handed over.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    conn: Arc<Conn>,
+    client: Client,
+    caller: Caller,
+    ticket: Ticket,
+    _running: Running,
+    /// A service that waits for the host's answer is not idle.
+    _awake: Option<KeepAwake>,
+}
+
+impl Admitted {
+    /// The connection that it came on.
+    pub(super) fn conn(&self) -> &Arc<Conn> {
+        &self.conn
+    }
+
+    /// Address and scheme of the client.
+    pub(super) fn client(&self) -> Client {
+        self.client
+    }
+
+    /// Who is calling.
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The caller's place among the running requests.
+    pub(super) fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+}
+
+/// What came of a request's admission.
+pub(super) enum Admission {
+    /// A handler may have it.
+    Admitted(Admitted),
+    /// It is answered already: a redirect to a page where the caller can change what is missing.
+    Answered(Response<Body>),
+}
+
+/// Lets a request in, answers it, or refuses it.
+pub(super) async fn admit<B>(
+    gateway: &Gateway,
+    conn: &Arc<Conn>,
+    client: Client,
+    (site, route): (&Site, Route<'_>),
+    request: &Request<B>,
+) -> Result<Admission, Failure> {
+    let running = conn.activity.begin();
+    let caller = identify(gateway, conn, site, request.headers())?;
+    let ticket = gateway.limiter().enter(&caller, client.address)?;
+    if !caller.is_known() && *request.method() != Method::OPTIONS {
+        let main_url = site.app().map(|app| app.main_url.as_str());
+        if let Some(response) = setup_gate::redirect_to_setup(gateway, route, main_url, request)? {
+            return Ok(Admission::Answered(response));
+        }
+    }
+    let answered = match route.access() {
+        Access::Anyone => None,
+        Access::Known if !caller.is_known() => return Err(Failure::NotAuthorized),
+        Access::Known => None,
+        Access::SignedIn if !caller.is_known() => Some(bind::to_login(request)?),
+        Access::SignedIn => None,
+        Access::Visitor => {
+            let app = site.app().ok_or(Failure::Internal)?;
+            Box::pin(visit(gateway, app, client, &caller, request)).await?
+        }
+        Access::Granted => {
+            let Site::Egress { host, port } = site else {
+                return Err(Failure::Internal);
+            };
+            egress::grant(&caller, host, *port)?;
+            None
+        }
+    };
+    if let Some(response) = answered {
+        return Ok(Admission::Answered(response));
+    }
+    check_origin(conn, site, route, &caller, request)?;
+    Ok(Admission::Admitted(Admitted {
+        conn: conn.clone(),
+        client,
+        caller,
+        ticket,
+        _running: running,
+        _awake: keep_awake(gateway, conn),
+    }))
+}
+
+/// Who is calling: by the listener, the cookie or the token.
+fn identify(
+    gateway: &Gateway,
+    conn: &Conn,
+    site: &Site,
+    sent: &HeaderMap,
+) -> Result<Caller, Failure> {
+    let deps = gateway.deps();
+    match (&*conn.origin, site) {
+        (Origin::Control, Site::Main(_)) => Ok(Caller::System),
+        (
+            Origin::Service {
+                key,
+                private_network,
+            },
+            Site::Main(_) | Site::Egress { .. },
+        ) => {
+            let directory = deps.directory.now();
+            caller::of_service(&directory, key, *private_network, sent, conn.peer)
+        }
+        (_, Site::Egress { .. }) => Err(Failure::MethodNotAllowed("GET, HEAD, POST, OPTIONS")),
+        (_, Site::Main(_)) => caller::of_public(deps, sent, CookieSite::Main),
+        (_, Site::App(app)) => {
+            let bound = app.entry.as_ref().map(|entry| &entry.key);
+            let site = CookieSite::App(bound, app.origin.cookie_scope());
+            caller::of_public(deps, sent, site)
+        }
+    }
+}
+
+/// Whether the caller may visit an app; the answer to a browser that has no session there.
+async fn visit<B>(
+    gateway: &Gateway,
+    app: &AppSite,
+    client: Client,
+    caller: &Caller,
+    request: &Request<B>,
+) -> Result<Option<Response<Body>>, Failure> {
+    if !caller.is_known() {
+        return if *request.method() == Method::OPTIONS {
+            Ok(Some(host_paths::options()))
+        } else {
+            bind::begin_at_app(gateway, app, client, request)
+                .await
+                .map(Some)
+        };
+    }
+    match &app.entry {
+        None => Err(Failure::NoSuchSite(app.authority.to_string())),
+        Some(entry) if may_visit(caller, entry.owner()) => Ok(None),
+        Some(_) => Err(Failure::Forbidden),
+    }
+}
+
+/// Refuses what another site's page made with the person's cookies.
+fn check_origin<B>(
+    conn: &Conn,
+    site: &Site,
+    route: Route<'_>,
+    caller: &Caller,
+    request: &Request<B>,
+) -> Result<(), Failure> {
+    let (Origin::Public | Origin::App { .. }, Some(authority)) = (&*conn.origin, site.authority())
+    else {
+        // No browser gets here.
+        return Ok(());
+    };
+    let (sent, authority) = (request.headers(), authority.to_string());
+    let is_person = matches!(caller, Caller::User(_));
+    let is_changing = same_origin::is_changing(request.method(), headers::wants_websocket(sent));
+    let is_fine = match route.origin_rule() {
+        OriginRule::Proven if is_person => same_origin::is_proven(sent, &authority),
+        OriginRule::Proven | OriginRule::Changing => {
+            !is_changing || same_origin::is_same_origin(sent, &authority)
+        }
+    };
+    if is_fine {
+        Ok(())
+    } else {
+        Err(Failure::ForeignOrigin)
+    }
+}
+
+fn keep_awake(gateway: &Gateway, conn: &Conn) -> Option<KeepAwake> {
+    let Origin::Service { key, .. } = &*conn.origin else {
+        return None;
+    };
+    let directory = gateway.deps().directory.now();
+    directory
+        .by_key(key.as_str())
+        .and_then(|entry| entry.hold())
+}

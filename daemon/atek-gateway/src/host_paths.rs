@@ -1,0 +1,136 @@
+//! The host's own paths below `/_atek`: pages, files, logs, jobs and icons.
+//!
+//! An axum router, which sees only what was admitted: every handler that looks at the
+//! caller takes the [`Admitted`] from the request's extensions.
+
+use super::admission::Admitted;
+use super::body::{self, Body};
+use super::error::Failure;
+use super::server::Gateway;
+use super::{bind, icons, pages, setup_gate, streams};
+use axum::Router;
+use axum::extract::{Extension, Path};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http::header::{ACCEPT, ALLOW};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use std::sync::{Arc, LazyLock};
+
+/// An admitted request, as handlers take it.
+type Visit = Extension<Arc<Admitted>>;
+type Answer = Result<Response<Body>, Failure>;
+
+static ROUTER: LazyLock<TowerToHyperService<Router>> =
+    LazyLock::new(|| TowerToHyperService::new(router()));
+
+fn router() -> Router {
+    Router::new()
+        .route("/_atek/login", get(login))
+        .route("/_atek/login/", get(login))
+        .route("/_atek/login/{*name}", get(asset))
+        .route("/_atek/js/{*name}", get(asset))
+        .route("/_atek/ui/{*name}", get(file))
+        .route("/_atek/setup", get(setup))
+        .route("/_atek/setup/", get(setup))
+        .route("/_atek/bind-session", get(bind_session))
+        .route("/_atek/logs", get(logs))
+        .route("/_atek/icon/{id}", get(icon))
+        .route("/_atek/jobs/{job}", get(job))
+        .fallback(|| async { Failure::NotFound })
+        .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed("GET, HEAD") })
+}
+
+/// Answers a request below `/_atek`. None of these paths takes a body.
+pub(super) async fn answer(gateway: &Gateway, admitted: Admitted, mut head: Parts) -> Answer {
+    head.extensions.insert(gateway.clone());
+    head.extensions.insert(Arc::new(admitted));
+    let request = Request::from_parts(head, axum::body::Body::empty());
+    let response = match ROUTER.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    let mut response = response.map(body::boxed);
+    pages::protect_data(response.headers_mut());
+    Ok(response)
+}
+
+async fn login(sent: HeaderMap) -> Answer {
+    pages::login(&sent).ok_or(Failure::NotFound)
+}
+
+async fn asset(uri: Uri) -> Answer {
+    let name = uri.path().strip_prefix("/_atek/").unwrap_or_default();
+    let asset = pages::asset(name).ok_or(Failure::NotFound)?;
+    Ok(asset.response())
+}
+
+async fn file(Path(name): Path<String>, sent: HeaderMap) -> Answer {
+    pages::file(&name, &sent).ok_or(Failure::NotFound)
+}
+
+async fn setup(Extension(gateway): Extension<Gateway>, sent: HeaderMap) -> Answer {
+    match setup_gate::page(&gateway, &sent) {
+        // A browser asks again by itself.
+        Err(failure @ Failure::Starting) => Ok(failure.to_page(wants_html(&sent))),
+        answer => answer,
+    }
+}
+
+async fn bind_session(
+    Extension(gateway): Extension<Gateway>,
+    Extension(admitted): Visit,
+    head: Parts,
+) -> Answer {
+    bind::begin_at_main(&gateway, &admitted, &head)
+}
+
+async fn logs(
+    Extension(gateway): Extension<Gateway>,
+    Extension(admitted): Visit,
+    uri: Uri,
+) -> Answer {
+    streams::logs(&gateway, admitted, &uri).await
+}
+
+async fn job(
+    Extension(gateway): Extension<Gateway>,
+    Extension(admitted): Visit,
+    Path(job): Path<String>,
+) -> Answer {
+    streams::job(&gateway, admitted, &job).await
+}
+
+async fn icon(
+    Extension(gateway): Extension<Gateway>,
+    Extension(admitted): Visit,
+    Path(id): Path<String>,
+    sent: HeaderMap,
+) -> Answer {
+    icons::icon(&gateway, &admitted, &id, &sent).await
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> axum::response::Response {
+        self.log("host path");
+        self.to_json().into_response()
+    }
+}
+
+/// An answer to a browser that asks what another site's page may do: nothing.
+pub(super) fn options() -> Response<Body> {
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let allowed = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
+    response.headers_mut().insert(ALLOW, allowed);
+    response
+}
+
+/// Whether the client asks for a page.
+pub(super) fn wants_html(sent: &HeaderMap) -> bool {
+    sent.get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
