@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import test from 'node:test'
 import { ValidationError, defineSchema, published, timeKey } from './index.js'
 
-const shared = new URL(existsSync(new URL('./cases.json', import.meta.url)) ? './cases.json' : '../cases.json', import.meta.url)
-const { schema, cases } = JSON.parse(readFileSync(shared))
+const { schema, cases } = JSON.parse(readFileSync(new URL('./cases.json', import.meta.url)))
 
 class MemoryDatabase {
   records = new Map()

@@ -1,13 +1,10 @@
 // The original's clients, unmodified, against a bare ADB.
-// Usage: node npm.mjs SOCKET NODE_MODULES_FOLDER
+// Usage: node adb.mjs SOCKET
 // A forwarder stands for the host: it names the caller by the bearer token, "USER/SERVICE".
 import assert from 'node:assert/strict'
 import http from 'node:http'
-import { pathToFileURL } from 'node:url'
-import { join } from 'node:path'
 
-const [socketPath, folder] = process.argv.slice(2)
-const load = name => import(pathToFileURL(join(folder, 'node_modules', name, 'dist/index.js')))
+const [socketPath] = process.argv.slice(2)
 
 const forwarder = http.createServer((request, response) => {
   const [user, service] = request.headers.authorization.replace('Bearer ', '').split('/')
@@ -24,9 +21,10 @@ const forwarder = http.createServer((request, response) => {
 })
 await new Promise(resolve => forwarder.listen(0, resolve))
 process.env.ATEK_HOST_PORT = forwarder.address().port
+// They read the port when they are imported.
+const { default: adb, defineSchema } = await import('@atek-cloud/adb-api')
+const tables = await import('@atek-cloud/adb-tables')
 
-const { default: adb, defineSchema, ValidationError } = await load('@atek-cloud/adb-api')
-const tables = await load('@atek-cloud/adb-tables')
 const as = who => adb.api.$setAuthHeader(`Bearer ${who}`)
 
 const steps = {
@@ -90,7 +88,7 @@ const steps = {
     await db.put(['v', 'bad'], { a: 3 })
     assert.deepEqual((await table.list()).records.map(r => r.valid), [false, true])
     assert.equal((await table.list({ onInvalid: 'prune' })).records.length, 1)
-    await assert.rejects(table.list({ onInvalid: 'throw' }), ValidationError ?? /must be string/)
+    await assert.rejects(table.list({ onInvalid: 'throw' }), /must be string/)
     await assert.rejects(table.put('k', { a: 1 }), /\/a must be string/)
     const patched = await table.get('bad', { onInvalid: r => ({ ...r, value: { a: 'mended' } }) })
     assert.equal(patched.value.a, 'mended')
@@ -110,7 +108,7 @@ const steps = {
     await assert.rejects(adb.api.dbGetConfig('valid'), { message: 'Invalid database ID: valid' })
     const id = mine.find(db => db.alias === 'valid').dbId
     await assert.rejects(adb.api.recordGet(id, 'v/bad'), { message: `Not authorized to access ${id}` })
-    assert.equal((await adb.api.adminListDbsByOwningUser('bob')).length, 2)
+    assert.deepEqual(await adb.api.adminListDbsByOwningUser('bob'), [])
     await assert.rejects(adb.api.adminListDbsByOwningUser('system'))
   },
 
