@@ -248,6 +248,13 @@ async fn hole_8_apps_of_other_people_are_closed_and_no_app_is_an_administrator()
     for (api, method, params) in [
         (USERS, "list", "[]"),
         (INSPECT, "getConfig", "[]"),
+        // It sees itself only.
+        (SERVICES, "get", "[%22hello-node%22]"),
+        (SERVICES, "status", "[%22hello-node%22]"),
+        (SERVICES, "metrics", "[%22hello-node%22]"),
+        (SERVICES, "logs", "[%22hello-node%22]"),
+        (USERS, "getSettings", "[%22KEY%22]"),
+        ("atek.cloud/system-api", "info", "[]"),
         (SERVICES, "stop", "[%22hello-node%22]"),
         (SERVICES, "uninstall", "[%22hello-node%22]"),
         (
@@ -265,6 +272,12 @@ async fn hole_8_apps_of_other_people_are_closed_and_no_app_is_an_administrator()
             "{api} {method}: {report}"
         );
     }
+    let list = ask(SERVICES, "list", "[]");
+    let own = host.page(&alice, "caller-node", &list).await?;
+    assert!(
+        own.contains("caller-node") && !own.contains("hello-node"),
+        "{own}"
+    );
     let report = host
         .page(
             &alice,

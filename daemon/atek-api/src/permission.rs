@@ -3,8 +3,10 @@
 
 mod describe;
 mod host;
+mod rules;
 
 pub use host::{HostPattern, InvalidHostPattern};
+pub use rules::{Grantable, PermissionRules};
 
 use crate::manifest::ApiId;
 use serde::{Deserialize, Serialize};

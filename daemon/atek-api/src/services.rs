@@ -11,7 +11,16 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The API's id.
+///
+/// As a permission of an app (`hostApis`): to see, start, stop, restart and update its owner's
+/// apps. Without it an app sees itself only.
 pub const API: &str = "atek.cloud/services-api";
+/// A permission of an app: to read the logs of its owner's other apps.
+pub const GRANT_LOGS: &str = "atek.cloud/services-api/logs";
+/// A permission of an app: to read and change the configuration of its owner's apps.
+pub const GRANT_CONFIGURE: &str = "atek.cloud/services-api/configure";
+/// A permission of an app: to install apps for its owner, without permissions, and to uninstall.
+pub const GRANT_INSTALL: &str = "atek.cloud/services-api/install";
 
 /// Whether a service answers, as the original tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,11 @@ use crate::ids::UserKey;
 use serde::{Deserialize, Serialize};
 
 /// The API's id.
+///
+/// As a permission of an app (`hostApis`): to read its owner's settings.
 pub const API: &str = "atek.cloud/users-api";
+/// A permission of an app: to choose the app at its owner's main page.
+pub const GRANT_MAIN_PAGE: &str = "atek.cloud/users-api/main-page";
 
 /// What a user may do beyond their own things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -11,9 +11,11 @@ use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use atek_gateway::BindError;
 use atek_host_model::bind::NonceHash;
-use atek_host_model::directory::DirectoryView;
+use atek_host_model::directory::{DirectoryView, Entry};
 use atek_host_model::host_api::{Call, Reply};
-use atek_host_model::permissions::{Caller, Person, may_see_service, may_visit};
+use atek_host_model::permissions::{
+    Action, Caller, Decision, Person, Rules, Target, Verb, decide, may_visit,
+};
 use atek_host_model::setup::Need;
 use atek_host_model::streams::{Icon, Lines, LogQuery, Refusal};
 use bytes::Bytes;
@@ -142,8 +144,8 @@ impl atek_gateway::Services for ServiceAccess {
             let key = {
                 let directory = self.directory.now();
                 let entry = directory.by_id(id)?;
-                let owner = entry.owner();
-                let may = may_see_service(caller, owner) || may_visit(caller, owner);
+                let may = may(caller, Action::On(Verb::See, target(entry)))
+                    || may_visit(caller, entry.owner());
                 may.then(|| entry.key.clone())?
             };
             let icon = self.services.icon(&key).await?;
@@ -157,8 +159,11 @@ impl atek_gateway::Services for ServiceAccess {
 
 impl ServiceAccess {
     fn job_events(&self, caller: &Caller, job: &str) -> Result<Lines, Refusal> {
+        // An app has to be able to begin such a job, or it reads what its owner installs.
         let allowed = |owner: &atek_api::ids::UserKey| {
-            caller.is_admin() || caller.user_key() == Some(owner.as_str())
+            let target = Target { key: None, owner };
+            may(caller, Action::On(Verb::Update, target))
+                || may(caller, Action::On(Verb::Uninstall, target))
         };
         let events = self
             .jobs
@@ -191,7 +196,7 @@ impl ServiceAccess {
 
     async fn log_lines(&self, caller: &Caller, query: LogQuery) -> Result<Lines, Refusal> {
         let subject = match self.directory.now().by_id(&query.service) {
-            Some(entry) if may_see_service(caller, entry.owner()) => Subject {
+            Some(entry) if may(caller, Action::On(Verb::ReadLogs, target(entry))) => Subject {
                 key: entry.key.clone(),
                 id: entry.id().clone(),
             },
@@ -206,6 +211,17 @@ impl ServiceAccess {
         let page = page.await.map_err(log_refusal)?;
         let text: Vec<u8> = page.entries.iter().flat_map(line).collect();
         Ok(stream::once(async move { Bytes::from(text) }).boxed())
+    }
+}
+
+fn may(caller: &Caller, action: Action<'_>) -> bool {
+    decide(caller, action, &Rules::default()) == Decision::Yes
+}
+
+fn target(entry: &Entry) -> Target<'_> {
+    Target {
+        key: Some(&entry.key),
+        owner: entry.owner(),
     }
 }
 

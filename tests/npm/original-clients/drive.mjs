@@ -38,8 +38,9 @@ const claims = {
     await assert.rejects(users.get('nobody'), { message: 'Not found: atek.cloud,user,nobody' })
     await users.update(bob.key, { username: 'bob' })
     assert.equal((await users.get(bob.key)).username, 'bob')
-    assert.deepEqual(await users.updateSettings(bob.key, { mainServiceId: 'app' }), { mainServiceId: 'app' })
-    assert.deepEqual(await users.getSettings(bob.key), { mainServiceId: 'app' })
+    // Only an app that is there and is the user's own.
+    await assert.rejects(users.updateSettings(bob.key, { mainServiceId: 'app' }), /has no app/)
+    assert.deepEqual(await users.getSettings(bob.key), {})
   },
 
   async 'services-api: install, list, get, stop, start, configure' () {
@@ -49,6 +50,10 @@ const claims = {
     assert.equal(installed.settings.id, 'app')
     assert.equal(installed.settings.package.sourceType, 'file')
     assert.ok((await services.list()).services.some(service => service.key === installed.key))
+    const users = createUsersClient()
+    const alice = (await users.list()).users.find(user => user.username === 'alice')
+    assert.deepEqual(await users.updateSettings(alice.key, { mainServiceId: 'app' }), { mainServiceId: 'app' })
+    assert.deepEqual(await users.getSettings(alice.key), { mainServiceId: 'app' })
     await services.stop('app')
     assert.equal((await services.get('app')).status, 'inactive')
     await services.start('app')

@@ -40,10 +40,16 @@ impl Network {
 fn describe_host_api(api: &str) -> String {
     match api {
         crate::services::API => {
-            "install, change, start, stop and remove your apps, in your name".to_owned()
+            "see which apps you have, and start, stop and update them".to_owned()
         }
-        crate::users::API => "change your user settings, in your name".to_owned(),
-        crate::sessions::API => "see and end your browser sessions".to_owned(),
+        crate::services::GRANT_LOGS => "read the logs of all your apps".to_owned(),
+        crate::services::GRANT_CONFIGURE => {
+            "read and change the settings of all your apps, with the secrets in them".to_owned()
+        }
+        crate::services::GRANT_INSTALL => "install and remove apps, in your name".to_owned(),
+        crate::users::API => "read your user settings".to_owned(),
+        crate::users::GRANT_MAIN_PAGE => "choose your main page".to_owned(),
+        crate::system::API => "see what this box is and its addresses at home".to_owned(),
         other => format!("change things through {other}, in your name"),
     }
 }

@@ -160,7 +160,7 @@ fn permissions_are_described_for_a_person() {
         all.describe(),
         [
             "connect to a.org, b.org and c.org",
-            "install, change, start, stop and remove your apps, in your name",
+            "see which apps you have, and start, stop and update them",
             "change things through x.org/y, in your name",
         ]
     );

@@ -72,6 +72,27 @@ impl Limits {
         }
     }
 
+    /// These limits where they are no higher than `most`, and `most` where they are.
+    #[must_use]
+    pub fn capped(&self, most: &Self) -> Self {
+        let cap = |own: Option<u64>, most: Option<u64>| match (own, most) {
+            (Some(own), Some(most)) => Some(own.min(most)),
+            (own, _) => own,
+        };
+        Self {
+            memory_max: cap(self.memory_max, most.memory_max),
+            tasks_max: cap(self.tasks_max, most.tasks_max),
+            cpu_quota: cap(self.cpu_quota, most.cpu_quota),
+            cpu_weight: cap(self.cpu_weight, most.cpu_weight),
+        }
+    }
+
+    /// Whether one of these limits is higher than that of `most`.
+    #[must_use]
+    pub fn exceed(&self, most: &Self) -> bool {
+        self.capped(most) != *self
+    }
+
     /// These limits after a change: what `change` leaves out stays, and 0 is the default again.
     #[must_use]
     pub fn changed(&self, change: &Self) -> Self {

@@ -2,6 +2,7 @@
 
 use crate::permissions::may_be_main_service;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
+use atek_api::permission::PermissionRules;
 use atek_api::services::ServiceSettings;
 use atek_api::users::Role;
 pub use atek_host_model::users::{SessionId, StoredSettings, UserRecord};
@@ -63,6 +64,8 @@ pub enum Change {
     PutSession(SessionRecord),
     /// Removes a session.
     DeleteSession(SessionId),
+    /// Replaces what administrators let users decide.
+    PutPermissionRules(PermissionRules),
 }
 
 /// All records at one moment.
@@ -76,6 +79,7 @@ pub struct Records {
     services: BTreeMap<ServiceKey, Arc<ServiceRecord>>,
     ids: HashMap<ServiceId, ServiceKey>,
     sessions: HashMap<SessionId, Arc<SessionRecord>>,
+    permission_rules: PermissionRules,
 }
 
 impl Records {
@@ -151,6 +155,12 @@ impl Records {
             .filter(move |session| session.user_key == *user)
     }
 
+    /// What administrators let users decide.
+    #[must_use]
+    pub fn permission_rules(&self) -> PermissionRules {
+        self.permission_rules
+    }
+
     /// All sessions, in no order.
     pub fn sessions(&self) -> impl Iterator<Item = &Arc<SessionRecord>> {
         self.sessions.values()
@@ -186,6 +196,7 @@ impl Records {
             Change::DeleteSession(id) => {
                 self.sessions.remove(&id);
             }
+            Change::PutPermissionRules(rules) => self.permission_rules = rules,
         }
     }
 
@@ -226,7 +237,10 @@ impl Records {
                 .sessions_of(key)
                 .map(|session| Change::DeleteSession(session.session_id.clone()))
                 .collect(),
-            Change::PutUser(_) | Change::PutSession(_) | Change::DeleteSession(_) => Vec::new(),
+            Change::PutUser(_)
+            | Change::PutSession(_)
+            | Change::DeleteSession(_)
+            | Change::PutPermissionRules(_) => Vec::new(),
         }
     }
 

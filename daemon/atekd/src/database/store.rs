@@ -14,6 +14,9 @@ const ENDPOINT: &str = "/_api/adb";
 /// The longest list that is asked for at once.
 const PAGE: u32 = 1000;
 
+/// The key of the record of what administrators let users decide (`atek.cloud/setting/KEY`).
+const PERMISSION_RULES: &str = "permission-rules";
+
 /// How long ADB may take to answer one call. It takes milliseconds; a slow card and a long
 /// list may need seconds.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -219,6 +222,14 @@ impl Store {
                 Err(error) => skipped("session", "(not shown)", &error),
             }
         }
+        for record in self.list(db, "setting").await? {
+            if record.key == PERMISSION_RULES {
+                match serde_json::from_value(record.value) {
+                    Ok(rules) => changes.push(Change::PutPermissionRules(rules)),
+                    Err(error) => skipped("setting", &record.key, &error),
+                }
+            }
+        }
         Ok(changes)
     }
 
@@ -344,6 +355,10 @@ fn operation(change: &Change) -> serde_json::Result<Operation> {
         },
         Change::DeleteSession(id) => Operation::Delete {
             path: path("user-session", id.as_str()),
+        },
+        Change::PutPermissionRules(rules) => Operation::Put {
+            path: path("setting", PERMISSION_RULES),
+            value: serde_json::to_value(rules)?,
         },
     })
 }

@@ -1,6 +1,7 @@
 //! `atek.cloud/inspect-api`.
 
 use super::{Call, HostApis};
+use crate::permissions::Action;
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 
 /// The API's id.
@@ -8,9 +9,7 @@ pub(super) const API: &str = "atek.cloud/inspect-api";
 
 impl HostApis {
     pub(super) fn inspect(&self, call: &Call<'_>) -> RpcResult {
-        if !call.caller.is_admin() {
-            return Err(RpcError::not_authorized());
-        }
+        self.may(call.caller, Action::AdministerBox)?;
         match call.method {
             // Host APIs are not routed to before the host is ready.
             "isReady" => raw(&true),

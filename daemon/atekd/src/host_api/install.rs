@@ -3,11 +3,10 @@
 use super::services::update_error;
 use super::{HostApis, internal};
 use crate::chain::Chain;
-use crate::config::AllowFileInstall;
 use crate::directory::Entry;
 use crate::jobs::Reporter;
 use crate::packages::PackageError;
-use crate::permissions::Caller;
+use crate::permissions::{Action, Caller};
 use crate::services::{Install, InstallError, KeptError};
 use atek_api::ids::{SYSTEM, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
@@ -25,10 +24,15 @@ impl HostApis {
         reporter: &Reporter,
     ) -> RpcResult {
         let request = self.install_request(caller, params)?;
-        self.install_now(request, reporter).await
+        self.install_now(caller, request, reporter).await
     }
 
-    async fn install_now(&self, request: Install, reporter: &Reporter) -> RpcResult {
+    async fn install_now(
+        &self,
+        caller: &Caller,
+        request: Install,
+        reporter: &Reporter,
+    ) -> RpcResult {
         let key = self
             .services
             .install(request, reporter)
@@ -37,7 +41,7 @@ impl HostApis {
         // The directory follows the record at once; a stop meanwhile changes nothing here.
         let entry = self.directory.now().by_key(key.as_str()).cloned();
         match entry {
-            Some(entry) => raw(&self.info(&entry)),
+            Some(entry) => raw(&self.info(caller, &entry)),
             None => Err(RpcError::general(
                 "the service was removed again while it was starting",
             )),
@@ -45,11 +49,11 @@ impl HostApis {
     }
 
     pub(super) fn start_install(&self, caller: &Caller, params: InstallParams) -> RpcResult {
-        let watcher = self.may_change(caller)?;
+        let watcher = caller.owner_key().ok_or_else(RpcError::not_authorized)?;
         let request = self.install_request(caller, params)?;
-        let apis = self.clone();
+        let (apis, caller) = (self.clone(), caller.clone());
         self.start_job(&watcher, async move |reporter: Reporter| {
-            apis.install_now(request, &reporter).await
+            apis.install_now(&caller, request, &reporter).await
         })
     }
 
@@ -59,8 +63,8 @@ impl HostApis {
         entry: Arc<Entry>,
         params: UpdateParams,
     ) -> RpcResult {
-        let watcher = self.may_change(caller)?;
-        may_grant(caller, params.grant.as_ref())?;
+        let watcher = caller.owner_key().ok_or_else(RpcError::not_authorized)?;
+        self.may_grant(caller, entry.owner(), params.grant.as_ref())?;
         let apis = self.clone();
         self.start_job(&watcher, async move |reporter: Reporter| {
             let done = apis
@@ -100,8 +104,8 @@ impl HostApis {
         caller: &Caller,
         params: InstallParams,
     ) -> RpcResult {
-        self.may_change(caller)?;
-        self.may_install_from(caller, &params.source_url)?;
+        let owner = caller.owner_key().ok_or_else(RpcError::not_authorized)?;
+        self.may_install(caller, &owner, &params.source_url)?;
         let range = params.desired_version.as_deref();
         let inspection = self.services.inspect(&params.source_url, range).await;
         let inspection = inspection.map_err(|error| install_error(&error))?;
@@ -124,12 +128,12 @@ impl HostApis {
 
     /// Checks rights and settles whose service it will be.
     fn install_request(&self, caller: &Caller, params: InstallParams) -> Result<Install, RpcError> {
-        let caller_key = self.may_change(caller)?;
-        self.may_install_from(caller, &params.source_url)?;
-        may_grant(caller, params.grant.as_ref())?;
+        if params.user.is_some() {
+            // Only who may know the users names another one.
+            self.may(caller, Action::ManageUsers)?;
+        }
         let owner = match &params.user {
-            None => caller_key,
-            Some(_) if !caller.is_admin() => return Err(RpcError::not_authorized()),
+            None => caller.owner_key().ok_or_else(RpcError::not_authorized)?,
             Some(name) if name == SYSTEM => UserKey::system(),
             Some(name) => match self.database.records().user_named(name) {
                 Some(user) => user.key.clone(),
@@ -139,6 +143,8 @@ impl HostApis {
                 }
             },
         };
+        self.may_install(caller, &owner, &params.source_url)?;
+        self.may_grant(caller, &owner, params.grant.as_ref())?;
         Ok(Install {
             source: params.source_url,
             range: params.desired_version,
@@ -151,16 +157,35 @@ impl HostApis {
         })
     }
 
-    /// A folder or repository on this machine shows its content to whoever
-    /// installs it: that is for administrators, unless the box says otherwise.
-    pub(super) fn may_install_from(&self, caller: &Caller, source: &str) -> Result<(), RpcError> {
+    /// Whether the caller may install from this source for the owner. A folder or repository on
+    /// this machine shows its content to the owner of the app.
+    pub(super) fn may_install(
+        &self,
+        caller: &Caller,
+        owner: &UserKey,
+        source: &str,
+    ) -> Result<(), RpcError> {
         let remote = matches!(source.parse::<Source>(), Ok(Source::Git(_)));
-        if remote || caller.is_admin() || self.config.allow_file_install == AllowFileInstall::Any {
-            Ok(())
-        } else {
-            Err(RpcError::general(
-                "only an administrator may install from a folder of this machine",
-            ))
+        self.may(
+            caller,
+            if remote {
+                Action::Install(owner)
+            } else {
+                Action::InstallFromFolder(owner)
+            },
+        )
+    }
+
+    /// Whether the caller may give these permissions to an app of the owner.
+    pub(super) fn may_grant(
+        &self,
+        caller: &Caller,
+        owner: &UserKey,
+        grant: Option<&Permissions>,
+    ) -> Result<(), RpcError> {
+        match grant {
+            Some(permissions) => self.may(caller, Action::Grant(owner, permissions)),
+            None => Ok(()),
         }
     }
 
@@ -190,14 +215,6 @@ impl HostApis {
             tracing::warn!(user = %owner, error = %error, "a new user got no home app");
         }
     }
-}
-
-/// A program does not hand out rights.
-pub(super) fn may_grant(caller: &Caller, grant: Option<&Permissions>) -> Result<(), RpcError> {
-    if grant.is_some() && matches!(caller, Caller::Service(_)) {
-        return Err(RpcError::not_authorized());
-    }
-    Ok(())
 }
 
 pub(super) fn install_error(error: &InstallError) -> RpcError {

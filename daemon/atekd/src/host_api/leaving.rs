@@ -3,7 +3,7 @@
 use super::params::Params;
 use super::services::{refused, stop_error, uninstall_error};
 use super::{HostApis, internal};
-use crate::permissions::{Caller, may_manage_service, may_see_service};
+use crate::permissions::{Action, Caller, Target, Verb};
 use crate::services::{GiveError, Kept, KeptError, Refused, UninstallError};
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
@@ -31,7 +31,13 @@ impl HostApis {
             .kept()
             .await
             .into_iter()
-            .filter(|kept| may_see_service(caller, &kept.owner))
+            .filter(|kept| {
+                let target = Target {
+                    key: None,
+                    owner: &kept.owner,
+                };
+                self.may(caller, Action::On(Verb::See, target)).is_ok()
+            })
             .map(|kept| {
                 let owner = match records.user(kept.owner.as_str()) {
                     Some(user) => Some(user.username.clone()),
@@ -62,10 +68,13 @@ impl HostApis {
 
     pub(super) async fn remove_kept(&self, caller: &Caller, key: &str) -> RpcResult {
         let kept = self.services.kept().await;
-        let kept = kept.into_iter().find(|kept| {
-            kept.key.as_str() == key && may_manage_service(caller, &kept.owner).is_ok()
-        });
+        let kept = kept.into_iter().find(|kept| kept.key.as_str() == key);
         let kept = kept.ok_or_else(RpcError::not_authorized)?;
+        let target = Target {
+            key: None,
+            owner: &kept.owner,
+        };
+        self.may(caller, Action::On(Verb::Uninstall, target))?;
         let removed = self.services.remove_kept(&kept.key).await;
         removed.map_err(|error| kept_error(&error))?;
         raw(&())

@@ -15,13 +15,14 @@ mod users;
 
 use crate::app_addresses::AddressBook;
 use crate::chain::{Chain, DISK_FULL, is_disk_full};
-use crate::config::Config;
+use crate::config::{AllowFileInstall, Config};
 use crate::confinement::Confinement;
 use crate::database::Database;
 use crate::directory::DirectoryView;
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
 use crate::metrics::Metrics;
+use crate::permissions::{Action, Approver, Caller, Decision, Rules, decide};
 use crate::services::Services;
 use crate::sessions::Sessions;
 use crate::setup::Setup;
@@ -100,6 +101,45 @@ impl HostApis {
             outcome,
             cookie: None,
         }
+    }
+}
+
+impl HostApis {
+    /// Goes on only if the caller may do this.
+    ///
+    /// # Errors
+    ///
+    /// `Not authorized`; `data.reason` says whether the owner or an administrator could allow it.
+    fn may(&self, caller: &Caller, action: Action<'_>) -> Result<(), RpcError> {
+        let rules = Rules {
+            permissions: self.database.records().permission_rules(),
+            folders_for_all: self.config.allow_file_install == AllowFileInstall::Any,
+        };
+        match decide(caller, action, &rules) {
+            Decision::Yes => Ok(()),
+            Decision::No => Err(RpcError::not_authorized()),
+            Decision::Ask(Approver::Owner) => {
+                Err(RpcError::not_authorized().because("needs-owner"))
+            }
+            Decision::Ask(Approver::Administrator) => {
+                Err(RpcError::general(for_administrators(action)).because("needs-administrator"))
+            }
+        }
+    }
+}
+
+/// Why a user needs an administrator for this.
+fn for_administrators(action: Action<'_>) -> &'static str {
+    match action {
+        Action::InstallFromFolder(_) => {
+            "only an administrator may install from a folder of this machine"
+        }
+        Action::Install(_) => "only an administrator may install apps on this box",
+        Action::Grant(..) => "only an administrator may grant these permissions on this box",
+        Action::RaiseLimits(_) => {
+            "only an administrator may give an app more than the default memory, tasks or CPU"
+        }
+        _ => "only an administrator may do this",
     }
 }
 

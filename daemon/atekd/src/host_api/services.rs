@@ -1,23 +1,22 @@
 //! `atek.cloud/services-api`.
 
-use super::install::may_grant;
 use super::params::Params;
 use super::{Call, HostApis, internal};
 use crate::chain::Chain;
 use crate::directory::Entry;
 use crate::jobs::Reporter;
 use crate::journal::Subject;
-use crate::permissions::{Caller, may_manage_service, may_see_service, may_use_host_api};
+use crate::permissions::{Action, Caller, Target, Verb};
 use crate::services::{
     ConfigureError, Refused, StartError, StopError, UninstallError, UpdateError,
 };
-use atek_api::ids::UserKey;
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::metrics::MetricsOptions;
 use atek_api::services::{
-    API, ConfigureParams, InstallParams, LogOptions, ServiceInfo, ServiceSettings, State, Status,
+    ConfigureParams, InstallParams, LogOptions, ServiceInfo, ServiceSettings, State, Status,
     UninstallParams, UpdateParams,
 };
+use atek_api::spec::Limits;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -29,7 +28,10 @@ impl HostApis {
         let read = |names: &[&str]| Params::read(call.params, names);
         match call.method {
             "list" => self.list(call.caller),
-            "get" => raw(&self.info(&*self.seen(call.caller, &read(&["id"])?.text(0)?)?)),
+            "get" => {
+                let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
+                raw(&self.info(call.caller, &entry))
+            }
             "status" => {
                 let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
                 raw(&self
@@ -58,12 +60,12 @@ impl HostApis {
             "startInstall" => self.start_install(call.caller, read(&["params"])?.object(0)?),
             "startUpdate" => {
                 let params = read(&["id", "options"])?;
-                let entry = self.managed(call.caller, &params.text(0)?)?;
+                let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
                 self.start_update(call.caller, entry, params.object_or_default(1)?)
             }
             "uninstall" => {
                 let params = read(&["id", "options"])?;
-                let entry = self.managed(call.caller, &params.text(0)?)?;
+                let entry = self.service_for(call.caller, &params.text(0)?, Verb::Uninstall)?;
                 // The second parameter was once the flag itself.
                 let keep_data = match params.flag(1) {
                     Ok(keep_data) => keep_data,
@@ -79,7 +81,7 @@ impl HostApis {
                 self.configure(call.caller, &id, params.object(1)?).await
             }
             "start" => {
-                let entry = self.managed(call.caller, &read(&["id"])?.text(0)?)?;
+                let entry = self.service_for(call.caller, &read(&["id"])?.text(0)?, Verb::Run)?;
                 self.services
                     .start(&entry.key)
                     .await
@@ -87,7 +89,7 @@ impl HostApis {
                 raw(&())
             }
             "stop" => {
-                let entry = self.managed(call.caller, &read(&["id"])?.text(0)?)?;
+                let entry = self.service_for(call.caller, &read(&["id"])?.text(0)?, Verb::Run)?;
                 self.services
                     .stop(&entry.key)
                     .await
@@ -95,7 +97,7 @@ impl HostApis {
                 raw(&())
             }
             "restart" => {
-                let entry = self.managed(call.caller, &read(&["id"])?.text(0)?)?;
+                let entry = self.service_for(call.caller, &read(&["id"])?.text(0)?, Verb::Run)?;
                 self.services
                     .restart(&entry.key)
                     .await
@@ -109,9 +111,9 @@ impl HostApis {
             }
             "updatePackage" => {
                 let params = read(&["id", "options"])?;
-                let entry = self.managed(call.caller, &params.text(0)?)?;
+                let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
                 let UpdateParams { grant } = params.object_or_default(1)?;
-                may_grant(call.caller, grant.as_ref())?;
+                self.may_grant(call.caller, entry.owner(), grant.as_ref())?;
                 let unheard = Reporter::unheard();
                 let done = self.services.update(&entry.key, grant, &unheard).await;
                 raw(&done.map_err(|error| update_error(&error))?)
@@ -135,8 +137,11 @@ impl HostApis {
         let directory = self.directory.now();
         let visible: Vec<ServiceInfo> = directory
             .entries()
-            .filter(|entry| may_see_service(caller, entry.owner()))
-            .map(|entry| self.info(entry))
+            .filter(|entry| {
+                self.may(caller, Action::On(Verb::See, target(entry)))
+                    .is_ok()
+            })
+            .map(|entry| self.info(caller, entry))
             .collect();
         raw(&json!({ "services": visible }))
     }
@@ -144,22 +149,32 @@ impl HostApis {
     /// A service that the caller may read. An unknown id is refused with the same
     /// words, also to administrators, as the original did.
     pub(super) fn seen(&self, caller: &Caller, id: &str) -> Result<Arc<Entry>, RpcError> {
-        match self.directory.now().by_id(id) {
-            Some(entry) if may_see_service(caller, entry.owner()) => Ok(entry.clone()),
-            _ => Err(RpcError::not_authorized()),
-        }
+        self.service_for(caller, id, Verb::See)
     }
 
-    /// A service that the caller may change.
-    pub(super) fn managed(&self, caller: &Caller, id: &str) -> Result<Arc<Entry>, RpcError> {
-        match self.directory.now().by_id(id) {
-            Some(entry) if may_manage_service(caller, entry.owner()).is_ok() => Ok(entry.clone()),
-            _ => Err(RpcError::not_authorized()),
-        }
+    /// The service with this id, if the caller may do this to it.
+    pub(super) fn service_for(
+        &self,
+        caller: &Caller,
+        id: &str,
+        verb: Verb,
+    ) -> Result<Arc<Entry>, RpcError> {
+        let entry = self.directory.now().by_id(id).cloned();
+        let entry = entry.ok_or_else(RpcError::not_authorized)?;
+        self.may(caller, Action::On(verb, target(&entry)))?;
+        Ok(entry)
     }
 
-    /// A service as `list` and `get` show it.
-    pub(super) fn info(&self, entry: &Entry) -> ServiceInfo {
+    /// A service as `list` and `get` show it, without its environment where the caller may not
+    /// read that.
+    pub(super) fn info(&self, caller: &Caller, entry: &Entry) -> ServiceInfo {
+        let mut settings = ServiceSettings::clone(&entry.settings);
+        if self
+            .may(caller, Action::On(Verb::ReadConfiguration, target(entry)))
+            .is_err()
+        {
+            settings.config = None;
+        }
         let owner = match entry.owner() {
             system if system.is_system() => Some(system.to_string()),
             owner => self
@@ -179,16 +194,22 @@ impl HostApis {
             key: entry.key.clone(),
             owner,
             addresses: self.addresses.of(entry),
-            settings: ServiceSettings::clone(&entry.settings),
+            settings,
         }
     }
 
     async fn configure(&self, caller: &Caller, id: &str, changes: ConfigureParams) -> RpcResult {
-        let entry = self.managed(caller, id)?;
+        let entry = self.service_for(caller, id, Verb::Configure)?;
         if let Some(source) = &changes.source_url {
-            self.may_install_from(caller, source)?;
+            self.may_install(caller, entry.owner(), source)?;
         }
-        may_grant(caller, changes.grant.as_ref())?;
+        self.may_grant(caller, entry.owner(), changes.grant.as_ref())?;
+        if changes
+            .limits
+            .is_some_and(|limits| limits.exceed(&Limits::for_apps()))
+        {
+            self.may(caller, Action::RaiseLimits(entry.owner()))?;
+        }
         let changed = self.services.configure(&entry.key, changes).await;
         changed.map_err(|error| configure_error(&error))?;
         raw(&())
@@ -196,7 +217,7 @@ impl HostApis {
 
     async fn logs(&self, call: &Call<'_>) -> RpcResult {
         let params = Params::read(call.params, &["id", "options"])?;
-        let entry = self.seen(call.caller, &params.text(0)?)?;
+        let entry = self.service_for(call.caller, &params.text(0)?, Verb::ReadLogs)?;
         let options: LogOptions = params.object_or_default(1)?;
         let subject = Subject {
             key: entry.key.clone(),
@@ -205,11 +226,12 @@ impl HostApis {
         let page = self.logbook.page(&subject, &options).await;
         raw(&page.map_err(|error| RpcError::general(Chain(&error).to_string()))?)
     }
+}
 
-    /// The right to change something in this API at all.
-    pub(super) fn may_change(&self, caller: &Caller) -> Result<UserKey, RpcError> {
-        may_use_host_api(caller, API).map_err(|_| RpcError::not_authorized())?;
-        caller.owner_key().ok_or_else(RpcError::not_authorized)
+fn target(entry: &Entry) -> Target<'_> {
+    Target {
+        key: Some(&entry.key),
+        owner: entry.owner(),
     }
 }
 

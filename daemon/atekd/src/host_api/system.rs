@@ -4,11 +4,13 @@ use super::params::Params;
 use super::setup::field_error;
 use super::{Call, HostApis, internal};
 use crate::chain::Chain;
-use crate::permissions::Caller;
+use crate::database::Change;
+use crate::permissions::{Action, Caller};
 use crate::setup;
 use crate::system::{self, About};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::metrics::MetricsOptions;
+use atek_api::permission::PermissionRules;
 use atek_api::system::{Resources, Security, SystemInfo, UnitSecurity};
 use std::net::IpAddr;
 
@@ -20,15 +22,11 @@ const HOST_UNITS: [(&str, &str); 2] = [
 
 impl HostApis {
     pub(super) async fn system_api(&self, call: &Call<'_>) -> RpcResult {
-        if !call.caller.is_known() {
-            return Err(RpcError::not_authorized());
-        }
         if call.method == "info" {
+            self.may(call.caller, Action::SeeBox)?;
             return self.about().await;
         }
-        if !call.caller.is_admin() {
-            return Err(RpcError::not_authorized());
-        }
+        self.may(call.caller, Action::AdministerBox)?;
         match call.method {
             "resources" => self.resources().await,
             "history" => {
@@ -58,8 +56,20 @@ impl HostApis {
                 begun.map_err(|error| RpcError::general(Chain(&error).to_string()))?;
                 raw(&())
             }
+            "permissionRules" => raw(&self.database.records().permission_rules()),
+            "setPermissionRules" => {
+                let rules = Params::read(call.params, &["rules"])?.object(0)?;
+                self.set_permission_rules(rules).await
+            }
             other => Err(RpcError::method_not_found(other)),
         }
+    }
+
+    /// Replaces what administrators let users decide. What users granted before stays granted.
+    async fn set_permission_rules(&self, rules: PermissionRules) -> RpcResult {
+        let written = self.database.write(vec![Change::PutPermissionRules(rules)]);
+        written.await.map_err(|error| internal(&error))?;
+        raw(&rules)
     }
 
     async fn about(&self) -> RpcResult {

@@ -7,12 +7,12 @@ use super::{Call, HostApis, internal};
 use crate::database::{
     Change, DatabaseError, Records, SessionId, SessionRecord, StoredSettings, UserRecord,
 };
-use crate::permissions::{Caller, may_be_main_service, may_use_host_api};
+use crate::permissions::{Action, Caller, may_be_main_service};
 use crate::sessions::{HashError, LoginError};
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::secret::Secret;
-use atek_api::users::{API, Role, UserSettings};
+use atek_api::users::{Role, UserSettings};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -104,60 +104,60 @@ impl HostApis {
         let read = |names: &[&str]| Params::read(call.params, names);
         match call.method {
             "list" => {
-                admin(call.caller)?;
+                self.may(call.caller, Action::ManageUsers)?;
                 let records = self.database.records();
                 raw(
                     &json!({ "users": records.users().map(|user| user.public()).collect::<Vec<_>>() }),
                 )
             }
             "get" => {
-                let key = read(&["userKey"])?.text(0)?;
-                admin_or_self(call.caller, &key)?;
+                let key = user_key(&read(&["userKey"])?)?;
+                self.may(call.caller, Action::ReadUser(&key))?;
                 raw(&self.user(&key)?.public())
             }
             "create" => {
-                admin(call.caller)?;
+                self.may(call.caller, Action::ManageUsers)?;
                 self.create_user(read(&["user"])?.object(0)?).await
             }
             "update" => {
-                admin(call.caller)?;
+                self.may(call.caller, Action::ManageUsers)?;
                 let params = read(&["userKey", "user"])?;
-                self.update_user(params.text(0)?, params.object(1)?).await
+                self.update_user(user_key(&params)?, params.object(1)?)
+                    .await
             }
             "setPassword" => {
                 let params = read(&["userKey", "password"])?;
-                self.set_password(call.caller, params.text(0)?, params.object(1)?)
+                self.set_password(call.caller, user_key(&params)?, params.object(1)?)
                     .await
             }
             "delete" => {
-                admin(call.caller)?;
+                self.may(call.caller, Action::ManageUsers)?;
                 let params = read(&["userKey", "options"])?;
-                let key = params.text(0)?;
-                let fate = self.fate(&key, &params)?;
+                let key = user_key(&params)?;
+                let fate = self.fate(key.as_str(), &params)?;
                 self.delete_user(key, fate).await
             }
             "getSettings" => {
-                let key = read(&["userKey"])?.text(0)?;
-                admin_or_self(call.caller, &key)?;
+                let key = user_key(&read(&["userKey"])?)?;
+                self.may(call.caller, Action::ReadSettings(&key))?;
                 raw(&self.shown_settings(&*self.user(&key)?))
             }
             "updateSettings" => {
                 let params = read(&["userKey", "settings"])?;
-                let key = params.text(0)?;
-                admin_or_self(call.caller, &key)?;
-                may_use_host_api(call.caller, API).map_err(|_| RpcError::not_authorized())?;
+                let key = user_key(&params)?;
+                self.may(call.caller, Action::ChooseMainPage(&key))?;
                 self.update_settings(key, params.object(1)?).await
             }
             other => Err(RpcError::method_not_found(other)),
         }
     }
 
-    fn user(&self, key: &str) -> Result<std::sync::Arc<UserRecord>, RpcError> {
+    fn user(&self, key: &UserKey) -> Result<std::sync::Arc<UserRecord>, RpcError> {
         let records = self.database.records();
         records
-            .user(key)
+            .user(key.as_str())
             .cloned()
-            .ok_or_else(|| Refusal::Unknown(key.to_owned()).into())
+            .ok_or_else(|| Refusal::Unknown(key.to_string()).into())
     }
 
     async fn create_user(&self, new: NewUser) -> RpcResult {
@@ -183,7 +183,7 @@ impl HostApis {
         raw(&created)
     }
 
-    async fn update_user(&self, key: String, change: UserChange) -> RpcResult {
+    async fn update_user(&self, key: UserKey, change: UserChange) -> RpcResult {
         let name = change.username.map(checked_name).transpose()?;
         let hashed = match change.password {
             Some(password) => Some(self.hash(password).await?),
@@ -215,16 +215,12 @@ impl HostApis {
     async fn set_password(
         &self,
         caller: &Caller,
-        key: String,
+        key: UserKey,
         change: PasswordChange,
     ) -> RpcResult {
-        admin_or_self(caller, &key)?;
-        // A service never changes a password, whatever it was granted.
-        if matches!(caller, Caller::Service(_) | Caller::Anonymous) {
-            return Err(RpcError::not_authorized());
-        }
+        self.may(caller, Action::ChangePassword(&key))?;
         let own = match caller {
-            Caller::User(person) if person.user.key.as_str() == key => Some(person),
+            Caller::User(person) if person.user.key == key => Some(person),
             _ => None,
         };
         if let Some(person) = own {
@@ -246,7 +242,7 @@ impl HostApis {
     }
 
     /// Changes a user's settings; an empty `mainServiceId` chooses the built-in home again.
-    async fn update_settings(&self, key: String, new: UserSettings) -> RpcResult {
+    async fn update_settings(&self, key: UserKey, new: UserSettings) -> RpcResult {
         let core = new.main_service_id.as_deref().and_then(|id| {
             let directory = self.directory.now();
             let entry = directory.by_id(id).filter(|entry| entry.core)?;
@@ -287,7 +283,7 @@ impl HostApis {
     ///
     /// First nobody can act as the user any more, last the record goes: a power
     /// cut in between leaves a user who cannot sign in and can be deleted again.
-    async fn delete_user(&self, key: String, fate: Fate) -> RpcResult {
+    async fn delete_user(&self, key: UserKey, fate: Fate) -> RpcResult {
         let refuse = matches!(fate, Fate::Refuse);
         let user = self
             .change_user(key, move |records, user| {
@@ -318,7 +314,7 @@ impl HostApis {
         user: &UserKey,
         service: ServiceKey,
     ) -> Result<(), RpcError> {
-        self.change_user(user.to_string(), move |records, user| {
+        self.change_user(user.clone(), move |records, user| {
             // It may have been uninstalled again.
             user.settings.main_service_key = records
                 .service(service.as_str())
@@ -331,7 +327,7 @@ impl HostApis {
 
     async fn change_user(
         &self,
-        key: String,
+        key: UserKey,
         change: impl FnOnce(&Records, &mut UserRecord) -> Result<bool, Refusal> + Send + 'static,
     ) -> Result<UserRecord, RpcError> {
         self.change_user_keeping(key, None, change).await
@@ -340,7 +336,7 @@ impl HostApis {
     /// Changes a user's record; when `change` says so, ends the user's sessions but `keep`.
     async fn change_user_keeping(
         &self,
-        key: String,
+        key: UserKey,
         keep: Option<SessionId>,
         change: impl FnOnce(&Records, &mut UserRecord) -> Result<bool, Refusal> + Send + 'static,
     ) -> Result<UserRecord, RpcError> {
@@ -348,8 +344,8 @@ impl HostApis {
             .database
             .update(move |records| -> Result<_, Refusal> {
                 let user = records
-                    .user(&key)
-                    .ok_or_else(|| Refusal::Unknown(key.clone()))?;
+                    .user(key.as_str())
+                    .ok_or_else(|| Refusal::Unknown(key.to_string()))?;
                 let mut user = UserRecord::clone(user);
                 let end_sessions = change(records, &mut user)?;
                 let mut changes = vec![Change::PutUser(user.clone())];
@@ -386,20 +382,10 @@ impl HostApis {
     }
 }
 
-fn admin(caller: &Caller) -> Result<(), RpcError> {
-    if caller.is_admin() {
-        Ok(())
-    } else {
-        Err(RpcError::not_authorized())
-    }
-}
-
-fn admin_or_self(caller: &Caller, key: &str) -> Result<(), RpcError> {
-    if caller.is_admin() || caller.user_key() == Some(key) {
-        Ok(())
-    } else {
-        Err(RpcError::not_authorized())
-    }
+/// The first parameter, which names a user. What is no key is no user.
+fn user_key(params: &Params) -> Result<UserKey, RpcError> {
+    let text = params.text(0)?;
+    text.parse().map_err(|_| Refusal::Unknown(text).into())
 }
 
 pub(super) fn checked_name(name: String) -> Result<String, Refusal> {

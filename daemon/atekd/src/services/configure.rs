@@ -8,6 +8,7 @@ use super::{ConfigureError, Inner, InstallError, fault};
 use crate::chain::Chain;
 use crate::database::{Change, Records, ServiceRecord};
 use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::permission::Permissions;
 use atek_api::services::{ConfigureParams, ServiceSettings, SourceType};
 use atek_api::source::Source;
 use std::sync::Arc;
@@ -124,7 +125,12 @@ fn applied(
                 "the app was installed from {kind}; to change that, install it anew"
             )));
         }
-        new.source_url = source.to_string();
+        let source = source.to_string();
+        if source != old.source_url {
+            // The permissions were given to what came from there.
+            new.granted = Permissions::default();
+            new.source_url = source;
+        }
     }
     if let Some(range) = &changes.desired_version {
         install::parse_range(Some(range))?;
@@ -191,6 +197,28 @@ mod tests {
                 .get("desiredVersion"),
             None
         );
+    }
+
+    #[test]
+    fn a_change_of_source_drops_the_grants_unless_they_are_given_again() {
+        let direct = json!({ "network": "direct" });
+        let mut granted = old();
+        granted.granted = serde_json::from_value(direct.clone()).unwrap();
+        let apply = |changes: serde_json::Value| {
+            let new = applied(&granted, &serde_json::from_value(changes).unwrap()).unwrap();
+            serde_json::to_value(new.granted).unwrap()
+        };
+        let other = "https://example.org/other";
+        assert_eq!(apply(json!({ "sourceUrl": other })), json!({}));
+        assert_eq!(
+            apply(json!({ "sourceUrl": "https://example.org/rss" })),
+            direct
+        );
+        assert_eq!(
+            apply(json!({ "sourceUrl": other, "grant": direct })),
+            direct
+        );
+        assert_eq!(apply(json!({ "desiredVersion": "^2" })), direct);
     }
 
     #[test]

@@ -75,10 +75,15 @@ impl Definition {
         }
     }
 
-    /// The limits that differ from the default: the person's, then the manifest's.
+    /// The limits that differ from the default: the person's, then the manifest's, which may
+    /// ask for less than the default, and for more only of a core service.
     pub(super) fn limits(&self) -> Limits {
         match &self.settings.manifest {
-            Some(manifest) => self.settings.limits.merged(&manifest.limits),
+            Some(manifest) if self.core.is_some() => self.settings.limits.merged(&manifest.limits),
+            Some(manifest) => {
+                let asked = manifest.limits.capped(&Limits::for_apps());
+                self.settings.limits.merged(&asked)
+            }
             None => self.settings.limits,
         }
     }
