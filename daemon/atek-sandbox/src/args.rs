@@ -2,27 +2,45 @@
 
 use anyhow::{Context as _, bail};
 use atek_api::ids::ServiceKey;
-use atek_api::spec::AttachNetwork;
-use std::ffi::OsString;
+use atek_api::spec::{AppPort, AttachNetwork};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-/// What to become, and as whom.
+/// The program to run, the service that it belongs to, and what must hold before it runs.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Args {
     /// The service that starts.
     pub(crate) key: ServiceKey,
     /// Whether the network namespace is its own.
     pub(crate) network: AttachNetwork,
+    /// The TCP port on which the program listens; `None`: it listens on its socket file.
+    pub(crate) port: Option<AppPort>,
+    /// Whether the program may reach hosts by name through the host's proxy.
+    pub(crate) proxy: bool,
+    /// Folders that atek-spawnd has checked, and that systemd was to mount.
+    pub(crate) mounts: Vec<Mount>,
     /// An absolute path: nothing is searched.
     pub(crate) program: PathBuf,
     /// Taken literally.
     pub(crate) arguments: Vec<OsString>,
 }
 
-/// Parses `KEY private|shared -- PROGRAM [ARG]...`.
+/// A folder that must be the one that atek-spawnd has checked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Mount {
+    /// Where it is mounted.
+    pub(crate) path: PathBuf,
+    /// `st_dev` of the folder that was checked.
+    pub(crate) device: u64,
+    /// Its `st_ino`.
+    pub(crate) inode: u64,
+}
+
+/// Parses `KEY private|shared [OPTION]... -- PROGRAM [ARG]...`.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<Args> {
     let mut args = args.into_iter();
-    let mut next = |what: &'static str| args.next().with_context(|| format!("missing {what}"));
+    let mut next = |what: &str| args.next().with_context(|| format!("missing {what}"));
     let key = next("the service key")?;
     let key = key
         .to_str()
@@ -33,8 +51,17 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         Some("shared") => AttachNetwork::Shared,
         _ => bail!("the network must be private or shared"),
     };
-    if next("--")? != "--" {
-        bail!("expected -- after the network");
+    let (mut port, mut proxy, mut mounts) = (None, false, Vec::new());
+    loop {
+        let option = next("-- before the program")?;
+        match option.as_bytes() {
+            b"--" => break,
+            b"proxy" => proxy = true,
+            b"port=auto" => port = Some(AppPort::Auto),
+            option if option.starts_with(b"port=") => port = Some(fixed_port(&option[5..])?),
+            option if option.starts_with(b"mount=") => mounts.push(mount(&option[6..])?),
+            _ => bail!("unknown option {}", option.display()),
+        }
     }
     let program = PathBuf::from(next("the program to run")?);
     if !program.is_absolute() {
@@ -43,9 +70,55 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
     Ok(Args {
         key,
         network,
+        port,
+        proxy,
+        mounts,
         program,
         arguments: args.collect(),
     })
+}
+
+/// Parses `[mount=DEVICE:INODE:PATH]... -- PROGRAM [ARG]...`.
+pub(crate) fn parse_build(
+    args: impl IntoIterator<Item = OsString>,
+) -> anyhow::Result<(Vec<Mount>, Vec<OsString>)> {
+    let mut args = args.into_iter();
+    let mut mounts = Vec::new();
+    loop {
+        let option = args.next().context("missing -- before the program")?;
+        match option.as_bytes() {
+            b"--" => break,
+            option if option.starts_with(b"mount=") => mounts.push(mount(&option[6..])?),
+            _ => bail!("unknown option {}", option.display()),
+        }
+    }
+    Ok((mounts, args.collect()))
+}
+
+fn fixed_port(text: &[u8]) -> anyhow::Result<AppPort> {
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .and_then(AppPort::fixed)
+        .context("the port must be auto, or a number from 1024 to 65535")
+}
+
+/// `DEVICE:INODE:PATH`.
+fn mount(text: &[u8]) -> anyhow::Result<Mount> {
+    let mut parts = text.splitn(3, |byte| *byte == b':');
+    let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse().ok();
+    let numbers = number().zip(number());
+    let path = parts
+        .next()
+        .map(|path| PathBuf::from(OsStr::from_bytes(path)));
+    match (numbers, path) {
+        (Some((device, inode)), Some(path)) if path.is_absolute() => Ok(Mount {
+            path,
+            device,
+            inode,
+        }),
+        _ => bail!("a mount must be DEVICE:INODE:PATH"),
+    }
 }
 
 #[cfg(test)]
@@ -58,11 +131,29 @@ mod tests {
 
     #[test]
     fn everything_after_the_program_is_its_own() {
-        let args = parse_line("k1 private -- /usr/bin/node /app/index.js -- --x").unwrap();
+        let args = parse_line("k1 private -- /usr/bin/node /app/index.js -- port=80 --x").unwrap();
         assert_eq!(args.key.as_str(), "k1");
         assert_eq!(args.network, AttachNetwork::Private);
+        assert_eq!(args.port, None);
+        assert!(!args.proxy && args.mounts.is_empty());
         assert_eq!(args.program, PathBuf::from("/usr/bin/node"));
-        assert_eq!(args.arguments, ["/app/index.js", "--", "--x"]);
+        assert_eq!(args.arguments, ["/app/index.js", "--", "port=80", "--x"]);
+    }
+
+    #[test]
+    fn options_come_before_the_program() {
+        let line = "k1 private port=8080 proxy mount=1:2:/app mount=3:4:/a:b -- /bin/true";
+        let args = parse_line(line).unwrap();
+        assert_eq!(args.port, Some(AppPort::Fixed(8080)));
+        assert!(args.proxy);
+        let mount = |path: &str, device, inode| Mount {
+            path: path.into(),
+            device,
+            inode,
+        };
+        assert_eq!(args.mounts, [mount("/app", 1, 2), mount("/a:b", 3, 4)]);
+        let auto = parse_line("k1 private port=auto -- /bin/true").unwrap();
+        assert_eq!(auto.port, Some(AppPort::Auto));
     }
 
     #[test]
@@ -76,6 +167,12 @@ mod tests {
             "../k1 private -- /bin/true",
             "k1 private /bin/true",
             "k1 private -- node",
+            "k1 private port=80 -- /bin/true",
+            "k1 private port= -- /bin/true",
+            "k1 private mount=1:/app -- /bin/true",
+            "k1 private mount=1:2:app -- /bin/true",
+            "k1 private mount=x:2:/app -- /bin/true",
+            "k1 private loud -- /bin/true",
         ] {
             assert!(parse_line(line).is_err(), "{line:?}");
         }

@@ -6,15 +6,29 @@ use atek_api::spec::paths;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// The service's configuration, completed with what programs expect and what the host says.
+/// What the environment of one service depends on.
+#[derive(Debug)]
+pub(crate) struct Inputs<'a> {
+    /// The service.
+    pub(crate) key: &'a ServiceKey,
+    /// The TCP port at which the host's API answers.
+    pub(crate) host_port: u16,
+    /// Whether that port is also a proxy to the hosts that were granted by name.
+    pub(crate) proxy: bool,
+    /// Proves to the host which service calls.
+    pub(crate) token: &'a Secret,
+    /// The TCP port on which the program listens; `None`: it listens on its socket file.
+    pub(crate) port: Option<u16>,
+}
+
+/// Completes the service's configuration with what programs expect and what the host says.
 ///
-/// A configured `PATH`, `HOME` or `LANG` wins; a configured `ATEK_…` never does.
+/// A configured `PATH`, `HOME` or `LANG` wins; a configured `ATEK_…` or `PORT` never does.
 pub(crate) fn build(
-    key: &ServiceKey,
-    port: u16,
-    token: &Secret,
+    inputs: &Inputs<'_>,
     config: BTreeMap<String, Secret>,
 ) -> BTreeMap<String, OsString> {
+    let key = inputs.key;
     let mut environment: BTreeMap<String, OsString> = BTreeMap::from([
         ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".into()),
         ("HOME".to_owned(), paths::state_inside(key).into()),
@@ -25,6 +39,12 @@ pub(crate) fn build(
         ),
         ("LANG".to_owned(), "C.UTF-8".into()),
     ]);
+    if inputs.proxy {
+        environment.extend(proxies(inputs.host_port));
+    }
+    if inputs.port.is_some() {
+        environment.insert("HOST".to_owned(), "127.0.0.1".into());
+    }
     environment.extend(
         config
             .into_iter()
@@ -32,31 +52,94 @@ pub(crate) fn build(
             .map(|(name, value)| (name, value.expose().into())),
     );
     environment.extend([
-        (
-            "ATEK_ASSIGNED_SOCKET_FILE".to_owned(),
-            paths::app_socket(key).into(),
-        ),
         ("ATEK_ASSIGNED_SERVICE_KEY".to_owned(), key.as_str().into()),
-        ("ATEK_HOST_PORT".to_owned(), port.to_string().into()),
-        ("ATEK_HOST_BEARER_TOKEN".to_owned(), token.expose().into()),
+        (
+            "ATEK_HOST_PORT".to_owned(),
+            inputs.host_port.to_string().into(),
+        ),
+        (
+            "ATEK_HOST_BEARER_TOKEN".to_owned(),
+            inputs.token.expose().into(),
+        ),
         (
             "ATEK_HOST_SOCKET".to_owned(),
             paths::HOST_SOCKET_INSIDE.into(),
         ),
     ]);
+    match inputs.port {
+        // The socket file is the forwarder's.
+        Some(port) => environment.insert("PORT".to_owned(), port.to_string().into()),
+        None => environment.insert(
+            "ATEK_ASSIGNED_SOCKET_FILE".to_owned(),
+            paths::app_socket(key).into(),
+        ),
+    };
     environment
+}
+
+/// The variables by which programs find a proxy. Some read only one of the two cases.
+fn proxies(port: u16) -> impl Iterator<Item = (String, OsString)> {
+    let proxy = format!("http://127.0.0.1:{port}");
+    let both = |name: &str, value: &str| {
+        [name.to_owned(), name.to_ascii_lowercase()].map(|name| (name, value.into()))
+    };
+    [
+        both("HTTP_PROXY", &proxy),
+        both("HTTPS_PROXY", &proxy),
+        both("NO_PROXY", "localhost,127.0.0.1,::1"),
+    ]
+    .into_iter()
+    .flatten()
+    // Node's own switch, since 22.21.
+    .chain([("NODE_USE_ENV_PROXY".to_owned(), "1".into())])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn build_with(config: &[(&str, &str)]) -> BTreeMap<String, OsString> {
+    fn build_for(
+        port: Option<u16>,
+        proxy: bool,
+        config: &[(&str, &str)],
+    ) -> BTreeMap<String, OsString> {
         let config = config
             .iter()
             .map(|(name, value)| ((*name).to_owned(), Secret::new(*value)))
             .collect();
-        build(&"k1".parse().unwrap(), 4000, &Secret::new("t"), config)
+        let inputs = Inputs {
+            key: &"k1".parse().unwrap(),
+            host_port: 4000,
+            proxy,
+            token: &Secret::new("t"),
+            port,
+        };
+        build(&inputs, config)
+    }
+
+    fn build_with(config: &[(&str, &str)]) -> BTreeMap<String, OsString> {
+        build_for(None, false, config)
+    }
+
+    #[test]
+    fn a_program_with_a_port_is_told_the_port_and_no_socket_file() {
+        let built = build_for(Some(8080), false, &[("PORT", "1"), ("HOST", "::1")]);
+        assert_eq!(built["PORT"], "8080");
+        assert_eq!(built["HOST"], "::1");
+        assert!(!built.contains_key("ATEK_ASSIGNED_SOCKET_FILE"));
+        assert_eq!(build_for(Some(1), false, &[])["HOST"], "127.0.0.1");
+    }
+
+    #[test]
+    fn granted_hosts_are_reached_by_programs_that_know_only_proxy_variables() {
+        let built = build_for(None, true, &[("NO_PROXY", "example.org")]);
+        for name in ["HTTP_PROXY", "https_proxy"] {
+            assert_eq!(built[name], "http://127.0.0.1:4000", "{name}");
+        }
+        assert_eq!(built["no_proxy"], "localhost,127.0.0.1,::1");
+        assert_eq!(built["NO_PROXY"], "example.org");
+        assert_eq!(built["NODE_USE_ENV_PROXY"], "1");
+        assert!(!build_with(&[]).contains_key("HTTP_PROXY"));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Landlock: the rights of [`crate::rules`], enforced by the kernel from here on.
 
-use crate::rules::{Access, Connect, Policy, Rule};
+use crate::rules::{Access, Policy, Rule};
 use ::landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, NetPort,
-    PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, PathBeneath,
+    PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
 use anyhow::{Context as _, bail};
 use std::io;
@@ -16,14 +16,14 @@ const WANTED: ABI = ABI::V6;
 
 /// Restricts this process and everything it will execute.
 pub(crate) fn confine(policy: &Policy) -> anyhow::Result<()> {
-    let network = match policy.connect {
-        Connect::Only(_) => AccessNet::BindTcp | AccessNet::ConnectTcp,
-        Connect::Anywhere => AccessNet::BindTcp.into(),
-    };
-    let mut ruleset = Ruleset::default()
+    let mut handled = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
-        .handle_access(AccessFs::from_all(REQUIRED))?
-        .handle_access(network)?
+        .handle_access(AccessFs::from_all(REQUIRED))?;
+    if !policy.listen {
+        // No rule follows that allows it.
+        handled = handled.handle_access(AccessNet::BindTcp)?;
+    }
+    let mut ruleset = handled
         // What follows is taken where the kernel has it.
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(WANTED))?
@@ -35,12 +35,25 @@ pub(crate) fn confine(policy: &Policy) -> anyhow::Result<()> {
             ruleset = ruleset.add_rule(beneath)?;
         }
     }
-    if let Connect::Only(port) = policy.connect {
-        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
-    }
     let status = ruleset.restrict_self()?;
     match status.ruleset {
         // The hard requirements above hold in both cases, or there would have been an error.
+        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+        RulesetStatus::NotEnforced => bail!("the kernel does not enforce Landlock"),
+    }
+}
+
+/// Takes the right to bind a TCP port from this process and everything it will execute, and
+/// nothing else but signals to other processes and abstract sockets.
+pub(crate) fn deny_listening() -> anyhow::Result<()> {
+    let status = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessNet::BindTcp)?
+        .set_compatibility(CompatLevel::BestEffort)
+        .scope(Scope::from_all(WANTED))?
+        .create()?
+        .restrict_self()?;
+    match status.ruleset {
         RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
         RulesetStatus::NotEnforced => bail!("the kernel does not enforce Landlock"),
     }
@@ -94,6 +107,9 @@ fn is_missing(error: &::landlock::PathFdError) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod escape_tests;
 
 #[cfg(test)]
 mod tests {

@@ -1,71 +1,113 @@
 //! Confines itself, then becomes the service.
 //!
-//! Usage: `atek-sandbox KEY private|shared -- PROGRAM [ARG]...`
+//! Usage: `atek-sandbox KEY private|shared [OPTION]... -- PROGRAM [ARG]...`;
+//! `atek-sandbox prepare KEY` ([`prepare`]);
+//! `atek-sandbox build [OPTION]... -- PROGRAM [ARG]...` ([`build`]).
 //!
 //! Runs inside the service's unit, as its user; systemd has already applied user,
 //! mounts, namespaces, limits and a system call filter (see atek-spawnd's
 //! `properties`). What only a process inside can do is done here, in this order:
 //!
-//! 1. read the token and the configuration that systemd put in `$CREDENTIALS_DIRECTORY`;
-//! 2. listen on the loopback of its network namespace, and hand the listeners to atekd;
-//! 3. Landlock: files and TCP ports by name ([`landlock`]);
-//! 4. seccomp: only ordinary sockets, no io_uring ([`seccomp`]);
-//! 5. `exec` with exactly the environment of [`environment`].
+//! 1. check that the unit is what atek-spawnd asked for ([`surroundings`]);
+//! 2. read the token and the configuration that systemd put in `$CREDENTIALS_DIRECTORY`;
+//! 3. listen on the loopback of its network namespace, and hand the listeners to atekd;
+//! 4. Landlock: files by name, and no listening in the host's network namespace ([`landlock`]);
+//! 5. seccomp: no namespaces, no privileged calls, only ordinary sockets ([`seccomp`]);
+//! 6. execute the program with exactly the environment of [`environment`]; of a program with a
+//!    TCP port, remain as its parent and forward its socket file there ([`forward`]).
 //!
 //! Any doubt is an error: a service that cannot be confined is not started.
 
 mod args;
-#[cfg(test)]
-mod attempts;
+mod build;
 mod credentials;
 mod environment;
+mod forward;
 mod handoff;
 mod landlock;
 mod listeners;
+mod prepare;
 mod rules;
 mod seccomp;
+mod surroundings;
 
 use anyhow::Context as _;
-use std::convert::Infallible;
+use args::Args;
+use atek_api::spec::{AppPort, AttachNetwork, paths};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(never) => match never {},
-        Err(error) => {
-            // The journal reads the `<3>` as "this is an error".
-            eprintln!("<3>cannot start the service: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    run().unwrap_or_else(|error| {
+        // The journal reads the `<3>` as "this is an error".
+        eprintln!("<3>cannot start the service: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
-fn run() -> anyhow::Result<Infallible> {
-    let args = args::parse(std::env::args_os().skip(1))?;
+fn run() -> anyhow::Result<ExitCode> {
+    let mut words = std::env::args_os().skip(1).peekable();
+    if words.next_if(|word| word == prepare::WORD).is_some() {
+        prepare::run(words)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if words.next_if(|word| word == build::WORD).is_some() {
+        return Err(build::run(words));
+    }
+    let args = args::parse(words)?;
     close_inherited_descriptors()?;
+    surroundings::require_mounts(&args.mounts)?;
+    if args.network == AttachNetwork::Private {
+        surroundings::require_private_network()?;
+    }
     let credentials = credentials::read()?;
 
     let listeners = listeners::open()?;
-    let port = listeners.port;
+    let host_port = listeners.port;
+    let port = args.port.map(free_port).transpose()?;
     handoff::hand_over(listeners, &args, &credentials.token)?;
 
-    let environment = environment::build(&args.key, port, &credentials.token, credentials.config);
-    let connect = match args.network {
-        atek_api::spec::AttachNetwork::Private => rules::Connect::Only(port),
-        atek_api::spec::AttachNetwork::Shared => rules::Connect::Anywhere,
+    let inputs = environment::Inputs {
+        key: &args.key,
+        host_port,
+        proxy: args.proxy,
+        token: &credentials.token,
+        port,
     };
-    let policy = rules::policy(&args.key, connect, &rules::own_cgroup()?);
+    let environment = environment::build(&inputs, credentials.config);
+    let policy = rules::policy(&args.key, args.network, &rules::own_cgroup()?);
     landlock::confine(&policy).context("cannot restrict the files")?;
-    seccomp::confine(args.network).context("cannot restrict the system calls")?;
+    seccomp::confine().context("cannot restrict the system calls")?;
 
-    // Only returns on failure.
-    Err(Command::new(&args.program)
-        .args(&args.arguments)
-        .env_clear()
-        .envs(environment)
-        .exec())
-    .with_context(|| format!("cannot execute {}", args.program.display()))
+    execute(&args, environment, port)
+}
+
+/// Becomes the program, or runs it and forwards its socket file to its port.
+fn execute(
+    args: &Args,
+    environment: std::collections::BTreeMap<String, std::ffi::OsString>,
+    port: Option<u16>,
+) -> anyhow::Result<ExitCode> {
+    let mut command = Command::new(&args.program);
+    command.args(&args.arguments).env_clear().envs(environment);
+    match port {
+        Some(port) => forward::run(command, &paths::app_socket(&args.key), port),
+        // Only returns on failure.
+        None => Err(command.exec())
+            .with_context(|| format!("cannot execute {}", args.program.display())),
+    }
+}
+
+/// The port that the program is told; of `auto`, one that no listener has.
+fn free_port(port: AppPort) -> anyhow::Result<u16> {
+    match port {
+        AppPort::Fixed(port) => Ok(port),
+        AppPort::Auto => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| listener.local_addr())
+            .map(|address| address.port())
+            .context("cannot find a free port"),
+    }
 }
 
 /// Marks everything but standard input, output and error to be closed by `exec`.

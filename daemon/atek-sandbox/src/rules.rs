@@ -1,11 +1,11 @@
 //! What a service may touch, as a list. Pure; [`crate::landlock`] enforces it.
 //!
-//! systemd's mounts already hide most of the system. This list is the second wall,
-//! and the only one for TCP ports, abstract sockets and signals.
+//! systemd's mounts already hide most of the system. This list is the second wall, and the
+//! only one for abstract sockets, signals and listening in the host's network namespace.
 
 use anyhow::Context as _;
 use atek_api::ids::ServiceKey;
-use atek_api::spec::paths;
+use atek_api::spec::{AttachNetwork, paths};
 use std::path::{Path, PathBuf};
 
 /// What may be done with a file or folder, and everything below it.
@@ -30,23 +30,15 @@ pub(crate) struct Rule {
     pub(crate) required: bool,
 }
 
-/// Where TCP connections may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Connect {
-    /// To this port: the host's API.
-    Only(u16),
-    /// To any.
-    Anywhere,
-}
-
-/// Everything a service may touch. Binding a TCP port is never allowed.
+/// Everything that a service may touch.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub(crate) files: Vec<Rule>,
-    pub(crate) connect: Connect,
+    /// Whether the service may listen on TCP: only where no other program could connect.
+    pub(crate) listen: bool,
 }
 
-const REQUIRED: [(&str, Access); 9] = [
+const REQUIRED: [(&str, Access); 11] = [
     ("/usr", Access::Execute),
     // Children of the service read their own folder, too, so it cannot be one process's.
     // Other users' processes are not there (ProtectProc=invisible).
@@ -58,6 +50,9 @@ const REQUIRED: [(&str, Access); 9] = [
     ("/dev/urandom", Access::Read),
     ("/tmp", Access::Own),
     ("/var/tmp", Access::Own),
+    // Of this service: they name its user, and root (see atek-spawnd).
+    ("/etc/passwd", Access::Read),
+    ("/etc/group", Access::Read),
 ];
 
 /// Not on every system, or not for every service.
@@ -86,7 +81,7 @@ const WHERE_PRESENT: [(&str, Access); 17] = [
 ];
 
 /// The policy of one service. `cgroup` is its folder in `/sys/fs/cgroup`.
-pub(crate) fn policy(key: &ServiceKey, connect: Connect, cgroup: &Path) -> Policy {
+pub(crate) fn policy(key: &ServiceKey, network: AttachNetwork, cgroup: &Path) -> Policy {
     let rule = |required| {
         move |(path, access): (&str, Access)| Rule {
             path: path.into(),
@@ -115,7 +110,10 @@ pub(crate) fn policy(key: &ServiceKey, connect: Connect, cgroup: &Path) -> Polic
             required: true,
         },
     ]);
-    Policy { files, connect }
+    Policy {
+        files,
+        listen: network == AttachNetwork::Private,
+    }
 }
 
 /// This process's folder in `/sys/fs/cgroup`.
@@ -140,7 +138,7 @@ mod tests {
     fn of(key: &str) -> Policy {
         policy(
             &key.parse().unwrap(),
-            Connect::Only(4000),
+            AttachNetwork::Private,
             Path::new("/sys/fs/cgroup/x.service"),
         )
     }

@@ -1,15 +1,20 @@
-//! A system call filter on top of systemd's, for what its properties cannot say.
+//! A system call filter on top of systemd's.
 //!
-//! | denied | why |
-//! |---|---|
-//! | `socket` of another family than Unix, IPv4 and IPv6 | packet, netlink, vsock, AF_ALG: kernel surface nobody needs here |
-//! | Internet sockets that are not plain TCP | MPTCP, UDP, SCTP and raw sockets pass by Landlock's TCP rules |
-//! | `io_uring_*` | runs operations that no filter on system calls sees |
+//! It holds by itself what must hold: systemd's own filter is built from the unit's properties
+//! at each start of the process, and systemd may have lost one by then (`RestrictNamespaces=` of
+//! a transient unit does not survive `systemctl daemon-reload`).
 //!
-//! With the network granted, plain UDP is allowed: names are resolved over it.
+//! | denied | answer | why |
+//! |---|---|---|
+//! | `unshare`, `clone` with a flag of a namespace, `setns` | `EPERM` | a namespace gives capabilities, which open most of the kernel's surface |
+//! | `clone3` | `ENOSYS` | a filter cannot read its flags; the C library then uses `clone` |
+//! | mounts, modules, clocks, keys, tracing and the rest of [`PRIVILEGED`] | `EPERM` | no program of a service has business there |
+//! | `socket` of another family than Unix, IPv4 and IPv6 | `EPERM` | packet, vsock, AF_ALG: kernel surface that no service needs |
+//! | `socket` of netlink | `ENOSYS` | Node then lists no interfaces, where it throws at other errors |
+//! | Internet sockets other than plain TCP and UDP | `EPERM` | MPTCP, SCTP and raw sockets pass by Landlock's TCP rules |
+//! | `io_uring_*` | `EPERM` | runs operations that no filter on system calls sees |
 
 use anyhow::Context as _;
-use atek_api::spec::AttachNetwork;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule, TargetArch,
@@ -19,59 +24,168 @@ use std::collections::BTreeMap;
 /// The bits of `socket`'s second argument that are the type; the rest are flags.
 const TYPE_MASK: u64 = 0xf;
 
+/// `(type, protocols)` of the Internet sockets that may be opened; 0 is the type's default.
+const INTERNET: [(i32, [i32; 2]); 2] = [
+    (libc::SOCK_STREAM, [0, libc::IPPROTO_TCP]),
+    (libc::SOCK_DGRAM, [0, libc::IPPROTO_UDP]),
+];
+
+/// Flags of `clone` and `unshare` that make a namespace.
+const NAMESPACES: [i32; 7] = [
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWCGROUP,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
+];
+/// A namespace flag of `unshare` alone: in `clone` the bit belongs to the signal.
+const CLONE_NEWTIME: i32 = 0x80;
+
+/// Calls that are denied whatever their arguments.
+const PRIVILEGED: &[libc::c_long] = &[
+    libc::SYS_setns,
+    // Mounts.
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_quotactl,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    // Other processes.
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+    libc::SYS_move_pages,
+    libc::SYS_migrate_pages,
+    // The kernel itself.
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_memfd_secret,
+    libc::SYS_fanotify_init,
+    libc::SYS_lookup_dcookie,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_reboot,
+    libc::SYS_syslog,
+    libc::SYS_acct,
+    libc::SYS_nfsservctl,
+    libc::SYS_vhangup,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    // The keyring.
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+    // Rings, which no filter looks into.
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_io_setup,
+    libc::SYS_io_submit,
+];
+
 /// Installs the filter; it stays over `exec`.
-pub(crate) fn confine(network: AttachNetwork) -> anyhow::Result<()> {
+pub(crate) fn confine() -> anyhow::Result<()> {
     let architecture =
         TargetArch::try_from(std::env::consts::ARCH).context("no filter for this architecture")?;
-    let program = filter(network, architecture).context("cannot compile the filter")?;
+    // Where two filters deny a call, the answer is that of the one installed last.
+    for filter in [denied(architecture), missing(architecture)] {
+        let program = filter.context("cannot compile the filter")?;
+        seccompiler::apply_filter(&program).context("cannot install the filter")?;
+    }
+    Ok(())
+}
+
+/// Denies `listen`, also without a port of one's own choice.
+pub(crate) fn deny_listening() -> anyhow::Result<()> {
+    let architecture =
+        TargetArch::try_from(std::env::consts::ARCH).context("no filter for this architecture")?;
+    let rules = BTreeMap::from([(libc::SYS_listen, vec![])]);
+    let program = compile(rules, libc::EPERM, architecture).context("cannot compile the filter")?;
     seccompiler::apply_filter(&program).context("cannot install the filter")
 }
 
-/// `(type, protocols)` of the Internet sockets that may be opened; 0 is the type's default.
-fn allowed(network: AttachNetwork) -> &'static [(i32, [i32; 2])] {
-    const TCP: (i32, [i32; 2]) = (libc::SOCK_STREAM, [0, libc::IPPROTO_TCP]);
-    const UDP: (i32, [i32; 2]) = (libc::SOCK_DGRAM, [0, libc::IPPROTO_UDP]);
-    match network {
-        AttachNetwork::Private => &[TCP],
-        AttachNetwork::Shared => &[TCP, UDP],
-    }
-}
-
-fn filter(network: AttachNetwork, architecture: TargetArch) -> Result<BpfProgram, BackendError> {
+/// What is not permitted.
+fn denied(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
     let mut socket = vec![SeccompRule::new(vec![
         argument(0, SeccompCmpOp::Ne, libc::AF_UNIX)?,
         argument(0, SeccompCmpOp::Ne, libc::AF_INET)?,
         argument(0, SeccompCmpOp::Ne, libc::AF_INET6)?,
     ])?];
     for kind in 0..=TYPE_MASK as i32 {
-        let mut denied = vec![
+        let mut rule = vec![
             argument(0, SeccompCmpOp::Ne, libc::AF_UNIX)?,
             argument(1, SeccompCmpOp::MaskedEq(TYPE_MASK), kind)?,
         ];
-        if let Some((_, protocols)) = allowed(network)
-            .iter()
-            .find(|(allowed, _)| *allowed == kind)
-        {
+        if let Some((_, protocols)) = INTERNET.iter().find(|(allowed, _)| *allowed == kind) {
             for protocol in protocols {
-                denied.push(argument(2, SeccompCmpOp::Ne, *protocol)?);
+                rule.push(argument(2, SeccompCmpOp::Ne, *protocol)?);
             }
         }
-        socket.push(SeccompRule::new(denied)?);
+        socket.push(SeccompRule::new(rule)?);
     }
-    let denied = BTreeMap::from([
-        (libc::SYS_socket, socket),
+    let with_any = |flags: &[i32]| {
+        flags
+            .iter()
+            .map(|flag| {
+                let set = SeccompCmpOp::MaskedEq(u64::from(*flag as u32));
+                SeccompRule::new(vec![argument(0, set, *flag)?])
+            })
+            .collect::<Result<Vec<_>, BackendError>>()
+    };
+    let mut rules: BTreeMap<_, _> = PRIVILEGED
+        .iter()
         // No condition: always.
-        (libc::SYS_io_uring_setup, vec![]),
-        (libc::SYS_io_uring_enter, vec![]),
-        (libc::SYS_io_uring_register, vec![]),
+        .map(|call| (*call, vec![]))
+        .collect();
+    rules.insert(libc::SYS_socket, socket);
+    rules.insert(libc::SYS_clone, with_any(&NAMESPACES)?);
+    let mut unshare = with_any(&NAMESPACES)?;
+    unshare.extend(with_any(&[CLONE_NEWTIME])?);
+    rules.insert(libc::SYS_unshare, unshare);
+    compile(rules, libc::EPERM, architecture)
+}
+
+/// What the kernel seems not to have.
+fn missing(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
+    let netlink = SeccompRule::new(vec![argument(0, SeccompCmpOp::Eq, libc::AF_NETLINK)?])?;
+    let rules = BTreeMap::from([
+        (libc::SYS_clone3, vec![]),
+        (libc::SYS_socket, vec![netlink]),
     ]);
-    SeccompFilter::new(
-        denied,
-        SeccompAction::Allow,
-        SeccompAction::Errno(libc::EPERM as u32),
-        architecture,
-    )?
-    .try_into()
+    compile(rules, libc::ENOSYS, architecture)
+}
+
+fn compile(
+    rules: BTreeMap<libc::c_long, Vec<SeccompRule>>,
+    errno: i32,
+    architecture: TargetArch,
+) -> Result<BpfProgram, BackendError> {
+    let answer = SeccompAction::Errno(errno.cast_unsigned());
+    SeccompFilter::new(rules, SeccompAction::Allow, answer, architecture)?.try_into()
 }
 
 /// The kernel takes these arguments as 32 bits, and so does the comparison.
@@ -84,119 +198,9 @@ fn argument(
         index,
         SeccompCmpArgLen::Dword,
         operator,
-        u64::from(value as u32),
+        u64::from(value.cast_unsigned()),
     )
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_filter_compiles_for_every_architecture_we_ship() {
-        for architecture in [TargetArch::x86_64, TargetArch::aarch64] {
-            for network in [AttachNetwork::Private, AttachNetwork::Shared] {
-                filter(network, architecture).unwrap();
-            }
-        }
-    }
-
-    /// `Ok` or the errno of `socket` under the filter, tried in a thread of its own:
-    /// a filter cannot be taken off again, and it only covers its thread.
-    fn under(network: AttachNetwork, tries: &'static [(i32, i32, i32)]) -> Vec<Option<i32>> {
-        std::thread::spawn(move || {
-            confine(network).unwrap();
-            tries
-                .iter()
-                .map(|&(family, kind, protocol)| try_socket(family, kind, protocol))
-                .collect()
-        })
-        .join()
-        .unwrap()
-    }
-
-    fn try_socket(family: i32, kind: i32, protocol: i32) -> Option<i32> {
-        // SAFETY: the call takes three numbers and returns a number.
-        #[allow(unsafe_code)]
-        let descriptor = unsafe { libc::socket(family, kind, protocol) };
-        if descriptor < 0 {
-            return std::io::Error::last_os_error().raw_os_error();
-        }
-        // SAFETY: the descriptor was made above, and nobody else has it.
-        #[allow(unsafe_code)]
-        drop(unsafe { <std::os::fd::OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(descriptor) });
-        None
-    }
-
-    const EPERM: Option<i32> = Some(libc::EPERM);
-
-    #[test]
-    fn without_network_only_unix_and_plain_tcp_sockets_open() {
-        const CLOEXEC: i32 = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        let allowed = under(
-            AttachNetwork::Private,
-            &[
-                (libc::AF_UNIX, libc::SOCK_STREAM, 0),
-                (libc::AF_UNIX, libc::SOCK_DGRAM | CLOEXEC, 0),
-                (libc::AF_INET, libc::SOCK_STREAM, 0),
-                (
-                    libc::AF_INET,
-                    libc::SOCK_STREAM | CLOEXEC,
-                    libc::IPPROTO_TCP,
-                ),
-            ],
-        );
-        assert_eq!(allowed, [None; 4]);
-        let denied = under(
-            AttachNetwork::Private,
-            &[
-                (libc::AF_INET, libc::SOCK_DGRAM, 0),
-                (
-                    libc::AF_INET6,
-                    libc::SOCK_DGRAM | CLOEXEC,
-                    libc::IPPROTO_UDP,
-                ),
-                (libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP),
-                (libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_SCTP),
-                (libc::AF_INET, libc::SOCK_SEQPACKET, libc::IPPROTO_SCTP),
-                (libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP),
-                (libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP),
-                (libc::AF_NETLINK, libc::SOCK_RAW, 0),
-                (libc::AF_PACKET, libc::SOCK_RAW, 0),
-                (libc::AF_VSOCK, libc::SOCK_STREAM, 0),
-                (libc::AF_ALG, libc::SOCK_SEQPACKET, 0),
-                (libc::AF_XDP, libc::SOCK_RAW, 0),
-                (1000, libc::SOCK_STREAM, 0),
-            ],
-        );
-        assert_eq!(denied, [EPERM; 13]);
-    }
-
-    #[test]
-    fn with_network_plain_udp_opens_too_and_nothing_else() {
-        let tried = under(
-            AttachNetwork::Shared,
-            &[
-                (libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0),
-                (libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_UDP),
-                (libc::AF_INET, libc::SOCK_STREAM, 0),
-                (libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP),
-                (libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_UDPLITE),
-                (libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP),
-                (libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_RAW),
-            ],
-        );
-        assert_eq!(tried, [None, None, None, EPERM, EPERM, EPERM, EPERM]);
-    }
-
-    #[test]
-    fn without_the_filter_the_same_calls_reach_the_kernel() {
-        // The control: what is denied above is not denied by the machine.
-        assert_eq!(try_socket(libc::AF_INET, libc::SOCK_DGRAM, 0), None);
-        assert_eq!(try_socket(libc::AF_NETLINK, libc::SOCK_RAW, 0), None);
-        assert_ne!(
-            try_socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP),
-            EPERM
-        );
-    }
-}
+mod tests;

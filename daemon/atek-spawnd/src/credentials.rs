@@ -1,7 +1,7 @@
 //! The files that systemd, as root, opens for a service and hands it.
 //!
 //! They stand where only root writes. If systemd opened a file of atekd's folder
-//! instead, then whoever takes atekd over could put a link to any file there.
+//! instead, an attacker who has taken atekd over could put a link to any file there.
 
 use crate::files::{FileError, Folder};
 use crate::layout::Layout;
@@ -35,6 +35,16 @@ pub(crate) fn write(layout: &Layout, spec: &ServiceSpec) -> Result<(), Credentia
         Folder::open(&layout.credentials)?.child_or_new(spec.key.as_str().as_ref(), 0o700)?;
     folder.write_private(TOKEN_CREDENTIAL.as_ref(), &token)?;
     folder.write_private(CONFIG_CREDENTIAL.as_ref(), &config)?;
+    Ok(())
+}
+
+/// Makes the files that the service will see as its `passwd` and `group`, for `atek-sandbox prepare`
+/// to fill: systemd mounts only what is there.
+pub(crate) fn make_accounts(layout: &Layout, key: &ServiceKey) -> Result<(), FileError> {
+    let folder = Folder::open(&layout.accounts)?.child_or_new(key.as_str().as_ref(), 0o755)?;
+    for name in ["passwd", "group"] {
+        folder.make_file(name.as_ref(), 0o644)?;
+    }
     Ok(())
 }
 

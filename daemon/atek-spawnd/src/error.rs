@@ -3,6 +3,7 @@
 use crate::credentials::CredentialError;
 use crate::files::FileError;
 use crate::manager::SystemdError;
+use crate::origin::OriginError;
 use crate::packages::PackageError;
 use atek_api::spec::SpecError;
 
@@ -57,6 +58,15 @@ impl From<SystemdError> for Error {
 impl From<FileError> for Error {
     fn from(error: FileError) -> Self {
         Self::Failed(chain(&error))
+    }
+}
+
+impl From<OriginError> for Error {
+    fn from(error: OriginError) -> Self {
+        match error {
+            OriginError::Other { .. } => Self::Refused(error.to_string()),
+            OriginError::Read(..) | OriginError::File(_) => Self::Failed(chain(&error)),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Files of people we do not trust, handled without ever following a link of theirs.
+//! Handles files of users who are not trusted without following a link of theirs.
 //!
 //! Everything works from an opened folder ([`Folder`]) and names in it; a path is
-//! only there for messages. So nobody can swap a folder for a link between a check
-//! and the step that relied on it.
+//! only there for messages. So a folder cannot be exchanged for a link between a check
+//! and the step that relies on it.
 
 mod remove;
 mod seal;
@@ -45,6 +45,11 @@ impl FileError {
         self.source == Errno::ELOOP
     }
 
+    /// Whether a user may not read the folder.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.source == Errno::EACCES
+    }
+
     /// Whether the file is there already.
     pub(crate) fn is_present(&self) -> bool {
         self.source == Errno::EEXIST
@@ -83,6 +88,33 @@ impl Folder {
         Ok(folder)
     }
 
+    /// Opens an absolute path that has no link in any of its parts, if `reader` could list the
+    /// folder.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES` ([`FileError::is_denied`]) for the first folder that `reader` may not search or, at
+    /// the end of the path, read. Access control lists are not looked at: what one grants beyond
+    /// the mode is refused.
+    pub(crate) fn open_as(path: &Path, reader: &Reader) -> Result<Self> {
+        let mut folder = Self::open(Path::new("/"))?;
+        for part in path.iter().skip(1) {
+            reader.require(&folder, SEARCH)?;
+            folder = folder.child(part)?;
+        }
+        reader.require(&folder, SEARCH | READ)?;
+        Ok(folder)
+    }
+
+    /// The device and the inode: two folders that have the same ones at one time are one folder.
+    pub(crate) fn identity(&self) -> Result<Identity> {
+        let stat = self.own_stat()?;
+        Ok(Identity {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+        })
+    }
+
     /// Opens a folder in this one; a link is an error.
     pub(crate) fn child(&self, name: &OsStr) -> Result<Self> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
@@ -112,7 +144,7 @@ impl Folder {
         nix::sys::stat::mkdirat(&self.descriptor, name, Mode::from_bits_truncate(mode))
             .map_err(self.failed("make", name))?;
         let child = self.child(name)?;
-        // The umask had its say in `mkdirat`.
+        // The umask applied to `mkdirat`.
         child.set_mode(mode)?;
         Ok(child)
     }
@@ -166,6 +198,16 @@ impl Folder {
     pub(crate) fn set_mode(&self, mode: u32) -> Result<()> {
         nix::sys::stat::fchmod(&self.descriptor, Mode::from_bits_truncate(mode))
             .map_err(self.failed("change the mode of", OsStr::new("")))
+    }
+
+    /// Makes an empty file in this folder, or finds it there.
+    pub(crate) fn make_file(&self, name: &OsStr, mode: u32) -> Result<()> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mode = Mode::from_bits_truncate(mode);
+        let file = nix::fcntl::openat(&self.descriptor, name, flags, mode)
+            .map_err(self.failed("create", name))?;
+        // The umask applied to `openat`.
+        nix::sys::stat::fchmod(&file, mode).map_err(self.failed("change the mode of", name))
     }
 
     /// Opens a regular file for reading; a link is an error, and a pipe does not block.
@@ -267,6 +309,54 @@ impl Folder {
     }
 }
 
+/// Bits of a mode's last digit.
+const READ: u32 = 0o4;
+const SEARCH: u32 = 0o1;
+
+/// What tells one folder from every other that exists at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Identity {
+    /// `st_dev`
+    pub(crate) device: u64,
+    /// `st_ino`
+    pub(crate) inode: u64,
+}
+
+/// A user whose rights are asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    pub(crate) uid: Uid,
+    /// The main group and all others.
+    pub(crate) groups: Vec<Gid>,
+}
+
+impl Reader {
+    fn require(&self, folder: &Folder, wanted: u32) -> Result<()> {
+        if self.has(&folder.own_stat()?, wanted) {
+            Ok(())
+        } else {
+            Err(folder.failed("let the host read", OsStr::new(""))(
+                Errno::EACCES,
+            ))
+        }
+    }
+
+    /// Whether the mode grants every bit of `wanted` (a digit of a mode) to this user.
+    fn has(&self, stat: &FileStat, wanted: u32) -> bool {
+        if self.uid.is_root() {
+            return true;
+        }
+        let digit = if stat.st_uid == self.uid.as_raw() {
+            stat.st_mode >> 6
+        } else if self.groups.contains(&Gid::from_raw(stat.st_gid)) {
+            stat.st_mode >> 3
+        } else {
+            stat.st_mode
+        };
+        digit & wanted == wanted
+    }
+}
+
 /// The kind of file, from its mode.
 fn kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
@@ -280,7 +370,7 @@ pub(crate) fn is_folder(stat: &FileStat) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
     #[test]
     fn a_path_with_a_link_in_it_is_not_opened() {
@@ -301,7 +391,51 @@ mod tests {
     }
 
     #[test]
-    fn a_private_file_is_replaced_and_readable_by_nobody_else() {
+    fn a_folder_that_the_host_may_not_read_was_shown_to_an_app() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(path.join("private/inner")).unwrap();
+        let mode = |name: &str, mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path.join(name), mode).unwrap();
+        };
+        mode("", 0o755);
+        // A user who is neither the owner nor in the group.
+        let own = std::fs::metadata(&path).unwrap();
+        let stranger = Reader {
+            uid: Uid::from_raw(own.uid() ^ 0x7000_0000 | 1),
+            groups: vec![Gid::from_raw(own.gid() ^ 0x7000_0000 | 1)],
+        };
+        let member = Reader {
+            groups: vec![Gid::from_raw(own.gid())],
+            ..stranger.clone()
+        };
+        let inner = path.join("private/inner");
+        for (outer, inside, for_stranger, for_member) in [
+            (0o755, 0o755, true, true),
+            (0o700, 0o755, false, false),
+            (0o750, 0o755, false, true),
+            (0o711, 0o755, true, true),
+            (0o755, 0o711, false, false),
+            (0o755, 0o704, false, false),
+            (0o755, 0o750, false, true),
+            // The group's bits count for its members, even where they grant less.
+            (0o755, 0o705, true, false),
+        ] {
+            mode("private", outer);
+            mode("private/inner", inside);
+            for (reader, readable) in [(&stranger, for_stranger), (&member, for_member)] {
+                let opened = Folder::open_as(&inner, reader);
+                assert_eq!(opened.is_ok(), readable, "{outer:o} {inside:o} {reader:?}");
+                if let Err(error) = opened {
+                    assert!(error.is_denied(), "{error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_private_file_is_replaced_and_readable_by_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
         let opened = Folder::open(&folder.path().canonicalize().unwrap()).unwrap();
         opened.write_private("token".as_ref(), b"one").unwrap();

@@ -1,7 +1,9 @@
 //! The folders this program works in, and the users it works for.
 
+use crate::files::Reader;
 use atek_api::spec::paths;
 use nix::unistd::{Gid, Group, Uid, User};
+use std::ffi::CString;
 use std::path::PathBuf;
 
 /// Passed in everywhere, so that tests have their own.
@@ -16,12 +18,22 @@ pub(crate) struct Layout {
     pub(crate) runtime: PathBuf,
     pub(crate) tokens: PathBuf,
     pub(crate) credentials: PathBuf,
+    /// The services' `passwd` and `group`.
+    pub(crate) accounts: PathBuf,
+    /// Where atekd takes the services' listeners.
+    pub(crate) attach: PathBuf,
+    /// atekd's listeners for the services.
+    pub(crate) host_dirs: PathBuf,
+    /// What was first run with each service's key.
+    pub(crate) origins: PathBuf,
     /// Owns the installed packages.
     pub(crate) root: Account,
     /// Makes packages.
     pub(crate) build: Account,
     /// Writes the tokens.
     pub(crate) host: Account,
+    /// The same user with all its groups.
+    pub(crate) reader: Reader,
 }
 
 /// A user and its main group.
@@ -49,6 +61,7 @@ impl Layout {
         Group::from_name(apps)
             .map_err(|error| AccountError::LookUp(apps, error))?
             .ok_or(AccountError::MissingGroup(apps))?;
+        let host = account(paths::HOST_USER)?;
         Ok(Self {
             packages: paths::PACKAGES.into(),
             staging: paths::STAGING.into(),
@@ -57,14 +70,28 @@ impl Layout {
             runtime: "/run".into(),
             tokens: paths::TOKENS.into(),
             credentials: paths::CREDENTIALS.into(),
+            accounts: paths::ACCOUNTS.into(),
+            attach: paths::ATTACH_DIR.into(),
+            host_dirs: paths::HOST_DIRS.into(),
+            origins: paths::ORIGINS.into(),
             root: Account {
                 uid: Uid::from_raw(0),
                 gid: Gid::from_raw(0),
             },
             build: account(paths::BUILD_USER)?,
-            host: account(paths::HOST_USER)?,
+            host,
+            reader: Reader {
+                uid: host.uid,
+                groups: groups(paths::HOST_USER, host.gid)?,
+            },
         })
     }
+}
+
+fn groups(name: &'static str, main: Gid) -> Result<Vec<Gid>, AccountError> {
+    let failed = |error| AccountError::LookUp(name, error);
+    let text = CString::new(name).map_err(|_| failed(nix::errno::Errno::EINVAL))?;
+    nix::unistd::getgrouplist(&text, main).map_err(failed)
 }
 
 fn account(name: &'static str) -> Result<Account, AccountError> {
@@ -81,7 +108,7 @@ fn account(name: &'static str) -> Result<Account, AccountError> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A layout in a folder of its own; the tests' user plays everybody.
+    /// A layout in a folder of its own; the tests' user plays every user.
     pub(crate) fn temporary() -> (tempfile::TempDir, Layout) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().canonicalize().unwrap();
@@ -102,9 +129,17 @@ pub(crate) mod tests {
             runtime: inside("run"),
             tokens: inside("run/tokens"),
             credentials: inside("run/credentials"),
+            accounts: inside("run/accounts"),
+            attach: inside("run/atek/attach"),
+            host_dirs: inside("run/atek/host"),
+            origins: inside("atek/origins"),
             root: myself,
             build: myself,
             host: myself,
+            reader: Reader {
+                uid: myself.uid,
+                groups: vec![myself.gid],
+            },
         };
         (folder, layout)
     }

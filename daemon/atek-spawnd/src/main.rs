@@ -4,17 +4,24 @@
 //! turns a validated [`atek_api::spec::ServiceSpec`] into a transient unit of
 //! systemd, and does the few things with files that need root: taking over a built
 //! package, wiping a service's state. It listens on no network, parses nothing but
-//! its own requests, follows no link that somebody else made, and exits when idle.
+//! its own requests, follows no link of another user, and exits when idle.
+//!
+//! atekd has the network, so it is believed only where the request itself is the decision. What it
+//! names by a path is opened part by part, and atek-sandbox compares what systemd mounted with
+//! what was opened ([`sources`]).
 //!
 //! | module | is |
 //! |---|---|
 //! | [`service`] | the D-Bus interface, one method for each request |
 //! | [`properties`] | a spec as a property list; pure |
 //! | [`manager`] | systemd: start, stop, wait for the job |
+//! | [`sources`] | the folders that a service or job is to see, opened and checked |
+//! | [`origin`] | which program a service's state belongs to |
 //! | [`packages`], [`state`], [`credentials`] | what is done with files |
 //! | [`files`] | how: from opened folders, never through a link |
+//! | [`leases`] | one call at a time for each service and job |
 //! | [`layout`] | where, and for which users |
-//! | [`activity`] | when nobody needs it any more |
+//! | [`activity`] | when to exit |
 #![forbid(unsafe_code)]
 
 mod activity;
@@ -22,10 +29,13 @@ mod credentials;
 mod error;
 mod files;
 mod layout;
+mod leases;
 mod manager;
+mod origin;
 mod packages;
 mod properties;
 mod service;
+mod sources;
 mod state;
 
 use activity::Activity;

@@ -15,6 +15,7 @@ mod service;
 pub(crate) use job::job;
 pub(crate) use service::service;
 
+use crate::files::Identity;
 use zbus::Variant;
 
 /// A property's name and value, as `StartTransientUnit` takes them.
@@ -93,6 +94,12 @@ impl Bind {
             optional: true,
         }
     }
+}
+
+/// The option by which atek-sandbox is told what must be mounted at `target`.
+fn mounted(target: &std::path::Path, checked: Identity) -> String {
+    let Identity { device, inode } = checked;
+    format!("mount={device}:{inode}:{}", target.display())
 }
 
 /// Bind mounts (`a(ssbt)`), without what is mounted below their sources.

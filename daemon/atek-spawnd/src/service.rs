@@ -1,14 +1,15 @@
 //! The D-Bus interface `cloud.atek.Spawn1`.
 //!
-//! Every request is parsed and validated here, whoever sent it; the bus admits
+//! Every request is parsed and validated here, also those of root; the bus admits
 //! only root and atekd's user.
 
 use crate::activity::Activity;
 use crate::error::Error;
 use crate::files::Folder;
 use crate::layout::Layout;
+use crate::leases::Leases;
 use crate::manager::Systemd;
-use crate::{credentials, packages, properties, state};
+use crate::{credentials, packages, properties, sources, state};
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::spec::{self, JobId, JobKind, PackageSpec, PackageVersion, ServiceSpec, paths};
 use serde::de::DeserializeOwned;
@@ -29,6 +30,8 @@ pub(crate) struct Spawn {
     systemd: Systemd,
     layout: Arc<Layout>,
     activity: Activity,
+    services: Leases,
+    jobs: Leases,
 }
 
 impl Spawn {
@@ -37,6 +40,8 @@ impl Spawn {
             systemd,
             layout: Arc::new(layout),
             activity,
+            services: Leases::default(),
+            jobs: Leases::default(),
         }
     }
 
@@ -58,10 +63,10 @@ impl Spawn {
         }
     }
 
-    /// The unit that runs with a service's folders, under whatever id.
+    /// The unit that runs with a service's folders, whatever its id is.
     async fn running_with_key(&self, key: &ServiceKey) -> Result<Option<String>> {
-        // systemd removes the runtime folder with the end of the unit: without one there
-        // is nobody, and no need to ask about every unit.
+        // systemd removes the runtime folder with the end of the unit: without one no unit
+        // runs, and there is no need to ask about every unit.
         if Folder::open(&self.layout.runtime)?.has(paths::directory_name(key).as_ref())? {
             let folder = paths::directory_name(key);
             Ok(self.systemd.unit_with_folder(UNITS, &folder).await?)
@@ -89,6 +94,7 @@ impl Spawn {
         let _call = self.activity.begin();
         let spec: ServiceSpec = json(spec)?;
         spec.validate()?;
+        let _lease = self.services.take(spec.key.as_str())?;
         let unit = spec.id.unit();
         if let Some(other) = self.running_with_key(&spec.key).await? {
             return Err(Error::Busy(format!(
@@ -96,8 +102,15 @@ impl Spawn {
                 spec.key
             )));
         }
-        let properties = properties::service(&spec, self.systemd.version());
-        self.on_files(move |layout| prepare(layout, &spec)).await?;
+        let checked = spec.clone();
+        let (sources, _held) = self
+            .on_files(move |layout| {
+                let opened = sources::open(layout, &checked)?;
+                credentials::write(layout, &checked)?;
+                Ok::<_, Error>(opened)
+            })
+            .await?;
+        let properties = properties::service(&spec, &sources, self.systemd.version());
         let result = self
             .systemd
             .start(&unit, &properties, spec::START_TIMEOUT)
@@ -131,6 +144,7 @@ impl Spawn {
     async fn wipe_state(&self, key: &str) -> Result<()> {
         let _call = self.activity.begin();
         let key = service_key(key)?;
+        let _lease = self.services.take(key.as_str())?;
         if let Some(unit) = self.running_with_key(&key).await? {
             return Err(Error::Busy(format!("{unit} is running: stop it first")));
         }
@@ -154,21 +168,26 @@ impl Spawn {
         let job: JobId = job.parse()?;
         let spec: PackageSpec = json(request)?;
         spec.validate()?;
+        let _lease = self.jobs.take(job.as_str())?;
         self.require_ended(&job).await?;
         let channel = std::os::fd::OwnedFd::from(channel);
         let output = channel.try_clone().map_err(zbus::Error::from)?;
         let unit = job.unit();
-        let properties = properties::job(&job, &spec, self.systemd.version(), channel, output);
-        let staged = job.clone();
-        self.on_files(move |layout| {
-            check_source(spec.source_folder.as_deref())?;
-            let staged = match spec.kind {
-                JobKind::Fetch => packages::stage(layout, &staged),
-                JobKind::Build => packages::require_staged(layout, &staged),
-            };
-            staged.map_err(Error::from)
-        })
-        .await?;
+        let (staged, folder, kind) = (job.clone(), spec.source_folder.clone(), spec.kind);
+        let (source, _held) = self
+            .on_files(move |layout| {
+                let folder = folder.map(|path| sources::readable(layout, &path));
+                let folder = folder.transpose()?;
+                match kind {
+                    JobKind::Fetch => packages::stage(layout, &staged)?,
+                    JobKind::Build => packages::require_staged(layout, &staged)?,
+                }
+                let identity = folder.as_ref().map(Folder::identity).transpose()?;
+                Ok::<_, Error>((identity, folder))
+            })
+            .await?;
+        let version = self.systemd.version();
+        let properties = properties::job(&job, &spec, source, version, channel, output);
         let started = match self
             .systemd
             .start(&unit, &properties, spec::START_TIMEOUT)
@@ -191,7 +210,8 @@ impl Spawn {
     /// Installs what a job left in `package` as `version` of the service with `key`. The job must have ended.
     async fn commit_package(&self, job: &str, key: &str, version: &str) -> Result<()> {
         let _call = self.activity.begin();
-        let (job, key, version) = (job.parse()?, service_key(key)?, version.parse()?);
+        let (job, key, version) = (job.parse::<JobId>()?, service_key(key)?, version.parse()?);
+        let _lease = self.jobs.take(job.as_str())?;
         self.require_ended(&job).await?;
         self.on_files(move |layout| packages::commit(layout, &job, &key, &version))
             .await
@@ -201,6 +221,7 @@ impl Spawn {
     async fn drop_package(&self, job: &str) -> Result<()> {
         let _call = self.activity.begin();
         let job: JobId = job.parse()?;
+        let _lease = self.jobs.take(job.as_str())?;
         self.systemd.stop(&job.unit(), JOB_STOP).await?;
         self.on_files(move |layout| packages::unstage(layout, &job))
             .await
@@ -235,32 +256,6 @@ impl Spawn {
 const JOB_STOP: Duration = Duration::from_secs(8);
 /// The services' units.
 const UNITS: &str = "atek-app-*.service";
-
-/// What must be there before the unit starts.
-fn prepare(layout: &Layout, spec: &ServiceSpec) -> Result<()> {
-    check_source(Some(&spec.package.folder))?;
-    check_source(spec.package.modules.as_deref())?;
-    credentials::write(layout, spec)?;
-    Ok(())
-}
-
-/// systemd follows links when it mounts a folder. A person's link could lead to what
-/// only root sees, so a folder is named by its real path.
-fn check_source(folder: Option<&std::path::Path>) -> Result<()> {
-    let Some(folder) = folder else { return Ok(()) };
-    match Folder::open(folder) {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_missing() => Err(Error::NotFound(format!(
-            "the folder {} does not exist",
-            folder.display()
-        ))),
-        Err(error) if error.is_link() => Err(Error::Refused(format!(
-            "the folder {} is reached through a link: give its real path",
-            folder.display()
-        ))),
-        Err(error) => Err(error.into()),
-    }
-}
 
 fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
     // The text has a service's configuration; serde's message may quote a value, the place does not.

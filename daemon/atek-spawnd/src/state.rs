@@ -1,4 +1,4 @@
-//! What a service left outside its package: state, runtime folder, credentials.
+//! Removes what a service left outside its package: state, runtime folder, credentials, accounts.
 
 use crate::files::{FileError, Folder, remove_tree};
 use crate::layout::Layout;
@@ -14,7 +14,10 @@ pub(crate) fn wipe(layout: &Layout, key: &ServiceKey) -> Result<(), FileError> {
     // systemd's link to it, or the state itself where it was not private.
     remove_in(&layout.state_links, &name)?;
     remove_in(&layout.runtime, &name)?;
-    remove_in(&layout.credentials, key.as_str())
+    remove_in(&layout.credentials, key.as_str())?;
+    remove_in(&layout.accounts, key.as_str())?;
+    // Last: until the state is gone, no other program gets it.
+    remove_in(&layout.origins, key.as_str())
 }
 
 fn remove_in(folder: &Path, name: impl AsRef<std::ffi::OsStr>) -> Result<(), FileError> {

@@ -10,6 +10,8 @@ pub const STATE: &str = "/var/lib/atek";
 pub const PACKAGES: &str = "/var/lib/atek/packages";
 /// One folder for each package job that runs.
 pub const STAGING: &str = "/var/lib/atek/staging";
+/// One file for each service with what may run with its key (see atek-spawnd). Owned by root.
+pub const ORIGINS: &str = "/var/lib/atek/origins";
 /// The folder in [`STAGING`]`/JOB` that becomes the package.
 pub const STAGED_PACKAGE: &str = "package";
 /// Services that belong to Atek itself, one folder each.
@@ -34,6 +36,8 @@ pub const TOKENS: &str = "/run/atek/tokens";
 /// token, and the configuration (JSON). `atek-spawnd` writes them, only root reads
 /// them, so that no other process chooses what systemd opens as root.
 pub const CREDENTIALS: &str = "/run/atek/credentials";
+/// One folder for each service with the `passwd` and `group` that it sees. Owned by root.
+pub const ACCOUNTS: &str = "/run/atek-accounts";
 /// One folder for each service with atekd's listener for it.
 pub const HOST_DIRS: &str = "/run/atek/host";
 /// That listener, as the service sees it.
@@ -92,6 +96,12 @@ pub fn token(key: &ServiceKey) -> PathBuf {
 #[must_use]
 pub fn credentials(key: &ServiceKey) -> PathBuf {
     Path::new(CREDENTIALS).join(key.as_str())
+}
+
+/// The folder with the `passwd` and `group` that a service sees.
+#[must_use]
+pub fn accounts(key: &ServiceKey) -> PathBuf {
+    Path::new(ACCOUNTS).join(key.as_str())
 }
 
 /// The folder of atekd's listener for one service, on the host.

@@ -1,6 +1,7 @@
 //! The unit of a package job.
 
-use super::{Bind, Property, Version, binds, command, sandbox, text, texts};
+use super::{Bind, Property, Version, binds, command, mounted, sandbox, text, texts};
+use crate::files::Identity;
 use atek_api::spec::{JobId, PackageSpec, paths};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -8,13 +9,14 @@ use std::time::Duration;
 use zbus::{Fd, Variant};
 
 /// The properties of the unit in which `atek-package` runs, with `input` and `output` as its
-/// standard input and output. The spec must be valid.
+/// standard input and output. The spec must be valid, and `checked` its source folder.
 ///
 /// It has the network and runs the package's own build scripts, so it sees nothing of
 /// the host but programs, and writes nothing but its staging folder.
 pub(crate) fn job(
     job: &JobId,
     spec: &PackageSpec,
+    checked: Option<Identity>,
     version: Version,
     input: OwnedFd,
     output: OwnedFd,
@@ -31,13 +33,17 @@ pub(crate) fn job(
     ];
     read.extend(source.map(|folder| Bind::new(folder, folder)));
     let (homes, emptied) = surroundings(source);
+    let mut argv = vec![paths::SANDBOX.to_owned(), "build".to_owned()];
+    let mount = source.zip(checked);
+    argv.extend(mount.map(|(folder, checked)| mounted(folder, checked)));
+    argv.extend(["--", paths::PACKAGER].map(str::to_owned));
     properties.extend([
         ("Description", text(format!("Atek package job {job}"))),
         ("Slice", text("atek-build.slice")),
         ("Type", text("exec")),
         // Why a job failed stays readable until it is dropped.
         ("CollectMode", text("inactive")),
-        ("ExecStartEx", command(vec![paths::PACKAGER.to_owned()])),
+        ("ExecStartEx", command(argv)),
         ("StandardInputFileDescriptor", Variant::Fd(Fd::from(input))),
         (
             "StandardOutputFileDescriptor",

@@ -1,8 +1,9 @@
 //! The unit of a service.
 
-use super::{Bind, Property, Version, binds, command, micros, sandbox, text, texts};
-use atek_api::ids::UserKey;
-use atek_api::spec::{self, Network, Program, ServiceSpec, paths};
+use super::{Bind, Property, Version, binds, command, micros, mounted, sandbox, text, texts};
+use crate::sources::Sources;
+use atek_api::ids::{ServiceKey, UserKey};
+use atek_api::spec::{self, AppPort, Network, Program, ServiceSpec, Workdir, paths};
 use std::path::Path;
 use zbus::Variant;
 
@@ -27,8 +28,8 @@ const NEARBY: [(i32, &[u8], u32); 11] = [
 const V4: i32 = nix::libc::AF_INET;
 const V6: i32 = nix::libc::AF_INET6;
 
-/// The properties of a service's unit. The spec must be valid.
-pub(crate) fn service(spec: &ServiceSpec, version: Version) -> Vec<Property> {
+/// The properties of a service's unit. The spec must be valid, and `sources` what was opened for it.
+pub(crate) fn service(spec: &ServiceSpec, sources: &Sources, version: Version) -> Vec<Property> {
     let mut properties = identity(spec);
     properties.extend(life(version));
     properties.extend(sandbox::properties(
@@ -36,7 +37,7 @@ pub(crate) fn service(spec: &ServiceSpec, version: Version) -> Vec<Property> {
         &["AF_UNIX", "AF_INET", "AF_INET6"],
         None,
     ));
-    properties.extend(user_and_mounts(spec));
+    properties.extend(user_and_mounts(spec, sources));
     properties.extend(reserve(spec));
     properties.extend(network(spec.network));
     properties.extend(limits(spec));
@@ -98,7 +99,7 @@ fn life(version: Version) -> Vec<Property> {
     properties
 }
 
-fn user_and_mounts(spec: &ServiceSpec) -> Vec<Property> {
+fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
     let directory = paths::directory_name(&spec.key);
     let credentials = paths::credentials(&spec.key);
     let credential = |name: &str| {
@@ -108,9 +109,12 @@ fn user_and_mounts(spec: &ServiceSpec) -> Vec<Property> {
         )
     };
     let inside = spec.package.folder_inside(spec.core);
+    let accounts = paths::accounts(&spec.key);
     let mut mounts = vec![
         Bind::new(paths::ATTACH_DIR, paths::ATTACH_DIR),
         Bind::new(paths::host_dir(&spec.key), paths::HOST_DIRS),
+        Bind::new(accounts.join("passwd"), "/etc/passwd"),
+        Bind::new(accounts.join("group"), "/etc/group"),
     ];
     if !spec.core {
         mounts.push(Bind::new(&spec.package.folder, &inside));
@@ -130,9 +134,14 @@ fn user_and_mounts(spec: &ServiceSpec) -> Vec<Property> {
         mounts.push(Bind::optional("/run/systemd/resolve/stub-resolv.conf"));
         mounts.push(Bind::optional("/run/systemd/resolve/resolv.conf"));
     }
+    let workdir = match spec.workdir {
+        Workdir::Package => inside.clone(),
+        Workdir::State => paths::state_inside(&spec.key),
+    };
     vec![
-        ("ExecStartEx", command(argv(spec, &inside))),
-        ("WorkingDirectory", text(inside.to_string_lossy())),
+        ("ExecStartPreEx", prepare(&spec.key)),
+        ("ExecStartEx", command(argv(spec, &inside, sources))),
+        ("WorkingDirectory", text(workdir.to_string_lossy())),
         ("DynamicUser", Variant::from(true)),
         // Shared by all services, so that atekd reaches their sockets; no service sees
         // the socket of another.
@@ -152,6 +161,11 @@ fn user_and_mounts(spec: &ServiceSpec) -> Vec<Property> {
         ),
         ("TemporaryFileSystem", Variant::from(emptied)),
         ("BindReadOnlyPaths", binds(mounts)),
+        // For the first command, which is root and sees what the service sees.
+        (
+            "BindPaths",
+            binds(vec![Bind::new(&accounts, paths::ACCOUNTS)]),
+        ),
     ]
 }
 
@@ -162,16 +176,36 @@ fn reserve(spec: &ServiceSpec) -> Option<Property> {
     is_database.then(|| ("SupplementaryGroups", texts(&[paths::RESERVE_GROUP])))
 }
 
-fn argv(spec: &ServiceSpec, inside: &Path) -> Vec<String> {
+/// Writes the service's accounts, as root: which user it has is known only when it starts.
+fn prepare(key: &ServiceKey) -> Variant<'static> {
+    let argv = [paths::SANDBOX, "prepare", key.as_str()].map(str::to_owned);
+    let flags = ["privileged", "no-env-expand"].map(str::to_owned);
+    Variant::from(vec![(
+        paths::SANDBOX.to_owned(),
+        argv.to_vec(),
+        flags.to_vec(),
+    )])
+}
+
+fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<String> {
     let network = if spec.network.is_private() {
         "private"
     } else {
         "shared"
     };
     let in_package = |path: &str| inside.join(path).to_string_lossy().into_owned();
-    let mut argv = [paths::SANDBOX, spec.key.as_str(), network, "--"]
+    let mut argv = [paths::SANDBOX, spec.key.as_str(), network]
         .map(str::to_owned)
         .to_vec();
+    argv.extend(spec.port.map(|port| match port {
+        AppPort::Auto => "port=auto".to_owned(),
+        AppPort::Fixed(port) => format!("port={port}"),
+    }));
+    if spec.network == Network::Hosts {
+        argv.push("proxy".to_owned());
+    }
+    argv.extend(mount_options(spec, inside, sources));
+    argv.push("--".to_owned());
     match &spec.program {
         Program::Node { entry, args } => {
             argv.extend([paths::NODE.to_owned(), in_package(entry.as_str())]);
@@ -183,6 +217,19 @@ fn argv(spec: &ServiceSpec, inside: &Path) -> Vec<String> {
         }
     }
     argv
+}
+
+/// What must be mounted where.
+fn mount_options(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<String> {
+    let mut options = vec![
+        mounted(Path::new(paths::ATTACH_DIR), sources.attach),
+        mounted(Path::new(paths::HOST_DIRS), sources.host),
+        mounted(inside, sources.package),
+    ];
+    let modules = Path::new(paths::APP).join("node_modules");
+    options.extend(sources.modules.map(|checked| mounted(&modules, checked)));
+    debug_assert_eq!(spec.package.modules.is_some(), sources.modules.is_some());
+    options
 }
 
 fn network(network: Network) -> Vec<Property> {
@@ -227,10 +274,11 @@ fn limits(spec: &ServiceSpec) -> Vec<Property> {
         ("LimitMEMLOCK", Variant::from(64u64 * 1024)),
         // Half an app is worth nothing: it ends as a whole, and says `oom-kill`.
         ("OOMPolicy", text("stop")),
-        // Rather an app than the host, when the whole machine is out of memory.
+        // When the whole machine is out of memory, apps end first. The core services are bounded
+        // (MemoryMax) and end after all else, as atekd does.
         (
             "OOMScoreAdjust",
-            Variant::from(if spec.core { 0i32 } else { 300i32 }),
+            Variant::from(if spec.core { -800i32 } else { 300i32 }),
         ),
     ];
     let set = [

@@ -1,5 +1,8 @@
 use super::*;
-use atek_api::spec::{Limits, Network, Package, PackageSpec, Program, ServiceSpec};
+use crate::sources::Sources;
+use atek_api::spec::{
+    AppPort, Limits, Network, Package, PackageSpec, Program, ServiceSpec, Workdir,
+};
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
@@ -21,8 +24,19 @@ pub(crate) fn spec() -> ServiceSpec {
         env: BTreeMap::new(),
         network: Network::None,
         port: None,
-        workdir: atek_api::spec::Workdir::Package,
+        workdir: Workdir::Package,
         limits: Limits::default(),
+    }
+}
+
+/// Sources of a spec's shape, whose numbers tell one from the other.
+fn sources(spec: &ServiceSpec) -> Sources {
+    let identity = |inode| Identity { device: 1, inode };
+    Sources {
+        attach: identity(2),
+        host: identity(3),
+        package: identity(4),
+        modules: spec.package.modules.as_ref().map(|_| identity(5)),
     }
 }
 
@@ -89,14 +103,14 @@ fn every_property_has_the_type_that_systemd_takes() {
         ("aay", "LogExtraFields"),
         ("(bas)", "RestrictAddressFamilies SystemCallFilter"),
         ("(aiai)", "SuccessExitStatus"),
-        ("a(sasas)", "ExecStartEx"),
+        ("a(sasas)", "ExecStartPreEx ExecStartEx"),
         ("a(ss)", "LoadCredential TemporaryFileSystem"),
-        ("a(ssbt)", "BindReadOnlyPaths"),
+        ("a(ssbt)", "BindReadOnlyPaths BindPaths"),
         ("a(iayu)", "IPAddressAllow IPAddressDeny"),
     ] {
         for name in names.split_whitespace() {
             known.push(name);
-            let properties = service(&with_everything, NEW);
+            let properties = service(&with_everything, &Sources::default(), NEW);
             let found: Vec<_> = properties
                 .iter()
                 .filter(|(other, _)| *other == name)
@@ -107,7 +121,7 @@ fn every_property_has_the_type_that_systemd_takes() {
             }
         }
     }
-    for (name, _) in service(&with_everything, NEW) {
+    for (name, _) in service(&with_everything, &Sources::default(), NEW) {
         assert!(
             known.contains(&name),
             "{name} needs a place in the table above"
@@ -130,7 +144,7 @@ fn newer_properties_are_only_sent_to_a_systemd_that_knows_them() {
             &["RestartSteps", "RestartMaxDelayUSec", "PrivateTmpEx"],
         ),
     ] {
-        let properties = service(&spec(), Version(version));
+        let properties = service(&spec(), &Sources::default(), Version(version));
         for name in absent {
             assert!(values(&properties, name).is_empty(), "{name} in {version}");
         }
@@ -155,20 +169,26 @@ fn versions_are_read_from_what_distributions_make_of_them() {
 
 #[test]
 fn a_service_is_confined_to_its_package_and_its_own_folders() {
-    let properties = service(&spec(), NEW);
+    let properties = service(&spec(), &Sources::default(), NEW);
     let mounts = value(&properties, "BindReadOnlyPaths");
     for (source, target) in [
         ("/run/atek/attach", "/run/atek/attach"),
         ("/run/atek/host/k1", "/run/atek/host"),
         ("/var/lib/atek/packages/k1/versions/v1", "/app"),
+        ("/run/atek-accounts/k1/passwd", "/etc/passwd"),
+        ("/run/atek-accounts/k1/group", "/etc/group"),
     ] {
         assert!(
             mounts.contains(&format!("(\"{source}\", \"{target}\", false,")),
             "{mounts}"
         );
     }
-    assert_eq!(mounts.matches("false").count(), 3, "{mounts}");
-    assert!(values(&properties, "BindPaths").is_empty());
+    assert_eq!(mounts.matches("false").count(), 5, "{mounts}");
+    // Its files are root's, so the service cannot write them.
+    let written = value(&properties, "BindPaths");
+    let accounts = "(\"/run/atek-accounts/k1\", \"/run/atek-accounts\", false,";
+    assert!(written.contains(accounts), "{written}");
+    assert_eq!(written.matches("false").count(), 1, "{written}");
     assert_eq!(value(&properties, "PrivateNetwork"), "true");
     assert_eq!(value(&properties, "StateDirectory"), "[\"atek-app-k1\"]");
     assert_eq!(value(&properties, "Slice"), "\"atek-apps-u1.slice\"");
@@ -179,7 +199,7 @@ fn a_service_is_confined_to_its_package_and_its_own_folders() {
     );
     assert!(
         values(&properties, "Environment").is_empty(),
-        "everybody could read it"
+        "every user could read it"
     );
 }
 
@@ -236,21 +256,82 @@ fn programs_run_by_an_absolute_path_inside() {
             "atek-core.slice",
         ),
     ] {
-        let properties = service(&spec, NEW);
+        let properties = service(&spec, &sources(&spec), NEW);
         assert_eq!(value(&properties, "WorkingDirectory"), format!("{cwd:?}"));
         assert_eq!(value(&properties, "Slice"), format!("\"{slice}\""));
         let exec = value(&properties, "ExecStartEx");
-        let argv: Vec<String> = [
-            &["/usr/lib/atek/atek-sandbox", "k1", "private", "--"][..],
-            command,
-        ]
-        .concat()
-        .iter()
-        .map(|arg| format!("{arg:?}"))
-        .collect();
-        assert!(exec.contains(&format!("[{}]", argv.join(", "))), "{exec}");
+        let quoted = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+            words.join(", ")
+        };
+        let first = quoted(&["/usr/lib/atek/atek-sandbox", "k1", "private"]);
+        assert!(exec.contains(&format!("[{first}, ")), "{exec}");
+        let last = quoted(&[&["--"][..], command].concat());
+        assert!(exec.contains(&format!(", {last}]")), "{exec}");
+        assert!(exec.contains(&format!("\"mount=1:4:{cwd}\"")), "{exec}");
         assert!(exec.contains("no-env-expand"), "{exec}");
     }
+}
+
+#[test]
+fn the_sandbox_is_told_what_must_be_mounted_and_how_the_program_is_reached() {
+    let hosts = Network::Hosts;
+    for (spec, expected) in [
+        (
+            spec(),
+            "\"private\", \"mount=1:2:/run/atek/attach\", \"mount=1:3:/run/atek/host\", \"mount=1:4:/app\", \"--\"",
+        ),
+        (
+            ServiceSpec {
+                network: hosts,
+                port: Some(AppPort::Fixed(8080)),
+                ..spec()
+            },
+            "\"private\", \"port=8080\", \"proxy\", \"mount=",
+        ),
+        (
+            ServiceSpec {
+                port: Some(AppPort::Auto),
+                ..spec()
+            },
+            "\"private\", \"port=auto\", \"mount=",
+        ),
+        (
+            ServiceSpec {
+                package: Package {
+                    folder: "/home/bob/ws/app".into(),
+                    modules: Some("/home/bob/ws/node_modules".into()),
+                },
+                ..spec()
+            },
+            "\"mount=1:4:/app/package\", \"mount=1:5:/app/node_modules\", \"--\"",
+        ),
+    ] {
+        let exec = value(&service(&spec, &sources(&spec), NEW), "ExecStartEx");
+        assert!(exec.contains(expected), "{exec}");
+    }
+}
+
+#[test]
+fn a_program_that_writes_where_it_starts_can_start_in_its_state() {
+    let spec = ServiceSpec {
+        workdir: Workdir::State,
+        ..spec()
+    };
+    let properties = service(&spec, &sources(&spec), NEW);
+    let workdir = value(&properties, "WorkingDirectory");
+    assert_eq!(workdir, "\"/var/lib/atek-app-k1\"");
+}
+
+#[test]
+fn the_accounts_are_written_by_root_before_the_service_starts() {
+    let properties = service(&spec(), &Sources::default(), NEW);
+    let prepare = value(&properties, "ExecStartPreEx");
+    let argv = "[\"/usr/lib/atek/atek-sandbox\", \"prepare\", \"k1\"]";
+    assert!(prepare.contains(argv), "{prepare}");
+    assert!(prepare.contains("\"privileged\""), "{prepare}");
+    // The service itself is not.
+    assert!(!value(&properties, "ExecStartEx").contains("privileged"));
 }
 
 #[test]
@@ -261,7 +342,7 @@ fn the_network_is_a_permission() {
         (Network::Direct { lan: false }, false, true),
         (Network::Direct { lan: true }, false, false),
     ] {
-        let properties = service(&ServiceSpec { network, ..spec() }, NEW);
+        let properties = service(&ServiceSpec { network, ..spec() }, &Sources::default(), NEW);
         assert_eq!(
             !values(&properties, "PrivateNetwork").is_empty(),
             private,
@@ -287,7 +368,7 @@ fn limits_are_the_specs_own_or_the_defaults() {
         cpu_quota: Some(50),
         ..Limits::default()
     };
-    let properties = service(&ServiceSpec { limits, ..spec() }, NEW);
+    let properties = service(&ServiceSpec { limits, ..spec() }, &Sources::default(), NEW);
     for (name, expected) in [
         ("MemoryMax", "67108864"),
         ("TasksMax", "128"),
@@ -298,7 +379,13 @@ fn limits_are_the_specs_own_or_the_defaults() {
         assert!(value.ends_with(expected), "{name}: {value}");
     }
     assert!(values(&properties, "MemoryHigh").is_empty());
-    assert!(values(&service(&spec(), NEW), "CPUQuotaPerSecUSec").is_empty());
+    assert!(
+        values(
+            &service(&spec(), &Sources::default(), NEW),
+            "CPUQuotaPerSecUSec"
+        )
+        .is_empty()
+    );
 }
 
 #[test]
@@ -308,7 +395,18 @@ fn a_job_writes_its_staging_folder_and_sees_only_the_folder_it_was_given() {
         source_folder: Some("/home/bob/app.git".into()),
         ..PackageSpec::default()
     };
-    let properties = job(&"j1".parse().unwrap(), &spec, NEW, channel(), channel());
+    let checked = Identity {
+        device: 7,
+        inode: 8,
+    };
+    let properties = job(
+        &"j1".parse().unwrap(),
+        &spec,
+        Some(checked),
+        NEW,
+        channel(),
+        channel(),
+    );
     let written = value(&properties, "BindPaths");
     assert_eq!(
         written.matches("/var/lib/atek/staging/j1").count(),
@@ -316,6 +414,10 @@ fn a_job_writes_its_staging_folder_and_sees_only_the_folder_it_was_given() {
         "{written}"
     );
     assert!(value(&properties, "BindReadOnlyPaths").contains("/home/bob/app.git"));
+    let exec = value(&properties, "ExecStartEx");
+    let expected =
+        "\"build\", \"mount=7:8:/home/bob/app.git\", \"--\", \"/usr/lib/atek/atek-package\"";
+    assert!(exec.contains(expected), "{exec}");
     assert_eq!(value(&properties, "User"), "\"atek-build\"");
     for (name, signature) in [
         ("StandardInputFileDescriptor", "h"),
@@ -354,7 +456,14 @@ fn the_neighbours_of_a_jobs_source_folder_are_not_shown() {
             source_folder: folder.map(Into::into),
             ..PackageSpec::default()
         };
-        let properties = job(&"j1".parse().unwrap(), &spec, NEW, channel(), channel());
+        let properties = job(
+            &"j1".parse().unwrap(),
+            &spec,
+            None,
+            NEW,
+            channel(),
+            channel(),
+        );
         assert_eq!(
             value(&properties, "ProtectHome"),
             format!("{homes:?}"),
@@ -381,19 +490,30 @@ fn a_build_that_met_its_memory_limit_took_with_it_who_could_have_said_so() {
     let job = job(
         &"j1".parse().unwrap(),
         &spec_of_job,
+        None,
         NEW,
         channel(),
         channel(),
     );
     assert_eq!(value(&job, "OOMPolicy"), "\"continue\"");
-    assert_eq!(value(&service(&spec(), NEW), "OOMPolicy"), "\"stop\"");
+    assert_eq!(
+        value(&service(&spec(), &Sources::default(), NEW), "OOMPolicy"),
+        "\"stop\""
+    );
 }
 
 #[test]
 fn what_a_build_printed_on_standard_error_went_into_the_channel() {
     let channel = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
     let spec = PackageSpec::default();
-    let job = job(&"j1".parse().unwrap(), &spec, NEW, channel(), channel());
+    let job = job(
+        &"j1".parse().unwrap(),
+        &spec,
+        None,
+        NEW,
+        channel(),
+        channel(),
+    );
     assert_ne!(
         value(&job, "StandardOutput"),
         value(&job, "StandardError"),
@@ -412,7 +532,7 @@ fn only_the_database_may_use_what_the_disk_keeps_back() {
             },
             ..spec()
         };
-        values(&service(&spec, NEW), "SupplementaryGroups")
+        values(&service(&spec, &sources(&spec), NEW), "SupplementaryGroups")
     };
     let database = groups(true, "/usr/lib/atek/core/adb");
     assert!(

@@ -1,11 +1,11 @@
-//! What a hostile service tries, and what the kernel says.
+//! Tests of what a hostile service tries against its list of rules.
 //!
-//! Each attempt runs twice: free, where it must succeed, so that an attempt that could
-//! never work proves nothing; and confined, in a thread of its own, since Landlock
-//! covers the thread that asks for it and what it starts.
+//! Each attempt runs twice: free, where it must succeed, since the refusal of what could never
+//! work shows nothing; and confined, in a thread of its own, since Landlock covers the thread
+//! that asks for it and what it starts.
 
-use crate::landlock::confine;
-use crate::rules::{Access, Connect, Policy, Rule};
+use super::confine;
+use crate::rules::{Access, Policy, Rule};
 use std::io;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt as _;
@@ -14,14 +14,13 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A small world: a folder that is the service's own, its code, and what it must not reach.
+/// A folder that is the service's own, its code, and what it must not reach.
 struct World {
     _folder: tempfile::TempDir,
     own: PathBuf,
     code: PathBuf,
     outside: PathBuf,
     host: TcpListener,
-    other: TcpListener,
     /// Listens on an abstract socket of this name.
     abstract_name: String,
     _abstract: UnixListener,
@@ -48,7 +47,6 @@ impl World {
             code,
             outside,
             host: TcpListener::bind("127.0.0.1:0").unwrap(),
-            other: TcpListener::bind("127.0.0.1:0").unwrap(),
             _abstract: UnixListener::bind_addr(&address).unwrap(),
             abstract_name,
             _folder: folder,
@@ -71,7 +69,7 @@ impl World {
                 rule(&self.code, Access::Execute, true),
                 rule(&self.own, Access::Own, true),
             ],
-            connect: Connect::Only(self.host.local_addr().unwrap().port()),
+            listen: false,
         }
     }
 }
@@ -108,7 +106,7 @@ const ALLOWED: [(&str, Attempt); 7] = [
 ];
 
 /// What it must not.
-const DENIED: [(&str, Attempt); 14] = [
+const DENIED: [(&str, Attempt); 13] = [
     ("read outside", |w| {
         std::fs::read(w.outside.join("secret")).map(drop)
     }),
@@ -148,7 +146,6 @@ const DENIED: [(&str, Attempt); 14] = [
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700))?;
         run(program)
     }),
-    ("reach another TCP port", |w| connect(&w.other)),
     ("listen on TCP", |_| {
         TcpListener::bind("127.0.0.1:0").map(drop)
     }),
@@ -178,6 +175,21 @@ fn what_is_not_named_cannot_be_touched_and_the_rest_works() {
                     "confined, it can not {name} because of {error}"
                 );
             }
+        });
+    });
+}
+
+#[test]
+fn a_service_listens_where_its_policy_lets_it() {
+    let world = World::new();
+    let policy = Policy {
+        listen: true,
+        ..world.policy()
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            confine(&policy).unwrap();
+            TcpListener::bind("127.0.0.1:0").unwrap();
         });
     });
 }

@@ -1,0 +1,87 @@
+//! Writes a service's own `/etc/passwd` and `/etc/group`, before the service starts.
+//!
+//! `atek-sandbox prepare KEY` runs as root, as the first command of the unit: the number of the
+//! service's user is known only then. It sees the service's mounts. Programs look up their own user in these files
+//! (`os.userInfo()`); what the system's files say of people is not shown to them.
+
+use anyhow::{Context as _, ensure};
+use atek_api::ids::ServiceKey;
+use atek_api::spec::paths;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// The word that asks for this on the command line.
+pub(crate) const WORD: &str = "prepare";
+/// The service's user and group, as its programs see them.
+const NAME: &str = "app";
+
+/// Writes the files of the service that the rest of the command line names.
+pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()> {
+    let key: ServiceKey = args
+        .next()
+        .and_then(|key| key.into_string().ok())
+        .context("missing the service key")?
+        .parse()?;
+    ensure!(args.next().is_none(), "too many arguments");
+    // systemd has made the folder for the service's user; its parent is root's.
+    let runtime = paths::runtime(&key);
+    let owner = fs::symlink_metadata(&runtime)
+        .with_context(|| format!("cannot examine {}", runtime.display()))?;
+    ensure!(owner.is_dir(), "{} is no folder", runtime.display());
+    write(
+        Path::new(paths::ACCOUNTS),
+        &files(owner.uid(), owner.gid(), &paths::state_inside(&key)),
+    )
+}
+
+/// The content of `passwd` and `group`.
+fn files(uid: u32, gid: u32, home: &Path) -> [(&'static str, String); 2] {
+    let home = home.display();
+    [
+        (
+            "passwd",
+            format!(
+                "root:x:0:0::/:/usr/sbin/nologin\n{NAME}:x:{uid}:{gid}::{home}:/usr/sbin/nologin\n"
+            ),
+        ),
+        ("group", format!("root:x:0:\n{NAME}:x:{gid}:\n")),
+    ]
+}
+
+/// Writes into files that are there: atek-spawnd has made them, and systemd mounts them.
+fn write(folder: &Path, files: &[(&str, String)]) -> anyhow::Result<()> {
+    for (name, content) in files {
+        let path = folder.join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_finds_its_own_user_and_root_and_no_person() {
+        let [(_, passwd), (_, group)] = files(61_184, 963, Path::new("/var/lib/atek-app-k1"));
+        assert_eq!(
+            passwd,
+            "root:x:0:0::/:/usr/sbin/nologin\n\
+             app:x:61184:963::/var/lib/atek-app-k1:/usr/sbin/nologin\n"
+        );
+        assert_eq!(group, "root:x:0:\napp:x:963:\n");
+    }
+
+    #[test]
+    fn a_command_line_without_one_key_is_refused() {
+        let line = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            run(words.into_iter())
+        };
+        for words in [&[][..], &["../k"], &["k1", "k2"]] {
+            assert!(line(words).is_err(), "{words:?}");
+        }
+    }
+}

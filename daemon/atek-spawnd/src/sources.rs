@@ -1,0 +1,142 @@
+//! The folders that a service or a job is to see, opened and checked.
+//!
+//! systemd mounts folders by their paths and follows links, so a path can lead elsewhere by then.
+//! Each folder is opened part by part here, without a link, and its device and inode go to
+//! atek-sandbox, which compares them with what it finds mounted. The folders stay open until the
+//! unit has started: no other folder gets the same inode before that.
+
+use crate::credentials::make_accounts;
+use crate::error::Error;
+use crate::files::{FileError, Folder, Identity};
+use crate::layout::Layout;
+use crate::origin::Origin;
+use atek_api::spec::ServiceSpec;
+use std::path::Path;
+
+/// What tells the folders of one service from all others.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sources {
+    /// Where atekd takes the services' listeners.
+    pub(crate) attach: Identity,
+    /// atekd's listener for this service.
+    pub(crate) host: Identity,
+    /// Its package.
+    pub(crate) package: Identity,
+    /// The `node_modules` of a parent folder.
+    pub(crate) modules: Option<Identity>,
+}
+
+/// Checks everything that a service's unit will be given, and makes its files.
+///
+/// The folders must live until the unit has started.
+pub(crate) fn open(layout: &Layout, spec: &ServiceSpec) -> Result<(Sources, Vec<Folder>), Error> {
+    let package = readable(layout, &spec.package.folder)?;
+    let modules = spec.package.modules.as_deref();
+    let modules = modules.map(|path| readable(layout, path)).transpose()?;
+    let attach = Folder::open(&layout.attach)?;
+    let host = Folder::open(&layout.host_dirs)?.child(spec.key.as_str().as_ref())?;
+    Origin::of(spec, &package)?.require(layout, &spec.key)?;
+    make_accounts(layout, &spec.key)?;
+    let sources = Sources {
+        attach: attach.identity()?,
+        host: host.identity()?,
+        package: package.identity()?,
+        modules: modules.as_ref().map(Folder::identity).transpose()?,
+    };
+    let held = [package, attach, host].into_iter().chain(modules);
+    Ok((sources, held.collect()))
+}
+
+/// Opens a folder that the host itself could read: what it cannot read it cannot give away.
+pub(crate) fn readable(layout: &Layout, path: &Path) -> Result<Folder, Error> {
+    let shown = path.display();
+    Folder::open_as(path, &layout.reader).map_err(|error| reason(error, &shown))
+}
+
+fn reason(error: FileError, path: &std::path::Display<'_>) -> Error {
+    if error.is_missing() {
+        Error::NotFound(format!("the folder {path} does not exist"))
+    } else if error.is_link() {
+        Error::Refused(format!(
+            "the folder {path} is reached through a link: give its real path"
+        ))
+    } else if error.is_denied() {
+        Error::Refused(format!(
+            "the user atek may not read the folder {path}: give it and the folders above it the permissions r-x and --x for others"
+        ))
+    } else {
+        error.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::tests::temporary;
+    use crate::properties::tests::spec;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+
+    /// A layout in which a service with a package of its own can start.
+    fn ready() -> (tempfile::TempDir, Layout, ServiceSpec) {
+        let (folder, layout) = temporary();
+        let mut spec = spec();
+        spec.package.folder = layout.runtime.join("home/app");
+        fs::create_dir_all(&spec.package.folder).unwrap();
+        fs::create_dir(layout.host_dirs.join(spec.key.as_str())).unwrap();
+        (folder, layout, spec)
+    }
+
+    fn refused(layout: &Layout, spec: &ServiceSpec) -> String {
+        match open(layout, spec) {
+            Ok(_) => panic!("it was accepted"),
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
+    /// Puts a link to `target` in place of a folder, as the owner of its parent can.
+    fn exchange(path: &Path, target: &Path) -> PathBuf {
+        let aside = path.with_extension("aside");
+        fs::rename(path, &aside).unwrap();
+        symlink(target, path).unwrap();
+        aside
+    }
+
+    #[test]
+    fn a_link_in_place_of_a_folder_showed_the_service_the_whole_machine() {
+        let (_folder, layout, spec) = ready();
+        let host = layout.host_dirs.join(spec.key.as_str());
+        for path in [&spec.package.folder, &layout.attach, &host] {
+            open(&layout, &spec).unwrap();
+            let aside = exchange(path, Path::new("/"));
+            refused(&layout, &spec);
+            fs::remove_file(path).unwrap();
+            fs::rename(aside, path).unwrap();
+        }
+        // Also above it.
+        let home = layout.runtime.join("home");
+        exchange(&home, Path::new("/usr"));
+        assert!(refused(&layout, &spec).contains("link"));
+    }
+
+    #[test]
+    fn what_is_mounted_after_an_exchange_is_told_from_what_was_checked() {
+        let (_folder, layout, spec) = ready();
+        let (sources, _held) = open(&layout, &spec).unwrap();
+        exchange(&spec.package.folder, Path::new("/"));
+        // As systemd would find it: it follows links.
+        let mounted = Folder::open(&fs::canonicalize(&spec.package.folder).unwrap()).unwrap();
+        assert_ne!(mounted.identity().unwrap(), sources.package);
+    }
+
+    #[test]
+    fn the_services_accounts_are_there_before_systemd_mounts_them() {
+        let (_folder, layout, spec) = ready();
+        open(&layout, &spec).unwrap();
+        for name in ["passwd", "group"] {
+            let path = layout.accounts.join(spec.key.as_str()).join(name);
+            assert!(path.is_file(), "{}", path.display());
+        }
+    }
+}
