@@ -1,8 +1,9 @@
-//! What the native fixture apps share: a web server of a few lines on the app's socket. No runtime, no
+//! A web server of a few lines for the native fixture apps, on the app's socket file or port. No runtime, no
 //! dependency that could call something on its own: what such an app does is what its source says.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,8 +22,20 @@ pub struct Request {
 ///
 /// # Errors
 ///
-/// When the host gave no socket path, or it cannot be bound.
+/// When the host gave neither a port nor a socket path, or it cannot be bound.
 pub fn serve(answer: impl Fn(&Request) -> String + Send + Sync + 'static) -> io::Result<()> {
+    let answer = Arc::new(answer);
+    if let Some(port) = std::env::var("PORT")
+        .ok()
+        .and_then(|port| port.parse::<u16>().ok())
+    {
+        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        for stream in listener.incoming().flatten() {
+            let reader = stream.try_clone()?;
+            in_background(&answer, reader, stream);
+        }
+        return Ok(());
+    }
     let path = std::env::var_os("ATEK_ASSIGNED_SOCKET_FILE").map(PathBuf::from);
     let path = path.ok_or_else(|| io::Error::other("ATEK_ASSIGNED_SOCKET_FILE is not set"))?;
     // A socket file of an earlier run would be in the way.
@@ -30,28 +43,40 @@ pub fn serve(answer: impl Fn(&Request) -> String + Send + Sync + 'static) -> io:
         std::fs::remove_file(&path)?;
     }
     let listener = UnixListener::bind(&path)?;
-    let answer = Arc::new(answer);
     for stream in listener.incoming().flatten() {
-        let answer = Arc::clone(&answer);
-        // A failed connection is its client's affair; a thread that cannot be made, too.
-        let _ = std::thread::Builder::new().spawn(move || converse(stream, &*answer));
+        let reader = stream.try_clone()?;
+        in_background(&answer, reader, stream);
     }
     Ok(())
 }
 
-fn converse(stream: UnixStream, answer: &dyn Fn(&Request) -> String) -> io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
+fn in_background(
+    answer: &Arc<impl Fn(&Request) -> String + Send + Sync + 'static>,
+    reader: impl Read + Send + 'static,
+    writer: impl Write + Send + 'static,
+) {
+    let answer = Arc::clone(answer);
+    // A failed connection is its client's affair; a thread that cannot be made, too.
+    let _ = std::thread::Builder::new().spawn(move || converse(reader, writer, &*answer));
+}
+
+fn converse(
+    reader: impl Read,
+    mut writer: impl Write,
+    answer: &dyn Fn(&Request) -> String,
+) -> io::Result<()> {
+    let mut reader = BufReader::new(reader);
     let request = read(&mut reader)?;
     let body = answer(&request);
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
-    write!(&stream, "{head}content-length: {}\r\n\r\n", body.len())?;
+    write!(writer, "{head}content-length: {}\r\n\r\n", body.len())?;
     if request.method != "HEAD" {
-        (&stream).write_all(body.as_bytes())?;
+        writer.write_all(body.as_bytes())?;
     }
-    Ok(())
+    writer.flush()
 }
 
-fn read(reader: &mut BufReader<UnixStream>) -> io::Result<Request> {
+fn read(reader: &mut BufReader<impl Read>) -> io::Result<Request> {
     let mut request = Request::default();
     let (mut length, mut chunked) = (0, false);
     let mut line = String::new();

@@ -12,20 +12,6 @@ use std::time::Duration;
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const SOON: Duration = Duration::from_secs(60);
 
-/// Attempts that this kernel has nothing for, even without confinement: optional parts of it.
-const OPTIONAL: &[&str] = &[
-    "a kernel crypto socket",
-    "an SCTP socket",
-    "load a kernel",
-    "load a module",
-    "remove a module",
-    "talk to the hardware",
-    "trigger sysrq",
-    "a 32-bit system call",
-    "a vsock socket",
-    "an MPTCP socket",
-];
-
 fn git(words: &[&str]) -> anyhow::Result<String> {
     let output = Command::new("git")
         .args(words)
@@ -184,61 +170,6 @@ async fn the_native_app_answers_calls() -> anyhow::Result<()> {
     assert_eq!(
         echo.call_at("/", "echo", json!([1, "two"])).await?,
         json!([1, "two"])
-    );
-    Ok(())
-}
-
-#[tokio::test]
-async fn what_the_hostile_app_attempts_is_possible_where_nothing_confines_it() -> anyhow::Result<()>
-{
-    let machine = Machine::boot("escape-control").await?;
-    machine
-        .shell("mkdir /var/lib/other /var/lib/own && echo x > /var/lib/other/file")
-        .await?;
-    machine
-        .exec(["systemd-run", "--unit=victim", "sleep", "infinity"])
-        .await?;
-    let server = "require('net').createServer().listen(7777); require('net').createServer().listen('\\0abstract')";
-    machine
-        .exec(["systemd-run", "--unit=server", "node", "-e", server])
-        .await?;
-    wait_for("the server", SOON, async || {
-        Ok(Seen::if_so(
-            machine.exec(["cat", "/proc/net/unix"]).await?,
-            |sockets| sockets.contains("@abstract"),
-        ))
-    })
-    .await?;
-    let escape = run_app(&machine, "escape", &["/srv/apps/escape/escape", "serve"]).await?;
-    let victim: i32 = machine
-        .exec([
-            "systemctl",
-            "show",
-            "--property=MainPID",
-            "--value",
-            "victim",
-        ])
-        .await?
-        .trim()
-        .parse()?;
-    let targets = json!({
-        "otherState": "/var/lib/other/file", "otherSocket": "/run/escape.sock",
-        "hostFile": "/etc/shadow", "controlSocket": "/run/escape.sock",
-        "pid": victim, "tcp": "127.0.0.1:7777", "udp": "127.0.0.1:7777", "abstractSocket": "abstract",
-        "code": "/srv/apps/escape", "own": "/var/lib/own",
-    });
-    let table = escape.call_at("/", "escape", json!([targets])).await?;
-    let table = table.as_object().context("no table")?;
-    assert!(table.len() > 70, "only {} attempts", table.len());
-    let failed: Vec<_> = table
-        .iter()
-        .filter(|(attempt, outcome)| {
-            *outcome != "possible" && !OPTIONAL.contains(&attempt.as_str())
-        })
-        .collect();
-    assert!(
-        failed.is_empty(),
-        "impossible even without confinement: {failed:?}"
     );
     Ok(())
 }

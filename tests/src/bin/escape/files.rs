@@ -15,6 +15,36 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt)] = &[
     ("read another app's state", |to| read(&to.other_state)),
     ("read a file of the host daemon", |to| read(&to.host_file)),
     ("list root's home", |_| list("/root")),
+    ("read the names of the machine's users", |_| {
+        let text = fs::read_to_string("/etc/passwd").map_err(|error| errno(&error))?;
+        if text.contains("\natek:") {
+            Ok(())
+        } else {
+            Err(Errno::ENOENT)
+        }
+    }),
+    ("read the machine's id", |_| read("/etc/machine-id")),
+    ("read a file of the host's /tmp", |to| read(&to.host_tmp)),
+    ("open the memory", |_| open("/dev/mem")),
+    ("open the kernel's log", |_| open("/dev/kmsg")),
+    ("open a terminal", |_| open("/dev/ptmx")),
+    ("open the fuse device", |_| open("/dev/fuse")),
+    ("open the tunnel device", |_| open("/dev/net/tun")),
+    ("list shared memory", |_| {
+        write(Path::new("/dev/shm/escape-attempt"))
+    }),
+    ("open the kernel's memory image", |_| open("/proc/kcore")),
+    ("list the kernel's security folder", |_| {
+        list("/sys/kernel/security")
+    }),
+    ("list the kernel's debug folder", |_| {
+        list("/sys/kernel/debug")
+    }),
+    ("list the boot partition", |_| list("/boot")),
+    ("list the folders of people", |_| list("/home")),
+    ("list the folders of servers", |_| list("/srv/apps")),
+    ("read the units", |_| list("/run/systemd/transient")),
+    ("read root's environment", |_| read("/proc/1/environ")),
     ("list the apps' states", |_| list("/var/lib/private")),
     ("list the credentials", |_| list("/run/credentials")),
     ("write to /usr", |_| write(Path::new("/usr/escape-attempt"))),
@@ -41,6 +71,11 @@ pub(crate) fn errno(error: &io::Error) -> Errno {
     error
         .raw_os_error()
         .map_or(Errno::UnknownErrno, Errno::from_raw)
+}
+
+/// Opens a device for reading.
+fn open(path: &str) -> Result<(), Errno> {
+    File::open(path).map(drop).map_err(|error| errno(&error))
 }
 
 fn read(path: &str) -> Result<(), Errno> {

@@ -4,6 +4,11 @@ use crate::Attempt;
 use crate::raw::{address, address_mut, call, probe};
 use nix::errno::Errno;
 
+/// The current folder, in place of a descriptor.
+const AT_CWD: usize = (libc::AT_FDCWD as isize).cast_unsigned();
+/// Who may ask with a descriptor that is none is told so.
+const BAD_FD: &[Errno] = &[Errno::EBADF];
+
 pub(crate) const ATTEMPTS: &[(&str, Attempt)] = &[
     ("a user namespace", |_| unshare(libc::CLONE_NEWUSER)),
     ("a user namespace by clone3", |_| clone3()),
@@ -11,6 +16,21 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt)] = &[
     ("a network namespace", |_| unshare(libc::CLONE_NEWNET)),
     ("a PID namespace", |_| unshare(libc::CLONE_NEWPID)),
     ("a cgroup namespace", |_| unshare(libc::CLONE_NEWCGROUP)),
+    ("a host name namespace", |_| unshare(libc::CLONE_NEWUTS)),
+    ("an IPC namespace", |_| unshare(libc::CLONE_NEWIPC)),
+    ("a time namespace", |_| unshare(0x80)),
+    ("a user namespace beside other flags", |_| {
+        unshare(libc::CLONE_NEWUSER | libc::CLONE_FS | libc::CLONE_FILES)
+    }),
+    ("a user namespace by clone", |_| clone(libc::CLONE_NEWUSER)),
+    ("a mount namespace by clone", |_| clone(libc::CLONE_NEWNS)),
+    ("a network namespace by clone", |_| {
+        clone(libc::CLONE_NEWNET)
+    }),
+    ("a PID namespace by clone", |_| clone(libc::CLONE_NEWPID)),
+    ("a user and a mount namespace by clone", |_| {
+        clone(libc::CLONE_NEWUSER | libc::CLONE_NEWNS)
+    }),
     ("enter a namespace", |_| {
         probe(libc::SYS_setns, &[usize::MAX, 0], &[Errno::EBADF])
     }),
@@ -26,6 +46,113 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt)] = &[
             &[address(c"tmpfs".to_bytes_with_nul()), 0],
         )
         .map(drop)
+    }),
+    ("look at a file system to change it", |_| {
+        let root = address(c"/".to_bytes_with_nul());
+        call(libc::SYS_fspick, &[AT_CWD, root, 0]).map(drop)
+    }),
+    ("configure a file system", |_| {
+        probe(libc::SYS_fsconfig, &[usize::MAX, 6, 0, 0, 0], BAD_FD)
+    }),
+    ("make a mount of a file system", |_| {
+        probe(libc::SYS_fsmount, &[usize::MAX, 0, 0], BAD_FD)
+    }),
+    ("copy a mount", |_| {
+        let root = address(c"/".to_bytes_with_nul());
+        call(libc::SYS_open_tree, &[AT_CWD, root, 1]).map(drop)
+    }),
+    ("move a mount", |_| {
+        let nowhere = address(c"/escape-no-such-place".to_bytes_with_nul());
+        let sane = &[Errno::ENOENT];
+        probe(
+            libc::SYS_move_mount,
+            &[AT_CWD, nowhere, AT_CWD, nowhere, 0],
+            sane,
+        )
+    }),
+    ("change the attributes of a mount", |_| {
+        let nowhere = address(c"/escape-no-such-place".to_bytes_with_nul());
+        // `MOUNT_ATTR_NOSUID`, to be set.
+        let attributes: [u64; 4] = [2, 0, 0, 0];
+        let size = size_of_val(&attributes);
+        let arguments = [AT_CWD, nowhere, 0, address(&attributes), size];
+        probe(libc::SYS_mount_setattr, &arguments, &[Errno::ENOENT])
+    }),
+    ("watch all files", |_| {
+        call(libc::SYS_fanotify_init, &[0, 0]).map(drop)
+    }),
+    ("name a file by its handle", |_| {
+        let mut handle = [0_u32; 40];
+        handle[0] = 128;
+        let mut mount = [0_i32];
+        let root = address(c"/".to_bytes_with_nul());
+        let arguments = [
+            AT_CWD,
+            root,
+            address_mut(&mut handle),
+            address_mut(&mut mount),
+            0,
+        ];
+        call(libc::SYS_name_to_handle_at, &arguments).map(drop)
+    }),
+    ("ask for a disk quota", |_| {
+        let nowhere = address(c"/escape-no-such-place".to_bytes_with_nul());
+        let sane = &[Errno::ENOENT, Errno::ENOTBLK, Errno::ENOSYS];
+        probe(libc::SYS_quotactl, &[0x0080_0007 << 8, nowhere, 0, 0], sane)
+    }),
+    ("secret memory", |_| {
+        call(libc::SYS_memfd_secret, &[0]).map(drop)
+    }),
+    ("compare kernel objects", |_| {
+        let own = usize::try_from(std::process::id()).unwrap_or(0);
+        call(libc::SYS_kcmp, &[own, own, 0, 0, 0]).map(drop)
+    }),
+    ("advise another process's memory", |_| {
+        probe(
+            libc::SYS_process_madvise,
+            &[usize::MAX, 0, 0, 21, 0],
+            BAD_FD,
+        )
+    }),
+    ("asynchronous input and output", |_| {
+        let mut context = [0_u64];
+        call(libc::SYS_io_setup, &[1, address_mut(&mut context)]).map(drop)
+    }),
+    ("ask for a key", |_| {
+        let kind = address(c"user".to_bytes_with_nul());
+        probe(libc::SYS_request_key, &[kind, kind, 0, 0], &[Errno::ENOKEY])
+    }),
+    ("load a kernel from a file", |_| {
+        let none = address(c"".to_bytes_with_nul());
+        let sane = &[Errno::EBADF, Errno::EINVAL];
+        probe(
+            libc::SYS_kexec_file_load,
+            &[usize::MAX, usize::MAX, 0, none, 0x8000],
+            sane,
+        )
+    }),
+    ("set the domain name", |_| {
+        let name = address(c"x".to_bytes_with_nul());
+        probe(libc::SYS_setdomainname, &[name, 65], &[Errno::EINVAL])
+    }),
+    ("adjust the clock", |_| {
+        // `ADJ_OFFSET` with an offset of nothing, in a clock that does not exist.
+        let mut change = [0_u64; 26];
+        change[0] = 1;
+        let arguments = [1_000, address_mut(&mut change)];
+        probe(libc::SYS_clock_adjtime, &arguments, &[Errno::EINVAL])
+    }),
+    ("hang up the terminal", |_| {
+        call(libc::SYS_vhangup, &[]).map(drop)
+    }),
+    ("use a swap file no more", |_| {
+        let path = address(c"/escape-no-such-place".to_bytes_with_nul());
+        probe(libc::SYS_swapoff, &[path], &[Errno::ENOENT])
+    }),
+    ("load a module from memory", |_| {
+        let none = address(c"".to_bytes_with_nul());
+        let sane = &[Errno::ENOEXEC, Errno::EFAULT];
+        probe(libc::SYS_init_module, &[0, 0, none], sane)
     }),
     ("unmount", |_| {
         probe(
@@ -137,6 +264,17 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt)] = &[
 
 fn unshare(flag: libc::c_int) -> Result<(), Errno> {
     call(libc::SYS_unshare, &[usize::try_from(flag).unwrap_or(0)]).map(drop)
+}
+
+/// Makes a process in new namespaces, which ends at once.
+fn clone(flags: libc::c_int) -> Result<(), Errno> {
+    let flags = usize::try_from(flags).unwrap_or(0) | libc::SIGCHLD.cast_unsigned() as usize;
+    let pid = call(libc::SYS_clone, &[flags, 0, 0, 0, 0])?;
+    if pid == 0 {
+        // The new process.
+        let _ = call(libc::SYS_exit_group, &[0]);
+    }
+    Ok(())
 }
 
 /// Asks for a namespace with a size that cannot be: who may ask is told so. (A real clone would leave a

@@ -44,6 +44,16 @@ struct Targets {
     tcp: String,
     /// `ADDRESS:PORT` of a UDP server.
     udp: String,
+    /// `ADDRESS:PORT` of a TCP server on the host's loopback.
+    loopback: String,
+    /// `ADDRESS:PORT` of the box itself on its network.
+    the_box: String,
+    /// `ADDRESS:PORT` of a device at home, by a private IPv4 address.
+    home: String,
+    /// The same device by its global IPv6 address.
+    home_v6: String,
+    /// A file in the host's `/tmp`.
+    host_tmp: String,
     /// The name of an abstract socket that listens.
     abstract_socket: String,
     /// A folder of the app's own code.

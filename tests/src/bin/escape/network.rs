@@ -11,12 +11,51 @@ use std::time::Duration;
 
 pub(crate) const ATTEMPTS: &[(&str, Attempt)] = &[
     ("reach a TCP server", |to| tcp(&to.tcp)),
+    ("reach the host's loopback", |to| tcp(&to.loopback)),
+    ("reach the box by its address", |to| tcp(&to.the_box)),
+    ("reach a device at home", |to| tcp(&to.home)),
+    ("reach a device at home by global IPv6", |to| {
+        tcp(&to.home_v6)
+    }),
+    ("send a datagram to a device at home", |to| send(&to.home)),
+    ("send a datagram by global IPv6", |to| send(&to.home_v6)),
     ("reach a UDP server", udp),
     ("listen on TCP", |_| {
         TcpListener::bind("0.0.0.0:0")
             .map(drop)
             .map_err(|error| errno(&error))
     }),
+    ("listen without binding", |_| {
+        let socket = call(libc::SYS_socket, &[2, 1, 0])?;
+        call(libc::SYS_listen, &[socket, 1]).map(drop)
+    }),
+    ("listen on the gateway's port", |_| {
+        TcpListener::bind("0.0.0.0:8080")
+            .map(drop)
+            .map_err(|error| errno(&error))
+    }),
+    ("join a multicast group", |_| {
+        UdpSocket::bind("0.0.0.0:0")
+            .and_then(|socket| {
+                socket.join_multicast_v4(&[224, 0, 0, 251].into(), &[0, 0, 0, 0].into())
+            })
+            .map_err(|error| errno(&error))
+    }),
+    ("an IPv6 raw socket", |_| {
+        socket(libc::AF_INET6, libc::SOCK_RAW, 58)
+    }),
+    ("a ping socket", |_| {
+        socket(libc::AF_INET, libc::SOCK_DGRAM, 1)
+    }),
+    ("a UDP-Lite socket", |_| {
+        socket(libc::AF_INET, libc::SOCK_DGRAM, 136)
+    }),
+    ("a Bluetooth socket", |_| socket(31, libc::SOCK_RAW, 1)),
+    ("a CAN socket", |_| socket(29, libc::SOCK_RAW, 1)),
+    ("a TIPC socket", |_| socket(30, libc::SOCK_STREAM, 0)),
+    ("an RDS socket", |_| socket(21, libc::SOCK_SEQPACKET, 0)),
+    ("an XDP socket", |_| socket(44, libc::SOCK_RAW, 0)),
+    ("an IPsec key socket", |_| socket(15, libc::SOCK_RAW, 2)),
     ("a UDP socket", |_| {
         socket(libc::AF_INET, libc::SOCK_DGRAM, 0)
     }),
@@ -49,6 +88,13 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt)] = &[
     ("reach the host's control socket", |to| {
         stream(&to.control_socket)
     }),
+    ("reach the folder of another app's host", |_| {
+        list("/run/atek/host/..")
+    }),
+    ("read the apps' tokens", |_| list("/run/atek/tokens")),
+    ("reach the name service cache", |_| {
+        stream("/run/systemd/resolve/io.systemd.Resolve")
+    }),
     ("reach the system bus", |_| {
         stream("/run/dbus/system_bus_socket")
     }),
@@ -71,6 +117,24 @@ fn tcp(to: &str) -> Result<(), Errno> {
             std::io::ErrorKind::TimedOut => Errno::ETIMEDOUT,
             _ => errno(&error),
         })
+}
+
+/// Names of the host's folders beside the one that an app may see.
+fn list(path: &str) -> Result<(), Errno> {
+    let entries = std::fs::read_dir(path).map_err(|error| errno(&error))?;
+    let seen = entries
+        .flatten()
+        .any(|entry| entry.file_name() == "control.sock" || entry.file_name().len() > 10);
+    if seen { Ok(()) } else { Err(Errno::ENOENT) }
+}
+
+fn send(to: &str) -> Result<(), Errno> {
+    let to: SocketAddr = to.parse().map_err(|_| Errno::EINVAL)?;
+    let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    UdpSocket::bind(any)
+        .and_then(|socket| socket.send_to(b"escaped", to))
+        .map(drop)
+        .map_err(|error| errno(&error))
 }
 
 fn udp(to: &Targets) -> Result<(), Errno> {

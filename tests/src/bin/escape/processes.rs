@@ -53,6 +53,45 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt)] = &[
         call(libc::SYS_personality, &[0x0004_0000]).map(drop)
     }),
     ("take a descriptor of another process", take_descriptor),
+    ("change the limits of another process", |to| {
+        let mut old = [0_u64; 2];
+        call(libc::SYS_prlimit64, &[pid(to), 7, 0, address_mut(&mut old)]).map(drop)
+    }),
+    ("choose the processors of another process", |to| {
+        let all = [usize::MAX];
+        call(
+            libc::SYS_sched_setaffinity,
+            &[pid(to), size_of_val(&all), address(&all)],
+        )
+        .map(drop)
+    }),
+    ("read the descriptors of another process", |to| {
+        fs::read_dir(format!("/proc/{}/fd", to.pid))
+            .map(drop)
+            .map_err(|error| errno(&error))
+    }),
+    ("write another process's out-of-memory score", |to| {
+        let path = format!("/proc/{}/oom_score_adj", to.pid);
+        OpenOptions::new()
+            .write(true)
+            .open(path)
+            .map(drop)
+            .map_err(|error| errno(&error))
+    }),
+    ("move pages of another process", |to| {
+        call(libc::SYS_move_pages, &[pid(to), 0, 0, 0, 0, 0]).map(drop)
+    }),
+    ("join a group by number", |_| {
+        call(libc::SYS_setresgid, &[0, 0, 0]).map(drop)
+    }),
+    ("keep capabilities over a change of user", |_| {
+        // `PR_CAP_AMBIENT_RAISE` of CAP_NET_RAW.
+        call(libc::SYS_prctl, &[47, 2, 13, 0, 0]).map(drop)
+    }),
+    ("a better place in the disk's queue", |_| {
+        // The real-time class, of this process.
+        call(libc::SYS_ioprio_set, &[1, 0, 1 << 13]).map(drop)
+    }),
 ];
 
 fn pid(to: &Targets) -> usize {

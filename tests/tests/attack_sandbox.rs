@@ -1,0 +1,353 @@
+//! Everything that a hostile program tries, in every confinement that a program can have, as one table.
+//!
+//! `tests/attack/sandbox.txt` has a row for each attempt and a column for each profile. Every change fails the test; after
+//! a change that is wanted, `ATEK_WRITE_TABLES=1` writes the table anew. The column `unconfined` is the positive control:
+//! what is impossible there, on this machine, shows nothing about the confinement.
+
+use anyhow::{Context as _, ensure};
+use atek_tests::host::{Host, Person, SOON};
+use atek_tests::{GitRemote, Seen, paths, wait_for};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Attempts that must be possible without confinement.
+const CONTROLLED: usize = 120;
+/// The apps, and what each asks for and is granted.
+const PROFILES: [&str; 5] = ["none", "hosts", "direct", "lan", "port"];
+/// The columns of the table.
+const COLUMNS: [&str; 7] = [
+    "unconfined",
+    "none",
+    "hosts",
+    "direct",
+    "lan",
+    "port",
+    "build",
+];
+/// A device at home: its private and its global address.
+const HOME: &str = "10.77.0.2:7777";
+const HOME_V6: &str = "[2001:db8:77::2]:7777";
+
+/// What came of each attempt, by its name.
+type Outcomes = Map<String, Value>;
+
+fn permissions(profile: &str) -> Value {
+    match profile {
+        "hosts" => json!({ "network": { "hosts": ["example.org"] } }),
+        "direct" => json!({ "network": "direct" }),
+        "lan" => json!({ "network": { "direct": { "lan": true } } }),
+        _ => json!({}),
+    }
+}
+
+/// A neighbour on a network of the box's, and servers at every place that an app could reach for.
+async fn surroundings(host: &Host) -> anyhow::Result<()> {
+    let server = "const listen = (...at) => require('net').createServer().listen(...at)";
+    let script = format!(
+        "ip netns add neighbour
+         ip link add near type veth peer name far netns neighbour
+         ip address add 10.77.0.1/24 dev near
+         ip address add 2001:db8:77::1/64 dev near nodad
+         ip link set near up
+         ip -n neighbour address add 10.77.0.2/24 dev far
+         ip -n neighbour address add 2001:db8:77::2/64 dev far nodad
+         ip -n neighbour link set far up
+         systemd-run --unit=neighbour --property=NetworkNamespacePath=/run/netns/neighbour node -e \"{server}; listen(7777)\"
+         systemd-run --unit=server node -e \"{server}; listen(7777); listen(7778, '127.0.0.1'); listen('\\0abstract')\"
+         echo secret > /tmp/secret; chmod 644 /tmp/secret; rm -rf /var/lib/own; mkdir /var/lib/own"
+    );
+    host.machine.shell(&script).await?;
+    for probe in [
+        "grep -q @abstract /proc/net/unix",
+        "ip netns exec neighbour ss -Hltn | grep -q 7777",
+    ] {
+        wait_for("the servers", SOON, async || {
+            let found = host
+                .machine
+                .shell(&format!("{probe} && echo yes || :"))
+                .await?;
+            Ok(Seen::if_so(found, |found| found.trim() == "yes"))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// What there is to reach, for a program with this folder of code and this one of its own.
+async fn targets(host: &Host, victim: &str, code: &str, own: &str) -> anyhow::Result<Value> {
+    let address = host.machine.address()?;
+    Ok(json!({
+        "otherState": format!("/var/lib/private/atek-app-{victim}/secret"),
+        "otherSocket": format!("/run/atek-app-{victim}/app.sock"),
+        "hostFile": "/var/lib/atek/config.json",
+        "controlSocket": "/run/atek/control.sock",
+        "pid": host.pid("hello-node").await?,
+        "tcp": format!("{address}:7777"),
+        "udp": format!("{address}:7777"),
+        "loopback": "127.0.0.1:7778",
+        "theBox": format!("{address}:80"),
+        "home": HOME,
+        "homeV6": HOME_V6,
+        "hostTmp": "/tmp/secret",
+        "abstractSocket": "abstract",
+        "code": code,
+        "own": own,
+    }))
+}
+
+/// Installs the hostile app as `escape-PROFILE`; returns its key.
+async fn install(host: &Host, profile: &str) -> anyhow::Result<String> {
+    let name = format!("escape-{profile}");
+    let remote = GitRemote::new(&name, host.machine.gateway()?)?;
+    remote.tag_app("v0.9.0", "escape")?;
+    let mut manifest = json!({
+        "name": name, "runtime": "native", "entry": "escape", "args": ["serve"],
+        "permissions": permissions(profile),
+    });
+    if profile == "port" {
+        manifest["port"] = json!(8123);
+    }
+    remote
+        .write("atek.json", manifest.to_string())?
+        .tag("v1.0.0")?;
+    let installed = host
+        .install_from(json!({
+            "sourceUrl": remote.url(), "id": name, "user": "alice", "grant": permissions(profile),
+        }))
+        .await?;
+    host.service_is(&name, "running").await?;
+    let key = installed["key"].as_str().context("no key")?;
+    Ok(key.to_owned())
+}
+
+/// Lets an app try everything.
+async fn attempts_of(
+    host: &Host,
+    person: &Person,
+    profile: &str,
+    targets: &Value,
+) -> anyhow::Result<Outcomes> {
+    let app = host.visit(person, &format!("escape-{profile}")).await?;
+    let answer = app.post_json("/", targets).await?;
+    let table = answer.json()?;
+    Ok(table.as_object().context("no table")?.clone())
+}
+
+/// Lets the build of a package try everything; the package keeps what came of it.
+async fn attempts_of_a_build(host: &Host, targets: &Value) -> anyhow::Result<Outcomes> {
+    let remote = GitRemote::new("escape-build", host.machine.gateway()?)?;
+    remote.tag_app("v0.9.0", "escape")?;
+    let build = "./escape print \"$(cat targets.json)\" > outcomes.json";
+    remote
+        .write("targets.json", targets.to_string())?
+        .write(
+            "package.json",
+            json!({ "name": "escape-build", "scripts": { "build": build } }).to_string(),
+        )?
+        .tag("v1.0.0")?;
+    let params = json!({ "sourceUrl": remote.url(), "id": "escape-build", "user": "alice" });
+    let installed = host.install_from(params).await?;
+    let key = installed["key"].as_str().context("no key")?;
+    let path = format!("/var/lib/atek/packages/{key}/versions/v1.0.0/outcomes.json");
+    Ok(serde_json::from_str(&host.machine.read(&path).await?)?)
+}
+
+fn outcome(outcomes: &Outcomes, attempt: &str) -> String {
+    match outcomes.get(attempt).and_then(Value::as_str) {
+        Some(text) => text.to_owned(),
+        None => "missing".to_owned(),
+    }
+}
+
+/// The table as text: a row for each attempt.
+fn render(columns: &BTreeMap<&str, Outcomes>) -> String {
+    let mut attempts: Vec<&String> = columns["unconfined"].keys().collect();
+    attempts.sort();
+    let mut text = format!("{:44}", "attempt");
+    for column in COLUMNS {
+        let _ = write!(text, " {column:14}");
+    }
+    for attempt in attempts {
+        let row = COLUMNS.map(|column| outcome(&columns[column], attempt));
+        let cells: Vec<String> = row.iter().map(|cell| format!("{cell:14}")).collect();
+        let line = format!("{attempt:44} {}", cells.join(" "));
+        let _ = write!(text, "\n{}", line.trim_end());
+    }
+    text.push('\n');
+    text
+}
+
+fn differences(expected: &str, found: &str) -> Vec<String> {
+    let lines = |text: &str| -> Vec<String> {
+        text.lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect()
+    };
+    let (expected, found) = (lines(expected), lines(found));
+    let gone = expected.iter().filter(|line| !found.contains(line));
+    let new = found.iter().filter(|line| !expected.contains(line));
+    gone.map(|line| format!("- {line}"))
+        .chain(new.map(|line| format!("+ {line}")))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_attempt_in_every_profile_comes_to_what_the_table_says() -> anyhow::Result<()> {
+    let host = Host::boot("attack-sandbox").await?;
+    let alice = host.person("alice", "admin").await?;
+    let victim = host.install("hello-node", "alice").await?;
+    let victim = victim["key"].as_str().context("no key")?;
+    alice
+        .client
+        .call("example.test/hello", "put", json!(["secret", "x"]))
+        .await?;
+    surroundings(&host).await?;
+    let mut keys = BTreeMap::new();
+    for profile in PROFILES {
+        keys.insert(profile, install(&host, profile).await?);
+    }
+    let mut columns = BTreeMap::new();
+    let placed = host.machine.place_app("escape").await?;
+    let code = placed.trim_start_matches("file://");
+    let free = targets(&host, victim, code, "/var/lib/own").await?;
+    let printed = host
+        .machine
+        .exec([&format!("{code}/escape"), "print", &free.to_string()])
+        .await?;
+    columns.insert("unconfined", serde_json::from_str::<Outcomes>(&printed)?);
+    let in_build = targets(&host, victim, "/usr/lib/atek", ".").await?;
+    columns.insert("build", attempts_of_a_build(&host, &in_build).await?);
+    for profile in PROFILES {
+        let own = format!("/var/lib/atek-app-{}", keys[profile]);
+        let targets = targets(&host, victim, "/app", &own).await?;
+        columns.insert(
+            profile,
+            attempts_of(&host, &alice, profile, &targets).await?,
+        );
+    }
+
+    let controlled = columns["unconfined"]
+        .values()
+        .filter(|outcome| *outcome == "possible")
+        .count();
+    ensure!(
+        controlled >= CONTROLLED,
+        "only {controlled} attempts are controlled"
+    );
+    let found = render(&columns);
+    let path = paths::repository().join("tests/attack/sandbox.txt");
+    if std::env::var_os("ATEK_WRITE_TABLES").is_some() {
+        std::fs::write(&path, &found)?;
+    }
+    let expected = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let changed = differences(&expected, &found);
+    ensure!(changed.is_empty(), "{}", changed.join("\n"));
+
+    // What systemd knows of a transient unit it has written to a file, and reads again.
+    for manager in ["daemon-reload", "daemon-reexec"] {
+        host.machine.exec(["systemctl", manager]).await?;
+        for profile in PROFILES {
+            let unit = format!("atek-app-escape-{profile}.service");
+            host.machine.exec(["systemctl", "restart", &unit]).await?;
+            host.service_is(&format!("escape-{profile}"), "running")
+                .await?;
+            let own = format!("/var/lib/atek-app-{}", keys[profile]);
+            let targets = targets(&host, victim, "/app", &own).await?;
+            let outcomes = attempts_of(&host, &alice, profile, &targets).await?;
+            for (attempt, before) in &columns[profile] {
+                let after = outcome(&outcomes, attempt);
+                ensure!(
+                    *before == after,
+                    "{profile}: {attempt} was {before}, and is {after} after {manager}"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Properties of a unit that confine it, as systemd shows them.
+async fn shown(host: &Host, unit: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let text = host.machine.exec(["systemctl", "show", unit]).await?;
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    Ok(lines
+        .filter(|(name, _)| !is_momentary(name))
+        .map(|(name, value)| {
+            // Lists come in any order.
+            let mut words: Vec<&str> = value.split_whitespace().collect();
+            words.sort_unstable();
+            (name.to_owned(), words.join(" "))
+        })
+        .collect())
+}
+
+/// Whether a property tells what a unit is doing, and not what it may do.
+fn is_momentary(name: &str) -> bool {
+    [
+        "Memory",
+        "CPUUsage",
+        "Tasks",
+        "IO",
+        "IP",
+        "Exec",
+        "Effective",
+        "Timestamp",
+        "NFile",
+    ]
+    .iter()
+    .any(|part| {
+        name.contains(part)
+            && ![
+                "MemoryMax",
+                "TasksMax",
+                "IPAddressAllow",
+                "IPAddressDeny",
+                "IOWeight",
+            ]
+            .contains(&name)
+    }) || [
+        "InvocationID",
+        "StateChangeTimestamp",
+        "MainPID",
+        "NRestarts",
+        "ControlPID",
+    ]
+    .contains(&name)
+}
+
+/// What systemd 257 loses, and what holds in its place.
+const LOST: [(&str, &str); 1] = [("RestrictNamespaces", "the filter of atek-sandbox")];
+
+#[tokio::test]
+async fn a_unit_lost_a_property_in_a_reload() -> anyhow::Result<()> {
+    let host = Host::boot("attack-reload").await?;
+    host.person("alice", "admin").await?;
+    for profile in ["none", "direct", "port"] {
+        install(&host, profile).await?;
+    }
+    let units = ["none", "direct", "port"].map(|profile| format!("atek-app-escape-{profile}"));
+    let mut before = Vec::new();
+    for unit in &units {
+        before.push(shown(&host, unit).await?);
+    }
+    for manager in ["daemon-reload", "daemon-reexec"] {
+        host.machine.exec(["systemctl", manager]).await?;
+        for (unit, before) in units.iter().zip(&before) {
+            let after = shown(&host, unit).await?;
+            let changed: Vec<String> = before
+                .iter()
+                .filter(|(name, value)| after.get(*name) != Some(value))
+                .filter(|(name, _)| !LOST.iter().any(|(lost, _)| lost == name))
+                .map(|(name, value)| format!("{name}: {value} -> {:?}", after.get(name)))
+                .collect();
+            ensure!(
+                changed.is_empty(),
+                "{unit} after {manager}:\n{}",
+                changed.join("\n")
+            );
+        }
+    }
+    Ok(())
+}
