@@ -1,11 +1,11 @@
-//! The vocabulary of Atek: what the processes say to each other, as plain data.
+//! The vocabulary of Atek: what its processes exchange, as plain data.
 //!
-//! Serde only: nothing here does I/O, waits, or knows a transport. A module is a
-//! noun of the system; whoever needs a rule about that noun finds it here as a
-//! pure function with its tests.
+//! Nothing here does I/O, waits, or knows a transport. A module is a noun of the system, with
+//! the rules about it as pure functions.
 //!
 //! | module | noun |
 //! |---|---|
+//! | [`address`] | which addresses belong to the internet at large |
 //! | [`ids`] | service key and id, user key, database id |
 //! | [`autokey`] | sortable record keys |
 //! | [`secret`] | tokens, whose text is never shown |
@@ -14,11 +14,12 @@
 //! | [`permission`] | what an app may be granted |
 //! | [`source`] | where a package comes from |
 //! | [`version`] | which git tag is a release, and which one to take |
-//! | [`package`] | what atekd and `atek-package` say to each other |
+//! | [`package`] | the messages between atekd and `atek-package` |
 //! | [`spec`] | what atekd asks of `atek-spawnd` |
 //! | [`services`], [`users`], [`sessions`], [`setup`], [`system`] | the host APIs' parameters and results |
 //! | [`metrics`] | what services and the box used over time |
 
+pub mod address;
 pub mod autokey;
 pub mod ids;
 pub mod jsonrpc;

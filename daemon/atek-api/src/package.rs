@@ -6,7 +6,7 @@ mod failure;
 mod limits;
 mod warning;
 
-pub use entry::{EntryError, Found, program};
+pub use entry::{EntryError, Found, has_unusable_interpreter, program};
 pub use failure::{Failure, FailureCode};
 pub use limits::FetchLimits;
 pub use warning::{MAX_WARNINGS, Warning, WarningCode};

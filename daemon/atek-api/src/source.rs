@@ -2,6 +2,7 @@
 
 use crate::services::SourceType;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
@@ -29,7 +30,7 @@ pub enum InvalidSource {
         "the source must be an https:// or http:// URL of a git repository, or a folder as /path, file:///path or git+file:///path"
     )]
     Form,
-    /// `git@host:path` and the like.
+    /// A protocol that packages are not fetched by.
     #[error("only git over https and http can be installed from, not {0}")]
     Scheme(String),
     /// The URL has a user name or a password.
@@ -102,13 +103,8 @@ impl FromStr for Source {
         if text.starts_with('/') {
             return folder(PathBuf::from(text)).map(Self::Folder);
         }
-        let Ok(url) = Url::parse(text) else {
-            // `git@example.org:path` is what people paste.
-            return Err(match text.split_once('@') {
-                Some((_, rest)) if rest.contains(':') => InvalidSource::Scheme("ssh".to_owned()),
-                _ => InvalidSource::Form,
-            });
-        };
+        let text = &web_address(text);
+        let url = Url::parse(text).map_err(|_| InvalidSource::Form)?;
         match url.scheme() {
             "file" => url_folder(text, "file://").map(Self::Folder),
             "git+file" => url_folder(text, "git+file://").map(Self::GitFolder),
@@ -118,7 +114,61 @@ impl FromStr for Source {
     }
 }
 
+/// The https address of what people copy from a git host for use over ssh,
+/// `git@HOST:OWNER/REPO` or `ssh://git@HOST/OWNER/REPO`; any other text as it is.
+fn web_address(text: &str) -> Cow<'_, str> {
+    let place = match text.strip_prefix("ssh://git@") {
+        Some(rest) => rest.split_once('/'),
+        None if text.contains("://") => None,
+        None => text
+            .strip_prefix("git@")
+            .and_then(|rest| rest.split_once(':')),
+    };
+    match place {
+        // A port of ssh says nothing about the one of https.
+        Some((host, path)) if !host.is_empty() && !path.is_empty() => {
+            let host = host.split(':').next().unwrap_or(host);
+            Cow::Owned(format!("https://{host}/{}", path.trim_start_matches('/')))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// Takes away what a git host's pages have behind the address of a repository: the tab of a
+/// page, and the branch or file that it shows.
+fn strip_page(url: &mut Url) {
+    if url.query().is_some_and(|query| query.starts_with("tab=")) {
+        url.set_query(None);
+    }
+    if url
+        .fragment()
+        .is_some_and(|f| f.to_lowercase().starts_with("readme"))
+    {
+        url.set_fragment(None);
+    }
+    let path = url.path().to_owned();
+    // GitLab's mark between a repository and its pages.
+    if let Some((repository, _)) = path.split_once("/-/") {
+        url.set_path(repository);
+        return;
+    }
+    const HOSTS: [&str; 3] = ["github.com", "codeberg.org", "bitbucket.org"];
+    const PAGES: [&str; 8] = [
+        "tree", "blob", "src", "releases", "tags", "commits", "issues", "wiki",
+    ];
+    let host = url.host_str().unwrap_or_default();
+    let host = host.strip_prefix("www.").unwrap_or(host);
+    let parts: Vec<_> = path.split('/').skip(1).collect();
+    if let [owner, repository, page, ..] = parts.as_slice()
+        && HOSTS.contains(&host)
+        && PAGES.contains(page)
+    {
+        url.set_path(&format!("/{owner}/{repository}"));
+    }
+}
+
 fn git_url(mut url: Url) -> Result<Url, InvalidSource> {
+    strip_page(&mut url);
     if !url.username().is_empty() || url.password().is_some() {
         return Err(InvalidSource::Credentials);
     }
@@ -283,6 +333,48 @@ mod tests {
                 "x",
             ),
             (
+                "git@example.org:x/rss.git",
+                "https://example.org/x/rss.git",
+                SourceType::Git,
+                "rss",
+            ),
+            (
+                "ssh://git@example.org:2222/x/rss",
+                "https://example.org/x/rss",
+                SourceType::Git,
+                "rss",
+            ),
+            (
+                "https://github.com/x/rss/tree/main",
+                "https://github.com/x/rss",
+                SourceType::Git,
+                "rss",
+            ),
+            (
+                "https://github.com/x/rss?tab=readme-ov-file#readme",
+                "https://github.com/x/rss",
+                SourceType::Git,
+                "rss",
+            ),
+            (
+                "https://git.example.org/a/b/rss/-/tree/main/sub",
+                "https://git.example.org/a/b/rss",
+                SourceType::Git,
+                "rss",
+            ),
+            (
+                "https://codeberg.org/x/rss/src/branch/main",
+                "https://codeberg.org/x/rss",
+                SourceType::Git,
+                "rss",
+            ),
+            (
+                "https://example.org/git/rss/tree/main",
+                "https://example.org/git/rss/tree/main",
+                SourceType::Git,
+                "main",
+            ),
+            (
                 "https://example.org",
                 "https://example.org/",
                 SourceType::Git,
@@ -306,7 +398,8 @@ mod tests {
             ("", Form),
             ("rss", Form),
             ("./rss", Form),
-            ("git@example.org:x/rss", Scheme("ssh".to_owned())),
+            ("git@example.org:", Form),
+            ("hunter2@example.org:x/rss", Form),
             ("ssh://example.org/x", Scheme("ssh".to_owned())),
             ("ftp://example.org/x", Scheme("ftp".to_owned())),
             ("https://user:hunter2@example.org/x", Credentials),
@@ -333,8 +426,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_refused_or_shown_so_that_it_reads_the_same(text in ".{0,60}", prefix in prop_oneof![
-            Just(""), Just("/"), Just("file:///"), Just("git+file:///"), Just("https://a.org/"), Just("http://")
+        fn any_text_is_refused_or_shown_so_that_it_reads_the_same(text in "(?s).{0,60}", prefix in prop_oneof![
+            Just(""), Just("/"), Just("file:///"), Just("git+file:///"), Just("https://a.org/"), Just("http://"), Just("git@"), Just("git@a.org:"), Just("ssh://git@"), Just("https://github.com/a/b/")
         ]) {
             if let Ok(source) = format!("{prefix}{text}").parse::<Source>() {
                 prop_assert_eq!(source.to_string().parse::<Source>(), Ok(source));

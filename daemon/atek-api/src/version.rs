@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Release {
     /// The tag, literally: what the API calls the installed version. At most 100 of
-    /// `A-Z a-z 0-9 . + -`, so it is also a file name.
+    /// `A-Z a-z 0-9 . + - @ /`; [`Release::folder_name`] is a file name.
     pub tag: String,
     /// What it means.
     pub version: Version,
@@ -33,25 +33,28 @@ pub enum NoChoice {
 }
 
 impl Release {
-    /// Reads a tag: a semantic version, with or without `v` before it. `v1` and `v1.2`
-    /// stand for 1.0.0 and 1.2.0. Anything else is not a release.
+    /// Reads a tag: a semantic version, with or without `v` before it. `v1` and `v1.2` stand
+    /// for 1.0.0 and 1.2.0, and a calendar version such as `2024.08.07` may have zeros before
+    /// its digits. One name may precede it: `notes@1.2.3`, `notes-v1.2.3`, `releases/v1.2.3`.
+    /// Anything else is not a release; see also [`releases`].
     #[must_use]
     pub fn from_tag(tag: &str) -> Option<Self> {
-        let text = tag.strip_prefix(['v', 'V']).unwrap_or(tag);
         if tag.len() > 100 {
             return None;
         }
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let full = match text.split('.').collect::<Vec<_>>().as_slice() {
-            [major] if digits(major) => format!("{text}.0.0"),
-            [major, minor] if digits(major) && digits(minor) => format!("{text}.0"),
-            _ => text.to_owned(),
-        };
-        let version = Version::parse(&full).ok()?;
-        Some(Self {
-            tag: tag.to_owned(),
-            version,
-        })
+        let version = plain(tag).or_else(|| {
+            let (_, text) = prefixed(tag)?;
+            // `build-17` counts builds; a version that stands behind a name has a dot.
+            plain(text).filter(|_| text.contains('.'))
+        })?;
+        let tag = tag.to_owned();
+        Some(Self { tag, version })
+    }
+
+    /// The name of the folder of this version: the tag, with `_` for what no folder has.
+    #[must_use]
+    pub fn folder_name(tag: &str) -> String {
+        tag.replace(['/', '@'], "_")
     }
 
     /// Whether the tag says all three numbers: `v1.0.0`, not `v1`.
@@ -64,6 +67,125 @@ impl Release {
             .count()
             == 2
     }
+}
+
+/// A version without a name before it.
+fn plain(tag: &str) -> Option<Version> {
+    let text = tag.strip_prefix(['v', 'V']).unwrap_or(tag);
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let parts: Vec<_> = text.split('.').collect();
+    let is_year = |part: &str| part.len() == 4 && digits(part) && matches!(&part[..2], "19" | "20");
+    let full = match parts.as_slice() {
+        [major] if digits(major) => format!("{text}.0.0"),
+        [major, minor] if digits(major) && digits(minor) => {
+            format!("{major}.{}.0", calendar(minor, is_year(major)))
+        }
+        [year, month, rest] if is_year(year) && digits(month) => {
+            let (day, suffix) = rest.split_at(rest.find(['-', '+']).unwrap_or(rest.len()));
+            format!(
+                "{year}.{}.{}{suffix}",
+                calendar(month, true),
+                calendar(day, true)
+            )
+        }
+        _ => text.to_owned(),
+    };
+    Version::parse(&full).ok()
+}
+
+/// A month or a day, without its zeros.
+fn calendar(part: &str, is_calendar: bool) -> &str {
+    match part.trim_start_matches('0') {
+        _ if !is_calendar => part,
+        "" => "0",
+        short => short,
+    }
+}
+
+/// The name before a version, and the version: `notes@1.2.3`, `notes-v1.2.3`,
+/// `releases/v1.2.3`.
+fn prefixed(tag: &str) -> Option<(&str, &str)> {
+    let starts = |text: &str| {
+        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+        text.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let mut separators = tag.match_indices(['-', '@', '/']);
+    let (at, _) = separators.find(|(at, _)| starts(&tag[at + 1..]))?;
+    let (name, text) = (&tag[..at], &tag[at + 1..]);
+    let fits = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
+    fits.then_some((name, text))
+}
+
+/// The releases among the tags of one repository.
+///
+/// Tags with a name before the version count only where all have the same name and no tag
+/// is a version by itself: a repository of several packages has several names.
+#[must_use]
+pub fn releases<'t>(tags: impl IntoIterator<Item = &'t str>) -> Vec<Release> {
+    let all: Vec<_> = tags.into_iter().filter_map(Release::from_tag).collect();
+    let name = |release: &Release| match plain(&release.tag) {
+        Some(_) => None,
+        None => prefixed(&release.tag).map(|(name, _)| name.to_owned()),
+    };
+    let mut names: Vec<_> = all.iter().filter_map(name).collect();
+    names.sort();
+    names.dedup();
+    let has_plain = all.iter().any(|release| name(release).is_none());
+    if has_plain {
+        all.into_iter()
+            .filter(|release| name(release).is_none())
+            .collect()
+    } else if names.len() == 1 {
+        all
+    } else {
+        Vec::new()
+    }
+}
+
+/// Why none of the tags of a repository is a release to install, as the end of a sentence
+/// for a person: which tags there are, and what helps. Empty for a repository without tags.
+#[must_use]
+pub fn explain_tags(tags: &[String]) -> String {
+    const NAMED: usize = 5;
+    let list = |tags: &[&str]| {
+        let named: Vec<_> = tags.iter().take(NAMED).map(|tag| shown(tag)).collect();
+        let more = tags.len().saturating_sub(NAMED);
+        match more {
+            0 => named.join(", "),
+            more => format!("{} and {more} more", named.join(", ")),
+        }
+    };
+    let mut previews = releases(tags.iter().map(String::as_str));
+    previews.sort_by(|a, b| b.cmp(a));
+    let names: Vec<_> = previews
+        .iter()
+        .map(|preview| preview.tag.as_str())
+        .collect();
+    if let Some(newest) = previews.first() {
+        return format!(
+            ". There are previews: {}. To install one, ask for its version: {}",
+            list(&names),
+            newest.version
+        );
+    }
+    match tags {
+        [] => String::new(),
+        tags => {
+            let names: Vec<_> = tags.iter().map(String::as_str).collect();
+            format!(
+                ". None of its tags is a version such as v1.2.3: {}",
+                list(&names)
+            )
+        }
+    }
+}
+
+/// A tag as a message shows it.
+fn shown(tag: &str) -> String {
+    tag.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 impl Ord for Release {
@@ -96,7 +218,7 @@ pub fn choose<'t>(
     range: &Range,
     refused: &[Version],
 ) -> Result<Release, NoChoice> {
-    let releases: Vec<_> = tags.into_iter().filter_map(Release::from_tag).collect();
+    let releases = releases(tags);
     let (refused, open): (Vec<_>, Vec<_>) = releases
         .iter()
         .filter(|release| range.matches(&release.version))

@@ -2,8 +2,9 @@
 
 use crate::child::ChildError;
 use crate::memory::Want;
-use crate::npm::Step;
+use crate::plan::Step;
 use crate::text::size;
+use crate::tool::MissingTool;
 use crate::tree::TreeError;
 use atek_api::manifest::ManifestError;
 use atek_api::package::{EntryError, Failure, FailureCode};
@@ -56,6 +57,13 @@ pub(crate) enum JobError {
         want: Want,
         output: String,
     },
+    /// The build needs a program that is not installed.
+    #[error("{} failed: {tool}", step.command())]
+    StepTool {
+        step: Step,
+        tool: MissingTool,
+        output: String,
+    },
     #[error("{} did not end well", step.command())]
     StepChild {
         step: Step,
@@ -82,6 +90,7 @@ impl JobError {
             Self::Entry(_) => (FailureCode::NoEntry, self.to_string()),
             Self::Tree(error) => crate::git::tree_failure(error),
             Self::Step { step, output, .. } => (step.failure_code(), format!("{self}{output}")),
+            Self::StepTool { output, .. } => (FailureCode::MissingTool, format!("{self}{output}")),
             Self::StepMemory { step, want, output } => match want {
                 Want::Machine => (
                     FailureCode::Internal,
@@ -99,7 +108,7 @@ impl JobError {
                 step,
                 output,
                 source,
-            } => step_child_failure(*step, output, source),
+            } => step_child_failure(step, output, source),
         };
         Failure { code, message }
     }
@@ -119,8 +128,12 @@ fn git_child_failure(error: &ChildError<Stop>, source: &str) -> (FailureCode, St
     }
 }
 
-fn step_child_failure(step: Step, output: &str, error: &ChildError<Stop>) -> (FailureCode, String) {
-    let command = step.command();
+fn step_child_failure(
+    step: &Step,
+    output: &str,
+    error: &ChildError<Stop>,
+) -> (FailureCode, String) {
+    let command = &step.command();
     match error {
         ChildError::Deadline(secs) => (
             FailureCode::Timeout,

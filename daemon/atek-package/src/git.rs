@@ -13,10 +13,11 @@ use crate::read_request;
 use crate::report::write_line;
 use crate::text::size;
 use atek_api::package::{
-    Failure, FailureCode, FetchLimits, PACKAGE_FOLDER, Phase, Progress, Request, Wanted, Warning,
+    Failure, FailureCode, FetchLimits, PACKAGE_FOLDER, Phase, Progress, Reach, Request, Wanted,
+    Warning,
 };
 use atek_api::source::Source;
-use atek_api::version::{NoChoice, Release, choose};
+use atek_api::version::{NoChoice, Release, choose, releases};
 use error::GitError;
 pub(crate) use error::tree_failure;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -105,28 +106,23 @@ fn answer(request: &Request) -> Result<GitLine, GitError> {
     let mut pulse = Pulse::default();
     match request {
         Request::Build { .. } => Err(GitError::NotGit),
-        Request::ListTags { source, .. } => {
-            let mut releases: Vec<_> = tags(source, &mut pulse)?
-                .names
-                .iter()
-                .filter_map(|tag| Release::from_tag(tag))
-                .collect();
-            releases.sort_by(|a, b| b.cmp(a));
-            Ok(GitLine::Releases(releases))
+        Request::ListTags { source, reach, .. } => {
+            let tags = tags(source, *reach, &mut pulse)?;
+            Ok(GitLine::Releases(newest_first(&tags.names)))
         }
         Request::Fetch {
             source,
             wanted,
+            reach,
             limits,
-            ..
         } => {
-            let tags = tags(source, &mut pulse)?;
+            let tags = tags(source, *reach, &mut pulse)?;
             let release = choice(&tags.names, wanted)?;
             pulse.say(Phase::Resolve, format!("found {}", release.tag), Some(100));
             let repository = match source {
                 Source::GitFolder(folder) => repository::open(folder)?,
                 Source::Git(_) | Source::Folder(_) => remote::fetch(
-                    &tags.url,
+                    &tags,
                     &release.tag,
                     limits,
                     Path::new(OBJECTS_FOLDER),
@@ -145,12 +141,13 @@ fn answer(request: &Request) -> Result<GitLine, GitError> {
     }
 }
 
-fn tags(source: &Source, pulse: &mut Pulse) -> Result<Tags, GitError> {
+fn tags(source: &Source, reach: Reach, pulse: &mut Pulse) -> Result<Tags, GitError> {
     pulse.say(Phase::Resolve, "asking for releases".to_owned(), None);
     let tags = match source {
-        Source::Git(url) => remote::tags(url.as_str())?,
+        Source::Git(url) => remote::tags(url.as_str(), reach)?,
         Source::GitFolder(folder) => Tags {
             url: String::new(),
+            bridge: None,
             names: repository::tags(&repository::open(folder)?)?,
         },
         Source::Folder(_) => return Err(GitError::NotGit),
@@ -165,16 +162,28 @@ fn choice(tags: &[String], wanted: &Wanted) -> Result<Release, GitError> {
     match wanted {
         Wanted::Tag { tag } => {
             let release = Release::from_tag(tag).filter(|release| tags.contains(&release.tag));
-            release.ok_or_else(|| GitError::NoMatch(crate::text::clean_line(tag)))
+            release.ok_or_else(|| no_match(crate::text::clean_line(tag), tags))
         }
         Wanted::Newest { range, refused } => {
             choose(tags.iter().map(String::as_str), range, refused).map_err(|why| match why {
-                NoChoice::NoRelease => GitError::NoRelease,
-                NoChoice::NoMatch => GitError::NoMatch(range.to_string()),
+                NoChoice::NoRelease => GitError::NoRelease(tags.to_vec()),
+                NoChoice::NoMatch => no_match(range.to_string(), tags),
                 NoChoice::AllRefused => GitError::Refused,
             })
         }
     }
+}
+
+fn newest_first(tags: &[String]) -> Vec<Release> {
+    let mut releases = releases(tags.iter().map(String::as_str));
+    releases.sort_by(|a, b| b.cmp(a));
+    releases
+}
+
+fn no_match(wanted: String, tags: &[String]) -> GitError {
+    const NAMED: usize = 3;
+    let newest = newest_first(tags).into_iter().take(NAMED);
+    GitError::NoMatch(wanted, newest.map(|release| release.tag).collect())
 }
 
 /// Tells the parent that the child lives, and how far it is.

@@ -3,20 +3,18 @@
 use crate::child::{self, Bounds, Line, Outputs, Watch};
 use crate::error::{JobError, Stop};
 use crate::git::{self, CheckedOut, GitLine};
+use crate::inspect;
 use crate::npm;
+use crate::plan::{self, Plan, Step};
 use crate::report::{Reporter, write_line};
 use crate::text::{Excerpt, clean_line};
 use crate::tree::{self, Quota};
 use atek_api::manifest::{self, Manifest};
-use atek_api::package::{
-    FetchLimits, FetchedPackage, Found, Outcome, PACKAGE_FOLDER, Request, program,
-};
+use atek_api::package::{FetchLimits, FetchedPackage, Outcome, PACKAGE_FOLDER, Request};
 use atek_api::source::Source;
-use atek_api::spec::{Program, RelativePath};
 use atek_api::version::Release;
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -27,7 +25,7 @@ pub(crate) fn run<W: Write>(
     report: &mut Reporter<W>,
 ) -> Result<Outcome, JobError> {
     let staging = std::env::current_dir().map_err(staging_of("find the staging folder"))?;
-    make_home(&staging, request.source())?;
+    make_home(&staging, request)?;
     child::adopt_orphans().map_err(staging_of("adopt processes"))?;
     if let Request::Build { package, limits } = request {
         return build((**package).clone(), &staging, limits, report);
@@ -44,23 +42,31 @@ pub(crate) fn run<W: Write>(
     }
 }
 
-fn staging_of(doing: &'static str) -> impl Fn(std::io::Error) -> JobError {
+pub(crate) fn staging_of(doing: &'static str) -> impl Fn(std::io::Error) -> JobError {
     move |source| JobError::Staging { doing, source }
 }
 
-/// Makes a new home folder for the children; an earlier job may have left one.
-fn make_home(staging: &Path, source: Option<&Source>) -> Result<(), JobError> {
+/// Makes a new home folder for the children, for a build in place of that of the fetch.
+fn make_home(staging: &Path, request: &Request) -> Result<(), JobError> {
     let home = staging.join(npm::HOME_FOLDER);
     let cannot = staging_of("make a home folder");
-    remove_if_there(&home)?;
+    if let Request::Build { .. } = request {
+        remove_if_there(&home)?;
+    }
     fs::create_dir(&home).map_err(&cannot)?;
     fs::create_dir(home.join("tmp")).map_err(&cannot)?;
-    if let Some(Source::GitFolder(_)) = source {
+    let config = match request {
         // Git refuses a repository that belongs to another user, as every repository
         // on this machine does for the user who builds. It opens no other one here.
-        fs::write(home.join(".gitconfig"), "[safe]\n\tdirectory = *\n").map_err(&cannot)?;
-    }
-    Ok(())
+        Request::ListTags { source, .. } | Request::Fetch { source, .. }
+            if matches!(source, Source::GitFolder(_)) =>
+        {
+            "[safe]\n\tdirectory = *\n".to_owned()
+        }
+        Request::ListTags { .. } | Request::Fetch { .. } => return Ok(()),
+        Request::Build { .. } => npm::git_config(),
+    };
+    fs::write(home.join(".gitconfig"), config).map_err(&cannot)
 }
 
 fn remove_if_there(folder: &Path) -> Result<(), JobError> {
@@ -83,7 +89,7 @@ fn run_git<W: Write>(
     let limits = request.limits();
     let mut input = Vec::new();
     write_line(&mut input, request).map_err(staging_of("write a request"))?;
-    // Not the path of this program, which an upgrade may have replaced meanwhile.
+    // Not the path of this program, which an upgrade may have replaced.
     let mut command = Command::new("/proc/self/exe");
     command
         .arg(git::ARGUMENT)
@@ -170,23 +176,25 @@ fn inspect(
     let package = staging.join(PACKAGE_FOLDER);
     let usage = tree::check(&package, quota(limits))?;
     let manifest = read_manifest(&package)?;
-    let plan = plan(&package)?;
-    let program = match plan.steps.as_slice() {
-        [] => Some(find_program(&package, manifest.as_ref())?),
-        _ => None,
-    };
+    let package_json = read_package_json(&package)?;
+    let plan = plan(&package, package_json.as_deref())?;
     let mut warnings = checked_out.warnings;
     warnings.extend(plan.warnings);
+    warnings.extend(inspect::misspelt_keys(&package)?);
+    warnings.extend(inspect::engine(plan.node.as_deref()));
+    let program = if plan.steps.is_empty() {
+        warnings.extend(inspect::icon(&package, manifest.as_ref()));
+        let program = inspect::find_program(&package, manifest.as_ref(), package_json.as_deref());
+        Some(program?)
+    } else {
+        None
+    };
     Ok(Outcome::Package(Box::new(FetchedPackage {
         release: checked_out.release,
         commit: checked_out.commit,
         manifest,
         program,
-        build: plan
-            .steps
-            .iter()
-            .map(|step| step.command().to_owned())
-            .collect(),
+        build: plan.steps.iter().map(Step::command).collect(),
         bytes: usage.bytes,
         files: usage.files,
         warnings,
@@ -201,22 +209,28 @@ fn build<W: Write>(
     report: &mut Reporter<W>,
 ) -> Result<Outcome, JobError> {
     let package = staging.join(PACKAGE_FOLDER);
-    for step in plan(&package)?.steps {
-        let ended = npm::run(step, staging, &package, limits, report);
+    let package_json = read_package_json(&package)?;
+    for step in plan(&package, package_json.as_deref())?.steps {
+        let ended = npm::run(&step, staging, &package, limits, report);
         child::end_orphans();
         ended?;
     }
     let usage = tree::check(&package, quota(limits))?;
     // Read again, because a build may write both.
     let manifest = read_manifest(&package)?;
-    let program = find_program(&package, manifest.as_ref())?;
+    let package_json = read_package_json(&package)?;
+    let program = inspect::find_program(&package, manifest.as_ref(), package_json.as_deref())?;
+    let mut warnings = fetched.warnings;
+    warnings.extend(inspect::icon(&package, manifest.as_ref()));
     Ok(Outcome::Package(Box::new(FetchedPackage {
         manifest,
         program: Some(program),
         build: Vec::new(),
         bytes: usage.bytes,
         files: usage.files,
-        ..fetched
+        warnings,
+        release: fetched.release,
+        commit: fetched.commit,
     })))
 }
 
@@ -227,15 +241,15 @@ fn quota(limits: &FetchLimits) -> Quota {
     }
 }
 
-fn plan(package: &Path) -> Result<npm::Plan, JobError> {
-    let json = read_package_json(package)?;
-    npm::plan(json.as_deref(), |name| package.join(name).is_file())
-}
+/// Bytes of a lockfile that tell which program wrote it.
+const LOCKFILE_START: u64 = 512;
 
-fn find_program(package: &Path, manifest: Option<&Manifest>) -> Result<Program, JobError> {
-    let json = read_package_json(package)?;
-    let look = |path: &RelativePath| look(&package.join(path.as_str()));
-    Ok(program(manifest, json.as_deref(), look)?)
+fn plan(package: &Path, package_json: Option<&[u8]>) -> Result<Plan, JobError> {
+    plan::plan(package_json, |name| {
+        npm::read_small(&package.join(name), LOCKFILE_START)
+            .ok()
+            .flatten()
+    })
 }
 
 fn read_package_json(package: &Path) -> Result<Option<Vec<u8>>, JobError> {
@@ -243,25 +257,15 @@ fn read_package_json(package: &Path) -> Result<Option<Vec<u8>>, JobError> {
 }
 
 fn read_manifest(package: &Path) -> Result<Option<Manifest>, JobError> {
-    // One byte more than is admitted, so that a longer file is refused and not cut.
-    let bytes = npm::read_small(
-        &package.join(manifest::FILE_NAME),
-        manifest::MAX_BYTES as u64 + 1,
-    )
-    .map_err(staging_of("read atek.json"))?;
+    let bytes = read_manifest_bytes(package)?;
     Ok(bytes.map(|bytes| Manifest::parse(&bytes)).transpose()?)
 }
 
-fn look(path: &Path) -> Found {
-    // Follows links: all of them stay inside.
-    match path.metadata() {
-        Ok(metadata) if metadata.is_file() => {
-            if metadata.permissions().mode() & 0o111 == 0 {
-                Found::File
-            } else {
-                Found::Executable
-            }
-        }
-        _ => Found::Nothing,
-    }
+pub(crate) fn read_manifest_bytes(package: &Path) -> Result<Option<Vec<u8>>, JobError> {
+    // One byte more than is admitted, so that a longer file is refused and not cut.
+    npm::read_small(
+        &package.join(manifest::FILE_NAME),
+        manifest::MAX_BYTES as u64 + 1,
+    )
+    .map_err(staging_of("read atek.json"))
 }

@@ -1,9 +1,9 @@
 //! Fetches, checks out and builds one package, and ends.
 //!
 //! Reads one line, an [`atek_api::package::Request`], from standard input; writes
-//! lines of [`atek_api::package::Event`] to standard output, of which the last is
-//! `done` or `failed`; what npm and the package's build print goes to standard
-//! error. Works in the current directory, its staging folder, and leaves the package
+//! lines of [`atek_api::package::Event`] to where it came from if that is a socket, else to
+//! standard output. The last of them is `done` or `failed`. What npm and the package's build
+//! print goes to standard error. Works in the current directory, its staging folder, and leaves the package
 //! in `package/` there. Exit code 0 after `done`, 1 after `failed`.
 //!
 //! The work is done in child processes, each with a deadline: `atek-package git`
@@ -14,7 +14,10 @@
 //! |---|---|
 //! | [`job`] | the steps in their order |
 //! | [`git`] | the `git` child: tags, fetch, checkout |
-//! | [`npm`] | install and build |
+//! | [`inspect`] | what is unusual about a package |
+//! | [`plan`] | which commands install and build a package |
+//! | [`npm`] | runs them |
+//! | [`tool`] | which tool a failed build missed |
 //! | [`child`] | runs one child with a deadline, in a process group |
 //! | [`tree`] | measures and checks a folder |
 //! | [`report`] | writes events |
@@ -28,16 +31,22 @@
 mod child;
 mod error;
 mod git;
+mod inspect;
 mod job;
 mod memory;
 mod npm;
+mod plan;
 mod report;
 mod text;
+mod tool;
 mod tree;
 
 use atek_api::package::{Event, Failure, FailureCode, Outcome, Request};
+use nix::sys::stat::SFlag;
 use report::Reporter;
-use std::io::{BufRead as _, Read as _};
+use std::fs::File;
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 /// Bytes of the longest request.
@@ -50,14 +59,21 @@ fn main() -> ExitCode {
         None => run_job(),
         Some(git::ARGUMENT) => git::main(),
         Some(_) => {
-            eprintln!("usage: atek-package < request.json (in an empty folder, see README.md)");
+            complain("usage: atek-package < request.json (in an empty folder, see README.md)");
             ExitCode::from(2)
         }
     }
 }
 
 fn run_job() -> ExitCode {
-    let mut report = Reporter::new(std::io::stdout());
+    let channel = match channel() {
+        Ok(channel) => channel,
+        Err(error) => {
+            complain(&format!("cannot use the channel: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut report = Reporter::new(channel);
     let result = read_request::<Request>().and_then(|request| {
         job::run(&request, &mut report)
             .map_err(|error| error.failure(&git::shown(request.source())))
@@ -68,7 +84,29 @@ fn run_job() -> ExitCode {
     }
 }
 
-fn finish(report: Reporter<std::io::Stdout>, last: Event) -> ExitCode {
+/// A descriptor of its own for the events. Where standard input is a socket, the events go
+/// there, and what is printed by mistake cannot get among them: standard output becomes
+/// standard error.
+fn channel() -> std::io::Result<File> {
+    let stdin = std::io::stdin();
+    let is_socket = nix::sys::stat::fstat(&stdin)
+        .is_ok_and(|about| SFlag::from_bits_truncate(about.st_mode).contains(SFlag::S_IFSOCK));
+    let channel = if is_socket {
+        let channel = stdin.as_fd().try_clone_to_owned()?;
+        nix::unistd::dup2_stdout(std::io::stderr())?;
+        channel
+    } else {
+        std::io::stdout().as_fd().try_clone_to_owned()?
+    };
+    Ok(File::from(channel))
+}
+
+/// A line for the journal. One that is gone ends nothing.
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn finish(report: Reporter<File>, last: Event) -> ExitCode {
     let done = matches!(
         last,
         Event::Done {
@@ -79,7 +117,7 @@ fn finish(report: Reporter<std::io::Stdout>, last: Event) -> ExitCode {
         Ok(()) if done => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("cannot write the result: {error}");
+            complain(&format!("cannot write the result: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -1,14 +1,15 @@
-//! Installs a Node package's dependencies and builds it.
+//! Runs npm: installs a package's dependencies and builds it.
 
 use crate::child::{self, Bounds, Line, Outputs, Watch};
 use crate::error::{JobError, Stop};
 use crate::memory::Memory;
+use crate::plan::{Installer, Step};
 use crate::report::Reporter;
 use crate::text::{Excerpt, clean_line};
+use crate::tool::ToolFinder;
 use crate::tree::{Quota, measure};
-use atek_api::package::{FailureCode, FetchLimits, Phase, Progress, Warning, WarningCode};
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use atek_api::package::{FetchLimits, Progress};
+use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -18,15 +19,9 @@ use std::time::{Duration, Instant};
 /// The home folder of npm and of everything it runs; its cache is there, too.
 pub(crate) const HOME_FOLDER: &str = "home";
 /// Where programs are looked for.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What is handed on from our own environment: how this machine reaches the network.
-const PASSED_ON: [&str; 12] = [
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
+const PASSED_ON: [&str; 6] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "NODE_EXTRA_CA_CERTS",
@@ -34,137 +29,21 @@ const PASSED_ON: [&str; 12] = [
     "TZ",
     "LANG",
 ];
+/// Variables that name the proxy of this machine. Programs differ in which case they read.
+const PROXIES: [(&str, &str); 3] = [
+    ("http_proxy", "HTTP_PROXY"),
+    ("https_proxy", "HTTPS_PROXY"),
+    ("no_proxy", "NO_PROXY"),
+];
+/// Git hosts that serve over https what lockfiles and manifests of packages name over ssh, for
+/// which a build has no key.
+const GIT_HOSTS: [&str; 4] = ["github.com", "gitlab.com", "codeberg.org", "bitbucket.org"];
 /// Bytes of the largest package.json.
 const PACKAGE_JSON_MAX: u64 = 1024 * 1024;
 /// Of the time between two looks at the folder's size, at most a tenth is spent looking.
 const LOOK_SHARE: u32 = 10;
 /// The shortest time between two looks.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
-
-/// A run of npm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// With a lockfile: exactly what it says.
-    CleanInstall,
-    Install,
-    Build,
-}
-
-impl Step {
-    /// As a person would type it.
-    pub(crate) fn command(self) -> &'static str {
-        match self {
-            Self::CleanInstall => "npm ci",
-            Self::Install => "npm install",
-            Self::Build => "npm run build",
-        }
-    }
-
-    pub(crate) fn failure_code(self) -> FailureCode {
-        match self {
-            Self::CleanInstall | Self::Install => FailureCode::NpmFailed,
-            Self::Build => FailureCode::BuildFailed,
-        }
-    }
-
-    fn phase(self) -> Phase {
-        match self {
-            Self::CleanInstall | Self::Install => Phase::Install,
-            Self::Build => Phase::Build,
-        }
-    }
-
-    fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::CleanInstall => &["ci"],
-            Self::Install => &["install", "--no-package-lock"],
-            Self::Build => &["run", "build"],
-        }
-    }
-
-    fn time(self, limits: &FetchLimits) -> Duration {
-        Duration::from_secs(match self {
-            Self::CleanInstall | Self::Install => limits.install_secs,
-            Self::Build => limits.build_secs,
-        })
-    }
-}
-
-/// The part of package.json that decides which steps there are.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct PackageJson {
-    scripts: BTreeMap<String, serde_json::Value>,
-    dependencies: BTreeMap<String, serde_json::Value>,
-    dev_dependencies: BTreeMap<String, serde_json::Value>,
-    optional_dependencies: BTreeMap<String, serde_json::Value>,
-    peer_dependencies: BTreeMap<String, serde_json::Value>,
-    workspaces: Option<serde_json::Value>,
-}
-
-/// What has to be done for a package.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) steps: Vec<Step>,
-    pub(crate) warnings: Vec<Warning>,
-}
-
-/// Reads package.json; nothing is to be done without one.
-pub(crate) fn plan(
-    package_json: Option<&[u8]>,
-    has: impl Fn(&str) -> bool,
-) -> Result<Plan, JobError> {
-    let Some(bytes) = package_json else {
-        return Ok(Plan::default());
-    };
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    // Through a map, because serde would also take a list for the struct.
-    let package: PackageJson = serde_json::from_slice::<serde_json::Map<_, _>>(text)
-        .and_then(|map| serde_json::from_value(map.into()))
-        .map_err(|error| JobError::PackageJson(clean_line(&error.to_string())))?;
-    let mut plan = Plan::default();
-    if has("package-lock.json") || has("npm-shrinkwrap.json") {
-        plan.steps.push(Step::CleanInstall);
-    } else if package.needs_install() || has("binding.gyp") {
-        plan.steps.push(Step::Install);
-        if package.has_dependencies() {
-            plan.warnings.push(Warning::new(
-                WarningCode::NoLockfile,
-                "the package has no lockfile, so each install may get other versions of its dependencies",
-            ));
-        }
-    }
-    if package.scripts.contains_key("build") {
-        plan.steps.push(Step::Build);
-    }
-    Ok(plan)
-}
-
-impl PackageJson {
-    fn has_dependencies(&self) -> bool {
-        !(self.dependencies.is_empty()
-            && self.dev_dependencies.is_empty()
-            && self.optional_dependencies.is_empty()
-            && self.peer_dependencies.is_empty())
-    }
-
-    /// npm takes a second even when it has nothing to do, on a Raspberry Pi several.
-    fn needs_install(&self) -> bool {
-        const SCRIPTS: [&str; 6] = [
-            "preinstall",
-            "install",
-            "postinstall",
-            "prepublish",
-            "preprepare",
-            "prepare",
-        ];
-        self.has_dependencies()
-            || self.workspaces.is_some()
-            || SCRIPTS
-                .iter()
-                .any(|script| self.scripts.contains_key(*script))
-    }
-}
 
 /// A small file of the package, or `None` if there is none.
 pub(crate) fn read_small(path: &Path, max: u64) -> std::io::Result<Option<Vec<u8>>> {
@@ -187,7 +66,7 @@ pub(crate) fn read_package_json(package: &Path) -> std::io::Result<Option<Vec<u8
 
 /// Runs one step in the folder `package` of the staging folder `staging`.
 pub(crate) fn run<W: Write>(
-    step: Step,
+    step: &Step,
     staging: &Path,
     package: &Path,
     limits: &FetchLimits,
@@ -200,9 +79,10 @@ pub(crate) fn run<W: Write>(
         limits,
         report,
         excerpt: Excerpt::default(),
+        tools: ToolFinder::default(),
         look_at: Instant::now() + LOOK_PAUSE,
     };
-    watch.tell(step.command());
+    watch.tell(&step.command());
     let bounds = Bounds {
         deadline: step.time(limits),
         stall: None,
@@ -217,14 +97,19 @@ pub(crate) fn run<W: Write>(
         &mut watch,
     );
     let output = watch.excerpt.to_string();
+    let missing = watch.tools.missing();
+    let step = step.clone();
     match result {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(match memory.want_since(before) {
             Some(want) => JobError::StepMemory { step, want, output },
-            None => JobError::Step {
-                step,
-                how: how(status),
-                output,
+            None => match missing {
+                Some(tool) => JobError::StepTool { step, tool, output },
+                None => JobError::Step {
+                    step,
+                    how: how(status),
+                    output,
+                },
             },
         }),
         Err(source) => Err(JobError::StepChild {
@@ -235,18 +120,38 @@ pub(crate) fn run<W: Write>(
     }
 }
 
-fn command(step: Step, staging: &Path, package: &Path) -> Command {
+/// The settings of git for dependencies that are repositories.
+pub(crate) fn git_config() -> String {
+    GIT_HOSTS
+        .iter()
+        .map(|host| {
+            format!(
+                "[url \"https://{host}/\"]\n\tinsteadOf = ssh://git@{host}/\n\tinsteadOf = git@{host}:\n"
+            )
+        })
+        .collect()
+}
+
+/// The proxy variables, in both cases, and those that make Node heed them.
+fn proxies() -> Vec<(&'static str, OsString)> {
+    let mut variables = Vec::new();
+    for (lower, upper) in PROXIES {
+        let Some(value) = std::env::var_os(lower).or_else(|| std::env::var_os(upper)) else {
+            continue;
+        };
+        variables.extend([(lower, value.clone()), (upper, value)]);
+    }
+    if !variables.is_empty() {
+        variables.push(("NODE_USE_ENV_PROXY", "1".into()));
+    }
+    variables
+}
+
+fn command(step: &Step, staging: &Path, package: &Path) -> Command {
     let home = staging.join(HOME_FOLDER);
     let mut command = Command::new("npm");
     command
         .args(step.arguments())
-        .args([
-            "--no-audit",
-            "--no-fund",
-            "--no-update-notifier",
-            "--no-progress",
-            "--color=false",
-        ])
         .current_dir(package)
         .env_clear()
         .envs(
@@ -257,8 +162,22 @@ fn command(step: Step, staging: &Path, package: &Path) -> Command {
         .env("PATH", PATH)
         .env("HOME", &home)
         .env("TMPDIR", home.join("tmp"))
+        .envs(proxies())
         .env("npm_config_cache", home.join("npm-cache"))
+        // As variables, because what npm itself starts takes them as well.
+        .env("npm_config_audit", "false")
+        .env("npm_config_fund", "false")
+        .env("npm_config_update_notifier", "false")
+        .env("npm_config_progress", "false")
+        .env("npm_config_color", "false")
+        .env("YARN_NODE_LINKER", "node-modules")
+        .env("YARN_ENABLE_TELEMETRY", "0")
+        .env("GIT_TERMINAL_PROMPT", "0")
         .env("CI", "true");
+    if let Step::Install(Installer::Other { .. }) = step {
+        // No hard links into pnpm's store: every file of the package is its own.
+        command.env("npm_config_package_import_method", "copy");
+    }
     command
 }
 
@@ -273,12 +192,13 @@ fn how(status: ExitStatus) -> String {
 }
 
 struct Watcher<'w, W> {
-    step: Step,
+    step: &'w Step,
     staging: &'w Path,
     package: &'w Path,
     limits: &'w FetchLimits,
     report: &'w mut Reporter<W>,
     excerpt: Excerpt,
+    tools: ToolFinder,
     look_at: Instant,
 }
 
@@ -316,6 +236,7 @@ impl<W: Write> Watch for Watcher<'_, W> {
         let text = clean_line(&String::from_utf8_lossy(&bytes));
         // For the journal. A journal that is gone is not the package's fault.
         let _ = writeln!(std::io::stderr(), "{text}");
+        self.tools.push(&text);
         self.excerpt.push(&text);
         if !text.trim().is_empty() {
             self.tell(&text);
@@ -333,61 +254,5 @@ impl<W: Write> Watch for Watcher<'_, W> {
             self.look_at = Instant::now() + LOOK_PAUSE.max(before.elapsed() * LOOK_SHARE);
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// package.json, other files, steps, warnings.
-    type Row = (
-        Option<&'static str>,
-        &'static [&'static str],
-        &'static [Step],
-        usize,
-    );
-
-    #[test]
-    fn the_steps_follow_from_package_json_and_the_lockfile() {
-        use Step::{Build, CleanInstall, Install};
-        let table: [Row; 9] = [
-            (None, &["package-lock.json"], &[], 0),
-            (Some("{}"), &[], &[], 0),
-            (Some("{}"), &["package-lock.json"], &[CleanInstall], 0),
-            (Some("{}"), &["npm-shrinkwrap.json"], &[CleanInstall], 0),
-            (Some(r#"{"dependencies":{"a":"1"}}"#), &[], &[Install], 1),
-            (
-                Some(r#"{"devDependencies":{"a":"1"},"scripts":{"build":"x"}}"#),
-                &[],
-                &[Install, Build],
-                1,
-            ),
-            (
-                Some(r#"{"scripts":{"build":"x","start":"y"}}"#),
-                &[],
-                &[Build],
-                0,
-            ),
-            (
-                Some(r#"{"scripts":{"postinstall":"x"}}"#),
-                &[],
-                &[Install],
-                0,
-            ),
-            (Some("{}"), &["binding.gyp"], &[Install], 0),
-        ];
-        for (json, files, steps, warnings) in table {
-            let plan = plan(json.map(str::as_bytes), |name| files.contains(&name)).unwrap();
-            assert_eq!(plan.steps, steps, "{json:?} {files:?}");
-            assert_eq!(plan.warnings.len(), warnings, "{json:?}");
-        }
-        for bad in ["", "[]", "{", r#"{"scripts":1}"#] {
-            let error = plan(Some(bad.as_bytes()), |_| false).unwrap_err();
-            assert!(
-                error.to_string().starts_with("package.json is wrong: "),
-                "{bad}"
-            );
-        }
     }
 }

@@ -7,6 +7,10 @@ use atek_api::package::{
     Event, FailureCode, FetchLimits, Outcome, Phase, Reach, Request, Wanted, Warning, WarningCode,
 };
 use atek_api::spec::Program;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 use support::http::{Behaviour, Server};
 use support::repo::Repo;
 use support::{Bench, paths};
@@ -322,6 +326,168 @@ fn submodules_are_left_out_with_a_warning() {
         )]
     );
     assert_eq!(paths(&bench.package().join("lib")), ["sub"]);
+}
+
+#[test]
+fn what_is_unusual_about_a_package_is_told_by_a_fetch() {
+    let repo = Repo::new();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:2d6c\nsize 10123\n";
+    repo.write("index.js", "")
+        .write("photo.jpg", pointer)
+        .write("package.json", r#"{"engines":{"node":">=999"}}"#)
+        .write("atek.json", r#"{"permisions":{},"icon":"icon.png"}"#)
+        .release("v1.0.0");
+    let run = Bench::new().fetch(&repo.source());
+    let found: Vec<_> = run.package().warnings.iter().collect();
+    let said = |code: WarningCode, words: &str| {
+        let warning = found.iter().find(|warning| warning.code == code);
+        let warning = warning.unwrap_or_else(|| panic!("{code:?}: {found:?}"));
+        assert!(warning.message.contains(words), "{warning}");
+    };
+    said(WarningCode::LfsPointers, "they are pointers: photo.jpg");
+    said(WarningCode::UnknownKey, "\"permissions\" may be meant");
+    said(
+        WarningCode::Icon,
+        "icon.png, which atek.json names, is not there",
+    );
+    said(WarningCode::Engines, "asks for Node >=999");
+    assert_eq!(found.len(), 4, "{found:?}");
+}
+
+#[test]
+fn a_tag_with_a_name_before_its_version_is_fetched() {
+    for (tags, expected) in [
+        (
+            &["releases/v1.2.3", "releases/v1.3.0"][..],
+            "releases/v1.3.0",
+        ),
+        (&["notes@1.2.3"], "notes@1.2.3"),
+        (&["2024.01.05", "2024.08.07"], "2024.08.07"),
+        (&["release-2.0"], "release-2.0"),
+    ] {
+        let repo = Repo::app();
+        repo.git(&["tag", "-d", "v1.0.0"]);
+        for tag in tags {
+            repo.git(&["tag", tag]);
+        }
+        let (root, _) = repo.bare("hello.git");
+        let server = Server::start(Behaviour::Git(root.path().to_path_buf()));
+        for source in [repo.source(), server.url("hello.git")] {
+            let run = Bench::new().fetch(&source);
+            assert_eq!(run.package().release.tag, expected);
+        }
+    }
+}
+
+#[test]
+fn without_a_release_the_message_names_the_tags() {
+    for (tag, words) in [
+        (
+            "v1.2.3.4",
+            "None of its tags is a version such as v1.2.3: v1.2.3.4",
+        ),
+        (
+            "v1.2.3-rc.1",
+            "To install one, ask for its version: 1.2.3-rc.1",
+        ),
+    ] {
+        let repo = Repo::app();
+        repo.git(&["tag", "-d", "v1.0.0"]);
+        repo.git(&["tag", tag]);
+        let run = Bench::new().fetch(&repo.source());
+        run.assert_failed(FailureCode::NoRelease, words);
+    }
+    let repo = Repo::app();
+    let run = Bench::new().fetch_range(&repo.source(), "^9");
+    run.assert_failed(FailureCode::NoMatchingRelease, "; the newest are v1.0.0");
+}
+
+#[test]
+fn a_name_or_redirect_into_the_home_is_refused_to_who_may_only_reach_the_internet() {
+    let repo = releases();
+    let (root, _) = repo.bare("hello.git");
+    let server = Server::start(Behaviour::Git(root.path().to_path_buf()));
+    let at_home = server.url("hello.git").replace("127.0.0.1", "localhost");
+    for source in [server.url("hello.git"), at_home] {
+        for request in [
+            Request::Fetch {
+                source: source.parse().unwrap(),
+                wanted: Wanted::default(),
+                reach: Reach::Internet,
+                limits: FetchLimits::default(),
+            },
+            Request::ListTags {
+                source: source.parse().unwrap(),
+                reach: Reach::Internet,
+                limits: FetchLimits::default(),
+            },
+        ] {
+            let run = Bench::new().run(&request);
+            run.assert_failed(
+                FailureCode::PrivateAddress,
+                "only an administrator may install from there",
+            );
+        }
+    }
+    assert!(
+        server.seen.lock().unwrap().is_empty(),
+        "the server was asked"
+    );
+}
+
+#[test]
+fn a_channel_of_its_own_stays_clean_when_everything_else_is_printed_into_another() {
+    let repo = releases();
+    let request = format!(r#"{{"request":"fetch","source":"{}"}}"#, repo.source());
+    let bench = Bench::new();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_atek-package"))
+        .current_dir(bench.staging())
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    (&ours)
+        .write_all(format!("{request}\n").as_bytes())
+        .unwrap();
+    let mut lines = String::new();
+    (&ours).read_to_string(&mut lines).unwrap();
+    assert!(child.wait().unwrap().success());
+    let last = lines.lines().last().unwrap();
+    let last: Event = serde_json::from_str(last).unwrap();
+    assert!(matches!(last, Event::Done { .. }), "{last:?}");
+    let mut printed = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut printed)
+        .unwrap();
+    assert_eq!(printed, "");
+}
+
+#[test]
+fn a_caller_that_hangs_up_made_the_job_panic() {
+    let repo = releases();
+    let request = format!(r#"{{"request":"fetch","source":"{}"}}"#, repo.source());
+    let bench = Bench::new();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    // The journal is gone, too.
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_atek-package"))
+        .current_dir(bench.staging())
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(closed)
+        .spawn()
+        .unwrap();
+    (&ours)
+        .write_all(format!("{request}\n").as_bytes())
+        .unwrap();
+    drop(ours);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
 }
 
 #[test]

@@ -156,6 +156,45 @@ fn names_that_no_package_may_have_are_refused() {
 }
 
 #[test]
+fn a_refused_name_was_shown_without_the_character_it_was_refused_for() {
+    let repo = Repo::new();
+    let file = repo.blob(b"x");
+    for (nth, (name, words)) in [
+        (
+            &b"Icon\r"[..],
+            "the name \"Icon\\r\": it has a carriage return, and macOS made it",
+        ),
+        (b"a\tb", "the name \"a\\tb\": it has a control character"),
+        (
+            b"\x1b[31m",
+            "the name \"\\u{1b}[31m\": it has a control character",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let tree = repo.raw_tree(&[("100644", name, &file)]);
+        repo.release_tree(&tree, &format!("v{}.0.0", nth + 1));
+        let run = Bench::new().fetch(&repo.source());
+        run.assert_failed(FailureCode::BadPath, words);
+    }
+}
+
+#[test]
+fn a_script_whose_first_line_ends_with_cr_lf_is_refused_with_the_cause() {
+    let repo = Repo::new();
+    let text = "#!/bin/sh\r\necho hello\r\n";
+    repo.write("atek.json", r#"{"runtime":"native","entry":"run"}"#)
+        .executable("run", text)
+        .release("v1.0.0");
+    let run = Bench::new().fetch(&repo.source());
+    run.assert_failed(
+        FailureCode::NoEntry,
+        "the first line of run ends with CR LF",
+    );
+}
+
+#[test]
 fn modes_that_are_no_file_are_refused() {
     let repo = Repo::new();
     let file = repo.blob(b"x");
@@ -311,7 +350,8 @@ fn wrong_manifests_and_missing_entries_are_told_before_anything_is_built() {
         }
         repo.release("v1.0.0");
         let bench = Bench::new();
-        bench.fetch(&repo.source()).assert_failed(code, words);
+        let run = bench.fetch_and_build(&repo.source(), FetchLimits::default());
+        run.assert_failed(code, words);
         if code == FailureCode::BadManifest {
             assert!(!bench.package().join("built").exists());
         }

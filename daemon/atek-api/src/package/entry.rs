@@ -30,6 +30,11 @@ pub enum EntryError {
         "the file {0} of the package is not executable: set its mode to 755 in git (git update-index --chmod=+x {0})"
     )]
     NotExecutable(RelativePath),
+    /// The kernel takes the carriage return for a part of the interpreter's name.
+    #[error(
+        "the first line of {0} ends with CR LF, so its interpreter would not be found: store the file with LF (in .gitattributes: {0} text eol=lf)"
+    )]
+    CarriageReturn(RelativePath),
     /// package.json is not a JSON object, or its `main` not a text.
     #[error("package.json: {0}")]
     PackageJson(String),
@@ -88,6 +93,17 @@ pub fn program(
             Ok(Program::Node { entry, args: all })
         }
     }
+}
+
+/// Whether a file that starts like this is a script whose interpreter would not be found,
+/// because the first line ends with CR LF.
+#[must_use]
+pub fn has_unusable_interpreter(start: &[u8]) -> bool {
+    start.starts_with(b"#!")
+        && start
+            .split(|byte| *byte == b'\n')
+            .next()
+            .is_some_and(|line| line.len() < start.len() && line.ends_with(b"\r"))
 }
 
 type PackageJson = serde_json::Map<String, Value>;

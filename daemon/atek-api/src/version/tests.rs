@@ -23,8 +23,23 @@ fn a_tag_is_a_release_only_if_it_is_a_version() {
         ("v1-beta", None),
         ("1.2.3.4", None),
         ("v01.2.3", None),
+        ("2024.01.05", Some("2024.1.5")),
+        ("2024.08", Some("2024.8.0")),
+        ("v2024.01.05-2", Some("2024.1.5-2")),
+        ("2024.00.10", Some("2024.0.10")),
+        ("notes@1.2.3", Some("1.2.3")),
+        ("notes-v1.2.3", Some("1.2.3")),
+        ("releases/v1.2.3", Some("1.2.3")),
+        ("release-2.0", Some("2.0.0")),
+        ("my-app-v1.2.3-rc.1", Some("1.2.3-rc.1")),
+        ("@scope/notes@1.2.3", None),
+        ("a/b/1.2.3", None),
+        ("build-17", None),
+        ("nightly-2024", None),
+        ("a_b-1.2.3", None),
+        ("v.1.2.3", None),
         ("v1.", None),
-        ("release-1.2.3", None),
+        ("release-1.2.3", Some("1.2.3")),
         ("v1.2.3 ", None),
         ("../1.2.3", None),
         ("v1.2.3/x", None),
@@ -129,7 +144,7 @@ type Row = (
 #[test]
 fn the_newest_release_in_the_range_that_was_not_refused_is_chosen() {
     use NoChoice::{AllRefused, NoMatch, NoRelease};
-    let table: [Row; 14] = [
+    let table: [Row; 18] = [
         (&["v1.0.0", "v2.0.0", "v2.1.0"], "", &[], Ok("v2.1.0")),
         (&["0.0.1", "0.0.2"], "latest", &[], Ok("0.0.2")),
         (&["v1.9.0", "v1.10.0"], "1.x", &[], Ok("v1.10.0")),
@@ -147,6 +162,15 @@ fn the_newest_release_in_the_range_that_was_not_refused_is_chosen() {
         (&["v1.0.0"], "^2", &[], Err(NoMatch)),
         (&[], "", &[], Err(NoRelease)),
         (&["nightly"], "^1", &[], Err(NoRelease)),
+        (&["2024.01.05", "2024.08.07"], "", &[], Ok("2024.08.07")),
+        (
+            &["notes@1.2.3", "notes-v1.2.4"],
+            "",
+            &[],
+            Ok("notes-v1.2.4"),
+        ),
+        (&["api@2.0.0", "web@3.0.0"], "", &[], Err(NoRelease)),
+        (&["docs-5.0", "v1.0.0"], "", &[], Ok("v1.0.0")),
         (&["v1.0.0-beta"], "", &[], Err(NoRelease)),
         (&["v1.0.0-beta"], "^1", &[], Err(NoMatch)),
     ];
@@ -160,6 +184,28 @@ fn the_newest_release_in_the_range_that_was_not_refused_is_chosen() {
             expected,
             "{tags:?} {text:?}"
         );
+    }
+}
+
+#[test]
+fn a_repository_without_a_release_says_which_tags_it_has() {
+    for (tags, expected) in [
+        (&[][..], ""),
+        (
+            &["v1.2.3.4"],
+            ". None of its tags is a version such as v1.2.3: v1.2.3.4",
+        ),
+        (
+            &["v1.2.3-rc.1", "v1.2.3-rc.2"],
+            ". There are previews: v1.2.3-rc.2, v1.2.3-rc.1. To install one, ask for its version: 1.2.3-rc.2",
+        ),
+        (
+            &["a", "b\u{1b}[1m", "c", "d", "e", "f", "g"],
+            ". None of its tags is a version such as v1.2.3: a, b[1m, c, d, e and 2 more",
+        ),
+    ] {
+        let tags: Vec<_> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        assert_eq!(explain_tags(&tags), expected);
     }
 }
 
@@ -190,6 +236,7 @@ fn any_tag() -> impl Strategy<Value = String> {
         "v?[0-3](\\.[0-3])?",
         "v[0-3]\\.[0-3]\\.[0-3]-(alpha|beta)(\\.[0-3])?",
         "[a-z]{0,4}",
+        "(notes|api)(@|-v|/v)[0-3]\\.[0-3]\\.[0-3]",
     ]
 }
 
@@ -210,7 +257,8 @@ proptest! {
     ) {
         let Ok(range) = range.parse::<Range>() else { return Ok(()) };
         let refused: Vec<Version> = refused.iter().map(|v| v.parse().unwrap()).collect();
-        let good = |tag: &String| Release::from_tag(tag)
+        let counted: Vec<_> = releases(tags.iter().map(String::as_str));
+        let good = |tag: &String| counted.iter().find(|release| release.tag == *tag).cloned()
             .filter(|r| range.matches(&r.version) && !refused.contains(&r.version));
         match choose(tags.iter().map(String::as_str), &range, &refused) {
             Ok(release) => {
@@ -231,9 +279,10 @@ proptest! {
     }
 
     #[test]
-    fn a_tag_is_always_a_safe_file_name(tag in ".{0,30}") {
+    fn a_tag_is_always_a_safe_file_name(tag in prop_oneof![any_tag(), "(?s).{0,30}"]) {
         if let Some(release) = Release::from_tag(&tag) {
-            prop_assert!(release.tag.parse::<crate::spec::PackageVersion>().is_ok());
+            let name = Release::folder_name(&release.tag);
+            prop_assert!(name.parse::<crate::spec::PackageVersion>().is_ok(), "{}", name);
         }
     }
 }

@@ -1,90 +1,256 @@
-//! A way to web servers whose answers end where the connection ends.
+//! A proxy on the loopback of this process, between libgit2 and the servers.
 //!
-//! HTTP allows an answer with neither a length nor chunks, which lasts until the server closes
-//! (RFC 9112 section 6.3); a server that speaks HTTP/1.0, as small bridges to `git
-//! http-backend` do, knows nothing else. libgit2 takes such an answer for an empty one
-//! (`on_headers_complete` in its httpclient.c). So it is led over a port of this process,
-//! which asks the same server and sends the same answer on in chunks.
+//! It does two things that libgit2 does not.
 //!
-//! Only over http: over https it would have to be trusted with the encryption.
+//! It checks to which address a connection goes: where [`Reach::Internet`] is asked for, a name
+//! or a redirect that leads to this machine or into the home is refused. The address that was
+//! checked is the one that is connected to.
+//!
+//! It frames answers that end where the connection ends. HTTP allows an answer with neither a
+//! length nor chunks, which lasts until the server closes (RFC 9112 section 6.3); a server that
+//! speaks HTTP/1.0, as small bridges to `git http-backend` do, knows nothing else. libgit2 takes
+//! such an answer for an empty one (`on_headers_complete` in its httpclient.c), so it is sent on
+//! in chunks. Only over http: what goes through an encrypted tunnel cannot be seen here.
+//!
+//! libgit2 uses a proxy for https alone: for http it writes the request as for a proxy and sends
+//! it to the server itself (`http_client_connect`). So the URL of an http repository is replaced
+//! by one of this proxy, which stands for the server.
 
+use atek_api::address::is_public;
+use atek_api::package::Reach;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// A head of a request or an answer that is longer is refused.
 const HEAD_MAX: u64 = 64 * 1024;
 const PIECE: usize = 16 * 1024;
+const BAD_GATEWAY: &[u8] = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
+/// How long one address may take to answer.
+const CONNECT: Duration = Duration::from_secs(10);
 
-/// Leads to one server until this process ends, which does one job.
+/// A proxy that runs until this process ends, which does one job.
 #[derive(Debug)]
 pub(super) struct Bridge {
     /// Where libgit2 finds the repository.
     pub(super) url: String,
+    /// The proxy for libgit2's encrypted connections.
+    pub(super) proxy: String,
+    refused: Arc<Mutex<Option<String>>>,
 }
 
 impl Bridge {
-    /// A way to what `url` names; none where it is not an http URL, or where the machine has
-    /// a proxy, which frames its answers itself.
-    pub(super) fn to(url: &str) -> io::Result<Option<Self>> {
-        let has_proxy = ["http_proxy", "HTTP_PROXY"]
-            .iter()
-            .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-        let Some(rest) = url.strip_prefix("http://").filter(|_| !has_proxy) else {
-            return Ok(None);
-        };
-        let (authority, path) = match rest.find('/') {
-            Some(at) => rest.split_at(at),
-            None => (rest, ""),
-        };
-        let authority = authority.to_owned();
+    /// Starts a proxy to the repository at `url`.
+    pub(super) fn to(url: &str, reach: Reach) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let url = format!("http://{}{path}", listener.local_addr()?);
+        let proxy = format!("http://{}", listener.local_addr()?);
+        let origin = absolute_target(url).map(|(authority, _)| authority.to_owned());
+        let url = match absolute_target(url) {
+            Some((_, path)) => format!("{proxy}{path}"),
+            None => url.to_owned(),
+        };
+        let refused = Arc::new(Mutex::new(None));
+        let gate = Gate {
+            reach,
+            origin,
+            own: proxy.trim_start_matches("http://").to_owned(),
+            refused: refused.clone(),
+        };
         thread::Builder::new().spawn(move || {
             for client in listener.incoming().flatten() {
                 // libgit2 waits for one answer at a time. What goes wrong it sees as a
                 // connection that breaks off.
-                let _ = pass(&client, &authority);
+                let _ = serve(&client, &gate);
                 let _ = client.shutdown(Shutdown::Both);
             }
         })?;
-        Ok(Some(Self { url }))
+        Ok(Self {
+            url,
+            proxy,
+            refused,
+        })
+    }
+
+    /// The host to which a connection was refused, if one was.
+    pub(super) fn refused(&self) -> Option<String> {
+        let refused = self.refused.lock();
+        refused.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// One request and its answer.
-fn pass(client: &TcpStream, authority: &str) -> io::Result<()> {
+/// Decides about addresses, and remembers a refusal.
+struct Gate {
+    reach: Reach,
+    /// The authority of an http repository.
+    origin: Option<String>,
+    /// The authority of this proxy, which stands for the origin.
+    own: String,
+    refused: Arc<Mutex<Option<String>>>,
+}
+
+impl Gate {
+    /// Connects to `authority`, a host with a port.
+    fn connect(&self, authority: &str) -> io::Result<TcpStream> {
+        let found: Vec<_> = authority.to_socket_addrs()?.collect();
+        let allowed: Vec<_> = found
+            .iter()
+            .filter(|address| self.allows(address))
+            .collect();
+        if allowed.is_empty() && !found.is_empty() {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            *refused = Some(authority.to_owned());
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in allowed {
+            match TcpStream::connect_timeout(address, CONNECT) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Host and path of a request. libgit2 names this proxy, or nothing, for the origin.
+    fn target<'t>(&'t self, target: &'t str) -> Option<(&'t str, &'t str)> {
+        match absolute_target(target) {
+            Some((authority, path)) if authority != self.own => Some((authority, path)),
+            Some((_, path)) => Some((self.origin.as_deref()?, path)),
+            None if target.starts_with('/') => Some((self.origin.as_deref()?, target)),
+            None => None,
+        }
+    }
+
+    /// The place of a redirect as libgit2 may follow it; none for one that it would follow to
+    /// a server without asking here.
+    fn redirect<'l>(&self, location: &'l str) -> Option<&'l str> {
+        match (self.reach, absolute_target(location)) {
+            (Reach::Anywhere, _) | (_, None) => Some(location),
+            (Reach::Internet, Some((authority, path))) => {
+                (Some(authority) == self.origin.as_deref()).then_some(path)
+            }
+        }
+    }
+
+    fn allows(&self, address: &SocketAddr) -> bool {
+        match self.reach {
+            Reach::Anywhere => true,
+            Reach::Internet => is_public(address.ip()),
+        }
+    }
+}
+
+/// One connection of libgit2: a tunnel, or a request and its answer.
+fn serve(client: &TcpStream, gate: &Gate) -> io::Result<()> {
     let mut from_client = BufReader::new(client);
     let request = Head::read(&mut from_client)?;
-    let server = connect(authority)?;
+    let mut words = request.first.split(' ');
+    let (method, target) = (words.next(), words.next().unwrap_or_default());
+    if method == Some("CONNECT") {
+        return tunnel(client, from_client, target, gate);
+    }
+    let (authority, path) = gate.target(target).ok_or_else(malformed)?;
+    let server = connect(client, &with_port(authority), gate)?;
     let mut to_server = &server;
-    let mut asked = request.without(&["host", "connection"]);
+    let mut asked = request.without(&["host", "connection", "proxy-connection"]);
+    asked = asked.replacen(target, path, 1);
     asked.push_str(&format!("Host: {authority}\r\nConnection: close\r\n\r\n"));
     to_server.write_all(asked.as_bytes())?;
     if let Some(length) = request.value("content-length") {
         let length = length.parse().map_err(|_| malformed())?;
         io::copy(&mut from_client.take(length), &mut to_server)?;
+    } else if request.value("transfer-encoding").is_some() {
+        copy_chunks(&mut from_client, &mut to_server)?;
     }
-    answer(&mut BufReader::new(&server), &mut &*client)
+    answer(&mut BufReader::new(&server), &mut &*client, gate)
 }
 
-fn connect(authority: &str) -> io::Result<TcpStream> {
-    // A port stands behind the last colon that is not one of an IPv6 address.
+/// Connects to a server, or tells the client that this failed.
+fn connect(mut client: &TcpStream, authority: &str, gate: &Gate) -> io::Result<TcpStream> {
+    gate.connect(authority).inspect_err(|_| {
+        let _ = client.write_all(BAD_GATEWAY);
+    })
+}
+
+/// Passes the bytes of an encrypted connection in both directions.
+fn tunnel(
+    client: &TcpStream,
+    from_client: BufReader<&TcpStream>,
+    authority: &str,
+    gate: &Gate,
+) -> io::Result<()> {
+    let mut to_client = client;
+    let server = connect(client, authority, gate)?;
+    to_client.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+    let (mut up_from, mut up_to) = (client.try_clone()?, server.try_clone()?);
+    // What came together with the request.
+    up_to.write_all(from_client.buffer())?;
+    let up = thread::Builder::new().spawn(move || {
+        let _ = io::copy(&mut up_from, &mut up_to);
+        let _ = up_to.shutdown(Shutdown::Write);
+    })?;
+    let _ = io::copy(&mut &server, &mut to_client);
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = up.join();
+    Ok(())
+}
+
+/// Host and path of the target of a request to a proxy.
+fn absolute_target(target: &str) -> Option<(&str, &str)> {
+    let rest = target.strip_prefix("http://")?;
+    Some(match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    })
+}
+
+/// The authority with the port of http where it names none. A port is behind the last colon
+/// that is not one of an IPv6 address.
+fn with_port(authority: &str) -> String {
     let has_port = authority
         .rsplit_once(':')
         .is_some_and(|(_, port)| !port.contains(']'));
     if has_port {
-        TcpStream::connect(authority)
+        authority.to_owned()
     } else {
-        TcpStream::connect(format!("{authority}:80"))
+        format!("{authority}:80")
+    }
+}
+
+/// Passes a body in chunks on as it is.
+fn copy_chunks(from: &mut impl BufRead, to: &mut impl Write) -> io::Result<()> {
+    loop {
+        let mut line = String::new();
+        if from.take(HEAD_MAX).read_line(&mut line)? == 0 {
+            return Err(malformed());
+        }
+        to.write_all(line.as_bytes())?;
+        let size = line.split(';').next().unwrap_or_default().trim();
+        let size = u64::from_str_radix(size, 16).map_err(|_| malformed())?;
+        // The chunk and its line break.
+        io::copy(&mut from.take(size + 2), to)?;
+        if size == 0 {
+            return to.flush();
+        }
     }
 }
 
 /// Sends an answer on, in chunks where it has neither those nor a length.
-fn answer(server: &mut impl BufRead, client: &mut impl Write) -> io::Result<()> {
+fn answer(server: &mut impl BufRead, client: &mut impl Write, gate: &Gate) -> io::Result<()> {
     let mut head = Head::read(server)?;
     while head.status()? / 100 == 1 {
         head = Head::read(server)?;
+    }
+    if let Some(location) = head.value("location") {
+        let Some(place) = gate.redirect(location) else {
+            return client.write_all(BAD_GATEWAY);
+        };
+        let line = format!("Location: {place}");
+        head.lines
+            .retain(|line| !line.to_ascii_lowercase().starts_with("location:"));
+        head.lines.push(line);
     }
     // An answer of HTTP/1.0 has no chunks, whatever it says.
     let is_old = head.first.starts_with("HTTP/1.0 ");
@@ -181,9 +347,18 @@ fn malformed() -> io::Error {
 mod tests {
     use super::*;
 
+    fn gate(reach: Reach) -> Gate {
+        Gate {
+            reach,
+            origin: Some("example.org".to_owned()),
+            own: "127.0.0.1:1".to_owned(),
+            refused: Arc::default(),
+        }
+    }
+
     fn passed(sent: &str) -> Option<String> {
         let mut got = Vec::new();
-        answer(&mut sent.as_bytes(), &mut got).ok()?;
+        answer(&mut sent.as_bytes(), &mut got, &gate(Reach::Anywhere)).ok()?;
         Some(String::from_utf8(got).unwrap())
     }
 
@@ -214,7 +389,7 @@ mod tests {
             ),
             (
                 "HTTP/1.0 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
-                format!("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n{CLOSE}"),
+                format!("HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /x\r\n{CLOSE}"),
             ),
             (
                 "HTTP/1.0 304 Not Modified\r\n\r\n",
@@ -236,17 +411,99 @@ mod tests {
         assert_eq!(passed(&endless), None, "a head without an end");
     }
 
+    fn asked(bridge: &Bridge, request: &str) -> String {
+        let mut stream = TcpStream::connect(bridge.proxy.trim_start_matches("http://")).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     #[test]
-    fn only_http_is_led_over_the_bridge() {
-        assert!(Bridge::to("https://example.org/a.git").unwrap().is_none());
-        let bridge = Bridge::to("http://example.org:8080/a/b.git")
-            .unwrap()
-            .unwrap();
-        assert!(
-            bridge.url.starts_with("http://127.0.0.1:"),
-            "{}",
-            bridge.url
+    fn an_address_of_the_home_is_refused_to_who_may_only_reach_the_internet() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = server.local_addr().unwrap().port();
+        for host in [
+            "127.0.0.1",
+            "localhost",
+            "[::1]",
+            "2130706433",
+            "[::ffff:127.0.0.1]",
+        ] {
+            for request in [
+                format!("GET http://{host}:{port}/a HTTP/1.1\r\n\r\n"),
+                format!("CONNECT {host}:{port} HTTP/1.1\r\n\r\n"),
+            ] {
+                let bridge = Bridge::to("https://example.org/a", Reach::Internet).unwrap();
+                let answer = asked(&bridge, &request);
+                assert!(answer.starts_with("HTTP/1.1 502 "), "{request}: {answer}");
+                assert_eq!(
+                    bridge.refused(),
+                    Some(format!("{host}:{port}")),
+                    "{request}"
+                );
+            }
+        }
+        server.set_nonblocking(true).unwrap();
+        assert!(server.accept().is_err(), "a connection arrived");
+    }
+
+    #[test]
+    fn a_redirect_past_the_proxy_is_not_passed_on() {
+        for (location, expected) in [
+            ("/b", Some("/b")),
+            ("https://other.org/b", Some("https://other.org/b")),
+            ("http://example.org/b", Some("/b")),
+            ("http://192.168.1.1/b", None),
+            ("http://other.org/b", None),
+        ] {
+            assert_eq!(gate(Reach::Internet).redirect(location), expected);
+            assert_eq!(gate(Reach::Anywhere).redirect(location), Some(location));
+        }
+    }
+
+    #[test]
+    fn libgit2_names_the_origin_in_three_ways() {
+        let gate = gate(Reach::Anywhere);
+        for (target, expected) in [
+            ("/a", Some(("example.org", "/a"))),
+            ("http://127.0.0.1:1/a", Some(("example.org", "/a"))),
+            ("http://other.org:8080/a", Some(("other.org:8080", "/a"))),
+            ("a", None),
+        ] {
+            assert_eq!(gate.target(target), expected, "{target}");
+        }
+        let bridge = Bridge::to("http://example.org:8080/a/b.git", Reach::Anywhere).unwrap();
+        assert_eq!(bridge.url, format!("{}/a/b.git", bridge.proxy));
+    }
+
+    #[test]
+    fn a_request_is_led_to_its_server_and_a_tunnel_passes_bytes() {
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = server.local_addr().unwrap();
+        let bridge = Bridge::to("https://example.org/a", Reach::Anywhere).unwrap();
+        let serving = thread::spawn(move || {
+            let (mut one, _) = server.accept().unwrap();
+            let mut reader = BufReader::new(one.try_clone().unwrap());
+            let first = Head::read(&mut reader).unwrap().first;
+            one.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello").unwrap();
+            drop((one, reader));
+            let (mut two, _) = server.accept().unwrap();
+            let mut bytes = [0; 4];
+            two.read_exact(&mut bytes).unwrap();
+            two.write_all(b"pong").unwrap();
+            (first, bytes)
+        });
+        let answer = asked(
+            &bridge,
+            &format!("GET http://{address}/a?b HTTP/1.1\r\n\r\n"),
         );
-        assert!(bridge.url.ends_with("/a/b.git"), "{}", bridge.url);
+        assert!(answer.ends_with("5\r\nhello\r\n0\r\n\r\n"), "{answer}");
+        let answer = asked(&bridge, &format!("CONNECT {address} HTTP/1.1\r\n\r\nping"));
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.ends_with("pong"), "{answer}");
+        let (first, bytes) = serving.join().unwrap();
+        assert_eq!((first.as_str(), &bytes), ("GET /a?b HTTP/1.1", b"ping"));
+        assert_eq!(bridge.refused(), None);
     }
 }

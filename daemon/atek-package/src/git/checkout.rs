@@ -23,8 +23,12 @@ const DEPTH_MAX: usize = 64;
 const FILE_MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// Bytes of the longest target of a link.
 const LINK_MAX_BYTES: u64 = 4_096;
-/// Submodules that are named in a warning.
-const SUBMODULES_NAMED: usize = 5;
+/// Files and folders that are named in a warning.
+const NAMED: usize = 5;
+/// How the pointer of a file begins whose content Git LFS keeps elsewhere.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
+/// Bytes of the largest pointer that Git LFS writes.
+const LFS_POINTER_MAX_BYTES: usize = 1_024;
 
 /// What a tree's entry is, by its mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +82,7 @@ pub(super) fn write(
         },
         usage: Usage::default(),
         submodules: Vec::new(),
+        lfs_pointers: Vec::new(),
     };
     fs::create_dir(target).map_err(|source| cannot_write(target, source))?;
     // Depth first, so that a wide tree does not wait in memory as a whole.
@@ -102,6 +107,7 @@ struct Writer<'r> {
     quota: Quota,
     usage: Usage,
     submodules: Vec<PathBuf>,
+    lfs_pointers: Vec<PathBuf>,
 }
 
 impl Writer<'_> {
@@ -125,7 +131,7 @@ impl Writer<'_> {
             let path = folder.join(Path::new(std::ffi::OsStr::from_bytes(name)));
             let shown = || crate::tree::shown(&path);
             if !check_name(name) || name.eq_ignore_ascii_case(b".git") {
-                return Err(GitError::Name(shown()));
+                return Err(GitError::Name(escaped(&path)));
             }
             let mode = entry.filemode_raw();
             let kind = Kind::from_mode(mode).ok_or_else(|| GitError::Mode {
@@ -164,6 +170,13 @@ impl Writer<'_> {
                     .open(&path)
                     .and_then(|mut file| file.write_all(object.data()))
                     .map_err(cannot)?;
+                let data = object.data();
+                let is_pointer =
+                    data.len() <= LFS_POINTER_MAX_BYTES && data.starts_with(LFS_POINTER);
+                drop(object);
+                if is_pointer {
+                    self.lfs_pointers.push(entry.path.clone());
+                }
                 Ok(Vec::new())
             }
             Kind::Link => {
@@ -213,36 +226,52 @@ impl Writer<'_> {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        if self.submodules.is_empty() {
-            return Vec::new();
+        let mut warnings = Vec::new();
+        if !self.submodules.is_empty() {
+            let message = format!(
+                "the repository's submodules are left out; their folders are empty: {}",
+                named(&self.submodules)
+            );
+            warnings.push(Warning::new(WarningCode::Submodules, message));
         }
-        let named: Vec<_> = self
-            .submodules
-            .iter()
-            .take(SUBMODULES_NAMED)
-            .map(|p| crate::tree::shown(p))
-            .collect();
-        let more = self.submodules.len() - named.len();
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        vec![Warning::new(
-            WarningCode::Submodules,
-            format!(
-                "the repository's submodules are left out; their folders are empty: {}{more}",
-                named.join(", ")
-            ),
-        )]
+        if !self.lfs_pointers.is_empty() {
+            let message = format!(
+                "the content of files that Git LFS keeps is not fetched; they are pointers: {}",
+                named(&self.lfs_pointers)
+            );
+            warnings.push(Warning::new(WarningCode::LfsPointers, message));
+        }
+        warnings
     }
+}
+
+/// The first of some paths, and the number of the rest.
+fn named(paths: &[PathBuf]) -> String {
+    let first: Vec<_> = paths
+        .iter()
+        .take(NAMED)
+        .map(|p| crate::tree::shown(p))
+        .collect();
+    match paths.len() - first.len() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+/// A name that is refused, with its control characters written out.
+fn escaped(path: &Path) -> String {
+    path.to_string_lossy()
+        .chars()
+        .flat_map(char::escape_debug)
+        .take(200)
+        .collect()
 }
 
 fn cannot_write(path: &Path, source: std::io::Error) -> GitError {
     match source.kind() {
         // Two entries of one name: only a repository made to deceive has them.
         std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::InvalidFilename => {
-            GitError::Name(crate::tree::shown(path))
+            GitError::Name(escaped(path))
         }
         _ => GitError::Write {
             path: crate::tree::shown(path),

@@ -3,6 +3,7 @@
 use crate::text::{clean_line, size};
 use crate::tree::TreeError;
 use atek_api::package::{Failure, FailureCode};
+use atek_api::version::explain_tags;
 use git2::{ErrorClass, ErrorCode};
 use std::path::PathBuf;
 
@@ -13,14 +14,21 @@ pub(super) enum GitError {
     NotGit,
     #[error("cannot ask the repository for its tags")]
     List(#[source] git2::Error),
+    #[error("cannot start the proxy of the fetch")]
+    Bridge(#[source] std::io::Error),
+    /// The host that leads into the home or to this machine.
+    #[error("{0} has no public address")]
+    PrivateAddress(String),
     #[error("cannot open the repository {}", .0.display())]
     Open(PathBuf, #[source] git2::Error),
     #[error("the repository has more than {0} tags")]
     TooManyTags(usize),
+    /// All tags there are.
     #[error("no release")]
-    NoRelease,
+    NoRelease(Vec<String>),
+    /// The wanted versions, and the newest releases there are.
     #[error("no release matches {0}")]
-    NoMatch(String),
+    NoMatch(String, Vec<String>),
     #[error("every matching release was rolled back")]
     Refused,
     #[error("cannot fetch")]
@@ -37,7 +45,8 @@ pub(super) enum GitError {
         #[source]
         source: git2::Error,
     },
-    #[error("the name {0:?} in the repository is not one that a package may have")]
+    /// The name with its control characters escaped.
+    #[error("a package may not have a file of the name \"{0}\"{help}", help = name_help(.0))]
     Name(String),
     #[error("{path:?} in the repository has the mode {mode:o}")]
     Mode { path: String, mode: i32 },
@@ -56,6 +65,11 @@ pub(super) enum GitError {
 }
 
 impl GitError {
+    /// Whether the server says that there is nothing at this URL.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::List(error) if error.message().contains("status code: 404"))
+    }
+
     /// As the installer is told.
     pub(super) fn failure(&self, source: &str) -> Failure {
         use FailureCode as Code;
@@ -66,18 +80,35 @@ impl GitError {
                 format!("{source} is a folder that runs in place, there is nothing to fetch"),
             ),
             Self::List(error) | Self::Fetch(error) => remote_failure(error, source),
-            Self::Open(_, error) => open_failure(error, source),
-            Self::TooManyTags(_) => (Code::TooBig, format!("{source}: {self}")),
-            Self::NoRelease => (
-                Code::NoRelease,
-                format!("No release (git tag) has been set for {source}"),
-            ),
-            Self::NoMatch(wanted) => (
-                Code::NoMatchingRelease,
+            Self::Bridge(error) => (Code::Internal, format!("{self}: {error}")),
+            Self::PrivateAddress(host) => (
+                Code::PrivateAddress,
                 format!(
-                    "No release (git tag) available for {source} which matches the desired version of {wanted}"
+                    "{source} cannot be installed by you: {host} is in the home network or on this \
+                     machine, and only an administrator may install from there"
                 ),
             ),
+            Self::Open(_, error) => open_failure(error, source),
+            Self::TooManyTags(_) => (Code::TooBig, format!("{source}: {self}")),
+            Self::NoRelease(tags) => (
+                Code::NoRelease,
+                format!(
+                    "No release (git tag) has been set for {source}{}",
+                    explain_tags(tags)
+                ),
+            ),
+            Self::NoMatch(wanted, newest) => {
+                let there = match newest.as_slice() {
+                    [] => String::new(),
+                    newest => format!("; the newest are {}", newest.join(", ")),
+                };
+                (
+                    Code::NoMatchingRelease,
+                    format!(
+                        "No release (git tag) available for {source} which matches the desired version of {wanted}{there}"
+                    ),
+                )
+            }
             Self::Refused => (
                 Code::Refused,
                 format!(
@@ -120,6 +151,17 @@ impl GitError {
             Self::Write { source: error, .. } => (Code::Internal, format!("{self}: {error}")),
         };
         Failure { code, message }
+    }
+}
+
+/// What helps against a name that is refused.
+fn name_help(name: &str) -> &'static str {
+    if name.ends_with("Icon\\r") {
+        ": it has a carriage return, and macOS made it for the picture of a folder. Remove it: git rm \"*Icon?\""
+    } else if name.contains('\\') {
+        ": it has a control character. Rename the file in the repository"
+    } else {
+        ""
     }
 }
 

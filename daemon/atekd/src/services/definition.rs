@@ -10,6 +10,7 @@ use atek_api::source::Source;
 use atek_api::spec::{
     self, Limits, Network, Package, PackageVersion, Program, ServiceSpec, SpecError, paths,
 };
+use atek_api::version::Release;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -171,7 +172,8 @@ impl Definition {
 
 /// The installed tag as the name of its folder.
 pub(super) fn installed(settings: &ServiceSettings) -> Option<PackageVersion> {
-    settings.package.installed_version.as_ref()?.parse().ok()
+    let tag = settings.package.installed_version.as_ref()?;
+    Release::folder_name(tag).parse().ok()
 }
 
 fn title(settings: &ServiceSettings) -> String {

@@ -23,7 +23,7 @@ use atek_api::permission::Permissions;
 use atek_api::services::{Inspected, JobEvent, PackageInfo, ServiceSettings};
 use atek_api::source::Source;
 use atek_api::spec::{PackageVersion, Program, SpecError};
-use atek_api::version::Range;
+use atek_api::version::{Range, Release};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -379,14 +379,16 @@ async fn check_spec(key: &ServiceKey, settings: &ServiceSettings) -> Result<(), 
 
 /// The installed tag as the name of its folder.
 pub(super) fn version_of(package: &FetchedPackage) -> Result<PackageVersion, SpecError> {
-    package.release.tag.parse()
+    Release::folder_name(&package.release.tag).parse()
 }
 
-/// The record shows a URL, also where a bare path was given.
+/// The source as the record has it: as it was given, unless that was another form of it, such
+/// as a bare path or the address of a page about the repository.
 fn shown_source(given: &str, source: &Source) -> String {
-    if given.trim().starts_with('/') {
-        source.to_string()
+    let (given, read) = (given.trim(), source.to_string());
+    if given.trim_end_matches('/') == read {
+        given.to_owned()
     } else {
-        given.trim().to_owned()
+        read
     }
 }
