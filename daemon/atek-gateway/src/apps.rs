@@ -7,16 +7,18 @@ use super::edge::cookie_scope::CookieScope;
 use super::edge::host_name::{Authority, Site};
 use super::edge::{cookies, headers, same_origin};
 use super::error::Failure;
+use super::rpc::{self, Offer};
 use super::server::Gateway;
 use super::session_end::{self, SessionBoundBody};
 use super::site::AppSite;
 use super::upstream::{Progress, ProgressBody, ResponseDeadline};
 use super::{caller, host_paths, pages, site, upgrade};
+use crate::registry::Attributes;
 use atek_host_model::directory::Entry;
 use atek_host_model::permissions::{Caller, Person, may_be_main_service, may_visit};
 use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use std::sync::Arc;
@@ -37,11 +39,70 @@ pub(super) async fn app(
     if let Some(clean) = bind::without_token(request.method(), request.uri()) {
         return redirect(&clean);
     }
+    if is_home(admitted.caller(), entry)
+        && let Some(path) = HomePath::of(&request)
+    {
+        return Box::pin(for_home(gateway, &admitted, site, path, request)).await;
+    }
     let scope = site.origin.cookie_scope();
     let mut response = proxy(gateway, admitted, entry, scope, request).await?;
     let framed_by = entry.is_framed().then_some(site.main_url.as_str());
     pages::frame_only_by(response.headers_mut(), framed_by);
     Ok(response)
+}
+
+/// Paths of the host that a home finds at its own site. The original's home was served on the
+/// main domain, and asks there who is signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HomePath {
+    /// `whoami` and `logout` of the sessions API.
+    OwnSession,
+    /// The script by which pages call it.
+    RpcScript,
+    /// The sign-in page, after a `logout`.
+    Login,
+}
+
+impl HomePath {
+    fn of<B>(request: &Request<B>) -> Option<Self> {
+        let is_get = *request.method() == Method::GET;
+        match request.uri().path() {
+            "/_atek/gateway" if *request.method() == Method::POST => {
+                let query = request.uri().query().unwrap_or_default();
+                let attributes = Attributes::of_query(query).ok()?;
+                (attributes.api() == atek_api::sessions::API).then_some(Self::OwnSession)
+            }
+            "/_atek/js/rpc.js" if is_get => Some(Self::RpcScript),
+            "/_atek/login" | "/_atek/login/" if is_get => Some(Self::Login),
+            _ => None,
+        }
+    }
+}
+
+/// Whether an app is the home that the person chose.
+fn is_home(caller: &Caller, entry: &Entry) -> bool {
+    let Caller::User(person) = caller else {
+        return false;
+    };
+    person.user.settings.main_service_key.as_ref() == Some(&entry.key)
+        && may_be_main_service(&person.user.key, entry.owner())
+}
+
+async fn for_home(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    site: &AppSite,
+    path: HomePath,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    match path {
+        HomePath::OwnSession => rpc::answer(gateway, admitted, Offer::OwnSession, request).await,
+        HomePath::RpcScript => {
+            let script = pages::asset("js/rpc.js").ok_or(Failure::NotFound)?;
+            Ok(script.response())
+        }
+        HomePath::Login => redirect(&format!("{}/_atek/login", site.main_url)),
+    }
 }
 
 /// Answers every path of the main domain that is not the host's.

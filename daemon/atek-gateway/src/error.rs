@@ -217,6 +217,9 @@ impl Failure {
         if !wants_html || matches!(self, Self::Unclaimed) {
             return self.to_json();
         }
+        if let Self::UnknownHost { name, own } = self {
+            return super::pages::unknown_host(name, own);
+        }
         self.head(super::pages::message(self.status(), &self.to_string()))
     }
 

@@ -13,9 +13,10 @@ use super::limiter::Limiter;
 use super::listener::{self, Stream};
 use super::peer::{self, OwnAddresses, Peer};
 use super::route::{self, Route};
+use super::rpc::{self, Offer};
 use super::site::Site;
 use super::workers::Workers;
-use super::{apps, egress, host_paths, pages, rpc, transport};
+use super::{apps, egress, host_paths, pages, transport};
 use arc_swap::ArcSwap;
 use atek_host_model::listener::{Listener, Origin};
 use futures_util::FutureExt as _;
@@ -320,7 +321,7 @@ impl Gateway {
         };
         match (route, &site) {
             (Route::Rpc, _) => {
-                let mut response = rpc::answer(self, &admitted, request).await?;
+                let mut response = rpc::answer(self, &admitted, Offer::Everything, request).await?;
                 pages::protect_data(response.headers_mut());
                 Ok(response)
             }

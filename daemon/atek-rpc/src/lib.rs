@@ -15,6 +15,8 @@ pub mod body;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "client")]
+mod early_answer;
+#[cfg(feature = "client")]
 pub mod owned_socket;
 #[cfg(feature = "client")]
 pub mod pool;

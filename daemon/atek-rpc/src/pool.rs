@@ -5,6 +5,7 @@
 //! it is taken from the pool.
 
 use crate::body::{Body, BoxError};
+use crate::early_answer::EarlyAnswer;
 use crate::owned_socket::{ConnectError, Owner, connect_checked};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -84,7 +85,7 @@ pub enum SendError {
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-type Driver = http1::Connection<TokioIo<Box<dyn Io>>, Body>;
+type Driver = http1::Connection<TokioIo<EarlyAnswer<Box<dyn Io>>>, Body>;
 
 struct Connection {
     sender: http1::SendRequest<Body>,
@@ -166,7 +167,7 @@ impl Inner {
         };
         let (sender, driver) = http1::Builder::new()
             .preserve_header_case(true)
-            .handshake(TokioIo::new(io))
+            .handshake(TokioIo::new(EarlyAnswer::new(io)))
             .await
             .map_err(|source| SendError::Broken {
                 endpoint: self.endpoint.clone(),

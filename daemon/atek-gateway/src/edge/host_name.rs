@@ -2,12 +2,25 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+/// Domains that home routers put behind the names of their devices. None of them is sold to
+/// anyone, but for `fritz.box`, which a FRITZ!Box answers for itself.
+const HOME_DOMAINS: [&str; 6] = [
+    "lan",
+    "home",
+    "home.arpa",
+    "fritz.box",
+    "internal",
+    "localdomain",
+];
+
 /// The names under which this host answers, lower case.
 #[derive(Debug, Clone)]
 pub struct Names {
     /// Each is a main domain; `ID.NAME` is a service's subdomain. The longest first.
     domains: Vec<String>,
-    /// The one that is shown to whoever came by address.
+    /// Those of them that a router gives, below which it knows no apps.
+    router: Vec<String>,
+    /// The one that is shown to a browser that came by address or by a router's name.
     shown: String,
 }
 
@@ -59,14 +72,24 @@ impl Names {
             domains.push(configured);
         }
         let local = local.iter().map(|name| clean(name));
-        domains.extend(local.filter(|name| is_local(name)));
+        let local: Vec<String> = local.filter(|name| is_local(name)).collect();
+        let router = local.iter().flat_map(|name| router_names(name));
+        let router: Vec<String> = router.collect();
+        domains.extend(local);
         domains.push("localhost".to_owned());
         let shown = domains.iter().find(|domain| *domain != "localhost");
         let shown = shown.map_or("localhost", String::as_str).to_owned();
+        let bare = router.iter().filter(|name| !domains.contains(name));
+        let bare: Vec<String> = bare.cloned().collect();
+        domains.extend(bare);
         // The longest first: `box.example.com` before `example.com`.
         domains.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         domains.dedup();
-        Self { domains, shown }
+        Self {
+            domains,
+            router,
+            shown,
+        }
     }
 
     /// The site of an authority.
@@ -110,7 +133,7 @@ impl Names {
     /// An address has no subdomains: then it is the configured domain or the box's name.
     #[must_use]
     pub fn app_domain<'a>(&'a self, authority: &'a Authority) -> &'a str {
-        if authority.address {
+        if authority.address || self.router.contains(&authority.name) {
             return &self.shown;
         }
         &authority.name
@@ -198,6 +221,16 @@ impl std::fmt::Display for Authority {
     }
 }
 
+/// The names that routers give to a device which calls itself `NAME` (`NAME.local` here): the
+/// bare one, and one below the home's domain.
+fn router_names(local: &str) -> impl Iterator<Item = String> {
+    let name = local.strip_suffix(".local").unwrap_or(local);
+    let below = HOME_DOMAINS
+        .iter()
+        .map(move |domain| format!("{name}.{domain}"));
+    std::iter::once(name.to_owned()).chain(below)
+}
+
 /// Whether `ID-NAME` is a subdomain, too: only for a name of the local network, below which
 /// nobody else gives names.
 pub fn is_local(name: &str) -> bool {
@@ -252,6 +285,17 @@ mod tests {
             ("RSS.Atek.Local", sub("rss", "atek.local")),
             ("rss.box.example.com", sub("rss", "box.example.com")),
             ("a.b.c.localhost", sub("a.b.c", "localhost")),
+            ("atek", Ok(None)),
+            ("ATEK:8080", Ok(None)),
+            ("atek.lan", Ok(None)),
+            ("atek.home", Ok(None)),
+            ("atek.home.arpa", Ok(None)),
+            ("atek.fritz.box", Ok(None)),
+            ("atek.internal", Ok(None)),
+            ("atek.localdomain", Ok(None)),
+            ("other.lan", Err(BadHost::Unknown)),
+            ("other", Err(BadHost::Unknown)),
+            ("atek.box", Err(BadHost::Unknown)),
             ("example.com", Err(BadHost::Unknown)),
             ("other.local", Err(BadHost::Unknown)),
             ("evil-localhost", Err(BadHost::Unknown)),
@@ -288,6 +332,8 @@ mod tests {
             ("box.test", None, "[::1]", "box.test"),
             ("box.test", Some("atek"), "localhost", "localhost"),
             ("10.0.0.1", None, "10.0.0.1", "localhost"),
+            ("localhost", Some("atek"), "atek.fritz.box", "atek.local"),
+            ("box.test", Some("atek"), "atek", "box.test"),
         ] {
             let authority = Authority::parse(host).unwrap();
             let local: Vec<String> = name

@@ -58,6 +58,26 @@ pub(super) fn message(status: StatusCode, text: &str) -> Response<Body> {
     response
 }
 
+/// The page for a name that is none of the box's, with links to its own.
+pub(super) fn unknown_host(name: &str, own: &[String]) -> Response<Body> {
+    let links: String = own
+        .iter()
+        .map(|own| escaped(own))
+        .map(|own| format!("<li><a href=\"http://{own}/\">http://{own}/</a></li>"))
+        .collect();
+    let html = format!(
+        include_str!("unknown_host.html"),
+        name = escaped(name),
+        links = links
+    );
+    let mut response = page(StatusCode::MISDIRECTED_REQUEST, HTML, html);
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(NOTHING),
+    );
+    response
+}
+
 fn page(status: StatusCode, kind: &'static str, text: impl Into<bytes::Bytes>) -> Response<Body> {
     let mut response = Response::new(body::full(text));
     *response.status_mut() = status;

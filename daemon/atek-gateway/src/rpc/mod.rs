@@ -50,6 +50,15 @@ struct Calls<'a> {
     body: Bytes,
 }
 
+/// What may be called where the request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// Every API, by the rights of the caller.
+    Everything,
+    /// `whoami` and `logout` of the sessions API, for a page at a home's own site.
+    OwnSession,
+}
+
 /// Answers a request.
 ///
 /// # Errors
@@ -58,6 +67,7 @@ struct Calls<'a> {
 pub(super) async fn answer(
     gateway: &Gateway,
     admitted: &Admitted,
+    offer: Offer,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let (head, incoming) = request.into_parts();
@@ -90,6 +100,10 @@ pub(super) async fn answer(
     };
     if !is_known {
         check_methods(gateway, attributes.api(), &envelope)?;
+    }
+    let is_own = |method: &str| matches!(method, "whoami" | "logout");
+    if offer == Offer::OwnSession && !all(&envelope, is_own) {
+        return Err(Failure::Forbidden);
     }
     let mut calls = Calls {
         gateway,

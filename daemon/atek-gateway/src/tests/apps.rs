@@ -343,3 +343,96 @@ async fn requests_in_flight_are_answered_before_the_gateway_stops() {
     let (answer, ()) = tokio::join!(answering, stopping);
     assert_eq!(answer.json(), "late");
 }
+
+#[tokio::test]
+async fn cookies_that_no_app_can_read_are_removed_instead_of_locking_the_browser_out() {
+    let world = world().await;
+    let bound = world.bound_cookie(ALICE, "rss").await;
+    let junk: String = (0..20)
+        .map(|nth| format!("junk{nth}={}; ", "x".repeat(4_000)))
+        .collect();
+    let cookies = format!("{junk}atek-session={bound}");
+    let page = world.get("/a/b", &[RSS, ("cookie", &cookies)]).await;
+    assert_eq!(page.status, 431);
+    assert!(page.text.contains("Reload this page"), "{}", page.text);
+    let removed: Vec<&str> = page
+        .headers
+        .get_all("set-cookie")
+        .iter()
+        .map(|value| value.to_str().unwrap())
+        .collect();
+    for expected in [
+        "junk19=; Path=/; Max-Age=0",
+        "junk19=; Path=/a; Max-Age=0",
+        "junk19=; Path=/; Max-Age=0; Domain=localhost",
+    ] {
+        assert!(removed.contains(&expected), "{expected}: {removed:?}");
+    }
+    assert!(!removed.iter().any(|set| set.starts_with("atek-session")));
+    let script = [
+        RSS,
+        ("cookie", cookies.as_str()),
+        ("sec-fetch-mode", "cors"),
+    ];
+    assert_eq!(world.get("/a", &script).await.status, 431);
+
+    // The main domain needs only its own cookie.
+    let main = format!("{junk}session={ALICE}");
+    let whoami = r#"{"jsonrpc":"2.0","id":1,"method":"whoami"}"#;
+    let query = "api=atek.cloud/user-sessions-api";
+    let answer = world.call_with(query, whoami, &[("cookie", &main)]).await;
+    assert_eq!(answer.json()["result"]["caller"], "user key-alice");
+}
+
+#[tokio::test]
+async fn a_cookie_with_bytes_beyond_ascii_locks_no_browser_out() {
+    let world = world().await;
+    let bound = world.bound_cookie(ALICE, "rss").await;
+    let mut request = b"GET /a HTTP/1.1\r\nhost: rss.localhost\r\ncookie: junk=\xff\xe4; ".to_vec();
+    request
+        .extend_from_slice(format!("atek-session={bound}\r\nconnection: close\r\n\r\n").as_bytes());
+    let seen = raw(&world.public, &request, |_| false).await;
+    assert!(seen.starts_with("HTTP/1.1 200"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_home_at_its_own_site_can_ask_who_is_signed_in_and_sign_out_and_call_nothing_else() {
+    let mut world = World::new().await;
+    world.service("home", "key-alice", json!([]));
+    world.service("rss", "key-alice", json!([]));
+    let call = |method: &str| json!({ "jsonrpc": "2.0", "id": 1, "method": method }).to_string();
+    let own = world.bound_cookie(ALICE, "home").await;
+    let own = format!("atek-session={own}");
+    let ask = async |host: &'static str, cookie: &str, api: &str, method: &str| {
+        let headers = [
+            ("host", host),
+            ("cookie", cookie),
+            ("content-type", "application/json"),
+        ];
+        let path = format!("/_atek/gateway?api={api}");
+        send(&world.public, "POST", &path, &headers, &call(method)).await
+    };
+    let sessions = "atek.cloud/user-sessions-api";
+    let whoami = ask("home.localhost", &own, sessions, "whoami").await;
+    assert_eq!(whoami.json()["result"]["caller"], "user key-alice");
+    for method in ["login", "list", "revoke"] {
+        let answer = ask("home.localhost", &own, sessions, method).await;
+        assert_eq!(answer.status, 403, "{method}");
+    }
+    // Any other API, and any other app, is the app's own business: the host answers nothing.
+    let api = ask("home.localhost", &own, "atek.cloud/test-api", "whoami").await;
+    assert!(!api.text.contains("user key-alice"), "{}", api.text);
+    let rss = format!("atek-session={}", world.bound_cookie(ALICE, "rss").await);
+    let other = ask("rss.localhost", &rss, sessions, "whoami").await;
+    assert!(!other.text.contains("user key-alice"), "{}", other.text);
+    let login = world
+        .get(
+            "/_atek/login",
+            &[("host", "home.localhost:8080"), ("cookie", &own)],
+        )
+        .await;
+    assert_eq!(
+        login.header("location"),
+        Some("http://localhost:8080/_atek/login")
+    );
+}

@@ -7,7 +7,8 @@ use atek_api::ids::UserKey;
 use std::sync::PoisonError;
 
 impl Sessions {
-    /// Ends a session and those that are bound to it.
+    /// Ends a session of the main domain and those that are bound to it; of a bound session, the
+    /// one that it depends on.
     ///
     /// # Errors
     ///
@@ -15,7 +16,12 @@ impl Sessions {
     pub async fn logout(&self, session: SessionId) -> Result<(), DatabaseError> {
         self.inner
             .database
-            .update(move |records| Ok(((), with_children(records, std::iter::once(session)))))
+            .update(move |records| {
+                let parent = records.session(&session);
+                let parent = parent.and_then(|session| session.parent.clone());
+                let ended = parent.unwrap_or(session);
+                Ok(((), with_children(records, std::iter::once(ended))))
+            })
             .await
     }
 

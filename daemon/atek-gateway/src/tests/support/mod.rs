@@ -152,8 +152,17 @@ impl World {
         Self::inhabited(limits, &["alice", "bob"]).await
     }
 
+    /// A world that refuses the programs of some users.
+    pub(super) async fn refusing(refused: RefusedUsers) -> Self {
+        Self::made(Limits::default(), &["alice", "bob"], refused).await
+    }
+
     /// A world with some of its users; only alice is an administrator.
     pub(super) async fn inhabited(limits: Limits, users: &[&str]) -> Self {
+        Self::made(limits, users, RefusedUsers::default()).await
+    }
+
+    async fn made(limits: Limits, users: &[&str], refused_users: RefusedUsers) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (publisher, view) = directory();
         let wake = Arc::new(TestServices::default());
@@ -164,7 +173,7 @@ impl World {
             system_auth_tokens: vec![Secret::new(SYSTEM_TOKEN)],
             max_request_bytes: 1 << 20,
             trusted_proxies: vec!["127.0.0.9".to_owned()].try_into().unwrap(),
-            refused_users: RefusedUsers::default(),
+            refused_users,
         };
         let gateway = Gateway::new(Deps {
             directory: view,
