@@ -211,6 +211,72 @@ async fn a_box_without_the_services_of_its_name_and_zone_is_set_up_all_the_same(
 }
 
 #[tokio::test]
+async fn a_forgotten_password_is_replaced_with_the_code_that_the_screen_shows() -> anyhow::Result<()>
+{
+    let host = Host::boot("password-reset").await?;
+    let alice = host.person("alice", "admin").await?;
+    host.install("hello-node", "alice").await?;
+    let pending = async || {
+        let status = host
+            .stranger()
+            .call(SETUP, "resetStatus", json!([]))
+            .await?;
+        anyhow::Ok(status["pending"].clone())
+    };
+    let reset = async |code: &str, password: &str| {
+        let params = json!([{ "code": code, "password": password }]);
+        host.stranger().call(SETUP, "resetPassword", params).await
+    };
+    assert_eq!(pending().await?, false);
+    refusal(reset("0000-0000", "another horse battery").await);
+
+    // As atek-firstboot does when it finds atek-reset.txt on the card.
+    let request = r#"{ "user": null, "requested_at": "2026-11-28T12:00:00Z" }"#;
+    host.machine
+        .write("/var/lib/atek/password-reset", request)
+        .await?;
+    host.machine
+        .shell("chown atek:atek /var/lib/atek/password-reset; chmod 600 /var/lib/atek/password-reset; systemctl restart atekd.service")
+        .await?;
+    host.ready().await?;
+    let code = wait_for("the code on the screen", SOON, async || {
+        let shown = host
+            .machine
+            .try_exec(["cat", "/run/atek/claim-code"])
+            .await?;
+        Ok(Seen::if_so(shown.stdout.trim().to_owned(), |code| {
+            !code.is_empty()
+        }))
+    })
+    .await?;
+    assert_eq!(pending().await?, true);
+    let wrong = refusal(reset("0000-0000", "another horse battery").await);
+    assert_eq!(wrong.data["field"], "code", "{wrong:?}");
+    let weak = refusal(reset(&code, "password1").await);
+    assert_eq!(weak.data["field"], "password", "{weak:?}");
+    let done = reset(&code, "another horse battery").await?;
+    assert_eq!(done["username"], "alice");
+
+    // The old sessions and the old password are worth nothing; the data is there.
+    assert_eq!(
+        alice.client.call(SESSIONS, "whoami", json!([])).await?["isActive"],
+        false
+    );
+    assert!(host.sign_in("alice", PASSWORD).await.is_err());
+    host.sign_in("alice", "another horse battery").await?;
+    assert_eq!(host.service("hello-node").await?["state"], "running");
+    // The code works once, and the request is gone.
+    refusal(reset(&code, "a third horse battery").await);
+    assert_eq!(pending().await?, false);
+    let left = host
+        .machine
+        .shell("ls /var/lib/atek /run/atek | grep -c 'password-reset\\|claim-code' || true")
+        .await?;
+    assert_eq!(left.trim(), "0");
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_code_survives_a_power_cut_and_so_does_the_owner() -> anyhow::Result<()> {
     let mut host = Host::on(Machine::builder("claim-power").persistent()).await?;
     let code = shown_code(&host).await?;

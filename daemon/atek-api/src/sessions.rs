@@ -16,6 +16,9 @@ pub struct UserSession {
     /// The caller's user name; for a service, its owner's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// What people call the user, where a user in person asks and it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
     /// The user's key, where a user in person asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_key: Option<UserKey>,

@@ -8,6 +8,7 @@ pub const API: &str = "atek.cloud/setup-api";
 
 /// Whether the box waits for its owner, as `status` tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Whether there is no administrator yet. Nothing else is told once there is one.
     pub needed: bool,
@@ -20,6 +21,9 @@ pub struct Status {
     /// Settings on the card that could not be followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problems: Option<Vec<Problem>>,
+    /// The least number of characters of a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_min_length: Option<usize>,
 }
 
 impl Status {
@@ -31,6 +35,7 @@ impl Status {
             name: Some(name),
             timezone: Some(timezone),
             problems: Some(problems),
+            password_min_length: None,
         }
     }
 
@@ -42,6 +47,7 @@ impl Status {
             name: None,
             timezone: None,
             problems: None,
+            password_min_length: None,
         }
     }
 }
@@ -68,6 +74,26 @@ pub struct Wish {
     pub password: Secret,
     /// An IANA name.
     pub timezone: String,
+}
+
+/// Whether a new password can be set with a code, as `resetStatus` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResetStatus {
+    /// Whether the card asks for it (`atek-reset.txt`) and the box shows the code.
+    pub pending: bool,
+}
+
+/// The parameter of `resetPassword`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ResetPassword {
+    /// The code that the box shows, as the person typed it.
+    pub code: String,
+    /// Whose password; may be left out where the card names the user, or the box has one
+    /// administrator.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The new password.
+    pub password: Secret,
 }
 
 /// What `complete` tells; the session's cookie comes with it.

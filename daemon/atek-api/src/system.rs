@@ -35,6 +35,9 @@ pub struct SystemInfo {
     pub addresses: Vec<String>,
     /// URLs of the main page, the one to try first before the others.
     pub urls: Vec<String>,
+    /// The least number of characters of a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_min_length: Option<usize>,
 }
 
 /// What the box has left, as `resources` tells.

@@ -32,11 +32,15 @@ impl Role {
 
 /// A user, as the API shows one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct User {
     /// Opaque, immutable.
     pub key: UserKey,
-    /// At least 3 characters, unique.
+    /// At least 3 characters, unique; what the user signs in with.
     pub username: String,
+    /// What people call the user, in any script; none means the username.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
     /// Left out for an ordinary user.
     #[serde(default, skip_serializing_if = "Role::is_user")]
     pub role: Role,

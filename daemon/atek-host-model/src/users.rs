@@ -15,6 +15,9 @@ pub struct UserRecord {
     pub key: UserKey,
     /// At least 3 characters, unique.
     pub username: String,
+    /// What people call the user; none means the username.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
     /// PHC string of argon2id.
     pub hashed_password: Secret,
     /// See [`Role`].
@@ -45,6 +48,7 @@ impl UserRecord {
         User {
             key: self.key.clone(),
             username: self.username.clone(),
+            display_name: self.display_name.clone(),
             role: self.role,
         }
     }

@@ -67,6 +67,8 @@ pub struct Config {
     pub max_request_bytes: usize,
     /// Requests that one user or service may make in a minute; 0 means any number.
     pub max_requests_per_minute: u32,
+    /// The least number of characters of a password, between 8 and 64.
+    pub password_min_length: usize,
     /// After how long without a call an app that may sleep is put to sleep; 0 means never.
     pub sleep_after_seconds: u64,
 }
@@ -83,7 +85,7 @@ impl Default for Config {
             domain: "localhost".to_owned(),
             port: 80,
             server_db_id: None,
-            core_services: vec![builtin("hypercore"), builtin("adb"), builtin("lonestar")],
+            core_services: vec![builtin("adb"), builtin("lonestar")],
             default_main_service: String::new(),
             system_auth_tokens: Vec::new(),
             allow_file_install: AllowFileInstall::default(),
@@ -91,6 +93,7 @@ impl Default for Config {
             trusted_proxies: TrustedProxies::default(),
             max_request_bytes: 8 << 20,
             max_requests_per_minute: 60_000,
+            password_min_length: 8,
             sleep_after_seconds: 600,
         }
     }

@@ -45,7 +45,19 @@ impl Layout {
         self.state.join("claim-code")
     }
 
-    /// Its mirror for the units that show it; a host with a folder of its own writes nowhere else.
+    /// A request for a new password, which atek-firstboot found on the card.
+    #[must_use]
+    pub fn password_reset(&self) -> PathBuf {
+        self.state.join("password-reset")
+    }
+
+    /// The code that such a request needs.
+    #[must_use]
+    pub fn password_reset_code(&self) -> PathBuf {
+        self.state.join("password-reset-code")
+    }
+
+    /// The mirror of either code for the units that show it; a host with a folder of its own writes nowhere else.
     #[must_use]
     pub fn shown_claim_code(&self) -> Option<PathBuf> {
         (self.state == Path::new(DEFAULT_STATE)).then(|| PathBuf::from("/run/atek/claim-code"))

@@ -35,6 +35,7 @@ fn person(key: &str, role: Role) -> Caller {
     let user = UserRecord {
         key: key.parse().unwrap(),
         username: key.to_owned(),
+        display_name: None,
         hashed_password: Secret::new(""),
         role,
         settings: StoredSettings::default(),

@@ -82,6 +82,7 @@ fn person(name: &str, is_admin: bool) -> Caller {
         user: Arc::new(UserRecord {
             key: name.parse().unwrap(),
             username: name.to_owned(),
+            display_name: None,
             hashed_password: Secret::new(""),
             role: if is_admin { Role::Admin } else { Role::User },
             settings: Default::default(),

@@ -3,6 +3,7 @@
 //! A method translates and delegates: who may is decided in `permissions`, what
 //! happens in `services`, `sessions` and `database`.
 
+mod account_rules;
 mod inspect;
 mod install;
 mod leaving;

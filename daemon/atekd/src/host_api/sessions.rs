@@ -63,6 +63,7 @@ impl HostApis {
         raw(&UserSession {
             is_active: username.is_some(),
             username,
+            display_name: person.and_then(|user| user.display_name.clone()),
             user_key: person.map(|user| user.key.clone()),
             role: person.map(|user| user.role),
         })
@@ -89,6 +90,7 @@ impl HostApis {
                 outcome: raw(&UserSession {
                     is_active: true,
                     username: Some(username),
+                    display_name: None,
                     user_key: None,
                     role: None,
                 }),

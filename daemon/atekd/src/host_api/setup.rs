@@ -1,20 +1,24 @@
 //! `atek.cloud/setup-api`: the first administrator.
 
+use super::account_rules;
 use super::params::Params;
 use super::users::{self, Refusal};
 use super::{Call, CookieChange, HostApis, Reply, internal};
+use crate::chain::Chain;
 use crate::database::{Change, StoredSettings, UserRecord};
 use crate::permissions::Caller;
 use crate::setup::{BadClaim, BadField, Need, box_name};
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
-use atek_api::setup::{Claim, Completed, Wish};
+use atek_api::sessions::UserSession;
+use atek_api::setup::{Claim, Completed, ResetPassword, ResetStatus, Status, Wish};
 use atek_api::users::Role;
 use serde_json::json;
+use std::sync::Arc;
 
 impl HostApis {
     pub(super) async fn setup_api(&self, call: &Call<'_>) -> Reply {
         let outcome = match (call.method, call.caller) {
-            ("status", _) => raw(&self.setup.status()),
+            ("status", _) => raw(&self.setup_status()),
             ("claim", Caller::System) => self.claim(),
             // A program of the box does not get to guess.
             ("checkClaim" | "complete", Caller::Service(_)) | ("claim", _) => {
@@ -22,11 +26,26 @@ impl HostApis {
             }
             ("checkClaim", _) => self.check_claim(call).await,
             ("complete", _) => return self.complete(call).await,
+            ("resetStatus", _) => raw(&ResetStatus {
+                pending: self.setup.reset().is_some(),
+            }),
+            ("resetPassword", Caller::Service(_)) => Err(RpcError::not_authorized()),
+            ("resetPassword", _) => return self.reset_password(call).await,
             (other, _) => Err(RpcError::method_not_found(other)),
         };
         Reply {
             outcome,
             cookie: None,
+        }
+    }
+
+    /// What the setup page is told: also the rule that it can show before a password is sent.
+    fn setup_status(&self) -> Status {
+        let status = self.setup.status();
+        let min = account_rules::min_length(self.config.password_min_length);
+        Status {
+            password_min_length: status.needed.then_some(min),
+            ..status
         }
     }
 
@@ -78,6 +97,91 @@ impl HostApis {
         }
     }
 
+    /// Sets a password with the code that the box shows, and signs its user in.
+    async fn reset_password(&self, call: &Call<'_>) -> Reply {
+        match self.try_reset(call).await {
+            Ok((session, cookie)) => Reply {
+                outcome: raw(&session),
+                cookie: Some(cookie),
+            },
+            Err(error) => Reply {
+                outcome: Err(error),
+                cookie: None,
+            },
+        }
+    }
+
+    async fn try_reset(&self, call: &Call<'_>) -> Result<(UserSession, CookieChange), RpcError> {
+        let wanted: ResetPassword = Params::read(call.params, &["reset"])?.object(0)?;
+        let reset = self
+            .setup
+            .check_reset(&wanted.code, call.visitor.address)
+            .await
+            .map_err(claim_error)?;
+        let user = self.whose_reset(reset.user.as_deref(), wanted.username.as_deref())?;
+        let hashed = self
+            .hash(wanted.password, &user.username)
+            .await
+            .map_err(user_error)?;
+        let _turn = self.setup.turn().await;
+        if self.setup.reset().is_none() {
+            // Another one was faster.
+            return Err(claim_error(BadClaim::NotMade));
+        }
+        let (cookie, session) = self
+            .sessions
+            .prepare(&user, call.visitor)
+            .map_err(|error| internal(&error))?;
+        let username = user.username.clone();
+        self.change_user(user.key.clone(), move |_, user| {
+            user.hashed_password = hashed;
+            Ok(true)
+        })
+        .await?;
+        let begun = self.database.write(vec![Change::PutSession(session)]).await;
+        begun.map_err(|error| internal(&error))?;
+        tracing::info!(user = %user.key, "a password was set with the code that the box showed");
+        if let Err(error) = self.setup.end_reset().await {
+            tracing::error!(error = %Chain(&error), "cannot remove the request for a new password");
+        }
+        let session = UserSession {
+            is_active: true,
+            username: Some(username),
+            display_name: None,
+            user_key: None,
+            role: None,
+        };
+        Ok((session, CookieChange::Set(cookie)))
+    }
+
+    /// The user whose password is set: the one that the card names, the one that the person
+    /// names, or the only administrator.
+    fn whose_reset(
+        &self,
+        on_card: Option<&str>,
+        typed: Option<&str>,
+    ) -> Result<Arc<UserRecord>, RpcError> {
+        let records = self.database.records();
+        let on_card = on_card.filter(|name| records.user_named(name).is_some());
+        let name = on_card.or(typed.filter(|name| !name.is_empty()));
+        let user = match name {
+            Some(name) => records.user_named(name).cloned(),
+            None => {
+                let mut admins = records.users().filter(|user| user.role == Role::Admin);
+                match (admins.next(), admins.next()) {
+                    (Some(only), None) => Some(only.clone()),
+                    _ => None,
+                }
+            }
+        };
+        user.ok_or_else(|| {
+            field_error(BadField::new(
+                "username",
+                "there is no such user on this box: type the name that you sign in with",
+            ))
+        })
+    }
+
     async fn try_complete(&self, call: &Call<'_>) -> Result<(Completed, CookieChange), RpcError> {
         let wish: Wish = Params::read(call.params, &["setup"])?.object(0)?;
         self.claimed(call, &wish.code).await?;
@@ -88,7 +192,10 @@ impl HostApis {
             .setup
             .known_timezone(&wish.timezone)
             .map_err(field_error)?;
-        let hashed_password = self.hash(wish.password).await.map_err(user_error)?;
+        let hashed_password = self
+            .hash(wish.password, &username)
+            .await
+            .map_err(user_error)?;
 
         let _turn = self.setup.turn().await;
         if self.setup.need() == Need::Done {
@@ -98,6 +205,7 @@ impl HostApis {
         let user = UserRecord {
             key: self.mint_user_key(),
             username: username.clone(),
+            display_name: None,
             hashed_password,
             role: Role::Admin,
             settings: StoredSettings::default(),
@@ -157,7 +265,8 @@ pub(super) fn field_error(BadField { field, message }: BadField) -> RpcError {
 fn user_error(refusal: Refusal) -> RpcError {
     let field = match &refusal {
         Refusal::NameTaken | Refusal::NameReserved | Refusal::BadName => "username",
-        Refusal::BadPassword => "password",
+        Refusal::BadPassword(_) => "password",
+        Refusal::BadDisplayName => "displayName",
         Refusal::SetUpAlready
         | Refusal::Unknown(_)
         | Refusal::LastAdmin

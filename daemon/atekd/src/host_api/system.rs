@@ -1,5 +1,6 @@
 //! `atek.cloud/system-api`: the box itself.
 
+use super::account_rules;
 use super::params::Params;
 use super::setup::field_error;
 use super::{Call, HostApis, internal};
@@ -98,6 +99,7 @@ impl HostApis {
             domain,
             addresses: addresses.iter().map(ToString::to_string).collect(),
             urls,
+            password_min_length: Some(account_rules::min_length(self.config.password_min_length)),
         })
     }
 

@@ -1,5 +1,6 @@
 //! `atek.cloud/users-api`.
 
+use super::account_rules::{self, BadPassword, check_password};
 use super::leaving::Fate;
 use super::params::Params;
 use super::sessions::login_error;
@@ -16,24 +17,22 @@ use atek_api::users::{Role, UserSettings};
 use serde::Deserialize;
 use serde_json::json;
 
-/// Shorter ones are refused. NIST SP 800-63B asks for 8.
-const MIN_PASSWORD: usize = 8;
-/// Longer ones only cost time.
-const MAX_PASSWORD: usize = 1024;
-const MIN_NAME: usize = 3;
-const MAX_NAME: usize = 64;
-
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct NewUser {
     username: String,
+    #[serde(default)]
+    display_name: Option<String>,
     password: Secret,
     #[serde(default)]
     role: Role,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct UserChange {
     username: Option<String>,
+    display_name: Option<String>,
     password: Option<Secret>,
     role: Option<Role>,
 }
@@ -51,10 +50,14 @@ pub(super) enum Refusal {
     NameTaken,
     #[error("The username system is reserved")]
     NameReserved,
-    #[error("a username must have {MIN_NAME} to {MAX_NAME} letters, digits, '.', '-' or '_'")]
+    #[error(
+        "a username must have 3 to 64 letters, digits, '.', '-' or '_'; a name with spaces can be the display name"
+    )]
     BadName,
-    #[error("a password must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")]
-    BadPassword,
+    #[error("a display name must have at most 64 characters, and none that are hidden")]
+    BadDisplayName,
+    #[error(transparent)]
+    BadPassword(#[from] BadPassword),
     #[error("Not found: atek.cloud,user,{0}")]
     Unknown(String),
     #[error("this is the only administrator: make somebody else one first")]
@@ -89,7 +92,8 @@ impl From<Refusal> for RpcError {
             Refusal::NameTaken
             | Refusal::NameReserved
             | Refusal::BadName
-            | Refusal::BadPassword
+            | Refusal::BadDisplayName
+            | Refusal::BadPassword(_)
             | Refusal::Unknown(_)
             | Refusal::LastAdmin
             | Refusal::NotOwnApp(_)
@@ -163,11 +167,13 @@ impl HostApis {
     async fn create_user(&self, new: NewUser) -> RpcResult {
         let name = checked_name(new.username)?;
         free_name(&self.database.records(), &name, None)?;
-        let hashed_password = self.hash(new.password).await?;
+        let display_name = checked_display_name(new.display_name.as_deref().unwrap_or_default())?;
+        let hashed_password = self.hash(new.password, &name).await?;
         let key = self.mint_user_key();
         let user = UserRecord {
             key,
             username: name,
+            display_name,
             hashed_password,
             role: new.role,
             settings: StoredSettings::default(),
@@ -185,8 +191,14 @@ impl HostApis {
 
     async fn update_user(&self, key: UserKey, change: UserChange) -> RpcResult {
         let name = change.username.map(checked_name).transpose()?;
+        let display_name = change.display_name.as_deref();
+        let display_name = display_name.map(checked_display_name).transpose()?;
+        let present = self.user(&key)?;
         let hashed = match change.password {
-            Some(password) => Some(self.hash(password).await?),
+            Some(password) => {
+                let username = name.as_ref().unwrap_or(&present.username);
+                Some(self.hash(password, username).await?)
+            }
             None => None,
         };
         let user = self
@@ -194,6 +206,9 @@ impl HostApis {
                 if let Some(name) = name {
                     free_name(records, &name, Some(&user.key))?;
                     user.username = name;
+                }
+                if let Some(display_name) = display_name {
+                    user.display_name = display_name;
                 }
                 if let Some(role) = change.role {
                     if role == Role::User {
@@ -231,7 +246,8 @@ impl HostApis {
                 Err(error) => return Err(login_error(&error)),
             }
         }
-        let hashed = self.hash(change.new).await?;
+        let username = self.user(&key)?.username.clone();
+        let hashed = self.hash(change.new, &username).await?;
         let keep = own.map(|person| person.session.clone());
         self.change_user_keeping(key, keep, move |_, user| {
             user.hashed_password = hashed;
@@ -325,7 +341,7 @@ impl HostApis {
         Ok(())
     }
 
-    async fn change_user(
+    pub(super) async fn change_user(
         &self,
         key: UserKey,
         change: impl FnOnce(&Records, &mut UserRecord) -> Result<bool, Refusal> + Send + 'static,
@@ -368,11 +384,9 @@ impl HostApis {
         Ok(user)
     }
 
-    pub(super) async fn hash(&self, password: Secret) -> Result<Secret, Refusal> {
-        let length = password.expose().chars().count();
-        if !(MIN_PASSWORD..=MAX_PASSWORD).contains(&length) {
-            return Err(Refusal::BadPassword);
-        }
+    /// Checks and hashes a new password of the user with this name.
+    pub(super) async fn hash(&self, password: Secret, username: &str) -> Result<Secret, Refusal> {
+        check_password(password.expose(), username, self.config.password_min_length)?;
         Ok(self.sessions.passwords().hash(password).await?)
     }
 
@@ -392,15 +406,15 @@ pub(super) fn checked_name(name: String) -> Result<String, Refusal> {
     if name.eq_ignore_ascii_case(atek_api::ids::SYSTEM) {
         return Err(Refusal::NameReserved);
     }
-    let fits = (MIN_NAME..=MAX_NAME).contains(&name.chars().count())
-        && name
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
-    if fits {
+    if account_rules::is_username(&name) {
         Ok(name)
     } else {
         Err(Refusal::BadName)
     }
+}
+
+fn checked_display_name(text: &str) -> Result<Option<String>, Refusal> {
+    account_rules::display_name(text).map_err(|()| Refusal::BadDisplayName)
 }
 
 pub(super) fn free_name(

@@ -1,6 +1,8 @@
 //! How sessions end: by their user, by their age, and with what they carried.
 
-use super::{IDLE_SECS, LAST_SEEN_STEP_SECS, MAX_SESSIONS_PER_USER, Sessions, handle, now_unix};
+use super::{
+    IDLE_SECS, LAST_SEEN_STEP_SECS, MAX_BOUND, MAX_SESSIONS_PER_USER, Sessions, handle, now_unix,
+};
 use crate::database::{Change, DatabaseError, Records, SessionId, SessionRecord};
 use crate::permissions::Person;
 use atek_api::ids::UserKey;
@@ -188,4 +190,18 @@ pub(super) fn surplus(records: &Records, user: &UserKey) -> Vec<Change> {
             .take(surplus)
             .map(|session| session.session_id.clone()),
     )
+}
+
+/// The oldest sessions at the app's site with the same parent, which make room for a new one.
+pub(super) fn surplus_bound(records: &Records, new: &SessionRecord) -> Vec<Change> {
+    let mut others: Vec<_> = records
+        .sessions_of(&new.user_key)
+        .filter(|session| session.bound_to == new.bound_to && session.parent == new.parent)
+        .collect();
+    others.sort_by_key(|session| session.last_seen_unix);
+    let surplus = (others.len() + 1).saturating_sub(MAX_BOUND);
+    let oldest = others.iter().take(surplus);
+    oldest
+        .map(|session| Change::DeleteSession(session.session_id.clone()))
+        .collect()
 }

@@ -33,6 +33,9 @@ const NAME: Terms = Terms {
     free: 20,
     longest_ms: 10_000,
 };
+/// Sessions at one app's site that one session of the main domain carries: one for each name and
+/// port of the app, and some that a browser has lost. The oldest make room.
+const MAX_BOUND: usize = 16;
 /// A user's oldest sessions make room for new ones.
 const MAX_SESSIONS_PER_USER: usize = 200;
 
@@ -345,7 +348,9 @@ impl Sessions {
                     parent: Some(parent),
                     ..SessionRecord::clone(session)
                 };
-                Ok((true, vec![Change::PutSession(bound)]))
+                let mut changes = end::surplus_bound(records, &bound);
+                changes.push(Change::PutSession(bound));
+                Ok((true, changes))
             })
             .await?;
         Ok(bound.then_some(cookie))

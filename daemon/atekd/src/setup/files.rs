@@ -96,7 +96,7 @@ fn write(path: &Path, code: &ClaimCode) -> Result<(), FileError> {
     write_atomic(path, format!("{}\n", code.shown()).as_bytes(), 0o600)
 }
 
-fn remove(path: &Path) -> Result<(), FilesError> {
+pub(super) fn remove(path: &Path) -> Result<(), FilesError> {
     let removed = match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         removed => removed,

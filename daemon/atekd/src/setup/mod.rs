@@ -12,10 +12,12 @@ mod code;
 mod fields;
 mod files;
 mod problems;
+mod reset;
 
 pub use code::ClaimCode;
 pub use fields::{BadField, box_name, no_such_zone, timezone};
-pub use files::ClaimFiles;
+pub use files::{ClaimFiles, FilesError};
+pub use reset::PasswordReset;
 
 use crate::chain::Chain;
 use crate::database::{Database, Records};
@@ -29,6 +31,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{MutexGuard, watch};
+use tokio::time::Instant;
 
 /// How wrong codes of all guessers together slow down the attempts: after 600, one a second.
 /// With 40 bits that is thousands of years of guessing, and the owner waits a second.
@@ -74,8 +77,11 @@ struct Inner {
     machine: Machine,
     files: ClaimFiles,
     report: PathBuf,
+    reset_files: reset::ResetFiles,
     /// Owned by [`Setup::keep`].
     code: watch::Sender<Option<ClaimCode>>,
+    /// Filled by [`Setup::keep`]; emptied when the password is set, and when its time is over.
+    reset: watch::Sender<Option<PasswordReset>>,
     throttle: Throttle,
     /// Held by whoever changes the machine for a setup.
     turn: tokio::sync::Mutex<()>,
@@ -95,7 +101,15 @@ impl Setup {
                 machine,
                 files,
                 report: Path::new(problems::REPORT).to_owned(),
+                reset_files: reset::ResetFiles {
+                    request: layout.password_reset(),
+                    code: ClaimFiles {
+                        kept: layout.password_reset_code(),
+                        shown: layout.shown_claim_code(),
+                    },
+                },
                 code: watch::Sender::new(None),
+                reset: watch::Sender::new(None),
                 throttle: Throttle::new(CODE),
                 turn: tokio::sync::Mutex::new(()),
             }),
@@ -144,6 +158,7 @@ impl Setup {
             Need::Done => {
                 self.inner.code.send_replace(None);
                 blocking(move || files.remove()).await?;
+                self.begin_reset().await?;
                 None
             }
         };
@@ -152,6 +167,62 @@ impl Setup {
         }
         self.inner.code.send_replace(code);
         Ok(())
+    }
+
+    /// Shows the code for a new password, where the card asks for one, and ends that in time.
+    async fn begin_reset(&self) -> Result<(), files::FilesError> {
+        let files = self.inner.reset_files.clone();
+        let Some(reset) = blocking(move || files.load()).await? else {
+            return Ok(());
+        };
+        tracing::info!("the card asks for a new password; the screen shows the code for it");
+        let until = reset.until;
+        self.inner.reset.send_replace(Some(reset));
+        let setup = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep_until(until).await;
+            if let Err(error) = setup.end_reset().await {
+                tracing::error!(error = %Chain(&error), "cannot remove the request for a new password");
+            }
+        });
+        Ok(())
+    }
+
+    /// The request for a new password that waits for its code.
+    #[must_use]
+    pub fn reset(&self) -> Option<PasswordReset> {
+        let reset = self.inner.reset.borrow().clone();
+        reset.filter(|reset| Instant::now() < reset.until)
+    }
+
+    /// Ends the request for a new password: it was set, or the time for it is over.
+    ///
+    /// # Errors
+    ///
+    /// When its files cannot be removed; the code is worth nothing all the same until the next
+    /// start.
+    pub async fn end_reset(&self) -> Result<(), FilesError> {
+        if self.inner.reset.send_replace(None).is_none() {
+            return Ok(());
+        }
+        let files = self.inner.reset_files.clone();
+        blocking(move || files.remove()).await
+    }
+
+    /// Compares what a person typed with the code for a new password.
+    ///
+    /// # Errors
+    ///
+    /// [`BadClaim`]; [`BadClaim::NotMade`] also where the card asks for no new password.
+    pub async fn check_reset(
+        &self,
+        typed: &str,
+        address: Option<IpAddr>,
+    ) -> Result<PasswordReset, BadClaim> {
+        let reset = self.reset().ok_or(BadClaim::NotMade)?;
+        self.compare(typed, &reset.code, Some(Guesser::at(address)))
+            .await?;
+        Ok(reset)
     }
 
     /// The claim code, for the box's owner only; none once it is claimed.
@@ -171,14 +242,25 @@ impl Setup {
         address: Option<IpAddr>,
         throttled: bool,
     ) -> Result<(), BadClaim> {
-        let attempt = if throttled {
-            let admitted = self.inner.throttle.admit("", Guesser::at(address)).await;
-            Some(admitted.map_err(|TooMany(seconds)| BadClaim::Throttled(seconds))?)
-        } else {
-            None
-        };
         let code = self.code().ok_or(BadClaim::NotMade)?;
-        if !ClaimCode::read(typed).is_some_and(|typed| typed.is(&code)) {
+        let guesser = throttled.then(|| Guesser::at(address));
+        self.compare(typed, &code, guesser).await
+    }
+
+    async fn compare(
+        &self,
+        typed: &str,
+        code: &ClaimCode,
+        guesser: Option<Guesser>,
+    ) -> Result<(), BadClaim> {
+        let attempt = match guesser {
+            Some(guesser) => {
+                let admitted = self.inner.throttle.admit("", guesser).await;
+                Some(admitted.map_err(|TooMany(seconds)| BadClaim::Throttled(seconds))?)
+            }
+            None => None,
+        };
+        if !ClaimCode::read(typed).is_some_and(|typed| typed.is(code)) {
             return Err(BadClaim::Wrong);
         }
         if let Some(attempt) = attempt {

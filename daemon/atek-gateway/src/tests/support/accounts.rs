@@ -37,6 +37,7 @@ impl TestAccounts {
             Arc::new(UserRecord {
                 key: super::user(name),
                 username: (*name).to_owned(),
+                display_name: None,
                 hashed_password: Secret::new(""),
                 role: if *name == "alice" {
                     Role::Admin
