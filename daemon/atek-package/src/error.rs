@@ -183,7 +183,7 @@ mod tests {
             (
                 Want::Limit(Some(1 << 30)),
                 FailureCode::BuildFailed,
-                "npm run build ran out of memory: a build may use 1073.7 MB\nkilled",
+                "npm run build ran out of memory: a build may use 1.0 GiB\nkilled",
             ),
             (
                 Want::Limit(None),

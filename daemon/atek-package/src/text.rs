@@ -72,13 +72,9 @@ fn redact(line: &str) -> String {
     }
 }
 
-/// Bytes as people read them.
+/// Bytes as people read them: `12.1 KiB`.
 pub(crate) fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
-        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
-    }
+    bytesize::ByteSize(bytes).display().iec().to_string()
 }
 
 /// The first and the last lines of an output: where a program tells its reason first and
@@ -179,8 +175,8 @@ mod tests {
 
     #[test]
     fn sizes_are_short() {
-        assert_eq!(size(999), "999 bytes");
-        assert_eq!(size(12_345), "12 kB");
-        assert_eq!(size(268_435_456), "268.4 MB");
+        assert_eq!(size(999), "999 B");
+        assert_eq!(size(12_345), "12.1 KiB");
+        assert_eq!(size(268_435_456), "256.0 MiB");
     }
 }

@@ -163,7 +163,7 @@ fn only_the_wanted_release_is_fetched_not_its_history() {
         tag: "v1.0.0".to_owned(),
     };
     let run = Bench::new().fetch_with(&server.url("x.git"), old, limits);
-    run.assert_failed(FailureCode::TooBig, "sends more than 50 kB");
+    run.assert_failed(FailureCode::TooBig, "sends more than 48.8 KiB");
 }
 
 #[test]

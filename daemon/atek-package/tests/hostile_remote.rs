@@ -211,7 +211,7 @@ fn more_bytes_or_objects_than_admitted_end_the_fetch() {
         ..FetchLimits::default()
     };
     let run = Bench::new().fetch_limited(&server.url("app"), limits);
-    run.assert_failed(FailureCode::TooBig, "sends more than 1.0 MB");
+    run.assert_failed(FailureCode::TooBig, "sends more than 976.6 KiB");
     let limits = FetchLimits {
         fetch_objects: 20,
         ..FetchLimits::default()
@@ -231,7 +231,7 @@ fn a_small_pack_that_inflates_to_gigabytes_is_refused() {
     let (root, _) = repo.bare("app");
     let server = Server::start(Behaviour::Git(root.path().to_path_buf()));
     let run = Bench::new().fetch(&server.url("app"));
-    run.assert_failed(FailureCode::TooBig, "at most 268.4 MB");
+    run.assert_failed(FailureCode::TooBig, "at most 256.0 MiB");
     // Each of them small enough, together too much.
     let repo = Repo::new();
     let blob = repo.blob(&vec![0; 10_000_000]);
@@ -249,7 +249,7 @@ fn a_small_pack_that_inflates_to_gigabytes_is_refused() {
         ..FetchLimits::default()
     };
     let run = Bench::new().fetch_limited(&server.url("app"), limits);
-    run.assert_failed(FailureCode::TooBig, "more than 100.0 MB of files");
+    run.assert_failed(FailureCode::TooBig, "more than 95.4 MiB of files");
 }
 
 #[test]

@@ -190,6 +190,9 @@ pub(crate) struct Cfg {
     /// Take back what was granted
     #[arg(long)]
     pub(crate) revoke: bool,
+    /// Taken for the original's sake; the host gives every app its address
+    #[arg(long, hide = true, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,10 @@ use std::collections::BTreeMap;
 const ACTION: &str = "configure";
 
 pub(super) async fn run(host: &Host, args: Cfg) -> Result<(), Failure> {
+    if args.port.is_some() {
+        host.out
+            .note("--port has no effect: the host gives every app its address");
+    }
     let id = args.service.clone();
     let wants_grant = args.grant;
     let Some(mut change) = change(host, args)? else {

@@ -6,9 +6,8 @@ use crate::host::{Host, read};
 use crate::text::clean;
 use atek_api::manifest::{Manifest, Runtime, Transport};
 use atek_api::permission::Permissions;
-use atek_api::services::{self, Inspected, InstallParams, ServiceSettings};
+use atek_api::services::{self, Inspected, Inspection, InstallParams, ServiceSettings};
 use atek_rpc::client::CallError;
-use serde::Deserialize;
 
 const METHOD: &str = "inspect";
 
@@ -37,35 +36,19 @@ pub(super) async fn ask(host: &Host, name: &str, asked: &Permissions) -> Result<
     }
     if !ask::somebody_is_there() {
         host.out
-            .note("there is nobody to ask, so this is not granted");
+            .note("there is no terminal to ask at, so this is not granted");
         return Ok(false);
     }
     ask::confirm("Grant this?").await
 }
 
-/// Result of services-api `inspect`: a package that is not installed.
-#[derive(Debug, Deserialize)]
-pub(super) struct Inspection {
-    /// The tag that would be installed; none for a folder.
-    #[serde(default)]
-    version: Option<String>,
-    /// Its commit; none from a host that is too old to promise it.
-    #[serde(default)]
-    commit: Option<String>,
-    /// For people.
-    pub(super) manifest: Option<Manifest>,
-    /// What it asks for.
-    pub(super) asks: Permissions,
-}
-
-impl Inspection {
-    /// What to install, and nothing else.
-    pub(super) fn inspected(&self) -> Option<Inspected> {
-        Some(Inspected {
-            version: self.version.clone()?,
-            commit: self.commit.clone()?,
-        })
-    }
+/// What to install, and nothing else; none of a folder, or from a host that is too old to
+/// promise it.
+pub(super) fn inspected(inspection: &Inspection) -> Option<Inspected> {
+    Some(Inspected {
+        version: inspection.version.clone()?,
+        commit: inspection.commit.clone()?,
+    })
 }
 
 /// Looks at a package without installing it; none if the host is too old to do that.

@@ -1,18 +1,22 @@
 //! `atek install`: from a source to a running app, with the permissions that the person grants.
 
-use super::grants;
 use super::job::{self, Task};
+use super::{grants, logs};
 use crate::cli::apps::Install;
 use crate::error::Failure;
 use crate::host::Host;
 use crate::text::source::{Given, given, looks_like_a_host};
 use crate::text::table::{Tone, state_word};
 use crate::text::{clean, words};
+use atek_api::package::Warning;
 use atek_api::permission::Permissions;
-use atek_api::services::{ConfigureParams, Inspected, InstallParams, ServiceInfo};
+use atek_api::services::{ConfigureParams, Inspected, InstallParams, ServiceInfo, State};
 use serde_json::Value;
 use std::io;
 use std::path::Path;
+
+/// Lines of the log that are shown of an app that does not run.
+const LOG_LINES: u32 = 10;
 
 /// What became of the permissions that the app asks for.
 enum Consent {
@@ -26,7 +30,11 @@ enum Consent {
 
 pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
     let source_url = source_url(host, &args.source)?;
-    let (consent, inspected) = ask_before(host, &args, &source_url).await?;
+    let Looked {
+        consent,
+        inspected,
+        warnings,
+    } = ask_before(host, &args, &source_url).await?;
     let params = InstallParams {
         adopt_data: args.adopt_data.clone(),
         source_url,
@@ -59,15 +67,60 @@ pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
             source,
         })?;
     }
+    // The build, or another package than the one that was looked at, may have added some.
+    let new = &info.settings.package.warnings;
+    show_warnings(
+        host,
+        new.iter().filter(|warning| !warnings.contains(warning)),
+    );
     if grants::missing(&info.settings).is_some() {
         host.out.note(&format!(
             "not everything is granted; grant it with: atek cfg {id} --grant"
         ));
     }
     if host.out.json {
-        job::print_result(host, &result)
+        job::print_result(host, &result)?;
     } else {
-        report(host, &info)
+        report(host, &info)?;
+    }
+    if is_up(info.state) {
+        return Ok(());
+    }
+    show_log(host, &id).await;
+    Err(Failure::NotRunning)
+}
+
+/// Whether an app that was installed does what it should; a starting one is not there yet.
+fn is_up(state: State) -> bool {
+    match state {
+        State::Running | State::Sleeping => true,
+        State::Starting
+        | State::Restarting
+        | State::Failed
+        | State::Stopped
+        | State::Unavailable => false,
+    }
+}
+
+/// Shows the last lines of the log of an app that does not run.
+async fn show_log(host: &Host, id: &str) {
+    // An app whose log cannot be read is down all the same.
+    let Ok(lines) = logs::newest(host, id, LOG_LINES).await else {
+        return;
+    };
+    if !lines.is_empty() {
+        host.out
+            .note(&format!("the last lines of its log (atek logs {id}):"));
+    }
+    for line in lines {
+        host.out.note(&format!("  {}", clean::line(&line.message)));
+    }
+}
+
+fn show_warnings<'w>(host: &Host, warnings: impl IntoIterator<Item = &'w Warning>) {
+    for warning in warnings {
+        host.out
+            .note(&format!("warning: {}", clean::line(&warning.message)));
     }
 }
 
@@ -78,23 +131,37 @@ fn read_info(result: &Value) -> Result<ServiceInfo, Failure> {
     })
 }
 
-/// Looks at the package, shows what it asks for, and asks. Tells also what it looked at.
-async fn ask_before(
-    host: &Host,
-    args: &Install,
-    source_url: &str,
-) -> Result<(Consent, Option<Inspected>), Failure> {
+/// What is known of a package before it is installed.
+struct Looked {
+    consent: Consent,
+    inspected: Option<Inspected>,
+    /// Those that were shown.
+    warnings: Vec<Warning>,
+}
+
+/// Looks at the package, shows what is unusual about it and what it asks for, and asks.
+async fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Looked, Failure> {
     let range = args.desired_version.as_deref();
     let action = format!("install {}", args.source);
     let looking = job::Progress::quiet(host, "inspect", "looking at the package");
     let inspection = grants::inspect(host, source_url, range, &action).await;
     looking.clear();
     let Some(inspection) = inspection? else {
-        return Ok((Consent::Open, None));
+        return Ok(Looked {
+            consent: Consent::Open,
+            inspected: None,
+            warnings: Vec::new(),
+        });
     };
-    let inspected = inspection.inspected();
+    let inspected = grants::inspected(&inspection);
+    let warnings = inspection.warnings;
+    show_warnings(host, &warnings);
     if inspection.asks.is_empty() {
-        return Ok((Consent::Open, inspected));
+        return Ok(Looked {
+            consent: Consent::Open,
+            inspected,
+            warnings,
+        });
     }
     let name = inspection
         .manifest
@@ -106,7 +173,11 @@ async fn ask_before(
         } else {
             Consent::Refused
         };
-    Ok((consent, inspected))
+    Ok(Looked {
+        consent,
+        inspected,
+        warnings,
+    })
 }
 
 /// Asks for what the installed package wants and nobody was asked about: it is not the

@@ -9,8 +9,12 @@ pub(crate) enum Given<'a> {
     Path(&'a str),
 }
 
-/// A text with a scheme is a URL; everything else is a path.
+/// A text with a scheme is a URL, and so is the address of a repository for ssh
+/// (`git@HOST:PATH`); everything else is a path.
 pub(crate) fn given(text: &str) -> Given<'_> {
+    if text.starts_with("git@") && text.contains(':') {
+        return Given::Url(text);
+    }
     match text.split_once("://") {
         Some((scheme, _))
             if scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -24,7 +28,7 @@ pub(crate) fn given(text: &str) -> Given<'_> {
     }
 }
 
-/// What somebody who typed a host name without a scheme may have meant.
+/// Whether a path looks like a URL without its scheme.
 pub(crate) fn looks_like_a_host(path: &str) -> bool {
     let first = path.split('/').next().unwrap_or_default();
     !first.starts_with('.') && first.contains('.') && path.contains('/')
@@ -45,6 +49,10 @@ mod tests {
             (
                 "git+file:///srv/app.git",
                 Given::Url("git+file:///srv/app.git"),
+            ),
+            (
+                "git@example.org:x/app.git",
+                Given::Url("git@example.org:x/app.git"),
             ),
             ("/srv/app", Given::Path("/srv/app")),
             ("./app", Given::Path("./app")),

@@ -3,8 +3,8 @@
 use atek_api::services::State;
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-/// Narrower terminals break a table's lines themselves.
-const MIN_WIDTH: u16 = 40;
+/// Columns of the narrowest terminal that lines are fitted to.
+const MIN_WIDTH: u16 = 20;
 
 /// How something stands out, where colours are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +71,14 @@ pub(crate) struct Look {
     pub(crate) wrap: bool,
 }
 
-/// Rows of cells under a heading.
+/// Rows of cells under a heading; on a narrow terminal, each row as a block of lines.
 pub(crate) struct Columns {
     table: Table,
     colour: bool,
+    /// Columns of the terminal, where lines are to fit it.
+    width: Option<usize>,
+    headings: Vec<String>,
+    rows: Vec<Vec<(String, Tone)>>,
 }
 
 impl Columns {
@@ -86,16 +90,19 @@ impl Columns {
             table.enforce_styling();
             table.style_text_only();
         }
-        if look.wrap
-            && let Some(width) = terminal_width()
-        {
+        let width = if look.wrap { terminal_width() } else { None };
+        if let Some(width) = width {
             table
                 .set_content_arrangement(ContentArrangement::Dynamic)
                 .set_width(width);
         }
+        let plain = |heading: &&str| heading.trim_start_matches('>').to_owned();
         let mut columns = Self {
             table,
             colour: look.colour,
+            width: width.map(usize::from),
+            headings: headings.iter().map(plain).collect(),
+            rows: Vec::new(),
         };
         columns.table.set_header(headings.iter().map(|heading| {
             columns_cell(heading.trim_start_matches('>'), Tone::Strong, look.colour)
@@ -114,15 +121,50 @@ impl Columns {
     /// Adds a row.
     pub(crate) fn row<'a>(&mut self, cells: impl IntoIterator<Item = (&'a str, Tone)>) {
         let colour = self.colour;
-        self.table.add_row(
-            cells
-                .into_iter()
-                .map(|(text, tone)| columns_cell(text, tone, colour)),
-        );
+        let cells = cells
+            .into_iter()
+            .map(|(text, tone)| (text.to_owned(), tone));
+        let cells: Vec<_> = cells.collect();
+        let styled = cells
+            .iter()
+            .map(|(text, tone)| columns_cell(text, *tone, colour));
+        self.table.add_row(styled);
+        self.rows.push(cells);
+    }
+
+    /// Whether the columns fit the terminal without a break inside of a word.
+    fn fits(&self) -> bool {
+        let longest = |text: &str| {
+            let words = text.split_whitespace().map(|word| word.chars().count());
+            words.max().unwrap_or(0)
+        };
+        let needed = self.headings.iter().enumerate().map(|(column, heading)| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            let cells = cells.map(|(text, _)| longest(text));
+            cells.max().unwrap_or(0).max(longest(heading)) + 2
+        });
+        self.width
+            .is_none_or(|width| needed.sum::<usize>() <= width)
+    }
+
+    /// Each row as lines of a heading and a value, for a terminal that is too narrow.
+    fn blocks(&self) -> String {
+        let block = |row: &Vec<(String, Tone)>| {
+            let named = self.headings.iter().zip(row);
+            let rows: Vec<_> = named
+                .filter(|(_, (text, _))| !text.is_empty())
+                .map(|(heading, (text, tone))| (heading.as_str(), tone.paint(text, self.colour)))
+                .collect();
+            fields(&rows)
+        };
+        self.rows.iter().map(block).collect::<Vec<_>>().join("\n")
     }
 
     /// The lines, without spaces at their ends.
     pub(crate) fn render(&self) -> String {
+        if !self.fits() {
+            return self.blocks();
+        }
         let mut text: String = self
             .table
             .lines()
@@ -194,6 +236,25 @@ mod tests {
             "ID        STATE    MEMORY  REASON\n\
              rss       running   12.3M  -\n\
              lonestar  failed       8M  oom-kill\n"
+        );
+    }
+
+    #[test]
+    fn a_terminal_that_is_too_narrow_gets_blocks_and_no_broken_words() {
+        let mut columns = Columns::new(PLAIN, &["ID", "STATE", "REASON"]);
+        for (id, reason) in [("rss", ""), ("lonestar", "its memory limit is reached")] {
+            columns.row([
+                (id, Tone::Strong),
+                ("restarting", Tone::Warn),
+                (reason, Tone::Dim),
+            ]);
+        }
+        columns.width = Some(32);
+        assert!(columns.fits(), "the reason may be broken between words");
+        columns.width = Some(28);
+        assert_eq!(
+            columns.render(),
+            "   ID: rss\nSTATE: restarting\n\n    ID: lonestar\n STATE: restarting\nREASON: its memory limit is reached\n"
         );
     }
 

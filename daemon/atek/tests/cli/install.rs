@@ -2,7 +2,7 @@
 
 use crate::fake::{FakeHost, SERVICES};
 use crate::run::{arg, atek, command, spawn, wait};
-use crate::sample::{asking_service, service};
+use crate::sample::{asking_service, log, service};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _};
 
@@ -40,6 +40,45 @@ fn an_app_is_installed_from_git_with_all_the_originals_flags() {
             "config": { "A": "1", "KEY": "VAL" }
         }])]
     );
+}
+
+#[test]
+fn an_app_that_was_installed_and_did_not_run_was_a_success() {
+    for state in ["failed", "restarting", "starting", "unavailable"] {
+        let host = installing(service("rss", state));
+        host.lines(
+            "/_atek/logs?service=rss&lines=10",
+            &[log("err", "Error: Cannot find \u{1b}[1mmodule 'x'")],
+        );
+        let done = atek(&host, &["install", "https://example.org/rss"]);
+        assert_eq!(done.code, Some(4), "{state}: {}", done.stderr);
+        assert!(done.stdout.starts_with("installed rss "), "{}", done.stdout);
+        let log = "the last lines of its log (atek logs rss):\n  Error: Cannot find module 'x'\n";
+        assert!(done.stderr.ends_with(log), "{state}: {}", done.stderr);
+        let json = atek(&host, &["install", "https://example.org/rss", "--json"]);
+        assert_eq!(json.code, Some(4));
+        assert_eq!(json.stdout, format!("{}\n", service("rss", state)));
+    }
+}
+
+#[test]
+fn what_is_unusual_about_a_package_is_shown_once() {
+    let warning = |code: &str, message: &str| json!({ "code": code, "message": message });
+    let before = warning("no-lockfile", "the package has no lockfile");
+    let mut installed = service("rss", "running");
+    installed["settings"]["package"]["warnings"] =
+        json!([before, warning("icon", "the icon is not there")]);
+    let host = installing(installed);
+    let mut looked_at = inspection(false);
+    looked_at["warnings"] = json!([before]);
+    host.result(SERVICES, "inspect", looked_at);
+    let done = atek(&host, &["install", "https://example.org/rss"]);
+    assert_eq!(
+        done.stderr,
+        "warning: the package has no lockfile\nfetch: receiving objects\nbuild: npm ci\n\
+         warning: the icon is not there\n"
+    );
+    assert_eq!(done.code, Some(0));
 }
 
 #[test]
@@ -115,7 +154,7 @@ fn what_an_app_asks_for_is_not_granted_without_somebody_to_ask() {
     assert_eq!(
         done.stderr,
         "An App asks to:\n  - connect to feeds.example.org\n\
-         there is nobody to ask, so this is not granted\n\
+         there is no terminal to ask at, so this is not granted\n\
          fetch: receiving objects\nbuild: npm ci\n\
          not everything is granted; grant it with: atek cfg rss --grant\n"
     );

@@ -114,7 +114,7 @@ fn ctrl_c_at_a_question_ends_the_command() {
     host.result(
         SERVICES,
         "inspect",
-        json!({ "manifest": null, "asks": asks }),
+        json!({ "id": "rss", "manifest": null, "asks": asks }),
     );
     // What the terminal makes a SIGINT of.
     let done = atek_answering(
