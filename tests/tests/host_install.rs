@@ -71,8 +71,7 @@ async fn the_newest_release_is_installed_and_an_uninstall_leaves_nothing() -> an
 }
 
 #[tokio::test]
-async fn hole_19_the_same_source_twice_is_two_services_with_their_own_state() -> anyhow::Result<()>
-{
+async fn the_same_source_twice_is_two_services_with_their_own_state() -> anyhow::Result<()> {
     let host = Host::boot("install-twice").await?;
     let remote = GitRemote::new("hello", host.machine.gateway()?)?;
     remote.tag_app("v1.0.0", "hello-node")?;
@@ -88,7 +87,7 @@ async fn hole_19_the_same_source_twice_is_two_services_with_their_own_state() ->
 }
 
 #[tokio::test]
-async fn hole_18_an_install_that_fails_says_why_and_leaves_nothing() -> anyhow::Result<()> {
+async fn an_install_that_fails_says_why_and_leaves_nothing() -> anyhow::Result<()> {
     let host = Host::boot("install-fails").await?;
     let gateway = host.machine.gateway()?;
     let untagged = GitRemote::new("untagged", gateway)?;

@@ -61,8 +61,7 @@ async fn a_native_and_a_node_app_start_answer_stop_and_start_again() -> anyhow::
 }
 
 #[tokio::test]
-async fn hole_23_a_service_that_fails_is_started_again_and_the_reason_is_shown()
--> anyhow::Result<()> {
+async fn a_service_that_fails_is_started_again_and_the_reason_is_shown() -> anyhow::Result<()> {
     let host = Host::boot("services-fail").await?;
     let info = host.install("crash-loop", EVERYBODY).await?;
     assert_ne!(info["state"], "running", "{info}");

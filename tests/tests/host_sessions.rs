@@ -14,7 +14,7 @@ fn login(name: &str, password: &str) -> Value {
 }
 
 #[tokio::test]
-async fn hole_10_guessing_passwords_is_slowed_down_and_tells_nothing() -> anyhow::Result<()> {
+async fn guessing_passwords_is_slowed_down_and_tells_nothing() -> anyhow::Result<()> {
     let host = Host::boot("hole-10").await?;
     host.person("alice", "").await?;
     let path = format!("/_atek/gateway?api={SESSIONS}");
@@ -134,7 +134,7 @@ async fn of_64_guesses_at_once_few_are_tried() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn hole_10_short_passwords_are_refused_and_people_change_their_own() -> anyhow::Result<()> {
+async fn short_passwords_are_refused_and_people_change_their_own() -> anyhow::Result<()> {
     let host = Host::boot("hole-10-own").await?;
     let short = json!([{ "username": "carol", "password": "abc" }]);
     refusal(host.system()?.call(USERS, "create", short).await);
@@ -163,7 +163,7 @@ async fn hole_10_short_passwords_are_refused_and_people_change_their_own() -> an
 }
 
 #[tokio::test]
-async fn hole_10_the_login_page_leads_nowhere_else_and_nobody_gets_cors() -> anyhow::Result<()> {
+async fn the_login_page_leads_nowhere_else_and_nobody_gets_cors() -> anyhow::Result<()> {
     let host = Host::boot("hole-10-redirect").await?;
     let alice = host.person("alice", "").await?;
     host.install("hello-node", "alice").await?;
@@ -199,7 +199,7 @@ async fn hole_10_the_login_page_leads_nowhere_else_and_nobody_gets_cors() -> any
 }
 
 #[tokio::test]
-async fn hole_12_a_deleted_users_cookie_is_worth_nothing_and_harms_nothing() -> anyhow::Result<()> {
+async fn a_deleted_users_cookie_is_worth_nothing_and_harms_nothing() -> anyhow::Result<()> {
     let host = Host::boot("hole-12").await?;
     let bob = host.person("bob", "").await?;
     host.system()?
@@ -217,7 +217,7 @@ async fn hole_12_a_deleted_users_cookie_is_worth_nothing_and_harms_nothing() -> 
 }
 
 #[tokio::test]
-async fn hole_13_eleven_thousand_calls_of_one_cookie_do_no_harm() -> anyhow::Result<()> {
+async fn eleven_thousand_calls_of_one_cookie_do_no_harm() -> anyhow::Result<()> {
     let host = Host::boot("hole-13").await?;
     let alice = host.person("alice", "").await?;
     for _ in 0..110 {
@@ -230,7 +230,7 @@ async fn hole_13_eleven_thousand_calls_of_one_cookie_do_no_harm() -> anyhow::Res
 }
 
 #[tokio::test]
-async fn hole_22_a_deleted_user_leaves_no_session_service_or_database() -> anyhow::Result<()> {
+async fn a_deleted_user_leaves_no_session_service_or_database() -> anyhow::Result<()> {
     let host = Host::boot("hole-22").await?;
     let bob = host.person("bob", "").await?;
     let app = host.install("hello-node", "bob").await?;
@@ -278,7 +278,7 @@ async fn hole_22_a_deleted_user_leaves_no_session_service_or_database() -> anyho
 }
 
 #[tokio::test]
-async fn hole_34_a_sign_in_does_not_hold_up_anybody_else() -> anyhow::Result<()> {
+async fn a_sign_in_does_not_hold_up_anybody_else() -> anyhow::Result<()> {
     let host = Host::boot("hole-34").await?;
     let alice = host.person("alice", "").await?;
     // As the host itself: it is not held up for guessing.

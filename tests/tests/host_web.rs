@@ -4,7 +4,7 @@ use atek_tests::host::{Host, SERVICES, USERS, cookie_named, path_of, refusal};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn hole_11_errors_show_no_stack_and_no_markup_of_the_client() -> anyhow::Result<()> {
+async fn errors_show_no_stack_and_no_markup_of_the_client() -> anyhow::Result<()> {
     let host = Host::boot("hole-11").await?;
     let alice = host.person("alice", "").await?;
     let path = format!("/_atek/gateway?api={SERVICES}");
@@ -31,8 +31,7 @@ async fn hole_11_errors_show_no_stack_and_no_markup_of_the_client() -> anyhow::R
 }
 
 #[tokio::test]
-async fn hole_14_a_proxy_call_without_a_provider_is_refused_and_harms_nothing() -> anyhow::Result<()>
-{
+async fn a_proxy_call_without_a_provider_is_refused_and_harms_nothing() -> anyhow::Result<()> {
     let host = Host::boot("hole-14").await?;
     let alice = host.person("alice", "").await?;
     assert!(
@@ -61,7 +60,7 @@ async fn hole_14_a_proxy_call_without_a_provider_is_refused_and_harms_nothing() 
 }
 
 #[tokio::test]
-async fn hole_16_redirects_keep_the_port_and_the_whole_query() -> anyhow::Result<()> {
+async fn redirects_keep_the_port_and_the_whole_query() -> anyhow::Result<()> {
     let host = Host::boot("hole-16").await?;
     let alice = host.person("alice", "").await?;
     host.install("hello-node", "alice").await?;
@@ -104,7 +103,7 @@ async fn hole_16_redirects_keep_the_port_and_the_whole_query() -> anyhow::Result
 }
 
 #[tokio::test]
-async fn hole_17_the_box_answers_by_address_and_not_for_foreign_names() -> anyhow::Result<()> {
+async fn the_box_answers_by_address_and_not_for_foreign_names() -> anyhow::Result<()> {
     let host = Host::boot("hole-17").await?;
     host.claimed().await?;
     let address = host.machine.address()?.to_string();
@@ -135,7 +134,7 @@ async fn hole_17_the_box_answers_by_address_and_not_for_foreign_names() -> anyho
 }
 
 #[tokio::test]
-async fn hole_29_method_names_come_from_a_table() -> anyhow::Result<()> {
+async fn method_names_come_from_a_table() -> anyhow::Result<()> {
     let host = Host::boot("hole-29").await?;
     let system = host.system()?;
     for api in [
@@ -158,8 +157,7 @@ async fn hole_29_method_names_come_from_a_table() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn hole_31_apps_have_websockets_large_bodies_streams_and_their_own_folder()
--> anyhow::Result<()> {
+async fn apps_have_websockets_large_bodies_streams_and_their_own_folder() -> anyhow::Result<()> {
     let host = Host::boot("hole-31").await?;
     let alice = host.person("alice", "").await?;
     host.install("hello-node", "alice").await?;

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn hole_9_the_shown_configuration_has_no_tokens() {
+    fn the_shown_configuration_has_no_tokens() {
         let (_folder, file) = load(Some(r#"{"systemAuthTokens":["secret"],"custom":1}"#));
         let shown = file.unwrap().shown().to_string();
         assert!(

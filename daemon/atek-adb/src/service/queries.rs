@@ -9,7 +9,7 @@ use crate::error::{AdbError, Chain};
 use crate::json::is_pointer;
 use crate::path::RecordPath;
 use crate::storage::indexes::{IndexRow, IndexState, encode, end_of};
-use crate::storage::{DbNo, Read as _, StorageError};
+use crate::storage::{DbNo, Read as _, Snapshot, StorageError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -187,7 +187,6 @@ impl Adb {
             .get("reverse")
             .and_then(Value::as_bool)
             .unwrap_or(false);
-        let (mut scanned, scan) = (0, self.limits().query_scan);
         self.look_long_to_answer(caller, |view, read| {
             let db = view.readable(caller, &id)?.no;
             let named = |row: &IndexRow| row.name == name && row.state != IndexState::Leaving;
@@ -213,46 +212,54 @@ impl Adb {
             }
             let below = RecordPath::from_key(&index.path);
             let mut list = ListWriter::new(id.as_str(), &below, cut, self.limits());
-            let (mut seen, mut failed) = (HashSet::new(), None);
-            let end = if to.is_empty() {
-                Bound::Unbounded
-            } else {
-                Bound::Excluded(to.as_slice())
-            };
             if cut.limit > 0 {
-                read.entries(
-                    Bound::Included(from.as_slice()),
-                    end,
-                    reverse,
-                    &mut |entry| {
-                        scanned += 1;
-                        let position = || URL_SAFE_NO_PAD.encode(entry);
-                        // An array may lead to the same record twice.
-                        let key = index
-                            .record_key(entry)
-                            .filter(|key| seen.insert((*key).to_owned()));
-                        let record = key.map(|key| read.record(db, &RecordPath::from_key(key)));
-                        let go_on = match (key, record) {
-                            (Some(key), Some(Ok(Some(record)))) => {
-                                list.push(key, record.seq, &record.json, position)
-                            }
-                            (_, Some(Err(error))) => {
-                                failed = Some(error);
-                                false
-                            }
-                            _ => true,
-                        };
-                        go_on && (scanned < scan || list.stop(position))
-                    },
-                )?;
+                let most = self.limits().query_scan;
+                collect(read, db, &index, (from, to), reverse, most, &mut list)?;
             }
-            match failed {
-                Some(error) => Err(error.into()),
-                None => list.finish(),
-            }
+            list.finish()
         })
         .await
     }
+}
+
+/// Writes the records that the entries of a range lead to into a list, each record once. Looks at `most` entries.
+fn collect(
+    read: &Snapshot,
+    db: DbNo,
+    index: &IndexRow,
+    (from, to): KeyRange,
+    reverse: bool,
+    most: usize,
+    list: &mut ListWriter<'_>,
+) -> Result<(), AdbError> {
+    let end = if to.is_empty() {
+        Bound::Unbounded
+    } else {
+        Bound::Excluded(to.as_slice())
+    };
+    let (mut seen, mut scanned, mut failed) = (HashSet::new(), 0, None);
+    let start = Bound::Included(from.as_slice());
+    read.entries(start, end, reverse, &mut |entry| {
+        scanned += 1;
+        let position = || URL_SAFE_NO_PAD.encode(entry);
+        // An array may lead to the same record twice.
+        let key = index
+            .record_key(entry)
+            .filter(|key| seen.insert((*key).to_owned()));
+        let record = key.map(|key| read.record(db, &RecordPath::from_key(key)));
+        let go_on = match (key, record) {
+            (Some(key), Some(Ok(Some(record)))) => {
+                list.push(key, record.seq, &record.json, position)
+            }
+            (_, Some(Err(error))) => {
+                failed = Some(error);
+                false
+            }
+            _ => true,
+        };
+        go_on && (scanned < most || list.stop(position))
+    })?;
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// First key, and the end: the first key beyond, empty for none.

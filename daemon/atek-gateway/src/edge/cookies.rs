@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn hole_3_the_hosts_cookies_never_reach_a_service() {
+    fn the_hosts_cookies_never_reach_a_service() {
         for (sent, forwarded) in [
             (&["session=a"][..], None),
             (&["a=1; session=x; b=2"], Some("a=1; b=2")),

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn hole_2_a_client_cannot_say_who_it_is() {
+    fn a_client_cannot_say_who_it_is() {
         let mut sent = headers(&[
             ("atek-auth-user", "system"),
             ("Atek-Auth-Service", "system"),

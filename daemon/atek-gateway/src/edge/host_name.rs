@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn hole_17_hosts_are_told_apart() {
+    fn hosts_are_told_apart() {
         let sub = |id: &str, domain: &str| Ok(Some((id.to_owned(), domain.to_owned())));
         for (host, expected) in [
             ("localhost", Ok(None)),

@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hole_11_no_text_becomes_markup() {
+    fn no_text_becomes_markup() {
         assert_eq!(
             escaped(r#"<a href="x" b='y'>&"#),
             "&lt;a href=&quot;x&quot; b=&#39;y&#39;&gt;&amp;"

@@ -185,7 +185,7 @@ fn the_nearest_provider_that_has_what_is_asked_for_is_chosen() {
 }
 
 #[test]
-fn hole_7_core_apis_are_provided_by_the_host_and_core_services_only() {
+fn core_apis_are_provided_by_the_host_and_core_services_only() {
     let alice = person("alice", Role::User);
     for (ready, query, expected) in [
         (true, "api=atek.cloud/adb-api", "core.adb/_api/adb"),

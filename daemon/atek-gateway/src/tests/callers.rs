@@ -60,7 +60,7 @@ async fn a_service_is_known_by_its_listener() {
 }
 
 #[tokio::test]
-async fn hole_8_the_token_of_a_stopped_service_is_worth_nothing() {
+async fn the_token_of_a_stopped_service_is_worth_nothing() {
     let mut world = world().await;
     let own = world.listen_for("notes", true);
     world.change("notes", |entry| entry.token = None);

@@ -24,7 +24,7 @@ fn handshake(path: &str, headers: &str) -> String {
 }
 
 #[tokio::test]
-async fn hole_1_a_websocket_is_for_known_callers_of_this_site_only() {
+async fn a_websocket_is_for_known_callers_of_this_site_only() {
     let world = world().await;
     let own = world.listen_for("notes", true);
     let (cookie, token) = (

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn hole_19_a_second_install_gets_the_next_id_and_an_explicit_one_is_refused() {
+    fn a_second_install_gets_the_next_id_and_an_explicit_one_is_refused() {
         let taken = |id: &ServiceId| matches!(id.as_str(), "rss" | "rss-2");
         let choose = |explicit: Option<&str>| Wanted::parse(explicit, "rss").unwrap().choose(taken);
         assert_eq!(choose(None).unwrap().as_str(), "rss-3");

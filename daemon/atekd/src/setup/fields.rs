@@ -134,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_that_fits_stays_the_same_when_it_is_read_again(text in ".{0,70}") {
+        fn a_name_that_fits_stays_the_same_when_it_is_read_again(text in "(?s).{0,70}") {
             if let Ok(name) = box_name(&text) {
                 prop_assert_eq!(box_name(&name), Ok(name.clone()));
             }

@@ -1,12 +1,12 @@
-//! The original's security holes, by their numbers in its list: each stays closed.
-//! What belongs to sources, sessions and records has files of its own (`host_*.rs`).
+//! What one caller may do to another: people, their apps, strangers and the host are kept apart.
+//! Sources, sessions and services have files of their own (`host_*.rs`).
 
 use atek_tests::host::{ADB, Host, INSPECT, SERVICES, SESSIONS, USERS, refusal};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn hole_1_the_websocket_gateway_asks_who_is_calling() -> anyhow::Result<()> {
-    let host = Host::boot("hole-1").await?;
+async fn the_websocket_gateway_asks_who_is_calling() -> anyhow::Result<()> {
+    let host = Host::boot("isolation-websocket").await?;
     let alice = host.person("alice", "").await?;
     host.install("hello-node", "alice").await?;
     let path = "/_atek/gateway?api=example.test/echo";
@@ -26,8 +26,8 @@ async fn hole_1_the_websocket_gateway_asks_who_is_calling() -> anyhow::Result<()
 }
 
 #[tokio::test]
-async fn hole_2_identity_headers_of_a_client_are_not_believed() -> anyhow::Result<()> {
-    let host = Host::boot("hole-2").await?;
+async fn identity_headers_of_a_client_are_not_believed() -> anyhow::Result<()> {
+    let host = Host::boot("isolation-identity").await?;
     let alice = host.person("alice", "").await?;
     let app = host.install("hello-node", "alice").await?;
     let expected = json!({ "user": alice.key, "service": app["key"] });
@@ -49,15 +49,15 @@ async fn hole_2_identity_headers_of_a_client_are_not_believed() -> anyhow::Resul
 }
 
 #[tokio::test]
-async fn hole_3_no_cookie_of_the_host_reaches_an_app() -> anyhow::Result<()> {
-    let host = Host::boot("hole-3").await?;
+async fn no_cookie_of_the_host_reaches_an_app() -> anyhow::Result<()> {
+    let host = Host::boot("isolation-cookies").await?;
     let alice = host.person("alice", "").await?;
     host.install("hello-node", "alice").await?;
     let visitor = host.visit(&alice, "hello-node").await?;
     let headers = visitor.get("/headers").await?.json()?;
     assert_eq!(headers["cookie"], Value::Null, "{headers}");
 
-    // An app that is somebody's home is served at its own site, too.
+    // A person's main app is served at its own site, too.
     let settings = json!([alice.key, { "mainServiceId": "hello-node" }]);
     host.system()?
         .call(USERS, "updateSettings", settings)
@@ -71,8 +71,8 @@ async fn hole_3_no_cookie_of_the_host_reaches_an_app() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn hole_4_the_server_database_is_the_hosts_alone() -> anyhow::Result<()> {
-    let host = Host::boot("hole-4").await?;
+async fn only_the_host_reaches_the_server_database() -> anyhow::Result<()> {
+    let host = Host::boot("isolation-server-db").await?;
     let bob = host.person("bob", "").await?;
     let admin = host.person("alice", "admin").await?;
     let config = host.system()?.call(INSPECT, "getConfig", json!([])).await?;
@@ -111,8 +111,8 @@ async fn hole_4_the_server_database_is_the_hosts_alone() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn hole_5_an_id_is_a_dns_label_and_nothing_else() -> anyhow::Result<()> {
-    let host = Host::boot("hole-5").await?;
+async fn an_id_is_a_dns_label_and_nothing_else() -> anyhow::Result<()> {
+    let host = Host::boot("isolation-ids").await?;
     host.person("alice", "").await?;
     let source = host.machine.place_app("hello-node").await?;
     let bad = [
@@ -153,8 +153,8 @@ async fn hole_5_an_id_is_a_dns_label_and_nothing_else() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn hole_6_only_administrators_install_from_folders_of_the_box() -> anyhow::Result<()> {
-    let host = Host::boot("hole-6").await?;
+async fn only_administrators_install_from_folders_of_the_box() -> anyhow::Result<()> {
+    let host = Host::boot("isolation-folders").await?;
     let alice = host.person("alice", "admin").await?;
     let bob = host.person("bob", "").await?;
     let source = host.machine.place_app("hello-node").await?;
@@ -192,8 +192,8 @@ async fn hole_6_only_administrators_install_from_folders_of_the_box() -> anyhow:
 }
 
 #[tokio::test]
-async fn hole_7_a_core_api_is_exported_by_its_owner_alone() -> anyhow::Result<()> {
-    let host = Host::boot("hole-7").await?;
+async fn an_app_cannot_export_a_core_api() -> anyhow::Result<()> {
+    let host = Host::boot("isolation-core-apis").await?;
     let alice = host.person("alice", "").await?;
     host.machine.place_app("hello-node").await?;
     let manifest = json!({
@@ -224,9 +224,8 @@ async fn hole_7_a_core_api_is_exported_by_its_owner_alone() -> anyhow::Result<()
 }
 
 #[tokio::test]
-async fn hole_8_apps_of_other_people_are_closed_and_no_app_is_an_administrator()
--> anyhow::Result<()> {
-    let host = Host::boot("hole-8").await?;
+async fn apps_of_other_people_are_closed_and_no_app_is_an_administrator() -> anyhow::Result<()> {
+    let host = Host::boot("isolation-apps").await?;
     let alice = host.person("alice", "admin").await?;
     let bob = host.person("bob", "").await?;
     host.install("hello-node", "alice").await?;
@@ -290,8 +289,8 @@ async fn hole_8_apps_of_other_people_are_closed_and_no_app_is_an_administrator()
 }
 
 #[tokio::test]
-async fn hole_8_the_token_of_a_service_works_on_its_own_listener_only() -> anyhow::Result<()> {
-    let host = Host::boot("hole-8-token").await?;
+async fn the_token_of_a_service_works_on_its_own_listener_only() -> anyhow::Result<()> {
+    let host = Host::boot("isolation-tokens").await?;
     let alice = host.person("alice", "").await?;
     let app = host.install("caller-node", "alice").await?;
     host.install("hello-node", "alice").await?;
@@ -335,14 +334,14 @@ async fn hole_8_the_token_of_a_service_works_on_its_own_listener_only() -> anyho
         .await?;
     assert!(
         !gone.status.success(),
-        "the token of a stopped service still lies there"
+        "the token of a stopped service is still there"
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn hole_9_tokens_and_environments_are_nowhere_to_be_read() -> anyhow::Result<()> {
-    let host = Host::boot("hole-9").await?;
+async fn no_secret_stands_in_a_unit_a_log_an_answer_or_an_argument() -> anyhow::Result<()> {
+    let host = Host::boot("isolation-secrets").await?;
     let alice = host.person("alice", "admin").await?;
     let source = host.machine.place_app("hello-node").await?;
     let app = host
