@@ -52,7 +52,7 @@ pub fn write_atomic(path: &Path, content: &[u8], mode: u32) -> Result<(), FileEr
     }
     file.sync_all().map_err(FileError::at("sync", &new))?;
     fs::rename(&new, path).map_err(FileError::at("replace", path))?;
-    sync_folder(path)
+    sync_folder_of(path)
 }
 
 /// Makes `path` a link to `target`, whatever it was (but no folder).
@@ -65,10 +65,10 @@ pub fn link_atomic(path: &Path, target: &str) -> Result<(), FileError> {
     remove(&new)?;
     symlink(target, &new).map_err(FileError::at("make", &new))?;
     fs::rename(&new, path).map_err(FileError::at("replace", path))?;
-    sync_folder(path)
+    sync_folder_of(path)
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it is there. Not durable until [`sync_folder_of`].
 ///
 /// # Errors
 ///
@@ -88,7 +88,12 @@ fn beside(path: &Path) -> PathBuf {
     new.into()
 }
 
-fn sync_folder(path: &Path) -> Result<(), FileError> {
+/// Makes durable which file has the name `path`, after it was renamed, made or removed.
+///
+/// # Errors
+///
+/// [`FileError`] naming the folder.
+pub fn sync_folder_of(path: &Path) -> Result<(), FileError> {
     // A path of one name has an empty parent.
     let parent = path.parent().unwrap_or(Path::new("/"));
     let folder = if parent.as_os_str().is_empty() {

@@ -208,6 +208,49 @@ pub fn clear(name: &str) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::cookie_scope::CookieScope;
+
+    #[test]
+    fn fuzz_cookies() {
+        let seeds: [&[u8]; 5] = [
+            b"session=abc; theme=dark; atek-session=x; atek-app-4000-id=1",
+            b"a=\"b\"; =session=x; __Host-a=1",
+            b"id=1; Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age=3600",
+            b"session=x; Domain=box.local; Path=/a/b/c/d/e",
+            b"atek-bind=1; ;; a; b=c=d",
+        ];
+        let tokens: [&[u8]; 6] = [
+            b"session=",
+            b"atek-session",
+            b"atek-app-",
+            b"; HttpOnly",
+            b"Domain=",
+            b"Path=/",
+        ];
+        atek_fuzz::run("cookies", &seeds, &tokens, |input| {
+            let Ok(value) = HeaderValue::from_bytes(input) else {
+                return false;
+            };
+            let mut sent = HeaderMap::from_iter([(COOKIE, value.clone())]);
+            let known = CookieScope::Port(4000).unscope_request(&mut sent);
+            hide(&mut sent);
+            let is_hosts = |pair: &[u8]| is_host_name(name(pair));
+            assert!(
+                !pairs(&sent).any(is_hosts),
+                "a cookie of the host got through"
+            );
+            let removed = removal(&sent, "/a/b/c/d/e/f", Some("box.local"));
+            assert!(removed.len() <= REMOVED_AT_ONCE);
+            let mut set = HeaderMap::from_iter([(SET_COOKIE, value)]);
+            confine(&mut set);
+            for kept in set.get_all(SET_COOKIE) {
+                assert!(!is_hosts(kept.as_bytes()), "a cookie of the host was set");
+            }
+            let kept = set.contains_key(SET_COOKIE);
+            CookieScope::Port(4000).scope_response(&mut set, &known);
+            kept
+        });
+    }
 
     fn headers(name: &http::HeaderName, values: &[&str]) -> HeaderMap {
         values

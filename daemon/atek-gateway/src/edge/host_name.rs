@@ -251,6 +251,43 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn fuzz_host_names() {
+        let seeds: [&[u8]; 8] = [
+            b"box.example.com",
+            b"notes.box.example.com:8080",
+            b"notes-atek.local",
+            b"atek.local.",
+            b"[2001:db8::1]:80",
+            b"192.168.1.2",
+            b"localhost:4000",
+            b"NOTES.localhost",
+        ];
+        let tokens: [&[u8]; 6] = [b"..", b"-", b"xn--", b":0", b"[::", b"]"];
+        let names = Names::new("box.example.com", &["atek.local".to_owned()]);
+        atek_fuzz::run("host names", &seeds, &tokens, |input| {
+            let Ok(text) = std::str::from_utf8(input) else {
+                return false;
+            };
+            let Ok(authority) = Authority::parse(text) else {
+                return false;
+            };
+            assert!(
+                !authority
+                    .name()
+                    .contains(['/', '@', '?', '#', '\n', '\\', ' ']),
+                "{text:?}"
+            );
+            match names.site(&authority) {
+                Ok(Site::Sub { id, domain, .. }) => {
+                    assert!(authority.name().starts_with(id) && authority.name().ends_with(domain));
+                    true
+                }
+                other => other.is_ok(),
+            }
+        });
+    }
+
     fn site(host: &str) -> Result<Option<(String, String)>, BadHost> {
         let names = Names::new("Box.Example.com", &["atek.local".to_owned()]);
         let authority = Authority::parse(host)?;

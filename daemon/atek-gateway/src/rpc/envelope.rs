@@ -199,6 +199,36 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn fuzz_envelopes() {
+        let seeds: [&[u8]; 5] = [
+            br#"{"jsonrpc":"2.0","id":1,"method":"get","params":["a",{"b":[1,2]}]}"#,
+            br#"[{"jsonrpc":"2.0","id":"x","method":"a"},{"jsonrpc":"2.0","method":"b","params":{"c":null}}]"#,
+            br#"{"id":1.5,"params":[],"method":"\u0061","jsonrpc":"2.0"}"#,
+            br#"{"jsonrpc":"2.0","id":null,"method":""}"#,
+            br#" { "jsonrpc" : "2.0" , "result" : 1 , "id" : 1 } "#,
+        ];
+        let tokens: [&[u8]; 6] = [
+            br#""id":"#,
+            br#""method":"#,
+            br#""jsonrpc":"2.0","#,
+            br#""params":"#,
+            b"[[[[",
+            b"{\"a\":",
+        ];
+        atek_fuzz::run("envelopes", &seeds, &tokens, |input| {
+            let Ok(envelope) = parse(input) else {
+                return false;
+            };
+            let json = serde_json::from_slice::<serde::de::IgnoredAny>(input);
+            assert!(json.is_ok(), "a body that is no JSON was accepted");
+            if let Envelope::Batch(calls) = envelope {
+                assert!((1..=MAX_BATCH).contains(&calls.len()));
+            }
+            true
+        });
+    }
+
     fn outcome(body: &str) -> Result<usize, i64> {
         match parse(body.as_bytes()) {
             Ok(Envelope::One(_)) => Ok(1),

@@ -3,6 +3,7 @@
 use super::records::{Change, ServiceRecord, SessionRecord, UserRecord};
 use atek_api::ids::{SYSTEM, UserKey};
 use atek_rpc::client::{CallError, Client};
+use atek_rpc::owned_socket::Owner;
 use http::header::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -148,7 +149,8 @@ impl Store {
     /// The store behind ADB's socket.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
-        let client = Client::unix(socket)
+        // ADB owns the folder of its socket, so what the name leads to is checked.
+        let client = Client::owned(socket, Owner::OfFolder)
             .with_header(
                 HeaderName::from_static("atek-auth-user"),
                 HeaderValue::from_static(SYSTEM),

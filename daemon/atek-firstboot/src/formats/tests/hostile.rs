@@ -17,6 +17,45 @@ fn read_hostile(file: &str, content: &[u8]) -> Reading {
     reading
 }
 
+#[test]
+fn fuzz_files_of_the_imager() {
+    let seeds: [&[u8]; 6] = [
+        b"config_version = \"1.0\"\n[system]\nhostname = \"kitchen\"\n[wlan]\nssid = \"Home\"\npassword = \"12345678\"\ncountry = \"AT\"\n",
+        b"#cloud-config\nhostname: kitchen\ntimezone: Europe/Vienna\nusers:\n- name: pi\n  ssh_authorized_keys:\n  - ssh-ed25519 AAAA x\n",
+        b"network:\n  version: 2\n  wifis:\n    wlan0:\n      access-points:\n        \"Home\": {password: \"12345678\"}\n",
+        b"#!/bin/bash\nset +e\nCURRENT_HOSTNAME=`cat /etc/hostname | tr -d \" \\t\\n\\r\"`\nif [ -f /usr/lib/raspberrypi-sys-mods/imager_custom ]; then\n   /usr/lib/raspberrypi-sys-mods/imager_custom set_hostname kitchen\nfi\n",
+        b"cat >/etc/wpa_supplicant/wpa_supplicant.conf <<'WPAEOF'\ncountry=AT\nnetwork={\n\tssid=\"Home\"\n\tpsk=0123456789012345678901234567890123456789012345678901234567890123\n}\nWPAEOF\n",
+        b"instance-id: x\nlocal-hostname: kitchen\n",
+    ];
+    let tokens: [&[u8]; 10] = [
+        b"&a",
+        b"*a",
+        b"<<: *a",
+        b"!!binary |",
+        b"- ",
+        b": ",
+        b"<<EOF\n",
+        b"\"\"\"",
+        b"\\x00",
+        b"$((1",
+    ];
+    let files: Vec<&str> = all_files().collect();
+    atek_fuzz::run("files of the Imager", &seeds, &tokens, |input| {
+        let mut accepted = false;
+        for file in &files {
+            let reading = read_hostile(file, input);
+            accepted |= reading.problems.is_empty();
+            if let Some(name) = name(&reading.settings) {
+                assert!(!name.contains(['\n', '/', ' ']), "{name:?}");
+            }
+            for key in keys(&reading.settings) {
+                assert!(!key.contains('\n'), "{key:?}");
+            }
+        }
+        accepted
+    });
+}
+
 fn all_files() -> impl Iterator<Item = &'static str> {
     FORMATS.iter().flat_map(|(_, files)| files.iter().copied())
 }
