@@ -6,7 +6,7 @@
 )]
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -45,7 +45,19 @@ const OWNED: &[(&str, &str, &[&str])] = &[
 /// `(crate, library, the folders that may name it)`.
 const CONFINED: &[(&str, &str, &[&str])] = &[
     ("atekd", "zbus", &["src/systemd", "src/spawn", "src/mdns"]),
-    ("atekd", "axum", &["src/gateway"]),
+    ("atek-gateway", "axum", &["src/host_paths.rs"]),
+];
+
+/// Crates whose modules may not use each other in a circle.
+const LAYERED: &[&str] = &["atekd", "atek-gateway", "atek-host-model"];
+
+/// `(crate, crates that it may not depend on)`.
+const STRANGERS: &[(&str, &[&str])] = &[
+    ("atek-gateway", &["atekd", "zbus", "systemd"]),
+    (
+        "atek-host-model",
+        &["atekd", "atek-gateway", "hyper", "axum", "zbus"],
+    ),
 ];
 
 /// Words that a crate of plain vocabulary has no use for.
@@ -257,6 +269,161 @@ fn in_the_host_only_the_edges_know_the_bus_and_the_web() {
             "in {name} only {folders:?} may use {library}: {strays:?}"
         );
     }
+}
+
+/// The modules at the top of a crate, each with those that it names, from its sources without
+/// tests and comments.
+fn module_graph(package: &Package) -> BTreeMap<String, BTreeSet<String>> {
+    let src = package.dir.join("src");
+    let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in sources(&src) {
+        let below = file
+            .strip_prefix(&src)
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        let module = below.split('/').next().unwrap_or_default();
+        let module = module.trim_end_matches(".rs").to_owned();
+        if below.contains("tests") || matches!(module.as_str(), "main" | "lib") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&file).unwrap();
+        let source = source
+            .split("#[cfg(test)]\nmod ")
+            .next()
+            .unwrap_or_default();
+        let code: String = source
+            .lines()
+            .map(|line| line.split("//").next().unwrap_or_default())
+            .collect::<Vec<_>>()
+            .join(" ");
+        let mut named = named_after(&code, "crate::");
+        if !below.contains('/') {
+            // Here the parent is the crate itself.
+            named.extend(named_after(&code, "super::"));
+        }
+        named.remove(&module);
+        graph.entry(module).or_default().extend(named);
+    }
+    let modules: BTreeSet<String> = graph.keys().cloned().collect();
+    for named in graph.values_mut() {
+        named.retain(|name| modules.contains(name));
+    }
+    graph
+}
+
+/// The names that follow a path's beginning: one, or each at the top of a list in braces.
+fn named_after(code: &str, begin: &str) -> BTreeSet<String> {
+    let name = |text: &str| -> String {
+        let is_part = |c: &char| c.is_alphanumeric() || *c == '_';
+        text.trim_start().chars().take_while(is_part).collect()
+    };
+    let mut names = BTreeSet::new();
+    for (at, _) in code.match_indices(begin) {
+        let rest = &code[at + begin.len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            names.insert(name(rest));
+            continue;
+        };
+        let (mut depth, mut start) = (0, 0);
+        for (at, c) in list.char_indices() {
+            match c {
+                '{' => depth += 1,
+                ',' | '}' if depth == 0 => {
+                    names.insert(name(&list[start..at]));
+                    start = at + 1;
+                    if c == '}' {
+                        break;
+                    }
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+/// A circle in a graph, if there is one: the modules on it, the first one again at the end.
+fn circle(graph: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn walk(
+        graph: &BTreeMap<String, BTreeSet<String>>,
+        at: &str,
+        path: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+    ) -> Option<Vec<String>> {
+        if let Some(begin) = path.iter().position(|module| module == at) {
+            let mut circle = path[begin..].to_vec();
+            circle.push(at.to_owned());
+            return Some(circle);
+        }
+        if done.contains(at) {
+            return None;
+        }
+        path.push(at.to_owned());
+        for next in graph.get(at).into_iter().flatten() {
+            if let Some(circle) = walk(graph, next, path, done) {
+                return Some(circle);
+            }
+        }
+        path.pop();
+        done.insert(at.to_owned());
+        None
+    }
+    let mut done = BTreeSet::new();
+    graph
+        .keys()
+        .find_map(|module| walk(graph, module, &mut Vec::new(), &mut done))
+}
+
+#[test]
+fn no_modules_use_each_other_in_a_circle() {
+    for name in LAYERED {
+        let graph = module_graph(&package(name));
+        let uses: usize = graph.values().map(BTreeSet::len).sum();
+        assert!(
+            uses > 3,
+            "{name}: only {uses} uses between modules were found"
+        );
+        let circle = circle(&graph);
+        assert!(circle.is_none(), "{name}: {circle:?}");
+    }
+}
+
+#[test]
+fn the_gateway_and_the_vocabulary_know_nothing_of_the_daemon() {
+    for (name, strangers) in STRANGERS {
+        for dependency in &package(name).dependencies {
+            assert!(
+                !strangers.contains(&dependency.as_str()),
+                "{name} depends on {dependency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_circle_is_found_also_through_lists_in_braces() {
+    let graph = |edges: &[(&str, &str)]| {
+        let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (module, code) in edges {
+            graph.insert((*module).to_owned(), named_after(code, "crate::"));
+        }
+        graph
+    };
+    let straight = graph(&[
+        ("a", "use crate::{b::{X, c}, c};"),
+        ("b", "crate::c::Y"),
+        ("c", ""),
+    ]);
+    assert_eq!(straight["a"], ["b", "c"].map(str::to_owned).into());
+    assert_eq!(circle(&straight), None);
+    let round = graph(&[
+        ("a", "use crate::b;"),
+        ("b", "use crate::{x, c::Y};"),
+        ("c", "crate::a()"),
+    ]);
+    assert_eq!(circle(&round).unwrap(), ["a", "b", "c", "a"]);
 }
 
 #[test]

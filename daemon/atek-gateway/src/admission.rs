@@ -13,11 +13,11 @@ use super::caller::{self, CookieSite};
 use super::edge::client::Client;
 use super::edge::{headers, same_origin};
 use super::error::Failure;
+use super::gateway::{Conn, Gateway};
 use super::limiter::Ticket;
 use super::route::{Access, OriginRule, Route};
-use super::server::{Conn, Gateway};
 use super::site::{AppSite, Site};
-use super::{bind, egress, host_paths, setup_gate};
+use super::{bind, egress_policy, pages, setup_gate};
 use atek_host_model::idle::KeepAwake;
 use atek_host_model::listener::Origin;
 use atek_host_model::permissions::{Caller, may_visit};
@@ -97,7 +97,7 @@ pub(super) async fn admit<B>(
             let Site::Egress { host, port } = site else {
                 return Err(Failure::Internal);
             };
-            egress::grant(&caller, host, *port)?;
+            egress_policy::grant(&caller, host, *port)?;
             None
         }
     };
@@ -155,7 +155,7 @@ async fn visit<B>(
 ) -> Result<Option<Response<Body>>, Failure> {
     if !caller.is_known() {
         return if *request.method() == Method::OPTIONS {
-            Ok(Some(host_paths::options()))
+            Ok(Some(pages::options()))
         } else {
             bind::begin_at_app(gateway, app, client, request)
                 .await

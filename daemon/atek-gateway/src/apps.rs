@@ -7,12 +7,12 @@ use super::edge::cookie_scope::CookieScope;
 use super::edge::host_name::{Authority, Site};
 use super::edge::{cookies, headers, same_origin};
 use super::error::Failure;
+use super::gateway::Gateway;
 use super::rpc::{self, Offer};
-use super::server::Gateway;
 use super::session_end::{self, SessionBoundBody};
 use super::site::AppSite;
 use super::upstream::{Progress, ProgressBody, ResponseDeadline};
-use super::{caller, host_paths, pages, site, upgrade};
+use super::{caller, pages, site, upgrade};
 use crate::registry::Attributes;
 use atek_host_model::directory::Entry;
 use atek_host_model::permissions::{Caller, Person, may_be_main_service, may_visit};
@@ -161,7 +161,7 @@ pub(super) async fn home(
 /// The session's cookie again, on a page: browsers forget a cookie by the time since it was set.
 fn renewed_session<B>(admitted: &Admitted, request: &Request<B>) -> Option<HeaderValue> {
     let sent = request.headers();
-    if !same_origin::is_navigation(request.method(), sent) || !host_paths::wants_html(sent) {
+    if !same_origin::is_navigation(request.method(), sent) || !headers::wants_html(sent) {
         return None;
     }
     let mut values = cookies::values(sent, cookies::MAIN);

@@ -7,23 +7,22 @@
 //!     ──302──> ID.DOMAIN/p with the subdomain's own cookie, where the nonce is the token's
 //! ```
 //!
-//! Without the nonce a link with somebody else's token would sign whoever opens it in as
-//! him. An app's page can set that cookie for its neighbours, as it can any cookie over HTTP;
-//! then the link must be one of its own owner's, who has an account on this box.
+//! The nonce prevents login CSRF: a token works only in the browser that started the flow. An
+//! app's page can set that cookie for its neighbours, as it can any cookie over HTTP; then the
+//! link must be one of its own owner's, who has an account on this box.
 //!
 //! At an app's port it is the same with `ADDRESS:PORT` for `ID.DOMAIN`, and `at=port`; under
 //! its name of two labels with `ID-BOX.local`, and `at=alias`.
 //!
 //! The service never sees the token: it is redeemed and stripped before.
 
-use super::admission::Admitted;
 use super::body::{self, Body};
 use super::edge::client::Client;
 use super::edge::cookie_scope::CookieScope;
 use super::edge::host_name::{self, Authority};
 use super::edge::{cookies, same_origin};
 use super::error::Failure;
-use super::server::Gateway;
+use super::gateway::Gateway;
 use super::site::{self, AppSite};
 use atek_api::ids::ServiceId;
 use atek_host_model::bind::NonceHash;
@@ -39,7 +38,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 const TOKEN: &str = "bst";
 /// The parameter of the flow that names the browser's nonce.
 const NONCE: &str = "nonce";
-/// How long somebody may take to sign in on the way.
+/// How long a person may take to sign in on the way, in seconds.
 const NONCE_SECS: u32 = 30 * 60;
 /// Everything else is encoded in a query's value.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC
@@ -119,10 +118,12 @@ async fn redeem(
         .await?)
 }
 
-/// `GET /_atek/bind-session?service=ID&path=P`, with `at=port` for the app's port instead of its subdomain.
+/// `GET /_atek/bind-session?service=ID&path=P`, with `at=port` for the app's port instead of its
+/// subdomain.
 pub(super) fn begin_at_main(
     gateway: &Gateway,
-    admitted: &Admitted,
+    caller: &Caller,
+    client: Client,
     head: &Parts,
 ) -> Result<Response<Body>, Failure> {
     let uri = &head.uri;
@@ -144,19 +145,19 @@ pub(super) fn begin_at_main(
     let at = parameter(uri, "at");
     let at = at.as_deref().filter(|at| matches!(*at, "port" | "alias"));
     let nonce = parameter(uri, NONCE).and_then(|text| NonceHash::parse(&text));
-    let Caller::User(person) = admitted.caller() else {
+    let Caller::User(person) = caller else {
         return redirect(&login_url(&bind_url(&id, &path, at, nonce.as_ref())));
     };
     let directory = gateway.deps().directory.now();
     let Some(entry) = directory
         .by_id(id.as_str())
-        .filter(|entry| may_visit(admitted.caller(), entry.owner()))
+        .filter(|entry| may_visit(caller, entry.owner()))
     else {
         return refused();
     };
     let authority = site::authority(&head.headers)?;
     // From the record alone: no parameter decides where a token goes.
-    let Some(url) = app_url(gateway, entry, &authority, admitted.client(), at) else {
+    let Some(url) = app_url(gateway, entry, &authority, client, at) else {
         return refused();
     };
     let Some(nonce) = nonce else {

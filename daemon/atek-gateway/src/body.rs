@@ -1,7 +1,6 @@
 //! Bodies: responses in memory, requests read with limits, streams with a deadline.
 
 use super::budget::Reserved;
-use super::error::Failure;
 pub(super) use atek_rpc::body::{Body, BoxError, boxed, empty, full};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -136,18 +135,6 @@ fn read_error(error: &BoxError) -> ReadError {
     }
 }
 
-impl ReadError {
-    /// As the failure of a client's request.
-    pub(super) fn of_request(self, limit: usize) -> Failure {
-        match self {
-            Self::TooLarge => Failure::TooLarge(limit),
-            Self::Slow => Failure::SlowBody,
-            Self::Broken => Failure::BrokenBody,
-            Self::Busy => Failure::Busy,
-        }
-    }
-}
-
 /// Nothing came for too long.
 #[derive(Debug, thiserror::Error)]
 #[error("the sender of a body paused for more than {} seconds", .0.as_secs())]
@@ -155,7 +142,7 @@ pub(super) struct Stalled(Duration);
 
 /// A body whose sender may not pause for long.
 ///
-/// The clock runs only while the reader waits: a slow reader is nobody's fault here.
+/// The clock runs only while the reader waits: a slow reader is not the sender's fault.
 pub(super) struct IdleTimeoutBody<B> {
     body: B,
     pause: Duration,

@@ -8,7 +8,6 @@
 //! ```
 
 use super::deps::Limits;
-use super::error::Failure;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -80,6 +79,11 @@ impl Budget {
     }
 }
 
+/// A limit on memory is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the requests under way hold as much memory as they may")]
+pub(super) struct Full;
+
 /// Bytes held for one request; given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Reserved {
@@ -96,15 +100,15 @@ impl Reserved {
     ///
     /// # Errors
     ///
-    /// [`Failure::Busy`] when a limit is reached; then nothing changed.
-    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Failure> {
+    /// [`Full`] when a limit is reached; then nothing changed.
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         let counters = || self.counters.iter().flatten();
         for (nth, counter) in counters().enumerate() {
             if !counter.take(bytes) {
                 counters()
                     .take(nth)
                     .for_each(|taken| taken.give_back(bytes));
-                return Err(Failure::Busy);
+                return Err(Full);
             }
         }
         self.bytes += bytes;

@@ -98,7 +98,7 @@ fn is_equal(own: &Secret, sent: &str) -> bool {
 /// The service whose listener this is, if the request may speak for it.
 ///
 /// A token that is sent must be the service's own. Without one, the listener is
-/// proof enough where nobody else can reach it; in the host's own network the peer
+/// proof enough where only the service can reach it; in the host's own network the peer
 /// of a WebSocket is looked up instead, since the original's client sends no token.
 pub(super) fn of_service(
     directory: &Directory,

@@ -143,7 +143,8 @@ pub trait Services: Send + Sync {
         query: LogQuery,
     ) -> BoxFuture<'a, Result<Lines, Refusal>>;
 
-    /// Events of an install or update from its begin. The implementation checks the caller's rights.
+    /// Events of an install or update from its begin. The implementation checks the caller's
+    /// rights.
     fn job<'a>(&'a self, caller: &'a Caller, job: &'a str)
     -> BoxFuture<'a, Result<Lines, Refusal>>;
 
@@ -172,7 +173,8 @@ pub struct Limits {
     pub memory_of_strangers: usize,
     /// How long a new connection may take until its first request has come.
     pub first_request: Duration,
-    /// How long a request's head may take at least, and a connection may stay idle; at most twice as long.
+    /// How long a request's head may take at least, and a connection may stay idle; at most twice
+    /// as long.
     pub head: Duration,
     /// How long a sender of a body may pause.
     pub body_pause: Duration,

@@ -7,10 +7,9 @@
 use super::admission::Admitted;
 use super::body::{self, Body};
 use super::error::Failure;
-use super::upgrade;
+use super::{egress_policy, upgrade};
 use atek_api::address::is_public;
-use atek_api::permission::{HostPattern, Network, Permissions};
-use atek_host_model::permissions::Caller;
+use atek_api::permission::HostPattern;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -21,23 +20,6 @@ use tokio::net::TcpStream;
 /// Until a connection stands, over all addresses of a name.
 const CONNECT: Duration = Duration::from_secs(15);
 
-/// The grant by which a caller may reach a host.
-///
-/// # Errors
-///
-/// [`Failure::Forbidden`] for a caller that is no service, else [`Failure::EgressRefused`].
-pub(super) fn grant<'a>(
-    caller: &'a Caller,
-    host: &str,
-    port: u16,
-) -> Result<&'a HostPattern, Failure> {
-    let Caller::Service(service) = caller else {
-        return Err(Failure::Forbidden);
-    };
-    granted(&service.granted, host, port)
-        .ok_or_else(|| Failure::EgressRefused(format!("{host}:{port}")))
-}
-
 /// Connects to `host:port` and joins the two connections.
 pub(super) async fn connect(
     admitted: Admitted,
@@ -46,7 +28,7 @@ pub(super) async fn connect(
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let shown = format!("{host}:{port}");
-    let pattern = grant(admitted.caller(), host, port)?;
+    let pattern = egress_policy::grant(admitted.caller(), host, port)?;
     let connecting = tokio::time::timeout(CONNECT, open(host, port, pattern));
     let stream = match connecting.await {
         Ok(Ok(stream)) => stream,
@@ -63,16 +45,6 @@ pub(super) async fn connect(
         drop(admitted);
     });
     Ok(Response::new(body::empty()))
-}
-
-fn granted<'a>(permissions: &'a Permissions, host: &str, port: u16) -> Option<&'a HostPattern> {
-    match &permissions.network {
-        Some(Network::Hosts(patterns)) => {
-            patterns.iter().find(|pattern| pattern.matches(host, port))
-        }
-        // It has a network of its own.
-        Some(Network::Direct { .. }) | None => None,
-    }
 }
 
 enum OpenError {
@@ -104,35 +76,4 @@ async fn open(host: &str, port: u16, pattern: &HostPattern) -> Result<TcpStream,
         }
     }
     Err(error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_granted_hosts_are_reached() {
-        let network = Network::Hosts(vec![
-            "api.example.org".parse().unwrap(),
-            "*.cdn.test:8443".parse().unwrap(),
-        ]);
-        let permissions = Permissions {
-            network: Some(network),
-            ..Permissions::default()
-        };
-        for (host, port, allowed) in [
-            ("api.example.org", 443, true),
-            ("api.example.org", 22, false),
-            ("x.cdn.test", 8443, true),
-            ("cdn.test", 8443, false),
-            ("evil.test", 443, false),
-        ] {
-            assert_eq!(
-                granted(&permissions, host, port).is_some(),
-                allowed,
-                "{host}:{port}"
-            );
-        }
-        assert!(granted(&Permissions::default(), "api.example.org", 443).is_none());
-    }
 }

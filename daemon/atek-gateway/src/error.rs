@@ -3,7 +3,7 @@
 //! | failure | HTTP | JSON-RPC |
 //! |---|---|---|
 //! | the request itself is wrong | 400, 404, 405, 408, 413, 415, 421, 431 | -32600, -32700 |
-//! | nobody is signed in, or not with the right to it | 401, 403 | -32003 |
+//! | the caller is not known, or lacks the right | 401, 403 | -32003 |
 //! | over a limit | 429 and `Retry-After` | -32005 |
 //! | no provider | 404 | -32601 |
 //! | the service cannot be reached, broke off, or is late | 503, 502, 504 | -32000 |
@@ -12,7 +12,8 @@
 //! In answer to a JSON-RPC call a failure of the call is an error object in HTTP
 //! 200; only what concerns the request as such keeps its status.
 
-use super::body::{self, Body};
+use super::body::{self, Body, ReadError};
+use super::budget::Full;
 use crate::registry::{BadQuery, NoProvider};
 use atek_api::ids::ServiceId;
 use atek_api::jsonrpc::{RpcError, code};
@@ -31,7 +32,10 @@ pub(super) enum Failure {
     /// As the one before, with details.
     #[error("{0}")]
     BadParameter(String),
-    #[error("this host does not answer to the name {name:?}; open http://{} or the box's address", .own.join(" or http://"))]
+    #[error(
+        "this host does not answer to the name {name:?}; open http://{} or the box's address",
+        .own.join(" or http://")
+    )]
     UnknownHost {
         name: String,
         /// Names that work.
@@ -270,6 +274,24 @@ impl Failure {
             }
             Self::Internal => tracing::error!(caller, "a request ended in an internal error"),
             _ => tracing::debug!(caller, error = %self, "a request was refused"),
+        }
+    }
+}
+
+impl From<Full> for Failure {
+    fn from(_: Full) -> Self {
+        Self::Busy
+    }
+}
+
+impl Failure {
+    /// The failure of a client's body that was not read to its end.
+    pub(super) fn of_body(error: ReadError, limit: usize) -> Self {
+        match error {
+            ReadError::TooLarge => Self::TooLarge(limit),
+            ReadError::Slow => Self::SlowBody,
+            ReadError::Broken => Self::BrokenBody,
+            ReadError::Busy => Self::Busy,
         }
     }
 }

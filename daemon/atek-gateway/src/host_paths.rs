@@ -5,16 +5,16 @@
 
 use super::admission::Admitted;
 use super::body::{self, Body};
+use super::edge::headers;
 use super::error::Failure;
-use super::server::Gateway;
+use super::gateway::Gateway;
 use super::{bind, icons, pages, setup_gate, streams};
 use axum::Router;
 use axum::extract::{Extension, Path};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use http::header::{ACCEPT, ALLOW};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Request, Response, Uri};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use std::sync::{Arc, LazyLock};
@@ -74,7 +74,7 @@ async fn file(Path(name): Path<String>, sent: HeaderMap) -> Answer {
 async fn setup(Extension(gateway): Extension<Gateway>, sent: HeaderMap) -> Answer {
     match setup_gate::page(&gateway, &sent) {
         // A browser asks again by itself.
-        Err(failure @ Failure::Starting) => Ok(failure.to_page(wants_html(&sent))),
+        Err(failure @ Failure::Starting) => Ok(failure.to_page(headers::wants_html(&sent))),
         answer => answer,
     }
 }
@@ -84,7 +84,7 @@ async fn bind_session(
     Extension(admitted): Visit,
     head: Parts,
 ) -> Answer {
-    bind::begin_at_main(&gateway, &admitted, &head)
+    bind::begin_at_main(&gateway, admitted.caller(), admitted.client(), &head)
 }
 
 async fn logs(
@@ -117,20 +117,4 @@ impl IntoResponse for Failure {
         self.log("host path");
         self.to_json().into_response()
     }
-}
-
-/// An answer to a browser that asks what another site's page may do: nothing.
-pub(super) fn options() -> Response<Body> {
-    let mut response = Response::new(body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let allowed = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
-    response.headers_mut().insert(ALLOW, allowed);
-    response
-}
-
-/// Whether the client asks for a page.
-pub(super) fn wants_html(sent: &HeaderMap) -> bool {
-    sent.get(ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"))
 }

@@ -3,7 +3,7 @@
 use super::admission::Admitted;
 use super::body::{self, Body};
 use super::error::Failure;
-use super::server::Gateway;
+use super::gateway::Gateway;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};

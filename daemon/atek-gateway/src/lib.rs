@@ -1,27 +1,32 @@
-//! The HTTP surface of the host: API gateway, subdomain proxy, main service, and
-//! the host's own few pages. It knows the rest of the daemon by three traits
-//! ([`HostApis`], [`Accounts`], [`Services`]) and the vocabulary of `atek_host_model`. Translates and delegates: who is calling is decided in
-//! [`caller`], what they may do in `atek_host_model::permissions`, which provider answers in [`registry`].
+//! The HTTP surface of the host: API gateway, apps' sites, home page, and the host's own pages.
+//!
+//! It knows the rest of the daemon by three traits ([`HostApis`], [`Accounts`], [`Services`]) and
+//! the vocabulary of `atek_host_model`.
 //!
 //! ```text
-//!  accept ── server.rs ── site.rs ──┬─ /_atek/gateway ── rpc/ ─────────┐
-//!   (a task a connection)  host,    │                  └ transport.rs ─┤
-//!                          caller,  ├─ /_atek/…  ─────── pages/        ├─ upstream.rs ── Pool
-//!                          limits   ├─ ID.DOMAIN ─────── apps.rs ──────┤   wakes, times out
-//!                                   └─ /  main service ─ apps.rs ──────┘
+//!  accept ─ server.rs ─ site.rs ─ route.rs ─ admission.rs ──┬─ rpc/ ──────────┐
+//!            limits on   listener,  one         caller,     ├─ transport.rs ──┤
+//!            connections host name  table       limits,     ├─ apps.rs ───────┴─ upstream.rs ─ Pool
+//!                                               setup gate, ├─ host_paths.rs (pages, logs, icons)
+//!                                               rights,     └─ egress.rs
+//!                                               origin
 //! ```
 //!
 //! | module | what |
 //! |---|---|
-//! | [`edge`] | host names, cookies, same-origin, header rules, rates: pure |
-//! | [`rpc`] | JSON-RPC: envelope, forwarding, batch, the provider's answer |
-//! | [`error`] | the one table from a failure to a status, a code and a text |
+//! | `server` | connections, and the way of a request to its handler |
+//! | `admission` | the checks that every request passes, in one order |
+//! | `route` | the table of routes and of what each demands: pure |
+//! | `edge` | host names, cookies, same-origin, header rules, rates: pure |
+//! | `rpc` | JSON-RPC: envelope, forwarding, batch, the provider's answer |
+//! | `registry` | which provider answers a call: pure |
+//! | `connections`, `limiter`, `budget` | limits on connections, requests and memory |
+//! | `error` | the one table from a failure to a status, a code and a text |
 //!
-//! A connection is one task on one of a few threads ([`workers`]), and so is everything
-//! that it carries: the provider's connection is driven inline (`atek_rpc::pool`), so
-//! that a call costs no hand-over. What belongs to the rest of the daemon runs in its
-//! event loop ([`workers::Workers::on_main_runtime`]).
-
+//! A connection is one task on one of a few threads (`workers`), and so is everything that it
+//! carries: the provider's connection is driven inline (`atek_rpc::pool`), so that a call costs no
+//! hand-over. What belongs to the rest of the daemon runs in its event loop
+//! (`Workers::on_main_runtime`).
 #![forbid(unsafe_code)]
 
 mod activity;
@@ -35,7 +40,9 @@ mod connections;
 mod deps;
 mod edge;
 mod egress;
+mod egress_policy;
 mod error;
+mod gateway;
 mod host_paths;
 mod icons;
 mod limiter;
@@ -57,8 +64,8 @@ mod workers;
 
 pub use deps::{Accounts, BindError, Deps, HostApis, Limits, Services, Settings};
 pub use edge::bucket::Rate;
+pub use gateway::Gateway;
 pub use peer::RefusedUsers;
-pub use server::Gateway;
 
 #[cfg(test)]
 mod tests;

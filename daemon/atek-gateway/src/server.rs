@@ -4,20 +4,17 @@ use super::activity::{Activity, Linger, Observed};
 use super::admission::{self, Admission};
 use super::body::Body;
 use super::connections::Connections;
-use super::deps::{Deps, Limits};
+use super::deps::Limits;
 use super::edge::client::Client;
 use super::edge::headers;
-use super::edge::host_name::Names;
 use super::error::Failure;
-use super::limiter::Limiter;
+use super::gateway::{Conn, Gateway};
 use super::listener::{self, Stream};
-use super::peer::{self, OwnAddresses, Peer};
+use super::peer::{self, Peer};
 use super::route::{self, Route};
 use super::rpc::{self, Offer};
 use super::site::Site;
-use super::workers::Workers;
 use super::{apps, egress, host_paths, pages, transport};
-use arc_swap::ArcSwap;
 use atek_host_model::listener::{Listener, Origin};
 use futures_util::FutureExt as _;
 use http::{Request, Response, StatusCode};
@@ -26,7 +23,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,112 +37,10 @@ use tokio_util::task::TaskTracker;
 const MAX_HEAD: usize = 256 << 10;
 /// Bytes of a request's headers without cookies.
 const MAX_HEADERS: usize = 64 << 10;
-/// Names of the box since its start.
-const MAX_NAMES: usize = 16;
 /// Pause after a failure to accept, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The HTTP surface of the host; one for all listeners. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Gateway {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    deps: Deps,
-    /// Made anew when the box gets another name.
-    names: ArcSwap<Names>,
-    limiter: Limiter,
-    workers: Workers,
-    /// At the public ports, and at the ports of apps.
-    public: Arc<Connections>,
-    own_addresses: OwnAddresses,
-}
-
-/// What is known of a connection.
-#[derive(Debug)]
-pub(super) struct Conn {
-    pub(super) origin: Arc<Origin>,
-    pub(super) peer: Option<SocketAddr>,
-    /// Ends what outlives a request: pipes and streams.
-    pub(super) cancel: CancellationToken,
-    pub(super) tasks: TaskTracker,
-    pub(super) activity: Arc<Activity>,
-}
-
-impl Conn {
-    fn address(&self) -> Option<IpAddr> {
-        self.peer.map(|peer| peer.ip().to_canonical())
-    }
-}
-
 impl Gateway {
-    /// A gateway; it serves nobody until [`Gateway::serve`]. Must be called on an event loop.
-    #[must_use]
-    pub fn new(deps: Deps) -> Self {
-        let names = ArcSwap::from_pointee(Names::new(&deps.config.domain, &local_names(&deps)));
-        let limiter = Limiter::new(deps.limits.clone());
-        let public = Connections::new(deps.limits.connections);
-        Self {
-            inner: Arc::new(Inner {
-                deps,
-                names,
-                limiter,
-                workers: Workers::start(),
-                public,
-                own_addresses: OwnAddresses::default(),
-            }),
-        }
-    }
-
-    pub(super) fn deps(&self) -> &Deps {
-        &self.inner.deps
-    }
-
-    pub(super) fn names(&self) -> Arc<Names> {
-        self.inner.names.load_full()
-    }
-
-    /// Answers under the box's names of the moment. Never ends, unless nobody can rename the box.
-    ///
-    /// Names that it had since its start stay good: a page that was opened under one may still ask.
-    pub async fn follow_names(self) {
-        let (mut own, mut local) = (self.deps().box_name.clone(), self.deps().local.clone());
-        let mut known = local_names(self.deps());
-        loop {
-            let changed = tokio::select! {
-                changed = own.changed() => changed,
-                changed = local.changed() => changed,
-            };
-            if changed.is_err() {
-                return;
-            }
-            let now = local_names(self.deps());
-            known.retain(|name| !now.contains(name));
-            known.splice(0..0, now);
-            known.truncate(MAX_NAMES);
-            let names = Names::new(&self.deps().config.domain, &known);
-            self.inner.names.store(Arc::new(names));
-        }
-    }
-
-    /// The failure for a name that is none of the box's.
-    pub(super) fn unknown_host(&self, name: &str) -> Failure {
-        Failure::UnknownHost {
-            name: name.to_owned(),
-            own: self.names().shown().map(str::to_owned).collect(),
-        }
-    }
-
-    pub(super) fn limiter(&self) -> &Limiter {
-        &self.inner.limiter
-    }
-
-    pub(super) fn workers(&self) -> &Workers {
-        &self.inner.workers
-    }
-
     /// Serves a listener until `cancel`, then finishes what is running.
     ///
     /// Requests in flight have [`Limits::grace`] to end; WebSockets and followed
@@ -253,7 +148,8 @@ impl Gateway {
             // See `Activity`.
             .header_read_timeout(None)
             .max_buf_size(MAX_HEAD)
-            // And at most 100 headers, hyper's default: only with that are they parsed on the stack.
+            // And at most 100 headers, hyper's default: only with that are they parsed on the
+            // stack.
             .max_header_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
@@ -282,7 +178,7 @@ impl Gateway {
     /// Answers a request. A panic ends one request, and neither its connection nor anything else.
     async fn answer(&self, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<Body> {
         let is_host_path = route::below_host(request.uri().path()).is_some();
-        let wants_html = host_paths::wants_html(request.headers());
+        let wants_html = headers::wants_html(request.headers());
         let failure = match AssertUnwindSafe(self.respond(conn, request))
             .catch_unwind()
             .await
@@ -337,7 +233,7 @@ impl Gateway {
                 let (head, _) = request.into_parts();
                 Box::pin(host_paths::answer(self, admitted, head)).await
             }
-            (Route::Options, _) => Ok(host_paths::options()),
+            (Route::Options, _) => Ok(pages::options()),
             (Route::Home, Site::Main(authority)) => {
                 apps::home(self, admitted, authority, request).await
             }
@@ -348,12 +244,4 @@ impl Gateway {
             (Route::Home | Route::App | Route::Egress, _) => Err(Failure::Internal),
         }
     }
-}
-
-/// The box's names on the local network: the one that is announced there, and its host name.
-fn local_names(deps: &Deps) -> Vec<String> {
-    let announced = deps.local.borrow().domain.clone();
-    let own = deps.box_name.borrow();
-    let own = own.as_ref().map(|name| format!("{name}.local"));
-    announced.into_iter().chain(own).collect()
 }

@@ -1,7 +1,7 @@
 //! What a session carries ends with it: WebSockets, followed streams, long downloads.
 
 use super::body::BoxError;
-use super::server::Gateway;
+use super::gateway::Gateway;
 use atek_host_model::permissions::Caller;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _, pending};

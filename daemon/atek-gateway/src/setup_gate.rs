@@ -3,12 +3,11 @@
 //! Applies to unauthenticated requests only: the command line, and users that it made, pass.
 
 use super::body::{self, Body};
-use super::edge::same_origin;
+use super::edge::{headers, same_origin};
 use super::error::Failure;
-use super::host_paths::wants_html;
+use super::gateway::Gateway;
 use super::pages;
 use super::route::{BeforeSetup, Route};
-use super::server::Gateway;
 use atek_host_model::setup::Need;
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
@@ -41,7 +40,7 @@ pub(super) fn redirect_to_setup<B>(
         return Ok(None);
     }
     let is_page = same_origin::is_navigation(request.method(), request.headers())
-        && wants_html(request.headers());
+        && headers::wants_html(request.headers());
     match need {
         Need::Done => Ok(None),
         Need::Unknown if is_page => Err(Failure::Starting),
@@ -73,10 +72,10 @@ pub(super) fn page(gateway: &Gateway, sent: &HeaderMap) -> Result<Response<Body>
 fn to(location: &str) -> Result<Response<Body>, Failure> {
     let mut response = Response::new(body::empty());
     *response.status_mut() = StatusCode::FOUND;
-    let headers = response.headers_mut();
+    let sent = response.headers_mut();
     let location = HeaderValue::from_str(location)
         .map_err(|_| Failure::BadRequest("the Host header is malformed"))?;
-    headers.insert(LOCATION, location);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    sent.insert(LOCATION, location);
+    sent.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

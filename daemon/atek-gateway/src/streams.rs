@@ -3,7 +3,7 @@
 use super::admission::Admitted;
 use super::body::{self, Body, BoxError, GuardedBody};
 use super::error::Failure;
-use super::server::Gateway;
+use super::gateway::Gateway;
 use super::session_end::{self, SessionBoundBody};
 use atek_api::services::LogOptions;
 use atek_host_model::streams::{Lines, LogQuery};

@@ -1,4 +1,4 @@
-//! The `proxy` transport: a WebSocket or plain HTTP to whoever exports an API, by way of
+//! The `proxy` transport: a WebSocket or plain HTTP to the provider of an API, by way of
 //! `/_atek/gateway[/SUB]?api=ID`.
 
 use super::admission::Admitted;
@@ -6,14 +6,14 @@ use super::apps;
 use super::body::Body;
 use super::edge::headers;
 use super::error::Failure;
-use super::server::Gateway;
+use super::gateway::Gateway;
 use crate::registry::{self, Attributes, Provider};
 use atek_api::manifest::Transport;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
-/// Makes whatever a provider sends a document of nobody: it is shown under the main
+/// Gives what a provider sends an opaque origin: it is shown under the main
 /// domain, where a script could otherwise act as the user.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 /// Headers by which a response changes the main domain as a whole.

@@ -3,7 +3,7 @@
 use super::admission::Admitted;
 use super::body::{self, Body};
 use super::error::Failure;
-use super::server::Gateway;
+use super::gateway::Gateway;
 use super::session_end;
 use super::upstream::{self, DEATH_DETECTION_LAG};
 use atek_host_model::directory::Entry;

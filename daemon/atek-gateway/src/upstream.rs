@@ -2,7 +2,7 @@
 
 use super::body::{Body, BoxError, GuardedBody};
 use super::error::Failure;
-use super::server::Gateway;
+use super::gateway::Gateway;
 use super::workers;
 use atek_api::services::State;
 use atek_host_model::directory::Entry;
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 /// How long it may take until the death of a service is known here.
 pub(super) const DEATH_DETECTION_LAG: Duration = Duration::from_secs(2);
-/// Pause between attempts meanwhile.
+/// Pause between attempts in that time.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A service that listens, and is kept from falling asleep.
@@ -145,7 +145,7 @@ impl Gateway {
         }
     }
 
-    /// After an attempt that nobody took: the service, to try again.
+    /// After an attempt that was not accepted: the service, to try again.
     ///
     /// It may have died a moment ago, before anybody could know: until `until` it is then
     /// waited for as one that sleeps, until it listens again or is known not to.

@@ -54,7 +54,8 @@ impl Drop for WorkerSlot {
 }
 
 impl Workers {
-    /// Starts a thread for each processor, up to a few. Must be called on the daemon's own event loop.
+    /// Starts a thread for each processor, up to a few. Must be called on the daemon's own event
+    /// loop.
     pub(super) fn start() -> Self {
         let stop = CancellationToken::new();
         let count = std::thread::available_parallelism().map_or(1, |count| count.get().min(MOST));
@@ -96,7 +97,8 @@ impl Workers {
         }
     }
 
-    /// Does something of the rest of the daemon: tasks that it starts outlive this thread's business.
+    /// Runs something of the rest of the daemon: tasks that it starts belong to the daemon's own
+    /// event loop.
     pub(super) async fn on_main_runtime<T>(&self, doing: impl Future<Output = T>) -> T {
         let mut doing = std::pin::pin!(doing);
         std::future::poll_fn(|cx| {

@@ -1,14 +1,14 @@
-//! Whether anybody uses a service that may sleep.
+//! Whether a service that may sleep is in use.
 //!
-//! The gateway holds a [`KeepAwake`] for as long as it talks with the service; whoever puts it
-//! to sleep closes the door first, and finds it open only if nobody is inside. So a call
-//! either keeps the service awake or finds that it must wake it, and is never cut off.
+//! The gateway holds a [`KeepAwake`] for as long as it talks with the service. Putting it to sleep
+//! first closes the gate, which succeeds only while nothing is held. So a call either keeps the
+//! service awake or finds that it must wake it, and is never cut off.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The bit that says that nobody may begin. The rest counts those who have.
+/// The bit that says that no use may begin. The rest counts those that have.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 /// The uses of one service.
@@ -63,7 +63,7 @@ impl InFlight {
         Some(KeepAwake(Some(self.clone())))
     }
 
-    /// Lets nobody begin any more, if nobody has used the service for `idle`.
+    /// Lets no use begin any more, if there was none for `idle`.
     #[must_use]
     pub fn close(&self, idle: Duration) -> bool {
         let ended = Duration::from_millis(self.ended.load(Ordering::Relaxed));
@@ -74,7 +74,7 @@ impl InFlight {
                 .is_ok()
     }
 
-    /// Lets everybody begin again.
+    /// Lets uses begin again.
     pub fn open(&self) {
         self.touch();
         self.uses.fetch_and(!CLOSED, Ordering::Release);

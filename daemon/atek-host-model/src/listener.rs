@@ -10,18 +10,18 @@ pub enum Origin {
     Public,
     /// Anybody who reaches the box, at the port that is one app's own site.
     App {
-        /// Whose.
+        /// The app's key.
         key: ServiceKey,
-        /// Which.
+        /// The port.
         port: u16,
     },
     /// Who may open the control socket: the administrator, who is the host itself.
     Control,
     /// One service.
     Service {
-        /// Which one.
+        /// The service's key.
         key: ServiceKey,
-        /// Whether nobody else can reach the listener: it lies in the service's own
+        /// Whether only the service can reach the listener: it lies in the service's own
         /// network namespace, or is a socket file that only it sees.
         private_network: bool,
     },
@@ -49,14 +49,14 @@ pub enum Listener {
     Unix(UnixListener),
 }
 
-/// What changes for whoever accepts on the services' listeners.
+/// A change of the listeners that belong to services.
 #[derive(Debug)]
 pub enum ListenerChange {
     /// Accept on these TCP listeners; those that the service had before are closed.
     Tcp {
         /// The service.
         key: ServiceKey,
-        /// Whether only the service can connect, because they are in a network namespace of its own.
+        /// Whether only the service can connect: they are in a network namespace of its own.
         private_network: bool,
         /// IPv4, and IPv6 where there is one.
         listeners: Vec<Listener>,

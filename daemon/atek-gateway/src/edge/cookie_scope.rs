@@ -21,7 +21,7 @@ use std::borrow::Cow;
 pub enum CookieScope {
     /// The main domain.
     Main,
-    /// A subdomain, which shares its cookies with nobody.
+    /// A subdomain, whose cookies are its own.
     Subdomain,
     /// An app's port.
     Port(u16),
@@ -58,7 +58,8 @@ impl CookieScope {
 
     /// Gives the site's own cookies their names back, in a request to its app. Returns those names.
     ///
-    /// A script can put a cookie beside a secret one, never in its place: the secret one alone is passed on.
+    /// A script can put a cookie beside a secret one, never in its place: the secret one alone is
+    /// passed on.
     pub fn unscope_request(self, headers: &mut HeaderMap) -> Vec<Vec<u8>> {
         let Some(prefix) = self.prefix().filter(|_| headers.contains_key(COOKIE)) else {
             return Vec::new();
@@ -82,9 +83,10 @@ impl CookieScope {
         names
     }
 
-    /// Names the site's secret cookies in an app's response, which [`cookies::confine`] has gone over.
+    /// Names the site's secret cookies in an app's response, after [`cookies::confine`].
     ///
-    /// `known` are the names that [`CookieScope::unscope_request`] returned: one that becomes readable is no secret any more.
+    /// `known` are the names that [`CookieScope::unscope_request`] returned: one that becomes
+    /// readable is no secret any more.
     pub fn scope_response(self, headers: &mut HeaderMap, known: &[Vec<u8>]) {
         let Some(prefix) = self.prefix().filter(|_| headers.contains_key(SET_COOKIE)) else {
             return;

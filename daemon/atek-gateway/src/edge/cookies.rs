@@ -11,7 +11,8 @@ pub const BOUND: &str = "atek-session";
 /// The nonce of the bind flow, while it is under way.
 pub const BINDING: &str = "atek-bind";
 
-/// What the names of apps' cookies begin with that share a jar with others, see [`super::cookie_scope`].
+/// Prefix of the names of apps' cookies at sites that share a host name, see
+/// [`super::cookie_scope`].
 pub const APP: &str = "atek-app-";
 
 /// A browser keeps fewer cookies for one host: whatever a script adds, the right one is among them.

@@ -129,6 +129,14 @@ pub fn wants_websocket(headers: &HeaderMap) -> bool {
         && lists(header::CONNECTION, "upgrade")
 }
 
+/// Whether the client asks for a page.
+#[must_use]
+pub fn wants_html(sent: &HeaderMap) -> bool {
+    sent.get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
 /// The token of `Authorization: Bearer TOKEN`.
 #[must_use]
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {

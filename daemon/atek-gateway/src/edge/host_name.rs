@@ -231,8 +231,8 @@ fn router_names(local: &str) -> impl Iterator<Item = String> {
     std::iter::once(name.to_owned()).chain(below)
 }
 
-/// Whether `ID-NAME` is a subdomain, too: only for a name of the local network, below which
-/// nobody else gives names.
+/// Whether `ID-NAME` is a subdomain, too: only for a name of the local network, below which no
+/// other device gives names.
 pub fn is_local(name: &str) -> bool {
     name.strip_suffix(".local")
         .is_some_and(|label| !label.is_empty() && !label.contains('.'))

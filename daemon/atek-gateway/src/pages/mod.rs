@@ -40,6 +40,15 @@ impl Asset {
     }
 }
 
+/// An answer to a browser that asks what another site's page may do: nothing.
+pub(super) fn options() -> Response<Body> {
+    let mut response = Response::new(body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let allowed = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
+    response.headers_mut().insert(header::ALLOW, allowed);
+    response
+}
+
 /// A page that says one thing.
 pub(super) fn message(status: StatusCode, text: &str) -> Response<Body> {
     let title = status.canonical_reason().unwrap_or("Error");
@@ -133,12 +142,12 @@ pub(super) fn protect_data(headers: &mut HeaderMap) {
     );
 }
 
-/// Says who may show an app's page in a frame: the app itself, and `base`, the main domain's URL
-/// without a path, where the app asks to be framed.
+/// Allows framing of an app's page by the app itself, and by `base`, the main domain's URL without
+/// a path, where the app asks to be framed.
 ///
-/// Browsers ignore `X-Frame-Options` beside this, so its place is taken. A refusal of every frame is kept,
-/// but not where the manifest says otherwise: frameworks send one that nobody chose. What the app says in a
-/// policy of its own holds as well: a browser obeys both.
+/// Browsers ignore `X-Frame-Options` beside this, so its place is taken. A refusal of every frame
+/// is kept, but not where the manifest says otherwise: frameworks send one by default. What the app
+/// says in a policy of its own holds as well: a browser obeys both.
 pub(super) fn frame_only_by(headers: &mut HeaderMap, base: Option<&str>) {
     let denies = headers
         .get_all(header::X_FRAME_OPTIONS)

@@ -20,7 +20,7 @@ pub enum Provider<'a> {
     Service(&'a Arc<Entry>, &'a Export),
 }
 
-/// Nobody answers, or nobody whom the caller may call.
+/// There is no provider, or none that the caller may call.
 ///
 /// The text is the original's: what was asked for, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! Several calls in one request: made concurrently, answered in their order.
 
 use super::super::body::{self, Body};
+use super::super::error::Failure;
 use super::envelope::{self, Call};
 use super::{Calls, finish, set_cookie};
 use atek_api::jsonrpc::{RpcError, RpcResult};
@@ -34,7 +35,7 @@ pub(super) async fn answer(
         list.push(match memory.grow(length) {
             Ok(()) => text,
             // The call was made; its answer does not fit among the others.
-            Err(failure) => call.and_then(|call| refused(call, &Err(failure.to_rpc()))),
+            Err(full) => call.and_then(|call| refused(call, &Err(Failure::from(full).to_rpc()))),
         });
         cookies.extend(cookie);
     }

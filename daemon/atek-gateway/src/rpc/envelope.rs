@@ -146,9 +146,9 @@ impl Call<'_> {
         matches!(self.id, Id::Plain)
     }
 
-    /// The call as it is sent to a service: as it came where possible (`body` is what
-    /// it was parsed from); with an id that services understand otherwise, since those of the original
-    /// do not execute a call without one.
+    /// The call as it is sent to a service: as it came where possible (`body` is what it was
+    /// parsed from), otherwise with an id that services understand, since those of the original do
+    /// not execute a call without one.
     #[must_use]
     pub fn forwarded(&self, body: &Bytes) -> Bytes {
         if self.has_plain_id() {

@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 /// Up to this length an answer is read and checked before any of it is passed on.
 const CHECKED: usize = 256 << 10;
-/// The longest answer that is held in memory as a whole: one whose id must be replaced, or of a batch.
+/// The longest answer that is held in memory as a whole: one whose id must be replaced, or of a
+/// batch.
 const COLLECTED: usize = 1 << 20;
 
 /// Sends a call and passes the answer on, as it is if it is one.

@@ -1,4 +1,4 @@
-//! `POST /_atek/gateway?api=ID`: JSON-RPC calls, routed to whoever provides the API.
+//! `POST /_atek/gateway?api=ID`: JSON-RPC calls, routed to the provider of the API.
 //!
 //! The body passes through as it came: the host reads the envelope and leaves
 //! `params` alone. A short answer is checked and a long one streamed.
@@ -13,7 +13,7 @@ use super::body::{self, Body, IdleTimeoutBody};
 use super::budget::Reserved;
 use super::edge::{cookies, headers};
 use super::error::Failure;
-use super::server::Gateway;
+use super::gateway::Gateway;
 use super::setup_gate;
 use crate::registry::{self, Attributes, Provider};
 use atek_api::jsonrpc::{RpcError, RpcResult};
@@ -147,7 +147,7 @@ async fn read_body(
     let incoming = IdleTimeoutBody::new(incoming, deps.limits.body_pause);
     let reading = body::read(incoming, limit, memory);
     match tokio::time::timeout(deps.limits.rpc_body, reading).await {
-        Ok(read) => read.map_err(|error| error.of_request(limit)),
+        Ok(read) => read.map_err(|error| Failure::of_body(error, limit)),
         Err(_) => Err(Failure::SlowBody),
     }
 }
@@ -192,7 +192,7 @@ fn target(
     let deps = gateway.deps();
     let directory = deps.directory.now();
     let is_host_api = |api: &str| deps.host.has(api);
-    // Signing in is the host's alone, whoever asks.
+    // Signing in is the host's alone, for every caller.
     let for_everybody = directory.host_ready() && is_host_api(attributes.api());
     if !caller.is_known() && !for_everybody {
         return Err(Failure::Starting);
@@ -293,7 +293,7 @@ impl Calls<'_> {
         let length = response.body().size_hint().lower();
         match memory.grow(usize::try_from(length).unwrap_or(usize::MAX)) {
             Ok(()) => body::holding(response, memory),
-            Err(failure) => as_rpc(&failure),
+            Err(full) => as_rpc(&full.into()),
         }
     }
 

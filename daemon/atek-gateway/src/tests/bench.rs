@@ -4,7 +4,8 @@
 //! `cargo test --release -p atek-gateway tests::bench -- --ignored --nocapture`
 //! Needs `nginx` and `wrk`. `BENCH_SECONDS` (default 2) is the length of one measurement,
 //! `BENCH_ROUNDS` (default 5) how often each is made; the best of each is shown, being the
-//! least disturbed. `BENCH_CASES` picks cases by a part of their name. The CPU time of the proxy alone is the figure that a busy machine spoils least.
+//! least disturbed. `BENCH_CASES` picks cases by a part of their name.
+//! The CPU time of the proxy alone is the figure that a busy machine spoils least.
 
 use super::support::{ALICE, SYSTEM_TOKEN, World, service};
 use crate::edge::bucket::Rate;

@@ -176,7 +176,7 @@ async fn cookies_that_an_apps_script_throws_in_do_not_confuse_the_host() {
     .await;
     assert_eq!(page.json()["headers"]["atek-auth-user"], "key-alice");
 
-    // Somebody else's session beside the right one: nobody is meant for certain.
+    // Another user's session beside the right one: neither is meant for certain.
     let both = format!("session={BOB}; session={ALICE}");
     let bind = "/_atek/bind-session?service=rss&path=/&at=port";
     let answer = world.get(bind, &[MAIN, ("cookie", &both)]).await;

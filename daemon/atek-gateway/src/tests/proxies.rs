@@ -8,7 +8,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 
-/// Sends a request over TCP from an address of the loopback network; `127.0.0.9` is a trusted proxy.
+/// Sends a request over TCP from an address of the loopback network; `127.0.0.9` is a trusted
+/// proxy.
 async fn ask(world: &World, last: u8, request: &str) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let to: SocketAddr = listener.local_addr().unwrap();

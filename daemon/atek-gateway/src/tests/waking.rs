@@ -79,7 +79,7 @@ async fn a_service_that_does_not_answer_is_given_up() {
     );
 }
 
-/// Nobody knew yet that the service was dead: what was to be sent to it is still to be sent.
+/// The death of the service was not known yet: what was to be sent to it is still sent.
 #[tokio::test]
 async fn a_form_sent_to_a_service_that_just_died_reaches_the_next_process() {
     let mut world = World::new().await;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// The origin of a request, once it is known.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    /// Nobody in particular: may sign in, and no more.
+    /// An unauthenticated caller: may sign in, and no more.
     Anonymous,
     /// A user in person, with a browser session.
     User(Person),
@@ -39,7 +39,7 @@ pub struct ServiceCaller {
 }
 
 impl Caller {
-    /// The user that the caller is or represents; `None` when nobody is known.
+    /// The user that the caller is or represents; `None` for an unauthenticated caller.
     #[must_use]
     pub fn user_key(&self) -> Option<&str> {
         match self {
@@ -62,7 +62,7 @@ impl Caller {
     }
 
     /// Whether the caller may do everything. A service never is an administrator,
-    /// whoever owns it.
+    /// not even one that an administrator owns.
     #[must_use]
     pub fn is_admin(&self) -> bool {
         match self {
@@ -72,7 +72,7 @@ impl Caller {
         }
     }
 
-    /// Whether somebody is known at all.
+    /// Whether the caller is authenticated.
     #[must_use]
     pub fn is_known(&self) -> bool {
         !matches!(self, Caller::Anonymous)

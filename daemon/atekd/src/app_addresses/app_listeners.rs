@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Pause before a port that somebody else had is tried again.
+/// Pause before a port that another program had is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 /// The first attempts come quickly: the port may be that of an app that was just removed.
 const QUICK: (u32, Duration) = (5, Duration::from_millis(100));
@@ -26,7 +26,7 @@ const GIVE_UP: Duration = Duration::from_secs(60);
 /// Connections that wait to be accepted, for each listener.
 const BACKLOG: u32 = 256;
 
-/// By service: its port, or why nobody listens there.
+/// By service: its port, or why it is not listened on.
 pub type Listening = Arc<BTreeMap<ServiceKey, Result<u16, String>>>;
 
 /// Listens where the services of the directory are to be opened, until `cancel`.
@@ -157,7 +157,7 @@ fn problem(port: u16, error: &io::Error) -> String {
     }
 }
 
-/// Both families, or none: half a port would be somebody else's with the other half.
+/// Both families, or none: another program could take the other half of a port.
 fn bind(port: u16) -> io::Result<Vec<TcpListener>> {
     let v4 = TcpSocket::new_v4()?;
     let mut listeners = vec![listen(v4, (Ipv4Addr::UNSPECIFIED, port).into())?];
@@ -189,8 +189,8 @@ mod tests {
         let listeners = bind(0).unwrap();
         assert!(!listeners.is_empty());
 
-        // Nothing is left behind in the other family. A port that is free may be given to somebody
-        // else before we have it: then another one.
+        // Nothing is left behind in the other family. A port that is free may be given to another
+        // program before we have it: then another one.
         let is_free_again = (0..20).any(|_| {
             let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
             let port = taken.local_addr().unwrap().port();

@@ -1,5 +1,5 @@
-//! Listeners at apps' ports that systemd keeps while this daemon restarts: whoever comes in
-//! between waits, and nobody else gets the port.
+//! Listeners at apps' ports that systemd keeps while this daemon restarts: clients that connect
+//! in between wait, and no other program gets the port.
 
 use crate::attach::{Notify, Passed};
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ impl StoredListeners {
         }
     }
 
-    /// Ports that nobody has asked for.
+    /// Ports that were not asked for.
     pub(super) fn waiting(&self) -> Vec<u16> {
         self.waiting.keys().copied().collect()
     }

@@ -72,7 +72,7 @@ impl Changes {
     pub(super) async fn next(&self) -> io::Result<()> {
         self.socket.readable().await?;
         tokio::time::sleep(SETTLE).await;
-        // What the messages say is asked of the kernel anew.
+        // What the messages say is asked of the kernel again.
         let mut message = [0; 8192];
         loop {
             match self.socket.try_recv(&mut message) {

@@ -39,7 +39,7 @@ impl Answer {
     }
 }
 
-/// Sends a request to a socket: `POST` when there is a body, else `GET`, unless `method` says otherwise.
+/// Sends a request to a socket.
 pub(in super::super) async fn send(
     socket: &Path,
     method: &str,

@@ -239,7 +239,7 @@ impl World {
         self.folder.path().join(format!("{id}.sock"))
     }
 
-    /// Adds a service that nobody has started; its key is its id.
+    /// Adds a service that was not started; its key is its id.
     pub(super) fn declare(&mut self, id: &str, owner: &str, exports: Value) {
         let settings = json!({
             "id": id,
