@@ -227,7 +227,7 @@ fn first_process(
     }
 }
 
-/// The conversation with [`init`]: it is told everything, makes its namespaces, is connected, and goes on.
+/// The conversation with [`fn@init`]: it is told everything, makes its namespaces, is connected, and goes on.
 fn hand_over(
     boot: &Boot,
     pid: Pid,

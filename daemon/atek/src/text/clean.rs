@@ -25,7 +25,7 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// Several lines of foreign text, each as [`line`] leaves it.
+/// Several lines of foreign text, each as [`fn@line`] leaves it.
 pub(crate) fn block(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
