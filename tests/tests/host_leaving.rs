@@ -4,10 +4,13 @@ use atek_tests::host::{ADB, Host, SERVICES, USERS, refusal};
 use serde_json::{Value, json};
 
 const HELLO: &str = "example.test/hello";
+const SOURCE: &str = "file:///srv/apps/hello-node";
 
 /// An app of a user, with a note among its files.
 async fn app_with_note(host: &Host, owner: &str) -> anyhow::Result<String> {
-    let app = host.install("hello-node", owner).await?;
+    // Without the data of an earlier one.
+    let params = json!({ "sourceUrl": SOURCE, "user": owner, "fresh": true });
+    let app = host.install_from(params).await?;
     let note = json!(["note", "precious"]);
     host.system()?.call(HELLO, "put", note).await?;
     Ok(app["key"].as_str().unwrap_or_default().to_owned())
@@ -23,8 +26,7 @@ async fn kept(host: &Host) -> anyhow::Result<Value> {
 }
 
 async fn adopt(host: &Host, key: &str, owner: &str) -> anyhow::Result<Value> {
-    let source = "file:///srv/apps/hello-node";
-    let params = json!({ "sourceUrl": source, "id": "again", "user": owner, "adoptData": key });
+    let params = json!({ "sourceUrl": SOURCE, "id": "again", "user": owner, "adoptData": key });
     host.install_from(params).await
 }
 
@@ -195,6 +197,57 @@ async fn kept_data_is_its_owners_to_adopt_or_to_remove() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn an_install_offers_the_data_that_the_same_app_left_and_is_refused_without_a_choice()
+-> anyhow::Result<()> {
+    let host = Host::boot("leaving-offered").await?;
+    let (alice, bob) = (
+        host.person("alice", "").await?,
+        host.person("bob", "").await?,
+    );
+    let key = app_with_note(&host, "bob").await?;
+    let keep = json!(["hello-node", { "keepData": true }]);
+    bob.client.call(SERVICES, "uninstall", keep).await?;
+
+    let system = host.system()?;
+    let inspect = async |owner: &str| {
+        let params = json!([{ "sourceUrl": SOURCE, "user": owner }]);
+        system.call(SERVICES, "inspect", params).await
+    };
+    let shown = inspect("bob").await?;
+    let offered = &shown["retainedData"][0];
+    assert_eq!(
+        (&offered["key"], &offered["id"], &offered["owner"]),
+        (&json!(key), &json!("hello-node"), &json!("bob")),
+        "{shown}"
+    );
+    assert!(offered["keptAt"].is_string(), "{shown}");
+    assert_eq!(inspect("alice").await?["retainedData"], json!([]));
+
+    let undecided = json!({ "sourceUrl": SOURCE, "user": "bob" });
+    let refused = refusal(host.install_from(undecided).await);
+    assert!(
+        refused.message.contains("choose whether to use it"),
+        "{}",
+        refused.message
+    );
+    assert_eq!(refused.data["reason"], "retained-data");
+    let both =
+        json!({ "sourceUrl": SOURCE, "user": "bob", "adoptData": key.as_str(), "fresh": true });
+    refusal(host.install_from(both).await);
+    assert_eq!(kept(&host).await?[0]["key"], key, "nothing was lost");
+
+    // Another person's install is none of its business.
+    let others = json!({ "sourceUrl": SOURCE, "user": "alice", "id": "of-alice" });
+    host.install_from(others).await?;
+    let data = alice.client.call(SERVICES, "keptData", json!([])).await?;
+    assert_eq!(data["kept"], json!([]));
+
+    let adopted = adopt(&host, &key, "bob").await?;
+    assert_eq!(adopted["key"], key);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_crash_while_data_is_kept_adopted_or_given_loses_none_of_it() -> anyhow::Result<()> {
     let host = Host::boot("leaving-crash").await?;
     host.person("bob", "").await?;
@@ -243,7 +296,7 @@ async fn a_crash_while_data_is_kept_adopted_or_given_loses_none_of_it() -> anyho
     };
     assert_eq!(owner_of_db().await?, bob);
     let give = json!([bob, { "services": "give", "to": "alice" }]);
-    for tag in ["give.stopped", "give.begun", "give.stored"] {
+    for tag in ["transfer.stopped", "transfer.begun", "transfer.stored"] {
         crashing(&host, tag, async || {
             host.system()?.call(USERS, "delete", give.clone()).await
         })
@@ -253,14 +306,14 @@ async fn a_crash_while_data_is_kept_adopted_or_given_loses_none_of_it() -> anyho
         // What was begun is finished, whether or not somebody asks again: an app that its new
         // owner has must find its databases.
         let service = host.service("again").await?;
-        let is_given = tag != "give.stopped";
+        let is_given = tag != "transfer.stopped";
         assert_eq!(service["owner"] == "alice", is_given, "{tag}: {service}");
         assert_eq!(owner_of_db().await? != bob, is_given, "{tag}");
-        if tag == "give.begun" {
+        if tag == "transfer.begun" {
             // Back, for the next crash.
             let alice = service["settings"]["owningUserKey"].clone();
             let back = json!([alice, { "services": "give", "to": "bob" }]);
-            crashing(&host, "give.stored", async || {
+            crashing(&host, "transfer.stored", async || {
                 host.system()?.call(USERS, "delete", back).await
             })
             .await?;

@@ -203,10 +203,17 @@ pub struct InstallParams {
     /// What to grant; none grants nothing beyond the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Permissions>,
-    /// Kept data of an app that was uninstalled, by its key: the new one takes it over, and
-    /// with it the key. Owner must be whose data it is.
+    /// Retained data of an app that was uninstalled, by its key: the new one takes it over, and
+    /// with it the key. The owner of both must be the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adopt_data: Option<ServiceKey>,
+    /// Start without the data that an earlier install of this source left.
+    ///
+    /// When there is such data ([`Inspection::retained_data`]), an install must say
+    /// [`InstallParams::adopt_data`] or this; otherwise it is refused with the code
+    /// `retained-data`, so that data is never left behind without a question.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
     /// What `inspect` showed: exactly this is installed, or nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inspected: Option<Inspected>,

@@ -4,7 +4,7 @@ use crate::chain::Chain;
 use crate::host_api::HostApis;
 use crate::jobs::{Jobs, is_last};
 use crate::journal::{LogError, Logbook, Subject};
-use crate::services::Services;
+use crate::services::Operations;
 use crate::sessions::{LoginError, Sessions};
 use crate::setup::Setup;
 use atek_api::ids::ServiceKey;
@@ -23,6 +23,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The gateway has a deadline of its own, shorter than this.
@@ -106,7 +107,7 @@ pub struct ServiceAccess {
     /// How a service is found.
     pub directory: DirectoryView,
     /// Wakes them, and knows their packages.
-    pub services: Services,
+    pub services: Arc<Operations>,
     /// Where their lines are.
     pub logbook: Logbook,
     /// Installs and updates under way.

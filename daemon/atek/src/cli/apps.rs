@@ -53,6 +53,9 @@ pub(crate) struct Install {
     /// Take over the data of an app that was uninstalled, by its key (see atek kept)
     #[arg(long, value_name = "KEY")]
     pub(crate) adopt_data: Option<ServiceKey>,
+    /// Start without the data that an earlier install of the same source left
+    #[arg(long, conflicts_with = "adopt_data")]
+    pub(crate) fresh: bool,
     /// Grant what the app asks for without asking back
     #[arg(short, long, visible_alias = "grant")]
     pub(crate) yes: bool,

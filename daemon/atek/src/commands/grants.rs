@@ -60,6 +60,7 @@ pub(super) async fn inspect(
 ) -> Result<Option<Inspection>, Failure> {
     let params = InstallParams {
         adopt_data: None,
+        fresh: false,
         source_url: source_url.to_owned(),
         id: None,
         desired_version: range.map(str::to_owned),

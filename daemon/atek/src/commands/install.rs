@@ -37,6 +37,7 @@ pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
     } = ask_before(host, &args, &source_url).await?;
     let params = InstallParams {
         adopt_data: args.adopt_data.clone(),
+        fresh: args.fresh,
         source_url,
         id: args.id,
         desired_version: args.desired_version,

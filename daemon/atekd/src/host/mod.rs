@@ -82,7 +82,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
                 () = stop.cancelled() => {}
                 () = follow_database(&host.database, &host.directory, layout.database_key()) => {}
                 () = sweep_sessions(&host.sessions) => {}
-                () = host.services.rest(Duration::from_secs(config.sleep_after_seconds)) => {}
+                () = host.services.sleep_idle_services(Duration::from_secs(config.sleep_after_seconds)) => {}
                 () = host.setup.keep() => {}
             }
         }

@@ -15,7 +15,7 @@ use crate::layout::Layout;
 use crate::mdns;
 use crate::metrics::Metrics;
 use crate::service_listeners;
-use crate::services::{self, Services};
+use crate::services::{Operations, OperationsDeps};
 use crate::sessions::{Passwords, Sessions};
 use crate::setup::Setup;
 use crate::spawn::Spawn;
@@ -36,7 +36,7 @@ pub(super) struct Host {
     pub(super) directory: DirectoryView,
     pub(super) sessions: Sessions,
     pub(super) setup: Setup,
-    pub(super) services: Services,
+    pub(super) services: Arc<Operations>,
     machine: Machine,
     gateway: Gateway,
 }
@@ -75,7 +75,7 @@ impl Host {
         let ports = AppPorts::new(config.app_ports, config.port);
         let logbook = Logbook::default();
         let jobs = Jobs::default();
-        let services = Services::new(services::Parts {
+        let services = Operations::new(OperationsDeps {
             layout: layout.clone(),
             ports,
             core: config.core_services.clone(),

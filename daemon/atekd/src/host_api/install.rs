@@ -1,15 +1,14 @@
 //! Installing and updating, blocking or as a job that can be watched.
 
-use super::services::update_error;
+use super::services::operation_error;
 use super::{HostApis, internal};
-use crate::chain::Chain;
 use crate::directory::Entry;
 use crate::jobs::Reporter;
-use crate::packages::PackageError;
 use crate::permissions::{Action, Caller};
-use crate::services::{Install, InstallError, KeptError};
+use crate::services::{Install, UseData};
 use atek_api::ids::{SYSTEM, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
+use atek_api::package::Reach;
 use atek_api::permission::Permissions;
 use atek_api::services::{Inspection, InstallParams, JobEvent, UpdateParams};
 use atek_api::source::Source;
@@ -37,7 +36,7 @@ impl HostApis {
             .services
             .install(request, reporter)
             .await
-            .map_err(|e| install_error(&e))?;
+            .map_err(|error| operation_error(&error))?;
         // The directory follows the record at once; a stop meanwhile changes nothing here.
         let entry = self.directory.now().by_key(key.as_str()).cloned();
         match entry {
@@ -65,13 +64,13 @@ impl HostApis {
     ) -> RpcResult {
         let watcher = caller.owner_key().ok_or_else(RpcError::not_authorized)?;
         self.may_grant(caller, entry.owner(), params.grant.as_ref())?;
-        let apis = self.clone();
+        let (apis, reach) = (self.clone(), reach(caller));
         self.start_job(&watcher, async move |reporter: Reporter| {
             let done = apis
                 .services
-                .update(&entry.key, params.grant, &reporter)
+                .update(&entry.key, params.grant, reach, &reporter)
                 .await;
-            raw(&done.map_err(|error| update_error(&error))?)
+            raw(&done.map_err(|error| operation_error(&error))?)
         })
     }
 
@@ -104,11 +103,14 @@ impl HostApis {
         caller: &Caller,
         params: InstallParams,
     ) -> RpcResult {
-        let owner = caller.owner_key().ok_or_else(RpcError::not_authorized)?;
+        let owner = self.owner_of(caller, params.user.as_deref())?;
         self.may_install(caller, &owner, &params.source_url)?;
         let range = params.desired_version.as_deref();
-        let inspection = self.services.inspect(&params.source_url, range).await;
-        let inspection = inspection.map_err(|error| install_error(&error))?;
+        let inspection = self
+            .services
+            .inspect(&params.source_url, range, &owner, reach(caller))
+            .await;
+        let inspection = inspection.map_err(|error| operation_error(&error))?;
         let (version, commit) = match inspection.release {
             Some(release) => (Some(release.version), Some(release.commit)),
             None => (None, None),
@@ -122,38 +124,44 @@ impl HostApis {
             asks: inspection.asks,
             build: inspection.build,
             warnings: inspection.warnings,
-            retained_data: Vec::new(),
+            retained_data: self.shown_retained(inspection.retained_data),
         })
     }
 
-    /// Checks rights and settles whose service it will be.
-    fn install_request(&self, caller: &Caller, params: InstallParams) -> Result<Install, RpcError> {
-        if params.user.is_some() {
-            // Only who may know the users names another one.
-            self.may(caller, Action::ManageUsers)?;
-        }
-        let owner = match &params.user {
-            None => caller.owner_key().ok_or_else(RpcError::not_authorized)?,
-            Some(name) if name == SYSTEM => UserKey::system(),
-            Some(name) => match self.database.records().user_named(name) {
-                Some(user) => user.key.clone(),
-                None => {
-                    let message = format!("No user found with the username of {name}");
-                    return Err(RpcError::general(message));
-                }
-            },
+    /// The owner of what is installed: the caller, or the user that the parameters name.
+    fn owner_of(&self, caller: &Caller, user: Option<&str>) -> Result<UserKey, RpcError> {
+        let Some(name) = user else {
+            return caller.owner_key().ok_or_else(RpcError::not_authorized);
         };
+        // Naming a user tells whether there is one.
+        self.may(caller, Action::ManageUsers)?;
+        if name == SYSTEM {
+            return Ok(UserKey::system());
+        }
+        match self.database.records().user_named(name) {
+            Some(user) => Ok(user.key.clone()),
+            None => {
+                let message = format!("No user found with the username of {name}");
+                Err(RpcError::general(message))
+            }
+        }
+    }
+
+    /// Checks rights and decides who will own the service.
+    fn install_request(&self, caller: &Caller, params: InstallParams) -> Result<Install, RpcError> {
+        let owner = self.owner_of(caller, params.user.as_deref())?;
         self.may_install(caller, &owner, &params.source_url)?;
         self.may_grant(caller, &owner, params.grant.as_ref())?;
         Ok(Install {
+            data: use_data(&params)?,
             source: params.source_url,
             range: params.desired_version,
             id: params.id,
             owner,
             config: params.config.unwrap_or_default(),
             grant: params.grant.unwrap_or_default(),
-            adopt: params.adopt_data,
             inspected: params.inspected,
+            reach: reach(caller),
         })
     }
 
@@ -203,13 +211,14 @@ impl HostApis {
             owner: owner.clone(),
             config: Default::default(),
             grant: Default::default(),
-            adopt: None,
+            data: UseData::Fresh,
             inspected: None,
+            reach: Reach::Anywhere,
         };
         let installed = self.services.install(request, &Reporter::unheard()).await;
         let outcome = match installed {
             Ok(key) => self.make_home(owner, key).await,
-            Err(error) => Err(install_error(&error)),
+            Err(error) => Err(operation_error(&error)),
         };
         if let Err(error) = outcome {
             tracing::warn!(user = %owner, error = %error, "a new user got no home app");
@@ -217,27 +226,24 @@ impl HostApis {
     }
 }
 
-pub(super) fn install_error(error: &InstallError) -> RpcError {
-    match error {
-        InstallError::Package(PackageError::Failed(failure)) => {
-            RpcError::general(Chain(error).to_string()).because(failure.code.as_str())
-        }
-        InstallError::IdTaken(_) => RpcError::general(error.to_string()).because("id-taken"),
-        InstallError::Moved { .. } => RpcError::general(error.to_string()).because("moved"),
-        InstallError::Source(_)
-        | InstallError::Range(_)
-        | InstallError::Id(_)
-        | InstallError::Spec(_)
-        | InstallError::Grant
-        | InstallError::Kept(KeptError::NotFound(_) | KeptError::Refused(_))
-        | InstallError::Folder(_)
-        | InstallError::DiskFull
-        | InstallError::Package(_) => RpcError::general(Chain(error).to_string()),
-        InstallError::Kept(KeptError::Journal(_) | KeptError::Spawn(_))
-        | InstallError::Spawn(_)
-        | InstallError::Database(_)
-        | InstallError::Journal(_)
-        | InstallError::Random(_)
-        | InstallError::ShuttingDown(_) => internal(error),
+/// Which computers a source may be on. A fetch for an ordinary user must not tell what there is
+/// in the home or on the box.
+pub(super) fn reach(caller: &Caller) -> Reach {
+    if caller.is_admin() {
+        Reach::Anywhere
+    } else {
+        Reach::Internet
+    }
+}
+
+/// Reads what to do about data that an earlier install left.
+fn use_data(params: &InstallParams) -> Result<UseData, RpcError> {
+    match (&params.adopt_data, params.fresh) {
+        (Some(_), true) => Err(RpcError::general(
+            "\"adoptData\" and \"fresh\" exclude each other: name the data to use, or start without it",
+        )),
+        (Some(key), false) => Ok(UseData::Adopt(key.clone())),
+        (None, true) => Ok(UseData::Fresh),
+        (None, false) => Ok(UseData::Undecided),
     }
 }

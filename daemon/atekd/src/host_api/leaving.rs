@@ -1,10 +1,10 @@
 //! What becomes of apps and data when an app or a user goes.
 
 use super::params::Params;
-use super::services::{refused, stop_error, uninstall_error};
+use super::services::operation_error;
 use super::{HostApis, internal};
 use crate::permissions::{Action, Caller, Target, Verb};
-use crate::services::{GiveError, Kept, KeptError, Refused, UninstallError};
+use crate::services::{OperationError, RetainedData};
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::services::KeptData;
@@ -25,49 +25,37 @@ pub(super) enum Fate {
 impl HostApis {
     /// Kept data that the caller may see.
     pub(super) async fn kept_data(&self, caller: &Caller) -> RpcResult {
+        let mut retained = self.services.retained_data().await;
+        retained.retain(|data| {
+            let target = Target {
+                key: None,
+                owner: &data.owner,
+            };
+            self.may(caller, Action::On(Verb::See, target)).is_ok()
+        });
+        raw(&json!({ "kept": self.shown_retained(retained) }))
+    }
+
+    /// Retained data as callers see it.
+    pub(super) fn shown_retained(&self, retained: Vec<RetainedData>) -> Vec<KeptData> {
         let records = self.database.records();
-        let kept: Vec<KeptData> = self
-            .services
-            .kept()
-            .await
-            .into_iter()
-            .filter(|kept| {
-                let target = Target {
-                    key: None,
-                    owner: &kept.owner,
-                };
-                self.may(caller, Action::On(Verb::See, target)).is_ok()
-            })
-            .map(|kept| {
-                let owner = match records.user(kept.owner.as_str()) {
-                    Some(user) => Some(user.username.clone()),
-                    None => kept.owner.is_system().then(|| kept.owner.to_string()),
-                };
-                let Kept {
-                    key,
-                    id,
-                    title,
-                    source_url,
-                    version,
-                    kept_at,
-                    ..
-                } = kept;
-                KeptData {
-                    key,
-                    id,
-                    title,
-                    owner,
-                    source_url,
-                    version,
-                    kept_at,
-                }
-            })
-            .collect();
-        raw(&json!({ "kept": kept }))
+        let shown = retained.into_iter().map(|data| KeptData {
+            owner: match records.user(data.owner.as_str()) {
+                Some(user) => Some(user.username.clone()),
+                None => data.owner.is_system().then(|| data.owner.to_string()),
+            },
+            key: data.key,
+            id: data.id,
+            title: data.title,
+            source_url: data.source_url,
+            version: data.version,
+            kept_at: data.kept_at,
+        });
+        shown.collect()
     }
 
     pub(super) async fn remove_kept(&self, caller: &Caller, key: &str) -> RpcResult {
-        let kept = self.services.kept().await;
+        let kept = self.services.retained_data().await;
         let kept = kept.into_iter().find(|kept| kept.key.as_str() == key);
         let kept = kept.ok_or_else(RpcError::not_authorized)?;
         let target = Target {
@@ -75,8 +63,8 @@ impl HostApis {
             owner: &kept.owner,
         };
         self.may(caller, Action::On(Verb::Uninstall, target))?;
-        let removed = self.services.remove_kept(&kept.key).await;
-        removed.map_err(|error| kept_error(&error))?;
+        let removed = self.services.remove_retained(&kept.key).await;
+        removed.map_err(|error| operation_error(&error))?;
         raw(&())
     }
 
@@ -112,13 +100,13 @@ impl HostApis {
     pub(super) async fn settle(&self, user: &UserKey, fate: &Fate) -> Result<(), RpcError> {
         match fate {
             Fate::Give(heir) => {
-                let given = self.services.give(user, heir).await;
-                given.map_err(|error| give_error(&error))
+                let given = self.services.transfer_ownership(user, heir).await;
+                given.map_err(|error| operation_error(&error))
             }
             Fate::Refuse | Fate::Remove => {
                 // What was given is not theirs any more, and must not go with them.
-                let finished = self.services.finish_giving(user).await;
-                finished.map_err(|error| give_error(&error))?;
+                let finished = self.services.finish_transfer(user).await;
+                finished.map_err(|error| operation_error(&error))?;
                 let keys: Vec<ServiceKey> = {
                     let records = self.database.records();
                     let owned = records.services();
@@ -129,15 +117,15 @@ impl HostApis {
                 };
                 for key in keys {
                     match self.services.uninstall(&key, false).await {
-                        Ok(()) | Err(UninstallError::Refused(Refused::NotFound(_))) => {}
-                        Err(error) => return Err(uninstall_error(&error)),
+                        Ok(()) | Err(OperationError::NotFound(_)) => {}
+                        Err(error) => return Err(operation_error(&error)),
                     }
                 }
-                for kept in self.services.kept().await {
+                for kept in self.services.retained_data().await {
                     if kept.owner == *user {
-                        match self.services.remove_kept(&kept.key).await {
-                            Ok(()) | Err(KeptError::NotFound(_)) => {}
-                            Err(error) => return Err(kept_error(&error)),
+                        match self.services.remove_retained(&kept.key).await {
+                            Ok(()) | Err(OperationError::NoRetainedData(_)) => {}
+                            Err(error) => return Err(operation_error(&error)),
                         }
                     }
                 }
@@ -145,23 +133,5 @@ impl HostApis {
                 deleted.map_err(|error| internal(&error))
             }
         }
-    }
-}
-
-pub(super) fn kept_error(error: &KeptError) -> RpcError {
-    match error {
-        KeptError::NotFound(_) => RpcError::general(error.to_string()),
-        KeptError::Refused(error) => refused(error),
-        KeptError::Journal(error) => internal(error),
-        KeptError::Spawn(error) => internal(error),
-    }
-}
-
-fn give_error(error: &GiveError) -> RpcError {
-    match error {
-        GiveError::Refused(error) => refused(error),
-        GiveError::Stop(error) => stop_error(error),
-        GiveError::Kept(error) => internal(error),
-        GiveError::Database(error) => internal(error),
     }
 }

@@ -24,7 +24,7 @@ use crate::jobs::Jobs;
 use crate::journal::Logbook;
 use crate::metrics::Metrics;
 use crate::permissions::{Action, Approver, Caller, Decision, Rules, decide};
-use crate::services::Services;
+use crate::services::Operations;
 use crate::sessions::Sessions;
 use crate::setup::Setup;
 use crate::systemd::{Machine, Power};
@@ -47,7 +47,7 @@ pub struct HostApis {
     /// First boot.
     pub setup: Setup,
     /// Installed services.
-    pub services: Services,
+    pub services: Arc<Operations>,
     /// How they are.
     pub directory: DirectoryView,
     /// Where services can be opened.

@@ -1,5 +1,6 @@
 //! `atek.cloud/services-api`.
 
+use super::install::reach;
 use super::params::Params;
 use super::{Call, HostApis, internal};
 use crate::chain::Chain;
@@ -7,9 +8,7 @@ use crate::directory::Entry;
 use crate::jobs::Reporter;
 use crate::journal::Subject;
 use crate::permissions::{Action, Caller, Target, Verb};
-use crate::services::{
-    ConfigureError, Refused, StartError, StopError, UninstallError, UpdateError,
-};
+use crate::services::OperationError;
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::metrics::MetricsOptions;
 use atek_api::services::{
@@ -38,7 +37,7 @@ impl HostApis {
                     .services
                     .status(&entry.key)
                     .await
-                    .map_err(|e| refused(&e))?)
+                    .map_err(|error| operation_error(&error))?)
             }
             "metrics" => {
                 let params = read(&["id", "options"])?;
@@ -72,7 +71,7 @@ impl HostApis {
                     Err(_) => params.object::<UninstallParams>(1)?.keep_data,
                 };
                 let removed = self.services.uninstall(&entry.key, keep_data).await;
-                removed.map_err(|error| uninstall_error(&error))?;
+                removed.map_err(|error| operation_error(&error))?;
                 raw(&())
             }
             "configure" => {
@@ -85,7 +84,7 @@ impl HostApis {
                 self.services
                     .start(&entry.key)
                     .await
-                    .map_err(|error| start_error(&error))?;
+                    .map_err(|error| operation_error(&error))?;
                 raw(&())
             }
             "stop" => {
@@ -93,7 +92,7 @@ impl HostApis {
                 self.services
                     .stop(&entry.key)
                     .await
-                    .map_err(|error| stop_error(&error))?;
+                    .map_err(|error| operation_error(&error))?;
                 raw(&())
             }
             "restart" => {
@@ -101,13 +100,16 @@ impl HostApis {
                 self.services
                     .restart(&entry.key)
                     .await
-                    .map_err(|error| start_error(&error))?;
+                    .map_err(|error| operation_error(&error))?;
                 raw(&())
             }
             "checkForPackageUpdates" => {
                 let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
-                let check = self.services.check_update(&entry.key).await;
-                raw(&check.map_err(|error| update_error(&error))?)
+                let check = self
+                    .services
+                    .check_update(&entry.key, reach(call.caller))
+                    .await;
+                raw(&check.map_err(|error| operation_error(&error))?)
             }
             "updatePackage" => {
                 let params = read(&["id", "options"])?;
@@ -115,13 +117,16 @@ impl HostApis {
                 let UpdateParams { grant } = params.object_or_default(1)?;
                 self.may_grant(call.caller, entry.owner(), grant.as_ref())?;
                 let unheard = Reporter::unheard();
-                let done = self.services.update(&entry.key, grant, &unheard).await;
-                raw(&done.map_err(|error| update_error(&error))?)
+                let done = self
+                    .services
+                    .update(&entry.key, grant, reach(call.caller), &unheard)
+                    .await;
+                raw(&done.map_err(|error| operation_error(&error))?)
             }
             "availableVersions" => {
                 let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
-                let versions = self.services.versions(&entry.key).await;
-                let versions = versions.map_err(|error| update_error(&error))?;
+                let versions = self.services.versions(&entry.key, reach(call.caller)).await;
+                let versions = versions.map_err(|error| operation_error(&error))?;
                 raw(&json!({ "versions": versions }))
             }
             "keptData" => self.kept_data(call.caller).await,
@@ -211,7 +216,7 @@ impl HostApis {
             self.may(caller, Action::RaiseLimits(entry.owner()))?;
         }
         let changed = self.services.configure(&entry.key, changes).await;
-        changed.map_err(|error| configure_error(&error))?;
+        changed.map_err(|error| operation_error(&error))?;
         raw(&())
     }
 
@@ -235,72 +240,25 @@ fn target(entry: &Entry) -> Target<'_> {
     }
 }
 
-pub(super) fn refused(error: &Refused) -> RpcError {
-    match error {
-        Refused::NotFound(_) | Refused::Core(_) => {
-            RpcError::general(error.to_string()).because("not-found")
-        }
-        Refused::Busy { .. } => RpcError::general(error.to_string()).because("busy"),
-        Refused::ShuttingDown(error) => internal(error),
+/// The answer to an operation that was refused or failed.
+pub(super) fn operation_error(error: &OperationError) -> RpcError {
+    if error.is_internal() {
+        return internal(error);
     }
-}
-
-fn start_error(error: &StartError) -> RpcError {
-    match error {
-        StartError::Refused(error) => refused(error),
-        StartError::Database(error) => internal(error),
-        StartError::Unavailable { .. }
-        | StartError::Failed { .. }
-        | StartError::Stopped { .. }
-        | StartError::Patience { .. } => RpcError::general(error.to_string()),
+    let mut rpc = match error {
+        OperationError::NotVersioned => RpcError::new(code::DEFAULT, error.to_string()),
+        _ => RpcError::general(Chain(error).to_string()),
+    };
+    if let Some(code) = error.code() {
+        rpc = rpc.because(code);
     }
-}
-
-pub(super) fn stop_error(error: &StopError) -> RpcError {
-    match error {
-        StopError::Refused(error) => refused(error),
-        StopError::Database(error) => internal(error),
-        StopError::Failed { .. } => RpcError::general(error.to_string()),
+    if let OperationError::AsksForMore { asks, growth, .. } = error {
+        // `asks` is what to grant; the words are about what is new.
+        rpc.data = Some(json!({
+            "asks": asks,
+            "asksInWords": growth.describe(),
+            "new": growth,
+        }));
     }
-}
-
-pub(super) fn uninstall_error(error: &UninstallError) -> RpcError {
-    match error {
-        UninstallError::Refused(error) => refused(error),
-        UninstallError::Stop(error) => stop_error(error),
-        UninstallError::Journal(error) => internal(error),
-        UninstallError::Database(error) => internal(error),
-    }
-}
-
-pub(super) fn update_error(error: &UpdateError) -> RpcError {
-    match error {
-        UpdateError::Refused(error) => refused(error),
-        UpdateError::Package(error) => super::install::install_error(error),
-        UpdateError::Stop(error) => stop_error(error),
-        UpdateError::Journal(error) => internal(error),
-        UpdateError::Database(error) => internal(error),
-        UpdateError::NotVersioned => RpcError::new(code::DEFAULT, error.to_string()),
-        UpdateError::RolledBack { .. } => RpcError::general(error.to_string()),
-        UpdateError::Permissions { asks, growth, .. } => {
-            let mut rpc = RpcError::general(error.to_string());
-            // `asks` is what to grant; the words are about what is new.
-            rpc.data = Some(json!({
-                "asks": asks,
-                "asksInWords": growth.describe(),
-                "new": growth,
-            }));
-            rpc
-        }
-    }
-}
-
-fn configure_error(error: &ConfigureError) -> RpcError {
-    match error {
-        ConfigureError::Refused(error) => refused(error),
-        ConfigureError::Invalid(error) => super::install::install_error(error),
-        ConfigureError::Stop(error) => stop_error(error),
-        ConfigureError::Start(_) => RpcError::general(error.to_string()),
-        ConfigureError::Database(error) => internal(error),
-    }
+    rpc
 }

@@ -1,7 +1,7 @@
-//! The lines between atekd and a package job.
+//! Exchanges lines with a package job.
 //!
-//! The job handles what strangers wrote, so nothing of it is trusted: not the length of a
-//! line, not their number, and its texts are cleaned where they are shown.
+//! The job handles hostile input, so nothing that it writes is trusted: the length and number of
+//! its lines are bounded, and its texts are cleaned where they are shown.
 
 use atek_api::package::{Event, Request};
 use std::io;
@@ -13,27 +13,27 @@ const MAX_LINE: u64 = 4 << 20;
 /// Events before the last; a build that reports more is broken.
 const MAX_EVENTS: usize = 100_000;
 
-/// Why the channel gave no result.
+/// The channel gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
     /// No socket pair, or the job closed it.
     #[error("cannot use the channel of the package job")]
     Io(#[from] io::Error),
-    /// It ended before the last event.
+    /// It ended before its result.
     #[error("it was killed, perhaps for its memory or its time")]
     Ended,
-    /// A line that is no event.
-    #[error("it said something that cannot be understood")]
+    /// It wrote a line that is not an event.
+    #[error("it wrote a line that is not an event")]
     Malformed(#[source] serde_json::Error),
-    /// More than fits.
-    #[error("it said too much")]
+    /// It wrote more than is read.
+    #[error("it wrote more than is read")]
     TooMuch,
-    /// An answer to another question.
+    /// It answered another request.
     #[error("it gave another kind of result than was asked for")]
     Unexpected,
 }
 
-/// Our end.
+/// The end of atekd.
 #[derive(Debug)]
 pub(super) struct Channel {
     stream: BufReader<UnixStream>,

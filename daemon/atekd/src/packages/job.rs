@@ -13,14 +13,14 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::OwnedMutexGuard;
 
-/// How long a job that has said its last word may take to end.
-const LAST_BREATH: Duration = Duration::from_secs(10);
-/// How often, and how long, its unit is given time to disappear.
+/// How long a job may take to end after its result.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+/// How often the unit of a job that has ended is looked for, and the pause between.
 const UNIT_TRIES: u32 = 100;
 const UNIT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Its name: there is one at a time.
-pub(super) fn the_job() -> JobId {
+/// The name of the job: there is one at a time.
+pub(super) fn job_id() -> JobId {
     let name = "build".parse();
     name.unwrap_or_else(|_| unreachable!("a constant that is a job's name"))
 }
@@ -51,8 +51,8 @@ impl Running {
                 turn: Some(turn),
             },
         };
-        spawn.drop_package(&the_job()).await?;
-        spawn.run_package(&the_job(), spec, theirs.into()).await?;
+        spawn.drop_package(&job_id()).await?;
+        spawn.run_package(&job_id(), spec, theirs.into()).await?;
         Ok(Self {
             channel: Channel::new(ours),
             staged,
@@ -67,7 +67,7 @@ impl Running {
     ) -> Result<Self, PackageError> {
         for _ in 1..UNIT_TRIES {
             let (ours, theirs) = pair().map_err(|e| PackageError::Channel(ChannelError::Io(e)))?;
-            match spawn.run_package(&the_job(), spec, theirs.into()).await {
+            match spawn.run_package(&job_id(), spec, theirs.into()).await {
                 // The process of the job before is gone; systemd will notice in a moment.
                 Err(SpawnError::Busy { .. }) => tokio::time::sleep(UNIT_PAUSE).await,
                 started => {
@@ -105,7 +105,7 @@ impl Running {
 
     /// Waits for the job's process to end, and keeps what it left.
     pub(super) async fn ended(mut self) -> Staged {
-        let _ = tokio::time::timeout(LAST_BREATH, self.channel.closed()).await;
+        let _ = tokio::time::timeout(END_PATIENCE, self.channel.closed()).await;
         self.staged
     }
 }
@@ -129,14 +129,14 @@ impl Staged {
     ) -> Result<(), SpawnError> {
         let spawn = self.cleaner.spawn.clone();
         for _ in 1..UNIT_TRIES {
-            match spawn.commit_package(&the_job(), key, version).await {
+            match spawn.commit_package(&job_id(), key, version).await {
                 // Its process is gone; systemd will have noticed in a moment.
                 Err(SpawnError::Busy { .. }) => tokio::time::sleep(UNIT_PAUSE).await,
                 // What is left of the staging folder goes when `self` is dropped.
                 outcome => return outcome,
             }
         }
-        spawn.commit_package(&the_job(), key, version).await
+        spawn.commit_package(&job_id(), key, version).await
     }
 }
 
@@ -157,7 +157,7 @@ impl Drop for Cleaner {
         };
         runtime.spawn(async move {
             let _turn = turn;
-            if let Err(error) = spawn.drop_package(&the_job()).await {
+            if let Err(error) = spawn.drop_package(&job_id()).await {
                 let error = crate::chain::Chain(&error);
                 tracing::warn!(%error, "left a package job for the next one to clear");
             }

@@ -6,8 +6,8 @@
 //! remembered over a crash. A job whose future is dropped is ended at once.
 
 mod channel;
+mod inspected_package_cache;
 mod job;
-mod shelf;
 
 #[cfg(test)]
 mod tests;
@@ -24,15 +24,15 @@ use atek_api::services::Inspected;
 use atek_api::source::Source;
 use atek_api::spec::{JobKind, PackageSpec};
 use atek_api::version::Release;
+use inspected_package_cache::{InspectedPackageCache, KEEP};
 use job::Running;
-use shelf::Shelf;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How long a question for releases may take, beyond the network's own limits.
-const ASKING: Duration = Duration::from_secs(120);
+/// How long a listing of releases may take, beyond the network's own limits.
+const LISTING: Duration = Duration::from_secs(120);
 /// What a job may take beyond its unit's own limit.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -61,7 +61,7 @@ pub enum PackageError {
 pub struct Packages {
     spawn: Spawn,
     turn: Arc<Mutex<()>>,
-    shelf: Shelf,
+    inspected: InspectedPackageCache,
 }
 
 impl Packages {
@@ -71,20 +71,20 @@ impl Packages {
         Self {
             spawn,
             turn: Arc::default(),
-            shelf: Shelf::new(shelf::KEEP),
+            inspected: InspectedPackageCache::new(KEEP),
         }
     }
 
-    /// Ends a job that an earlier life of this daemon began, and removes its files.
+    /// Ends a job that an earlier run of this daemon began, and removes its files.
     ///
     /// # Errors
     ///
     /// [`SpawnError`].
     pub async fn clear(&self) -> Result<(), SpawnError> {
-        let room = self.shelf.make_room();
+        let room = self.inspected.make_room();
         let _turn = self.turn.lock().await;
         drop(room);
-        self.spawn.drop_package(&job::the_job()).await
+        self.spawn.drop_package(&job::job_id()).await
     }
 
     /// Fetches a release into the job's staging folder, running no code of it.
@@ -96,12 +96,13 @@ impl Packages {
         &self,
         source: &Source,
         wanted: Wanted,
+        reach: Reach,
         progress: &Reporter,
     ) -> Result<(FetchedPackage, Staged), PackageError> {
         let request = Request::Fetch {
             source: source.clone(),
             wanted,
-            reach: Reach::Anywhere,
+            reach,
             limits: FetchLimits::default(),
         };
         let spec = PackageSpec {
@@ -114,7 +115,7 @@ impl Packages {
     }
 
     /// Builds a fetched package in its staging folder, with its own scripts: only after
-    /// somebody agreed to it. Returns at once what needs no build.
+    /// a person agreed to it. Returns at once what needs no build.
     ///
     /// # Errors
     ///
@@ -146,31 +147,35 @@ impl Packages {
         }
     }
 
-    /// Puts a package away that was shown to somebody, for [`Packages::take_shown`]. It may go
+    /// Keeps a package that an inspection showed, for [`Packages::take_inspected`]. It may go
     /// when another job needs its place, or after some minutes.
-    pub fn keep_shown(&self, source: Source, package: FetchedPackage, staged: Staged) {
-        self.shelf.keep(source, package, staged);
+    pub fn keep_inspected(&self, source: Source, package: FetchedPackage, staged: Staged) {
+        self.inspected.keep(source, package, staged);
     }
 
     /// The package that was shown like this, if it is still there.
     #[must_use]
-    pub fn take_shown(
+    pub fn take_inspected(
         &self,
         source: &Source,
         shown: &Inspected,
     ) -> Option<(FetchedPackage, Staged)> {
-        self.shelf.take(source, shown)
+        self.inspected.take(source, shown)
     }
 
-    /// Which releases a source has, newest first.
+    /// Lists the releases of a source, newest first.
     ///
     /// # Errors
     ///
     /// [`PackageError`].
-    pub async fn releases(&self, source: &Source) -> Result<Vec<Release>, PackageError> {
+    pub async fn releases(
+        &self,
+        source: &Source,
+        reach: Reach,
+    ) -> Result<Vec<Release>, PackageError> {
         let request = Request::ListTags {
             source: source.clone(),
-            reach: Reach::Anywhere,
+            reach,
             limits: FetchLimits::default(),
         };
         let spec = PackageSpec {
@@ -178,7 +183,7 @@ impl Packages {
             ..PackageSpec::default()
         };
         match self
-            .run(&request, &spec, ASKING, &Reporter::unheard())
+            .run(&request, &spec, LISTING, &Reporter::unheard())
             .await?
         {
             (Outcome::Releases(releases), _) => Ok(releases),
@@ -193,7 +198,7 @@ impl Packages {
         patience: Duration,
         progress: &Reporter,
     ) -> Result<(Outcome, Staged), PackageError> {
-        let room = self.shelf.make_room();
+        let room = self.inspected.make_room();
         let turn = self.turn.clone().lock_owned().await;
         drop(room);
         let mut running = Running::start(&self.spawn, spec, turn).await?;

@@ -84,7 +84,13 @@ async fn a_job_passes_its_progress_on_and_gives_its_result() {
         );
     })
     .await;
-    assert!(packages.releases(&source()).await.unwrap().is_empty());
+    assert!(
+        packages
+            .releases(&source(), Reach::Anywhere)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     cleared(&mut dropped).await;
 }
 
@@ -96,7 +102,10 @@ async fn a_failure_keeps_its_words_and_nothing_is_left() {
         say(stream, &Event::Failed(Failure { code, message }));
     })
     .await;
-    let error = packages.releases(&source()).await.unwrap_err();
+    let error = packages
+        .releases(&source(), Reach::Anywhere)
+        .await
+        .unwrap_err();
     assert_eq!(error.to_string(), "No release (git tag) has been set for X");
     cleared(&mut dropped).await;
 }
@@ -113,7 +122,10 @@ async fn a_job_that_dies_or_talks_nonsense_is_an_error() {
         },
     ] {
         let (packages, mut dropped, _server) = packages(script).await;
-        let error = packages.releases(&source()).await.unwrap_err();
+        let error = packages
+            .releases(&source(), Reach::Anywhere)
+            .await
+            .unwrap_err();
         assert!(matches!(error, PackageError::Channel(_)), "{error:?}");
         cleared(&mut dropped).await;
     }
@@ -127,7 +139,7 @@ async fn a_job_whose_asker_goes_away_is_ended_and_the_next_one_begins_after_that
     })
     .await;
     let asker = packages.clone();
-    let waiting = tokio::spawn(async move { asker.releases(&source()).await });
+    let waiting = tokio::spawn(async move { asker.releases(&source(), Reach::Anywhere).await });
     assert_eq!(dropped.recv().await.as_deref(), Some("build"));
     waiting.abort();
     assert!(waiting.await.unwrap_err().is_cancelled());
@@ -160,7 +172,7 @@ fn shown(version: &str, commit: &str) -> Inspected {
 
 async fn fetch(packages: &Packages) -> (FetchedPackage, Staged) {
     let (source, reporter) = (source(), Reporter::unheard());
-    let fetched = packages.fetch(&source, Wanted::default(), &reporter);
+    let fetched = packages.fetch(&source, Wanted::default(), Reach::Anywhere, &reporter);
     fetched.await.unwrap()
 }
 
@@ -169,7 +181,7 @@ async fn what_was_shown_was_fetched_and_built_again_for_its_install() {
     let (packages, mut dropped, _server) = packages(built).await;
     let (package, staged) = fetch(&packages).await;
     assert_eq!(dropped.recv().await.as_deref(), Some("build"));
-    packages.keep_shown(source(), package, staged);
+    packages.keep_inspected(source(), package, staged);
     let other = "https://example.org/other".parse().unwrap();
     let moved = COMMIT.replace('0', "f");
     for (source, version, commit) in [
@@ -177,15 +189,15 @@ async fn what_was_shown_was_fetched_and_built_again_for_its_install() {
         (&source(), "v1.0.1", COMMIT),
         (&source(), "v1.0.0", moved.as_str()),
     ] {
-        let taken = packages.take_shown(source, &shown(version, commit));
+        let taken = packages.take_inspected(source, &shown(version, commit));
         assert!(taken.is_none(), "{source} {version} {commit}");
     }
     let (package, staged) = packages
-        .take_shown(&source(), &shown("v1.0.0", COMMIT))
+        .take_inspected(&source(), &shown("v1.0.0", COMMIT))
         .unwrap();
     assert_eq!(package.release.tag, "v1.0.0");
     assert!(dropped.try_recv().is_err(), "its files are still there");
-    let again = packages.take_shown(&source(), &shown("v1.0.0", COMMIT));
+    let again = packages.take_inspected(&source(), &shown("v1.0.0", COMMIT));
     assert!(again.is_none());
     drop(staged);
     assert_eq!(dropped.recv().await.as_deref(), Some("build"));
@@ -195,30 +207,30 @@ async fn what_was_shown_was_fetched_and_built_again_for_its_install() {
 async fn what_was_shown_makes_room_for_the_next_job() {
     let (packages, _dropped, _server) = packages(built).await;
     let (package, staged) = fetch(&packages).await;
-    packages.keep_shown(source(), package, staged);
+    packages.keep_inspected(source(), package, staged);
     let (package, staged) = fetch(&packages).await;
-    let gone = packages.take_shown(&source(), &shown("v1.0.0", COMMIT));
+    let gone = packages.take_inspected(&source(), &shown("v1.0.0", COMMIT));
     assert!(gone.is_none());
     // Somebody waits already when this one would be put away.
     let waiting = tokio::spawn({
         let packages = packages.clone();
         async move { fetch(&packages).await.0 }
     });
-    while !packages.shelf.is_wanted() {
+    while !packages.inspected.is_wanted() {
         tokio::task::yield_now().await;
     }
-    packages.keep_shown(source(), package, staged);
+    packages.keep_inspected(source(), package, staged);
     assert_eq!(waiting.await.unwrap().commit, COMMIT);
 }
 
 #[tokio::test]
 async fn what_was_shown_is_not_kept_for_ever() {
     let (mut packages, mut dropped, _server) = packages(built).await;
-    packages.shelf = Shelf::new(Duration::from_millis(1));
+    packages.inspected = InspectedPackageCache::new(Duration::from_millis(1));
     let (package, staged) = fetch(&packages).await;
     assert_eq!(dropped.recv().await.as_deref(), Some("build"));
-    packages.keep_shown(source(), package, staged);
+    packages.keep_inspected(source(), package, staged);
     assert_eq!(dropped.recv().await.as_deref(), Some("build"));
-    let gone = packages.take_shown(&source(), &shown("v1.0.0", COMMIT));
+    let gone = packages.take_inspected(&source(), &shown("v1.0.0", COMMIT));
     assert!(gone.is_none());
 }

@@ -1,25 +1,25 @@
-//! From a record to what atek-spawnd is asked to run.
+//! What a service is, and the spec that atek-spawnd runs for it.
 
-use super::builtin::Core;
-use super::folder::{self, FolderError};
-use atek_api::ids::{ServiceId, ServiceKey};
+use super::core_service::CoreService;
+use super::package_folder::{self, FolderError};
+use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Manifest;
 use atek_api::permission::{Network as Asked, Permissions};
 use atek_api::services::{ServiceSettings, SourceType};
 use atek_api::source::Source;
 use atek_api::spec::{
-    self, Limits, Network, Package, PackageVersion, Program, ServiceSpec, SpecError, paths,
+    self, Limits, Network, Package, PackageVersion, Program, ServiceSpec, SpecError, Workdir, paths,
 };
 use atek_api::version::Release;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a service is, as far as starting it goes.
+/// What is needed to start a service.
 #[derive(Debug, Clone)]
 pub(super) struct Definition {
     pub(super) key: ServiceKey,
     pub(super) settings: Arc<ServiceSettings>,
-    pub(super) core: Option<Arc<Core>>,
+    pub(super) core: Option<Arc<CoreService>>,
 }
 
 impl Definition {
@@ -31,7 +31,7 @@ impl Definition {
         }
     }
 
-    pub(super) fn core(core: &Core) -> Self {
+    pub(super) fn core(core: &CoreService) -> Self {
         Self {
             key: core.key.clone(),
             settings: core.settings.clone(),
@@ -39,7 +39,7 @@ impl Definition {
         }
     }
 
-    fn manifest(&self) -> Option<&Manifest> {
+    pub(super) fn manifest(&self) -> Option<&Manifest> {
         self.settings.manifest.as_ref()
     }
 
@@ -51,7 +51,7 @@ impl Definition {
         }
     }
 
-    /// Whether it starts only when somebody calls it.
+    /// Whether it starts only when it is called.
     pub(super) fn sleeps(&self) -> bool {
         self.settings
             .manifest
@@ -99,18 +99,18 @@ impl Definition {
         self.limits().merged(&defaults)
     }
 
-    /// What to ask of atek-spawnd. Looks at the package's folder, so it blocks.
+    /// The spec for atek-spawnd. Reads the package's folder, so it blocks.
     pub(super) fn spec(&self) -> Result<ServiceSpec, FolderError> {
         let (package, program) = match &self.core {
             Some(core) => {
                 let folder = core.package.as_ref().map_err(|_| FolderError::NoVersion)?;
-                let looked = folder::look(folder)?;
+                let found = package_folder::read(folder)?;
                 (
                     Package {
-                        folder: looked.folder,
+                        folder: found.folder,
                         modules: None,
                     },
-                    looked.program,
+                    found.program,
                 )
             }
             None => self.package()?,
@@ -147,17 +147,17 @@ impl Definition {
                 let Ok(Source::Folder(path)) = settings.source_url.parse() else {
                     return Err(FolderError::NoVersion);
                 };
-                let looked = folder::look(&path)?;
+                let found = package_folder::read(&path)?;
                 let package = Package {
-                    folder: looked.folder,
-                    modules: looked.modules,
+                    folder: found.folder,
+                    modules: found.modules,
                 };
-                Ok((package, looked.program))
+                Ok((package, found.program))
             }
             SourceType::Git => {
-                let version = installed(settings).ok_or(FolderError::NoVersion)?;
+                let version = installed_version(settings).ok_or(FolderError::NoVersion)?;
                 let folder = paths::package_version(&self.key, &version);
-                let program = folder::look_program(&folder, settings.manifest.as_ref())?;
+                let program = package_folder::find_program(&folder, settings.manifest.as_ref())?;
                 Ok((
                     Package {
                         folder,
@@ -170,8 +170,32 @@ impl Definition {
     }
 }
 
+/// A spec with a package and nothing else that could be refused.
+pub(super) fn plain_spec(
+    id: ServiceId,
+    key: ServiceKey,
+    owner: UserKey,
+    package: Package,
+    program: Program,
+) -> ServiceSpec {
+    ServiceSpec {
+        title: id.to_string(),
+        id,
+        key,
+        owner,
+        core: false,
+        program,
+        package,
+        env: BTreeMap::new(),
+        network: Network::None,
+        port: None,
+        workdir: Workdir::Package,
+        limits: Limits::default(),
+    }
+}
+
 /// The installed tag as the name of its folder.
-pub(super) fn installed(settings: &ServiceSettings) -> Option<PackageVersion> {
+pub(super) fn installed_version(settings: &ServiceSettings) -> Option<PackageVersion> {
     let tag = settings.package.installed_version.as_ref()?;
     Release::folder_name(tag).parse().ok()
 }

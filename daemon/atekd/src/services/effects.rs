@@ -1,46 +1,68 @@
-//! What the supervisor begins and does not wait for: each outcome comes back to it.
+//! What the supervisor begins and does not wait for. Each outcome comes back to it as an
+//! [`EffectOutcome`].
 
 use super::definition::Definition;
-use super::handle::Message;
-use super::show::LISTEN_SECS;
+use super::probe::{Probe, READY_SECS};
 use crate::attach::Attach;
 use crate::chain::Chain;
 use crate::spawn::{Spawn, SpawnError};
 use crate::systemd::Systemd;
 use atek_api::ids::{ServiceId, ServiceKey};
-use atek_api::spec::paths;
-use std::path::Path;
+use atek_api::secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
-/// Starts at the same time: they are bound by the CPU, and the first ones should serve soon.
-const STARTS_AT_ONCE: usize = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(2);
-const LAST_PAUSE: Duration = Duration::from_millis(100);
-const LISTEN: Duration = Duration::from_secs(LISTEN_SECS);
+/// Units that are started at the same time. Starts are bound by the CPU, and the first ones
+/// should serve soon.
+const CONCURRENT_STARTS: usize = 4;
 
-/// The hands of the supervisor.
+/// The outcome of an effect, for the service and the start that it belongs to.
+#[derive(Debug)]
+pub(super) struct EffectOutcome {
+    pub(super) key: ServiceKey,
+    /// The service's generation when the effect began.
+    pub(super) generation: u64,
+    pub(super) outcome: Outcome,
+}
+
+/// What became of an effect. Errors are for a person.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The token with which the host calls this start of the service.
+    Token(Secret),
+    StartDone(Result<(), String>),
+    StopDone(Result<(), String>),
+    Ready {
+        /// Whether the host holds the service's listener.
+        attached: bool,
+    },
+    NotReady(String),
+    /// The running unit's listener or token is lost.
+    Orphaned,
+    /// A pause after a failure is over.
+    RetryDue,
+}
+
+/// Runs the effects of all services. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Hands {
+pub(super) struct EffectRunner {
     spawn: Spawn,
     systemd: Systemd,
     attach: Attach,
-    outcomes: mpsc::Sender<Message>,
+    outcomes: mpsc::Sender<EffectOutcome>,
     starts: Arc<Semaphore>,
 }
 
-impl Hands {
+impl EffectRunner {
     pub(super) fn new(
         spawn: Spawn,
         systemd: Systemd,
         attach: Attach,
-        outcomes: mpsc::Sender<Message>,
+        outcomes: mpsc::Sender<EffectOutcome>,
     ) -> Self {
-        let starts = Arc::new(Semaphore::new(STARTS_AT_ONCE));
+        let starts = Arc::new(Semaphore::new(CONCURRENT_STARTS));
         Self {
             spawn,
             systemd,
@@ -52,20 +74,16 @@ impl Hands {
 
     /// Starts the unit. The outcome arrives after everything that the unit did on the way.
     pub(super) fn start(&self, definition: Arc<Definition>, generation: u64) {
-        let hands = self.clone();
+        let runner = self.clone();
         tokio::spawn(async move {
             let key = definition.key.clone();
-            let outcome = hands.start_unit(&definition, generation).await;
+            let outcome = runner.start_unit(&definition, generation).await;
             if let Err(reason) = &outcome {
                 tracing::warn!(%key, id = %definition.settings.id, reason, "did not start");
             }
-            hands.systemd.sync().await;
-            hands
-                .tell(Message::StartDone {
-                    key,
-                    generation,
-                    outcome,
-                })
+            runner.systemd.sync().await;
+            runner
+                .report(key, generation, Outcome::StartDone(outcome))
                 .await;
         });
     }
@@ -75,10 +93,10 @@ impl Hands {
         definition: &Arc<Definition>,
         generation: u64,
     ) -> Result<(), String> {
-        let looking = definition.clone();
-        let spec = tokio::task::spawn_blocking(move || looking.spec())
+        let reading = definition.clone();
+        let spec = tokio::task::spawn_blocking(move || reading.spec())
             .await
-            .map_err(|_| "its package could not be looked at".to_owned())?
+            .map_err(|_| "its package could not be read".to_owned())?
             .map_err(|error| Chain(&error).to_string())?;
         let key = definition.key.clone();
         let token = self
@@ -86,12 +104,7 @@ impl Hands {
             .prepare(&key, spec.network.is_private())
             .await
             .map_err(|error| Chain(&error).to_string())?;
-        self.tell(Message::Token {
-            key,
-            generation,
-            token,
-        })
-        .await;
+        self.report(key, generation, Outcome::Token(token)).await;
         let _turn = self.starts.acquire().await;
         match self.spawn.start_service(&spec).await {
             Ok(()) => Ok(()),
@@ -100,7 +113,7 @@ impl Hands {
                     error,
                     SpawnError::Timeout { .. } | SpawnError::Unreachable { .. }
                 ) {
-                    // It may be starting all the same.
+                    // The unit may be starting all the same.
                     let _ = self.spawn.stop_service(&spec.id).await;
                 }
                 Err(Chain(&error).to_string())
@@ -108,130 +121,97 @@ impl Hands {
         }
     }
 
-    /// Stops the unit, and takes the service's way to the host away.
+    /// Stops the unit, and closes the service's own listener.
     pub(super) fn stop(&self, key: ServiceKey, id: ServiceId, generation: u64) {
-        let hands = self.clone();
+        let runner = self.clone();
         tokio::spawn(async move {
-            let outcome = hands.spawn.stop_service(&id).await;
-            if outcome.is_ok() {
-                hands.attach.close(&key).await;
+            let stopped = runner.spawn.stop_service(&id).await;
+            if stopped.is_ok() {
+                runner.attach.close(&key).await;
             }
-            hands.systemd.sync().await;
-            let outcome = outcome.map_err(|error| Chain(&error).to_string());
-            if let Err(reason) = &outcome {
+            runner.systemd.sync().await;
+            let stopped = stopped.map_err(|error| Chain(&error).to_string());
+            if let Err(reason) = &stopped {
                 tracing::error!(%key, %id, reason, "could not be stopped");
             }
-            hands
-                .tell(Message::StopDone {
-                    key,
-                    generation,
-                    outcome,
-                })
+            runner
+                .report(key, generation, Outcome::StopDone(stopped))
                 .await;
         });
     }
 
-    /// Lets systemd forget a failure.
+    /// Asks systemd to forget a failure.
     pub(super) fn reset(&self, id: ServiceId) {
-        let hands = self.clone();
+        let spawn = self.spawn.clone();
         tokio::spawn(async move {
-            if let Err(error) = hands.spawn.reset_failed(&id).await {
+            if let Err(error) = spawn.reset_failed(&id).await {
                 tracing::warn!(%id, error = %Chain(&error), "could not be reset");
             }
         });
     }
 
-    /// Takes a service's way to the host away after its unit is gone.
+    /// Closes the own listener of a service whose unit is gone.
     pub(super) fn close(&self, key: ServiceKey) {
-        let hands = self.clone();
-        tokio::spawn(async move { hands.attach.close(&key).await });
+        let attach = self.attach.clone();
+        tokio::spawn(async move { attach.close(&key).await });
     }
 
-    /// Tries the service's socket until it accepts. `adopt`: this daemon did not start it,
-    /// so its way to the host is taken over first.
+    /// Reports [`Outcome::RetryDue`] after a pause.
+    pub(super) fn retry_after(&self, key: ServiceKey, generation: u64, pause: Duration) {
+        let runner = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            runner.report(key, generation, Outcome::RetryDue).await;
+        });
+    }
+
+    /// Tries the service until it is ready. `adopt`: another run of this daemon started it, so
+    /// its listener and token are taken over first.
     pub(super) fn probe(
         &self,
         definition: Arc<Definition>,
         generation: u64,
         adopt: bool,
     ) -> AbortHandle {
-        let hands = self.clone();
+        let runner = self.clone();
         let task = tokio::spawn(async move {
             let key = definition.key.clone();
             if adopt {
-                let private = definition.network().is_private();
-                match hands.attach.adopt(&key, private).await {
-                    Ok(Some(token)) => {
-                        let key = key.clone();
-                        hands
-                            .tell(Message::Token {
-                                key,
-                                generation,
-                                token,
-                            })
-                            .await;
-                    }
-                    outcome => {
-                        if let Err(error) = outcome {
-                            tracing::error!(%key, error = %Chain(&error), "cannot adopt");
-                        }
-                        return hands.tell(Message::Orphaned { key, generation }).await;
-                    }
-                }
+                let token = match runner.take_over(&definition).await {
+                    Some(token) => Outcome::Token(token),
+                    None => return runner.report(key, generation, Outcome::Orphaned).await,
+                };
+                runner.report(key.clone(), generation, token).await;
             }
-            let message = if listens(&paths::app_socket(&key), LISTEN).await {
-                let attached = hands.attach.is_attached(&key);
-                Message::Listening {
-                    key,
-                    generation,
-                    attached,
-                }
-            } else {
-                Message::NotListening { key, generation }
+            let probe = Probe::of(&definition);
+            let outcome = match probe.ready_within(Duration::from_secs(READY_SECS)).await {
+                Ok(()) => Outcome::Ready {
+                    attached: runner.attach.is_attached(&key),
+                },
+                Err(reason) => Outcome::NotReady(reason),
             };
-            hands.tell(message).await;
+            runner.report(key, generation, outcome).await;
         });
         task.abort_handle()
     }
 
-    async fn tell(&self, message: Message) {
+    async fn take_over(&self, definition: &Definition) -> Option<Secret> {
+        let key = &definition.key;
+        let private = definition.network().is_private();
+        let adopted = self.attach.adopt(key, private).await;
+        adopted.unwrap_or_else(|error| {
+            tracing::error!(%key, error = %Chain(&error), "cannot adopt");
+            None
+        })
+    }
+
+    async fn report(&self, key: ServiceKey, generation: u64, outcome: Outcome) {
+        let outcome = EffectOutcome {
+            key,
+            generation,
+            outcome,
+        };
         // The supervisor ends only with the host.
-        let _ = self.outcomes.send(message).await;
-    }
-}
-
-/// Waits until a socket accepts.
-async fn listens(socket: &Path, patience: Duration) -> bool {
-    let deadline = Instant::now() + patience;
-    let mut pause = FIRST_PAUSE;
-    loop {
-        if UnixStream::connect(socket).await.is_ok() {
-            return true;
-        }
-        if Instant::now() + pause > deadline {
-            return false;
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LAST_PAUSE);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_socket_listens_when_it_accepts_and_not_when_its_file_is_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("app.sock");
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        assert!(!listens(&path, Duration::from_millis(20)).await);
-        std::fs::remove_file(&path).unwrap();
-        let waiting = tokio::spawn({
-            let path = path.clone();
-            async move { listens(&path, Duration::from_secs(60)).await }
-        });
-        let _listener = tokio::net::UnixListener::bind(&path).unwrap();
-        assert!(waiting.await.unwrap());
+        let _ = self.outcomes.send(outcome).await;
     }
 }

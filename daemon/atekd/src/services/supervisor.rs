@@ -1,31 +1,260 @@
-//! The task that owns the run-time state of all services.
-//!
-//! Messages in, effects out, and after each a new [`Directory`] if something changed. It
-//! awaits nothing but its inputs, so a request is decided within microseconds whatever
-//! systemd, the disk or a service are doing.
+//! The task that owns the run-time state of all services: it takes commands, follows systemd's
+//! units and the records, applies the policy of [`super::state`], begins effects and publishes
+//! the directory. It never waits for a disk, a service or its own effects.
 
-use super::builtin::Core;
+use super::core_service::CoreService;
 use super::definition::Definition;
-use super::effects::Hands;
-use super::handle::{Handle, Message, Wish};
-use super::machine::Machine;
-use super::state::{Effect, Event, Life, Then, Unit, Why};
-use super::waiters::{Goal, Verdict};
+use super::describe;
+use super::effects::{EffectOutcome, EffectRunner, Outcome};
+use super::error::OperationError;
+use super::state::{Effect, Event, ServiceState, StopReason, Unit, WaitFor, WaitOutcome};
 use crate::attach::Attach;
 use crate::database::Records;
-use crate::directory::{Directory, DirectoryPublisher};
+use crate::directory::{Directory, DirectoryPublisher, Entry};
 use crate::spawn::Spawn;
-use crate::systemd::{Phase, Systemd, UnitEvent, UnitView};
+use crate::systemd::{Exit, Phase, Systemd, UnitEvent, UnitView};
 use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::secret::Secret;
+use atek_api::services::ServiceSettings;
+use atek_api::spec::paths;
+use atek_host_model::idle::InFlight;
+use atek_rpc::owned_socket::Owner;
+use atek_rpc::pool::Pool;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
-/// What the supervisor is made of.
+/// The pause before a core service that failed is started again, at first and at most.
+const RETRY_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
+
+/// What a caller wants of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command {
+    Start,
+    Restart,
+    Stop,
+    Sleep,
+    /// Starts the service only if it sleeps or is about to.
+    Wake,
+    /// Starts the service only if no command was given since this daemon began: a person's newer
+    /// command goes before what was wanted when the box went down.
+    Resume,
+    /// Changes nothing; for waiting.
+    Watch,
+}
+
+/// One service at one moment.
+#[derive(Debug, Clone)]
+pub(super) struct Snapshot {
+    pub(super) definition: Arc<Definition>,
+    pub(super) state: ServiceState,
+    /// How its process ended last, since it was started by a command.
+    pub(super) last_exit: Option<Exit>,
+    /// Its unit, if one is loaded.
+    pub(super) unit: Option<UnitView>,
+}
+
 #[derive(Debug)]
-pub(super) struct Parts {
-    pub(super) core: Vec<Core>,
+enum Message {
+    Command {
+        key: ServiceKey,
+        command: Command,
+        wait_for: WaitFor,
+        answer: oneshot::Sender<WaitOutcome>,
+    },
+    Snapshot {
+        key: ServiceKey,
+        answer: oneshot::Sender<Snapshot>,
+    },
+    /// Starts run these settings instead of the record's, until `None` is sent.
+    Override {
+        key: ServiceKey,
+        settings: Option<Arc<ServiceSettings>>,
+        answer: oneshot::Sender<()>,
+    },
+    /// Puts services to sleep that may sleep and were idle for so long.
+    SleepIdle { idle: Duration },
+    /// Asks for loaded units that belong to no service.
+    OrphanUnits {
+        answer: oneshot::Sender<Vec<ServiceId>>,
+    },
+    /// Answered when systemd's units have been listed.
+    Listed { answer: oneshot::Sender<()> },
+}
+
+/// Sending half of the supervisor's command channel. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct SupervisorHandle {
+    messages: mpsc::Sender<Message>,
+}
+
+impl SupervisorHandle {
+    async fn ask<T>(
+        &self,
+        message: impl FnOnce(oneshot::Sender<T>) -> Message,
+    ) -> Result<Option<T>, OperationError> {
+        let (answer, answered) = oneshot::channel();
+        self.messages
+            .send(message(answer))
+            .await
+            .map_err(|_| OperationError::ShuttingDown)?;
+        // Dropped unanswered for a service that does not exist, or not any more.
+        Ok(answered.await.ok())
+    }
+
+    /// Sends a command and waits until `wait_for` is reached or can no longer be.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` and `ShuttingDown`.
+    pub(super) async fn command(
+        &self,
+        key: &ServiceKey,
+        command: Command,
+        wait_for: WaitFor,
+    ) -> Result<WaitOutcome, OperationError> {
+        let asked = key.clone();
+        let outcome = self
+            .ask(|answer| Message::Command {
+                key: asked,
+                command,
+                wait_for,
+                answer,
+            })
+            .await?;
+        outcome.ok_or_else(|| OperationError::NotFound(key.to_string()))
+    }
+
+    /// Starts, or restarts, a service and waits until it runs.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not run; systemd may still be trying again.
+    pub(super) async fn start(
+        &self,
+        key: &ServiceKey,
+        command: Command,
+    ) -> Result<(), OperationError> {
+        let outcome = self.command(key, command, WaitFor::Running).await?;
+        self.running(key, outcome).await
+    }
+
+    /// Stops a service and waits until nothing of it runs.
+    ///
+    /// # Errors
+    ///
+    /// `StopFailed`, and as [`SupervisorHandle::command`].
+    pub(super) async fn stop(&self, key: &ServiceKey) -> Result<(), OperationError> {
+        match self.command(key, Command::Stop, WaitFor::Down).await? {
+            WaitOutcome::Reached => Ok(()),
+            WaitOutcome::Missed(_) => {
+                let snapshot = self.snapshot(key).await?;
+                Err(OperationError::StopFailed {
+                    id: snapshot.definition.settings.id.clone(),
+                })
+            }
+        }
+    }
+
+    /// Makes sure, for a call, that a service runs: starts it if it sleeps, waits if it starts.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not run, at the latest after `patience`.
+    pub(super) async fn wake(
+        &self,
+        key: &ServiceKey,
+        patience: Duration,
+    ) -> Result<(), OperationError> {
+        let wait = self.command(key, Command::Wake, WaitFor::RunningAfterRestarts);
+        match tokio::time::timeout(patience, wait).await {
+            Ok(outcome) => self.running(key, outcome?).await,
+            Err(_) => {
+                let snapshot = self.snapshot(key).await?;
+                Err(OperationError::StillStarting {
+                    id: snapshot.definition.settings.id.clone(),
+                    waited_secs: patience.as_secs(),
+                })
+            }
+        }
+    }
+
+    async fn running(&self, key: &ServiceKey, outcome: WaitOutcome) -> Result<(), OperationError> {
+        let WaitOutcome::Missed(state) = outcome else {
+            return Ok(());
+        };
+        let definition = self.snapshot(key).await?.definition;
+        let id = definition.settings.id.clone();
+        let (_, reason) = describe::state(&state, &definition.effective_limits());
+        let reason = reason.unwrap_or_else(|| "it is stopped".to_owned());
+        Err(match state {
+            ServiceState::Unavailable(reason) => OperationError::Unavailable { id, reason },
+            ServiceState::Stopped(StopReason::Requested)
+            | ServiceState::Stopping { .. }
+            | ServiceState::StoppingByAdministrator => OperationError::StoppedMeanwhile { id },
+            _ => OperationError::NotRunning { id, reason },
+        })
+    }
+
+    /// The service at this moment.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` and `ShuttingDown`.
+    pub(super) async fn snapshot(&self, key: &ServiceKey) -> Result<Snapshot, OperationError> {
+        let asked = key.clone();
+        let snapshot = self
+            .ask(|answer| Message::Snapshot { key: asked, answer })
+            .await?;
+        snapshot.ok_or_else(|| OperationError::NotFound(key.to_string()))
+    }
+
+    /// Makes starts run other settings than the record's, or the record's again.
+    pub(super) async fn override_settings(
+        &self,
+        key: &ServiceKey,
+        settings: Option<Arc<ServiceSettings>>,
+    ) {
+        let key = key.clone();
+        // It fails only for a host that ends.
+        let _ = self
+            .ask(|answer| Message::Override {
+                key,
+                settings,
+                answer,
+            })
+            .await;
+    }
+
+    /// Puts services to sleep that may sleep and were idle for `idle`.
+    ///
+    /// # Errors
+    ///
+    /// `ShuttingDown`.
+    pub(super) async fn sleep_idle(&self, idle: Duration) -> Result<(), OperationError> {
+        let sent = self.messages.send(Message::SleepIdle { idle }).await;
+        sent.map_err(|_| OperationError::ShuttingDown)
+    }
+
+    /// The ids of loaded units that belong to no service.
+    pub(super) async fn orphan_units(&self) -> Vec<ServiceId> {
+        let orphans = self.ask(|answer| Message::OrphanUnits { answer }).await;
+        orphans.ok().flatten().unwrap_or_default()
+    }
+
+    /// Waits until systemd's units have been listed once.
+    pub(super) async fn listed(&self) {
+        let _ = self.ask(|answer| Message::Listed { answer }).await;
+    }
+}
+
+/// What the supervisor works with.
+#[derive(Debug)]
+pub(super) struct SupervisorDeps {
+    pub(super) core: Vec<CoreService>,
     pub(super) records: watch::Receiver<Arc<Records>>,
     pub(super) publisher: DirectoryPublisher,
     pub(super) units: mpsc::Receiver<UnitEvent>,
@@ -35,51 +264,52 @@ pub(super) struct Parts {
 }
 
 /// Spawns the task.
-pub(super) fn spawn(parts: Parts) -> Handle {
-    // Requests wait when it is full; the supervisor itself never waits for its own outcomes.
+pub(super) fn spawn(deps: SupervisorDeps) -> SupervisorHandle {
+    // Callers wait when it is full.
     let (messages, inbox) = mpsc::channel(256);
-    let hands = Hands::new(parts.spawn, parts.systemd, parts.attach, messages.clone());
-    let core = parts.core.iter().map(|core| {
-        let machine = Machine::new(Definition::core(core));
-        (core.key.clone(), machine)
+    let (outcomes, done) = mpsc::channel(256);
+    let core = deps.core.iter().map(|core| {
+        let runtime = ServiceRuntime::new(Definition::core(core));
+        (core.key.clone(), runtime)
     });
     let supervisor = Supervisor {
-        order: parts.core.iter().map(|core| core.key.clone()).collect(),
-        machines: core.collect(),
+        core_order: deps.core.iter().map(|core| core.key.clone()).collect(),
+        services: core.collect(),
         units: HashMap::new(),
         listed: false,
-        wait_listed: Vec::new(),
-        records: parts.records,
+        waiting_for_list: Vec::new(),
+        records: deps.records,
         followed: None,
-        publisher: parts.publisher,
+        publisher: deps.publisher,
         published: None,
-        hands,
+        effects: EffectRunner::new(deps.spawn, deps.systemd, deps.attach, outcomes),
     };
-    tokio::spawn(supervisor.run(inbox, parts.units));
-    Handle::new(messages)
+    tokio::spawn(supervisor.run(inbox, done, deps.units));
+    SupervisorHandle { messages }
 }
 
 struct Supervisor {
-    /// Core services, in their order.
-    order: Vec<ServiceKey>,
-    machines: BTreeMap<ServiceKey, Machine>,
-    /// Every unit that there is, also of services whose record is not read yet.
+    /// Core services, in the order of the configuration.
+    core_order: Vec<ServiceKey>,
+    services: BTreeMap<ServiceKey, ServiceRuntime>,
+    /// Every loaded unit, also of services whose record is not read yet.
     units: HashMap<ServiceId, UnitView>,
     listed: bool,
-    wait_listed: Vec<oneshot::Sender<()>>,
+    waiting_for_list: Vec<oneshot::Sender<()>>,
     records: watch::Receiver<Arc<Records>>,
-    /// The records that the machines follow.
+    /// The records that `services` follow.
     followed: Option<Arc<Records>>,
     publisher: DirectoryPublisher,
-    /// Whether the database was ready, and the number of services.
+    /// Whether the database was ready, and the number of services, when last published.
     published: Option<(bool, usize)>,
-    hands: Hands,
+    effects: EffectRunner,
 }
 
 impl Supervisor {
     async fn run(
         mut self,
         mut inbox: mpsc::Receiver<Message>,
+        mut outcomes: mpsc::Receiver<EffectOutcome>,
         mut units: mpsc::Receiver<UnitEvent>,
     ) {
         self.follow_records();
@@ -94,9 +324,11 @@ impl Supervisor {
                     Some(event) => self.unit_event(event),
                     None => return,
                 },
+                Some(done) = outcomes.recv() => self.effect_done(done),
                 message = inbox.recv() => match message {
                     Some(message) => {
-                        // Whoever wrote a record and then asks is not told that it is unknown.
+                        // A caller that has just written a record must not be told that its
+                        // service is unknown.
                         self.follow_records();
                         self.message(message);
                     }
@@ -117,18 +349,11 @@ impl Supervisor {
             return;
         }
         self.followed = Some(records.clone());
-        let gone: Vec<ServiceKey> = self
-            .machines
-            .iter()
-            .filter(|(key, machine)| !machine.is_core() && records.service(key.as_str()).is_none())
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in gone {
-            self.machines.remove(&key);
-        }
+        self.services
+            .retain(|key, service| service.is_core() || records.service(key.as_str()).is_some());
         for record in records.services() {
-            match self.machines.get_mut(&record.key) {
-                Some(machine) => machine.follow(&record.settings),
+            match self.services.get_mut(&record.key) {
+                Some(service) => service.follow(&record.settings),
                 None => self.add(Definition::installed(
                     record.key.clone(),
                     Arc::new(record.settings.clone()),
@@ -139,9 +364,9 @@ impl Supervisor {
 
     fn add(&mut self, definition: Definition) {
         let key = definition.key.clone();
-        let machine = Machine::new(definition);
-        let unit = self.units.get(machine.unit_id()).map(seen);
-        self.machines.insert(key.clone(), machine);
+        let service = ServiceRuntime::new(definition);
+        let unit = self.units.get(&service.unit).map(unit_of);
+        self.services.insert(key.clone(), service);
         if let Some(unit) = unit {
             self.event(&key, &Event::Unit(unit));
         }
@@ -162,7 +387,7 @@ impl Supervisor {
                     self.unit_changed(view);
                 }
                 self.listed = true;
-                for answer in self.wait_listed.drain(..) {
+                for answer in self.waiting_for_list.drain(..) {
                     let _ = answer.send(());
                 }
             }
@@ -171,7 +396,7 @@ impl Supervisor {
                 self.units.remove(&last.id);
                 self.unit_gone(&last);
             }
-            // What runs goes on running; the next list says what happened meanwhile.
+            // What runs goes on running; the next list tells what changed.
             UnitEvent::Lost => {}
             UnitEvent::Synced(done) => {
                 let _ = done.send(());
@@ -180,7 +405,7 @@ impl Supervisor {
     }
 
     fn unit_changed(&mut self, view: UnitView) {
-        let unit = seen(&view);
+        let unit = unit_of(&view);
         let key = self.key_of(&view.id);
         self.units.insert(view.id.clone(), view);
         if let Some(key) = key {
@@ -192,228 +417,464 @@ impl Supervisor {
         let Some(key) = self.key_of(&last.id) else {
             return;
         };
+        let phase = Phase::Dead;
         self.event(
             &key,
             &Event::Unit(Unit {
-                phase: Phase::Dead,
-                ..seen(last)
+                phase,
+                ..unit_of(last)
             }),
         );
         // A transient unit that is gone cannot come back by itself.
-        if let Some(machine) = self.machines.get(&key)
-            && matches!(machine.life(), Life::Stopped(_) | Life::Sleeping)
+        if let Some(service) = self.services.get(&key)
+            && matches!(
+                service.state,
+                ServiceState::Stopped(_) | ServiceState::Sleeping
+            )
         {
-            self.hands.close(key);
+            self.effects.close(key);
         }
     }
 
     fn key_of(&self, id: &ServiceId) -> Option<ServiceKey> {
-        let machine = self
-            .machines
-            .iter()
-            .find(|(_, machine)| machine.unit_id() == id);
-        machine.map(|(key, _)| key.clone())
+        let mut services = self.services.iter();
+        let found = services.find(|(_, service)| service.unit == *id);
+        found.map(|(key, _)| key.clone())
     }
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Wish {
+            Message::Command {
                 key,
-                wish,
-                goal,
+                command,
+                wait_for,
                 answer,
-            } => self.wish(&key, wish, goal, answer),
-            Message::Look { key, answer } => {
-                if let Some(machine) = self.machines.get(&key) {
-                    let view = self.units.get(machine.unit_id()).cloned();
-                    let _ = answer.send(machine.look(view));
+            } => self.command(&key, command, wait_for, answer),
+            Message::Snapshot { key, answer } => {
+                if let Some(service) = self.services.get(&key) {
+                    let unit = self.units.get(&service.unit).cloned();
+                    let _ = answer.send(service.snapshot(unit));
                 }
             }
-            Message::Trial {
+            Message::Override {
                 key,
                 settings,
                 answer,
             } => {
-                if let Some(machine) = self.machines.get_mut(&key) {
-                    machine.set_trial(settings);
+                if let Some(service) = self.services.get_mut(&key) {
+                    service.override_settings(settings);
                     let _ = answer.send(());
                 }
             }
-            Message::Doze { idle } => self.doze(idle),
-            Message::Strays { answer } => {
-                let strays = self.units.keys().filter(|id| self.key_of(id).is_none());
-                let _ = answer.send(strays.cloned().collect());
+            Message::SleepIdle { idle } => self.sleep_idle(idle),
+            Message::OrphanUnits { answer } => {
+                let orphans = self.units.keys().filter(|id| self.key_of(id).is_none());
+                let _ = answer.send(orphans.cloned().collect());
             }
             Message::Listed { answer } if self.listed => {
                 let _ = answer.send(());
             }
-            Message::Listed { answer } => self.wait_listed.push(answer),
-            Message::Token {
-                key,
-                generation,
-                token,
-            } => {
-                if let Some(machine) = self.current(&key, generation) {
-                    machine.set_token(token);
-                }
-            }
-            Message::StartDone {
-                key,
-                generation,
-                outcome,
-            } => {
-                if self.current(&key, generation).is_some() {
-                    self.event(&key, &Event::StartDone(outcome));
-                }
-            }
-            Message::StopDone {
-                key,
-                generation,
-                outcome,
-            } => {
-                let Some(machine) = self.current(&key, generation) else {
-                    return;
-                };
-                let unit = machine.unit_id().clone();
-                let outcome = outcome.map_err(|_| match self.units.get(&unit) {
-                    Some(view) => seen(view),
-                    None => Unit {
-                        phase: Phase::Dead,
-                        pid: None,
-                        exit: crate::systemd::Exit::Other,
-                    },
-                });
-                self.event(&key, &Event::StopDone(outcome));
-            }
-            Message::Listening {
-                key,
-                generation,
-                attached,
-            } => {
-                if self.current(&key, generation).is_some() {
-                    self.event(&key, &Event::Listening { attached });
-                }
-            }
-            Message::NotListening { key, generation } => {
-                if self.current(&key, generation).is_some() {
-                    self.event(&key, &Event::NotListening);
-                }
-            }
-            Message::Orphaned { key, generation } => {
-                if self.current(&key, generation).is_some() {
-                    tracing::warn!(%key, "runs without a way to the host, and is started anew");
-                    self.event(&key, &Event::Orphaned);
-                }
-            }
+            Message::Listed { answer } => self.waiting_for_list.push(answer),
         }
     }
 
-    /// The service, if the message is about what it is doing now and not about an earlier start.
-    fn current(&mut self, key: &ServiceKey, generation: u64) -> Option<&mut Machine> {
-        self.machines
-            .get_mut(key)
-            .filter(|machine| machine.generation() == generation)
-    }
-
-    fn wish(&mut self, key: &ServiceKey, wish: Wish, goal: Goal, answer: oneshot::Sender<Verdict>) {
-        let Some(machine) = self.machines.get(key) else {
+    fn command(
+        &mut self,
+        key: &ServiceKey,
+        command: Command,
+        wait_for: WaitFor,
+        answer: oneshot::Sender<WaitOutcome>,
+    ) {
+        let Some(service) = self.services.get(key) else {
             return;
         };
-        let event = match wish {
-            Wish::Start => Some(Event::Start),
-            Wish::Restart => Some(Event::Restart),
-            Wish::Stop => Some(Event::Stop),
-            Wish::Sleep => Some(Event::Sleep),
-            Wish::Wake => {
-                let asleep = matches!(
-                    machine.life(),
-                    Life::Sleeping
-                        | Life::Stopping {
-                            then: Then::Sleep,
-                            ..
-                        }
-                );
-                asleep.then_some(Event::Start)
-            }
-            Wish::Resume => {
+        let event = match command {
+            Command::Start => Some(Event::Start),
+            Command::Restart => Some(Event::Restart),
+            Command::Stop => Some(Event::Stop),
+            Command::Sleep => Some(Event::Sleep),
+            Command::Wake => service.state.is_asleep().then_some(Event::Start),
+            Command::Resume => {
                 let untouched = matches!(
-                    machine.life(),
-                    Life::Stopped(Why::NotStarted) | Life::Failed(_)
+                    service.state,
+                    ServiceState::Stopped(StopReason::NotStarted) | ServiceState::Failed(_)
                 );
                 untouched.then_some(Event::Start)
             }
-            Wish::Watch => None,
+            Command::Watch => None,
         };
         if let Some(event) = event {
             self.event(key, &event);
         }
-        if let Some(machine) = self.machines.get_mut(key) {
-            machine.wait(goal, answer);
+        if let Some(service) = self.services.get_mut(key) {
+            service.waiting.push((wait_for, answer));
+            service.answer_waiting();
         }
     }
 
-    fn doze(&mut self, idle: Duration) {
-        let dozy = self.machines.iter().filter(|(_, it)| it.may_doze(idle));
-        let dozy: Vec<ServiceKey> = dozy.map(|(key, _)| key.clone()).collect();
-        for key in dozy {
+    fn sleep_idle(&mut self, idle: Duration) {
+        let services = self.services.iter();
+        let idle: Vec<ServiceKey> = services
+            .filter(|(_, service)| service.may_sleep(idle))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in idle {
             tracing::info!(%key, "was not used for a while, and is put to sleep");
             self.event(&key, &Event::Sleep);
         }
     }
 
-    fn event(&mut self, key: &ServiceKey, event: &Event) {
-        let Some(machine) = self.machines.get_mut(key) else {
+    /// Takes the outcome of an effect, unless the service has begun another one since.
+    fn effect_done(&mut self, done: EffectOutcome) {
+        let EffectOutcome {
+            key,
+            generation,
+            outcome,
+        } = done;
+        let Some(service) = self.services.get_mut(&key) else {
             return;
         };
-        let Some(effect) = machine.on(event) else {
+        if service.generation != generation {
             return;
-        };
-        match effect {
-            Some(Effect::StartUnit) => {
-                self.hands.start(machine.definition(), machine.generation());
+        }
+        let event = match outcome {
+            Outcome::Token(token) => return service.set_token(token),
+            Outcome::StartDone(outcome) => Event::StartDone(outcome),
+            Outcome::StopDone(outcome) => Event::StopDone(outcome.map_err(|_| {
+                let view = self.units.get(&service.unit);
+                view.map_or(GONE, unit_of)
+            })),
+            Outcome::Ready { attached } => Event::Ready { attached },
+            Outcome::NotReady(reason) => Event::NotReady(reason),
+            Outcome::Orphaned => {
+                tracing::warn!(%key, "runs without its listener, and is started again");
+                Event::Orphaned
             }
+            Outcome::RetryDue => Event::Retry,
+        };
+        self.event(&key, &event);
+    }
+
+    /// Applies the policy, and begins what it asks for.
+    fn event(&mut self, key: &ServiceKey, event: &Event) {
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        let Some(effect) = service.on(event) else {
+            return;
+        };
+        let effects = &self.effects;
+        match effect {
+            Some(Effect::StartUnit) => effects.start(service.to_start(), service.generation),
             Some(Effect::StopUnit) => {
-                self.hands
-                    .stop(key.clone(), machine.unit_id().clone(), machine.generation());
+                effects.stop(key.clone(), service.unit.clone(), service.generation);
             }
             Some(Effect::Probe) => {
-                let adopt = !machine.has_token();
-                let probe = self
-                    .hands
-                    .probe(machine.definition(), machine.generation(), adopt);
-                machine.set_probe(probe);
+                let adopt = service.token.is_none();
+                let probe = effects.probe(service.to_start(), service.generation, adopt);
+                service.probe = Some(probe);
             }
             Some(Effect::Reset) => {
-                self.hands.reset(machine.unit_id().clone());
-                self.hands.close(key.clone());
+                effects.reset(service.unit.clone());
+                effects.close(key.clone());
             }
             None => {}
+        }
+        if let Some(pause) = service.pause_before_retry() {
+            effects.retry_after(key.clone(), service.generation, pause);
         }
     }
 
     fn publish(&mut self) {
         let ready = self.records.borrow().is_ready();
-        let mut changed = self.published != Some((ready, self.machines.len()));
-        for machine in self.machines.values_mut() {
-            changed |= machine.take_changed();
+        let mut changed = self.published != Some((ready, self.services.len()));
+        for service in self.services.values_mut() {
+            changed |= std::mem::take(&mut service.changed);
         }
         if !changed {
             return;
         }
-        self.published = Some((ready, self.machines.len()));
-        let core = self.order.iter().filter_map(|key| self.machines.get(key));
-        let others = self.machines.values().filter(|machine| !machine.is_core());
-        self.publisher.publish(Directory::new(
-            core.chain(others).map(Machine::entry),
-            ready,
-        ));
+        self.published = Some((ready, self.services.len()));
+        let core = self.core_order.iter();
+        let core = core.filter_map(|key| self.services.get(key));
+        let others = self.services.values().filter(|service| !service.is_core());
+        let entries = core.chain(others).map(ServiceRuntime::entry);
+        self.publisher.publish(Directory::new(entries, ready));
     }
 }
 
-fn seen(view: &UnitView) -> Unit {
+const GONE: Unit = Unit {
+    phase: Phase::Dead,
+    pid: None,
+    exit: Exit::Other,
+};
+
+fn unit_of(view: &UnitView) -> Unit {
     Unit {
         phase: view.phase,
         pid: view.pid,
         exit: view.exit,
+    }
+}
+
+/// One service: its definition, its state, and what belongs to its present start.
+#[derive(Debug)]
+struct ServiceRuntime {
+    definition: Arc<Definition>,
+    /// What starts run instead, while an update is tried.
+    overridden: Option<Arc<Definition>>,
+    /// The id that named the unit when it was last started or seen.
+    unit: ServiceId,
+    state: ServiceState,
+    /// Counts effects: an outcome of an earlier effect is ignored.
+    generation: u64,
+    /// How its process ended last, since it was started by a command.
+    last_exit: Option<Exit>,
+    token: Option<Secret>,
+    pool: Pool,
+    probe: Option<AbortHandle>,
+    waiting: Vec<(WaitFor, oneshot::Sender<WaitOutcome>)>,
+    in_flight: Arc<InFlight>,
+    /// When it began to run, while it runs.
+    running_since: Option<Instant>,
+    /// Retries since it last ran for long.
+    retries: u32,
+    /// Whether the directory must be published.
+    changed: bool,
+}
+
+impl ServiceRuntime {
+    fn new(definition: Definition) -> Self {
+        let state = match definition.core.as_ref().map(|core| &core.package) {
+            Some(Err(reason)) => ServiceState::Unavailable(reason.clone()),
+            _ => ServiceState::Stopped(StopReason::NotStarted),
+        };
+        Self {
+            unit: definition.unit_id(),
+            pool: Pool::owned(paths::app_socket(&definition.key), Owner::OfFolder),
+            definition: Arc::new(definition),
+            overridden: None,
+            state,
+            generation: 0,
+            last_exit: None,
+            token: None,
+            probe: None,
+            waiting: Vec::new(),
+            in_flight: Arc::default(),
+            running_since: None,
+            retries: 0,
+            changed: true,
+        }
+    }
+
+    fn is_core(&self) -> bool {
+        self.definition.core.is_some()
+    }
+
+    /// What a start runs.
+    fn to_start(&self) -> Arc<Definition> {
+        self.overridden.as_ref().unwrap_or(&self.definition).clone()
+    }
+
+    fn set_token(&mut self, token: Secret) {
+        self.token = Some(token);
+        self.changed = true;
+    }
+
+    fn override_settings(&mut self, settings: Option<Arc<ServiceSettings>>) {
+        let key = &self.definition.key;
+        self.overridden =
+            settings.map(|settings| Arc::new(Definition::installed(key.clone(), settings)));
+    }
+
+    /// Takes over a record, if it has changed.
+    fn follow(&mut self, settings: &ServiceSettings) {
+        if *self.definition.settings == *settings {
+            return;
+        }
+        let key = self.definition.key.clone();
+        self.definition = Arc::new(Definition::installed(key, Arc::new(settings.clone())));
+        if self.state.is_down() {
+            self.unit = self.definition.unit_id();
+        }
+        self.changed = true;
+    }
+
+    /// Applies an event; `None` if it changes nothing, otherwise what must be begun.
+    fn on(&mut self, event: &Event) -> Option<Option<Effect>> {
+        self.note_exit(event);
+        let (next, effect) = self.state.on(event)?;
+        tracing::info!(
+            key = %self.definition.key,
+            id = %self.definition.settings.id,
+            from = ?self.state,
+            to = ?next,
+            "changed state"
+        );
+        let goes_on_probing =
+            matches!(next, ServiceState::Probing { .. }) && effect != Some(Effect::Probe);
+        if !goes_on_probing && let Some(probe) = self.probe.take() {
+            probe.abort();
+        }
+        if effect.is_some() {
+            self.generation += 1;
+        }
+        if next == ServiceState::StartRequested {
+            self.unit = self.to_start().unit_id();
+            self.last_exit = None;
+        }
+        if next == ServiceState::StartRequested || next.is_down() {
+            self.token = None;
+        }
+        if matches!(next, ServiceState::Running { .. }) {
+            self.in_flight.open();
+            self.running_since.get_or_insert_with(Instant::now);
+        } else if let Some(since) = self.running_since.take()
+            && since.elapsed() > RETRY_PAUSES[1]
+        {
+            self.retries = 0;
+        }
+        self.state = next;
+        self.changed = true;
+        self.answer_waiting();
+        Some(effect)
+    }
+
+    fn note_exit(&mut self, event: &Event) {
+        if let Event::Unit(unit) = event
+            && matches!(unit.phase, Phase::AutoRestart | Phase::Failed)
+            && unit.exit != Exit::StartLimit
+            // A failure is never a clean exit: systemd has begun the next start already.
+            && unit.exit != Exit::Code(0)
+        {
+            self.last_exit = Some(unit.exit);
+        }
+    }
+
+    /// How long to wait before a core service that is down is started again: never is not an
+    /// answer, since the box depends on it.
+    fn pause_before_retry(&mut self) -> Option<Duration> {
+        if !self.is_core() || !self.state.needs_retry() {
+            return None;
+        }
+        let pause = retry_pause(self.retries);
+        self.retries = self.retries.saturating_add(1);
+        tracing::error!(
+            id = %self.definition.settings.id,
+            seconds = pause.as_secs(),
+            "a core service is down, and is started again after a pause"
+        );
+        Some(pause)
+    }
+
+    /// Whether the service may be put to sleep: it runs, and no call has used it for `idle`. If
+    /// so, no call begins before it runs again.
+    fn may_sleep(&self, idle: Duration) -> bool {
+        self.definition.sleeps()
+            && matches!(self.state, ServiceState::Running { .. })
+            && self.in_flight.close(idle)
+    }
+
+    /// Answers the callers whose wait is over.
+    fn answer_waiting(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.waiting = waiting
+            .into_iter()
+            .filter(|(_, answer)| !answer.is_closed())
+            .filter_map(|(wait_for, answer)| match wait_for.outcome(&self.state) {
+                None => Some((wait_for, answer)),
+                Some(outcome) => {
+                    // The caller may have gone.
+                    let _ = answer.send(outcome);
+                    None
+                }
+            })
+            .collect();
+    }
+
+    fn snapshot(&self, unit: Option<UnitView>) -> Snapshot {
+        Snapshot {
+            definition: self.definition.clone(),
+            state: self.state.clone(),
+            last_exit: self.last_exit,
+            unit,
+        }
+    }
+
+    /// The service's entry in the directory.
+    fn entry(&self) -> Entry {
+        let definition = &self.definition;
+        let (state, reason) = describe::state(&self.state, &definition.effective_limits());
+        Entry {
+            key: definition.key.clone(),
+            settings: definition.settings.clone(),
+            core: self.is_core(),
+            state,
+            reason,
+            pool: self.pool.clone(),
+            token: self.token.clone(),
+            granted: Arc::new(definition.permissions()),
+            usage: definition.sleeps().then(|| self.in_flight.clone()),
+        }
+    }
+}
+
+impl Drop for ServiceRuntime {
+    fn drop(&mut self) {
+        if let Some(probe) = self.probe.take() {
+            probe.abort();
+        }
+    }
+}
+
+fn retry_pause(retries: u32) -> Duration {
+    let [first, longest] = RETRY_PAUSES;
+    first.saturating_mul(1u32 << retries.min(16)).min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::Failure;
+    use super::*;
+
+    fn core_service() -> ServiceRuntime {
+        let configured = crate::config::CoreService {
+            source_url: "builtin:adb".to_owned(),
+            id: None,
+            desired_version: None,
+            config: None,
+        };
+        let layout = crate::layout::Layout::new(crate::layout::DEFAULT_STATE);
+        let mut core = super::super::core_service::resolve(&[configured], &layout).remove(0);
+        core.package = Ok("/usr/lib/atek/core/adb".into());
+        ServiceRuntime::new(Definition::core(&core))
+    }
+
+    #[test]
+    fn a_core_service_is_started_again_after_every_failure_with_a_growing_pause() {
+        let mut core = core_service();
+        let mut pauses = Vec::new();
+        for _ in 0..20 {
+            core.on(&Event::Start);
+            core.on(&Event::StartDone(Err("no attach slot".to_owned())));
+            assert_eq!(
+                core.state,
+                ServiceState::Failed(Failure::NotStarted("no attach slot".to_owned()))
+            );
+            pauses.push(core.pause_before_retry().unwrap().as_secs());
+            assert_eq!(core.on(&Event::Retry), Some(Some(Effect::StartUnit)));
+            core.on(&Event::StopDone(Ok(())));
+        }
+        assert_eq!(pauses[..8], [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(pauses[19], 60);
+    }
+
+    #[test]
+    fn a_core_service_that_was_stopped_is_not_started_again() {
+        let mut core = core_service();
+        core.on(&Event::Start);
+        core.on(&Event::Stop);
+        core.on(&Event::StopDone(Ok(())));
+        assert_eq!(core.pause_before_retry(), None);
     }
 }

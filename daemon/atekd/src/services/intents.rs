@@ -1,7 +1,7 @@
-//! What was begun and must be finished or undone after a crash: written down before it
-//! has an effect, removed when it is done.
+//! Intents: operations that must be finished or undone after a crash. Each is written down
+//! before it has an effect, and removed when it is done.
 
-use super::spare;
+use super::reserved_file;
 use crate::chain::{Chain, is_disk_full};
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_files::{FileError, write_atomic};
@@ -32,12 +32,12 @@ pub(super) struct Update {
     pub(super) to: String,
 }
 
-/// Handing over what a user owns. Once it is written down it is finished: apps whose databases
+/// A transfer of what a user owns. Once it is written down it is finished: apps whose databases
 /// stayed behind would make empty ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Give {
-    /// Who gets it.
+pub(super) struct Transfer {
+    /// The new owner.
     pub(super) to: UserKey,
     /// The services: once a record has changed it does not tell any more whose it was.
     pub(super) services: Vec<ServiceKey>,
@@ -46,13 +46,13 @@ pub(super) struct Give {
 /// A kind of intent: a folder with a file for each service, or user.
 pub(super) trait Intent: Serialize + DeserializeOwned {
     const FOLDER: &'static str;
-    /// Whether it must be possible on a full disk.
-    const FREES: bool = false;
+    /// Whether it must be possible on a full disk, which it helps to free.
+    const NEEDED_ON_FULL_DISK: bool = false;
     type Key: fmt::Display + FromStr;
 }
 
-impl Intent for Give {
-    const FOLDER: &'static str = "gives";
+impl Intent for Transfer {
+    const FOLDER: &'static str = "transfers";
     type Key = UserKey;
 }
 
@@ -64,7 +64,7 @@ impl Intent for Install {
 impl Intent for Uninstall {
     type Key = ServiceKey;
     const FOLDER: &'static str = "uninstalls";
-    const FREES: bool = true;
+    const NEEDED_ON_FULL_DISK: bool = true;
 }
 
 impl Intent for Update {
@@ -75,15 +75,15 @@ impl Intent for Update {
 /// Writes an intent down, durably.
 pub(super) fn begin<I: Intent>(state: &Path, key: &I::Key, intent: &I) -> Result<(), FileError> {
     let folder = state.join(I::FOLDER);
-    // What goes wrong here goes wrong with the file, too.
+    // Ignored: if the folder is missing, the write below reports it.
     let _ = fs::create_dir(&folder);
     let text = serde_json::to_vec(intent).unwrap_or_default();
     let path = file::<I>(state, key);
     match write_atomic(&path, &text, 0o600) {
-        Err(full) if I::FREES && is_disk_full(&full) => {
-            // Without a spare file the disk is what is wrong.
-            spare::spend(state, &path, &text).map_err(|error| {
-                tracing::warn!(error = %Chain(&error), "the spare file is of no use");
+        Err(full) if I::NEEDED_ON_FULL_DISK && is_disk_full(&full) => {
+            // Without a reserved file the full disk is what is reported.
+            reserved_file::consume(state, &path, &text).map_err(|error| {
+                tracing::warn!(error = %Chain(&error), "the reserved file cannot be used");
                 full
             })
         }
@@ -91,10 +91,10 @@ pub(super) fn begin<I: Intent>(state: &Path, key: &I::Key, intent: &I) -> Result
     }
 }
 
-/// Makes ready what intents need on a full disk.
+/// Makes the files that intents need on a full disk.
 pub(super) fn prepare(state: &Path) {
     let _ = fs::create_dir(state.join(Uninstall::FOLDER));
-    spare::keep(state);
+    reserved_file::preallocate(state);
 }
 
 /// Forgets an intent. One that stays by accident is looked at again at the next start.
@@ -102,9 +102,9 @@ pub(super) fn end<I: Intent>(state: &Path, key: &I::Key) {
     let path = file::<I>(state, key);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!(path = %path.display(), %error, "cannot forget what is done");
+            tracing::warn!(path = %path.display(), %error, "cannot remove an intent that is done");
         }
-        _ if I::FREES => spare::keep(state),
+        _ if I::NEEDED_ON_FULL_DISK => reserved_file::preallocate(state),
         _ => {}
     }
 }

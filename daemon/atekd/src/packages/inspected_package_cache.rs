@@ -1,8 +1,7 @@
-//! A package that was shown to somebody, and waits for a word about it.
+//! Keeps the package staged by the latest `inspect`, so that `install` need not fetch it again.
 //!
-//! There is one staging folder, so one place on the shelf, and whoever needs the folder goes
-//! first: what was put away is fetched again then. A restart finds nothing here and clears
-//! the folder, as after any job.
+//! There is one staging folder, so one package at most. A job that needs the folder goes first:
+//! the package is fetched again then. A restart clears the folder, as after any job.
 
 use super::job::Staged;
 use atek_api::package::FetchedPackage;
@@ -11,36 +10,36 @@ use atek_api::source::Source;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long somebody may think about it: meanwhile the package takes room on the disk, as
+/// How long a person may think about it. The package takes room on the disk for so long, as
 /// much as [`atek_api::package::FetchLimits`] admits.
 pub(super) const KEEP: Duration = Duration::from_secs(10 * 60);
 
-/// Cheap to clone.
+/// At most one package. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Shelf {
+pub(super) struct InspectedPackageCache {
     state: Arc<Mutex<State>>,
     keep: Duration,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    kept: Option<Kept>,
-    /// How many want the staging folder.
+    kept: Option<CachedPackage>,
+    /// Jobs that wait for the staging folder.
     waiting: usize,
-    /// Counts what was kept, so that a deadline ends its own only.
+    /// Counts packages, so that a deadline removes its own only.
     number: u64,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct CachedPackage {
     number: u64,
     source: Source,
     package: FetchedPackage,
     staged: Staged,
 }
 
-impl Shelf {
-    /// One that keeps a package for `keep`.
+impl InspectedPackageCache {
+    /// Makes an empty cache that keeps a package for `keep`.
     pub(super) fn new(keep: Duration) -> Self {
         Self {
             state: Arc::default(),
@@ -52,7 +51,7 @@ impl Shelf {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a package, unless somebody needs its place.
+    /// Keeps a package, unless a job waits for its place.
     pub(super) fn keep(&self, source: Source, package: FetchedPackage, staged: Staged) {
         let mut state = self.state();
         if state.waiting > 0 {
@@ -60,25 +59,25 @@ impl Shelf {
         }
         state.number += 1;
         let number = state.number;
-        state.kept = Some(Kept {
+        state.kept = Some(CachedPackage {
             number,
             source,
             package,
             staged,
         });
         drop(state);
-        let shelf = self.clone();
+        let cache = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(shelf.keep).await;
+            tokio::time::sleep(cache.keep).await;
             let over = {
-                let mut state = shelf.state();
+                let mut state = cache.state();
                 state.kept.take_if(|kept| kept.number == number)
             };
             drop(over);
         });
     }
 
-    /// The package that was shown like this, if it is still there.
+    /// Takes the package that was shown like this, if it is still there.
     pub(super) fn take(
         &self,
         source: &Source,
@@ -96,7 +95,7 @@ impl Shelf {
         self.state().waiting > 0
     }
 
-    /// Makes room: until the answer is dropped nothing is kept.
+    /// Empties the cache; nothing is kept until the result is dropped.
     pub(super) fn make_room(&self) -> Room {
         let kept = {
             let mut state = self.state();
@@ -105,19 +104,19 @@ impl Shelf {
         };
         drop(kept);
         Room {
-            shelf: self.clone(),
+            cache: self.clone(),
         }
     }
 }
 
-/// Somebody waits for the staging folder.
+/// A job that waits for the staging folder, or took it.
 #[derive(Debug)]
 pub(super) struct Room {
-    shelf: Shelf,
+    cache: InspectedPackageCache,
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.shelf.state().waiting -= 1;
+        self.cache.state().waiting -= 1;
     }
 }

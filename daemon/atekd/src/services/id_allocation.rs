@@ -1,13 +1,13 @@
-//! Keys and ids of new services.
+//! Chooses keys and ids of new services.
 
-use super::InstallError;
+use super::error::OperationError;
 use crate::random::{self, RandomError};
 use atek_api::autokey::auto_key;
 use atek_api::ids::{ServiceId, ServiceKey};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A key that was never used: it sorts by time, and its random end keeps two apart when
-/// the clock was set back, since what was stored under an old key must stay with that.
+/// Makes a key that was never used. It sorts by time; its random end keeps two apart when the
+/// clock was set back, since what was stored under an old key must stay with that.
 pub(super) fn new_key() -> Result<ServiceKey, RandomError> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -18,15 +18,15 @@ pub(super) fn new_key() -> Result<ServiceKey, RandomError> {
     Ok(key.unwrap_or_else(|_| unreachable!("hexadecimal digits and a dash are a key")))
 }
 
-/// What a person asked for: this id, or whichever is free.
+/// The id that a person asked for, or a proposal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum WantedId {
     Exactly(ServiceId),
     Like(ServiceId),
 }
 
-impl Wanted {
-    pub(super) fn parse(explicit: Option<&str>, name: &str) -> Result<Self, InstallError> {
+impl WantedId {
+    pub(super) fn parse(explicit: Option<&str>, name: &str) -> Result<Self, OperationError> {
         match explicit {
             Some(text) => Ok(Self::Exactly(ServiceId::for_user_service(text)?)),
             None => Ok(Self::Like(ServiceId::derive(name))),
@@ -37,9 +37,9 @@ impl Wanted {
     pub(super) fn choose(
         &self,
         taken: impl Fn(&ServiceId) -> bool,
-    ) -> Result<ServiceId, InstallError> {
+    ) -> Result<ServiceId, OperationError> {
         match self {
-            Self::Exactly(id) if taken(id) => Err(InstallError::IdTaken(id.to_string())),
+            Self::Exactly(id) if taken(id) => Err(OperationError::IdTaken(id.to_string())),
             Self::Exactly(id) => Ok(id.clone()),
             Self::Like(id) => Ok(id.first_free(taken)),
         }
@@ -59,13 +59,14 @@ mod tests {
     #[test]
     fn a_second_install_gets_the_next_id_and_an_explicit_one_is_refused() {
         let taken = |id: &ServiceId| matches!(id.as_str(), "rss" | "rss-2");
-        let choose = |explicit: Option<&str>| Wanted::parse(explicit, "rss").unwrap().choose(taken);
+        let choose =
+            |explicit: Option<&str>| WantedId::parse(explicit, "rss").unwrap().choose(taken);
         assert_eq!(choose(None).unwrap().as_str(), "rss-3");
         let error = choose(Some("rss")).unwrap_err();
         assert_eq!(error.to_string(), "App already exists under the ID: rss");
         assert_eq!(choose(Some("news")).unwrap().as_str(), "news");
         for bad in ["core.adb", "system", "../x", ""] {
-            assert!(Wanted::parse(Some(bad), "rss").is_err(), "{bad:?}");
+            assert!(WantedId::parse(Some(bad), "rss").is_err(), "{bad:?}");
         }
     }
 }

@@ -1,17 +1,17 @@
-//! Which port each app is opened at. Decided against the newest records, so that no two
-//! apps ever have the same.
+//! Chooses the port of the box at which each app is opened. Pure; applied to the newest records,
+//! so that no two apps have the same.
 
-use crate::database::{Change, DatabaseError, Records, ServiceRecord};
+use crate::database::{Change, Records, ServiceRecord};
 use atek_host_model::ports::AppPorts;
 use std::collections::HashSet;
 
-/// A port for a new app.
+/// The port of a new app; none if all are taken.
 pub(super) fn for_new(records: &Records, ports: AppPorts) -> Option<u16> {
     let taken = taken(records, ports);
     ports.next_free(newest(records, ports), &taken)
 }
 
-/// Gives every app a port that has none, or one that does not belong to the range (any more).
+/// The changes that give a port to every app that has none, or one outside the range.
 pub(super) fn missing(records: &Records, ports: AppPorts) -> Vec<Change> {
     let mut taken = taken(records, ports);
     let mut newest = newest(records, ports);
@@ -19,7 +19,7 @@ pub(super) fn missing(records: &Records, ports: AppPorts) -> Vec<Change> {
     let mut changes = Vec::new();
     for record in records.services() {
         let old = record.settings.port;
-        // A record that somebody wrote by hand may name another one's port.
+        // A record that was written by hand may name another one's port.
         if old.is_some_and(|port| ports.contains(port) && kept.insert(port)) {
             continue;
         }
@@ -38,23 +38,11 @@ pub(super) fn missing(records: &Records, ports: AppPorts) -> Vec<Change> {
     changes
 }
 
-/// Stores what [`missing`] says.
-pub(super) async fn give(inner: &super::Inner) {
-    let ports = inner.ports;
-    let given = inner
-        .database
-        .update(move |records| Ok::<_, DatabaseError>(((), missing(records, ports))))
-        .await;
-    if let Err(error) = given {
-        tracing::warn!(error = %crate::chain::Chain(&error), "cannot give the apps their ports");
-    }
-}
-
 fn taken(records: &Records, ports: AppPorts) -> HashSet<u16> {
     used(records, ports).collect()
 }
 
-/// Keys sort by the time they were made.
+/// The port that was given last: keys sort by the time they were made.
 fn newest(records: &Records, ports: AppPorts) -> Option<u16> {
     used(records, ports).last()
 }

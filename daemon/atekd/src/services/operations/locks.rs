@@ -1,13 +1,13 @@
-//! One long operation at a time for one service.
+//! Locks that admit one long operation on a service at a time.
 
-use super::Refused;
+use crate::services::error::OperationError;
 use atek_api::ids::{ServiceId, ServiceKey};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Busy = HashMap<ServiceKey, &'static str>;
 
-/// Which services are busy, and with what. Cheap to clone.
+/// The services that are busy, with the operation. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Locks {
     busy: Arc<Mutex<Busy>>,
@@ -21,16 +21,20 @@ pub(super) struct Lock {
 }
 
 impl Locks {
-    /// Takes the service for an operation, or says what it is busy with.
+    /// Takes the service for an operation.
+    ///
+    /// # Errors
+    ///
+    /// `Busy`, with the operation under way.
     pub(super) fn take(
         &self,
         key: &ServiceKey,
         id: &ServiceId,
         operation: &'static str,
-    ) -> Result<Lock, Refused> {
+    ) -> Result<Lock, OperationError> {
         let mut busy = self.busy();
         if let Some(operation) = busy.get(key) {
-            return Err(Refused::Busy {
+            return Err(OperationError::Busy {
                 id: id.clone(),
                 operation,
             });
@@ -42,10 +46,14 @@ impl Locks {
         })
     }
 
-    /// For a short operation that must not come between.
-    pub(super) fn check(&self, key: &ServiceKey, id: &ServiceId) -> Result<(), Refused> {
+    /// Checks that no long operation is under way, for a short one.
+    ///
+    /// # Errors
+    ///
+    /// `Busy`, with the operation under way.
+    pub(super) fn check(&self, key: &ServiceKey, id: &ServiceId) -> Result<(), OperationError> {
         match self.busy().get(key) {
-            Some(operation) => Err(Refused::Busy {
+            Some(operation) => Err(OperationError::Busy {
                 id: id.clone(),
                 operation,
             }),

@@ -1,24 +1,25 @@
-//! What stands in a package's folder on this machine: its manifest, and what to execute.
+//! Reads a package's folder on this machine: its manifest, and what to execute.
 
 use atek_api::manifest::{self, Manifest, ManifestError};
 use atek_api::package::{EntryError, Found, program};
 use atek_api::spec::{Program, SpecError};
+use nix::fcntl::OFlag;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Bytes of the largest package.json that is read.
 const MAX_PACKAGE_JSON: u64 = 1 << 20;
 
-/// What is wrong with a package on this machine.
+/// A package on this machine cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Not a folder that may run as a package.
     #[error(transparent)]
     Forbidden(#[from] SpecError),
-    /// It cannot be looked at.
-    #[error("cannot look at {}", path.display())]
+    /// It cannot be read.
+    #[error("cannot read {}", path.display())]
     Read {
         /// The folder or file.
         path: PathBuf,
@@ -29,7 +30,7 @@ pub enum FolderError {
     /// A file where a folder is needed.
     #[error("{} is not a folder", .0.display())]
     NotAFolder(PathBuf),
-    /// A file beyond reason.
+    /// A file that is too large.
     #[error("{} is larger than {max} bytes", path.display())]
     TooLarge {
         /// The file.
@@ -37,7 +38,7 @@ pub enum FolderError {
         /// The bound.
         max: u64,
     },
-    /// A manifest that is present and wrong.
+    /// The manifest is wrong.
     #[error("{0}")]
     Manifest(ManifestError),
     /// Nothing to execute.
@@ -50,7 +51,7 @@ pub enum FolderError {
 
 /// A package on this machine.
 #[derive(Debug, Clone)]
-pub(super) struct Looked {
+pub(super) struct PackageFolder {
     /// Its real path.
     pub(super) folder: PathBuf,
     /// The `node_modules` of the nearest parent that has one.
@@ -59,24 +60,24 @@ pub(super) struct Looked {
     pub(super) program: Program,
 }
 
-/// Looks at a package. Blocks for as long as the disk does.
-pub(super) fn look(folder: &Path) -> Result<Looked, FolderError> {
+/// Reads a package. Blocks for as long as the disk does.
+pub(super) fn read(folder: &Path) -> Result<PackageFolder, FolderError> {
     let folder = fs::canonicalize(folder).map_err(unreadable(folder))?;
     if !folder.is_dir() {
         return Err(FolderError::NotAFolder(folder));
     }
     let path = folder.join(manifest::FILE_NAME);
-    let text = read(&path, manifest::MAX_BYTES as u64)?;
+    let text = read_small(&path, manifest::MAX_BYTES as u64)?;
     let manifest = text
         .map(|text| Manifest::parse(&text))
         .transpose()
         .map_err(FolderError::Manifest)?;
-    let program = look_program(&folder, manifest.as_ref())?;
+    let program = find_program(&folder, manifest.as_ref())?;
     let modules = match program {
         Program::Node { .. } => parent_modules(&folder),
         Program::Native { .. } => None,
     };
-    Ok(Looked {
+    Ok(PackageFolder {
         folder,
         modules,
         manifest,
@@ -85,11 +86,11 @@ pub(super) fn look(folder: &Path) -> Result<Looked, FolderError> {
 }
 
 /// What a package with this manifest executes.
-pub(super) fn look_program(
+pub(super) fn find_program(
     folder: &Path,
     manifest: Option<&Manifest>,
 ) -> Result<Program, FolderError> {
-    let package_json = read(&folder.join("package.json"), MAX_PACKAGE_JSON)?;
+    let package_json = read_small(&folder.join("package.json"), MAX_PACKAGE_JSON)?;
     let found = |path: &atek_api::spec::RelativePath| match folder.join(path.as_str()).metadata() {
         Ok(about) if !about.is_file() => Found::Nothing,
         Ok(about) if about.permissions().mode() & 0o111 != 0 => Found::Executable,
@@ -109,15 +110,17 @@ fn parent_modules(folder: &Path) -> Option<PathBuf> {
 }
 
 /// A small regular file; `None` if there is none.
-fn read(path: &Path, max: u64) -> Result<Option<Vec<u8>>, FolderError> {
-    // A pipe of this name would never end.
-    match path.metadata() {
-        Ok(about) if about.is_file() => {}
-        Ok(_) => return Ok(None),
+fn read_small(path: &Path, max: u64) -> Result<Option<Vec<u8>>, FolderError> {
+    // A link could lead to a file that only the host may read; a pipe would never end.
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let file = match File::options().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(path)(error)),
+    };
+    if !file.metadata().map_err(unreadable(path))?.is_file() {
+        return Ok(None);
     }
-    let file = File::open(path).map_err(unreadable(path))?;
     let mut content = Vec::new();
     file.take(max + 1)
         .read_to_end(&mut content)
@@ -153,8 +156,8 @@ mod tests {
         folder
     }
 
-    fn entry(looked: &Looked) -> &str {
-        match &looked.program {
+    fn entry(found: &PackageFolder) -> &str {
+        match &found.program {
             Program::Node { entry, .. } => entry.as_str(),
             Program::Native { path, .. } => path.as_str(),
         }
@@ -167,36 +170,39 @@ mod tests {
             ("lib/x.js", ""),
             ("index.js", ""),
         ]);
-        assert_eq!(entry(&look(with_main.path()).unwrap()), "lib/x.js");
+        assert_eq!(entry(&read(with_main.path()).unwrap()), "lib/x.js");
         let plain = package(&[("index.js", ""), ("atek.json", r#"{"name":"News"}"#)]);
-        let looked = look(plain.path()).unwrap();
-        assert_eq!(entry(&looked), "index.js");
-        assert_eq!(looked.manifest.unwrap().name.as_deref(), Some("News"));
+        let found = read(plain.path()).unwrap();
+        assert_eq!(entry(&found), "index.js");
+        assert_eq!(found.manifest.unwrap().name.as_deref(), Some("News"));
     }
 
     #[test]
     fn what_cannot_run_says_why() {
         let empty = package(&[]);
-        let error = look(empty.path()).unwrap_err().to_string();
+        let error = read(empty.path()).unwrap_err().to_string();
         assert!(
             error.contains("neither package.json \"main\" nor /index.js"),
             "{error}"
         );
         let wrong = package(&[("index.js", ""), ("atek.json", "{\n \"frame\": 1}")]);
-        let error = look(wrong.path()).unwrap_err().to_string();
+        let error = read(wrong.path()).unwrap_err().to_string();
         assert!(error.starts_with("atek.json, line 2"), "{error}");
         let huge = package(&[("index.js", ""), ("atek.json", &" ".repeat(70_000))]);
         assert!(matches!(
-            look(huge.path()),
+            read(huge.path()),
             Err(FolderError::TooLarge { .. })
         ));
         assert!(matches!(
-            look(Path::new("/nonexistent")),
+            read(Path::new("/nonexistent")),
             Err(FolderError::Read { .. })
         ));
+        let linked = package(&[("index.js", ""), ("other.json", r#"{"name":"News"}"#)]);
+        std::os::unix::fs::symlink("other.json", linked.path().join("atek.json")).unwrap();
+        assert!(matches!(read(linked.path()), Err(FolderError::Read { .. })));
         let file = package(&[("a", "")]);
         assert!(matches!(
-            look(&file.path().join("a")),
+            read(&file.path().join("a")),
             Err(FolderError::NotAFolder(_))
         ));
     }
@@ -205,10 +211,10 @@ mod tests {
     fn modules_of_a_parent_folder_are_found_and_a_link_is_not_followed() {
         let workspace = package(&[("apps/one/index.js", ""), ("node_modules/x/index.js", "")]);
         let root = fs::canonicalize(workspace.path()).unwrap();
-        let looked = look(&root.join("apps/one")).unwrap();
-        assert_eq!(looked.modules, Some(root.join("node_modules")));
+        let found = read(&root.join("apps/one")).unwrap();
+        assert_eq!(found.modules, Some(root.join("node_modules")));
         let linked = package(&[("apps/one/index.js", "")]);
         std::os::unix::fs::symlink(&root, linked.path().join("apps/node_modules")).unwrap();
-        assert_eq!(look(&linked.path().join("apps/one")).unwrap().modules, None);
+        assert_eq!(read(&linked.path().join("apps/one")).unwrap().modules, None);
     }
 }

@@ -1,12 +1,12 @@
-//! An app's icon: a small picture in its package.
+//! Reads an app's icon: a small picture in its package.
 //!
-//! The package is somebody else's: its path is walked part by part without following a link,
+//! The package is hostile input: its path is walked part by part without following a link,
 //! so that it ends inside the package or nowhere. (`openat2` would do it in one call, but a
-//! unit with `RestrictSUIDSGID=` does not have it.) What kind of picture it is, is told by
-//! its content; a name can say anything.
+//! unit with `RestrictSUIDSGID=` does not have it.) The media type is read from the content,
+//! since a name can be anything.
 
-use super::Inner;
-use super::definition;
+use super::context::Operations;
+use crate::services::definition;
 use atek_api::ids::ServiceKey;
 use atek_api::services::{ServiceSettings, SourceType};
 use atek_api::source::Source;
@@ -30,24 +30,26 @@ pub struct Icon {
     pub kind: &'static str,
 }
 
-/// The icon of a service, if it has one that can be shown.
-pub(super) async fn icon(inner: &Inner, key: &ServiceKey) -> Option<Icon> {
-    let look = inner.supervisor.look(key).await.ok()?;
-    let definition = &look.definition;
-    let path = definition.settings.manifest.as_ref()?.icon.clone()?;
-    let folder = match &definition.core {
-        Some(core) => core.package.clone().ok()?,
-        None => folder(key, &definition.settings)?,
-    };
-    let read = tokio::task::spawn_blocking(move || read(&folder, &path));
-    read.await.ok().flatten()
+impl Operations {
+    /// The service's icon, if it has one that can be shown.
+    pub async fn icon(&self, key: &ServiceKey) -> Option<Icon> {
+        let snapshot = self.supervisor.snapshot(key).await.ok()?;
+        let definition = &snapshot.definition;
+        let path = definition.settings.manifest.as_ref()?.icon.clone()?;
+        let folder = match &definition.core {
+            Some(core) => core.package.clone().ok()?,
+            None => package_folder(key, &definition.settings)?,
+        };
+        let read = tokio::task::spawn_blocking(move || read(&folder, &path));
+        read.await.ok().flatten()
+    }
 }
 
 /// Where the installed version of a package lies.
-fn folder(key: &ServiceKey, settings: &ServiceSettings) -> Option<PathBuf> {
+fn package_folder(key: &ServiceKey, settings: &ServiceSettings) -> Option<PathBuf> {
     match settings.package.source_type {
         SourceType::Git => {
-            let version = definition::installed(settings)?;
+            let version = definition::installed_version(settings)?;
             Some(paths::package_version(key, &version))
         }
         SourceType::File => match settings.source_url.parse() {

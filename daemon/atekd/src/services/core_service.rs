@@ -1,7 +1,7 @@
-//! The services that belong to Atek itself, as the configuration lists them.
+//! Core services: those that belong to Atek itself, as the configuration lists them.
 
-use super::folder::{self, Looked};
-use crate::config::CoreService;
+use super::package_folder::{self, PackageFolder};
+use crate::config;
 use crate::layout::Layout;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::services::{PackageInfo, ServiceSettings, SourceType};
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The original's two repositories, and what stands for them here.
+/// The original's two repositories, and the built-in services in their place.
 const ORIGINALS: [(&str, &str); 2] = [
     ("https://github.com/atek-cloud/adb", "adb"),
     ("https://github.com/atek-cloud/hyper-daemon", "hypercore"),
@@ -17,7 +17,7 @@ const ORIGINALS: [(&str, &str); 2] = [
 
 /// A core service.
 #[derive(Debug, Clone)]
-pub(super) struct Core {
+pub(super) struct CoreService {
     pub(super) key: ServiceKey,
     pub(super) settings: Arc<ServiceSettings>,
     pub(super) env: BTreeMap<String, String>,
@@ -25,7 +25,7 @@ pub(super) struct Core {
     pub(super) package: Result<PathBuf, String>,
 }
 
-impl Core {
+impl CoreService {
     /// The id that names its unit: in the namespace of core services, whatever the
     /// configuration calls it.
     pub(super) fn unit_id(&self) -> ServiceId {
@@ -37,10 +37,10 @@ impl Core {
     }
 }
 
-/// What the configuration names, in its order. What cannot run is listed with the reason;
-/// what is named twice is left out.
-pub(super) fn resolve(configured: &[CoreService], layout: &Layout) -> Vec<Core> {
-    let mut cores: Vec<Core> = Vec::new();
+/// The configured core services, in their order. One that cannot run is listed with the reason;
+/// one that is named twice is left out.
+pub(super) fn resolve(configured: &[config::CoreService], layout: &Layout) -> Vec<CoreService> {
+    let mut cores: Vec<CoreService> = Vec::new();
     for service in configured {
         match one(service, layout) {
             Some(core) if cores.iter().any(|known| is_same(known, &core)) => {
@@ -58,11 +58,11 @@ pub(super) fn resolve(configured: &[CoreService], layout: &Layout) -> Vec<Core> 
     cores
 }
 
-fn is_same(one: &Core, other: &Core) -> bool {
+fn is_same(one: &CoreService, other: &CoreService) -> bool {
     one.key == other.key || one.settings.id == other.settings.id
 }
 
-fn one(service: &CoreService, layout: &Layout) -> Option<Core> {
+fn one(service: &config::CoreService, layout: &Layout) -> Option<CoreService> {
     let name = builtin_name(&service.source_url);
     let last = last_part(&service.source_url);
     let id = match &service.id {
@@ -70,21 +70,21 @@ fn one(service: &CoreService, layout: &Layout) -> Option<Core> {
         None => format!("core.{}", ServiceId::derive(last)).parse().ok()?,
     };
     let folder = name.map(|name| layout.core_package(name));
-    let looked = match (name, &folder) {
+    let found = match (name, &folder) {
         (Some("hypercore"), Some(folder)) if !folder.exists() => {
             Err("not part of this version of Atek yet".to_owned())
         }
         (Some(_), Some(folder)) => {
-            folder::look(folder).map_err(|error| crate::chain::Chain(&error).to_string())
+            package_folder::read(folder).map_err(|error| crate::chain::Chain(&error).to_string())
         }
         _ => Err("only the services that come with Atek can be core services".to_owned()),
     };
-    let manifest = looked
+    let manifest = found
         .as_ref()
         .ok()
-        .and_then(|looked: &Looked| looked.manifest.clone());
+        .and_then(|found: &PackageFolder| found.manifest.clone());
     let remote = service.source_url.starts_with("http");
-    Some(Core {
+    Some(CoreService {
         key: layout.core_key(name.unwrap_or(id.as_str().trim_start_matches("core.")))?,
         settings: Arc::new(ServiceSettings {
             id,
@@ -112,7 +112,7 @@ fn one(service: &CoreService, layout: &Layout) -> Option<Core> {
             port: None,
         }),
         env: service.config.clone().unwrap_or_default(),
-        package: looked.map(|looked| looked.folder),
+        package: found.map(|found| found.folder),
     })
 }
 
@@ -140,8 +140,8 @@ fn last_part(source: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn resolved(source: &str, id: Option<&str>) -> Core {
-        let service = CoreService {
+    fn resolved(source: &str, id: Option<&str>) -> CoreService {
+        let service = config::CoreService {
             source_url: source.to_owned(),
             id: id.map(|id| id.parse().unwrap()),
             desired_version: None,

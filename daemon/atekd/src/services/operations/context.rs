@@ -1,0 +1,172 @@
+//! What all operations work with.
+
+use super::locks::Locks;
+use crate::attach::{Attach, ListenerChange, Passed, Peers};
+use crate::chain::Chain;
+use crate::config;
+use crate::database::{Change, Database, DatabaseError, Records, ServiceRecord};
+use crate::directory::DirectoryPublisher;
+use crate::layout::Layout;
+use crate::packages::Packages;
+use crate::services::core_service::{self, CoreService};
+use crate::services::error::OperationError;
+use crate::services::port_allocation;
+use crate::services::supervisor::{self, SupervisorDeps, SupervisorHandle};
+use crate::spawn::Spawn;
+use crate::systemd::{Systemd, UnitEvent};
+use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::services::ServiceSettings;
+use atek_host_model::ports::AppPorts;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// Tokens and socket files are in folders of this.
+const RUN: &str = "/run/atek";
+
+/// What [`Operations`] are made of.
+#[derive(Debug)]
+pub struct OperationsDeps {
+    /// Where the host's files are.
+    pub layout: Layout,
+    /// The core services of the configuration, in the order of their start.
+    pub core: Vec<config::CoreService>,
+    /// The ports that apps may get.
+    pub ports: AppPorts,
+    /// The records; need not be open yet.
+    pub database: Database,
+    /// Publishes the state of all services.
+    pub publisher: DirectoryPublisher,
+    /// Accepts on the services' own listeners (the gateway).
+    pub listeners: mpsc::Sender<ListenerChange>,
+    /// What systemd passed at start: the attach socket, and the listeners it kept.
+    pub passed: Passed,
+    /// The way to systemd.
+    pub systemd: Systemd,
+    /// What systemd's units do; see [`crate::systemd::watch`].
+    pub units: mpsc::Receiver<UnitEvent>,
+    /// The connection to atek-spawnd.
+    pub spawn: Spawn,
+}
+
+/// What can be done with services.
+#[derive(Debug)]
+pub struct Operations {
+    pub(super) layout: Layout,
+    pub(super) ports: AppPorts,
+    pub(super) database: Database,
+    pub(super) systemd: Systemd,
+    pub(super) spawn: Spawn,
+    pub(super) packages: Packages,
+    pub(super) attach: Attach,
+    pub(super) locks: Locks,
+    pub(super) supervisor: SupervisorHandle,
+    pub(super) core: Vec<CoreService>,
+    /// Whether the leftovers of an earlier run of the host are gone. Before that, what an
+    /// operation makes could be taken for one.
+    pub(super) swept: watch::Sender<bool>,
+}
+
+impl Operations {
+    /// Reads the core services' packages and spawns the supervisor. Nothing is started yet.
+    #[must_use]
+    pub fn new(deps: OperationsDeps) -> Arc<Self> {
+        let core = core_service::resolve(&deps.core, &deps.layout);
+        let attach = Attach::new(deps.passed, RUN.into(), Peers::Services, deps.listeners);
+        let supervisor = supervisor::spawn(SupervisorDeps {
+            core: core.clone(),
+            records: deps.database.watch(),
+            publisher: deps.publisher,
+            units: deps.units,
+            systemd: deps.systemd.clone(),
+            spawn: deps.spawn.clone(),
+            attach: attach.clone(),
+        });
+        Arc::new(Self {
+            layout: deps.layout,
+            ports: deps.ports,
+            database: deps.database,
+            systemd: deps.systemd,
+            packages: Packages::new(deps.spawn.clone()),
+            spawn: deps.spawn,
+            attach,
+            locks: Locks::default(),
+            supervisor,
+            core,
+            swept: watch::Sender::new(false),
+        })
+    }
+
+    /// Waits until the leftovers of an earlier run are gone.
+    pub(super) async fn wait_until_swept(&self) {
+        // The sender is in `self`, so this cannot fail.
+        let _ = self.swept.subscribe().wait_for(|swept| *swept).await;
+    }
+
+    /// Whether an id belongs to another service.
+    pub(super) fn is_taken(&self, records: &Records, id: &ServiceId) -> bool {
+        self.core_ids().contains(id) || records.service_with_id(id.as_str()).is_some()
+    }
+
+    /// The ids of core services, which no app may have.
+    pub(super) fn core_ids(&self) -> Vec<ServiceId> {
+        let ids = self.core.iter();
+        ids.flat_map(|core| [core.settings.id.clone(), core.unit_id()])
+            .collect()
+    }
+
+    /// The record of an installed service; core services have none.
+    pub(super) fn record(&self, key: &ServiceKey) -> Result<Arc<ServiceRecord>, OperationError> {
+        if let Some(core) = self.core.iter().find(|core| core.key == *key) {
+            return Err(OperationError::IsCore(core.settings.id.clone()));
+        }
+        let records = self.database.records();
+        let record = records.service(key.as_str());
+        record
+            .cloned()
+            .ok_or_else(|| OperationError::NotFound(key.to_string()))
+    }
+
+    /// Whether a service with this key exists.
+    pub(super) fn exists(&self, key: &ServiceKey) -> bool {
+        self.core.iter().any(|core| core.key == *key)
+            || self.database.records().service(key.as_str()).is_some()
+    }
+
+    /// Changes a record; one that was removed since is left alone.
+    pub(super) async fn change_settings(
+        &self,
+        key: &ServiceKey,
+        change: impl FnOnce(&mut ServiceSettings) + Send + 'static,
+    ) -> Result<(), DatabaseError> {
+        let key = key.clone();
+        self.database
+            .update(move |records| {
+                let Some(record) = records.service(key.as_str()) else {
+                    return Ok(((), Vec::new()));
+                };
+                let mut settings = record.settings.clone();
+                change(&mut settings);
+                let mut changes = Vec::new();
+                if settings != record.settings {
+                    let record = ServiceRecord { key, settings };
+                    changes.push(Change::PutService(Box::new(record)));
+                }
+                Ok(((), changes))
+            })
+            .await
+    }
+
+    /// Gives a port to every app that has none.
+    pub(super) async fn assign_ports(&self) {
+        let ports = self.ports;
+        let stored = self
+            .database
+            .update(move |records| {
+                Ok::<_, DatabaseError>(((), port_allocation::missing(records, ports)))
+            })
+            .await;
+        if let Err(error) = stored {
+            tracing::warn!(error = %Chain(&error), "cannot give the apps their ports");
+        }
+    }
+}

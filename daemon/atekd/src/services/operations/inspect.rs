@@ -1,0 +1,70 @@
+//! Shows a package before it is installed. Runs nothing of it.
+
+use super::candidate::{self, Candidate};
+use super::context::Operations;
+use crate::jobs::Reporter;
+use crate::services::error::OperationError;
+use crate::services::id_allocation::WantedId;
+use crate::services::retained_data::RetainedData;
+use atek_api::ids::{ServiceId, UserKey};
+use atek_api::manifest::Manifest;
+use atek_api::package::{Reach, Warning};
+use atek_api::permission::Permissions;
+use atek_api::services::Inspected;
+
+/// A package that is not installed.
+#[derive(Debug, Clone)]
+pub struct Inspection {
+    /// The id that it would get.
+    pub id: ServiceId,
+    /// What would be installed; none for a folder.
+    pub release: Option<Inspected>,
+    /// Its manifest, if it has one.
+    pub manifest: Option<Manifest>,
+    /// What it asks for beyond the default.
+    pub asks: Permissions,
+    /// The commands that its build runs.
+    pub build: Vec<String>,
+    /// What is unusual about it.
+    pub warnings: Vec<Warning>,
+    /// Data that earlier installs of the same source left to the owner, newest first.
+    pub retained_data: Vec<RetainedData>,
+}
+
+impl Operations {
+    /// Fetches a package and shows its manifest and what it asks for; it is kept for a while, so
+    /// that an install need not fetch it again. `owner` is the user it would belong to.
+    ///
+    /// # Errors
+    ///
+    /// As installing it would give.
+    pub async fn inspect(
+        &self,
+        source: &str,
+        range: Option<&str>,
+        owner: &UserKey,
+        reach: Reach,
+    ) -> Result<Inspection, OperationError> {
+        let source = candidate::parse_source(source)?;
+        let newest = candidate::newest(candidate::parse_range(range)?);
+        let found = self
+            .fetch(&source, newest, reach, &Reporter::unheard())
+            .await?;
+        let records = self.database.records();
+        let id = WantedId::parse(None, &source.default_name())?
+            .choose(|id| self.is_taken(&records, id))?;
+        let inspection = Inspection {
+            id,
+            release: found.release(),
+            manifest: found.manifest().cloned(),
+            asks: found.asks(),
+            build: found.build_commands().to_vec(),
+            warnings: found.warnings().to_vec(),
+            retained_data: self.retained_of(&source, owner).await,
+        };
+        if let Candidate::Fetched { package, staged } = found {
+            self.packages.keep_inspected(source, *package, staged);
+        }
+        Ok(inspection)
+    }
+}

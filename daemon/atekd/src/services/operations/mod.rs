@@ -1,0 +1,22 @@
+//! What can be done with services: functions of [`Operations`], one file for each.
+//!
+//! Long operations on one service exclude each other ([`locks`]). What must be finished or undone
+//! after a crash is written down first (`services/intents.rs`) and taken up by [`sweep`].
+
+mod candidate;
+mod configure;
+mod context;
+mod icon;
+mod inspect;
+mod install;
+mod locks;
+mod retained;
+mod run;
+mod start_up;
+mod sweep;
+mod transfer;
+mod uninstall;
+mod update;
+
+pub use context::{Operations, OperationsDeps};
+pub use install::{Install, UseData};

@@ -1,0 +1,166 @@
+//! Waits until a started service can answer calls.
+//!
+//! Without a health check a service is ready when its socket accepts. With `"port"` the socket
+//! file is the forwarder's (see `atek-sandbox`), which listens when the program's port answers.
+
+use super::definition::Definition;
+use crate::chain::Chain;
+use atek_api::spec::{AppPort, paths};
+use atek_rpc::body;
+use atek_rpc::owned_socket::{Owner, connect_checked};
+use atek_rpc::pool::Pool;
+use http::{Request, header};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long a service may take until it is ready, in seconds.
+pub(super) const READY_SECS: u64 = 30;
+/// The first pause between two attempts, and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(100)];
+/// How long one health check may take.
+const HEALTH_CHECK: Duration = Duration::from_secs(5);
+
+/// What a service is tried with.
+#[derive(Debug)]
+pub(super) struct Probe {
+    socket: PathBuf,
+    /// What the program listens on, for a person.
+    listens_on: String,
+    healthcheck: Option<String>,
+}
+
+impl Probe {
+    /// The probe that the manifest asks for.
+    pub(super) fn of(definition: &Definition) -> Self {
+        let manifest = definition.manifest();
+        let listens_on = match manifest.and_then(|manifest| manifest.port) {
+            None => "its socket".to_owned(),
+            Some(AppPort::Auto) => "the port that PORT names".to_owned(),
+            Some(AppPort::Fixed(port)) => format!("port {port}"),
+        };
+        Self {
+            socket: paths::app_socket(&definition.key),
+            listens_on,
+            healthcheck: manifest.and_then(|manifest| manifest.healthcheck.clone()),
+        }
+    }
+
+    /// Returns when the service is ready.
+    ///
+    /// # Errors
+    ///
+    /// After `deadline`, what the last attempt found, for a person.
+    pub(super) async fn ready_within(&self, deadline: Duration) -> Result<(), String> {
+        let end = Instant::now() + deadline;
+        let [mut pause, longest] = PAUSES;
+        loop {
+            let Err(reason) = self.attempt().await else {
+                return Ok(());
+            };
+            if Instant::now() + pause > end {
+                return Err(format!("{reason} within {} s", deadline.as_secs()));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    async fn attempt(&self) -> Result<(), String> {
+        if let Err(error) = connect_checked(&self.socket, Owner::OfFolder).await {
+            tracing::trace!(error = %Chain(&error), "not ready");
+            return Err(format!("did not listen on {}", self.listens_on));
+        }
+        match &self.healthcheck {
+            None => Ok(()),
+            Some(path) => check_health(&self.socket, path).await,
+        }
+    }
+}
+
+async fn check_health(socket: &Path, path: &str) -> Result<(), String> {
+    let request = Request::get(path)
+        .header(header::HOST, "localhost")
+        .body(body::empty())
+        .map_err(|error| format!("has an unusable health check ({error})"))?;
+    // A pool of its own: the connection ends with the attempt.
+    let pool = Pool::owned(socket, Owner::OfFolder);
+    match timeout(HEALTH_CHECK, pool.send(request)).await {
+        Ok(Ok(answer)) if answer.status().as_u16() < 400 => Ok(()),
+        Ok(Ok(answer)) => Err(format!(
+            "answered its health check {path} with {} and did not become ready",
+            answer.status().as_u16()
+        )),
+        Ok(Err(_)) | Err(_) => Err(format!("did not answer its health check {path}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixListener;
+
+    fn probe(folder: &Path, healthcheck: Option<&str>) -> Probe {
+        Probe {
+            socket: folder.join("app.sock"),
+            listens_on: "port 8080".to_owned(),
+            healthcheck: healthcheck.map(ToOwned::to_owned),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_is_ready_when_its_socket_accepts_and_not_when_its_file_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let probe = probe(folder.path(), None);
+        drop(UnixListener::bind(&probe.socket).unwrap());
+        let reason = probe.ready_within(Duration::ZERO).await.unwrap_err();
+        assert_eq!(reason, "did not listen on port 8080 within 0 s");
+        std::fs::remove_file(&probe.socket).unwrap();
+        let socket = probe.socket.clone();
+        let waiting =
+            tokio::spawn(async move { probe.ready_within(Duration::from_secs(60)).await });
+        let _listener = UnixListener::bind(&socket).unwrap();
+        waiting.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_link_to_another_socket_is_not_a_ready_service() {
+        let folder = tempfile::tempdir().unwrap();
+        let probe = probe(folder.path(), None);
+        let _host = UnixListener::bind(folder.path().join("control.sock")).unwrap();
+        std::os::unix::fs::symlink("control.sock", &probe.socket).unwrap();
+        assert!(probe.ready_within(Duration::ZERO).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_service_with_a_health_check_is_ready_when_it_succeeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let probe = probe(folder.path(), Some("/healthz"));
+        let listener = UnixListener::bind(&probe.socket).unwrap();
+        let server = std::thread::spawn(move || {
+            let mut asked = Vec::new();
+            let mut answers = ["503 Not Ready", "404 Not Found", "204 No Content"].into_iter();
+            let mut answer = answers.next();
+            while let Some(status) = answer {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut head = [0; 1024];
+                // The connection that only tries the socket sends nothing.
+                let length = stream.read(&mut head).unwrap();
+                if length > 0 {
+                    asked.push(String::from_utf8_lossy(&head[..length]).into_owned());
+                    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").unwrap();
+                    answer = answers.next();
+                }
+            }
+            asked
+        });
+        probe.ready_within(Duration::from_secs(60)).await.unwrap();
+        let asked = server.join().unwrap();
+        assert_eq!(asked.len(), 3);
+        assert!(
+            asked[0].starts_with("GET /healthz HTTP/1.1\r\n"),
+            "{asked:?}"
+        );
+    }
+}
