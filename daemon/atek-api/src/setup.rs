@@ -63,7 +63,7 @@ pub struct Problem {
 
 /// The parameter of `complete`.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Wish {
+pub struct SetupParams {
     /// The claim code, as the person typed it.
     pub code: String,
     /// The box's name.

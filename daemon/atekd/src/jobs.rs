@@ -1,4 +1,4 @@
-//! Installs and updates under way: each can be watched by whoever started it.
+//! Installs and updates under way: each can be watched by the user who started it.
 
 use crate::random::{self, RandomError};
 use atek_api::ids::UserKey;
@@ -43,7 +43,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// A reporter that nobody listens to.
+    /// A reporter whose events are dropped.
     #[must_use]
     pub fn unheard() -> Self {
         Self {

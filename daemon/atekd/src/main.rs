@@ -3,7 +3,7 @@
 
 mod app_addresses;
 mod attach;
-mod by_hand;
+
 mod chain;
 mod config;
 mod confinement;
@@ -11,18 +11,20 @@ mod database;
 mod gateway_adapters;
 mod host;
 mod host_api;
+mod instance_lock;
 mod jobs;
 mod journal;
 mod layout;
 mod mdns;
 mod metrics;
-mod only;
+
 mod packages;
 mod service_listeners;
 mod services;
 mod sessions;
 mod setup;
 mod spawn;
+mod standalone;
 mod system;
 mod systemd;
 mod throttle;
@@ -94,7 +96,7 @@ fn start(options: RunOptions) -> anyhow::Result<()> {
         .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE));
     // So that it is the same folder however it is named.
     let state = std::path::absolute(&state).context("cannot find the folder of the state")?;
-    by_hand::become_host_user(&state)?;
+    standalone::become_host_user(&state)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

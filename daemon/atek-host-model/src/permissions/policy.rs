@@ -156,7 +156,7 @@ fn for_user(user: &UserKey, action: Action<'_>, rules: &Rules) -> Decision {
 
 /// An app. It never has its owner's role, hands out no permissions, and opens no pages.
 fn for_service(service: &ServiceCaller, action: Action<'_>, rules: &Rules) -> Decision {
-    // What belongs to the system represents no person, so there is nobody to act for.
+    // What belongs to the system represents no person that it could act for.
     let own = |owner: &UserKey| !owner.is_system() && *owner == service.owner;
     let granted = |grant: &str| or_ask(service.granted.allows_host_api(grant), Approver::Owner);
     let for_owner = |owner: &UserKey, grant: &str| {

@@ -28,7 +28,7 @@ pub use accept::Peers;
 pub use notify::Notify;
 pub use passed::Passed;
 
-use crate::by_hand;
+use crate::standalone;
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use atek_host_model::listener::Listener;
@@ -85,7 +85,7 @@ impl Attach {
             held.entry(key).or_default().stored.push(descriptor);
         }
         let socket = match (passed.unix("attach"), peers) {
-            (None, Peers::Services) => by_hand::attach_socket().map(Some),
+            (None, Peers::Services) => standalone::attach_socket().map(Some),
             (passed, _) => Ok(passed),
         };
         let attach = Self {

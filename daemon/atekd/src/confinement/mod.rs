@@ -1,8 +1,8 @@
 //! How well the units are confined, as `systemd-analyze security` scores them.
 //!
 //! A run takes some ten milliseconds a unit, more on a small board, so a score is kept as long
-//! as the unit's start lasts: nothing of a sandbox changes in between. Whoever asks while a
-//! run is under way waits for it and shares its result; nobody else waits for anything.
+//! as the unit's start lasts: nothing of a sandbox changes in between. A query during
+//! a run waits for it and shares its result; no other call waits.
 
 mod report;
 
@@ -89,7 +89,7 @@ impl Confinement {
             .collect();
         for some in new.chunks(AT_ONCE) {
             for (unit, score) in analyze(some).await? {
-                // One that ended meanwhile has no score, or one of its successor.
+                // One that has ended since has no score, or one of its successor.
                 if let Some(start) = units.get(&unit).cloned() {
                     known.insert(unit, Known { start, score });
                 }

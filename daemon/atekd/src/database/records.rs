@@ -96,7 +96,7 @@ impl Records {
         records
     }
 
-    /// Whether the database has been read; before that there is nobody and nothing.
+    /// Whether the database has been read; before that there are no records.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ready

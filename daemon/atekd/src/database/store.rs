@@ -73,7 +73,7 @@ impl StoreError {
 
     /// Whether what was to be written may have been written.
     #[must_use]
-    pub fn is_open(&self) -> bool {
+    pub fn outcome_unknown(&self) -> bool {
         match self {
             Self::Silent { .. } => true,
             Self::Call { source, .. } => matches!(
@@ -384,7 +384,7 @@ mod tests {
             }),
         };
         let full = refused(Some(serde_json::json!({ "diskFull": true })));
-        assert!(full.is_disk_full() && !full.is_open() && !full.is_transient());
+        assert!(full.is_disk_full() && !full.outcome_unknown() && !full.is_transient());
         assert!(!refused(Some(serde_json::json!({ "conflict": {} }))).is_disk_full());
         assert!(!refused(None).is_disk_full());
         assert!(!StoreError::Silent { step: "write" }.is_disk_full());

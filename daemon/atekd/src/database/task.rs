@@ -246,7 +246,7 @@ async fn change(
     let mut next = Records::clone(&current);
     let changes = next.apply_with_consequences(changes);
     if let Err(error) = write_patiently(store, db, &changes).await {
-        *unsure = error.is_open();
+        *unsure = error.outcome_unknown();
         return Err(if error.is_disk_full() {
             DatabaseError::DiskFull
         } else {

@@ -6,28 +6,28 @@
 //!
 //! Nothing here is global: two hosts could live in one process.
 
-mod doors;
-mod parts;
+mod sockets;
+mod wiring;
 
 use crate::attach::{Notify, Passed};
 use crate::chain::Chain;
 use crate::config::{ConfigFile, Overrides};
 use crate::database::Database;
 use crate::directory::DirectoryView;
+use crate::instance_lock::InstanceLock;
 use crate::layout::Layout;
-use crate::only::Only;
 use crate::sessions::Sessions;
 use atek_api::ids::ServiceKey;
 use atek_api::services::State;
 use atek_api::spec::paths::HOST_DIRS;
-use doors::Doors;
-use parts::Host;
+use sockets::ListenSockets;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wiring::Host;
 
 /// How often used sessions are written down and old ones removed.
 const SWEEP: Duration = Duration::from_secs(300);
@@ -50,17 +50,17 @@ pub struct Options {
 /// What keeps it from serving at all: a broken configuration, a port that is taken.
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let Options { layout, overrides } = options;
-    let _only = Only::hold(Path::new(HOST_DIRS))?;
+    let _lock = InstanceLock::hold(Path::new(HOST_DIRS))?;
     let mut file = ConfigFile::load(&layout, &overrides)?;
     let config = Arc::new(file.config().clone());
     let (shown, shown_config) = watch::channel(file.shown());
     let mut passed = Passed::from_env();
     let notify = Notify::from_env();
-    let doors = Doors::open(&mut passed, config.port).await?;
+    let sockets = ListenSockets::open(&mut passed, config.port).await?;
 
-    let (host, edges) = Host::assemble(&layout, &config, passed, shown_config)?;
+    let (host, channels) = Host::assemble(&layout, &config, passed, shown_config)?;
     let tasks = TaskTracker::new();
-    host.serve(doors, edges, &tasks, &stop);
+    host.serve(sockets, channels, &tasks, &stop);
     announce(config.port);
     notify.tell("READY=1\nSTATUS=Starting the core services");
     tasks.spawn(keep_watchdog_quiet(stop.clone()));
@@ -96,7 +96,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
 /// The line that the original's tools wait for.
 fn announce(port: u16) {
     use std::io::Write as _;
-    // Nobody may be reading.
+    // A closed standard output is no error.
     let _ = writeln!(
         std::io::stdout(),
         "Application server listening at http://localhost:{port}"

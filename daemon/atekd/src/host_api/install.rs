@@ -37,7 +37,7 @@ impl HostApis {
             .install(request, reporter)
             .await
             .map_err(|error| operation_error(&error))?;
-        // The directory follows the record at once; a stop meanwhile changes nothing here.
+        // The directory follows the record at once; a stop in between changes nothing here.
         let entry = self.directory.now().by_key(key.as_str()).cloned();
         match entry {
             Some(entry) => raw(&self.info(caller, &entry)),

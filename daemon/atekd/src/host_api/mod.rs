@@ -6,12 +6,14 @@
 mod account_rules;
 mod inspect;
 mod install;
-mod leaving;
+
+mod methods;
 mod params;
 mod services;
 mod sessions;
 mod setup;
 mod system;
+mod user_deletion;
 mod users;
 
 use crate::app_addresses::AddressBook;
@@ -27,7 +29,7 @@ use crate::permissions::{Action, Approver, Caller, Decision, Rules, decide};
 use crate::services::Operations;
 use crate::sessions::Sessions;
 use crate::setup::Setup;
-use crate::systemd::{Machine, Power};
+use crate::systemd::{HostSettings, Power};
 use atek_api::jsonrpc::{RpcError, code};
 pub use atek_host_model::host_api::{Call, CookieChange, Reply};
 use serde_json::Value;
@@ -63,7 +65,7 @@ pub struct HostApis {
     /// The machine's power.
     pub power: Power,
     /// The machine's name and time zone.
-    pub machine: Machine,
+    pub host_settings: HostSettings,
     /// A folder on the disk that holds apps and data.
     pub state: PathBuf,
     /// The values in force.
@@ -76,19 +78,17 @@ impl HostApis {
     /// Whether the host exports this API itself.
     #[must_use]
     pub fn has(&self, api: &str) -> bool {
-        [
-            inspect::API,
-            atek_api::services::API,
-            atek_api::users::API,
-            atek_api::sessions::API,
-            atek_api::setup::API,
-            atek_api::system::API,
-        ]
-        .contains(&api)
+        methods::APIS.iter().any(|known| known.id == api)
     }
 
     /// Answers one call. Only for APIs that the host [has](Self::has).
     pub async fn call(&self, api: &str, call: Call<'_>) -> Reply {
+        if self.has(api) && methods::find(api, call.method).is_none() {
+            return Reply {
+                outcome: Err(RpcError::method_not_found(call.method)),
+                cookie: None,
+            };
+        }
         let outcome = match api {
             atek_api::sessions::API => return self.user_sessions(&call).await,
             atek_api::setup::API => return self.setup_api(&call).await,

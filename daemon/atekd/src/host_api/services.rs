@@ -1,8 +1,7 @@
 //! `atek.cloud/services-api`.
 
 use super::install::reach;
-use super::params::Params;
-use super::{Call, HostApis, internal};
+use super::{Call, HostApis, internal, methods};
 use crate::chain::Chain;
 use crate::directory::Entry;
 use crate::jobs::Reporter;
@@ -12,7 +11,7 @@ use crate::services::OperationError;
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::metrics::MetricsOptions;
 use atek_api::services::{
-    ConfigureParams, InstallParams, LogOptions, ServiceInfo, ServiceSettings, State, Status,
+    API, ConfigureParams, InstallParams, LogOptions, ServiceInfo, ServiceSettings, State, Status,
     UninstallParams, UpdateParams,
 };
 use atek_api::spec::Limits;
@@ -24,15 +23,15 @@ impl HostApis {
         if !call.caller.is_known() {
             return Err(RpcError::not_authorized());
         }
-        let read = |names: &[&str]| Params::read(call.params, names);
+        let read = || methods::params(API, call);
         match call.method {
             "list" => self.list(call.caller),
             "get" => {
-                let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
+                let entry = self.seen(call.caller, &read()?.text(0)?)?;
                 raw(&self.info(call.caller, &entry))
             }
             "status" => {
-                let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
+                let entry = self.seen(call.caller, &read()?.text(0)?)?;
                 raw(&self
                     .services
                     .status(&entry.key)
@@ -40,30 +39,27 @@ impl HostApis {
                     .map_err(|error| operation_error(&error))?)
             }
             "metrics" => {
-                let params = read(&["id", "options"])?;
+                let params = read()?;
                 let entry = self.seen(call.caller, &params.text(0)?)?;
                 let MetricsOptions { since } = params.object_or_default(1)?;
                 let series = self.metrics.service(&entry.key, since).await;
                 raw(&series.map_err(|error| internal(&error))?)
             }
             "logs" => self.logs(call).await,
-            "inspect" => {
-                self.inspect_package(call.caller, read(&["params"])?.object(0)?)
-                    .await
-            }
+            "inspect" => self.inspect_package(call.caller, read()?.object(0)?).await,
             "install" => {
-                let params: InstallParams = read(&["params"])?.object(0)?;
+                let params: InstallParams = read()?.object(0)?;
                 self.install(call.caller, params, &Reporter::unheard())
                     .await
             }
-            "startInstall" => self.start_install(call.caller, read(&["params"])?.object(0)?),
+            "startInstall" => self.start_install(call.caller, read()?.object(0)?),
             "startUpdate" => {
-                let params = read(&["id", "options"])?;
+                let params = read()?;
                 let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
                 self.start_update(call.caller, entry, params.object_or_default(1)?)
             }
             "uninstall" => {
-                let params = read(&["id", "options"])?;
+                let params = read()?;
                 let entry = self.service_for(call.caller, &params.text(0)?, Verb::Uninstall)?;
                 // The second parameter was once the flag itself.
                 let keep_data = match params.flag(1) {
@@ -75,12 +71,12 @@ impl HostApis {
                 raw(&())
             }
             "configure" => {
-                let params = read(&["id", "settings"])?;
+                let params = read()?;
                 let id = params.text(0)?;
                 self.configure(call.caller, &id, params.object(1)?).await
             }
             "start" => {
-                let entry = self.service_for(call.caller, &read(&["id"])?.text(0)?, Verb::Run)?;
+                let entry = self.service_for(call.caller, &read()?.text(0)?, Verb::Run)?;
                 self.services
                     .start(&entry.key)
                     .await
@@ -88,7 +84,7 @@ impl HostApis {
                 raw(&())
             }
             "stop" => {
-                let entry = self.service_for(call.caller, &read(&["id"])?.text(0)?, Verb::Run)?;
+                let entry = self.service_for(call.caller, &read()?.text(0)?, Verb::Run)?;
                 self.services
                     .stop(&entry.key)
                     .await
@@ -96,7 +92,7 @@ impl HostApis {
                 raw(&())
             }
             "restart" => {
-                let entry = self.service_for(call.caller, &read(&["id"])?.text(0)?, Verb::Run)?;
+                let entry = self.service_for(call.caller, &read()?.text(0)?, Verb::Run)?;
                 self.services
                     .restart(&entry.key)
                     .await
@@ -104,7 +100,7 @@ impl HostApis {
                 raw(&())
             }
             "checkForPackageUpdates" => {
-                let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
+                let entry = self.seen(call.caller, &read()?.text(0)?)?;
                 let check = self
                     .services
                     .check_update(&entry.key, reach(call.caller))
@@ -112,7 +108,7 @@ impl HostApis {
                 raw(&check.map_err(|error| operation_error(&error))?)
             }
             "updatePackage" => {
-                let params = read(&["id", "options"])?;
+                let params = read()?;
                 let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
                 let UpdateParams { grant } = params.object_or_default(1)?;
                 self.may_grant(call.caller, entry.owner(), grant.as_ref())?;
@@ -124,14 +120,14 @@ impl HostApis {
                 raw(&done.map_err(|error| operation_error(&error))?)
             }
             "availableVersions" => {
-                let entry = self.seen(call.caller, &read(&["id"])?.text(0)?)?;
+                let entry = self.seen(call.caller, &read()?.text(0)?)?;
                 let versions = self.services.versions(&entry.key, reach(call.caller)).await;
                 let versions = versions.map_err(|error| operation_error(&error))?;
                 raw(&json!({ "versions": versions }))
             }
             "keptData" => self.kept_data(call.caller).await,
             "removeKept" => {
-                let key = read(&["key"])?.text(0)?;
+                let key = read()?.text(0)?;
                 self.remove_kept(call.caller, &key).await
             }
             other => Err(RpcError::method_not_found(other)),
@@ -221,7 +217,7 @@ impl HostApis {
     }
 
     async fn logs(&self, call: &Call<'_>) -> RpcResult {
-        let params = Params::read(call.params, &["id", "options"])?;
+        let params = methods::params(API, call)?;
         let entry = self.service_for(call.caller, &params.text(0)?, Verb::ReadLogs)?;
         let options: LogOptions = params.object_or_default(1)?;
         let subject = Subject {

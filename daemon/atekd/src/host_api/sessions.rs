@@ -1,13 +1,12 @@
 //! `atek.cloud/user-sessions-api`.
 
-use super::params::Params;
-use super::{Call, CookieChange, HostApis, Reply, internal};
+use super::{Call, CookieChange, HostApis, Reply, internal, methods};
 use crate::permissions::Caller;
 use crate::sessions::LoginError;
 use atek_api::ids::SYSTEM;
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::secret::Secret;
-use atek_api::sessions::UserSession;
+use atek_api::sessions::{API, UserSession};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -70,8 +69,8 @@ impl HostApis {
     }
 
     async fn login(&self, call: &Call<'_>) -> Reply {
-        let credentials = Params::read(call.params, &["credentials"])
-            .and_then(|params| params.object::<Credentials>(0));
+        let credentials =
+            methods::params(API, call).and_then(|params| params.object::<Credentials>(0));
         let Credentials { username, password } = match credentials {
             Ok(credentials) => credentials,
             Err(error) => {
@@ -126,7 +125,7 @@ impl HostApis {
         let Caller::User(person) = call.caller else {
             return Err(RpcError::not_authorized());
         };
-        let handle = Params::read(call.params, &["handle"])?.text(0)?;
+        let handle = methods::params(API, call)?.text(0)?;
         match self.sessions.revoke(person, handle).await {
             Ok(true) => raw(&()),
             Ok(false) => Err(RpcError::general("there is no such session any more")),

@@ -1,16 +1,15 @@
 //! `atek.cloud/setup-api`: the first administrator.
 
 use super::account_rules;
-use super::params::Params;
 use super::users::{self, Refusal};
-use super::{Call, CookieChange, HostApis, Reply, internal};
+use super::{Call, CookieChange, HostApis, Reply, internal, methods};
 use crate::chain::Chain;
 use crate::database::{Change, StoredSettings, UserRecord};
 use crate::permissions::Caller;
 use crate::setup::{BadClaim, BadField, Need, box_name};
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::sessions::UserSession;
-use atek_api::setup::{Claim, Completed, ResetPassword, ResetStatus, Status, Wish};
+use atek_api::setup::{API, Claim, Completed, ResetPassword, ResetStatus, SetupParams, Status};
 use atek_api::users::Role;
 use serde_json::json;
 use std::sync::Arc;
@@ -64,7 +63,7 @@ impl HostApis {
     }
 
     async fn check_claim(&self, call: &Call<'_>) -> RpcResult {
-        let typed = Params::read(call.params, &["code"])?.text(0)?;
+        let typed = methods::params(API, call)?.text(0)?;
         self.claimed(call, &typed).await?;
         raw(&true)
     }
@@ -81,7 +80,7 @@ impl HostApis {
             .map_err(claim_error)
     }
 
-    /// Makes the box somebody's. Nothing is changed before everything has been looked at;
+    /// Makes the first administrator. Nothing is changed before everything has been checked;
     /// the name and the time zone can be set again, so they come first; the
     /// administrator, with the session, comes last and in one write: that is the commit.
     async fn complete(&self, call: &Call<'_>) -> Reply {
@@ -112,7 +111,7 @@ impl HostApis {
     }
 
     async fn try_reset(&self, call: &Call<'_>) -> Result<(UserSession, CookieChange), RpcError> {
-        let wanted: ResetPassword = Params::read(call.params, &["reset"])?.object(0)?;
+        let wanted: ResetPassword = methods::params(API, call)?.object(0)?;
         let reset = self
             .setup
             .check_reset(&wanted.code, call.visitor.address)
@@ -183,17 +182,17 @@ impl HostApis {
     }
 
     async fn try_complete(&self, call: &Call<'_>) -> Result<(Completed, CookieChange), RpcError> {
-        let wish: Wish = Params::read(call.params, &["setup"])?.object(0)?;
-        self.claimed(call, &wish.code).await?;
-        let name = box_name(&wish.name).map_err(field_error)?;
-        let username = users::checked_name(wish.username).map_err(user_error)?;
+        let wanted: SetupParams = methods::params(API, call)?.object(0)?;
+        self.claimed(call, &wanted.code).await?;
+        let name = box_name(&wanted.name).map_err(field_error)?;
+        let username = users::checked_name(wanted.username).map_err(user_error)?;
         users::free_name(&self.database.records(), &username, None).map_err(user_error)?;
         let zone = self
             .setup
-            .known_timezone(&wish.timezone)
+            .known_timezone(&wanted.timezone)
             .map_err(field_error)?;
         let hashed_password = self
-            .hash(wish.password, &username)
+            .hash(wanted.password, &username)
             .await
             .map_err(user_error)?;
 

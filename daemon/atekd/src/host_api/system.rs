@@ -1,9 +1,8 @@
 //! `atek.cloud/system-api`: the box itself.
 
 use super::account_rules;
-use super::params::Params;
 use super::setup::field_error;
-use super::{Call, HostApis, internal};
+use super::{Call, HostApis, internal, methods};
 use crate::chain::Chain;
 use crate::database::Change;
 use crate::permissions::{Action, Caller};
@@ -12,7 +11,7 @@ use crate::system::{self, About};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::metrics::MetricsOptions;
 use atek_api::permission::PermissionRules;
-use atek_api::system::{Resources, Security, SystemInfo, UnitSecurity};
+use atek_api::system::{API, Resources, Security, SystemInfo, UnitSecurity};
 use std::net::IpAddr;
 
 /// The host's own units, in words.
@@ -31,18 +30,17 @@ impl HostApis {
         match call.method {
             "resources" => self.resources().await,
             "history" => {
-                let MetricsOptions { since } =
-                    Params::read(call.params, &["options"])?.object_or_default(0)?;
+                let MetricsOptions { since } = methods::params(API, call)?.object_or_default(0)?;
                 let series = self.metrics.system(since).await;
                 raw(&series.map_err(|error| internal(&error))?)
             }
             "security" => self.security().await,
             "setName" => {
-                let name = Params::read(call.params, &["name"])?.text(0)?;
+                let name = methods::params(API, call)?.text(0)?;
                 self.set_name(&name).await
             }
             "setTimezone" => {
-                let zone = Params::read(call.params, &["timezone"])?.text(0)?;
+                let zone = methods::params(API, call)?.text(0)?;
                 self.set_timezone(&zone).await
             }
             "reboot" => {
@@ -59,7 +57,7 @@ impl HostApis {
             }
             "permissionRules" => raw(&self.database.records().permission_rules()),
             "setPermissionRules" => {
-                let rules = Params::read(call.params, &["rules"])?.object(0)?;
+                let rules = methods::params(API, call)?.object(0)?;
                 self.set_permission_rules(rules).await
             }
             other => Err(RpcError::method_not_found(other)),
@@ -76,7 +74,10 @@ impl HostApis {
     async fn about(&self) -> RpcResult {
         let about = tokio::task::spawn_blocking(system::about).await;
         let about = about.map_err(|error| internal(&error))?;
-        let name = self.machine.name().unwrap_or_else(|| "atek".to_owned());
+        let name = self
+            .host_settings
+            .name()
+            .unwrap_or_else(|| "atek".to_owned());
         let (domain, port) = (self.config.domain.clone(), self.config.port);
         let urls = urls(&name, &domain, port, &about.addresses);
         let About {
@@ -105,17 +106,17 @@ impl HostApis {
 
     async fn set_name(&self, name: &str) -> RpcResult {
         let name = setup::box_name(name).map_err(field_error)?;
-        let set = self.machine.set_name(&name).await;
+        let set = self.host_settings.set_name(&name).await;
         set.map_err(|error| RpcError::general(Chain(&error).to_string()))?;
         raw(&())
     }
 
     async fn set_timezone(&self, zone: &str) -> RpcResult {
         let zone = setup::timezone(zone).map_err(field_error)?;
-        if !self.machine.knows_timezone(zone) {
+        if !self.host_settings.knows_timezone(zone) {
             return Err(field_error(setup::no_such_zone()));
         }
-        let set = self.machine.set_timezone(zone).await;
+        let set = self.host_settings.set_timezone(zone).await;
         set.map_err(|error| RpcError::general(Chain(&error).to_string()))?;
         raw(&())
     }
@@ -170,7 +171,7 @@ impl HostApis {
     }
 }
 
-/// Whoever finds the box off should find out why.
+/// Logs who restarts the machine or turns it off.
 fn announce(caller: &Caller, what: &str) {
     tracing::info!(by = %caller.label(), "the machine is being {what}");
 }

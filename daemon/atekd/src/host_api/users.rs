@@ -1,10 +1,10 @@
 //! `atek.cloud/users-api`.
 
 use super::account_rules::{self, BadPassword, check_password};
-use super::leaving::Fate;
 use super::params::Params;
 use super::sessions::login_error;
-use super::{Call, HostApis, internal};
+use super::user_deletion::OwnedApps;
+use super::{Call, HostApis, internal, methods};
 use crate::database::{
     Change, DatabaseError, Records, SessionId, SessionRecord, StoredSettings, UserRecord,
 };
@@ -13,7 +13,7 @@ use crate::sessions::{HashError, LoginError};
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::secret::Secret;
-use atek_api::users::{Role, UserSettings};
+use atek_api::users::{API, Role, UserSettings};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -60,10 +60,10 @@ pub(super) enum Refusal {
     BadPassword(#[from] BadPassword),
     #[error("Not found: atek.cloud,user,{0}")]
     Unknown(String),
-    #[error("this is the only administrator: make somebody else one first")]
+    #[error("this is the only administrator: make another user an administrator first")]
     LastAdmin,
     #[error(
-        "this user has apps ({}): say whether to uninstall them or to give them to somebody",
+        "this user has apps ({}): choose whether to uninstall them or to give them to another user",
         .0.join(", ")
     )]
     HasApps(Vec<String>),
@@ -105,7 +105,7 @@ impl From<Refusal> for RpcError {
 
 impl HostApis {
     pub(super) async fn users(&self, call: &Call<'_>) -> RpcResult {
-        let read = |names: &[&str]| Params::read(call.params, names);
+        let read = || methods::params(API, call);
         match call.method {
             "list" => {
                 self.may(call.caller, Action::ManageUsers)?;
@@ -115,39 +115,39 @@ impl HostApis {
                 )
             }
             "get" => {
-                let key = user_key(&read(&["userKey"])?)?;
+                let key = user_key(&read()?)?;
                 self.may(call.caller, Action::ReadUser(&key))?;
                 raw(&self.user(&key)?.public())
             }
             "create" => {
                 self.may(call.caller, Action::ManageUsers)?;
-                self.create_user(read(&["user"])?.object(0)?).await
+                self.create_user(read()?.object(0)?).await
             }
             "update" => {
                 self.may(call.caller, Action::ManageUsers)?;
-                let params = read(&["userKey", "user"])?;
+                let params = read()?;
                 self.update_user(user_key(&params)?, params.object(1)?)
                     .await
             }
             "setPassword" => {
-                let params = read(&["userKey", "password"])?;
+                let params = read()?;
                 self.set_password(call.caller, user_key(&params)?, params.object(1)?)
                     .await
             }
             "delete" => {
                 self.may(call.caller, Action::ManageUsers)?;
-                let params = read(&["userKey", "options"])?;
+                let params = read()?;
                 let key = user_key(&params)?;
-                let fate = self.fate(key.as_str(), &params)?;
-                self.delete_user(key, fate).await
+                let owned = self.owned_apps(key.as_str(), &params)?;
+                self.delete_user(key, owned).await
             }
             "getSettings" => {
-                let key = user_key(&read(&["userKey"])?)?;
+                let key = user_key(&read()?)?;
                 self.may(call.caller, Action::ReadSettings(&key))?;
                 raw(&self.shown_settings(&*self.user(&key)?))
             }
             "updateSettings" => {
-                let params = read(&["userKey", "settings"])?;
+                let params = read()?;
                 let key = user_key(&params)?;
                 self.may(call.caller, Action::ChooseMainPage(&key))?;
                 self.update_settings(key, params.object(1)?).await
@@ -295,12 +295,12 @@ impl HostApis {
         }
     }
 
-    /// Removes a user; `fate` says what becomes of everything that is theirs.
+    /// Removes a user; `owned` says what becomes of everything that is theirs.
     ///
-    /// First nobody can act as the user any more, last the record goes: a power
+    /// The user is locked out first and the record removed last: a power
     /// cut in between leaves a user who cannot sign in and can be deleted again.
-    async fn delete_user(&self, key: UserKey, fate: Fate) -> RpcResult {
-        let refuse = matches!(fate, Fate::Refuse);
+    async fn delete_user(&self, key: UserKey, owned: OwnedApps) -> RpcResult {
+        let refuse = matches!(owned, OwnedApps::Refuse);
         let user = self
             .change_user(key, move |records, user| {
                 if refuse {
@@ -312,11 +312,11 @@ impl HostApis {
                 Ok(true)
             })
             .await?;
-        self.settle(&user.key, &fate).await?;
+        self.release_owned(&user.key, &owned).await?;
         let key = user.key;
         self.database
             .update(move |records| -> Result<_, Refusal> {
-                // An administrator may have installed something for the user meanwhile.
+                // An administrator may have installed an app for the user since.
                 no_apps(records, &key)?;
                 Ok(((), vec![Change::DeleteUser(key)]))
             })
@@ -452,7 +452,7 @@ fn no_apps(records: &Records, user: &UserKey) -> Result<(), Refusal> {
     }
 }
 
-/// Nobody may lock the box: one administrator stays.
+/// Refuses to take the role from the only administrator.
 fn another_admin(records: &Records, user: &UserRecord) -> Result<(), Refusal> {
     let others = records
         .users()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use systemd::journal::{Journal, OpenOptions};
 use tokio::sync::mpsc;
 
-/// How often a follower's thread looks whether somebody still listens.
+/// How often a follower's thread checks whether its reader is gone.
 const LOOK: Duration = Duration::from_millis(500);
 /// Bytes of one field that are read.
 const MAX_FIELD: usize = 64 * 1024;
@@ -88,7 +88,7 @@ impl Reader {
         self.journal.seek_head()
     }
 
-    /// The page, and then new lines, until nobody listens.
+    /// The page, and then new lines, until the reader is gone.
     pub(super) fn follow(
         &mut self,
         query: &Query,

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_since_the_last_sample_gets_only_what_is_new() {
+    fn a_query_since_the_last_sample_gets_only_what_is_new() {
         let mut ring = Ring::default();
         ring.push(secs(10), 'a');
         ring.push(secs(20), 'b');

@@ -1,7 +1,7 @@
 //! One-time tokens that carry a session from the main domain to a service's subdomain. Pure.
 //!
 //! A token works only in the browser that began the flow, which a nonce in a cookie tells:
-//! else anybody could send a link with a token of his own, and whoever opens it would work
+//! else a link with an attacker's token would sign the person who opens it in as the attacker,
 //! in his account without knowing.
 
 use crate::database::SessionId;

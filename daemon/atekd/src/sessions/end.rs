@@ -138,7 +138,7 @@ impl Sessions {
     }
 }
 
-/// Whether somebody may still act with the session.
+/// Whether the session is still in force.
 fn is_live(records: &Records, id: &SessionId) -> bool {
     records.session(id).is_some_and(|session| {
         let parent = session.parent.as_ref();
@@ -164,8 +164,8 @@ fn with_children(records: &Records, sessions: impl IntoIterator<Item = SessionId
         .collect()
 }
 
-/// The sessions that a browser had before it signed in anew. They end: one of them may be
-/// somebody else's, which an app's page put there, and beside it the new one would count for nothing.
+/// Ends the sessions whose cookies the browser sent at sign-in. An app's page may have put another
+/// user's cookie there, and of two users' cookies neither counts.
 pub(super) fn presented(records: &Records, ids: &[SessionId]) -> Vec<Change> {
     let known = ids.iter().filter(|id| {
         records

@@ -23,7 +23,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// A session that nobody used for this long is gone: 90 days.
+/// A session that was not used for this long has ended: 90 days.
 const IDLE_SECS: i64 = 90 * 24 * 3600;
 /// `lastSeenUnix` is written at most this often.
 const LAST_SEEN_STEP_SECS: i64 = 10 * 60;
@@ -39,7 +39,7 @@ const MAX_BOUND: usize = 16;
 /// A user's oldest sessions make room for new ones.
 const MAX_SESSIONS_PER_USER: usize = 200;
 
-/// Why nobody was signed in.
+/// Why a sign-in failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     /// One text for an unknown name and a wrong password.
@@ -248,7 +248,7 @@ impl Sessions {
     }
 
     /// Checks the password of a signed-in person again, for what a session alone must not do.
-    /// Wrong ones count for the session, so that whoever has stolen it slows down nobody else.
+    /// Wrong ones count for the session alone: a stolen session does not slow down its owner.
     ///
     /// # Errors
     ///

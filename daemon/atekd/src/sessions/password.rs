@@ -81,7 +81,7 @@ impl Passwords {
     ///
     /// [`HashError::Hash`].
     pub fn new() -> Result<Self, HashError> {
-        // Only its parameters matter: nobody can know a password for it.
+        // Only its parameters matter: no password that is accepted has this hash.
         let decoy = hash_now(&Secret::new("\0 no such user"))?;
         Ok(Self {
             slots: Arc::new(Semaphore::new(AT_ONCE)),

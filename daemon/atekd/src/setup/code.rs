@@ -1,4 +1,4 @@
-//! The claim code: what whoever holds the box can read off it, and a neighbour cannot. Pure,
+//! The claim code: the person at the box can read it, a neighbour on the network cannot. Pure,
 //! but for the random bytes.
 
 use crate::random::{self, RandomError};

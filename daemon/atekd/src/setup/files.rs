@@ -123,7 +123,7 @@ mod tests {
             shown: Some(folder.path().join("shown")),
         };
         let code = files.load_or_make().unwrap();
-        // The mirror is made anew after a reboot.
+        // The mirror is written again after a reboot.
         fs::remove_file(folder.path().join("shown")).unwrap();
         assert!(files.load_or_make().unwrap().is(&code));
         for name in ["claim-code", "shown"] {

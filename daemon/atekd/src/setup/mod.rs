@@ -1,4 +1,4 @@
-//! First boot: until there is an administrator, whoever knows the claim code may become it.
+//! First boot: until there is an administrator, the person with the claim code may become one.
 //!
 //! ```text
 //!  records ──> [keep] ── an administrator? ── no ──> the code, in its two files
@@ -23,7 +23,7 @@ use crate::chain::Chain;
 use crate::database::{Database, Records};
 use crate::layout::Layout;
 use crate::system;
-use crate::systemd::Machine;
+use crate::systemd::HostSettings;
 use crate::throttle::{Guesser, Terms, Throttle, TooMany};
 use atek_api::setup::Status;
 pub use atek_host_model::setup::Need;
@@ -74,7 +74,7 @@ pub struct Setup {
 #[derive(Debug)]
 struct Inner {
     database: Database,
-    machine: Machine,
+    host_settings: HostSettings,
     files: ClaimFiles,
     report: PathBuf,
     reset_files: reset::ResetFiles,
@@ -83,14 +83,14 @@ struct Inner {
     /// Filled by [`Setup::keep`]; emptied when the password is set, and when its time is over.
     reset: watch::Sender<Option<PasswordReset>>,
     throttle: Throttle,
-    /// Held by whoever changes the machine for a setup.
+    /// Held while one setup or password reset changes the box.
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Setup {
     /// A box whose claim code lies where the layout says.
     #[must_use]
-    pub fn new(database: Database, machine: Machine, layout: &Layout) -> Self {
+    pub fn new(database: Database, host_settings: HostSettings, layout: &Layout) -> Self {
         let files = ClaimFiles {
             kept: layout.claim_code(),
             shown: layout.shown_claim_code(),
@@ -98,7 +98,7 @@ impl Setup {
         Self {
             inner: Arc::new(Inner {
                 database,
-                machine,
+                host_settings,
                 files,
                 report: Path::new(problems::REPORT).to_owned(),
                 reset_files: reset::ResetFiles {
@@ -122,7 +122,7 @@ impl Setup {
         need_of(&self.inner.database.records())
     }
 
-    /// Whether anybody could sign in: users may exist before an administrator does.
+    /// Whether there is a user who could sign in: users may exist before an administrator does.
     #[must_use]
     pub fn has_users(&self) -> bool {
         self.inner.database.records().users().next().is_some()
@@ -231,7 +231,7 @@ impl Setup {
         self.inner.code.borrow().clone()
     }
 
-    /// Compares what somebody typed with the code. `throttled` is false for the host itself.
+    /// Compares what a person typed with the claim code. `throttled` is false for the host itself.
     ///
     /// # Errors
     ///
@@ -274,7 +274,7 @@ impl Setup {
     pub fn status(&self) -> Status {
         match self.need() {
             Need::Needed => Status::needed(
-                self.inner.machine.name().unwrap_or_default(),
+                self.inner.host_settings.name().unwrap_or_default(),
                 system::timezone(),
                 problems::read(&self.inner.report),
             ),
@@ -282,10 +282,10 @@ impl Setup {
         }
     }
 
-    /// The box's name, as [`Machine::name`].
+    /// The box's name, as [`HostSettings::name`].
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        self.inner.machine.name()
+        self.inner.host_settings.name()
     }
 
     /// A zone that this machine knows.
@@ -295,7 +295,7 @@ impl Setup {
     /// [`BadField`] `timezone`.
     pub fn known_timezone<'a>(&self, text: &'a str) -> Result<&'a str, BadField> {
         let zone = timezone(text)?;
-        if self.inner.machine.knows_timezone(zone) {
+        if self.inner.host_settings.knows_timezone(zone) {
             Ok(zone)
         } else {
             Err(fields::no_such_zone())
@@ -311,15 +311,15 @@ impl Setup {
     /// Gives the box its name and time zone. What could not be done is told in words: a box
     /// without these services can be set up all the same.
     pub async fn apply(&self, name: &str, zone: &str) -> Vec<String> {
-        let machine = &self.inner.machine;
+        let host_settings = &self.inner.host_settings;
         let mut problems = Vec::new();
-        if machine.name().as_deref() != Some(name)
-            && let Err(error) = machine.set_name(name).await
+        if host_settings.name().as_deref() != Some(name)
+            && let Err(error) = host_settings.set_name(name).await
         {
             problems.push(Chain(&error).to_string());
         }
         if system::timezone() != zone
-            && let Err(error) = machine.set_timezone(zone).await
+            && let Err(error) = host_settings.set_timezone(zone).await
         {
             problems.push(Chain(&error).to_string());
         }

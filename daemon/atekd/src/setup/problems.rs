@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Where atek-firstboot reports.
 pub const REPORT: &str = "/run/atek-firstboot/problems.json";
-/// Nobody reads more, and the report quotes files that a person wrote.
+/// The report quotes files that a person wrote; more than this is not shown.
 const MOST: usize = 20;
 const LONGEST: usize = 500;
 const MAX_BYTES: u64 = 64 << 10;

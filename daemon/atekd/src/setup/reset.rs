@@ -1,5 +1,5 @@
 //! A forgotten password: a file on the card asks for a new one, and a code on the box's screen
-//! shows that whoever chooses it holds the box.
+//! shows that the person who sets it has the box at hand.
 //!
 //! ```text
 //!  atek-reset.txt on the card -> atek-firstboot -> /var/lib/atek/password-reset
@@ -23,7 +23,7 @@ const MAX_BYTES: u64 = 4 << 10;
 /// A request for a new password that waits for its code.
 #[derive(Debug, Clone)]
 pub struct PasswordReset {
-    /// The only user whose password may be set; none: any, by whoever has the code.
+    /// The only user whose password may be set; none: any user's.
     pub user: Option<String>,
     /// What the screen shows.
     pub code: ClaimCode,
@@ -49,7 +49,7 @@ struct Request {
 
 impl ResetFiles {
     /// The request, if there is one, with its code shown. A file that cannot be understood asks
-    /// for no user in particular: it is there because somebody put it on the card.
+    /// for no user in particular: a person put it on the card.
     pub(super) fn load(&self) -> Result<Option<PasswordReset>, FilesError> {
         let Some(text) = read(&self.request)? else {
             return Ok(None);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// IPv4 from `/proc/net/fib_trie`, IPv6 from `/proc/net/if_inet6`, each once, without those
-/// that nobody else can use.
+/// that only the box itself can use.
 pub(super) fn reachable(fib_trie: &str, if_inet6: &str) -> Vec<IpAddr> {
     let mut found: Vec<IpAddr> = Vec::new();
     let fourth = local_v4(fib_trie)

@@ -70,7 +70,7 @@ fn processors_are_busy_with_everything_but_waiting() {
 }
 
 #[test]
-fn a_machine_is_named_by_whoever_knows() {
+fn the_model_comes_from_the_device_tree_or_the_firmware() {
     for (parts, name) in [
         (
             &[&b"Raspberry Pi 4 Model B Rev 1.5\0"[..]][..],

@@ -1,4 +1,4 @@
-//! The connection to the system bus, made anew when it is lost.
+//! The connection to the system bus, made again when it is lost.
 
 use std::sync::Arc;
 use tokio::sync::Mutex;

@@ -5,11 +5,11 @@
 //! ```
 //!
 //! The watcher subscribes, lists, and follows. After a daemon-reload, a re-execution of
-//! systemd or a restart of the bus it lists again, so that nobody else has to know about them.
+//! systemd or a restart of the bus it lists again, so that no other module has to know about them.
 //! Nothing here can change a unit.
 
 mod bus;
-mod machine;
+mod host_settings;
 mod power;
 mod properties;
 mod proxy;
@@ -21,7 +21,7 @@ mod watch;
 mod tests;
 
 pub use bus::Bus;
-pub use machine::Machine;
+pub use host_settings::HostSettings;
 pub use power::Power;
 pub use unit::{Exit, Phase, UnitView};
 pub use watch::UnitEvent;

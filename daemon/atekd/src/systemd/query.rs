@@ -40,7 +40,7 @@ impl Systemd {
                 .await?;
             let mut running = BTreeMap::new();
             for (unit, .., path, _, _, _) in rows {
-                // It may have ended meanwhile.
+                // It may have ended since.
                 if let Ok(start) = get(&connection, &path, UNIT, "InvocationID").await
                     && let Ok(start) = Vec::try_from(start)
                 {

@@ -27,7 +27,7 @@ pub enum Phase {
     Active,
     /// On its way down.
     Stopping {
-        /// Somebody asked for it, rather than the process ended.
+        /// It was stopped on request; its process did not end by itself.
         asked: bool,
     },
     /// It failed, and systemd waits before it starts it again.

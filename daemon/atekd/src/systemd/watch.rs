@@ -37,11 +37,11 @@ pub enum UnitEvent {
     Gone(UnitView),
     /// The bus is lost: nothing is known until the next `All`.
     Lost,
-    /// Everything before this has been seen; tell whoever waits.
+    /// Everything before this has been seen; wake those who wait for it.
     Synced(oneshot::Sender<()>),
 }
 
-/// Nobody listens any more.
+/// The receiver is gone.
 struct Unheard;
 
 /// Why a session ended.
@@ -261,7 +261,7 @@ impl Watcher<'_> {
             // Made of what was between the two signals; the next list comes after them.
             Answer::Listed(owner, _) if self.reloading.is_some() && owner == self.owner => Ok(()),
             Answer::Listed(owner, units) => {
-                // Another owner: systemd executed itself again, and has begun anew.
+                // Another owner: systemd executed itself again, and starts with no units.
                 self.reloading = None;
                 self.owner = owner;
                 let views = units.iter().map(|(_, id, known)| known.view(id)).collect();

@@ -1,6 +1,6 @@
 //! What the host is made of, and how the parts are connected.
 
-use super::doors::Doors;
+use super::sockets::ListenSockets;
 use crate::app_addresses::{self, AddressBook, AppPorts};
 use crate::attach::{ListenerChange, Passed};
 use crate::config::Config;
@@ -19,7 +19,7 @@ use crate::services::{Operations, OperationsDeps};
 use crate::sessions::{Passwords, Sessions};
 use crate::setup::Setup;
 use crate::spawn::Spawn;
-use crate::systemd::{self, Bus, Machine, Power};
+use crate::systemd::{self, Bus, HostSettings, Power};
 use anyhow::Context as _;
 use atek_api::spec::paths;
 use atek_gateway::{Deps, Gateway, Limits, Rate, RefusedUsers, Settings};
@@ -30,19 +30,19 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The parts that somebody holds on to.
+/// The parts of the daemon that live until it stops.
 pub(super) struct Host {
     pub(super) database: Database,
     pub(super) directory: DirectoryView,
     pub(super) sessions: Sessions,
     pub(super) setup: Setup,
     pub(super) services: Arc<Operations>,
-    machine: Machine,
+    host_settings: HostSettings,
     gateway: Gateway,
 }
 
 /// The ends of what connects the parts, for the tasks that serve.
-pub(super) struct Edges {
+pub(super) struct TaskChannels {
     bus: Bus,
     local: watch::Sender<Arc<mdns::Local>>,
     listening: watch::Sender<app_addresses::Listening>,
@@ -60,14 +60,14 @@ impl Host {
         config: &Arc<Config>,
         passed: Passed,
         shown_config: watch::Receiver<Value>,
-    ) -> anyhow::Result<(Self, Edges)> {
+    ) -> anyhow::Result<(Self, TaskChannels)> {
         let (publisher, directory) = directory::directory();
         let database = Database::new(Store::new(&layout.app_socket(&layout.database_key())));
         let passwords = Passwords::new().context("cannot prepare the hashing of passwords")?;
         let sessions = Sessions::new(database.clone(), passwords);
         let bus = Bus::system();
-        let machine = Machine::new(bus.clone());
-        let setup = Setup::new(database.clone(), machine.clone(), layout);
+        let host_settings = HostSettings::new(bus.clone());
+        let setup = Setup::new(database.clone(), host_settings.clone(), layout);
         let (systemd, units) = systemd::watch(&bus);
         let (listener_changes, service_listeners) = mpsc::channel(64);
         let (local, shown_local) = watch::channel(Arc::default());
@@ -103,7 +103,7 @@ impl Host {
             logbook: logbook.clone(),
             confinement: Confinement::new(systemd),
             power: Power::new(bus.clone()),
-            machine: machine.clone(),
+            host_settings: host_settings.clone(),
             state: layout.state().to_owned(),
             config: config.clone(),
             shown_config,
@@ -118,7 +118,7 @@ impl Host {
                 trusted_proxies: config.trusted_proxies.clone(),
                 refused_users: refused_users(),
             }),
-            box_name: machine.watch_name(),
+            box_name: host_settings.watch_name(),
             local: shown_local,
             accounts: Arc::new(Accounts {
                 sessions: sessions.clone(),
@@ -139,57 +139,57 @@ impl Host {
             sessions,
             setup,
             services,
-            machine,
+            host_settings,
             gateway,
         };
-        let edges = Edges {
+        let channels = TaskChannels {
             bus,
             local,
             listening,
             service_listeners,
         };
-        Ok((host, edges))
+        Ok((host, channels))
     }
 
-    /// Answers at the doors, on the services' own listeners and on the apps' ports, and keeps
+    /// Answers at the sockets, on the services' own listeners and on the apps' ports, and keeps
     /// the names of the box and its apps known, until `stop`.
     pub(super) fn serve(
         &self,
-        doors: Doors,
-        edges: Edges,
+        sockets: ListenSockets,
+        channels: TaskChannels,
         tasks: &TaskTracker,
         stop: &CancellationToken,
     ) {
-        let public = doors.public.into_iter();
+        let public = sockets.public.into_iter();
         let public = public.map(|listener| (Listener::Tcp(listener), Origin::Public));
-        let control = doors.control.into_iter();
+        let control = sockets.control.into_iter();
         let control = control.map(|listener| (Listener::Unix(listener), Origin::Control));
         for (listener, origin) in public.chain(control) {
             service_listeners::serve(&self.gateway, listener, origin, tasks, stop);
         }
         tasks.spawn(service_listeners::follow(
             self.gateway.clone(),
-            edges.service_listeners,
+            channels.service_listeners,
             tasks.clone(),
             stop.clone(),
         ));
         tasks.spawn(app_addresses::follow_ports(
             self.gateway.clone(),
             self.directory.clone(),
-            edges.listening,
-            doors.ports,
+            channels.listening,
+            sockets.ports,
             tasks.clone(),
             stop.clone(),
         ));
         let parts = mdns::Parts {
-            bus: edges.bus,
+            bus: channels.bus,
             directory: self.directory.clone(),
-            host_name: self.machine.watch_name(),
+            host_name: self.host_settings.watch_name(),
         };
-        tasks.spawn(mdns::run(parts, edges.local, stop.clone()));
+        tasks.spawn(mdns::run(parts, channels.local, stop.clone()));
         tokio::spawn(self.gateway.clone().follow_names());
-        let machine = self.machine.clone();
-        tokio::spawn(async move { machine.follow_name().await });
+        let host_settings = self.host_settings.clone();
+        tokio::spawn(async move { host_settings.follow_name().await });
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a host cannot be run by hand.
 #[derive(Debug, thiserror::Error)]
-pub enum ByHandError {
+pub enum StandaloneError {
     /// Atek is not installed.
     #[error("there is no user {HOST_USER}: run systemd-sysusers with Atek's sysusers.d")]
     NoUser,
@@ -36,20 +36,20 @@ pub enum ByHandError {
 }
 
 /// Gives `state` and its `config.json` to the user `atek` and becomes that user. Does
-/// nothing for anybody but root. Call it before there are threads.
+/// nothing unless run by root. Call it before there are threads.
 ///
 /// # Errors
 ///
-/// [`ByHandError`]; the process may then have lost some of its groups.
-pub fn become_host_user(state: &Path) -> Result<(), ByHandError> {
+/// [`StandaloneError`]; the process may then have lost some of its groups.
+pub fn become_host_user(state: &Path) -> Result<(), StandaloneError> {
     if !Uid::effective().is_root() {
         return Ok(());
     }
-    let user = User::from_name(HOST_USER).map_err(ByHandError::Become)?;
-    let user = user.ok_or(ByHandError::NoUser)?;
+    let user = User::from_name(HOST_USER).map_err(StandaloneError::Become)?;
+    let user = user.ok_or(StandaloneError::NoUser)?;
     let failed = |step, path: &Path| {
         let path = path.to_owned();
-        move |source| ByHandError::Folder { step, path, source }
+        move |source| StandaloneError::Folder { step, path, source }
     };
     match DirBuilder::new().mode(0o750).create(state) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -67,16 +67,16 @@ pub fn become_host_user(state: &Path) -> Result<(), ByHandError> {
         }
     }
     let name = CString::new(HOST_USER).unwrap_or_default();
-    nix::unistd::initgroups(&name, user.gid).map_err(ByHandError::Become)?;
-    nix::unistd::setgid(user.gid).map_err(ByHandError::Become)?;
-    nix::unistd::setuid(user.uid).map_err(ByHandError::Become)
+    nix::unistd::initgroups(&name, user.gid).map_err(StandaloneError::Become)?;
+    nix::unistd::setgid(user.gid).map_err(StandaloneError::Become)?;
+    nix::unistd::setuid(user.uid).map_err(StandaloneError::Become)
 }
 
 /// The attach socket, when systemd has passed none.
 ///
 /// # Errors
 ///
-/// When somebody listens there, or the folder is not ours.
+/// When another process listens there, or the folder is not ours.
 pub fn attach_socket() -> io::Result<UnixListener> {
     listen(Path::new(ATTACH_SOCKET))
 }
@@ -91,7 +91,7 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
             ),
         ));
     }
-    // Nobody listens: a leftover.
+    // No process listens: a leftover.
     if fs::symlink_metadata(path).is_ok_and(|about| about.file_type().is_socket()) {
         fs::remove_file(path)?;
     }

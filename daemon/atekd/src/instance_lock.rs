@@ -6,13 +6,13 @@ use std::path::Path;
 
 /// Held while a host runs; the kernel lets go of it when the process is gone.
 #[derive(Debug)]
-pub struct Only {
+pub struct InstanceLock {
     _held: Option<File>,
 }
 
 /// Another host runs.
 #[derive(Debug, thiserror::Error)]
-pub enum OnlyError {
+pub enum InstanceLockError {
     /// It holds the folder.
     #[error("another Atek host runs on this machine; stop it first: systemctl stop atekd.service")]
     Taken,
@@ -21,15 +21,15 @@ pub enum OnlyError {
     Hold(String, #[source] io::Error),
 }
 
-impl Only {
+impl InstanceLock {
     /// Takes hold of a folder that every host of this machine uses. A folder that is not
     /// there belongs to a machine without Atek's units: nothing of another host either.
     ///
     /// # Errors
     ///
-    /// [`OnlyError`].
-    pub fn hold(folder: &Path) -> Result<Self, OnlyError> {
-        let failed = |error| OnlyError::Hold(folder.display().to_string(), error);
+    /// [`InstanceLockError`].
+    pub fn hold(folder: &Path) -> Result<Self, InstanceLockError> {
+        let failed = |error| InstanceLockError::Hold(folder.display().to_string(), error);
         let file = match File::open(folder) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -39,7 +39,7 @@ impl Only {
         };
         match file.try_lock() {
             Ok(()) => Ok(Self { _held: Some(file) }),
-            Err(TryLockError::WouldBlock) => Err(OnlyError::Taken),
+            Err(TryLockError::WouldBlock) => Err(InstanceLockError::Taken),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
@@ -52,15 +52,15 @@ mod tests {
     #[test]
     fn a_second_host_is_told_what_to_stop_and_may_run_when_the_first_is_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Only::hold(folder.path()).unwrap();
-        let refused = Only::hold(folder.path()).unwrap_err().to_string();
+        let first = InstanceLock::hold(folder.path()).unwrap();
+        let refused = InstanceLock::hold(folder.path()).unwrap_err().to_string();
         assert!(refused.contains("systemctl stop atekd"), "{refused}");
         drop(first);
-        Only::hold(folder.path()).unwrap();
+        InstanceLock::hold(folder.path()).unwrap();
     }
 
     #[test]
     fn a_machine_without_atek_has_no_other_host() {
-        assert!(Only::hold(Path::new("/nonexistent/host")).is_ok());
+        assert!(InstanceLock::hold(Path::new("/nonexistent/host")).is_ok());
     }
 }

@@ -23,7 +23,7 @@ const ZONES: &str = "/usr/share/zoneinfo";
 
 /// A setting of the machine was not changed.
 #[derive(Debug, thiserror::Error)]
-pub enum MachineError {
+pub enum HostSettingsError {
     /// The service that changes it is not installed.
     #[error("cannot set the {setting}: this system has no {service}")]
     Missing {
@@ -48,12 +48,12 @@ pub enum MachineError {
 
 /// The way to the machine's settings. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Machine {
+pub struct HostSettings {
     bus: Bus,
     name: Arc<watch::Sender<Option<String>>>,
 }
 
-impl Machine {
+impl HostSettings {
     /// The machine that this process runs on.
     #[must_use]
     pub fn new(bus: Bus) -> Self {
@@ -76,7 +76,7 @@ impl Machine {
         self.name.subscribe()
     }
 
-    /// Learns of the names that somebody else gives the machine (`hostnamectl`). Never ends.
+    /// Follows changes of the host name by others (`hostnamectl`). Never ends.
     pub async fn follow_name(&self) {
         loop {
             if let Err(error) = self.hear_names().await {
@@ -124,8 +124,8 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// [`MachineError`].
-    pub async fn set_name(&self, name: &str) -> Result<(), MachineError> {
+    /// [`HostSettingsError`].
+    pub async fn set_name(&self, name: &str) -> Result<(), HostSettingsError> {
         let set = async {
             let connection = self.bus.connection().await?;
             proxy::HostnameProxy::new(&connection)
@@ -149,8 +149,8 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// [`MachineError`].
-    pub async fn set_timezone(&self, zone: &str) -> Result<(), MachineError> {
+    /// [`HostSettingsError`].
+    pub async fn set_timezone(&self, zone: &str) -> Result<(), HostSettingsError> {
         let set = async {
             let connection = self.bus.connection().await?;
             proxy::TimedateProxy::new(&connection)
@@ -167,16 +167,18 @@ async fn told(
     change: impl Future<Output = zbus::Result<()>>,
     setting: &'static str,
     service: &'static str,
-) -> Result<(), MachineError> {
+) -> Result<(), HostSettingsError> {
     match tokio::time::timeout(PATIENCE, change).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) if is_missing(&error) => Err(MachineError::Missing { setting, service }),
-        Ok(Err(source)) => Err(MachineError::Refused { setting, source }),
-        Err(_) => Err(MachineError::Timeout(setting)),
+        Ok(Err(error)) if is_missing(&error) => {
+            Err(HostSettingsError::Missing { setting, service })
+        }
+        Ok(Err(source)) => Err(HostSettingsError::Refused { setting, source }),
+        Err(_) => Err(HostSettingsError::Timeout(setting)),
     }
 }
 
-/// Whether the bus knows nobody of that name, or cannot start it.
+/// Whether the bus has no service of that name, or cannot start it.
 fn is_missing(error: &zbus::Error) -> bool {
     let is_one_of = |name: &ErrorName<'_>| {
         matches!(
@@ -237,7 +239,7 @@ mod tests {
         }
     }
 
-    async fn machine() -> (Machine, Calls, zbus::Connection) {
+    async fn machine() -> (HostSettings, Calls, zbus::Connection) {
         let calls = Calls::default();
         let (theirs, ours) = std::os::unix::net::UnixStream::pair().unwrap();
         let serve = zbus::connection::Builder::unix_stream(theirs)
@@ -247,11 +249,11 @@ mod tests {
             .build();
         let dial = zbus::connection::Builder::unix_stream(ours).p2p().build();
         let (side, ours) = tokio::try_join!(serve, dial).unwrap();
-        (Machine::new(Bus::fixed(ours)), calls, side)
+        (HostSettings::new(Bus::fixed(ours)), calls, side)
     }
 
     #[tokio::test]
-    async fn a_name_is_set_without_asking_anybody_and_then_told_to_who_watches() {
+    async fn a_name_is_set_without_a_dialog_and_then_published() {
         let (machine, calls, _side) = machine().await;
         let mut names = machine.watch_name();
         machine.set_name("attic").await.unwrap();

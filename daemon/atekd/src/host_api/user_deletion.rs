@@ -11,15 +11,15 @@ use atek_api::services::KeptData;
 use atek_api::users::{DeleteParams, Leaving};
 use serde_json::json;
 
-/// What becomes of a user's apps and data, decided.
+/// What happens to the apps and data of a user who is deleted.
 #[derive(Debug, Clone)]
-pub(super) enum Fate {
-    /// There must be none.
+pub(super) enum OwnedApps {
+    /// The user is deleted only if there are none.
     Refuse,
-    /// They go, too.
-    Remove,
+    /// They are deleted.
+    Delete,
     /// They become this user's.
-    Give(UserKey),
+    Transfer(UserKey),
 }
 
 impl HostApis {
@@ -69,15 +69,17 @@ impl HostApis {
     }
 
     /// Reads what is to become of a user's apps; `user` is who goes.
-    pub(super) fn fate(&self, user: &str, params: &Params) -> Result<Fate, RpcError> {
+    pub(super) fn owned_apps(&self, user: &str, params: &Params) -> Result<OwnedApps, RpcError> {
         let DeleteParams { services, to } = params.object_or_default(1)?;
         match (services, to) {
-            (Leaving::Refuse, None) => Ok(Fate::Refuse),
-            (Leaving::Uninstall, None) => Ok(Fate::Remove),
+            (Leaving::Refuse, None) => Ok(OwnedApps::Refuse),
+            (Leaving::Uninstall, None) => Ok(OwnedApps::Delete),
             (Leaving::Give, Some(name)) => match self.database.records().user_named(&name) {
-                Some(heir) if heir.key.as_str() != user => Ok(Fate::Give(heir.key.clone())),
+                Some(recipient) if recipient.key.as_str() != user => {
+                    Ok(OwnedApps::Transfer(recipient.key.clone()))
+                }
                 Some(_) => Err(RpcError::general(
-                    "nobody can be given what is their own: name another user",
+                    "these apps are that user's already: name another user",
                 )),
                 None => {
                     let message = format!("No user found with the username of {name}");
@@ -97,13 +99,17 @@ impl HostApis {
 
     /// Decides about everything that a user owns but the record itself.
     /// May be repeated after an interruption.
-    pub(super) async fn settle(&self, user: &UserKey, fate: &Fate) -> Result<(), RpcError> {
-        match fate {
-            Fate::Give(heir) => {
-                let given = self.services.transfer_ownership(user, heir).await;
+    pub(super) async fn release_owned(
+        &self,
+        user: &UserKey,
+        owned: &OwnedApps,
+    ) -> Result<(), RpcError> {
+        match owned {
+            OwnedApps::Transfer(recipient) => {
+                let given = self.services.transfer_ownership(user, recipient).await;
                 given.map_err(|error| operation_error(&error))
             }
-            Fate::Refuse | Fate::Remove => {
+            OwnedApps::Refuse | OwnedApps::Delete => {
                 // What was given is not theirs any more, and must not go with them.
                 let finished = self.services.finish_transfer(user).await;
                 finished.map_err(|error| operation_error(&error))?;

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 /// The listeners that are there before anything else.
 #[derive(Debug)]
-pub(super) struct Doors {
+pub(super) struct ListenSockets {
     /// For everybody on the network.
     pub(super) public: Vec<TcpListener>,
     /// For the administrator of the machine, where systemd holds it.
@@ -17,7 +17,7 @@ pub(super) struct Doors {
     pub(super) ports: app_addresses::StoredListeners,
 }
 
-impl Doors {
+impl ListenSockets {
     /// Takes what systemd passed, or listens on `port`.
     ///
     /// # Errors

@@ -1,0 +1,546 @@
+//! The methods of the host's own APIs: names, parameters, results, rights and errors, in one
+//! table. `docs/api.md` is made from it, parameters are read by its names, and a method that is
+//! not in it cannot be called.
+
+use super::inspect;
+use super::params::Params;
+use atek_api::jsonrpc::{RpcError, code};
+use atek_api::{services, sessions, setup, system, users};
+use atek_host_model::host_api::Call;
+
+/// A method.
+#[derive(Debug)]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "a test makes docs/api.md from the descriptions")
+)]
+pub(super) struct Method {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Name and kind of each parameter, by position. `?` behind a kind: may be missing.
+    pub(super) params: &'static [(&'static str, &'static str)],
+    /// The kind of its result.
+    pub(super) result: &'static str,
+    /// Who may call it.
+    pub(super) may: &'static str,
+    /// What it does, and errors beyond the common ones.
+    pub(super) does: &'static str,
+}
+
+/// An API and its methods.
+#[derive(Debug)]
+pub(super) struct Api {
+    pub(super) id: &'static str,
+    pub(super) methods: &'static [Method],
+}
+
+const fn method(
+    name: &'static str,
+    params: &'static [(&'static str, &'static str)],
+    result: &'static str,
+    may: &'static str,
+    does: &'static str,
+) -> Method {
+    Method {
+        name,
+        params,
+        result,
+        may,
+        does,
+    }
+}
+
+const ID: (&str, &str) = ("id", "string");
+const USER_KEY: (&str, &str) = ("userKey", "string");
+
+const ADMINS: &str = "administrators";
+const SEE: &str = "owner; the app itself; apps with `atek.cloud/services-api`";
+const RUN: &str = "owner; apps with `atek.cloud/services-api`";
+const INSTALL: &str =
+    "users (unless `usersMayInstall` is off); apps with `atek.cloud/services-api/install`";
+
+/// All APIs, in the order of the document.
+pub(super) const APIS: [Api; 6] = [
+    Api {
+        id: services::API,
+        methods: &[
+            method(
+                "list",
+                &[],
+                "{services: ServiceInfo[]}",
+                "everyone who is known",
+                "Lists the services that the caller may see. `settings.config` is left out where the caller may not read it (apps: `atek.cloud/services-api/configure`).",
+            ),
+            method("get", &[ID], "ServiceInfo", SEE, "Returns one service."),
+            method(
+                "status",
+                &[ID],
+                "ServiceStatus",
+                SEE,
+                "Returns its unit's state, main process, memory and last exit.",
+            ),
+            method(
+                "metrics",
+                &[ID, ("options", "MetricsOptions?")],
+                "Series",
+                SEE,
+                "Returns memory and CPU time of the last hour.",
+            ),
+            method(
+                "logs",
+                &[ID, ("options", "LogOptions?")],
+                "LogPage",
+                "owner; the app itself; apps with `atek.cloud/services-api/logs`",
+                "Returns lines of its log, oldest first.",
+            ),
+            method(
+                "inspect",
+                &[("params", "InstallParams")],
+                "Inspection",
+                INSTALL,
+                "Fetches a package and shows what it is and asks for. Nothing of it runs. A folder of the machine: administrators, or everyone with `allowFileInstall: \"any\"`.",
+            ),
+            method(
+                "install",
+                &[("params", "InstallParams")],
+                "ServiceInfo",
+                INSTALL,
+                "Installs a service and starts it. `user` (another owner): administrators. `grant`: persons only, within `usersMayGrant`. Errors have `data.reason`: `id-taken`, `moved` (not what `inspect` showed), or the code of a failed package job.",
+            ),
+            method(
+                "startInstall",
+                &[("params", "InstallParams")],
+                "{job: string}",
+                INSTALL,
+                "The same as a job, whose events are at `GET /_atek/jobs/JOB`.",
+            ),
+            method(
+                "uninstall",
+                &[ID, ("options", "UninstallParams?")],
+                "null",
+                "owner; apps with `atek.cloud/services-api/install`",
+                "Removes a service, with its data unless `keepData`. Core services: `not-found`.",
+            ),
+            method(
+                "configure",
+                &[ID, ("settings", "ConfigureParams")],
+                "null",
+                "owner; apps with `atek.cloud/services-api/configure`",
+                "Changes id, source, range, environment, limits or grants. Another source drops all grants and needs the right to install. Limits above the default: administrators, or users with `usersMayGrant.limits`. `grant`: persons only.",
+            ),
+            method(
+                "start",
+                &[ID],
+                "null",
+                RUN,
+                "Starts a service and waits until it listens or has failed.",
+            ),
+            method(
+                "stop",
+                &[ID],
+                "null",
+                RUN,
+                "Stops a service; it stays stopped over a restart of the box.",
+            ),
+            method("restart", &[ID], "null", RUN, "Stops and starts it."),
+            method(
+                "checkForPackageUpdates",
+                &[ID],
+                "UpdateCheck",
+                SEE,
+                "Asks the source for a newer release.",
+            ),
+            method(
+                "availableVersions",
+                &[ID],
+                "{versions: string[]}",
+                SEE,
+                "Lists the releases of the source, newest first.",
+            ),
+            method(
+                "updatePackage",
+                &[ID, ("options", "UpdateParams?")],
+                "UpdateDone",
+                RUN,
+                "Installs the newest release that the range admits; puts the old one back if it does not run. A release that asks for more is refused, with `data.asks`, until that is granted.",
+            ),
+            method(
+                "startUpdate",
+                &[ID, ("options", "UpdateParams?")],
+                "{job: string}",
+                RUN,
+                "The same as a job.",
+            ),
+            method(
+                "keptData",
+                &[],
+                "{kept: KeptData[]}",
+                "everyone who is known",
+                "Lists data that was kept of uninstalled apps, of whom the caller may see services.",
+            ),
+            method(
+                "removeKept",
+                &[("key", "string")],
+                "null",
+                "owner; apps with `atek.cloud/services-api/install`",
+                "Removes such data for good.",
+            ),
+        ],
+    },
+    Api {
+        id: users::API,
+        methods: &[
+            method("list", &[], "{users: User[]}", ADMINS, "Lists all users."),
+            method(
+                "get",
+                &[USER_KEY],
+                "User",
+                "administrators; the user; the user's apps",
+                "Returns one user. `Not found: atek.cloud,user,KEY`.",
+            ),
+            method(
+                "create",
+                &[("user", "{username, displayName?, password, role?}")],
+                "User",
+                ADMINS,
+                "Makes a user. A username has 3 to 64 letters, digits, `.`, `-` or `_`; a display name has any script. A password has `passwordMinLength` characters (8 unless configured), is not a common one and not the name.",
+            ),
+            method(
+                "update",
+                &[
+                    USER_KEY,
+                    ("user", "{username?, displayName?, password?, role?}"),
+                ],
+                "User",
+                ADMINS,
+                "Changes a user. Another password ends the user's sessions. The only administrator keeps the role.",
+            ),
+            method(
+                "setPassword",
+                &[USER_KEY, ("password", "{old?, new}")],
+                "null",
+                "administrators; the user",
+                "Changes a password. Users need the old one for their own; wrong ones slow down that session.",
+            ),
+            method(
+                "delete",
+                &[USER_KEY, ("options", "DeleteParams?")],
+                "null",
+                ADMINS,
+                "Deletes a user. One who has apps is refused (`data.services`) unless `services` says `uninstall` or `give` (`to`: another username). The last administrator cannot be deleted, not even by the host: a box without one could be claimed by anyone who reads its code. A forgotten password is replaced by `resetPassword`.",
+            ),
+            method(
+                "getSettings",
+                &[USER_KEY],
+                "UserSettings",
+                "administrators; the user; the user's apps with `atek.cloud/users-api`",
+                "Returns `mainServiceId`: the present id of the app at the main page.",
+            ),
+            method(
+                "updateSettings",
+                &[USER_KEY, ("settings", "UserSettings")],
+                "UserSettings",
+                "administrators; the user; the user's apps with `atek.cloud/users-api/main-page`",
+                "Chooses the app at the main page: one of the user's own, or the box's. It follows a rename and ends with the app. An empty id chooses the built-in home.",
+            ),
+        ],
+    },
+    Api {
+        id: sessions::API,
+        methods: &[
+            method(
+                "whoami",
+                &[],
+                "UserSession",
+                "everyone",
+                "Says who is signed in; for an app, its owner's name.",
+            ),
+            method(
+                "login",
+                &[("credentials", "{username, password}")],
+                "UserSession",
+                "everyone",
+                "Signs in and sets the session's cookie. Attempts count before they are made and take turns; after too many the error has the code -32005 and `data.retryAfterSecs`.",
+            ),
+            method(
+                "logout",
+                &[],
+                "null",
+                "everyone who is known",
+                "Ends the session, and those at apps' sites that depend on it.",
+            ),
+            method(
+                "listSessions",
+                &[],
+                "{sessions: SessionInfo[]}",
+                "users in person",
+                "Lists the caller's sessions.",
+            ),
+            method(
+                "revokeSession",
+                &[("handle", "string")],
+                "null",
+                "users in person",
+                "Ends one of the caller's sessions.",
+            ),
+            method(
+                "revokeOtherSessions",
+                &[],
+                "null",
+                "users in person",
+                "Ends all of the caller's sessions but the one that asks.",
+            ),
+        ],
+    },
+    Api {
+        id: setup::API,
+        methods: &[
+            method(
+                "status",
+                &[],
+                "Status",
+                "everyone",
+                "Says whether the box waits for its owner, and then its name, time zone, the rule for passwords and what was wrong with the settings on the card.",
+            ),
+            method(
+                "checkClaim",
+                &[("code", "string")],
+                "true",
+                "everyone but apps",
+                "Compares the claim code. Wrong ones are slowed down as wrong passwords are.",
+            ),
+            method(
+                "complete",
+                &[("setup", "SetupParams")],
+                "Completed",
+                "everyone but apps, with the claim code",
+                "Makes the first administrator and signs them in. A wrong field is named in `data.field`.",
+            ),
+            method(
+                "claim",
+                &[],
+                "Claim",
+                "the host",
+                "Returns the claim code and where to open the box.",
+            ),
+            method(
+                "resetStatus",
+                &[],
+                "ResetStatus",
+                "everyone",
+                "Says whether the card asks for a new password (`atek-reset.txt`) and the screen shows the code for it; for an hour.",
+            ),
+            method(
+                "resetPassword",
+                &[("reset", "ResetPassword")],
+                "UserSession",
+                "everyone but apps, with that code",
+                "Sets a user's password, ends the user's sessions and signs in. Data stays.",
+            ),
+        ],
+    },
+    Api {
+        id: system::API,
+        methods: &[
+            method(
+                "info",
+                &[],
+                "SystemInfo",
+                "users; apps with `atek.cloud/system-api`",
+                "Returns what the box is and where it is reached.",
+            ),
+            method(
+                "resources",
+                &[],
+                "Resources",
+                ADMINS,
+                "Returns what is left of disk and memory, load and temperature.",
+            ),
+            method(
+                "history",
+                &[("options", "MetricsOptions?")],
+                "Series",
+                ADMINS,
+                "Returns memory and CPU time of the last hour.",
+            ),
+            method(
+                "security",
+                &[],
+                "Security",
+                ADMINS,
+                "Scores how units are confined.",
+            ),
+            method(
+                "setName",
+                &[("name", "string")],
+                "null",
+                ADMINS,
+                "Changes the box's host name.",
+            ),
+            method(
+                "setTimezone",
+                &[("timezone", "string")],
+                "null",
+                ADMINS,
+                "Changes its time zone.",
+            ),
+            method("reboot", &[], "null", ADMINS, "Restarts the machine."),
+            method("powerOff", &[], "null", ADMINS, "Turns the machine off."),
+            method(
+                "permissionRules",
+                &[],
+                "PermissionRules",
+                ADMINS,
+                "Returns what users may decide: `usersMayInstall`, `usersMayGrant: {hosts, direct, lan, hostApis, limits}`.",
+            ),
+            method(
+                "setPermissionRules",
+                &[("rules", "PermissionRules")],
+                "PermissionRules",
+                ADMINS,
+                "Replaces that; what is missing is the default. Grants that were given stay.",
+            ),
+        ],
+    },
+    Api {
+        id: inspect::API,
+        methods: &[
+            method(
+                "isReady",
+                &[],
+                "true",
+                ADMINS,
+                "Answers once the host's APIs are there.",
+            ),
+            method(
+                "getConfig",
+                &[],
+                "object",
+                ADMINS,
+                "Returns `config.json` with the values in force, without tokens.",
+            ),
+        ],
+    },
+];
+
+/// A method of an API; none if the API has no such method.
+pub(super) fn find(api: &str, name: &str) -> Option<&'static Method> {
+    let api = APIS.iter().find(|known| known.id == api)?;
+    api.methods.iter().find(|method| method.name == name)
+}
+
+/// A call's parameters, by the names that the table gives them.
+pub(super) fn params(api: &str, call: &Call<'_>) -> Result<Params, RpcError> {
+    let method = find(api, call.method)
+        .ok_or_else(|| RpcError::new(code::METHOD_NOT_FOUND, "API not found"))?;
+    let names: Vec<&str> = method.params.iter().map(|(name, _)| *name).collect();
+    Params::read(call.params, &names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    const INTRODUCTION: &str = "\
+# The host's own APIs
+
+JSON-RPC 2.0 over `POST /_atek/gateway?api=ID`. Parameters are an array by position, or an object
+by name. The kinds are types of the crate `atek-api`; `?` marks what may be missing.
+
+Administrators in person, and the host itself (the control socket, a system token), may call
+every method; \"owner\" is the user that a service belongs to. Apps act for their owner, never as
+administrators; the permissions named here are entries of `hostApis` in a manifest.
+
+Errors of every method: -32601 (no such API or method), -32001 (a parameter is not right),
+-32003 (refused; the message says why, `data.reason` names it for programs where there is one:
+`not-found`, `busy`, `needs-owner`, `needs-administrator`), -32005 (too many attempts or requests)
+and -32603 (the host's own fault; its journal has the cause). A refusal never says whether a
+service exists.
+
+Made from `daemon/atekd/src/host_api/methods.rs`; a test of atekd compares the two.
+To regenerate it: `ATEK_WRITE_API_DOC=1 cargo test -p atekd the_document_of_the_apis`.
+";
+
+    fn document() -> String {
+        let mut text = INTRODUCTION.to_owned();
+        for api in &APIS {
+            let _ = write!(text, "\n## {}\n", api.id);
+            for method in api.methods {
+                let params: Vec<String> = method
+                    .params
+                    .iter()
+                    .map(|(name, kind)| match kind.strip_suffix('?') {
+                        Some(kind) => format!("{name}?: {kind}"),
+                        None => format!("{name}: {kind}"),
+                    })
+                    .collect();
+                let _ = write!(
+                    text,
+                    "\n### {}\n\n`{}({})` → `{}`\n\n{}\n\nMay call it: {}.\n",
+                    method.name,
+                    method.name,
+                    params.join(", "),
+                    method.result,
+                    method.does,
+                    method.may
+                );
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn the_document_of_the_apis_is_what_the_table_says() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api.md");
+        let expected = document();
+        if std::env::var_os("ATEK_WRITE_API_DOC").is_some() {
+            std::fs::write(&path, &expected).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            written == expected,
+            "docs/api.md is not what the table says: regenerate it, see its introduction"
+        );
+    }
+
+    #[test]
+    fn every_method_of_the_table_is_answered_by_the_code_and_no_other() {
+        for (api, source) in [
+            (services::API, include_str!("services.rs")),
+            (users::API, include_str!("users.rs")),
+            (sessions::API, include_str!("sessions.rs")),
+            (setup::API, include_str!("setup.rs")),
+            (system::API, include_str!("system.rs")),
+            (inspect::API, include_str!("inspect.rs")),
+        ] {
+            let start = source.find("match call.method");
+            let start = start.or_else(|| source.find("match (call.method"));
+            let start = start.expect("a match of methods");
+            let end = source[start..].find("method_not_found").expect("its end") + start;
+            // A method that is answered before the match is compared with.
+            let begin = source[..start].rfind("call.method ==").unwrap_or(start);
+            let arms = &source[begin..end];
+            let table = APIS.iter().find(|known| known.id == api).unwrap();
+            for method in table.methods {
+                let quoted = format!("\"{}\"", method.name);
+                assert!(
+                    arms.contains(&quoted),
+                    "{api}: no code answers {}",
+                    method.name
+                );
+            }
+            let patterns = arms
+                .lines()
+                .map(str::trim)
+                .filter(|line| line.starts_with('"') || line.starts_with("(\""));
+            for pattern in patterns {
+                let pattern = pattern.split("=>").next().unwrap_or_default();
+                for name in pattern.split('"').skip(1).step_by(2) {
+                    let known = find(api, name).is_some();
+                    assert!(known, "{api}: {name} is in the code and not in the table");
+                }
+            }
+        }
+    }
+}
