@@ -117,3 +117,24 @@ fn sources_do_not_speak_of_the_projects_organisation() {
         }
     }
 }
+
+#[test]
+fn every_promise_of_security_md_names_a_test_that_exists() {
+    let text = std::fs::read_to_string(repository().join("SECURITY.md")).unwrap();
+    let sources: String = tracked("*.rs")
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains('`'));
+    let mut names = 0;
+    for row in rows {
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        for name in cell.split('`').skip(1).step_by(2) {
+            names += 1;
+            assert!(sources.contains(&format!("fn {name}(")), "no test {name}");
+        }
+    }
+    assert!(names > 10, "only {names} tests are named");
+}
