@@ -1,17 +1,22 @@
-//! Atek for a person: one machine with its data on disk, its port 80 at a port of this machine, until Ctrl-C.
+//! Runs Atek for a person: one machine with its data on disk, forwarded to ports of this machine, until Ctrl-C.
 
 use crate::{Machine, Seen, paths, wait_for};
 use anyhow::{Context as _, bail};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 /// How long the host may take to answer after the boot.
 const ANSWERING: Duration = Duration::from_secs(60);
+
+/// How often apps are listed, to forward the ports of new ones.
+const NEW_APPS: Duration = Duration::from_secs(2);
 
 /// Where the data of this checkout's own machine lies.
 #[must_use]
@@ -19,8 +24,9 @@ pub fn data_dir() -> PathBuf {
     paths::output().join("run")
 }
 
-/// Runs Atek, and serves it on `port` of the loopback interface, until Ctrl-C or the machine's own end.
-/// With `user`, an administrator of that name is there from the start.
+/// Runs Atek, and serves it on `port` of the loopback interface, until Ctrl-C or the machine powers off.
+/// A restart from its page is a restart here. With `user`, an administrator of that name is there from
+/// the start.
 ///
 /// # Errors
 ///
@@ -31,27 +37,96 @@ pub async fn serve(port: u16, user: Option<&str>) -> anyhow::Result<()> {
     fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     let _lock = lock(&data)?;
     println!("booting the machine");
-    let mut machine = Machine::builder("atek")
+    loop {
+        let mut machine = boot(port, &data).await?;
+        println!(
+            "booted in {:.1} s; waiting for the host",
+            machine.boot_time().as_secs_f32()
+        );
+        let outcome = tokio::select! {
+            outcome = attend(&machine, &listeners, port, user) => outcome.map(|()| true),
+            signal = tokio::signal::ctrl_c() => {
+                signal.context("cannot wait for Ctrl-C").map(|()| false)
+            }
+        };
+        if let Ok(true) = outcome {
+            if machine.turned_off().await? {
+                println!("\nrestarting the machine");
+                continue;
+            }
+            println!("the machine has powered off");
+            return Ok(());
+        }
+        println!("\npowering off (Ctrl-C again cuts the power)");
+        let off = tokio::select! {
+            off = machine.power_off() => off,
+            _ = tokio::signal::ctrl_c() => Ok(()),
+        };
+        return outcome.map(drop).and(off);
+    }
+}
+
+/// Boots the machine with the name and time zone of the run before. It listens on `port` itself, so
+/// that the addresses in its redirects are those of this machine.
+async fn boot(port: u16, data: &Path) -> anyhow::Result<Machine> {
+    let settings = Settings::load(data);
+    let name = settings.hostname.unwrap_or_else(|| "atek".to_owned());
+    let socket = format!("[Socket]\nListenStream=\nListenStream={port}\n");
+    let machine = Machine::builder("atek")
         .install_atek()
         .internet(true)
-        .data_dir(&data)
+        .data_dir(data)
+        .file("/etc/hostname", format!("{name}\n"), 0o644)
+        .file(
+            "/etc/atek/config.json",
+            serde_json::json!({ "port": port }).to_string(),
+            0o644,
+        )
+        .file(
+            "/etc/systemd/system/atekd.socket.d/port.conf",
+            socket,
+            0o644,
+        )
         .boot()
         .await?;
-    println!(
-        "booted in {:.1} s; waiting for the host",
-        machine.boot_time().as_secs_f32()
-    );
+    if let Some(zone) = settings.timezone {
+        machine.exec(["timedatectl", "set-timezone", &zone]).await?;
+    }
+    Ok(machine)
+}
 
-    let outcome = tokio::select! {
-        outcome = attend(&machine, &listeners, port, user) => outcome,
-        signal = tokio::signal::ctrl_c() => signal.context("cannot wait for Ctrl-C"),
-    };
-    println!("\npowering off (Ctrl-C again cuts the power)");
-    let off = tokio::select! {
-        off = machine.power_off() => off,
-        _ = tokio::signal::ctrl_c() => Ok(()),
-    };
-    outcome.and(off)
+/// What the box changed in its `/etc`, which only a card keeps over a restart.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Settings {
+    hostname: Option<String>,
+    timezone: Option<String>,
+}
+
+impl Settings {
+    /// The settings of the run before; none after the first.
+    fn load(data: &Path) -> Self {
+        let stored = fs::read(data.join("settings.json")).unwrap_or_default();
+        serde_json::from_slice(&stored).unwrap_or_default()
+    }
+
+    fn store(&self, data: &Path) -> anyhow::Result<()> {
+        let text = serde_json::to_string(self).context("cannot write the settings")?;
+        fs::write(data.join("settings.json"), text).context("cannot write settings.json")
+    }
+
+    /// The settings of a machine whose root is `root`; nothing when it is going down.
+    fn of(root: &Path) -> Option<Self> {
+        let hostname = fs::read_to_string(root.join("etc/hostname")).ok()?;
+        let zone = fs::read_link(root.join("etc/localtime")).ok();
+        let zone = zone.and_then(|link| {
+            let (_, zone) = link.to_str()?.split_once("zoneinfo/")?;
+            Some(zone.to_owned())
+        });
+        Some(Self {
+            hostname: Some(hostname.trim().to_owned()),
+            timezone: zone,
+        })
+    }
 }
 
 /// Both loopback addresses: a browser tries either for `localhost`.
@@ -115,15 +190,49 @@ async fn attend(
         "  The data is in {}; `./image/run --fresh` starts anew.\n  Ctrl-C ends it.\n",
         data_dir().display()
     );
-    let to = SocketAddr::from((machine.address()?, 80));
+    let address = IpAddr::from(machine.address()?);
+    let to = SocketAddr::from((address, port));
+    let data = data_dir();
     let forwarding = listeners
         .iter()
         .map(|listener| Box::pin(forward(listener, to)));
     tokio::select! {
-        ((), ..) = futures_util::future::select_all(forwarding) => {}
-        () = ended(machine.pid()?) => println!("the machine has powered off"),
+        ((), ..) = futures_util::future::select_all(forwarding) => Ok(()),
+        outcome = forward_apps(machine, address) => outcome,
+        outcome = ended(machine.pid()?, &data) => outcome,
     }
-    Ok(())
+}
+
+/// Serves each app's own port on the same port of this machine, where that is free. Does not end.
+async fn forward_apps(machine: &Machine, address: IpAddr) -> anyhow::Result<()> {
+    let control = machine.http_unix("/run/atek/control.sock")?;
+    let mut known = BTreeSet::new();
+    let mut forwarding = JoinSet::new();
+    loop {
+        let listed = control.call("atek.cloud/services-api", "list", serde_json::json!([]));
+        // The host may be restarting.
+        let services = listed.await.unwrap_or_default();
+        for port in app_ports(&services) {
+            if !known.insert(port) {
+                continue;
+            }
+            for listener in listen(port).await.unwrap_or_default() {
+                let to = SocketAddr::from((address, port));
+                forwarding.spawn(async move { forward(&listener, to).await });
+            }
+        }
+        tokio::time::sleep(NEW_APPS).await;
+    }
+}
+
+/// The ports of the apps in an answer to `list`.
+fn app_ports(services: &serde_json::Value) -> Vec<u16> {
+    let services = services["services"].as_array();
+    services
+        .into_iter()
+        .flatten()
+        .filter_map(|service| service["addresses"]["port"].as_u64()?.try_into().ok())
+        .collect()
 }
 
 /// Passes each connection on. Does not end.
@@ -144,11 +253,18 @@ async fn forward(listener: &TcpListener, to: SocketAddr) {
     }
 }
 
-/// Waits for the end of a process that is not a child of this one.
-async fn ended(pid: i32) {
-    while Path::new(&format!("/proc/{pid}/root/proc")).exists() {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+/// Waits for the end of the machine whose PID 1 is `pid`, and stores its settings as they change.
+async fn ended(pid: i32, data: &Path) -> anyhow::Result<()> {
+    let root = PathBuf::from(format!("/proc/{pid}/root"));
+    let mut stored = Settings::load(data);
+    while root.join("proc").exists() {
+        if let Some(now) = Settings::of(&root).filter(|now| *now != stored) {
+            now.store(data)?;
+            stored = now;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -255,6 +371,38 @@ mod tests {
             error,
             format!("port {port} is taken: choose another with --port")
         );
+    }
+
+    #[test]
+    fn name_and_time_zone_were_lost_when_the_machine_restarted() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Settings::load(dir.path()), Settings::default());
+        let root = dir.path().join("root");
+        fs::create_dir_all(root.join("etc")).unwrap();
+        assert_eq!(Settings::of(&root), None, "a machine that is going down");
+        fs::write(root.join("etc/hostname"), "kitchen\n").unwrap();
+        std::os::unix::fs::symlink(
+            "../usr/share/zoneinfo/Pacific/Auckland",
+            root.join("etc/localtime"),
+        )
+        .unwrap();
+        let settings = Settings::of(&root).unwrap();
+        settings.store(dir.path()).unwrap();
+        let loaded = Settings::load(dir.path());
+        assert_eq!(loaded.hostname.as_deref(), Some("kitchen"));
+        assert_eq!(loaded.timezone.as_deref(), Some("Pacific/Auckland"));
+    }
+
+    #[test]
+    fn only_apps_with_a_port_are_forwarded() {
+        let services = serde_json::json!({ "services": [
+            { "addresses": { "port": 8100 } },
+            { "addresses": { "port": null } },
+            { "addresses": { "port": 99_999 } },
+            {},
+        ]});
+        assert_eq!(app_ports(&services), [8100]);
+        assert!(app_ports(&serde_json::Value::Null).is_empty());
     }
 
     #[test]

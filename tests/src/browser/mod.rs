@@ -78,7 +78,9 @@ impl Stage {
             .map(|(name, remote)| (name, remote.url()))
             .collect();
         let mut node = Command::new("node");
-        node.arg(web.join("scenarios").join(format!("{name}.mjs")))
+        // Firefox is driven over a WebSocket; in newer versions of Node it is there without asking.
+        node.arg("--experimental-websocket")
+            .arg(web.join("scenarios").join(format!("{name}.mjs")))
             .env("BOX_NAME", machine.name())
             .env("BOX_ADDRESS", machine.address()?.to_string())
             .env("BOX_REMOTES", json!(remotes).to_string())
@@ -173,7 +175,9 @@ impl Stage {
                 return Ok(self.host.machine.address()?.to_string().into());
             }
             Ask::Ready => self.host.ready().await?,
-            Ask::TurnedOff => machine.turned_off().await?,
+            Ask::TurnedOff => {
+                machine.turned_off().await?;
+            }
         }
         Ok(Value::Null)
     }

@@ -31,6 +31,7 @@ use slot::Slot;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -77,15 +78,18 @@ pub fn keep() -> anyhow::Result<()> {
         .context("cannot parse the spec")
         .and_then(|spec| run(spec, input));
     say(&match &outcome {
-        Ok(()) => Event::Ended,
+        Ok(restarts) => Event::Ended {
+            restarts: *restarts,
+        },
         Err(error) => Event::Failed {
             message: format!("{error:#}"),
         },
     });
-    outcome
+    outcome.map(drop)
 }
 
-fn run(spec: Spec, input: BufReader<std::io::Stdin>) -> anyhow::Result<()> {
+/// Keeps the machine to its end, and returns whether it is to start again.
+fn run(spec: Spec, input: BufReader<std::io::Stdin>) -> anyhow::Result<bool> {
     // Fails only when this process leads a session already: then it is apart as it should be.
     let _ = setsid();
     unshare(CloneFlags::CLONE_NEWNS)
@@ -151,7 +155,7 @@ fn live(
     cgroup: &Cgroup,
     send: Sender<Happened>,
     happened: &Receiver<Happened>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let (pid, stdin, stdout) = first_process(log, send)?;
     if let Err(error) = hand_over(boot, pid, stdin, stdout, cgroup) {
         // If it ended by itself there is nothing left to kill, and its console says more than this error.
@@ -177,10 +181,13 @@ fn live(
     }
 }
 
-/// A machine that powers off or is killed ends by a signal; one that exits could not start systemd.
-fn judge(status: ExitStatus) -> anyhow::Result<()> {
+/// Returns whether the machine is to start again. One that powers off or is killed ends by a signal;
+/// one that exits could not start systemd.
+fn judge(status: ExitStatus) -> anyhow::Result<bool> {
     match status.code() {
-        None | Some(0) => Ok(()),
+        // reboot(2), `RB_AUTOBOOT` in a PID namespace.
+        None => Ok(status.signal() == Some(Signal::SIGHUP as i32)),
+        Some(0) => Ok(false),
         Some(code) => bail!("the machine's first process exited with {code}"),
     }
 }

@@ -48,7 +48,10 @@ pub enum Event {
     /// systemd has finished its first transaction.
     Booted,
     /// The machine is gone, and everything it had; nothing follows.
-    Ended,
+    Ended {
+        /// Whether it ended to be started again.
+        restarts: bool,
+    },
     /// The machine could not be started or kept; nothing follows.
     Failed {
         /// Why, with the console's last lines.

@@ -73,15 +73,16 @@ impl Machine {
         // The tool may be killed with the machine: what counts is the machine's end.
         let asked = self.try_exec(["systemctl", "--no-block", "poweroff"]).await;
         let off = self.turned_off().await;
-        off.with_context(|| format!("it was asked to: {asked:?}"))
+        off.with_context(|| format!("it was asked to: {asked:?}"))?;
+        Ok(())
     }
 
-    /// Waits until the machine has turned itself off.
+    /// Waits until the machine has turned itself off, and returns whether it did so to start again.
     ///
     /// # Errors
     ///
     /// When it is off already, or does not end within two minutes (its power is cut then).
-    pub async fn turned_off(&mut self) -> anyhow::Result<()> {
+    pub async fn turned_off(&mut self) -> anyhow::Result<bool> {
         let mut running = self
             .running
             .take()
@@ -102,7 +103,8 @@ impl Machine {
             .with_context(|| format!("the machine {} is off", self.name()))?;
         running.lifeline = None;
         let ended = tokio::time::timeout(BOOTING, running.until_ended()).await;
-        ended.with_context(|| format!("the machine {} did not die", self.name()))?
+        ended.with_context(|| format!("the machine {} did not die", self.name()))??;
+        Ok(())
     }
 
     /// Cuts the power and boots again.
@@ -207,16 +209,17 @@ impl Running {
                 }
                 Some(Event::Booted) => return Ok(()),
                 Some(Event::Failed { message }) => bail!("{message}"),
-                Some(Event::Ended) => bail!("the machine powered off before it was up"),
+                Some(Event::Ended { .. }) => bail!("the machine powered off before it was up"),
                 None => bail!("the machine's keeper is gone"),
             }
         }
     }
 
-    async fn until_ended(&mut self) -> anyhow::Result<()> {
+    /// Returns whether the machine ended to be started again.
+    async fn until_ended(&mut self) -> anyhow::Result<bool> {
         loop {
             match self.events.recv().await {
-                Some(Event::Ended) => return Ok(()),
+                Some(Event::Ended { restarts }) => return Ok(restarts),
                 Some(Event::Failed { message }) => bail!("{message}"),
                 Some(Event::Started { .. } | Event::Booted) => {}
                 None => bail!("the machine's keeper is gone"),
