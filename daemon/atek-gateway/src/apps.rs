@@ -8,23 +8,30 @@ use super::edge::host_name::{Authority, Site};
 use super::edge::{cookies, headers, same_origin};
 use super::error::Failure;
 use super::gateway::Gateway;
+use super::pages::Browser;
 use super::rpc::{self, Offer};
 use super::session_end::{self, SessionBoundBody};
 use super::site::AppSite;
 use super::upstream::{Progress, ProgressBody, ResponseDeadline};
 use super::{caller, pages, site, upgrade};
 use crate::registry::Attributes;
+use atek_api::services::{LogOptions, State};
 use atek_host_model::directory::Entry;
 use atek_host_model::permissions::{Caller, Person, may_be_main_service, may_visit};
+use atek_host_model::streams::LogQuery;
+use futures_util::StreamExt as _;
 use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use serde::Deserialize;
 use std::sync::Arc;
 
 /// Bytes of cookies that are passed on to an app. Node refuses a head of more than 16 KiB.
 const MOST_COOKIES: usize = 12 << 10;
+/// Lines of a failed app's log on the page about it.
+const LOG_LINES: u32 = 20;
 /// The home that comes with Atek.
 const LONESTAR: &str = "core.lonestar";
 
@@ -44,8 +51,28 @@ pub(super) async fn app(
     {
         return Box::pin(for_home(gateway, &admitted, site, path, request)).await;
     }
+    let browser = Browser::of(request.headers());
+    let is_page =
+        browser.is_some() && same_origin::is_navigation(request.method(), request.headers());
+    if is_page && matches!(entry.state, State::Starting | State::Restarting) {
+        // A blank window for as long as an app takes to start tells its person nothing.
+        return Err(Failure::AppStarting {
+            id: entry.id().clone(),
+        });
+    }
     let scope = site.origin.cookie_scope();
-    let mut response = proxy(gateway, admitted, entry, scope, request).await?;
+    let caller = admitted.caller().clone();
+    let answered = proxy(gateway, admitted, entry, scope, request).await;
+    let mut response = match (answered, browser) {
+        (Err(failure), Some(browser)) if failure.app().is_some() => {
+            failure.log("an app's site");
+            let browser = browser.with_home(Some(format!("{}/", site.main_url)));
+            let about = format!("{}/p/apps/{}", site.main_url, entry.id());
+            let log = last_lines(gateway, &caller, entry).await;
+            failure.to_app_page(&browser, &about, &log)
+        }
+        (answered, _) => answered?,
+    };
     let framed_by = entry.is_framed().then_some(site.main_url.as_str());
     pages::frame_only_by(response.headers_mut(), framed_by);
     Ok(response)
@@ -103,6 +130,32 @@ async fn for_home(
         }
         HomePath::Login => redirect(&format!("{}/_atek/login", site.main_url)),
     }
+}
+
+/// The last lines of an app's log; none for people who may not read it.
+async fn last_lines(gateway: &Gateway, caller: &Caller, entry: &Entry) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Line {
+        message: String,
+    }
+    let query = LogQuery {
+        service: entry.id().to_string(),
+        options: LogOptions {
+            lines: Some(LOG_LINES),
+            ..LogOptions::default()
+        },
+        follow: false,
+    };
+    let logs = gateway.deps().services.logs(caller, query);
+    let Ok(lines) = gateway.workers().on_main_runtime(logs).await else {
+        return Vec::new();
+    };
+    lines
+        .take(LOG_LINES as usize)
+        .filter_map(async |line| serde_json::from_slice::<Line>(&line).ok())
+        .map(|line| line.message)
+        .collect()
+        .await
 }
 
 /// Answers every path of the main domain that is not the host's.
@@ -205,8 +258,11 @@ fn too_many_cookies(
         Ok(Site::Main) if !authority.is_address() => Some(authority.name()),
         Ok(Site::Main) | Err(_) => None,
     };
-    let mut response = pages::message(
-        failure.status(),
+    let status = failure.status();
+    let browser = Browser::of(&head.headers).unwrap_or_default();
+    let mut response = pages::notice(
+        status,
+        &browser,
         "The cookies of this site had become too large for any app to read, and were removed. \
          Reload this page to go on; you may have to sign in to the app again.",
     );

@@ -23,6 +23,7 @@ use super::edge::host_name::{self, Authority};
 use super::edge::{cookies, same_origin};
 use super::error::Failure;
 use super::gateway::Gateway;
+use super::pages::Browser;
 use super::site::{self, AppSite};
 use atek_api::ids::ServiceId;
 use atek_host_model::bind::NonceHash;
@@ -128,10 +129,14 @@ pub(super) fn begin_at_main(
 ) -> Result<Response<Body>, Failure> {
     let uri = &head.uri;
     let refused = || {
-        Ok(body::json(
-            StatusCode::BAD_REQUEST,
-            r#"{"error":"Not authorized"}"#,
-        ))
+        Ok(match Browser::of(&head.headers) {
+            Some(browser) => {
+                let browser = browser.with_home(Some("/".to_owned()));
+                Failure::Forbidden.to_page(Some(&browser))
+            }
+            // The original's answer.
+            None => body::json(StatusCode::BAD_REQUEST, r#"{"error":"Not authorized"}"#),
+        })
     };
     let Some(id) = parameter(uri, "service").and_then(|id| id.parse::<ServiceId>().ok()) else {
         return refused();

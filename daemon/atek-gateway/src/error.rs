@@ -14,11 +14,13 @@
 
 use super::body::{self, Body, ReadError};
 use super::budget::Full;
+use super::pages::{self, Browser};
 use crate::registry::{BadQuery, NoProvider};
 use atek_api::ids::ServiceId;
 use atek_api::jsonrpc::{RpcError, code};
 use atek_host_model::streams::Refusal;
 use atek_rpc::pool::SendError;
+use atek_web_embed::message::{Message, Subject};
 use http::header::{ALLOW, CACHE_CONTROL, REFRESH, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use std::time::Duration;
@@ -80,6 +82,9 @@ pub(super) enum Failure {
     NoProvider(#[from] NoProvider),
     #[error(transparent)]
     BadQuery(#[from] BadQuery),
+    /// To a browser that wants a page: it looks again by itself.
+    #[error("the service {id} is starting, try again in a moment")]
+    AppStarting { id: ServiceId },
     #[error("the service {id} cannot be started: {reason}")]
     CannotWake { id: ServiceId, reason: String },
     #[error("the service {id} does not run; see its log, or start it with `atek start {id}`")]
@@ -140,6 +145,7 @@ impl Failure {
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unreachable { .. }
+            | Self::AppStarting { .. }
             | Self::CannotWake { .. }
             | Self::Unavailable(_)
             | Self::Busy
@@ -177,7 +183,8 @@ impl Failure {
             | Self::EgressRefused(_) => code::GENERAL,
             Self::Limited(_) | Self::Busy => code::LIMITED,
             Self::NoSuchSite(_) | Self::NotFound | Self::NoProvider(_) => code::METHOD_NOT_FOUND,
-            Self::CannotWake { .. }
+            Self::AppStarting { .. }
+            | Self::CannotWake { .. }
             | Self::Unreachable { .. }
             | Self::Broken { .. }
             | Self::Timeout { .. }
@@ -208,23 +215,87 @@ impl Failure {
         };
         let text = serde_json::json!({ "error": error, "message": self.to_string() }).to_string();
         let mut response = self.head(body::json(self.status(), text));
-        super::pages::protect_data(response.headers_mut());
+        pages::protect_data(response.headers_mut());
         response
     }
 
     /// As the answer to a browser: a page where it wants one, otherwise JSON.
-    pub(super) fn to_page(&self, wants_html: bool) -> Response<Body> {
-        if let Self::NoSuchSite(_) = self {
-            return self.head(body::text(self.status(), self.to_string()));
+    pub(super) fn to_page(&self, browser: Option<&Browser>) -> Response<Body> {
+        match (browser, self) {
+            // A browser that opens a page of a box without an owner is led to setup: this is no page.
+            (_, Self::Unclaimed) => self.to_json(),
+            (Some(browser), _) => self.page(browser, None, &[]),
+            // The original's text.
+            (None, Self::NoSuchSite(_)) => self.head(body::text(self.status(), self.to_string())),
+            (None, _) => self.to_json(),
         }
-        // Who opens a page of an setup_gate box is led to its setup: this is no page.
-        if !wants_html || matches!(self, Self::Unclaimed) {
-            return self.to_json();
+    }
+
+    /// The same about an app, with a link to its page and the last lines of its log: for people who
+    /// may see both.
+    pub(super) fn to_app_page(
+        &self,
+        browser: &Browser,
+        about: &str,
+        log: &[String],
+    ) -> Response<Body> {
+        self.page(browser, Some(about), log)
+    }
+
+    fn page(&self, browser: &Browser, about: Option<&str>, log: &[String]) -> Response<Body> {
+        let subject = self.subject();
+        let words = self.to_string();
+        let says_more = subject == Subject::Other || matches!(self, Self::CannotWake { .. });
+        let addresses: Vec<String> = match self {
+            Self::UnknownHost { own, .. } => {
+                own.iter().map(|name| format!("http://{name}/")).collect()
+            }
+            _ => Vec::new(),
+        };
+        let message = Message {
+            app: self.app().unwrap_or_default(),
+            details: says_more.then_some(words.as_str()),
+            log,
+            about,
+            addresses: &addresses,
+            ..Message::new(subject)
+        };
+        self.head(pages::message(self.status(), browser, message))
+    }
+
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Starting => Subject::Starting,
+            Self::AppStarting { .. } => Subject::Waiting,
+            Self::CannotWake { .. } | Self::Unreachable { .. } => Subject::Failed,
+            Self::Broken { .. }
+            | Self::BrokenAnswer { .. }
+            | Self::AnswerTooLarge { .. }
+            | Self::NotRpc { .. } => Subject::Broken,
+            Self::Timeout { .. } => Subject::Late,
+            Self::Forbidden => Subject::NotYours,
+            Self::NoSuchSite(_) | Self::NotFound | Self::NoProvider(_) => Subject::NotFound,
+            Self::UnknownHost { .. } => Subject::UnknownHost,
+            Self::Limited(_) | Self::Busy => Subject::Limited,
+            Self::ForeignOrigin => Subject::Foreign,
+            Self::Internal => Subject::Internal,
+            _ => Subject::Other,
         }
-        if let Self::UnknownHost { name, own } = self {
-            return super::pages::unknown_host(name, own);
+    }
+
+    /// The app that did not answer as it should, by its id.
+    pub(super) fn app(&self) -> Option<&str> {
+        match self {
+            Self::AppStarting { id }
+            | Self::CannotWake { id, .. }
+            | Self::Unreachable { id, .. }
+            | Self::Broken { id, .. }
+            | Self::Timeout { id, .. }
+            | Self::AnswerTooLarge { id, .. }
+            | Self::BrokenAnswer { id }
+            | Self::NotRpc { id, .. } => Some(id.as_str()),
+            _ => None,
         }
-        self.head(super::pages::message(self.status(), &self.to_string()))
     }
 
     /// The headers that go with the status.

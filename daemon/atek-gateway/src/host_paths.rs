@@ -5,9 +5,9 @@
 
 use super::admission::Admitted;
 use super::body::{self, Body};
-use super::edge::headers;
 use super::error::Failure;
 use super::gateway::Gateway;
+use super::pages::Browser;
 use super::{bind, icons, pages, setup_gate, streams};
 use axum::Router;
 use axum::extract::{Extension, Path};
@@ -74,7 +74,7 @@ async fn file(Path(name): Path<String>, sent: HeaderMap) -> Answer {
 async fn setup(Extension(gateway): Extension<Gateway>, sent: HeaderMap) -> Answer {
     match setup_gate::page(&gateway, &sent) {
         // A browser asks again by itself.
-        Err(failure @ Failure::Starting) => Ok(failure.to_page(headers::wants_html(&sent))),
+        Err(failure @ Failure::Starting) => Ok(failure.to_page(Browser::of(&sent).as_ref())),
         answer => answer,
     }
 }

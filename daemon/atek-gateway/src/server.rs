@@ -7,17 +7,19 @@ use super::connections::Connections;
 use super::deps::Limits;
 use super::edge::client::Client;
 use super::edge::headers;
+use super::edge::host_name;
 use super::error::Failure;
 use super::gateway::{Conn, Gateway};
 use super::listener::{self, Stream};
+use super::pages::Browser;
 use super::peer::{self, Peer};
 use super::route::{self, Route};
 use super::rpc::{self, Offer};
-use super::site::Site;
+use super::site::{self, Site};
 use super::{apps, egress, host_paths, pages, transport};
 use atek_host_model::listener::{Listener, Origin};
 use futures_util::FutureExt as _;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -178,7 +180,7 @@ impl Gateway {
     /// Answers a request. A panic ends one request, and neither its connection nor anything else.
     async fn answer(&self, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<Body> {
         let is_host_path = route::below_host(request.uri().path()).is_some();
-        let wants_html = headers::wants_html(request.headers());
+        let browser = self.browser(request.headers());
         let failure = match AssertUnwindSafe(self.respond(conn, request))
             .catch_unwind()
             .await
@@ -191,9 +193,23 @@ impl Gateway {
         failure.log(conn.origin.label());
         match failure {
             // The host's own paths speak JSON, as the original's did.
-            _ if !is_host_path || failure.is_for_browsers() => failure.to_page(wants_html),
+            _ if !is_host_path || failure.is_for_browsers() => failure.to_page(browser.as_ref()),
             failure => failure.to_json(),
         }
+    }
+
+    /// The browser that sent these headers, and where its main page is.
+    fn browser(&self, sent: &HeaderMap) -> Option<Browser> {
+        let browser = Browser::of(sent)?;
+        let home = site::authority(sent).ok().and_then(|authority| {
+            let port = authority.port();
+            match self.names().site(&authority) {
+                Ok(host_name::Site::Main) => Some("/".to_owned()),
+                Ok(host_name::Site::Sub { domain, .. }) => Some(format!("//{domain}{port}/")),
+                Err(_) => None,
+            }
+        });
+        Some(browser.with_home(home))
     }
 
     /// Site, route, admission, handler.

@@ -9,6 +9,8 @@
     reason = "the bundles are types without values"
 )]
 
+pub mod message;
+
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,

@@ -3,11 +3,13 @@
 
 mod bundle;
 mod escape;
+mod failure;
 mod home;
 
 use super::body::{self, Body};
 pub(super) use bundle::{file, login, setup};
 use escape::escaped;
+pub(super) use failure::{Browser, message, notice};
 pub(super) use home::home;
 use http::header::{self, Entry, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -46,44 +48,6 @@ pub(super) fn options() -> Response<Body> {
     *response.status_mut() = StatusCode::NO_CONTENT;
     let allowed = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
     response.headers_mut().insert(header::ALLOW, allowed);
-    response
-}
-
-/// A page that says one thing.
-pub(super) fn message(status: StatusCode, text: &str) -> Response<Body> {
-    let title = status.canonical_reason().unwrap_or("Error");
-    let html = format!(
-        include_str!("message.html"),
-        title = escaped(title),
-        code = status.as_u16(),
-        message = escaped(text)
-    );
-    let mut response = page(status, HTML, html);
-    // It may be shown on a service's subdomain, which has none of the host's files.
-    response.headers_mut().insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(NOTHING),
-    );
-    response
-}
-
-/// The page for a name that is none of the box's, with links to its own.
-pub(super) fn unknown_host(name: &str, own: &[String]) -> Response<Body> {
-    let links: String = own
-        .iter()
-        .map(|own| escaped(own))
-        .map(|own| format!("<li><a href=\"http://{own}/\">http://{own}/</a></li>"))
-        .collect();
-    let html = format!(
-        include_str!("unknown_host.html"),
-        name = escaped(name),
-        links = links
-    );
-    let mut response = page(StatusCode::MISDIRECTED_REQUEST, HTML, html);
-    response.headers_mut().insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(NOTHING),
-    );
     response
 }
 
