@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Service } from '../src/lib/api/services'
-import { answers, byName, byPort, forFrame, isNumeric } from '../src/lonestar/addresses'
+import { announced, answers, byName, byPort, forFrame, isNumeric } from '../src/lonestar/addresses'
 import { hue, isCore, isOwn, letter, search, sorted, sourceUrl, title } from '../src/lonestar/apps'
 
 afterEach(() => vi.unstubAllGlobals())
@@ -80,6 +80,12 @@ describe('the address of an app', () => {
     expect(forFrame(rss, here('localhost'), true)).toBe('http://localhost:8101/')
     expect(forFrame({ ...rss, port: null }, here('localhost'), true)).toBe('http://rss.localhost/')
     expect(forFrame({ ...rss, port: null }, here('192.168.1.5'), false)).toBeNull()
+  })
+
+  test('that the box announces was shown where the network around it is not reached', () => {
+    expect(announced(rss, here('atek.local', '8080'))).toEqual(['http://rss.atek.local:8080/'])
+    expect(announced(rss, here('192.168.1.5'))).toEqual(['http://rss.atek.local/'])
+    expect(announced(rss, here('localhost', '8080'))).toEqual([])
   })
 
   test('by number has no names below it', () => {

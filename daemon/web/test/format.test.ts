@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { ago, bytes, duration, memory, short } from '../src/lib/format'
+import { ago, bytes, duration, moment, short } from '../src/lib/format'
 import { isLanguage, language, match } from '../src/lib/language.svelte'
 
 vi.stubGlobal('document', { documentElement: {} })
@@ -18,9 +18,11 @@ test.each([
   expect(bytes(count)).toBe(text)
 })
 
-test('memory is counted in powers of two', () => {
+test('the clock of the box was shown in the time zone of the browser', () => {
   language.choose('en')
-  expect([memory(536_870_912), memory(1 << 20), memory(1023)]).toEqual(['512 MB', '1 MB', '1,023 B'])
+  const when = '2026-11-28T20:30:00Z'
+  expect(moment(when, 'Pacific/Auckland')).toContain('Nov 29, 2026')
+  expect(moment(when, 'America/New_York')).toContain('Nov 28, 2026')
 })
 
 test('numbers and words follow the language', () => {

@@ -1,24 +1,28 @@
 import { expect, test } from 'vitest'
 import { apps as de } from '../src/i18n/de/apps'
 import { apps as en } from '../src/i18n/en/apps'
-import { permissionWords } from '../src/lonestar/permissions'
+import { permissionSet, permissionsOf, permissionWords } from '../src/lonestar/permissions'
 
 const german = (asks: Record<string, unknown>, words: string[]) =>
-  permissionWords(asks, words, de.permissions, 'de')
+  permissionWords(asks, words, de.permissions)
 
 test('what an app asks for was English on a German page', () => {
   const asks = {
     network: { hosts: ['a.example.org', '*.b.example.org:8443'] },
     hostApis: ['atek.cloud/services-api', 'example.org/x']
   }
-  expect(german(asks, ['1', '2', '3'])).toEqual([
-    'sich mit a.example.org und *.b.example.org:8443 verbinden',
+  expect(german(asks, ['1', '2'])).toEqual([
+    'sich mit a.example.org verbinden',
+    'sich mit *.b.example.org:8443 verbinden',
     de.permissions.apis['atek.cloud/services-api'],
     'in deinem Namen etwas über example.org/x ändern'
   ])
   expect(german({ network: 'direct' }, ['1'])).toEqual([de.permissions.direct])
-  expect(german({ network: { direct: { lan: true } } }, ['1'])).toEqual([de.permissions.directLan])
-  expect(permissionWords({ network: { hosts: ['a.org'] } }, ['1'], en.permissions, 'en')).toEqual([
+  expect(german({ network: { direct: { lan: true } } }, ['1'])).toEqual([
+    de.permissions.direct,
+    de.permissions.directLan
+  ])
+  expect(permissionWords({ network: { hosts: ['a.org'] } }, ['1'], en.permissions)).toEqual([
     'connect to a.org'
   ])
 })
@@ -38,4 +42,20 @@ test.each([
 
 test('an API that is called like a property of every object is not one', () => {
   expect(german({ hostApis: ['constructor'] }, ['1'])).toEqual([de.permissions.api('constructor')])
+})
+
+test.each([
+  {},
+  { network: 'direct' },
+  { network: { direct: { lan: true } } },
+  { network: { hosts: ['a.org', '*.b.org:8443'] }, hostApis: ['atek.cloud/users-api', 'example.org/x'] }
+])('a set is taken apart and put together again: %j', (set) => {
+  const single = permissionsOf(set, en.permissions)
+  expect(permissionSet((single ?? []).map(({ id }) => id))).toEqual(set)
+})
+
+test('one permission is granted without the others', () => {
+  expect(permissionSet(['host:b.org'])).toEqual({ network: { hosts: ['b.org'] } })
+  expect(permissionSet(['direct'])).toEqual({ network: 'direct' })
+  expect(permissionSet([])).toEqual({})
 })

@@ -4,9 +4,6 @@
 // An aborted request is one that its page gave up: a stream that is no longer followed, a page that was left.
 const GIVEN_UP = 'net::ERR_ABORTED'
 
-// Whether an app has an icon is known only by asking: the page draws a letter then.
-const NO_ICON = /^GET \S+\/_atek\/icon\/\S+ 404$/
-
 // Over plain HTTP a browser heeds this header on localhost only, and says so.
 const NOT_HEEDED = /The Cross-Origin-Opener-Policy header has been ignored, because the URL's origin was untrustworthy/
 
@@ -62,6 +59,6 @@ export class Watch {
   #answered(response) {
     if (response.status() < 400) return
     const answer = `${response.request().method()} ${response.url()} ${response.status()}`
-    if (!NO_ICON.test(answer)) this.#trouble(answer)
+    this.#trouble(answer)
   }
 }

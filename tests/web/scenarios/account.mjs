@@ -51,12 +51,12 @@ story(async ({ box, browser, step }) => {
     await atHome(lost)
     const card = part(alice, 'Password')
     const change = async (before, after) => {
-      await card.getByLabel('Present password').fill(before)
+      await card.getByLabel('Current password').fill(before)
       await card.getByLabel('New password', { exact: true }).fill(after)
       await card.getByRole('button', { name: 'Change password' }).click()
     }
     await change('not the password', 'a wholly new password')
-    await card.getByText('the old password is not right').waitFor()
+    await card.getByText('The current password is not right.').waitFor()
     await looksRight(alice, 'account-wrong-password')
     await change(PASSWORD, 'a wholly new password')
     await alice.page.getByText('Your password was changed').waitFor()
@@ -67,7 +67,7 @@ story(async ({ box, browser, step }) => {
   })
   await step('the strength of a password is said in words', async () => {
     const card = part(alice, 'Password')
-    for (const [typed, said] of [['short', /Very weak: too short/], ['password1234', /weak: contains a password/i], ['correct horse battery staple', /Strong/]]) {
+    for (const [typed, said] of [['short', /Very weak: too short/], ['password1234', /weak: contains a very common password/i], ['correct horse battery staple', /Strong/]]) {
       await card.getByLabel('New password', { exact: true }).fill(typed)
       await card.getByText(said).waitFor()
     }

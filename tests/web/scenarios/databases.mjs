@@ -33,9 +33,11 @@ story(async ({ box, browser, step }) => {
       ['note'],
       [NASTY, 'x']
     ])
-    await openPage(alice, box, '/p/databases', 'Databases')
+    await openPage(alice, box, '/p/system', 'System')
+    await page.getByRole('link', { name: 'Show databases' }).click()
     await row(alice, 'recipes').getByText('63').waitFor()
-    await row(alice, 'The box itself').waitFor()
+    // Its records are nobody's to change by hand: its row leads nowhere.
+    assert.equal(await row(alice, 'The box itself').getByRole('link').count(), 0)
     await looksRight(alice, 'databases')
   })
   await step('folders are walked like folders', async () => {
@@ -76,7 +78,7 @@ story(async ({ box, browser, step }) => {
     await box.call('adb-api', 'recordPut', dbId, ['cakes', 'sweet', 'apple'], { name: 'Pear cake' })
     await editor().fill('{"name": "Plum cake"}')
     await save()
-    await dialog().getByText('It was changed meanwhile by somebody else.').waitFor()
+    await dialog().getByText('Somebody else has changed this record.').waitFor()
     await dialog().getByRole('button', { name: 'Cancel' }).click()
     const record = await box.call('adb-api', 'recordGet', dbId, ['cakes', 'sweet', 'apple'])
     assert.deepEqual(record.value, { name: 'Pear cake' })
@@ -92,7 +94,7 @@ story(async ({ box, browser, step }) => {
     await page.getByRole('heading', { name: 'Delete this record?' }).waitFor()
     await looksRight(alice, 'database-delete')
     await page.getByRole('dialog', { name: 'Delete this record?' }).getByRole('button', { name: 'Delete' }).click()
-    await page.getByText('Nothing is kept here.').waitFor()
+    await page.getByText('There is nothing here.').waitFor()
   })
   await step('the export has every record', async () => {
     const waiting = page.waitForEvent('download')

@@ -21,7 +21,7 @@ story(async ({ box, browser, step }) => {
   const lookAt = async () => {
     await openPage(alice, box, '/p/install', 'Install an app')
     await page.getByLabel('Address or folder').fill(box.remotes.evil)
-    await page.getByRole('button', { name: 'Look at it' }).click()
+    await page.getByRole('button', { name: 'Continue' }).click()
   }
 
   await step('a manifest with control characters or endless texts is refused in words', async () => {
@@ -221,7 +221,7 @@ story(async ({ box, browser, step }) => {
   })
   await step('opened in a window of its own, it has no hold on the window it came from', async () => {
     const opening = alice.context.waitForEvent('page')
-    await page.getByRole('link', { name: 'Open without the frame' }).click()
+    await page.getByRole('link', { name: 'Open in its own window' }).click()
     const opened = await opening
     await opened.getByRole('heading', { name: 'evil' }).waitFor()
     assert.equal(await opened.evaluate(() => globalThis.opener), null)

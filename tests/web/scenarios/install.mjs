@@ -70,7 +70,7 @@ story(async ({ box, browser, step }) => {
   await step('an address that leads nowhere is told in words', async () => {
     await type('Address or folder', box.remotes.hello.replace('hello.git', 'nothing.git'))
     await keyboard.press('Enter')
-    await page.getByText('The app could not be looked at').waitFor()
+    await page.getByText('Atek could not read this app').waitFor()
     await looksRight(alice, '3-nowhere')
   })
   await step('she sees what the app is and asks, before anything is installed', async () => {
@@ -91,7 +91,7 @@ story(async ({ box, browser, step }) => {
     assert.deepEqual(await installed(box), [])
   })
   await step('she installs it, and follows how far it is', async () => {
-    await tabTo('I allow this')
+    await tabTo('connect to feeds.example.org')
     await keyboard.press('Space')
     await type('Short name', 'greeter')
     await keyboard.press('Enter')

@@ -16,7 +16,7 @@ story(
       await signIn(alice, box)
       await openPage(alice, box, '/p/system', 'System')
       await restart(part(alice, 'Power')).click()
-      await dialog().getByText('It is away for about a minute.').waitFor()
+      await dialog().getByText('It will be away for about a minute.').waitFor()
       await looksRight(alice, 'system-restart')
       await dialog().getByRole('button', { name: 'Cancel' }).click()
       await box.ready()
@@ -25,7 +25,7 @@ story(
       alice.expect(/failed: net::ERR_|50\d$/)
       await restart(part(alice, 'Power')).click()
       await restart(dialog()).click()
-      await page.getByText('The box restarts.').waitFor()
+      await page.getByText('The box is restarting.').waitFor()
       await box.isOff()
       // It asks again and again, and must have seen that nobody answers.
       await page.waitForEvent('requestfailed', asked => asked.url().endsWith('/_atek/login'))

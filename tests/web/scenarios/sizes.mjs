@@ -9,7 +9,7 @@ import { out, story } from '../lib/story.mjs'
 import { addUser, openPage, signIn } from '../lib/words.mjs'
 
 const SIDEWAYS = { width: 800, height: 360 }
-const PATHS = ['/', '/p/install', '/p/apps/hello-node', '/p/apps/hello-node/logs', '/p/apps/hello-node/settings', '/p/users', '/p/databases', '/p/system', '/p/account', '/p/nowhere']
+const PATHS = ['/', '/p/install', '/p/apps/hello-node', '/p/apps/hello-node/logs', '/p/apps/hello-node/settings', '/p/apps/hello-node/permissions', '/p/permissions', '/p/users', '/p/databases', '/p/system', '/p/account', '/p/nowhere']
 
 story(async ({ box, browser, step }) => {
   await addUser(box, 'alice', 'admin')
@@ -54,7 +54,7 @@ story(async ({ box, browser, step }) => {
     const longest = async reducedMotion => {
       await page.emulateMedia({ reducedMotion })
       await openPage(alice, box, '/p/users', 'Users')
-      await page.getByRole('button', { name: 'Add somebody' }).click()
+      await page.getByRole('button', { name: 'Add a person' }).click()
       await page.getByRole('dialog').getByLabel('Name', { exact: true }).waitFor()
       const seconds = await page.evaluate(() =>
         [...document.querySelectorAll('*')].flatMap(one => {

@@ -24,7 +24,7 @@ story(
       for (const meter of ['Disk', 'Memory']) await page.getByRole('meter', { name: meter }).waitFor()
     })
     await step('every service’s sandbox is judged in words', async () => {
-      const card = part(alice, 'How well each service is locked in')
+      const card = part(alice, 'How well each service is confined')
       await card.getByRole('table').waitFor()
       const text = await row(alice, 'Hello').innerText()
       const exposure = Number(/\d+(\.\d+)?\s*$/.exec(text)?.[0])
@@ -35,7 +35,7 @@ story(
       await signIn(bob, box)
       await openPage(bob, box, '/p/system', 'System')
       await part(bob, 'This box').getByText(box.name, { exact: true }).waitFor()
-      for (const name of ['Use', 'Power', 'Data of uninstalled apps']) assert.equal(await part(bob, name).count(), 0)
+      for (const name of ['Usage', 'Power', 'Data of uninstalled apps']) assert.equal(await part(bob, name).count(), 0)
       assert.equal(await bob.page.getByRole('button', { name: 'Change name and time zone' }).count(), 0)
       await looksRight(bob, 'system-user')
     })
@@ -46,6 +46,11 @@ story(
       await dialog().getByRole('button', { name: 'Save' }).click()
       await part(alice, 'This box').getByText('Pacific/Auckland').waitFor()
       assert.match(await box.run('readlink', '/etc/localtime'), /Pacific\/Auckland/)
+      // The browser is in Europe: what is shown is the clock of the box.
+      const now = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'Pacific/Auckland' })
+      const around = [Date.now() - 60_000, Date.now()].map(time => now.format(time))
+      const facts = await part(alice, 'This box').innerText()
+      assert.ok(around.some(time => facts.includes(time)), `${facts}: expected ${around}`)
     })
     await step('a name that is none is refused before it is asked', async () => {
       await page.getByRole('button', { name: 'Change name and time zone' }).click()
@@ -76,7 +81,7 @@ story(
       bob.expect(/failed: net::ERR_|50\d$/)
       await part(alice, 'Power').getByRole('button', { name: 'Turn off' }).click()
       await dialog().getByRole('button', { name: 'Turn off' }).click()
-      await page.getByText('The box turns itself off.').waitFor()
+      await page.getByText('The box is turning itself off.').waitFor()
       await box.isOff()
     })
   },

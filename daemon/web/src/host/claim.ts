@@ -1,7 +1,5 @@
 /** What the wizard checks before it asks the host. The host checks everything again. No DOM. */
 
-import { SHORTEST } from '../lib/password'
-
 /** The letters and digits of a typed code; what looks alike counts as the same, as the host counts it. */
 export function plainCode(typed: string): string {
   return typed
@@ -34,8 +32,3 @@ export function boxName(typed: string): string {
     .replace(/[^a-z0-9-]/g, '')
     .slice(0, 63)
 }
-
-export const isUsername = (name: string) =>
-  /^[\p{L}\p{N}._-]{3,64}$/u.test(name) && name.toLowerCase() !== 'system'
-
-export const isPassword = (password: string) => [...password].length >= SHORTEST

@@ -1,8 +1,10 @@
 /** The state of the setup wizard: what was answered, what the host said, where it goes next. */
 
 import { checkClaim, complete, status, type Problem } from '../lib/api/setup'
+import { isUsername } from '../lib/api/users'
+import { passwordProblem } from '../lib/password'
 import { asApiError, code as codes, type ApiError } from '../lib/rpc'
-import { isBoxName, isCode, isPassword, isUsername, plainCode, shownCode } from './claim'
+import { isBoxName, isCode, plainCode, shownCode } from './claim'
 import { dropDraft, loadDraft, steps, storeDraft, type Step } from './draft'
 import { ownZone } from './zones'
 
@@ -77,7 +79,7 @@ export class Wizard {
     if (this.step === 'code' && !isCode(this.code)) return 'code'
     if (this.step === 'name' && !isBoxName(this.name)) return 'name'
     if (this.step === 'user' && !isUsername(this.username.trim())) return 'username'
-    if (this.step === 'user' && !isPassword(this.password)) return 'password'
+    if (this.step === 'user' && passwordProblem(this.password, [this.username, this.name])) return 'password'
     return null
   }
 

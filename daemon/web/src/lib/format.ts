@@ -3,22 +3,14 @@
 import { language } from './language.svelte'
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const
+const STEP = 1000
 
-/** `1.5 MB`: decimal units, as on the disk's box. */
+/** `1.5 MB`: decimal units, as disks are sold, for everything that is measured. Only limits are set in MiB. */
 export function bytes(count: number): string {
-  return inUnits(count, 1000)
-}
-
-/** The same for memory, which comes in powers of two: 512 MB is what a limit of 512 MiB is called. */
-export function memory(count: number): string {
-  return inUnits(count, 1024)
-}
-
-function inUnits(count: number, step: number): string {
   let unit = 0
   let value = Math.max(0, count)
-  while (value >= step - 0.5 && unit < UNITS.length - 1) {
-    value /= step
+  while (value >= STEP - 0.5 && unit < UNITS.length - 1) {
+    value /= STEP
     unit += 1
   }
   const digits = unit === 0 || value >= 99.5 ? 0 : 1
@@ -59,10 +51,15 @@ export function ago(when: Date | string | number, now = Date.now()): string {
   return words.format(Math.trunc(secs / size), unit)
 }
 
-/** Day and time, to the minute. */
-export function moment(when: Date | string | number): string {
-  const format = { dateStyle: 'medium', timeStyle: 'short' } as const
+/** Day and time, to the minute, in the browser's time zone or another. */
+export function moment(when: Date | string | number, timeZone?: string): string {
+  const format = { dateStyle: 'medium', timeStyle: 'short', ...(timeZone && { timeZone }) } as const
   return new Intl.DateTimeFormat(language.current, format).format(new Date(when))
+}
+
+/** The day: `28 November 2026`. */
+export function day(when: Date | string | number): string {
+  return new Intl.DateTimeFormat(language.current, { dateStyle: 'long' }).format(new Date(when))
 }
 
 /** Time of day, to the second. */

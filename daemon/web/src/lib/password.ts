@@ -1,4 +1,4 @@
-/** How hard a password is to guess: an estimate for a meter, not a rule. The host has the one rule, its length. */
+/** How hard a password is to guess, and which ones the forms refuse. The host itself refuses only short ones. */
 
 /** The host refuses shorter ones. */
 export const SHORTEST = 8
@@ -31,6 +31,13 @@ const ROWS = [
   'zxcvbnm',
   'yxcvbnm'
 ]
+
+/** What keeps a new password from being taken: every form asks the same. `null`: nothing. */
+export function passwordProblem(password: string, personal: readonly string[] = []): 'short' | 'weak' | null {
+  const { score, weakness } = strength(password, personal)
+  if (weakness === 'short') return 'short'
+  return score === 0 ? 'weak' : null
+}
 
 /** Estimates `password`. `personal` are words that a guesser would know: the user's name, the name of the box. */
 export function strength(password: string, personal: readonly string[] = []): Strength {

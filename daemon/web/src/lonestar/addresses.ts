@@ -28,6 +28,15 @@ export function byPort({ port }: Addresses, { hostname }: Here): string | null {
 }
 
 /**
+ * The names that the box announces to the network around it. On `localhost` the box is a program of this
+ * computer, and the network around it is not this computer's.
+ */
+export function announced({ mdns }: Addresses, { hostname, port }: Here): string[] {
+  if (hostname === 'localhost') return []
+  return mdns.map((name) => `http://${name}${port && `:${port}`}/`)
+}
+
+/**
  * Where an app's frame points. Its session's cookie comes along only from the same site, and `rss.localhost` is
  * another site than `localhost`: there, and at a number, it is the port.
  */

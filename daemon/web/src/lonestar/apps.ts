@@ -9,6 +9,9 @@ export function title(service: Service): string {
   return short(manifest?.name || installed.title || id, 80) || id
 }
 
+/** Whether its author drew an icon for it. */
+export const hasIcon = (service: Service) => Boolean(service.settings.manifest?.icon)
+
 export const isCore = (service: Service) =>
   service.settings.id.startsWith('core.') || service.key.startsWith('core.')
 

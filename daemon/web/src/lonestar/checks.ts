@@ -45,7 +45,7 @@ export interface LimitField {
 }
 
 export const limitFields: readonly LimitField[] = [
-  { name: 'memoryMax', unit: 1 << 20, from: 16, to: 1 << 20, suffix: 'MB' },
+  { name: 'memoryMax', unit: 1 << 20, from: 16, to: 1 << 20, suffix: 'MiB' },
   { name: 'cpuQuota', unit: 1, from: 1, to: 10_000, suffix: '%' },
   { name: 'cpuWeight', unit: 1, from: 1, to: 10_000, suffix: '' },
   { name: 'tasksMax', unit: 1, from: 4, to: 32_768, suffix: '' }

@@ -4,8 +4,10 @@ import '../styles/base.css'
 import { language } from '../lib/language.svelte'
 import { apply } from '../lib/theme.svelte'
 import Lonestar from './Lonestar.svelte'
+import { watchForSignOut } from './sign-out'
 
 apply()
+watchForSignOut()
 document.documentElement.lang = language.current
 const target = document.getElementById('app')
 if (target) mount(Lonestar, { target })

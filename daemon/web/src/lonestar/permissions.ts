@@ -1,5 +1,6 @@
-/** What an app asks for, in the person's language. No DOM. */
+/** Permissions as single switches, in the person's language. No DOM. */
 
+import type { Permissions } from '../lib/api/services'
 import { isRecord } from '../lib/rpc'
 
 /** The sentences; each completes "this app may". */
@@ -11,41 +12,80 @@ export interface PermissionTexts {
   api: (id: string) => string
 }
 
+/** One thing that an app may do, granted or refused by itself. */
+export interface Permission {
+  /** The same in every set that has it: `host:a.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`. */
+  id: string
+  words: string
+}
+
 /**
- * The sentences for `asks`, or the host's own `words` where this page does not know everything that is asked for:
- * nothing may be granted unseen.
+ * The single permissions of `set`. `null` where this page does not know everything in it: then only all or
+ * nothing can be granted, in the host's own words.
  */
-export function permissionWords(
-  asks: Readonly<Record<string, unknown>>,
-  words: readonly string[],
-  texts: PermissionTexts,
-  language: string
-): readonly string[] {
-  const { network, hostApis, ...unknown } = asks
-  const said = [...networkWords(network, texts, language), ...apiWords(hostApis, texts)]
-  const isKnown = Object.keys(unknown).length === 0 && said.every((sentence) => sentence !== null)
-  return isKnown && said.length === words.length ? said : words
+export function permissionsOf(
+  set: Readonly<Record<string, unknown>>,
+  texts: PermissionTexts
+): readonly Permission[] | null {
+  const { network, hostApis, ...unknown } = set
+  const found = [networkPermissions(network, texts), apiPermissions(hostApis, texts)]
+  if (Object.keys(unknown).length > 0 || found.includes(null)) return null
+  return found.flatMap((some) => some ?? [])
 }
 
-function networkWords(network: unknown, texts: PermissionTexts, language: string): (string | null)[] {
+function networkPermissions(network: unknown, texts: PermissionTexts): Permission[] | null {
   if (network === undefined) return []
-  if (network === 'direct') return [texts.direct]
-  if (!isRecord(network) || Object.keys(network).length !== 1) return [null]
-  const { hosts, direct } = network
+  const direct = { id: 'direct', words: texts.direct }
+  if (network === 'direct') return [direct]
+  if (!isRecord(network) || Object.keys(network).length !== 1) return null
+  const { hosts, direct: wider } = network
   if (Array.isArray(hosts) && hosts.every((host) => typeof host === 'string')) {
-    return [texts.hosts(new Intl.ListFormat(language, { type: 'conjunction' }).format(hosts))]
+    return hosts.map((host) => ({ id: `host:${host}`, words: texts.hosts(host) }))
   }
-  if (isRecord(direct) && Object.keys(direct).every((name) => name === 'lan')) {
-    return [direct.lan === true ? texts.directLan : texts.direct]
+  if (isRecord(wider) && Object.keys(wider).every((name) => name === 'lan')) {
+    // The local network comes with the internet, never alone: two switches, of which one implies the other.
+    return wider.lan === true ? [direct, { id: 'lan', words: texts.directLan }] : [direct]
   }
-  return [null]
+  return null
 }
 
-function apiWords(apis: unknown, texts: PermissionTexts): (string | null)[] {
+function apiPermissions(apis: unknown, texts: PermissionTexts): Permission[] | null {
   if (apis === undefined) return []
-  if (!Array.isArray(apis)) return [null]
-  return apis.map((api) => {
-    if (typeof api !== 'string') return null
-    return (Object.hasOwn(texts.apis, api) ? texts.apis[api] : undefined) ?? texts.api(api)
-  })
+  if (!Array.isArray(apis) || !apis.every((api) => typeof api === 'string')) return null
+  return apis.map((api: string) => ({
+    id: `api:${api}`,
+    words: (Object.hasOwn(texts.apis, api) ? texts.apis[api] : undefined) ?? texts.api(api)
+  }))
+}
+
+/** The set that holds exactly these permissions. */
+export function permissionSet(ids: Iterable<string>): Permissions {
+  const hosts: string[] = []
+  const hostApis: string[] = []
+  let direct = false
+  let lan = false
+  for (const id of ids) {
+    if (id.startsWith('host:')) hosts.push(id.slice(5))
+    else if (id.startsWith('api:')) hostApis.push(id.slice(4))
+    else if (id === 'direct') direct = true
+    else if (id === 'lan') lan = true
+  }
+  const network = lan
+    ? { direct: { lan: true } }
+    : direct
+      ? 'direct'
+      : hosts.length > 0
+        ? { hosts }
+        : undefined
+  return { ...(network && { network }), ...(hostApis.length > 0 && { hostApis }) }
+}
+
+/** The sentences for `set`; the host's own `words` where this page does not know everything in it. */
+export function permissionWords(
+  set: Readonly<Record<string, unknown>>,
+  words: readonly string[],
+  texts: PermissionTexts
+): readonly string[] {
+  const known = permissionsOf(set, texts)
+  return known && (known.length > 0 || words.length === 0) ? known.map(({ words }) => words) : words
 }

@@ -21,21 +21,21 @@ export interface Route {
   bleed?: boolean
 }
 
-export type NavName = 'home' | 'install' | 'users' | 'databases' | 'system' | 'account'
+export type NavName = 'home' | 'install' | 'permissions' | 'users' | 'system' | 'account'
 
 export interface NavItem {
   name: NavName
   href: string
   icon: IconName
   admin?: boolean
-  /** Stands in the bar of a phone; the others are under "More". */
+  /** In the bar of a narrow screen; the others are under "More". */
   first?: boolean
 }
 
 export const navigation: readonly NavItem[] = [
   { name: 'home', href: '/', icon: 'home', first: true },
   { name: 'install', href: '/p/install', icon: 'plus', first: true },
-  { name: 'databases', href: '/p/databases', icon: 'database' },
+  { name: 'permissions', href: '/p/permissions', icon: 'shield' },
   { name: 'users', href: '/p/users', icon: 'users', admin: true },
   { name: 'system', href: '/p/system', icon: 'system', first: true },
   { name: 'account', href: '/p/account', icon: 'user', first: true }
@@ -48,10 +48,11 @@ export const routes: readonly Route[] = [
   { path: '/p/install', page: plain(() => import('./pages/Install.svelte')), nav: 'install' },
   { path: '/p/apps/:id', page: () => import('./pages/App.svelte'), nav: 'home' },
   { path: '/p/apps/:id/:tab', page: () => import('./pages/App.svelte'), nav: 'home' },
+  { path: '/p/permissions', page: plain(() => import('./pages/Permissions.svelte')), nav: 'permissions' },
   { path: '/p/users', page: plain(() => import('./pages/Users.svelte')), nav: 'users' },
   { path: '/p/account', page: plain(() => import('./pages/Account.svelte')), nav: 'account' },
-  { path: '/p/databases', page: () => import('./pages/Databases.svelte'), nav: 'databases' },
-  { path: '/p/databases/*', page: () => import('./pages/Databases.svelte'), nav: 'databases' },
+  { path: '/p/databases', page: () => import('./pages/Databases.svelte'), nav: 'system' },
+  { path: '/p/databases/*', page: () => import('./pages/Databases.svelte'), nav: 'system' },
   { path: '/p/system', page: plain(() => import('./pages/System.svelte')), nav: 'system' }
 ]
 

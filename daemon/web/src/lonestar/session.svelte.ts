@@ -1,6 +1,7 @@
 /** Who is signed in. Known before anything is shown. */
 
 import { logout, whoami } from '../lib/api/sessions'
+import { announceSignOut } from './sign-out'
 
 interface Person {
   username: string
@@ -27,6 +28,6 @@ export const session = {
   },
   async signOut() {
     await logout()
-    location.assign('/_atek/login')
+    announceSignOut()
   }
 }

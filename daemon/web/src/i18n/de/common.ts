@@ -8,6 +8,8 @@ export const common: typeof english = {
   language: 'Sprache',
   languageAuto: 'Wie im Browser',
   password: {
+    tooShort: (count) => `Nimm mindestens ${count} Zeichen.`,
+    tooWeak: 'Dieses Passwort wäre sofort erraten. Wähle ein anderes.',
     show: 'Passwort anzeigen',
     hide: 'Passwort verbergen',
     atLeast: (count) =>
@@ -33,6 +35,7 @@ export const common: typeof english = {
   },
   errors: {
     title: 'Das hat nicht geklappt',
+    foreign: 'Die Box sagt (auf Englisch):',
     retry: 'Noch einmal versuchen',
     signIn: 'Anmelden',
     signedOut: 'Du bist abgemeldet. Melde dich an und versuche es noch einmal.',
@@ -46,19 +49,26 @@ export const common: typeof english = {
   },
   reasons: {
     'bad-manifest': 'Was die App über sich sagt (atek.json), ist fehlerhaft.',
+    'bad-request': 'Diese Adresse oder Version lässt sich nicht verwenden.',
     'bad-path': 'Die App hat eine Datei oder einen Link, den eine App nicht haben darf.',
     'broken-repository': 'Die Daten des Repositorys sind beschädigt.',
     'build-failed': 'Die App ließ sich nicht bauen.',
     busy: 'Die App ist gerade beschäftigt. Versuche es noch einmal, wenn das vorbei ist.',
     certificate: 'Wer dort antwortet, kann nicht beweisen, wer er ist.',
     'id-taken': 'Diesen Kurznamen hat schon eine andere App.',
+    internal: 'In der Box ist etwas schiefgegangen. Versuche es noch einmal.',
+    'missing-tool': 'Zum Bauen der App fehlt der Box ein Programm.',
     moved: 'Unter dieser Version steht inzwischen etwas anderes. Sieh es dir noch einmal an.',
+    'needs-administrator': 'Das darf nur, wer diese Box verwaltet. Bitte diese Person darum.',
+    'needs-owner': 'Das darf nur die Person, der die App gehört. Bitte sie darum.',
     'no-entry': 'Der App fehlt die Datei, mit der sie startet.',
     'no-matching-release': 'Keine Version passt zu der gewünschten.',
     'no-release': 'Von der App gibt es noch keine Version: Ihr Autor hat keine markiert.',
     'not-a-repository': 'Was dort antwortet, ist kein Git-Repository.',
     'not-found': 'Diese App gibt es nicht (mehr).',
     'npm-failed': 'Was die App braucht, ließ sich nicht installieren.',
+    'private-address':
+      'Die Adresse führt zu einem Gerät bei dir zu Hause; von dort darf nicht geholt werden.',
     redirected: 'Die Adresse führt woandershin. Nimm die neue.',
     refused: 'Jede passende Version wurde schon einmal zurückgenommen.',
     'repository-not-found': 'Ein solches Repository gibt es nicht, oder es ist nicht öffentlich.',

@@ -31,7 +31,7 @@ export const host: typeof english = {
       text: 'Das ist das erste Konto. Es darf alles auf dieser Box und kann Konten für andere anlegen.',
       label: 'Benutzername',
       hint: 'Zum Beispiel dein Vorname',
-      wrong: "Mindestens drei Buchstaben, Ziffern, '.', '-' oder '_'.",
+      wrong: 'Nimm 3 bis 64 Buchstaben, Ziffern, Punkte, Striche oder Unterstriche, ohne Leerzeichen.',
       password: 'Passwort',
       short: (count) => `Mindestens ${count} Zeichen.`
     },

@@ -6,7 +6,7 @@ export const lonestar: typeof english = {
     home: 'Start',
     install: 'Neue App',
     users: 'Personen',
-    databases: 'Datenbanken',
+    permissions: 'Berechtigungen',
     system: 'System',
     account: 'Konto',
     more: 'Mehr'

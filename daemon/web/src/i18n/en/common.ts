@@ -1,19 +1,25 @@
 /** Why the host refused (`data.reason`), where it is worth a sentence in other languages than the host's own. */
 export type Reason =
   | 'bad-manifest'
+  | 'bad-request'
   | 'bad-path'
   | 'broken-repository'
   | 'build-failed'
   | 'busy'
   | 'certificate'
   | 'id-taken'
+  | 'internal'
+  | 'missing-tool'
   | 'moved'
+  | 'needs-administrator'
+  | 'needs-owner'
   | 'no-entry'
   | 'no-matching-release'
   | 'no-release'
   | 'not-a-repository'
   | 'not-found'
   | 'npm-failed'
+  | 'private-address'
   | 'redirected'
   | 'refused'
   | 'repository-not-found'
@@ -29,8 +35,10 @@ export const common = {
   save: 'Save',
   loading: 'Loading …',
   language: 'Language',
-  languageAuto: 'As the browser says',
+  languageAuto: 'Same as the browser',
   password: {
+    tooShort: (count: number) => `Use at least ${count} characters.`,
+    tooWeak: 'This password would be guessed at once. Choose another one.',
     show: 'Show password',
     hide: 'Hide password',
     atLeast: (count: number) =>
@@ -38,10 +46,10 @@ export const common = {
     scores: ['Very weak', 'Weak', 'Fair', 'Good', 'Strong'],
     weaknesses: {
       short: 'too short',
-      common: 'contains a password that is tried first',
+      common: 'contains a very common password',
       personal: 'contains a name that others know',
       repeated: 'repeats itself',
-      sequence: 'follows the keys or the alphabet',
+      sequence: 'follows the keyboard or the alphabet',
       plain: 'make it longer'
     }
   },
@@ -56,14 +64,16 @@ export const common = {
   },
   errors: {
     title: 'That did not work',
+    /** On pages in other languages, before a sentence of the host in English. */
+    foreign: 'The box says:',
     retry: 'Try again',
     signIn: 'Sign in',
     signedOut: 'You are signed out. Sign in and try again.',
     unreachable:
       'The box does not answer. Check that it is switched on and that this device is on the same network; if it has just started, wait a moment.',
-    limited: 'Too many requests came from here. Wait a moment, then try again.',
+    limited: 'This device has sent too many requests. Wait a moment, then try again.',
     limitedFor: (secs: number) =>
-      `Too many tries. Wait ${secs} ${secs === 1 ? 'second' : 'seconds'}, then try again.`,
+      `Too many attempts. Wait ${secs} ${secs === 1 ? 'second' : 'seconds'}, then try again.`,
     broken:
       'The box gave an answer that this page does not understand. Reload the page; if that does not help, restart the box.'
   },

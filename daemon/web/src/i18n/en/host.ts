@@ -3,13 +3,13 @@ export const host = {
   theme: 'Appearance',
   setup: {
     title: 'Set up your box',
-    intro: 'A few questions, then it is yours. Nothing leaves your home.',
+    intro: 'A few questions and the box is yours. Nothing leaves your home.',
     step: (now: number, all: number) => `Step ${now} of ${all}`,
     steps: { code: 'Code', name: 'Name', user: 'You', zone: 'Time', done: 'Done' },
     next: 'Continue',
     back: 'Back',
-    problems: 'Some settings from the card could not be used',
-    problemsHint: 'The box works without them. You can set it up here all the same.',
+    problems: 'Some settings on the card could not be used',
+    problemsHint: 'The box works without them, and you can set it up here.',
     code: {
       title: 'Is this your box?',
       text: 'The box shows a code on its screen. It is also in the file atek-claim.txt on its memory card.',
@@ -19,25 +19,25 @@ export const host = {
     },
     name: {
       title: 'What is it called?',
-      text: 'You will find the box under this name in your network.',
+      text: 'This is how you find the box in your home network.',
       label: 'Name of the box',
       hint: (name: string) => `Its address will be http://${name}.local`,
-      wrong: 'Use small letters, digits and dashes; start and end with a letter or a digit.'
+      wrong: 'Use lower-case letters, digits and dashes; start and end with a letter or a digit.'
     },
     user: {
       title: 'Who are you?',
-      text: 'This is the first account. It may do everything on this box, and can make accounts for others.',
+      text: 'This is the first account. It can do everything on this box, and create accounts for others.',
       label: 'User name',
       hint: 'For example your first name',
-      wrong: "At least three letters, digits, '.', '-' or '_'.",
+      wrong: 'Use 3 to 64 letters, digits, dots, dashes or underscores, without spaces.',
       password: 'Password',
       short: (count: number) => `At least ${count} characters.`
     },
     zone: {
       title: 'Where is it?',
-      text: 'The time zone is used for logs and for what apps do at a time of day.',
+      text: 'The time zone is used for logs and for what apps do at a certain time of day.',
       label: 'Time zone',
-      now: (time: string) => `There it is ${time} now.`,
+      now: (time: string) => `It is ${time} there now.`,
       finish: 'Finish'
     },
     working: 'Setting up your box …',
@@ -45,7 +45,7 @@ export const host = {
       title: (name: string) => `Welcome, ${name}`,
       text: 'Your box is ready, and you are signed in.',
       open: 'Go home',
-      problems: 'Not everything could be set. You can do this later on the page “System”:'
+      problems: 'Some settings could not be applied. You can change them later on the page “System”:'
     },
     away: 'This box has been set up already.',
     signIn: 'Sign in',
@@ -61,10 +61,10 @@ export const host = {
     submit: 'Sign in',
     missingName: 'Enter your user name.',
     missingPassword: 'Enter your password.',
-    wrong: 'The user name or the password is not right. Small and capital letters are different.',
+    wrong: 'The user name or the password is wrong. Check upper and lower case.',
     failed: 'You were not signed in',
     wait: (secs: number) =>
-      `Too many wrong tries. You can try again in ${secs} ${secs === 1 ? 'second' : 'seconds'}.`,
+      `Too many wrong attempts. You can try again in ${secs} ${secs === 1 ? 'second' : 'seconds'}.`,
     forgotten: 'Forgot your password? An administrator of this box can set a new one.'
   }
 }

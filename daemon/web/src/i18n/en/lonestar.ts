@@ -5,7 +5,7 @@ export const lonestar = {
     home: 'Home',
     install: 'Install',
     users: 'Users',
-    databases: 'Databases',
+    permissions: 'Permissions',
     system: 'System',
     account: 'Account',
     more: 'More'
@@ -16,31 +16,31 @@ export const lonestar = {
     install: 'Install an app',
     details: (name: string) => `About ${name}`,
     found: (count: number) => (count === 1 ? '1 app found' : `${count} apps found`),
-    failed: 'Your apps could not be listed',
+    failed: 'Your apps could not be loaded',
     empty: {
       title: 'No apps yet',
-      text: 'Install the first one from a git repository or a folder of this box.'
+      text: 'Install your first app from a git repository or a folder on this box.'
     },
-    nothing: { title: 'No app is called that', text: 'Try another word.' },
-    others: 'Apps of others on this box',
+    nothing: { title: 'No app has this name', text: 'Try another word.' },
+    others: 'Other people’s apps on this box',
     nobody: 'nobody'
   },
   frame: {
     leave: 'Back to your apps',
     details: 'About this app',
-    direct: 'Open without the frame',
+    direct: 'Open in its own window',
     label: (name: string) => `The app ${name}`,
     failed: 'The app cannot be shown here',
     stopped: (name: string) => `${name} is not running`,
-    stoppedText: 'Start it on its page, then open it again.',
-    nowhere: 'From here it can only be opened by itself.'
+    stoppedText: 'Start it on its page, then come back.',
+    nowhere: 'From here, it can only be opened in its own window.'
   },
   skip: 'Skip to content',
   signOut: 'Sign out',
   signedInAs: (name: string) => `Signed in as ${name}`,
   notFound: {
-    title: 'There is no such page',
-    text: 'Maybe it was moved, or the address has a typing error.',
+    title: 'Page not found',
+    text: 'It may have moved, or there may be a typo in the address.',
     home: 'Go home'
   }
 }

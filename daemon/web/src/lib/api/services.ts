@@ -14,6 +14,8 @@ export interface Manifest {
   license?: string
   frame?: boolean
   icon?: string
+  /** What the app asks for. */
+  permissions?: Permissions
 }
 
 /** What an app asks for or was granted, as the host writes it. Handed back as it came. */
@@ -100,6 +102,16 @@ export interface Inspection {
   manifest: Manifest | null
   asks: Permissions
   asksInWords: string[]
+  /** What may be wrong with it, though it can be installed. */
+  warnings?: Warning[]
+  /** Data that an uninstalled app of the same source left to this person, newest first. */
+  retainedData?: RetainedData[]
+}
+
+export interface Warning {
+  code: string
+  /** In English. */
+  message: string
 }
 
 export interface InstallParams {
@@ -109,6 +121,8 @@ export interface InstallParams {
   user?: string
   config?: Record<string, string>
   grant?: Permissions
+  /** The key of data that an uninstalled app left and that this one takes over. */
+  adoptData?: string
   /** What `inspect` showed: exactly this is installed, or nothing. */
   inspected?: { version: string; commit: string }
 }
@@ -160,6 +174,25 @@ export const checkForUpdates = (id: string, signal?: AbortSignal) =>
   call<UpdateCheck>(API, 'checkForPackageUpdates', [id], signal)
 /** With `keepData` its files stay, for who installs it again. */
 export const uninstall = (id: string, keepData: boolean) => call<null>(API, 'uninstall', [id, { keepData }])
+
+/** The data of an app that was uninstalled and whose owner kept it. */
+export interface RetainedData {
+  key: string
+  id: string
+  title?: string | null
+  /** A user name; `system` for everybody's. */
+  owner?: string | null
+  sourceUrl: string
+  version?: string | null
+  /** RFC 3339: when the app was uninstalled. */
+  keptAt: string
+}
+
+/** Of this person; of everybody for administrators. Oldest first. */
+export const retainedData = (signal?: AbortSignal) =>
+  call<{ kept: RetainedData[] }>(API, 'keptData', [], signal).then(({ kept }) => kept)
+export const removeRetained = (key: string) => call<null>(API, 'removeKept', [key])
+
 export const start = (id: string) => call<null>(API, 'start', [id])
 export const stop = (id: string) => call<null>(API, 'stop', [id])
 export const restart = (id: string) => call<null>(API, 'restart', [id])

@@ -1,9 +1,8 @@
-/** `atek.cloud/system-api`, and the data that uninstalled apps left. */
+/** `atek.cloud/system-api`. */
 
 import { call } from '../rpc'
 
 const API = 'atek.cloud/system-api'
-const SERVICES = 'atek.cloud/services-api'
 
 export interface Info {
   name: string
@@ -55,18 +54,6 @@ export interface UnitSecurity {
   words: string
 }
 
-/** The data of an app that was uninstalled and kept it. */
-export interface Kept {
-  key: string
-  id: string
-  title?: string | null
-  /** A user name. */
-  owner?: string | null
-  version?: string | null
-  /** RFC 3339: when the app was uninstalled. */
-  keptAt: string
-}
-
 export const info = (signal?: AbortSignal) => call<Info>(API, 'info', [], signal)
 export const resources = (signal?: AbortSignal) => call<Resources>(API, 'resources', [], signal)
 export const history = (signal?: AbortSignal) => call<History>(API, 'history', [], signal)
@@ -79,6 +66,3 @@ const GOING_DOWN = 8000
 
 export const reboot = () => call<null>(API, 'reboot', [], AbortSignal.timeout(GOING_DOWN))
 export const powerOff = () => call<null>(API, 'powerOff', [], AbortSignal.timeout(GOING_DOWN))
-
-export const keptData = (signal?: AbortSignal) => call<{ kept: Kept[] }>(SERVICES, 'keptData', [], signal)
-export const removeKept = (key: string) => call<null>(SERVICES, 'removeKept', [key])

@@ -16,8 +16,9 @@ export interface User {
 /** What becomes of a deleted user's apps, and with them of the apps' data. */
 export type Services = { services: 'refuse' } | { services: 'uninstall' } | { services: 'give'; to: string }
 
-/** The host's own rule for names. */
-export const NAME = { shortest: 3, longest: 64, pattern: '[A-Za-z0-9._\\-]{3,64}' } as const
+/** The host's rule for names: letters of any script. */
+export const isUsername = (name: string) =>
+  /^[\p{L}\p{N}._-]{3,64}$/u.test(name) && name.toLowerCase() !== 'system'
 
 export const isAdmin = (user: User) => user.role === 'admin'
 
