@@ -58,7 +58,7 @@ impl Budget {
             return Held::default();
         };
         let units = units.min(self.shares.each);
-        // Neither semaphore is ever closed. The own share first: who waits for it keeps nobody else waiting.
+        // Neither semaphore is ever closed. The own share first: waiting for it holds up no other caller.
         let own = own.acquire_many_owned(units).await.ok();
         let common = common.acquire_many_owned(units).await.ok();
         Held { own, common }

@@ -1,4 +1,4 @@
-//! Who calls: two headers that the host sets, and that nobody else can reach this socket to forge.
+//! The caller of a request, named by two headers that the host sets. Only the host can reach this socket.
 
 use crate::error::AdbError;
 use atek_api::ids::SYSTEM;

@@ -143,7 +143,7 @@ async fn subscribers_that_read_nothing_do_not_fill_the_memory() {
         }
         sockets.push(socket);
     }
-    // Someone else's subscription moves on meanwhile, and so does the slow one as soon as it reads.
+    // The subscription of another caller moves on.
     let mut other = socket(&adb, PERSON).await;
     let subscribe = json!({"subscribe": 1, "dbId": id}).to_string();
     other.send(Message::text(subscribe)).await.unwrap();

@@ -192,7 +192,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
     use tokio::io::AsyncReadExt as _;
 
-    /// A folder with a socket of the service, and one with a socket of somebody with more rights.
+    /// A folder with the service's socket, and one with a socket that gives more rights.
     struct Layout {
         root: tempfile::TempDir,
         _listeners: [UnixListener; 2],

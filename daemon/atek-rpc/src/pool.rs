@@ -246,7 +246,7 @@ impl Pool {
     ) -> Result<Response<Incoming>, SendError> {
         let Connection { mut sender, driver } = self.inner.connect().await?;
         tokio::spawn(async move {
-            // The error, if any, also reaches whoever holds the response.
+            // The holder of the response sees the error, too.
             let _ = driver.with_upgrades().await;
         });
         sender

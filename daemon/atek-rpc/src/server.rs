@@ -69,7 +69,7 @@ pub async fn answer<S: Service>(
             );
             return refusal(StatusCode::PAYLOAD_TOO_LARGE, error);
         }
-        // The peer is gone: nobody reads this.
+        // The peer has closed the connection and reads no answer.
         Err(Unread::Broken) => return StatusCode::BAD_REQUEST.into_response(),
     };
     let request = match read(&body) {

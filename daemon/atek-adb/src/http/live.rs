@@ -45,7 +45,7 @@ const QUEUE: usize = 4;
 /// Bytes of the id that a client gives to a subscription.
 const ID: usize = 256;
 const PING: Duration = Duration::from_secs(30);
-/// A client that has not even answered a ping for so long is gone.
+/// How long a client may be silent, pings included, before its connection is closed.
 const SILENCE: Duration = Duration::from_secs(90);
 
 /// `GET /` with an upgrade.

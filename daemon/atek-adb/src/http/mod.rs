@@ -36,7 +36,7 @@ pub const STREAM_PATH: &str = "/_api/adb/stream";
 
 /// Bytes of a request without the names of a caller.
 const STRANGERS_BODY: usize = 64 << 10;
-/// A sender that sends nothing for so long is gone.
+/// How long a sender may send nothing, before it counts as gone.
 const STALL: Duration = Duration::from_secs(60);
 /// How long, and for how many bytes, an upload is still read whose answer is known.
 const LINGER: Duration = Duration::from_secs(5);
@@ -215,7 +215,7 @@ async fn linger<T>(outcome: Result<T, Failure>, body: &mut Body) -> Result<T, Fa
             }
         }
     };
-    // Whoever is slower than this has to do with a broken connection.
+    // A slower client sees a broken connection.
     let _ = tokio::time::timeout(LINGER, reading).await;
     outcome
 }

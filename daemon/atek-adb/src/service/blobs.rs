@@ -196,7 +196,7 @@ impl Upload {
 
     async fn flush(&mut self) -> Result<(), AdbError> {
         let chunk = std::mem::take(&mut self.waiting);
-        // Many come in at the same time, and apps write files of their own meanwhile.
+        // Other uploads and the apps' own files take room at the same time.
         if chunk.len() as u64 >= self.store.room() {
             return Err(AdbError::DiskFull);
         }

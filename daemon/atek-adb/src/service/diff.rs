@@ -49,7 +49,7 @@ pub(crate) struct Page {
     pub(crate) seq: u64,
     /// There is more already.
     pub(crate) more: bool,
-    /// `since` was too old, or from another life of the database: drop what is known, the changes begin anew.
+    /// `since` was too old, or from another life of the database: drop what is known, the changes begin at the start.
     pub(crate) reset: bool,
 }
 

@@ -50,7 +50,7 @@ impl Disk {
             .doing("open the file")
     }
 
-    /// Bytes that everybody may still write. What the file system keeps back does not count: it is the host's.
+    /// Bytes that apps and people may still write. What the file system keeps back does not count: only the host uses it.
     pub(super) fn room(&self) -> u64 {
         // Without an answer the file system decides.
         nix::sys::statvfs::statvfs(&self.folder).map_or(u64::MAX, |stat| {

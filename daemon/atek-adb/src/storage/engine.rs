@@ -115,7 +115,7 @@ impl Engine {
         })
     }
 
-    /// Bytes that everybody may still write to the disk.
+    /// Bytes that apps and people may still write to the disk.
     #[must_use]
     pub fn room(&self) -> u64 {
         self.disk.as_ref().map_or(u64::MAX, Disk::room)

@@ -98,7 +98,7 @@ impl Store {
             .spawn(move || {
                 // Dropped after the file, which the writer is the last to hold.
                 let _closed = closed;
-                // Also when the thread panics: nobody may wait for a writer that is gone.
+                // Also when the thread panics: no caller may wait for a writer that has ended.
                 let failed = guard.drop_guard();
                 if writer.run(receiver) {
                     failed.disarm();
@@ -163,7 +163,7 @@ impl Store {
         self.write_from(Purse::Everybody, op).await
     }
 
-    /// As [`Store::write`], on somebody's account.
+    /// As [`Store::write`], on the account of `purse`.
     ///
     /// # Errors
     ///
@@ -190,7 +190,7 @@ impl Store {
 
     /// Gives unused space back to the file system. Returns whether the file became smaller.
     ///
-    /// Waits until nobody reads, and lets nobody read meanwhile.
+    /// Waits until all reads have ended, and holds new ones up until it is done.
     ///
     /// # Errors
     ///
@@ -212,7 +212,7 @@ impl Store {
         result
     }
 
-    /// Bytes that everybody may still write to the disk.
+    /// Bytes that apps and people may still write to the disk.
     #[must_use]
     pub fn room(&self) -> u64 {
         self.engine.room()
@@ -248,7 +248,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Returns whether it ended because nobody is left who could ask.
+    /// Returns whether it ended because the last [`Store`] was dropped.
     fn run(self, mut queue: mpsc::Receiver<Box<dyn Task>>) -> bool {
         let mut batch = Vec::new();
         loop {
@@ -330,7 +330,7 @@ impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send> Job for Opera
         let result = (self.op)(tx);
         let outcome = match &result {
             Ok(_) => Outcome::Done,
-            // A damaged row is this operation's trouble, a failing disk is everybody's.
+            // A damaged row fails this operation, a failing disk fails them all.
             Err(AdbError::Storage(StorageError::Damaged(_))) => Outcome::Refused,
             Err(AdbError::Storage(error)) if error.is_no_room() => Outcome::NoRoom,
             Err(AdbError::Storage(_)) => Outcome::Broken,

@@ -104,7 +104,7 @@ impl Adb {
                 };
                 let result = write_archive(&mut out, snapshot, db, &head, &blobs);
                 if let Err(error) = &result {
-                    // Without the end mark, and with an error, nobody takes it for whole.
+                    // Without the end mark, and with an error, no reader takes it for whole.
                     let _ = out.send(Err(std::io::Error::other(error.to_string())));
                 }
                 result
