@@ -123,6 +123,8 @@ export interface InstallParams {
   grant?: Permissions
   /** The key of data that an uninstalled app left and that this one takes over. */
   adoptData?: string
+  /** Starts without such data; refused without either of the two while there is some. */
+  fresh?: boolean
   /** What `inspect` showed: exactly this is installed, or nothing. */
   inspected?: { version: string; commit: string }
 }
