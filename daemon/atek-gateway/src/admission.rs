@@ -71,7 +71,8 @@ pub(super) async fn admit<B>(
     gateway: &Gateway,
     conn: &Arc<Conn>,
     client: Client,
-    (site, route): (&Site, Route<'_>),
+    site: &Site,
+    route: Route<'_>,
     request: &Request<B>,
 ) -> Result<Admission, Failure> {
     let running = conn.activity.begin();
@@ -182,13 +183,13 @@ fn check_origin<B>(
         // No browser gets here.
         return Ok(());
     };
-    let (sent, authority) = (request.headers(), authority.to_string());
+    let sent = request.headers();
     let is_person = matches!(caller, Caller::User(_));
     let is_changing = same_origin::is_changing(request.method(), headers::wants_websocket(sent));
     let is_fine = match route.origin_rule() {
-        OriginRule::Proven if is_person => same_origin::is_proven(sent, &authority),
+        OriginRule::Proven if is_person => same_origin::is_proven(sent, &authority.to_string()),
         OriginRule::Proven | OriginRule::Changing => {
-            !is_changing || same_origin::is_same_origin(sent, &authority)
+            !is_changing || same_origin::is_same_origin(sent, &authority.to_string())
         }
     };
     if is_fine {

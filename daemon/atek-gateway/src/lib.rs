@@ -5,8 +5,8 @@
 //!
 //! ```text
 //!  accept ─ server.rs ─ site.rs ─ route.rs ─ admission.rs ──┬─ rpc/ ──────────┐
-//!            limits on   listener,  one         caller,     ├─ transport.rs ──┤
-//!            connections host name  table       limits,     ├─ apps.rs ───────┴─ upstream.rs ─ Pool
+//!            limits on   listener,  one         caller,     ├─ transport.rs ┤
+//!            connections host name  table       limits,     ├─ apps.rs ─────┴─ upstream.rs ─ Pool
 //!                                               setup gate, ├─ host_paths.rs (pages, logs, icons)
 //!                                               rights,     └─ egress.rs
 //!                                               origin

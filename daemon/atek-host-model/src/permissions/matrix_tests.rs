@@ -153,7 +153,7 @@ fn expected(row: &str, actor: &Actor, service: &str, owner: &str, rules_allow: b
     let Some(column) = column(actor, service, owner) else {
         return Decision::No;
     };
-    // A service of the box sees itself, though it acts for nobody.
+    // A service of the box sees itself, though it acts for no person.
     let sees_itself = matches!(row, "see" | "logs" | "read-configuration")
         && actor.service.as_deref() == Some(service);
     if sees_itself {

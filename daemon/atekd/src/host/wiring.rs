@@ -194,7 +194,7 @@ impl Host {
 }
 
 /// Users whose programs the gateway refuses. A host that is run as another user than `atek`,
-/// for development, refuses nobody at the control socket: its person's tools are the same user's.
+/// for development, refuses no one at the control socket: its person's tools are the same user's.
 fn refused_users() -> RefusedUsers {
     let uid = |name: &str| {
         let user = nix::unistd::User::from_name(name).ok().flatten();
