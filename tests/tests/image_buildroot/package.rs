@@ -201,6 +201,90 @@ fn what_atek_needs_of_debian_has_its_counterpart_in_buildroot() {
 }
 
 #[test]
+fn systemd_is_built_with_everything_that_atek_check_system_wants_of_it() {
+    // Without libseccomp systemd refuses every service's unit, and no page is ever answered.
+    let package = text(tree().join("package/atek/Config.in"));
+    for setting in [
+        "BR2_PACKAGE_LIBSECCOMP",
+        "BR2_PACKAGE_CA_CERTIFICATES",
+        "BR2_PACKAGE_IPROUTE2",
+        "BR2_PACKAGE_NODEJS_PREBUILT",
+        "BR2_PACKAGE_SYSTEMD_ANALYZE",
+        "BR2_PACKAGE_SYSTEMD_HOSTNAMED",
+        "BR2_PACKAGE_SYSTEMD_LOGIND",
+        "BR2_PACKAGE_SYSTEMD_POLKIT",
+        "BR2_PACKAGE_SYSTEMD_RESOLVED",
+        "BR2_PACKAGE_SYSTEMD_TIMEDATED",
+        "BR2_TARGET_TZ_INFO",
+    ] {
+        assert!(
+            package
+                .lines()
+                .any(|line| line.split_whitespace().take(2).eq(["select", setting])),
+            "package/atek/Config.in does not select {setting}"
+        );
+    }
+    // What is selected must not hide a condition of its own: Kconfig would build it against its word.
+    for condition in [
+        "BR2_PACKAGE_LIBSECCOMP_ARCH_SUPPORTS",
+        "BR2_TOOLCHAIN_HEADERS_AT_LEAST_3_17",
+    ] {
+        assert!(
+            package.contains(&format!("depends on {condition}")),
+            "{condition}"
+        );
+    }
+}
+
+#[test]
+fn no_daemon_is_built_that_no_unit_starts() {
+    for board in BOARDS {
+        assert!(
+            !buildroot_settings(board).contains_key("BR2_PACKAGE_SYSTEMD_OOMD"),
+            "{board}: nothing is managed by systemd-oomd"
+        );
+    }
+}
+
+#[test]
+fn the_numbers_of_other_packages_users_are_fixed_and_the_same_on_both_routes() {
+    let mut buildroot = BTreeMap::new();
+    for line in text(tree().join("board/common/users.txt")).lines() {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        if line.starts_with('#') || fields.is_empty() {
+            continue;
+        }
+        // Debian calls this user by another name.
+        let name = if fields[2] == "dbus" {
+            "messagebus"
+        } else {
+            fields[2]
+        };
+        assert!(fields[0] == "-" || fields[..2] == fields[2..4], "{line}");
+        buildroot.insert(name.to_owned(), fields[3].to_owned());
+    }
+    let list = "image/debian/overlay/usr/lib/sysusers.d/00-atek-numbers.conf";
+    let debian: BTreeMap<String, String> = text(checkout().join(list))
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            (fields[1].to_owned(), fields[2].to_owned())
+        })
+        .collect();
+    assert_eq!(buildroot, debian);
+    let numbers: BTreeSet<&String> = debian.values().collect();
+    assert_eq!(numbers.len(), debian.len(), "a number has two names");
+    for board in BOARDS {
+        assert!(
+            buildroot_settings(board)["BR2_ROOTFS_USERS_TABLES"]
+                .ends_with("/board/common/users.txt"),
+            "{board}"
+        );
+    }
+}
+
+#[test]
 fn what_the_box_itself_needs_is_in_every_configuration() {
     // The programs of units/ and image/overlay that no package of Atek's own brings.
     for board in BOARDS {
