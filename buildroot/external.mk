@@ -15,7 +15,10 @@ ATEK_CHECK_CONFIG = $(BR2_EXTERNAL_ATEK_PATH)/scripts/check-config
 # Kconfig drops what it dislikes without a word. So whoever changes the
 # configuration has to save it (make savedefconfig) before building.
 ifeq ($(BR_BUILDING),y)
-ATEK_LOST_SETTINGS := $(shell $(ATEK_CHECK_CONFIG) $(BR2_CONFIG) $(call qstrip,$(BR2_DEFCONFIG)) 2>&1 || echo failed)
+# A fragment of another toolchain replaces what the configuration says of Buildroot's own.
+ATEK_WANTED_SETTINGS = grep -v $(if $(ATEK_FRAGMENTS),-e '^BR2_TOOLCHAIN_BUILDROOT_' -e '^BR2_PACKAGE_HOST_LINUX_HEADERS_',-e '^$$')
+ATEK_LOST_SETTINGS := $(shell $(ATEK_WANTED_SETTINGS) $(call qstrip,$(BR2_DEFCONFIG)) | \
+	$(ATEK_CHECK_CONFIG) $(BR2_CONFIG) /dev/stdin 2>&1 || echo failed)
 ifneq ($(ATEK_LOST_SETTINGS),)
 $(error the configuration is not what $(notdir $(call qstrip,$(BR2_DEFCONFIG))) asks for: $(ATEK_LOST_SETTINGS))
 endif

@@ -35,6 +35,32 @@ pub const GATEWAY: &str = "10.0.2.2";
 /// The size of the card: larger than the image, as every real one is.
 const CARD: u64 = 4 << 30;
 
+/// The card under test: the one that `$ATEK_CARD` names, by whichever route it was built, else this checkout's own.
+///
+/// # Errors
+///
+/// When there is no such file.
+pub fn built_card() -> anyhow::Result<PathBuf> {
+    let given = std::env::var_os("ATEK_CARD").filter(|card| !card.is_empty());
+    let card = given.map_or_else(
+        || Files::of(&paths::output(), Board::Virt).card,
+        PathBuf::from,
+    );
+    if !card.is_file() {
+        bail!(
+            "there is no card {}: run `./image/build --board virt --no-pack --quick`, or set ATEK_CARD",
+            card.display()
+        );
+    }
+    Ok(card)
+}
+
+/// Whether the card under test was not built from this checkout by the Debian route.
+#[must_use]
+pub fn is_given_card() -> bool {
+    std::env::var_os("ATEK_CARD").is_some_and(|card| !card.is_empty())
+}
+
 /// A card in an emulated machine.
 #[derive(Debug)]
 pub struct Emulated {
@@ -62,13 +88,7 @@ impl Emulated {
         let home = paths::output().join("emulated").join(name);
         let _ = fs::remove_dir_all(&home);
         fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
-        let built = Files::of(&paths::output(), Board::Virt).card;
-        if !built.is_file() {
-            bail!(
-                "{} is not built: run `./image/build --board virt --no-pack --quick`",
-                built.display()
-            );
-        }
+        let built = built_card()?;
         let this = Self {
             port: free_port()?,
             ssh_port: free_port()?,
@@ -140,8 +160,7 @@ impl Emulated {
             )
             .stdout(console);
         if self.reader {
-            let built = Files::of(&paths::output(), Board::Virt).card;
-            command.arg("--reader").arg(built);
+            command.arg("--reader").arg(built_card()?);
         }
         self.emulator = Some(command.spawn().context("cannot start the emulator")?);
         self.started = Instant::now();

@@ -41,7 +41,7 @@ async fn an_idle_box() -> anyhow::Result<()> {
     println!(
         "figure: memory\n{}",
         emulated
-            .exec("free -m; ps -eo rss,comm --sort=-rss | head -n 12")
+            .exec("grep -e Mem /proc/meminfo; for it in /proc/[0-9]*; do sed -n 's/^Name:\\t//p; s/^VmRSS:\\t//p' $it/status 2>/dev/null | paste -s -; done")
             .await?
     );
     writes(&emulated, idle).await

@@ -26,6 +26,8 @@ async fn a_box_is_claimed_used_and_comes_back_from_a_power_cut_with_everything()
     );
     emulated.lets_in().await?;
     is_healthy(&emulated).await?;
+    lacks_nothing(&emulated).await?;
+    exposes_what_the_list_says(&emulated).await?;
     data_has_grown(&emulated).await?;
 
     let owner = claim(&emulated).await?;
@@ -99,10 +101,10 @@ async fn is_healthy(emulated: &Emulated) -> anyhow::Result<()> {
         .await?;
     assert_eq!(cycles, "", "units were left out");
     let root = emulated
-        .exec("findmnt -no FSTYPE,OPTIONS / && cat /sys/block/dm-0/dm/name")
+        .exec("grep ' / / ' /proc/self/mountinfo; cat /sys/block/dm-0/dm/name")
         .await?;
     ensure!(
-        root.contains("squashfs") && root.contains("ro") && root.contains("atek-root"),
+        root.contains(" - squashfs ") && root.contains(" / / ro") && root.contains("atek-root"),
         "the root is {root}"
     );
     let time = emulated
@@ -112,17 +114,129 @@ async fn is_healthy(emulated: &Emulated) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `atek check-system` finds everything that Atek needs.
+async fn lacks_nothing(emulated: &Emulated) -> anyhow::Result<()> {
+    let text = emulated.exec("atek check-system --json").await?;
+    let report: Value = serde_json::from_str(&text).context("this is no report")?;
+    assert_eq!(report["missing"], json!([]), "the system lacks something");
+    Ok(())
+}
+
+/// Ports that a box opens to its network: web and ssh, Avahi's names, the address of the router. Those of apps
+/// (8100-8199) come with the apps.
+const PORTS: &[u16] = &[22, 80, 5353];
+
+/// What listens, which units are enabled, and of whom names are asked.
+async fn exposes_what_the_list_says(emulated: &Emulated) -> anyhow::Result<()> {
+    let sockets = emulated
+        .exec("for kind in tcp tcp6 udp udp6; do sed \"1d; s/^/$kind /\" /proc/net/$kind; done")
+        .await?;
+    let open = open_ports(&sockets);
+    let unknown: Vec<_> = open
+        .iter()
+        .filter(|(_, port)| !PORTS.contains(port))
+        .collect();
+    // Avahi asks from a port of its own choice; DHCP's client is bound to the box's own address.
+    ensure!(
+        unknown
+            .iter()
+            .all(|(kind, port)| kind.starts_with("udp") && (*port > 1024 || *port == 546)),
+        "ports are open that no list names: {unknown:?}"
+    );
+    ensure!(
+        !open.iter().any(|(_, port)| *port == 5355),
+        "LLMNR is open: {open:?}"
+    );
+    let resolver = emulated
+        .exec("systemd-analyze cat-config systemd/resolved.conf | grep -v '^#'")
+        .await?;
+    for line in [
+        "DNSSEC=no",
+        "DNSOverTLS=no",
+        "LLMNR=no",
+        "MulticastDNS=no",
+        "FallbackDNS=",
+    ] {
+        let last = resolver
+            .lines()
+            .rfind(|found| found.starts_with(line.split('=').next().unwrap_or(line)));
+        assert_eq!(last, Some(line), "{resolver}");
+    }
+    let waits = emulated
+        .exec("systemctl is-enabled systemd-networkd-wait-online.service || true")
+        .await?;
+    assert_eq!(waits.trim(), "masked");
+    Ok(())
+}
+
+/// Sockets of `/proc/net` that anybody in the network reaches, with the protocol before each line: TCP that listens,
+/// UDP that is bound, neither to a loopback address nor to one of the box's own.
+fn open_ports(sockets: &str) -> Vec<(String, u16)> {
+    let port = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (kind, local, state) = (*fields.first()?, *fields.get(2)?, *fields.get(4)?);
+        let (address, port) = local.split_once(':')?;
+        // 0A listens; 07 is UDP without a peer.
+        let waits = if kind.starts_with("tcp") {
+            state == "0A"
+        } else {
+            state == "07"
+        };
+        let everywhere = address.bytes().all(|digit| digit == b'0');
+        (waits && everywhere).then_some((kind.to_owned(), u16::from_str_radix(port, 16).ok()?))
+    };
+    sockets.lines().filter_map(port).collect()
+}
+
+#[test]
+fn only_sockets_that_the_network_reaches_count_as_open() {
+    let sockets = "tcp 0: 00000000:0050 00000000:0000 0A 0\ntcp 1: 3500007F:0035 00000000:0000 0A 0\n\
+                   tcp 2: 00000000:0016 0202000A:1234 01 0\nudp 3: 00000000:14EB 00000000:0000 07 0\n\
+                   udp6 4: 00000000000000000000000000000000:14E9 0:0 07 0\n";
+    assert_eq!(
+        open_ports(sockets),
+        [
+            ("tcp".to_owned(), 0x50),
+            ("udp".to_owned(), 5355),
+            ("udp6".to_owned(), 5353)
+        ]
+    );
+}
+
 /// The data partition took what the card has beyond the image.
 async fn data_has_grown(emulated: &Emulated) -> anyhow::Result<()> {
     wait_for("the data partition to grow", BOOT, async || {
-        let size = emulated
-            .exec("df --output=size -B1M /var | tail -n 1")
-            .await?;
-        let size: u64 = size.trim().parse().context("df did not print a number")?;
-        Ok(Seen::if_so(size, |size| *size > 1500))
+        let size = space(emulated).await?.size;
+        Ok(Seen::if_so(size >> 20, |size| *size > 1500))
     })
     .await
     .map(drop)
+}
+
+/// Bytes of the data partition.
+struct Space {
+    size: u64,
+    free: u64,
+    /// Free for programs that are not in the group of the reserve.
+    available: u64,
+}
+
+/// Asks the kernel by Node, which every card has: `df` and `stat` of Buildroot's busybox know none of the options.
+async fn space(emulated: &Emulated) -> anyhow::Result<Space> {
+    const ASK: &str = "const s = fs.statfsSync('/var'); console.log(s.bsize * s.blocks, s.bsize * s.bfree, s.bsize * s.bavail)";
+    let text = emulated.exec(&format!("node -e \"{ASK}\"")).await?;
+    let numbers = text.split_whitespace().map(str::parse::<u64>);
+    let numbers = numbers
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(|| format!("these are no sizes: {text}"))?;
+    let [size, free, available] = numbers[..] else {
+        anyhow::bail!("these are no three sizes: {text}");
+    };
+    Ok(Space {
+        size,
+        free,
+        available,
+    })
 }
 
 /// Carries setup out with the code on the screen; returns the owner's own client.
@@ -253,8 +367,12 @@ async fn others_are_answered(emulated: &Emulated, what: &str) -> anyhow::Result<
 }
 
 async fn figures(emulated: &Emulated) -> anyhow::Result<()> {
-    let memory = emulated.exec("free -m | sed -n 2p; df -h --output=used,target /var | tail -n 1; systemd-analyze security --no-pager | grep atek || true").await?;
-    println!("figure: memory and data\n{memory}");
+    let memory = emulated.exec("grep -e MemTotal -e MemAvailable /proc/meminfo; systemd-analyze security --no-pager | grep atek || true").await?;
+    let space = space(emulated).await?;
+    println!(
+        "figure: memory and units\n{memory}figure: {} MiB of the data partition are used",
+        (space.size - space.free) >> 20
+    );
     Ok(())
 }
 
@@ -263,18 +381,22 @@ async fn a_full_disk_leaves_the_way_out(
     emulated: &mut Emulated,
     owner: &Client,
 ) -> anyhow::Result<()> {
-    let kept_back = "set -- $(stat -f -c '%f %a %S' /var); echo $((($1 - $2) * $3 >> 20))";
-    let reserve = emulated.exec(kept_back).await?;
-    println!("figure: {} MiB are kept back for the host", reserve.trim());
+    let before = space(emulated).await?;
+    let reserve = (before.free - before.available) >> 20;
+    println!("figure: {reserve} MiB are kept back for the host");
     // 16 of them are the file system's own; the rest shows that the reserve has grown with it.
     ensure!(
-        reserve.trim().parse::<u32>()? >= 32,
+        reserve >= 32,
         "only {reserve} MiB are kept back for the host"
     );
     // Most of it at once: an emulated card is slow.
-    let most =
-        "free=$(df --output=avail -B1M /var | tail -n 1); fallocate -l $((free - 150))M /var/most";
-    emulated.exec(most).await?;
+    let most = (before.available >> 20).saturating_sub(150);
+    // Without `fallocate` it is written.
+    let take = format!(
+        "if command -v fallocate >/dev/null; then fallocate -l {most}M /var/most; \
+         else head -c {most}M /dev/zero >/var/most; fi"
+    );
+    emulated.exec(&take).await?;
     fill(emulated, owner).await?;
     let mut here = vec![sign_in(emulated).await?, sign_in(emulated).await?];
 
@@ -297,13 +419,9 @@ async fn a_full_disk_leaves_the_way_out(
         gone.is_err_and(|error| error.is::<RpcError>()),
         "the app is still there"
     );
-    let free = emulated
-        .exec("rm /var/most; df --output=avail -B1M /var | tail -n 1")
-        .await?;
-    ensure!(
-        free.trim().parse::<u32>()? > 1000,
-        "{free} MiB are free again"
-    );
+    emulated.exec("rm /var/most").await?;
+    let free = space(emulated).await?.available >> 20;
+    ensure!(free > 1000, "{free} MiB are free again");
     owner.call(HELLO, "put", json!(["after", "kept"])).await?;
     is_healthy(emulated).await
 }
@@ -320,10 +438,8 @@ async fn fill(emulated: &Emulated, owner: &Client) -> anyhow::Result<()> {
     emulated.lets_in().await?;
     // What the box itself gives back, such as an old journal, the app takes as well.
     wait_for("the disk to be full", BOOT, async || {
-        let free = emulated
-            .exec("df --output=avail -B1K /var | tail -n 1")
-            .await?;
-        Ok(Seen::if_so(free, |free| free.trim() == "0"))
+        let free = space(emulated).await?.available >> 10;
+        Ok(Seen::if_so(free, |free| *free == 0))
     })
     .await
     .map(drop)

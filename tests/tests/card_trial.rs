@@ -71,7 +71,7 @@ async fn own_partitions_are_used(emulated: &Emulated) -> anyhow::Result<()> {
     })
     .await?;
     let sources = emulated
-        .exec("findmnt -nfo SOURCE /boot; findmnt -nfo SOURCE /var; ls /sys/block/dm-0/slaves")
+        .exec("for at in /boot /var; do sed -n \"s,.* / $at .* - [^ ]* \\([^ ]*\\) .*,\\1,p\" /proc/self/mountinfo; done; ls /sys/block/dm-0/slaves")
         .await?;
     let found: Vec<&str> = sources.lines().collect();
     let [boot, var, root] = found[..] else {

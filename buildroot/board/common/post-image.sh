@@ -38,5 +38,5 @@ esac
 
 # Several words on purpose.
 # shellcheck disable=SC2086
-"$atek_image" assemble --board "$kind" --root "$images/rootfs.squashfs" --boot "$boot" --out "$images" \
+"$atek_image" --checkout "$checkout" assemble --board "$kind" --root "$images/rootfs.squashfs" --boot "$boot" --out "$images" \
 	${ATEK_IMAGE_ARGS:-}

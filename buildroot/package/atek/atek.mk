@@ -65,6 +65,13 @@ endef
 # /etc/avahi/avahi-daemon.conf, for one, and Buildroot a line of /etc/hosts.
 ATEK_TARGET_FINALIZE_HOOKS += ATEK_INSTALL_TARGET_CMDS
 
+# `make legal-info` knows nothing of a local package's crates.
+define ATEK_COLLECT_CRATE_LICENSES
+	$(ATEK_PKGDIR)/crate-licenses $(ATEK_DIR)/vendor $(LEGAL_INFO_DIR)/licenses/atek-crates
+	cp $(ATEK_SITE)/Cargo.lock $(ATEK_SITE)/daemon/web/package-lock.json $(LEGAL_INFO_DIR)/licenses/atek-crates/
+endef
+ATEK_POST_LEGAL_INFO_HOOKS += ATEK_COLLECT_CRATE_LICENSES
+
 # The users of units/sysusers.d/atek.conf, made while the image is built: a box's /etc
 # does not keep users, so systemd-sysusers is not in the root. What they own on the
 # data partition outlives the image, so they have the numbers that are fixed there.

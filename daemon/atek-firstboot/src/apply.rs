@@ -5,6 +5,7 @@
 
 use crate::card::{self, Problem, Source};
 use crate::fsutil::{self, Root};
+use crate::reset;
 use crate::say;
 use crate::settings::{Settings, wpa_supplicant_conf};
 use atek_files::FileError;
@@ -43,6 +44,7 @@ pub fn run(root: &Root) {
     if !new.is_empty() {
         apply_new(root, new, applied, &mut problems);
     }
+    problems.extend(reset::hand_over(root));
     if let Err(error) = name_the_kernel(root) {
         say::warn(&format!("cannot give the kernel its name: {error}"));
     }

@@ -39,10 +39,26 @@ pub struct Source {
 
 /// Every format of which there is a file on the card, the one that wins first.
 pub fn read(root: &Root) -> Vec<Source> {
-    formats::FORMATS
+    let mut sources: Vec<Source> = formats::FORMATS
         .iter()
         .filter_map(|(format, files)| source(root, format, files))
-        .collect()
+        .collect();
+    // The mark asks for ssh, and another file has the key that it needs.
+    if sources
+        .iter()
+        .any(|source| !source.settings.ssh_keys.is_empty())
+    {
+        for source in &mut sources {
+            source
+                .problems
+                .retain(|problem| !is_ssh_mark(&problem.file));
+        }
+    }
+    sources
+}
+
+fn is_ssh_mark(file: &str) -> bool {
+    file.split('.').next() == Some("ssh")
 }
 
 fn source(root: &Root, format: &'static str, files: &[&str]) -> Option<Source> {
@@ -56,7 +72,7 @@ fn source(root: &Root, format: &'static str, files: &[&str]) -> Option<Source> {
     let mut hash = Sha256::new();
     let mut exists = false;
     for file in files {
-        let Some(content) = content(root, file) else {
+        let Some((found_as, content)) = content(root, file) else {
             continue;
         };
         exists = true;
@@ -72,7 +88,7 @@ fn source(root: &Root, format: &'static str, files: &[&str]) -> Option<Source> {
             }
         };
         let problem = |problem| Problem {
-            file: (*file).to_owned(),
+            file: found_as.clone(),
             problem,
         };
         found
@@ -90,16 +106,23 @@ fn source(root: &Root, format: &'static str, files: &[&str]) -> Option<Source> {
     exists.then_some(found)
 }
 
-/// The content of a file, or why it cannot be read; `None` if it is nowhere.
-fn content(root: &Root, file: &str) -> Option<Result<Vec<u8>, String>> {
-    FOLDERS.iter().find_map(|folder| {
-        let path = root.at(folder).join(file);
-        match fsutil::read_small(&path, FILE_MAX_BYTES) {
-            Ok(None) => None,
-            Ok(Some(content)) => Some(Ok(content)),
-            Err(error) => Some(Err(format!("it cannot be read: {error}"))),
-        }
-    })
+/// The name on the card and the content of a file, or why it cannot be read; `None` if it is nowhere. A file of
+/// that very name goes before one with an ending that its writer may not have seen.
+fn content(root: &Root, file: &str) -> Option<(String, Result<Vec<u8>, String>)> {
+    let endings = [""]
+        .into_iter()
+        .chain(formats::HIDDEN_ENDINGS.iter().copied());
+    endings
+        .flat_map(|ending| FOLDERS.iter().map(move |folder| (ending, folder)))
+        .find_map(|(ending, folder)| {
+            let name = format!("{file}{ending}");
+            let content = match fsutil::read_small(&root.at(folder).join(&name), FILE_MAX_BYTES) {
+                Ok(None) => return None,
+                Ok(Some(content)) => Ok(content),
+                Err(error) => Err(format!("it cannot be read: {error}")),
+            };
+            Some((name, content))
+        })
 }
 
 /// A parser that panics must not keep the box from booting; that it does is a bug all the same.
@@ -130,6 +153,50 @@ mod tests {
         assert_ne!(first.digest, second.digest);
         assert_eq!(first.settings, second.settings);
         assert_eq!(second.problems[0].file, "network-config");
+    }
+
+    #[test]
+    fn a_file_with_an_ending_that_windows_hides_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
+        fs::create_dir_all(root.at("/boot")).unwrap();
+        for (file, text) in [
+            ("user-data.txt", "#cloud-config\nhostname: cellar\n"),
+            ("network-config.yaml", "version: 3\n"),
+            (
+                "firstrun.sh.txt",
+                "imager_custom set_wlan 'MYSSID' 'my secret words' 'US\n'\n",
+            ),
+        ] {
+            fs::write(root.at("/boot").join(file), text).unwrap();
+        }
+        let sources = read(&root);
+        assert!(sources[0].settings.host_name.is_some(), "{sources:?}");
+        assert_eq!(sources[0].problems[0].file, "network-config.yaml");
+        assert_eq!(sources[1].settings.wifi.len(), 1, "{sources:?}");
+        // The file of the very name goes first.
+        fs::write(root.at("/boot/user-data"), "#cloud-config\n").unwrap();
+        assert!(read(&root)[0].settings.host_name.is_none());
+    }
+
+    #[test]
+    fn a_mark_for_ssh_needs_a_key_of_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::new(folder.path());
+        fs::create_dir_all(root.at("/boot")).unwrap();
+        fs::write(root.at("/boot/ssh.txt"), "").unwrap();
+        let problems = |root: &Root| {
+            read(root)
+                .into_iter()
+                .flat_map(|source| source.problems)
+                .count()
+        };
+        assert_eq!(problems(&root), 1);
+        let key =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+        let text = format!("#cloud-config\nssh_authorized_keys: [{key}]\n");
+        fs::write(root.at("/boot/user-data"), text).unwrap();
+        assert_eq!(problems(&root), 0);
     }
 
     #[test]

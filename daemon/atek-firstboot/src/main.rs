@@ -8,6 +8,8 @@
 //! | [`card`] | finds the files | reads |
 //! | [`apply`] | `settings`: makes them true, once for each file | yes |
 //! | [`claim`] | `claim`: screens and the card's file | yes |
+//! | [`reset`] | the file that asks for a new password: request for atekd | yes |
+//! | [`keep_journal`] | `keep-journal`: the journal from memory to the data partition | yes |
 //! | [`boot`] | `boot-good`: keeps the slot on trial; `on-trial`: whether it is one | yes |
 //!
 //! Nothing that lies on the card is ever run, and nothing on it can keep the box from booting.
@@ -20,6 +22,8 @@ mod card;
 mod claim;
 mod formats;
 mod fsutil;
+mod keep_journal;
+mod reset;
 mod say;
 mod settings;
 
@@ -46,6 +50,8 @@ enum Command {
     Settings,
     /// Show the box's addresses and its claim code.
     Claim,
+    /// Move what the journal has closed in memory to the data partition.
+    KeepJournal,
     /// Keep the slot that this boot came from.
     BootGood,
     /// Succeed if this boot came from a slot on trial that was not kept yet.
@@ -63,6 +69,9 @@ fn main() -> ExitCode {
         Command::Claim => claim::run(&root)
             .map(|()| true)
             .context("cannot show the address and the claim code"),
+        Command::KeepJournal => keep_journal::run(&root)
+            .map(|()| true)
+            .context("cannot keep the journal"),
         Command::BootGood => boot::keep(&root)
             .map(|()| true)
             .context("cannot mark this boot as good"),

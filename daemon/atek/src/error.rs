@@ -40,6 +40,9 @@ pub(crate) enum Failure {
     /// A service is in a state other than running; the state has been printed.
     #[error("the service is not running")]
     NotRunning,
+    /// The system lacks something without which no service starts; what has been printed.
+    #[error("no service can start on this system")]
+    UnusableSystem,
     /// The host was asked to do something about a service and could not.
     #[error("cannot {action} {id}")]
     Service {
@@ -147,6 +150,7 @@ impl Failure {
             | Failure::BadAnswer { .. }
             | Failure::Prompt(_)
             | Failure::Output(_)
+            | Failure::UnusableSystem
             | Failure::Exec { .. } => exit::FAILED,
         }
     }
@@ -188,6 +192,7 @@ impl Failure {
             Failure::Exec { .. } => Some("on an installed box: systemctl start atekd".to_owned()),
             Failure::Usage(_)
             | Failure::NotRunning
+            | Failure::UnusableSystem
             | Failure::Job { .. }
             | Failure::File { .. }
             | Failure::BadFile { .. }

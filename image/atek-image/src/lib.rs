@@ -12,6 +12,7 @@
 //! - [`card`], [`firmware`]: reading a card as the Pi's firmware does. [`emulator`]: a card booted in QEMU.
 //! - [`check`]: whether a finished card is what it should be.
 //! - [`npm`]: added to a root, as it is no Debian package here.
+//! - [`sbom`]: the bill of materials beside a card.
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the test machine and Buildroot.
 //! - [`store`]: folders made once and kept. [`command`]: running tools. [`steps`]: progress for a person.
 //!
@@ -33,6 +34,7 @@ pub mod manifest;
 pub mod npm;
 pub mod pack;
 pub mod paths;
+pub mod sbom;
 pub mod steps;
 pub mod store;
 pub mod verity;

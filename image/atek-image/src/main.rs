@@ -7,6 +7,7 @@ use atek_image::assemble::{Board, Inputs, assemble};
 use atek_image::debian::{self, Speed, toolbox};
 use atek_image::emulator::{self, Options};
 use atek_image::pack::{self, Files};
+use atek_image::sbom::{self, Component};
 use atek_image::steps::Steps;
 use atek_image::store::Store;
 use atek_image::{check, command, paths};
@@ -20,6 +21,9 @@ use std::process::{Command, ExitCode};
 #[derive(Debug, Parser)]
 #[command(name = "atek-image", version)]
 struct Cli {
+    /// The checkout whose files are used; else the one that this program lies in
+    #[arg(long, global = true, env = "ATEK_CHECKOUT", value_name = "FOLDER")]
+    checkout: Option<PathBuf>,
     #[command(subcommand)]
     command: Verb,
 }
@@ -109,7 +113,12 @@ impl CardArgs {
 }
 
 fn main() -> ExitCode {
-    match carry_out(Cli::parse()) {
+    let cli = Cli::parse();
+    if let Some(Err(problem)) = cli.checkout.as_deref().map(paths::use_checkout) {
+        eprintln!("error: {problem}");
+        return ExitCode::FAILURE;
+    }
+    match carry_out(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -124,7 +133,7 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
             build(&card, if quick { Speed::Quick } else { Speed::Release })
         }
         Verb::Assemble { card, root, boot } => {
-            finish(&card, &Steps::default(), &root, &boot, epoch()?)
+            finish(&card, &Steps::default(), &root, &boot, epoch()?, Vec::new())
         }
         Verb::Check { card } => check::check(&card.files()?, card.board),
         Verb::Run {
@@ -175,7 +184,8 @@ fn build(card: &CardArgs, speed: Speed) -> anyhow::Result<()> {
     toolbox::enter(&tools, &[files.card.parent().unwrap_or(Path::new("/"))])?;
     let made = debian::root(&store, &steps, &unpacked, speed, epoch)?;
     let boot = made.path.join(format!("boot-{}", card.board));
-    finish(card, &steps, &made.path.join("root.squashfs"), &boot, epoch)
+    let root = made.path.join("root.squashfs");
+    finish(card, &steps, &root, &boot, epoch, unpacked.components()?)
 }
 
 /// From a root to what is published.
@@ -185,8 +195,10 @@ fn finish(
     root: &Path,
     boot: &Path,
     epoch: u64,
+    components: Vec<Component>,
 ) -> anyhow::Result<()> {
     let files = card.files()?;
+    write_bill(&files, components)?;
     // Those of an earlier card would not belong to this one.
     for stale in [&files.packed, &files.sum, &files.bmap, &files.manifest] {
         let _ = fs::remove_file(stale);
@@ -214,6 +226,20 @@ fn finish(
         .display()
     );
     Ok(())
+}
+
+/// Writes the bill of materials beside the card: what the route knows of its packages, and what Atek itself is made of.
+fn write_bill(files: &Files, mut components: Vec<Component>) -> anyhow::Result<()> {
+    let read = |path: &str| {
+        let path = paths::repository().join(path);
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    components.extend(sbom::crates(&read("Cargo.lock")?)?);
+    components.extend(sbom::npm(&read("daemon/web/package-lock.json")?)?);
+    let bill = sbom::document(env!("CARGO_PKG_VERSION"), components);
+    let file = files.card.with_extension("cdx.json");
+    let text = serde_json::to_string_pretty(&bill).context("cannot write the bill of materials")?;
+    fs::write(&file, text + "\n").with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// The time that everything on the card has: `$SOURCE_DATE_EPOCH`, else that of the commit.

@@ -27,7 +27,7 @@ pub(crate) fn mount_var(root: &Partition) -> anyhow::Result<()> {
     if let Err(error) = check(&node) {
         console::say(&format!("{error:#}"));
     }
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME | MountFlags::LAZYTIME;
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
     let options = CString::new(options(&groups)).context("a group with a zero in it")?;
     mount(&node, "/var", "ext4", flags, options.as_c_str())

@@ -279,7 +279,8 @@ fn the_assembler_gets_root_kernel_and_boot_files_of_the_board() {
         assert_eq!(
             said(&output),
             format!(
-                "assemble --board {kind} --root {root}/rootfs.squashfs --boot {root}/boot --out {root} --no-pack\n"
+                "--checkout {} assemble --board {kind} --root {root}/rootfs.squashfs --boot {root}/boot --out {root} --no-pack\n",
+                checkout().display()
             )
         );
         let there: Vec<String> = files(&images.path().join("boot")).into_keys().collect();
@@ -307,6 +308,72 @@ fn a_board_or_an_assembler_that_is_not_there_is_told() {
         said(&output).contains("no board called rpi3"),
         "{}",
         said(&output)
+    );
+}
+
+#[test]
+fn everything_that_a_build_lacks_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let tools = folder.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    // A machine with nothing but what the script itself uses.
+    for tool in ["dirname", "cat", "sed", "mkdir", "df", "tail", "tr", "bash"] {
+        let found = run(Command::new("/bin/sh").args(["-c", &format!("command -v {tool}")]));
+        let found = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+        std::os::unix::fs::symlink(found, tools.join(tool)).unwrap();
+    }
+    let output = run(Command::new("/bin/bash")
+        .arg(tree().join("build"))
+        .args(["--board", "all", "--out"])
+        .arg(folder.path().join("out"))
+        .env("PATH", &tools)
+        .env("ATEK_BUILDROOT_ROOM_GIB", "1000000000")
+        .env_remove("BUILDROOT_DIR"));
+    assert!(!output.status.success());
+    for words in ["set BUILDROOT_DIR", "npm cargo", "rsync", "GiB left"] {
+        assert!(said(&output).contains(words), "{words}: {}", said(&output));
+    }
+}
+
+#[test]
+fn the_licences_of_vendored_crates_are_collected() {
+    let folder = tempfile::tempdir().unwrap();
+    let (vendor, out) = (folder.path().join("vendor"), folder.path().join("out"));
+    fs::create_dir_all(vendor.join("some")).unwrap();
+    let manifest = "[package]\nname = \"some\"\nversion = \"1.2.3\"\nlicense = \"MIT OR Apache-2.0\"\n\
+                    [dependencies.other]\nversion = \"9\"\n";
+    fs::write(vendor.join("some/Cargo.toml"), manifest).unwrap();
+    fs::write(vendor.join("some/LICENSE-MIT"), "words").unwrap();
+    let output =
+        run(Command::new(tree().join("package/atek/crate-licenses")).args([&vendor, &out]));
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(
+        text(out.join("manifest.csv")),
+        "some,1.2.3,\"MIT OR Apache-2.0\"\n"
+    );
+    assert_eq!(text(out.join("some-1.2.3/LICENSE-MIT")), "words");
+}
+
+#[test]
+fn progress_names_each_package_once_with_its_number() {
+    let output = tempfile::tempdir().unwrap();
+    fs::create_dir_all(output.path().join("build/host-skeleton")).unwrap();
+    fs::write(
+        output.path().join("build/host-skeleton/.stamp_installed"),
+        "",
+    )
+    .unwrap();
+    let log = output.path().join("log");
+    let text = "\x1b[7m>>> libcap 2.76 Extracting\x1b[27m\ngcc ...\n>>> libcap 2.76 Building\n\
+                >>> systemd 258.7 Extracting\n>>>   Finalizing target directory\n";
+    fs::write(&log, text).unwrap();
+    let said = run(Command::new(tree().join("scripts/progress"))
+        .args(["virt", "117"])
+        .arg(output.path())
+        .stdin(fs::File::open(&log).unwrap()));
+    assert_eq!(
+        String::from_utf8_lossy(&said.stdout),
+        "virt: package 2 of 117: libcap\nvirt: package 3 of 117: systemd\n"
     );
 }
 

@@ -6,10 +6,11 @@ mod text;
 
 use crate::apply::PROBLEMS;
 use crate::fsutil::{self, Root};
+use crate::reset;
 use crate::say;
 use atek_files::FileError;
 use std::path::PathBuf;
-use text::{ClaimCode, Shown};
+use text::{ClaimCode, Purpose, Shown};
 
 /// What agetty shows above the prompt.
 const ISSUE: &str = "/run/issue.d/50-atek.issue";
@@ -29,6 +30,7 @@ const LOOKS_MAX: usize = 5;
 ///
 /// When a file cannot be written; the screens are written to all the same.
 pub fn run(root: &Root) -> Result<(), FileError> {
+    reset::take_away(root)?;
     let mut shown = look(root);
     for _ in 0..LOOKS_MAX {
         show(root, &shown)?;
@@ -54,9 +56,27 @@ fn look(root: &Root) -> Shown {
         } else {
             Vec::new()
         },
+        purpose: if reset::is_pending(root) {
+            Purpose::NewPassword
+        } else {
+            Purpose::Claim
+        },
         code: code.and_then(|code| ClaimCode::parse(&code)),
         problems: problems(root),
+        missing: missing(root),
     }
+}
+
+/// What the system lacks, with what to do about it. Nothing for a folder that only stands for a box.
+fn missing(root: &Root) -> Vec<String> {
+    if !root.is_this_box() {
+        return Vec::new();
+    }
+    let report = atek_system_check::check(&root.at("/"));
+    let lines = report.missing.iter();
+    lines
+        .map(|miss| say::plain(&format!("{}. {}", miss.problem, miss.advice)))
+        .collect()
 }
 
 fn problems(root: &Root) -> Vec<String> {
@@ -87,6 +107,7 @@ fn show(root: &Root, shown: &Shown) -> Result<(), FileError> {
         == Some(screen.as_bytes());
     if !again {
         say::show(root, &screen);
+        shown.missing.iter().for_each(|line| say::warn(line));
     }
     let issue = root.at(ISSUE);
     for file in [&issue, &seen] {

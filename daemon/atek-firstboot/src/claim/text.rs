@@ -21,17 +21,30 @@ impl ClaimCode {
     }
 }
 
-/// What is true of the box, for whoever stands before it.
+/// What the code is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Becoming the owner of a new box.
+    Claim,
+    /// Setting a password that was forgotten.
+    NewPassword,
+}
+
+/// What the screens show: addresses, the code, problems.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Shown {
     /// Its host name.
     pub name: String,
     /// Where it is reached without names.
     pub addresses: Vec<IpAddr>,
-    /// Until it has an owner.
+    /// The code, while one is asked for.
     pub code: Option<ClaimCode>,
+    /// What the code is for.
+    pub purpose: Purpose,
     /// What is wrong with the settings on the card.
     pub problems: Vec<String>,
+    /// What the system lacks, so that something does not work or no service starts.
+    pub missing: Vec<String>,
 }
 
 impl Shown {
@@ -57,15 +70,29 @@ impl Shown {
             );
         }
         if let Some(ClaimCode(code)) = &self.code {
-            let _ = writeln!(text, "\n  {:<12} {code}", "Claim code");
-            text.push_str(
-                "  Open the address in a browser in the same network, and enter the code there.\n",
-            );
+            let (label, what_next) = match self.purpose {
+                Purpose::Claim => (
+                    "Claim code",
+                    "  Open the address in a browser in the same network, and enter the code there.\n",
+                ),
+                Purpose::NewPassword => (
+                    "Reset code",
+                    "  Open the address in a browser, choose \"Forgot your password?\", and enter the code.\n",
+                ),
+            };
+            let _ = writeln!(text, "\n  {label:<12} {code}");
+            text.push_str(what_next);
         }
         if !self.problems.is_empty() {
             text.push_str("\n  Settings on the card that cannot be used:\n");
             for problem in &self.problems {
                 let _ = writeln!(text, "  - {problem}");
+            }
+        }
+        if !self.missing.is_empty() {
+            text.push_str("\n  This system lacks what Atek needs:\n");
+            for line in &self.missing {
+                let _ = writeln!(text, "  - {line}");
             }
         }
         text.push('\n');
@@ -75,10 +102,14 @@ impl Shown {
     /// For the card's file, with the line ends of the oldest editor. `None` once the box has an owner.
     pub fn card_file(&self) -> Option<String> {
         let ClaimCode(code) = self.code.as_ref()?;
+        let (state, label) = match self.purpose {
+            Purpose::Claim => ("This Atek has no owner yet.", "Claim code"),
+            Purpose::NewPassword => ("A new password was asked for.", "Reset code"),
+        };
         let mut lines = vec![
-            "This Atek has no owner yet.".to_owned(),
+            state.to_owned(),
             String::new(),
-            format!("Claim code: {code}"),
+            format!("{label}: {code}"),
             String::new(),
             "Put the card back into the box, open one of these addresses in a browser in the same"
                 .to_owned(),
@@ -87,7 +118,7 @@ impl Shown {
         lines.extend(self.urls());
         lines.extend([
             String::new(),
-            "The file goes away when the box has an owner.".to_owned(),
+            "The file goes away when the code is used.".to_owned(),
             String::new(),
         ]);
         Some(lines.join("\r\n"))
@@ -106,7 +137,9 @@ mod tests {
                 "2001:db8::5".parse().unwrap(),
             ],
             code: code.and_then(ClaimCode::parse),
+            purpose: Purpose::Claim,
             problems: Vec::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -124,6 +157,36 @@ mod tests {
             "{text}"
         );
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    }
+
+    #[test]
+    fn a_code_for_a_new_password_is_not_called_a_claim_code() {
+        let shown = Shown {
+            purpose: Purpose::NewPassword,
+            ..shown(Some("7K3M-Q0XD"))
+        };
+        let (screen, file) = (shown.screen(), shown.card_file().unwrap());
+        assert!(screen.contains("Reset code   7K3M-Q0XD\n"), "{screen}");
+        assert!(screen.lines().all(|line| line.len() <= 84), "{screen}");
+        assert!(file.contains("Reset code: 7K3M-Q0XD\r\n"), "{file}");
+        assert!(
+            !screen.contains("Claim") && !file.contains("no owner"),
+            "{screen}{file}"
+        );
+    }
+
+    #[test]
+    fn what_the_system_lacks_stands_on_the_screen() {
+        let line = "systemd was built without seccomp. Build it with libseccomp.".to_owned();
+        let screen = Shown {
+            missing: vec![line.clone()],
+            ..shown(None)
+        }
+        .screen();
+        assert!(
+            screen.contains(&format!("This system lacks what Atek needs:\n  - {line}\n")),
+            "{screen}"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! known, and read: those of `imager_custom`, and what the script does by hand where that is missing.
 
 use super::shell::{self, Command};
-use super::wpa;
+use super::wpa::{self, Writer};
 use crate::settings::{Reading, Ssid, Wifi, WifiKey};
 
 pub fn read(script: &str) -> Reading {
@@ -41,6 +41,16 @@ fn of_imager(command: &Command, reading: &mut Reading) -> bool {
         return false;
     };
     let arguments: Vec<&str> = words.collect();
+    if arguments
+        .iter()
+        .any(|argument| shell::is_computed(argument))
+    {
+        reading.problem(format!(
+            "`{}` is given a variable or the output of a command, which is not known here; write the value itself",
+            shell::as_written(verb)
+        ));
+        return true;
+    }
     let first = arguments.first().copied().unwrap_or_default();
     match verb {
         "set_hostname" => reading.host_name(first),
@@ -102,10 +112,19 @@ fn by_hand(command: &Command, reading: &mut Reading) -> bool {
         Some(at) => words.get(at + 1).copied(),
         None => None,
     };
+    let is_setting = matches!(target, "/etc/hostname" | "/etc/timezone");
+    if is_setting && echoed.is_some_and(shell::is_computed) {
+        reading.problem(format!(
+            "`{target}` is given a variable or the output of a command, which is not known here; write the value itself"
+        ));
+        return true;
+    }
     match (target, echoed, &command.input) {
         ("/etc/hostname", Some(name), _) => reading.host_name(name),
         ("/etc/timezone", Some(zone), _) => reading.time_zone(zone),
-        ("/etc/wpa_supplicant/wpa_supplicant.conf", _, Some(text)) => wpa::read(text, reading),
+        ("/etc/wpa_supplicant/wpa_supplicant.conf", _, Some(text)) => {
+            wpa::read(text, Writer::Imager, reading)
+        }
         (target, _, Some(keys)) if target.ends_with("/.ssh/authorized_keys") => {
             reading.ssh_keys(keys)
         }

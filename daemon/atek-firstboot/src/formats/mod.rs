@@ -5,6 +5,8 @@
 //! | `rpi-preseed.toml`, `custom.toml` | TOML, [`preseed`] | `rpi-preseed` (and what came before it) |
 //! | `user-data`, `meta-data`, `network-config` | YAML, [`cloudinit`] and [`network`] | `cloudinit`, `cloudinit-rpi` |
 //! | `firstrun.sh` | a shell script, read and never run, [`firstrun`] | `systemd` |
+//! | `wpa_supplicant.conf` | the Wi-Fi of older systems, [`wpa`] | |
+//! | `ssh`, `userconf` | marks of older systems, which mean nothing here and are answered | |
 //!
 //! A parser never fails: what is wrong becomes a problem of its [`Reading`].
 
@@ -24,7 +26,13 @@ pub const FORMATS: &[(&str, &[&str])] = &[
     ("custom", &["custom.toml"]),
     ("cloud-init", &["user-data", "meta-data", "network-config"]),
     ("firstrun", &["firstrun.sh"]),
+    ("wpa_supplicant", &["wpa_supplicant.conf"]),
+    ("headless", &["ssh", "userconf"]),
 ];
+
+/// What an editor or Windows adds to the name of a file, where it cannot be seen. Such a file is read as if it had
+/// the name without.
+pub const HIDDEN_ENDINGS: &[&str] = &[".txt", ".yaml", ".yml"];
 
 /// Reads one of the files of [`FORMATS`].
 #[must_use]
@@ -42,6 +50,16 @@ pub fn read(file: &str, content: &[u8]) -> Reading {
         "user-data" => cloudinit::read_user_data(text),
         "meta-data" => cloudinit::read_meta_data(text),
         "network-config" => network::read(text),
+        "wpa_supplicant.conf" => wpa::read_file(text),
+        // What it holds does not count.
+        "ssh" => {
+            let mut reading = Reading::default();
+            reading.ssh(true);
+            reading
+        }
+        "userconf" => Reading::refused(
+            "it is not used: the box has no such account; you make yours in the browser",
+        ),
         _ => firstrun::read(text),
     };
     reading.finish()

@@ -398,3 +398,201 @@ fn empty_files_and_templates_ask_for_nothing() {
         );
     }
 }
+
+/// What people leave on the card: the kinds that trackers of other systems tell of.
+mod left_by_people {
+    use super::*;
+
+    fn only_wifi(reading: &Reading) -> &Wifi {
+        assert_eq!(reading.problems, [""; 0]);
+        let [wifi] = &reading.settings.wifi[..] else {
+            panic!("{reading:?}")
+        };
+        wifi
+    }
+
+    #[test]
+    fn yaml_scalars_that_look_like_numbers_stay_as_written() {
+        for written in [
+            "0123456789",
+            "12345678901234567890123456789012",
+            "0x12345678",
+            "1_000_000_000",
+            "1234567.0",
+            "1.50000000",
+            "1e10000000",
+            "+12345678",
+            "12345678 # the one on the fridge",
+        ] {
+            let text = format!(
+                "version: 2\nwifis:\n  wlan0:\n    access-points:\n      cellar:\n        password: {written}\n"
+            );
+            let words = written.split(" #").next().unwrap();
+            let reading = read("network-config", text.as_bytes());
+            assert_eq!(
+                only_wifi(&reading).key,
+                WifiKey::Passphrase(words.into()),
+                "{written}"
+            );
+        }
+        let digits = "1234567890".repeat(6) + "1234";
+        let text = format!(
+            "version: 2\nwifis: {{w: {{access-points: {{cellar: {{password: {digits}}}}}}}}}\n"
+        );
+        let reading = read("network-config", text.as_bytes());
+        assert_eq!(only_wifi(&reading).key, WifiKey::Hash(digits));
+        for named in ["yes", "no", "0042", "1_0"] {
+            let text = format!("version: 2\nwifis: {{w: {{access-points: {{{named}: {{}}}}}}}}\n");
+            let reading = read("network-config", text.as_bytes());
+            assert_eq!(
+                only_wifi(&reading).ssid,
+                Ssid::new(named).unwrap(),
+                "{named}"
+            );
+        }
+        for named in ["yes", "0042", "1e5"] {
+            let reading = read(
+                "user-data",
+                format!("#cloud-config\nhostname: {named}\n").as_bytes(),
+            );
+            assert_eq!(name(&reading.settings), Some(named));
+        }
+    }
+
+    #[test]
+    fn the_files_of_older_systems_are_read_or_answered() {
+        let wpa = "country=DE\nctrl_interface=DIR=/var/run/wpa_supplicant GROUP=netdev\nupdate_config=1\n\
+                   network={\n ssid=\"cellar\"\n psk=\"my secret words\"\n}\n";
+        let reading = read("wpa_supplicant.conf", wpa.as_bytes());
+        assert_eq!(
+            only_wifi(&reading).key,
+            WifiKey::Passphrase("my secret words".into())
+        );
+        assert_eq!(
+            reading.settings.country.as_ref().map(Country::as_str),
+            Some("DE")
+        );
+        for (file, word) in [("ssh", "public key"), ("userconf", "in the browser")] {
+            let reading = read(file, b"pi:$6$abc$def\n");
+            assert!(reading.settings.is_empty());
+            assert!(reading.problems[0].contains(word), "{file}: {reading:?}");
+            assert!(!reading.problems[0].contains("abc"), "a password is told");
+        }
+        let nothing = read("wpa_supplicant.conf", b"hello\n");
+        assert!(nothing.problems[0].contains("network={"), "{nothing:?}");
+    }
+
+    #[test]
+    fn variables_of_a_script_made_by_hand_are_resolved_or_told() {
+        let script = "#!/bin/bash\nWIFI_NAME=\"cellar\"\nWIFI_KEY='my secret words'\nBOX=attic\n\
+            /x/imager_custom set_hostname \"$BOX\"\n/x/imager_custom set_wlan \"$WIFI_NAME\" \"${WIFI_KEY}\" 'AT'\n\
+            /x/imager_custom enable_ssh -k \"$(cat /boot/key.pub)\"\n";
+        let reading = read("firstrun.sh", script.as_bytes());
+        assert_eq!(name(&reading.settings), Some("attic"));
+        assert_eq!(reading.settings.wifi[0].ssid, Ssid::new("cellar").unwrap());
+        assert_eq!(
+            reading.settings.wifi[0].key,
+            WifiKey::Passphrase("my secret words".into())
+        );
+        assert_eq!(reading.problems.len(), 1, "{reading:?}");
+        assert!(reading.problems[0].contains("`enable_ssh`"), "{reading:?}");
+        for script in [
+            "imager_custom set_hostname $NAME\n",
+            "echo \"$NAME\" >/etc/hostname\n",
+            "A=b\nA=c\nimager_custom set_wlan \"$A\" 'my secret words'\n",
+        ] {
+            let reading = read("firstrun.sh", script.as_bytes());
+            assert!(reading.settings.is_empty(), "{script}: {reading:?}");
+            assert!(
+                reading.problems[0].contains("write the value itself"),
+                "{script}: {reading:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn wpa_supplicants_own_rules_hold() {
+        let read = |networks: &str| read("wpa_supplicant.conf", networks.as_bytes());
+        let one = |fields: &str| read(&format!("network={{\n{fields}\n}}\n"));
+        let commented = one(
+            "ssid=\"cellar\" # below\n psk=\"my secret # words\" # the one on the fridge\n key_mgmt=WPA-PSK #",
+        );
+        assert_eq!(
+            only_wifi(&commented).key,
+            WifiKey::Passphrase("my secret # words".into())
+        );
+        // No escape: a person's backslash is a backslash.
+        let slash = one("ssid=\"a\"\npsk=\"my\\\\secret\"");
+        assert_eq!(
+            only_wifi(&slash).key,
+            WifiKey::Passphrase("my\\\\secret".into())
+        );
+        let two = read(
+            "network={\nssid=\"later\"\npsk=\"my secret words\"\n}\nnetwork={\nssid=\"first\"\nkey_mgmt=NONE\npriority=5\n}\n\
+             network={\nssid=\"off\"\nkey_mgmt=NONE\ndisabled=1\n}\n",
+        );
+        let names: Vec<&Ssid> = two.settings.wifi.iter().map(|wifi| &wifi.ssid).collect();
+        assert_eq!(
+            names,
+            [&Ssid::new("first").unwrap(), &Ssid::new("later").unwrap()]
+        );
+        for (fields, word) in [
+            ("ssid=\"old\"\nkey_mgmt=NONE\nwep_key0=\"abcde\"", "WEP"),
+            (
+                "ssid=\"work\"\nkey_mgmt=WPA-EAP\nidentity=\"bob\"",
+                "802.1X",
+            ),
+            (
+                "ssid=\"odd\"\nkey_mgmt=NONE\npsk=\"my secret words\"",
+                "said to be open",
+            ),
+        ] {
+            let reading = one(fields);
+            assert!(reading.settings.wifi.is_empty(), "{fields}");
+            assert!(reading.problems[0].contains(word), "{fields}: {reading:?}");
+        }
+        let cut_off = read("network={\nssid=\"cellar\"\n");
+        assert!(cut_off.problems[0].contains("no `}`"), "{cut_off:?}");
+    }
+
+    #[test]
+    fn an_apostrophe_as_imager_1_7_3_quoted_it_is_read() {
+        let script = format!(
+            "/x/imager_custom set_wlan 'Nora\\'s Net' '{HASH}' 'AT'\n/x/imager_custom set_timezone 'Europe/Vienna'\n"
+        );
+        let reading = read("firstrun.sh", script.as_bytes());
+        assert_eq!(only_wifi(&reading), &hashed("Nora's Net", false));
+        assert!(reading.settings.time_zone.is_some());
+    }
+
+    #[test]
+    fn curly_quotes_of_an_editor_are_told() {
+        for (file, text) in [
+            ("user-data", "#cloud-config\nhostname: “cellar”\n"),
+            (
+                "network-config",
+                "version: 2\nwifis: {w: {access-points: {cellar: {password: “my secret words”}}}}\n",
+            ),
+            ("firstrun.sh", "imager_custom set_wlan ‘cellar’ 12345678\n"),
+            (
+                "wpa_supplicant.conf",
+                "network={\nssid=“cellar”\npsk=\"my secret words\"\n}\n",
+            ),
+            (
+                "rpi-preseed.toml",
+                "config_version = \"1.0\"\n[system]\nhostname = “cellar”\n",
+            ),
+        ] {
+            let reading = read(file, text.as_bytes());
+            assert!(reading.settings.is_empty(), "{file}: {reading:?}");
+            assert!(
+                reading.problems[0].contains("curly quotes"),
+                "{file}: {reading:?}"
+            );
+        }
+        // A phone's own name for its network.
+        let text = "version: 2\nwifis: {w: {access-points: {\"Mia’s phone\": {}}}}\n";
+        let reading = read("network-config", text.as_bytes());
+        assert_eq!(only_wifi(&reading).ssid, Ssid::new("Mia’s phone").unwrap());
+    }
+}

@@ -5,7 +5,7 @@ mod values;
 mod wifi;
 
 pub use reading::Reading;
-pub use values::{Country, HostName, SshKey, TimeZone, WrongValue};
+pub use values::{CURLY_QUOTES, Country, HostName, SshKey, TimeZone, WrongValue};
 pub use wifi::{Ssid, Wifi, WifiKey, wpa_supplicant_conf};
 
 /// The settings that the box honours. `None` and empty mean: not asked for.

@@ -25,8 +25,36 @@ pub enum WrongValue {
     KeyOfOpenNetwork,
     #[error("the Wi-Fi network needs a password")]
     NoWifiKey,
+    #[error(
+        "Wi-Fi networks with WEP cannot be joined: WEP protects nothing; set the router to WPA2 or WPA3"
+    )]
+    Wep,
+    #[error("networks with a user name and a password (802.1X, EAP) cannot be joined")]
+    Enterprise,
+    #[error(
+        "a value is in curly quotes, as word processors make them; write straight quotes or none"
+    )]
+    CurlyQuotes,
     #[error("an ssh key must be a line such as `ssh-ed25519 AAAA... name`, as in a .pub file")]
     SshKey,
+}
+
+/// Quotation marks that an editor puts in place of straight ones.
+pub const CURLY_QUOTES: [char; 7] = ['“', '”', '„', '‟', '‘', '‚', '’'];
+
+/// Refuses a value in quotation marks that no format knows: they would become part of it.
+///
+/// Only a value that begins *and* ends with one is refused: a network may be called `Mia’s phone`.
+///
+/// # Errors
+///
+/// [`WrongValue::CurlyQuotes`].
+pub fn refuse_curly_quotes(text: &str) -> Result<(), WrongValue> {
+    let text = text.trim();
+    if text.chars().count() > 1 && text.starts_with(CURLY_QUOTES) && text.ends_with(CURLY_QUOTES) {
+        return Err(WrongValue::CurlyQuotes);
+    }
+    Ok(())
 }
 
 /// A host name of one label, in lower case.
@@ -40,6 +68,7 @@ impl HostName {
     ///
     /// When it is no label of RFC 1123, or `localhost`.
     pub fn parse(text: &str) -> Result<Self, WrongValue> {
+        refuse_curly_quotes(text)?;
         let name = text.trim().to_ascii_lowercase();
         let name = name.strip_suffix(".local").unwrap_or(&name);
         let dash_at_end = name.starts_with('-') || name.ends_with('-');
@@ -69,6 +98,7 @@ impl TimeZone {
     ///
     /// When it is no relative path of plain names: `..`, a leading `/`, other characters.
     pub fn parse(text: &str) -> Result<Self, WrongValue> {
+        refuse_curly_quotes(text)?;
         let zone = text.trim();
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+');
         let part = |part: &str| !part.is_empty() && part.chars().all(good);
@@ -95,6 +125,7 @@ impl Country {
     ///
     /// When it is not two letters.
     pub fn parse(text: &str) -> Result<Self, WrongValue> {
+        refuse_curly_quotes(text)?;
         let country = text.trim().to_ascii_uppercase();
         if country.len() != 2 || !country.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err(WrongValue::Country);

@@ -1,6 +1,6 @@
 //! Wireless networks, and the text that tells wpa_supplicant of them.
 
-use super::values::{Country, WrongValue};
+use super::values::{Country, WrongValue, refuse_curly_quotes};
 use std::fmt;
 use std::fmt::Write as _;
 
@@ -11,9 +11,12 @@ pub struct Ssid(Vec<u8>);
 impl Ssid {
     /// # Errors
     ///
-    /// When it is empty or longer than the standard's 32 bytes.
+    /// When it is empty, longer than the standard's 32 bytes, or in curly quotes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, WrongValue> {
         let bytes = bytes.into();
+        if let Ok(text) = std::str::from_utf8(&bytes) {
+            refuse_curly_quotes(text)?;
+        }
         if (1..=32).contains(&bytes.len()) {
             Ok(Self(bytes))
         } else {
@@ -82,6 +85,7 @@ impl WifiKey {
     pub fn parse(text: &str) -> Result<Self, WrongValue> {
         // A pasted end of line is no part of a password (and would make 63 characters 64).
         let text = text.trim_end_matches(['\r', '\n']);
+        refuse_curly_quotes(text)?;
         if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(Self::Hash(text.to_ascii_lowercase()));
         }
@@ -98,6 +102,7 @@ impl WifiKey {
     /// When it is empty, longer than 128 bytes, or has a control character.
     pub fn sae(text: &str) -> Result<Self, WrongValue> {
         let text = text.trim_end_matches(['\r', '\n']);
+        refuse_curly_quotes(text)?;
         if !(1..=128).contains(&text.len()) || text.chars().any(char::is_control) {
             return Err(WrongValue::WifiKey);
         }
@@ -225,9 +230,31 @@ mod tests {
         assert_eq!(format!("{key:?}"), "Passphrase(…)");
     }
 
+    /// Keys of a valid length that may hold ends of lines, quotes and braces at any place.
+    fn key_or_line() -> impl Strategy<Value = String> {
+        let syntax =
+            prop::sample::select(vec!['\n', '\r', '\u{b}', '\u{2028}', '"', '}', '\\', '\t']);
+        prop::collection::vec(prop_oneof![3 => any::<char>(), 1 => syntax], 8..70)
+            .prop_map(|chars| chars.into_iter().collect())
+    }
+
+    #[test]
+    fn a_key_with_an_end_of_line_within_is_refused() {
+        for end in ['\n', '\r', '\u{b}', '\u{85}'] {
+            assert_eq!(
+                WifiKey::parse(&format!("my secret{end}words")),
+                Err(WrongValue::WifiKey)
+            );
+            assert_eq!(
+                WifiKey::sae(&format!("my secret{end}words")),
+                Err(WrongValue::WifiKey)
+            );
+        }
+    }
+
     proptest! {
         #[test]
-        fn no_name_and_no_key_adds_a_line(ssid in prop::collection::vec(any::<u8>(), 1..33), key in ".{0,70}") {
+        fn no_name_and_no_key_adds_a_line(ssid in prop::collection::vec(any::<u8>(), 1..33), key in key_or_line()) {
             let Ok(key) = WifiKey::parse(&key) else { return Ok(()) };
             let lines = |key: WifiKey| {
                 let wifi = Wifi { ssid: Ssid::new(ssid.clone()).unwrap(), key, hidden: false };

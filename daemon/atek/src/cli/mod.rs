@@ -40,6 +40,7 @@ Data:
 
 Other:
   system       Show what the box is and what it has left
+  check-system  Check that this machine has what Atek needs
   claim        Show the code with which a new box is claimed
   completions  Print the completions for a shell
   run          Run the host itself in this terminal
@@ -197,6 +198,15 @@ pub(crate) enum Command {
         /// Show instead how well the apps are confined
         #[arg(long)]
         security: bool,
+    },
+    /// Check that this machine has what Atek needs
+    #[command(after_help = "\
+Needs no running host. Names what is missing, what it means, and what to do. The exit
+code is 1 when no service could start.")]
+    CheckSystem {
+        /// Check the system below this folder
+        #[arg(long, default_value = "/", value_name = "DIR")]
+        root: PathBuf,
     },
     /// Show the code with which a new box is claimed
     #[command(after_help = "\

@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod cfg;
+mod check_system;
 mod claim;
 mod db;
 mod get;
@@ -31,6 +32,7 @@ pub(crate) async fn run(cli: Cli, out: Out) -> Result<(), Failure> {
     };
     match command {
         Command::Completions { shell } => offline::completions(shell, &out),
+        Command::CheckSystem { root } => check_system::run(&root, &out),
         Command::Run(flags) => offline::run_host(&cli.global, &flags),
         command => online(command, &Host::new(&cli.global, out)?).await,
     }
@@ -60,7 +62,7 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Claim => claim::run(host).await,
         Command::Db(command) => db::run(host, command).await,
         // Handled before a host was looked for.
-        Command::Completions { .. } | Command::Run(_) => Ok(()),
+        Command::Completions { .. } | Command::Run(_) | Command::CheckSystem { .. } => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@
 //! Nothing here is global: two hosts could live in one process.
 
 mod sockets;
+mod unusable_system;
 mod wiring;
 
 use crate::attach::{Notify, Passed};
@@ -15,11 +16,12 @@ use crate::config::{ConfigFile, Overrides};
 use crate::database::Database;
 use crate::directory::DirectoryView;
 use crate::instance_lock::InstanceLock;
-use crate::layout::Layout;
+use crate::layout::{DEFAULT_STATE, Layout};
 use crate::sessions::Sessions;
 use atek_api::ids::ServiceKey;
 use atek_api::services::State;
 use atek_api::spec::paths::HOST_DIRS;
+use atek_system_check::Report;
 use sockets::ListenSockets;
 use std::path::Path;
 use std::sync::Arc;
@@ -57,6 +59,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let mut passed = Passed::from_env();
     let notify = Notify::from_env();
     let sockets = ListenSockets::open(&mut passed, config.port).await?;
+    if let Some(report) = unusable_system(&layout) {
+        return explain(sockets, &report, &notify, stop).await;
+    }
 
     let (host, channels) = Host::assemble(&layout, &config, passed, shown_config)?;
     let tasks = TaskTracker::new();
@@ -87,6 +92,37 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
             }
         }
     }
+    notify.tell("STOPPING=1");
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
+}
+
+/// What an installed host lacks, if it lacks something without which no service starts. A host that is run by hand
+/// is not asked: what it needs is said when it is missed.
+fn unusable_system(layout: &Layout) -> Option<Report> {
+    if layout.claim_code().parent() != Some(Path::new(DEFAULT_STATE)) {
+        return None;
+    }
+    let report = atek_system_check::check(Path::new("/"));
+    for miss in &report.missing {
+        tracing::error!(need = miss.need, "{}. {}", miss.problem, miss.advice);
+    }
+    (!report.is_usable()).then_some(report)
+}
+
+/// Serves the page that names what the system lacks, until `stop`.
+async fn explain(
+    sockets: ListenSockets,
+    report: &Report,
+    notify: &Notify,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let tasks = TaskTracker::new();
+    unusable_system::serve(sockets.public, report, &tasks, &stop);
+    tasks.spawn(keep_watchdog_quiet(stop.clone()));
+    notify.tell("READY=1\nSTATUS=This system lacks what Atek needs: atek check-system");
+    stop.cancelled().await;
     notify.tell("STOPPING=1");
     tasks.close();
     tasks.wait().await;

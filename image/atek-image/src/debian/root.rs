@@ -6,6 +6,7 @@ use super::modules::Modules;
 use super::{SUITE, key, names, toolbox};
 use crate::assemble::Board;
 use crate::npm::{self, NPM};
+use crate::sbom::{self, Component};
 use crate::steps::Steps;
 use crate::store::{Store, Stored};
 use crate::{command, install, paths};
@@ -32,6 +33,17 @@ const ALONG: [&str; 4] = [
 pub struct Made {
     debian: Stored,
     npm: Stored,
+}
+
+impl Made {
+    /// What the box consists of besides Atek; inside the toolbox.
+    ///
+    /// # Errors
+    ///
+    /// When the packages' changelogs cannot be read.
+    pub fn components(&self) -> anyhow::Result<Vec<Component>> {
+        sbom::debian(&self.debian.path)
+    }
 }
 
 /// Unpacks the packages that the box consists of.

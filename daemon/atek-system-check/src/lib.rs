@@ -1,0 +1,373 @@
+//! Checks that the system Atek runs on has what Atek needs: systemd and its features, the kernel, D-Bus, users,
+//! programs, certificates, time zones.
+//!
+//! A system that lacks one of them looks healthy: systemd says `running`, and no service ever starts. So each need
+//! is checked by itself, and a missing one is named with what to do about it. `atek check-system` prints the result,
+//! the screens show what is missing at every boot.
+//!
+//! Reads files below a root and runs one program of it (`systemctl --version`); changes nothing.
+
+#![forbid(unsafe_code)]
+
+use serde::Serialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The oldest systemd whose transient units have every property that services are given.
+pub const OLDEST_SYSTEMD: u32 = 252;
+/// The oldest kernel whose Landlock can refuse connections by TCP port.
+pub const OLDEST_KERNEL: (u32, u32) = (6, 7);
+
+/// What a missing need means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// No service can start.
+    Fatal,
+    /// Something does not work, or is confined less than it should be.
+    Degraded,
+}
+
+/// A need that the system does not meet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Miss {
+    /// A short name, stable for programs: `systemd-seccomp`.
+    pub need: &'static str,
+    /// What it means for the box.
+    pub severity: Severity,
+    /// What is missing, in one sentence.
+    pub problem: String,
+    /// What to do about it, in one sentence.
+    pub advice: String,
+}
+
+/// The result of all checks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The needs that are met, by their names.
+    pub met: Vec<&'static str>,
+    /// Those that are not, the fatal ones first.
+    pub missing: Vec<Miss>,
+}
+
+impl Report {
+    /// Whether services can start.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.missing
+            .iter()
+            .all(|miss| miss.severity != Severity::Fatal)
+    }
+
+    fn note(&mut self, need: &'static str, found: Result<(), Wrong>) {
+        match found {
+            Ok(()) => self.met.push(need),
+            Err(Wrong(severity, problem, advice)) => self.missing.push(Miss {
+                need,
+                severity,
+                problem,
+                advice: advice.to_owned(),
+            }),
+        }
+    }
+}
+
+/// Severity, problem, advice.
+struct Wrong(Severity, String, &'static str);
+
+fn fatal(problem: impl Into<String>, advice: &'static str) -> Wrong {
+    Wrong(Severity::Fatal, problem.into(), advice)
+}
+
+fn degraded(problem: impl Into<String>, advice: &'static str) -> Wrong {
+    Wrong(Severity::Degraded, problem.into(), advice)
+}
+
+/// Checks the system below `root`: `/`, or a folder that stands for it.
+#[must_use]
+pub fn check(root: &Path) -> Report {
+    let at = |path: &str| root.join(path.trim_start_matches('/'));
+    let mut report = Report::default();
+    let systemd = Systemd::of(&at("/usr/bin/systemctl"));
+    report.note("systemd", systemd_version(systemd.as_ref()));
+    if let Some(systemd) = &systemd {
+        report.note("systemd-seccomp", seccomp_feature(systemd));
+    }
+    report.note("kernel", kernel_version(&at("/proc/sys/kernel/osrelease")));
+    report.note(
+        "seccomp",
+        kernel_seccomp(&at("/proc/sys/kernel/seccomp/actions_avail")),
+    );
+    report.note("landlock", landlock(&at("/sys/kernel/security/lsm")));
+    let controllers = fs::read_to_string(at("/sys/fs/cgroup/cgroup.controllers"));
+    report.note("cgroup2", cgroup2(controllers.as_deref().ok()));
+    if let Ok(controllers) = &controllers {
+        report.note("controllers", limits(controllers));
+    }
+    report.note("d-bus", dbus(&at("/run/dbus/system_bus_socket")));
+    let named = |folder: &str, file: &str| at(folder).join(file).is_file();
+    report.note(
+        "launcher",
+        launcher(
+            named("/usr/share/dbus-1/system.d", "cloud.atek.Spawn1.conf"),
+            named(
+                "/usr/share/dbus-1/system-services",
+                "cloud.atek.Spawn1.service",
+            ),
+        ),
+    );
+    report.note("users", users(&at("/etc/passwd"), &at("/etc/group")));
+    report.note("programs", programs(root, FATAL_PROGRAMS, Severity::Fatal));
+    report.note("tools", programs(root, TOOLS, Severity::Degraded));
+    report.note(
+        "certificates",
+        certificates(&at("/etc/ssl/certs/ca-certificates.crt")),
+    );
+    report.note(
+        "time-zones",
+        time_zones(&at("/usr/share/zoneinfo/Europe/London")),
+    );
+    report.missing.sort_by_key(|miss| miss.severity);
+    report
+}
+
+/// Programs without which nothing starts.
+const FATAL_PROGRAMS: &[&str] = &[
+    "/usr/lib/atek/atekd",
+    "/usr/lib/atek/atek-spawnd",
+    "/usr/lib/atek/atek-sandbox",
+    "/usr/lib/atek/atek-package",
+    "/usr/lib/atek/core/adb/atek-adb",
+    "/usr/lib/atek/core/lonestar/lonestar",
+];
+
+/// Programs that units and the host call.
+const TOOLS: &[&str] = &[
+    "/usr/bin/journalctl",
+    "/usr/bin/systemd-analyze",
+    "/usr/bin/node",
+    "/usr/bin/npm",
+];
+
+/// What `systemctl --version` says.
+struct Systemd {
+    version: u32,
+    features: Vec<String>,
+}
+
+impl Systemd {
+    /// `None` when the program is missing, fails, or says something else.
+    fn of(systemctl: &Path) -> Option<Self> {
+        let output = Command::new(systemctl)
+            .arg("--version")
+            .env_clear()
+            .stdin(Stdio::null())
+            .output()
+            .ok()
+            .filter(|output| output.status.success())?;
+        Self::parse(&String::from_utf8_lossy(&output.stdout))
+    }
+
+    /// `systemd 257 (257.13-1)`, then a line of features: `+PAM -SELINUX …`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let version = lines.next()?.strip_prefix("systemd ")?;
+        let digits = version.split(|c: char| !c.is_ascii_digit()).next()?;
+        let features = lines.next().unwrap_or_default().split_whitespace();
+        Some(Self {
+            version: digits.parse().ok()?,
+            features: features.map(str::to_owned).collect(),
+        })
+    }
+}
+
+fn systemd_version(systemd: Option<&Systemd>) -> Result<(), Wrong> {
+    match systemd {
+        None => Err(fatal(
+            "systemd does not answer: `systemctl --version` failed",
+            "Install systemd 252 or newer.",
+        )),
+        Some(systemd) if systemd.version < OLDEST_SYSTEMD => Err(fatal(
+            format!("systemd {} is too old", systemd.version),
+            "Install systemd 252 or newer.",
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+fn seccomp_feature(systemd: &Systemd) -> Result<(), Wrong> {
+    if systemd.features.iter().any(|feature| feature == "+SECCOMP") {
+        return Ok(());
+    }
+    Err(fatal(
+        "systemd was built without seccomp, so it refuses to start any service",
+        "Build systemd with libseccomp (Buildroot: BR2_PACKAGE_LIBSECCOMP=y), then build the card again.",
+    ))
+}
+
+fn kernel_version(release: &Path) -> Result<(), Wrong> {
+    let text = fs::read_to_string(release).unwrap_or_default();
+    let mut numbers = text
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::parse::<u32>);
+    let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
+        return Err(degraded(
+            "the kernel's version is not known: /proc/sys/kernel/osrelease cannot be read",
+            "Mount /proc.",
+        ));
+    };
+    if (major, minor) < OLDEST_KERNEL {
+        return Err(degraded(
+            format!("Linux {major}.{minor} cannot keep apps from ports of the network"),
+            "Use Linux 6.7 or newer.",
+        ));
+    }
+    Ok(())
+}
+
+fn kernel_seccomp(actions: &Path) -> Result<(), Wrong> {
+    if actions.exists() {
+        return Ok(());
+    }
+    Err(fatal(
+        "the kernel has no seccomp filters, so no service can start",
+        "Use a kernel with CONFIG_SECCOMP_FILTER=y.",
+    ))
+}
+
+fn landlock(modules: &Path) -> Result<(), Wrong> {
+    match fs::read_to_string(modules) {
+        Ok(list) if list.trim().split(',').any(|name| name == "landlock") => Ok(()),
+        Ok(_) => Err(degraded(
+            "Landlock is not among the kernel's security modules, so apps are confined less",
+            "Use a kernel with CONFIG_SECURITY_LANDLOCK=y and add landlock to CONFIG_LSM, or to lsm= on its command line.",
+        )),
+        Err(_) => Err(degraded(
+            "whether the kernel has Landlock is not known: /sys/kernel/security/lsm cannot be read",
+            "Mount securityfs at /sys/kernel/security.",
+        )),
+    }
+}
+
+fn cgroup2(controllers: Option<&str>) -> Result<(), Wrong> {
+    if controllers.is_some() {
+        return Ok(());
+    }
+    Err(fatal(
+        "control groups of version 2 are not mounted at /sys/fs/cgroup",
+        "Remove systemd.unified_cgroup_hierarchy=0 and cgroup_no_v1= from the kernel's command line.",
+    ))
+}
+
+fn limits(controllers: &str) -> Result<(), Wrong> {
+    let missing: Vec<&str> = ["cpu", "memory", "pids"]
+        .into_iter()
+        .filter(|wanted| !controllers.split_whitespace().any(|name| name == *wanted))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(degraded(
+        format!(
+            "apps have no limits of {}: the kernel does not control them",
+            missing.join(", ")
+        ),
+        "On a Raspberry Pi add cgroup_enable=memory to the kernel's command line; else use a kernel with CONFIG_MEMCG, CONFIG_CFS_BANDWIDTH and CONFIG_CGROUP_PIDS.",
+    ))
+}
+
+fn dbus(socket: &Path) -> Result<(), Wrong> {
+    if socket.exists() {
+        return Ok(());
+    }
+    Err(fatal(
+        "the system bus of D-Bus does not run: /run/dbus/system_bus_socket is missing",
+        "Install dbus, and start dbus.socket.",
+    ))
+}
+
+fn launcher(policy: bool, service: bool) -> Result<(), Wrong> {
+    if policy && service {
+        return Ok(());
+    }
+    Err(fatal(
+        "D-Bus does not know the launcher cloud.atek.Spawn1, so no service can start",
+        "Install the files of units/dbus-1 in /usr/share/dbus-1, then restart dbus.",
+    ))
+}
+
+fn users(passwd: &Path, group: &Path) -> Result<(), Wrong> {
+    let names = |file: &Path| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| Some(line.split_once(':')?.0.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let (users, groups) = (names(passwd), names(group));
+    let missing: Vec<&str> = ["atek", "atek-build"]
+        .into_iter()
+        .filter(|name| !users.iter().any(|user| user == name))
+        .chain(
+            ["atek-apps", "atek-reserve"]
+                .into_iter()
+                .filter(|name| !groups.iter().any(|group| group == name)),
+        )
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(fatal(
+        format!("users or groups are missing: {}", missing.join(", ")),
+        "Run systemd-sysusers with units/sysusers.d/atek.conf installed in /usr/lib/sysusers.d.",
+    ))
+}
+
+fn programs(root: &Path, wanted: &[&str], severity: Severity) -> Result<(), Wrong> {
+    let missing: Vec<&str> = wanted
+        .iter()
+        .copied()
+        .filter(|path| !is_program(&root.join(path.trim_start_matches('/'))))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Wrong(
+        severity,
+        format!("programs are missing: {}", missing.join(", ")),
+        "Install Atek and the packages of image/packages.list again.",
+    ))
+}
+
+/// Whether it is a file that can be run, or a link (which may lead elsewhere below another root).
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    let meta: Option<fs::Metadata> = PathBuf::from(path).symlink_metadata().ok();
+    meta.is_some_and(|meta| {
+        meta.is_symlink() || (meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    })
+}
+
+fn certificates(bundle: &Path) -> Result<(), Wrong> {
+    if fs::metadata(bundle).is_ok_and(|meta| meta.len() > 0) {
+        return Ok(());
+    }
+    Err(degraded(
+        "there are no certificates of authorities, so nothing can be installed from https addresses",
+        "Install ca-certificates.",
+    ))
+}
+
+fn time_zones(zone: &Path) -> Result<(), Wrong> {
+    if zone.is_file() {
+        return Ok(());
+    }
+    Err(degraded(
+        "there are no time zones, so the clock stays at UTC",
+        "Install tzdata.",
+    ))
+}
+
+#[cfg(test)]
+mod tests;
