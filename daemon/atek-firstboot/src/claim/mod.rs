@@ -2,6 +2,7 @@
 //! a file on the card.
 
 mod addresses;
+mod qr;
 mod text;
 
 use crate::apply::PROBLEMS;

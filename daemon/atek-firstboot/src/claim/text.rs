@@ -57,6 +57,15 @@ impl Shown {
         urls
     }
 
+    /// The address with the code as a QR code. By number: not every telephone knows names ending in `.local`. What is
+    /// behind `#` stays in the browser, and the setup page takes it for the code.
+    fn picture(&self, code: &str) -> Option<String> {
+        let IpAddr::V4(address) = self.addresses.first()? else {
+            return None;
+        };
+        super::qr::picture(&format!("http://{address}/#{code}"))
+    }
+
     /// For the screens: a few lines of at most 80 columns.
     pub fn screen(&self) -> String {
         let mut text = String::from("\n");
@@ -82,6 +91,12 @@ impl Shown {
             };
             let _ = writeln!(text, "\n  {label:<12} {code}");
             text.push_str(what_next);
+            if let Some(picture) = self.picture(code) {
+                let _ = write!(
+                    text,
+                    "  Or point the camera of a telephone in the same network here:\n\n{picture}"
+                );
+            }
         }
         if !self.problems.is_empty() {
             text.push_str("\n  Settings on the card that cannot be used:\n");
@@ -156,7 +171,11 @@ mod tests {
             text.contains("http://[2001:db8::5]\n") && text.contains("Claim code   7K3M-Q0XD\n"),
             "{text}"
         );
-        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        assert!(text.contains('█') && text.lines().count() <= 30, "{text}");
     }
 
     #[test]
@@ -167,7 +186,10 @@ mod tests {
         };
         let (screen, file) = (shown.screen(), shown.card_file().unwrap());
         assert!(screen.contains("Reset code   7K3M-Q0XD\n"), "{screen}");
-        assert!(screen.lines().all(|line| line.len() <= 84), "{screen}");
+        assert!(
+            screen.lines().all(|line| line.chars().count() <= 84),
+            "{screen}"
+        );
         assert!(file.contains("Reset code: 7K3M-Q0XD\r\n"), "{file}");
         assert!(
             !screen.contains("Claim") && !file.contains("no owner"),

@@ -50,6 +50,8 @@ pub fn yaml(text: &str) -> Result<Table, String> {
         },
         // What cloud-init does.
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
+        // A password such as 1e99999999 is no number that is too large.
+        non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::PassThrough,
         // An error with a piece of the file in it would be a leak.
         with_snippet: false,
     };

@@ -56,7 +56,8 @@ export class Wizard {
       }
       const draft = loadDraft(sessionStorage)
       this.problems = found.problems
-      this.code = draft.code ?? ''
+      // The QR code on the box's screen leads here with the code behind `#`.
+      this.code = isCode(location.hash) ? plainCode(location.hash) : (draft.code ?? '')
       this.name = draft.name ?? found.name
       this.username = draft.username ?? ''
       // A box that nobody told stands at UTC; the browser knows better.
