@@ -106,7 +106,7 @@ fn a_system_without_systemd_is_told_so() {
     let miss = without_file("/usr/bin/systemctl");
     assert_said(
         &miss,
-        Severity::Fatal,
+        Severity::Degraded,
         "systemd does not answer",
         "Install systemd",
     );
