@@ -8,8 +8,9 @@ const SOURCE: &str = "file:///srv/apps/hello-node";
 
 /// An app of a user, with a note among its files.
 async fn app_with_note(host: &Host, owner: &str) -> anyhow::Result<String> {
+    let source = host.machine.place_app("hello-node").await?;
     // Without the data of an earlier one.
-    let params = json!({ "sourceUrl": SOURCE, "user": owner, "fresh": true });
+    let params = json!({ "sourceUrl": source, "id": "hello-node", "user": owner, "fresh": true });
     let app = host.install_from(params).await?;
     let note = json!(["note", "precious"]);
     host.system()?.call(HELLO, "put", note).await?;
