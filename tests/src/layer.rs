@@ -83,9 +83,9 @@ fn copy_accounts(rootfs: &Path, layer: &Path) -> anyhow::Result<()> {
 
 /// The installed units that can be enabled by name: not slices, not templates.
 fn enableable(files: &[File]) -> Vec<String> {
-    let in_units = files
-        .iter()
-        .filter(|file| file.to.starts_with("/usr/lib/systemd/system"));
+    // Not what lies in a folder there: a drop-in.
+    let folder = Path::new("/usr/lib/systemd/system");
+    let in_units = files.iter().filter(|file| file.to.parent() == Some(folder));
     let names = in_units.filter_map(|file| file.to.file_name()?.to_str());
     names
         .filter(|name| !name.ends_with(".slice") && !name.contains('@'))
