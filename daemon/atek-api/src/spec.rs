@@ -14,12 +14,14 @@ mod limits;
 mod names;
 pub mod paths;
 mod port;
+mod prefix;
 
 pub use attach::{AttachError, AttachNetwork, AttachRequest, MAX_ATTACH_BYTES};
 pub use error::SpecError;
 pub use limits::{Limits, PackageLimits};
 pub use names::{JobId, PackageVersion, RelativePath, sanitize_title};
 pub use port::{AppPort, Workdir};
+pub use prefix::{InvalidPrefix, Prefix};
 
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use serde::{Deserialize, Serialize};
@@ -76,6 +78,9 @@ pub struct ServiceSpec {
     /// What it may reach.
     #[serde(default)]
     pub network: Network,
+    /// Networks that the machine is on, closed to a service without permission for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub home: Vec<Prefix>,
     /// The TCP port on which the program listens; `None`: it listens on its socket file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<AppPort>,
@@ -197,6 +202,7 @@ impl ServiceSpec {
         self.validate_package()?;
         let (Program::Node { args, .. } | Program::Native { args, .. }) = &self.program;
         validate_arguments(args)?;
+        check_prefixes(&self.home)?;
         if self.port.is_some() && !self.network.is_private() {
             return Err(SpecError::PortInSharedNetwork);
         }
@@ -245,6 +251,9 @@ pub struct PackageSpec {
     /// A folder of this machine that the job reads (`git+file://`), at its own path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_folder: Option<PathBuf>,
+    /// Networks that the machine is on, closed to a build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub home: Vec<Prefix>,
     /// Bounds of the job.
     #[serde(default)]
     pub limits: PackageLimits,
@@ -275,6 +284,7 @@ impl PackageSpec {
                 return Err(SpecError::ForbiddenFolder(folder.clone()));
             }
         }
+        check_prefixes(&self.home)?;
         self.limits.validate()
     }
 }
@@ -289,6 +299,18 @@ pub fn is_config_name(name: &str) -> bool {
             .bytes()
             .all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
         && !name.starts_with("ATEK_")
+}
+
+/// Checks a list of networks.
+///
+/// # Errors
+///
+/// [`SpecError::TooManyNetworks`].
+pub fn check_prefixes(prefixes: &[Prefix]) -> Result<(), SpecError> {
+    if prefixes.len() > prefix::MAX_PREFIXES {
+        return Err(SpecError::TooManyNetworks(prefixes.len()));
+    }
+    Ok(())
 }
 
 fn validate_config(config: &BTreeMap<String, String>) -> Result<(), SpecError> {

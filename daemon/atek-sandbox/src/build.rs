@@ -5,6 +5,7 @@
 
 use crate::{args, landlock, seccomp, surroundings};
 use anyhow::Context as _;
+use atek_api::spec::AttachNetwork;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -27,7 +28,7 @@ fn confine(words: impl Iterator<Item = OsString>) -> anyhow::Result<Command> {
     let (mounts, program) = args::parse_build(words)?;
     surroundings::require_mounts(&mounts)?;
     landlock::deny_listening().context("cannot restrict the network")?;
-    seccomp::confine().context("cannot restrict the system calls")?;
+    seccomp::confine(AttachNetwork::Shared).context("cannot restrict the system calls")?;
     seccomp::deny_listening().context("cannot restrict the system calls")?;
     let (program, arguments) = program
         .split_first()

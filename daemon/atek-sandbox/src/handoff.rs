@@ -80,7 +80,7 @@ fn attempt(
     Ok(answer[0])
 }
 
-/// Whether nobody was there, or went away before answering.
+/// Whether atekd was not there, or went away before it answered.
 fn is_absence(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,6 +1,7 @@
 //! The TCP listeners on which the host's API will answer this service.
 
 use anyhow::Context as _;
+use atek_api::spec::AttachNetwork;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
@@ -15,9 +16,33 @@ pub(crate) struct Listeners {
     pub(crate) port: u16,
 }
 
-/// Opens them at a port that the kernel picks.
-pub(crate) fn open() -> anyhow::Result<Listeners> {
-    // In the host's network namespace somebody else may have the port on the other address.
+/// The port at which programs look for a web server when none is named.
+pub(crate) const HTTP: u16 = 80;
+
+/// Opens them: in a network namespace of the service's own at [`HTTP`], else at a port that the
+/// kernel picks.
+pub(crate) fn open(network: AttachNetwork) -> anyhow::Result<Listeners> {
+    if network == AttachNetwork::Private
+        && let Some(listeners) = open_at_http()
+    {
+        return Ok(listeners);
+    }
+    open_anywhere()
+}
+
+/// `None` where the port cannot be had: the kernel then picks another one.
+fn open_at_http() -> Option<Listeners> {
+    let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, HTTP)).ok()?;
+    let v6 = match TcpListener::bind((Ipv6Addr::LOCALHOST, HTTP)) {
+        Ok(v6) => Some(v6),
+        Err(error) if has_no_ipv6(&error) => None,
+        Err(_) => return None,
+    };
+    Some(Listeners { v4, v6, port: HTTP })
+}
+
+fn open_anywhere() -> anyhow::Result<Listeners> {
+    // In the host's network namespace another program may have the port on the other address.
     const ATTEMPTS: u32 = 8;
     let mut attempt = 0;
     loop {
@@ -56,7 +81,7 @@ mod tests {
 
     #[test]
     fn both_listeners_have_the_port_that_is_told() {
-        let listeners = open().unwrap();
+        let listeners = open(AttachNetwork::Shared).unwrap();
         assert_ne!(listeners.port, 0);
         assert_eq!(listeners.v4.local_addr().unwrap().port(), listeners.port);
         if let Some(v6) = listeners.v6 {

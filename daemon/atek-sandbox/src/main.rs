@@ -1,7 +1,7 @@
 //! Confines itself, then becomes the service.
 //!
 //! Usage: `atek-sandbox KEY private|shared [OPTION]... -- PROGRAM [ARG]...`;
-//! `atek-sandbox prepare KEY` ([`prepare`]);
+//! `atek-sandbox prepare KEY private|shared` ([`prepare`]);
 //! `atek-sandbox build [OPTION]... -- PROGRAM [ARG]...` ([`build`]).
 //!
 //! Runs inside the service's unit, as its user; systemd has already applied user,
@@ -63,7 +63,7 @@ fn run() -> anyhow::Result<ExitCode> {
     }
     let credentials = credentials::read()?;
 
-    let listeners = listeners::open()?;
+    let listeners = listeners::open(args.network)?;
     let host_port = listeners.port;
     let port = args.port.map(free_port).transpose()?;
     handoff::hand_over(listeners, &args, &credentials.token)?;
@@ -78,7 +78,7 @@ fn run() -> anyhow::Result<ExitCode> {
     let environment = environment::build(&inputs, credentials.config);
     let policy = rules::policy(&args.key, args.network, &rules::own_cgroup()?);
     landlock::confine(&policy).context("cannot restrict the files")?;
-    seccomp::confine().context("cannot restrict the system calls")?;
+    seccomp::confine(args.network).context("cannot restrict the system calls")?;
 
     execute(&args, environment, port)
 }

@@ -1,10 +1,14 @@
-//! Writes a service's own `/etc/passwd` and `/etc/group`, before the service starts.
+//! Makes a service's surroundings ready, before the service starts.
 //!
-//! `atek-sandbox prepare KEY` runs as root, as the first command of the unit: the number of the
+//! `atek-sandbox prepare KEY private|shared` runs as root, as the first command of the unit: the number of the
 //! service's user is known only then. It sees the service's mounts. Programs look up their own user in these files
 //! (`os.userInfo()`); what the system's files say of people is not shown to them.
+//!
+//! In a network namespace of the service's own, all ports from [`HTTP`] on need no privilege, so
+//! that the host's API answers there at `http://localhost/`.
 
-use anyhow::{Context as _, ensure};
+use crate::listeners::HTTP;
+use anyhow::{Context as _, bail, ensure};
 use atek_api::ids::ServiceKey;
 use atek_api::spec::paths;
 use std::ffi::OsString;
@@ -24,7 +28,15 @@ pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()
         .and_then(|key| key.into_string().ok())
         .context("missing the service key")?
         .parse()?;
+    let private = match args.next().context("missing the network")?.to_str() {
+        Some("private") => true,
+        Some("shared") => false,
+        _ => bail!("the network must be private or shared"),
+    };
     ensure!(args.next().is_none(), "too many arguments");
+    if private {
+        open_ports()?;
+    }
     // systemd has made the folder for the service's user; its parent is root's.
     let runtime = paths::runtime(&key);
     let owner = fs::symlink_metadata(&runtime)
@@ -34,6 +46,21 @@ pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()
         Path::new(paths::ACCOUNTS),
         &files(owner.uid(), owner.gid(), &paths::state_inside(&key)),
     )
+}
+
+/// Lets programs without privilege listen on the port of HTTP in this network namespace, which must
+/// not be the machine's.
+fn open_ports() -> anyhow::Result<()> {
+    let namespace = |process: &str| {
+        let path = format!("/proc/{process}/ns/net");
+        fs::read_link(&path).with_context(|| format!("cannot read {path}"))
+    };
+    ensure!(
+        namespace("self")? != namespace("1")?,
+        "the service has no network namespace of its own"
+    );
+    let setting = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+    fs::write(setting, HTTP.to_string()).with_context(|| format!("cannot write {setting}"))
 }
 
 /// The content of `passwd` and `group`.
@@ -80,7 +107,13 @@ mod tests {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
             run(words.into_iter())
         };
-        for words in [&[][..], &["../k"], &["k1", "k2"]] {
+        for words in [
+            &[][..],
+            &["k1"],
+            &["../k", "shared"],
+            &["k1", "both"],
+            &["k1", "shared", "x"],
+        ] {
             assert!(line(words).is_err(), "{words:?}");
         }
     }

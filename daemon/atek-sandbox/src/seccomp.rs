@@ -10,11 +10,12 @@
 //! | `clone3` | `ENOSYS` | a filter cannot read its flags; the C library then uses `clone` |
 //! | mounts, modules, clocks, keys, tracing and the rest of [`PRIVILEGED`] | `EPERM` | no program of a service has business there |
 //! | `socket` of another family than Unix, IPv4 and IPv6 | `EPERM` | packet, vsock, AF_ALG: kernel surface that no service needs |
-//! | `socket` of netlink | `ENOSYS` | Node then lists no interfaces, where it throws at other errors |
+//! | netlink, but for routes in a network namespace of the service's own | `EPERM` | programs list their interfaces, and not those of the machine |
 //! | Internet sockets other than plain TCP and UDP | `EPERM` | MPTCP, SCTP and raw sockets pass by Landlock's TCP rules |
 //! | `io_uring_*` | `EPERM` | runs operations that no filter on system calls sees |
 
 use anyhow::Context as _;
+use atek_api::spec::AttachNetwork;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule, TargetArch,
@@ -108,11 +109,11 @@ const PRIVILEGED: &[libc::c_long] = &[
 ];
 
 /// Installs the filter; it stays over `exec`.
-pub(crate) fn confine() -> anyhow::Result<()> {
+pub(crate) fn confine(network: AttachNetwork) -> anyhow::Result<()> {
     let architecture =
         TargetArch::try_from(std::env::consts::ARCH).context("no filter for this architecture")?;
     // Where two filters deny a call, the answer is that of the one installed last.
-    for filter in [denied(architecture), missing(architecture)] {
+    for filter in [denied(network, architecture), missing(architecture)] {
         let program = filter.context("cannot compile the filter")?;
         seccompiler::apply_filter(&program).context("cannot install the filter")?;
     }
@@ -129,15 +130,28 @@ pub(crate) fn deny_listening() -> anyhow::Result<()> {
 }
 
 /// What is not permitted.
-fn denied(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
-    let mut socket = vec![SeccompRule::new(vec![
-        argument(0, SeccompCmpOp::Ne, libc::AF_UNIX)?,
-        argument(0, SeccompCmpOp::Ne, libc::AF_INET)?,
-        argument(0, SeccompCmpOp::Ne, libc::AF_INET6)?,
-    ])?];
+fn denied(network: AttachNetwork, architecture: TargetArch) -> Result<BpfProgram, BackendError> {
+    // Where netlink is not allowed, Unix sockets are named twice.
+    let netlink = match network {
+        AttachNetwork::Private => libc::AF_NETLINK,
+        AttachNetwork::Shared => libc::AF_UNIX,
+    };
+    let mut socket = vec![
+        SeccompRule::new(vec![
+            argument(0, SeccompCmpOp::Ne, libc::AF_UNIX)?,
+            argument(0, SeccompCmpOp::Ne, libc::AF_INET)?,
+            argument(0, SeccompCmpOp::Ne, libc::AF_INET6)?,
+            argument(0, SeccompCmpOp::Ne, netlink)?,
+        ])?,
+        SeccompRule::new(vec![
+            argument(0, SeccompCmpOp::Eq, libc::AF_NETLINK)?,
+            argument(2, SeccompCmpOp::Ne, libc::NETLINK_ROUTE)?,
+        ])?,
+    ];
     for kind in 0..=TYPE_MASK as i32 {
         let mut rule = vec![
             argument(0, SeccompCmpOp::Ne, libc::AF_UNIX)?,
+            argument(0, SeccompCmpOp::Ne, netlink)?,
             argument(1, SeccompCmpOp::MaskedEq(TYPE_MASK), kind)?,
         ];
         if let Some((_, protocols)) = INTERNET.iter().find(|(allowed, _)| *allowed == kind) {
@@ -171,11 +185,7 @@ fn denied(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
 
 /// What the kernel seems not to have.
 fn missing(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
-    let netlink = SeccompRule::new(vec![argument(0, SeccompCmpOp::Eq, libc::AF_NETLINK)?])?;
-    let rules = BTreeMap::from([
-        (libc::SYS_clone3, vec![]),
-        (libc::SYS_socket, vec![netlink]),
-    ]);
+    let rules = BTreeMap::from([(libc::SYS_clone3, vec![])]);
     compile(rules, libc::ENOSYS, architecture)
 }
 

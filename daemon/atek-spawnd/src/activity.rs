@@ -1,4 +1,4 @@
-//! Knowing when nobody needs this process any more.
+//! Tells when this process has been idle for long enough to exit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,8 +62,8 @@ mod tests {
         let activity = Activity::new();
         let call = activity.begin();
         let mut idle = std::pin::pin!(activity.idle_for(Duration::ZERO));
-        let meanwhile = tokio::time::timeout(QUIET, &mut idle).await;
-        assert!(meanwhile.is_err(), "it slept during a call");
+        let slept = tokio::time::timeout(QUIET, &mut idle).await;
+        assert!(slept.is_err(), "it slept during a call");
         drop(call);
         idle.await;
     }

@@ -30,6 +30,13 @@ trait Manager {
 
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
 
+    fn set_unit_properties(
+        &self,
+        name: &str,
+        runtime: bool,
+        properties: &[(&str, &Variant<'_>)],
+    ) -> zbus::Result<()>;
+
     fn get_unit(&self, name: &str) -> zbus::Result<OwnedObjectPath>;
 
     /// Names and states of the loaded units whose name matches.
@@ -82,6 +89,9 @@ trait Unit {
 trait Service {
     #[zbus(property(emits_changed_signal = "false"))]
     fn runtime_directory(&self) -> zbus::Result<Vec<String>>;
+
+    #[zbus(property(emits_changed_signal = "false"), name = "IPAddressDeny")]
+    fn ip_address_deny(&self) -> zbus::Result<Vec<(i32, Vec<u8>, u32)>>;
 }
 
 /// How long to wait for a job beyond the unit's own time limits.
@@ -250,6 +260,38 @@ impl Systemd {
             }
         }
         Ok(None)
+    }
+
+    /// Denies addresses to the units that have such a list, beside what it has.
+    pub(crate) async fn deny_addresses(
+        &self,
+        pattern: &str,
+        addresses: Variant<'static>,
+    ) -> Result<(), SystemdError> {
+        let states = ["active", "activating", "reloading"];
+        let units = self
+            .manager
+            .list_units_by_patterns(&states, &[pattern])
+            .await?;
+        for listed in units {
+            let service = ServiceProxy::builder(&self.connection)
+                .path(listed.6)
+                .build()
+                .await?;
+            match service.ip_address_deny().await {
+                Err(error) if is_gone(&error) => continue,
+                Err(error) => return Err(error.into()),
+                Ok(denied) if denied.is_empty() => continue,
+                Ok(_) => {}
+            }
+            let changed = [("IPAddressDeny", &addresses)];
+            let set = self
+                .manager
+                .set_unit_properties(&listed.0, true, &changed)
+                .await;
+            self.ignore_missing(set)?;
+        }
+        Ok(())
     }
 
     fn ignore_missing(&self, result: zbus::Result<()>) -> Result<(), SystemdError> {

@@ -8,10 +8,12 @@
 //! and titles are checked by [`ServiceSpec::validate`], arguments are sent with
 //! `no-env-expand`, and the configuration goes by credential.
 
+mod addresses;
 mod job;
 mod sandbox;
 mod service;
 
+pub(crate) use addresses::closed as closed_networks;
 pub(crate) use job::job;
 pub(crate) use service::service;
 

@@ -12,7 +12,7 @@ const ENOSYS: Outcome = Some(libc::ENOSYS);
 fn confined<T: Send>(tries: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            confine().unwrap();
+            confine(AttachNetwork::Private).unwrap();
             tries()
         });
         thread.join().unwrap()
@@ -49,7 +49,7 @@ fn socket(family: i32, kind: i32, protocol: i32) -> Outcome {
 fn the_filter_compiles_for_every_architecture_we_ship() {
     for architecture in [TargetArch::x86_64, TargetArch::aarch64] {
         // The kernel takes 4,096 instructions.
-        assert!(denied(architecture).unwrap().len() < 2_048);
+        assert!(denied(AttachNetwork::Private, architecture).unwrap().len() < 2_048);
         assert!(missing(architecture).unwrap().len() < 64);
     }
 }
@@ -96,8 +96,15 @@ fn only_unix_and_plain_internet_sockets_open() {
         (libc::AF_ALG, libc::SOCK_SEQPACKET, 0, EPERM),
         (libc::AF_XDP, libc::SOCK_RAW, 0, EPERM),
         (1000, libc::SOCK_STREAM, 0, EPERM),
-        // Node's `os.networkInterfaces()` takes this one for an empty list, and throws at others.
-        (libc::AF_NETLINK, libc::SOCK_RAW, 0, ENOSYS),
+        // Node's `os.networkInterfaces()` throws without this one.
+        (libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE, None),
+        (libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_AUDIT, EPERM),
+        (
+            libc::AF_NETLINK,
+            libc::SOCK_DGRAM,
+            libc::NETLINK_NETFILTER,
+            EPERM,
+        ),
     ];
     for (family, kind, protocol, expected) in table {
         let outcome = confined(|| socket(family, kind, protocol));
@@ -175,4 +182,17 @@ fn a_build_listened_on_the_network_of_the_home() {
         thread.join().unwrap()
     });
     assert_eq!(listened, [EPERM, Some(libc::EACCES)]);
+}
+
+#[test]
+fn the_interfaces_of_the_machine_are_not_listed() {
+    let opened = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            confine(AttachNetwork::Shared).unwrap();
+            let netlink = socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE);
+            [netlink, socket(libc::AF_UNIX, libc::SOCK_STREAM, 0)]
+        });
+        thread.join().unwrap()
+    });
+    assert_eq!(opened, [EPERM, None]);
 }

@@ -1,4 +1,4 @@
-//! Turning what a package job left into something that nobody but root can change.
+//! Turns what a package job left into something that only root can change.
 
 use super::{FileError, Folder, kind};
 use nix::sys::stat::{FileStat, Mode, SFlag};
@@ -32,7 +32,7 @@ pub(crate) enum SealError {
     LinkOut(PathBuf),
     #[error("the package's file {} is also linked from outside the package", .0.display())]
     HardLinkOut(PathBuf),
-    #[error("the package's file {} belongs to somebody else", .0.display())]
+    #[error("the package's file {} belongs to another user", .0.display())]
     ForeignOwner(PathBuf),
     #[error("the package has folders nested more than {MAX_DEPTH} deep")]
     TooDeep,
@@ -45,7 +45,7 @@ pub(crate) enum SealError {
 }
 
 /// Gives a tree to its new owner, top down, and takes away every bit of its modes
-/// that lets somebody else write it or that grants its user's rights.
+/// that lets another user write it or that grants its user's rights.
 ///
 /// Links must be relative and lead inside the tree.
 ///
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_somebody_else_is_refused() {
+    fn what_belongs_to_another_user_is_refused() {
         let (_folder, tree) = tree();
         let not_me = Uid::from_raw(Uid::current().as_raw() + 1);
         let ownership = Ownership {

@@ -1,8 +1,10 @@
 //! The unit of a package job.
 
+use super::addresses;
 use super::{Bind, Property, Version, binds, command, mounted, sandbox, text, texts};
 use crate::files::Identity;
-use atek_api::spec::{JobId, PackageSpec, paths};
+use atek_api::spec::{JobId, JobKind, PackageSpec, paths};
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -11,12 +13,14 @@ use zbus::{Fd, Variant};
 /// The properties of the unit in which `atek-package` runs, with `input` and `output` as its
 /// standard input and output. The spec must be valid, and `checked` its source folder.
 ///
-/// It has the network and runs the package's own build scripts, so it sees nothing of
-/// the host but programs, and writes nothing but its staging folder.
+/// It sees nothing of the host but programs, and writes nothing but its staging folder. A build,
+/// which runs the package's own scripts, reaches the internet and `name_servers`, and nothing at
+/// home or on this machine. A fetch runs no code of the package and reaches what atekd let it.
 pub(crate) fn job(
     job: &JobId,
     spec: &PackageSpec,
     checked: Option<Identity>,
+    name_servers: &[IpAddr],
     version: Version,
     input: OwnedFd,
     output: OwnedFd,
@@ -81,6 +85,12 @@ pub(crate) fn job(
         ("CPUWeight", Variant::from(30u64)),
         ("OOMScoreAdjust", Variant::from(500i32)),
     ]);
+    if spec.kind == JobKind::Build {
+        properties.extend([
+            ("IPAddressAllow", addresses::each(name_servers)),
+            ("IPAddressDeny", addresses::near_and_loopback(&spec.home)),
+        ]);
+    }
     properties
 }
 
@@ -91,7 +101,7 @@ const OF_PEOPLE: [&str; 6] = ["/root", "/home", "/srv", "/mnt", "/media", "/opt"
 /// source folder may be anywhere, and its neighbours are none of the job's business.
 fn surroundings(source: Option<&Path>) -> (&'static str, Vec<(String, String)>) {
     let above = |folder: &str| source.is_some_and(|source| source.starts_with(folder));
-    // systemd's own empty /root lets nobody but root pass.
+    // systemd's own empty /root can be searched by root alone.
     let (homes, of_people) = match above("/root") {
         true => ("no", &OF_PEOPLE[..]),
         false => ("tmpfs", &OF_PEOPLE[2..]),

@@ -1,45 +1,24 @@
 //! The unit of a service.
 
+use super::addresses;
 use super::{Bind, Property, Version, binds, command, micros, mounted, sandbox, text, texts};
 use crate::sources::Sources;
-use atek_api::ids::{ServiceKey, UserKey};
+use atek_api::ids::UserKey;
 use atek_api::spec::{self, AppPort, Network, Program, ServiceSpec, Workdir, paths};
 use std::path::Path;
 use zbus::Variant;
-
-/// The private networks, and what else is near: no business of an app that may only use the internet.
-const NEARBY: [(i32, &[u8], u32); 11] = [
-    (V4, &[10, 0, 0, 0], 8),
-    (V4, &[100, 64, 0, 0], 10),
-    (V4, &[169, 254, 0, 0], 16),
-    (V4, &[172, 16, 0, 0], 12),
-    (V4, &[192, 168, 0, 0], 16),
-    (V4, &[198, 18, 0, 0], 15),
-    (V4, &[224, 0, 0, 0], 4),
-    (V4, &[255, 255, 255, 255], 32),
-    (V6, &[0xfc, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 7),
-    (
-        V6,
-        &[0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        10,
-    ),
-    (V6, &[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], 8),
-];
-const V4: i32 = nix::libc::AF_INET;
-const V6: i32 = nix::libc::AF_INET6;
 
 /// The properties of a service's unit. The spec must be valid, and `sources` what was opened for it.
 pub(crate) fn service(spec: &ServiceSpec, sources: &Sources, version: Version) -> Vec<Property> {
     let mut properties = identity(spec);
     properties.extend(life(version));
-    properties.extend(sandbox::properties(
-        version,
-        &["AF_UNIX", "AF_INET", "AF_INET6"],
-        None,
-    ));
+    // Netlink: to list the interfaces of a network namespace of its own (see atek-sandbox).
+    let families = ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"];
+    let families = &families[..if spec.network.is_private() { 4 } else { 3 }];
+    properties.extend(sandbox::properties(version, families, None));
     properties.extend(user_and_mounts(spec, sources));
     properties.extend(reserve(spec));
-    properties.extend(network(spec.network));
+    properties.extend(network(spec));
     properties.extend(limits(spec));
     properties
 }
@@ -139,7 +118,7 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
         Workdir::State => paths::state_inside(&spec.key),
     };
     vec![
-        ("ExecStartPreEx", prepare(&spec.key)),
+        ("ExecStartPreEx", prepare(spec)),
         ("ExecStartEx", command(argv(spec, &inside, sources))),
         ("WorkingDirectory", text(workdir.to_string_lossy())),
         ("DynamicUser", Variant::from(true)),
@@ -177,8 +156,9 @@ fn reserve(spec: &ServiceSpec) -> Option<Property> {
 }
 
 /// Writes the service's accounts, as root: which user it has is known only when it starts.
-fn prepare(key: &ServiceKey) -> Variant<'static> {
-    let argv = [paths::SANDBOX, "prepare", key.as_str()].map(str::to_owned);
+fn prepare(spec: &ServiceSpec) -> Variant<'static> {
+    let key = spec.key.as_str();
+    let argv = [paths::SANDBOX, "prepare", key, network_word(spec)].map(str::to_owned);
     let flags = ["privileged", "no-env-expand"].map(str::to_owned);
     Variant::from(vec![(
         paths::SANDBOX.to_owned(),
@@ -187,14 +167,18 @@ fn prepare(key: &ServiceKey) -> Variant<'static> {
     )])
 }
 
-fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<String> {
-    let network = if spec.network.is_private() {
+/// Whether the network namespace is the service's own, for atek-sandbox.
+fn network_word(spec: &ServiceSpec) -> &'static str {
+    if spec.network.is_private() {
         "private"
     } else {
         "shared"
-    };
+    }
+}
+
+fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<String> {
     let in_package = |path: &str| inside.join(path).to_string_lossy().into_owned();
-    let mut argv = [paths::SANDBOX, spec.key.as_str(), network]
+    let mut argv = [paths::SANDBOX, spec.key.as_str(), network_word(spec)]
         .map(str::to_owned)
         .to_vec();
     argv.extend(spec.port.map(|port| match port {
@@ -232,35 +216,18 @@ fn mount_options(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<St
     options
 }
 
-fn network(network: Network) -> Vec<Property> {
-    let addresses = |list: &[(i32, &[u8], u32)]| {
-        Variant::from(
-            list.iter()
-                .map(|(family, bytes, bits)| (*family, bytes.to_vec(), *bits))
-                .collect::<Vec<_>>(),
-        )
-    };
-    match network {
-        // A user namespace of its own, too: what is left of the kernel's surface for
-        // users of a namespace is then that of a user without rights in any.
-        Network::None | Network::Hosts => {
-            vec![
-                ("PrivateNetwork", Variant::from(true)),
-                ("PrivateUsers", Variant::from(true)),
-            ]
-        }
-        Network::Direct { lan: true } => vec![("PrivateUsers", Variant::from(true))],
+fn network(spec: &ServiceSpec) -> Vec<Property> {
+    // A user namespace of its own, too: what is left of the kernel's surface for
+    // users of a namespace is then that of a user without rights in any.
+    let users = ("PrivateUsers", Variant::from(true));
+    match spec.network {
+        Network::None | Network::Hosts => vec![("PrivateNetwork", Variant::from(true)), users],
+        Network::Direct { lan: true } => vec![users],
         Network::Direct { lan: false } => vec![
-            ("PrivateUsers", Variant::from(true)),
+            users,
             // The host's API and the local name server. An allowed address wins over a denied one.
-            (
-                "IPAddressAllow",
-                addresses(&[
-                    (V4, &[127, 0, 0, 0], 8),
-                    (V6, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 128),
-                ]),
-            ),
-            ("IPAddressDeny", addresses(&NEARBY)),
+            ("IPAddressAllow", addresses::loopback()),
+            ("IPAddressDeny", addresses::near(&spec.home)),
         ],
     }
 }

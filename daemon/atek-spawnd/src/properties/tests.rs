@@ -1,7 +1,7 @@
 use super::*;
 use crate::sources::Sources;
 use atek_api::spec::{
-    AppPort, Limits, Network, Package, PackageSpec, Program, ServiceSpec, Workdir,
+    AppPort, JobKind, Limits, Network, Package, PackageSpec, Prefix, Program, ServiceSpec, Workdir,
 };
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -23,6 +23,7 @@ pub(crate) fn spec() -> ServiceSpec {
         },
         env: BTreeMap::new(),
         network: Network::None,
+        home: Vec::new(),
         port: None,
         workdir: Workdir::Package,
         limits: Limits::default(),
@@ -327,7 +328,7 @@ fn a_program_that_writes_where_it_starts_can_start_in_its_state() {
 fn the_accounts_are_written_by_root_before_the_service_starts() {
     let properties = service(&spec(), &Sources::default(), NEW);
     let prepare = value(&properties, "ExecStartPreEx");
-    let argv = "[\"/usr/lib/atek/atek-sandbox\", \"prepare\", \"k1\"]";
+    let argv = "[\"/usr/lib/atek/atek-sandbox\", \"prepare\", \"k1\", \"private\"]";
     assert!(prepare.contains(argv), "{prepare}");
     assert!(prepare.contains("\"privileged\""), "{prepare}");
     // The service itself is not.
@@ -358,6 +359,39 @@ fn the_network_is_a_permission() {
             value(&properties, "ExecStartEx").contains(word),
             "{network:?}"
         );
+    }
+}
+
+#[test]
+fn devices_at_home_were_reached_by_their_addresses_of_the_internet() {
+    let home: Vec<Prefix> = vec!["2001:db8:77::/64".parse().unwrap()];
+    let spec = ServiceSpec {
+        network: Network::Direct { lan: false },
+        home: home.clone(),
+        ..spec()
+    };
+    let denied = value(&service(&spec, &sources(&spec), NEW), "IPAddressDeny");
+    // A byte of the prefix.
+    assert!(denied.contains("0x77"), "{denied}");
+    let channel = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    for (kind, closed) in [(JobKind::Fetch, false), (JobKind::Build, true)] {
+        let spec = PackageSpec {
+            kind,
+            home: home.clone(),
+            ..PackageSpec::default()
+        };
+        let servers = ["192.168.1.1".parse().unwrap()];
+        let id = "j1".parse().unwrap();
+        let properties = job(&id, &spec, None, &servers, NEW, channel(), channel());
+        let denied = values(&properties, "IPAddressDeny");
+        assert_eq!(!denied.is_empty(), closed, "{kind:?}");
+        if closed {
+            assert!(
+                denied[0].contains("0x7f") && denied[0].contains("0x77"),
+                "{denied:?}"
+            );
+            assert!(value(&properties, "IPAddressAllow").contains("0xa8"));
+        }
     }
 }
 
@@ -403,6 +437,7 @@ fn a_job_writes_its_staging_folder_and_sees_only_the_folder_it_was_given() {
         &"j1".parse().unwrap(),
         &spec,
         Some(checked),
+        &[],
         NEW,
         channel(),
         channel(),
@@ -460,6 +495,7 @@ fn the_neighbours_of_a_jobs_source_folder_are_not_shown() {
             &"j1".parse().unwrap(),
             &spec,
             None,
+            &[],
             NEW,
             channel(),
             channel(),
@@ -491,6 +527,7 @@ fn a_build_that_met_its_memory_limit_took_with_it_who_could_have_said_so() {
         &"j1".parse().unwrap(),
         &spec_of_job,
         None,
+        &[],
         NEW,
         channel(),
         channel(),
@@ -510,6 +547,7 @@ fn what_a_build_printed_on_standard_error_went_into_the_channel() {
         &"j1".parse().unwrap(),
         &spec,
         None,
+        &[],
         NEW,
         channel(),
         channel(),

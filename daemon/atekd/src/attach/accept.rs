@@ -1,5 +1,6 @@
 //! Accepts what starting services hand over.
 
+use super::pending::{Pending, Place};
 use super::{Attach, handshake};
 use atek_api::spec::ATTACH_TIMEOUT;
 use std::io;
@@ -7,24 +8,22 @@ use std::net::TcpListener as StdTcpListener;
 use std::ops::RangeInclusive;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener as StdUnixListener;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 
-/// Services that may be starting at the same moment; others wait in the backlog.
-const AT_ONCE: usize = 64;
+/// How long a service may take to say which one it is: it sends at once, all in one message.
+const SILENCE: Duration = Duration::from_secs(2);
 /// systemd gives `DynamicUser=` one of these (`systemd-analyze` calls them dynamic).
 const DYNAMIC_USERS: RangeInclusive<u32> = 61_184..=65_519;
 
-/// Who may hand something over at all; the token then says who it is.
+/// The users that may hand something over at all; the token then says which service it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peers {
     /// The dynamic users of services.
     Services,
-    /// Anybody, for tests.
+    /// Every user, for tests.
     #[cfg(test)]
-    Anybody,
+    Everyone,
 }
 
 impl Peers {
@@ -32,7 +31,7 @@ impl Peers {
         match self {
             Self::Services => DYNAMIC_USERS.contains(&uid),
             #[cfg(test)]
-            Self::Anybody => true,
+            Self::Everyone => true,
         }
     }
 }
@@ -59,39 +58,51 @@ pub(super) fn tcp_listener(descriptor: OwnedFd) -> io::Result<TcpListener> {
 }
 
 pub(super) async fn run(attach: Attach, listener: UnixListener, peers: Peers) {
-    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let pending = Pending::default();
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else {
-            return;
-        };
         let (stream, _) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of descriptors, most likely: it passes, or nothing helps.
+                // Out of descriptors, most likely: some are closed in a moment.
                 tracing::error!(%error, "cannot accept on the attach socket");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
         match stream.peer_cred() {
-            Ok(peer) if peers.admits(peer.uid()) => {}
+            Ok(peer) if peers.admits(peer.uid()) => {
+                let place = pending.enter(peer.uid());
+                tokio::spawn(converse(attach.clone(), stream, place));
+            }
             Ok(peer) => {
-                tracing::warn!(uid = peer.uid(), "refused a stranger on the attach socket");
-                continue;
+                tracing::warn!(
+                    uid = peer.uid(),
+                    "refused a user that is no service's on the attach socket"
+                );
             }
-            Err(_) => continue,
+            Err(_) => {}
         }
-        let attach = attach.clone();
-        tokio::spawn(async move {
-            let _permit = permit;
-            let exchange = handshake::run(&attach, stream);
-            match tokio::time::timeout(ATTACH_TIMEOUT, exchange).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(error = %crate::chain::Chain(&error), "refused to attach");
-                }
-                Err(_) => tracing::warn!("a service began to attach and went silent"),
-            }
-        });
+    }
+}
+
+/// Takes one service's listeners. What has not said in time which service it is makes way.
+async fn converse(attach: Attach, mut stream: UnixStream, place: Place) {
+    let received = tokio::select! {
+        received = tokio::time::timeout(SILENCE, handshake::receive(&stream)) => received,
+        () = place.evicted.cancelled() => return,
+    };
+    let Ok(received) = received else {
+        tracing::warn!("a service began to attach and went silent");
+        return;
+    };
+    // From here on it is bounded by the services that are expected to start.
+    drop(place);
+    let exchange = handshake::answer(&attach, &mut stream, received);
+    match tokio::time::timeout(ATTACH_TIMEOUT, exchange).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(error = %crate::chain::Chain(&error), "refused to attach");
+        }
+        Err(_) => tracing::warn!("a service attached, and systemd did not keep its listeners"),
     }
 }

@@ -43,21 +43,36 @@ pub(super) enum Refusal {
     },
 }
 
-pub(super) async fn run(attach: &Attach, mut stream: UnixStream) -> Result<(), Refusal> {
-    let outcome = take(attach, &stream).await;
+/// The text of a message, and the descriptors that came with it.
+#[derive(Debug)]
+pub(super) struct Received {
+    text: Vec<u8>,
+    descriptors: Vec<OwnedFd>,
+}
+
+/// Takes what was received, and tells the service.
+pub(super) async fn answer(
+    attach: &Attach,
+    stream: &mut UnixStream,
+    received: Result<Received, Refusal>,
+) -> Result<(), Refusal> {
+    let outcome = match received {
+        Ok(received) => take(attach, received).await,
+        Err(refusal) => Err(refusal),
+    };
     let answer = match &outcome {
         Ok(()) => AttachRequest::ACCEPTED,
-        // It may have been us; without an answer the service tries again.
+        // The fault may be on this side; without an answer the service tries again.
         Err(Refusal::Read(_) | Refusal::Store { .. } | Refusal::Files(_)) => return outcome,
         Err(_) => AttachRequest::REFUSED,
     };
-    // A service that went away meanwhile is seen by its unit.
+    // That a service has gone by now is seen by its unit.
     let _ = stream.write_all(&[answer]).await;
     outcome
 }
 
-async fn take(attach: &Attach, stream: &UnixStream) -> Result<(), Refusal> {
-    let (text, descriptors) = read(stream).await?;
+async fn take(attach: &Attach, received: Received) -> Result<(), Refusal> {
+    let Received { text, descriptors } = received;
     let request = AttachRequest::decode(&text)?;
     let key = &request.key;
     let expected = attach
@@ -124,8 +139,8 @@ fn check(descriptors: &[OwnedFd], port: u16) -> Option<Vec<tokio::net::TcpListen
     (right && all).then_some(listeners)
 }
 
-/// The message's text, and what came with it.
-async fn read(stream: &UnixStream) -> Result<(Vec<u8>, Vec<OwnedFd>), Refusal> {
+/// Reads one message.
+pub(super) async fn receive(stream: &UnixStream) -> Result<Received, Refusal> {
     let mut bytes: Vec<u8> = Vec::new();
     let mut descriptors = Vec::new();
     loop {
@@ -135,12 +150,15 @@ async fn read(stream: &UnixStream) -> Result<(Vec<u8>, Vec<OwnedFd>), Refusal> {
         };
         if bytes.len() == wanted && wanted > 4 {
             bytes.drain(..4);
-            return Ok((bytes, descriptors));
+            return Ok(Received {
+                text: bytes,
+                descriptors,
+            });
         }
         let mut buffer = vec![0; wanted - bytes.len()];
         let length = stream
             .async_io(Interest::READABLE, || {
-                receive(stream, &mut buffer, &mut descriptors)
+                receive_part(stream, &mut buffer, &mut descriptors)
             })
             .await
             .map_err(Refusal::Read)?;
@@ -151,7 +169,7 @@ async fn read(stream: &UnixStream) -> Result<(Vec<u8>, Vec<OwnedFd>), Refusal> {
     }
 }
 
-fn receive(
+fn receive_part(
     stream: &UnixStream,
     buffer: &mut [u8],
     descriptors: &mut Vec<OwnedFd>,

@@ -19,6 +19,7 @@ mod accept;
 mod handshake;
 mod notify;
 mod passed;
+mod pending;
 mod run_files;
 
 #[cfg(test)]
@@ -125,7 +126,7 @@ impl Attach {
         Ok(token)
     }
 
-    /// For a service that runs already: its token, its socket file made anew, and its
+    /// For a service that runs already: its token, a new socket file, and its
     /// listeners handed to the gateway. `None` if it has no token.
     ///
     /// # Errors

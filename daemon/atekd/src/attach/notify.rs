@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long systemd may take to have read everything.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The way to tell systemd something; silent where nobody listens.
+/// Sends notifications to systemd; does nothing where this process has no notify socket.
 #[derive(Debug)]
 pub struct Notify {
     peer: Option<(OwnedFd, UnixAddr)>,

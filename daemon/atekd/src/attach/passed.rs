@@ -48,7 +48,7 @@ pub struct Passed {
 impl Passed {
     /// What this process was given; nothing if it was started in another way.
     ///
-    /// Call it once, early: nobody else may use these descriptors.
+    /// Call it once, early: no other part of the program may use these descriptors.
     #[must_use]
     pub fn from_env() -> Self {
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());

@@ -36,7 +36,7 @@ pub enum RunFileError {
 #[derive(Debug)]
 pub(super) struct RunFiles {
     tokens: PathBuf,
-    /// Nobody but this daemon gets through here, so what is inside can be open to the
+    /// Only this daemon gets through here, so what is inside can be open to the
     /// one service that has its own folder bound into its sight.
     host: PathBuf,
 }
@@ -72,7 +72,7 @@ impl RunFiles {
         }
     }
 
-    /// Makes the service's socket anew. Its folder is what a running unit has bound, so
+    /// Replaces the service's socket. Its folder is what a running unit has bound, so
     /// the folder stays and only the file in it is replaced.
     pub(super) fn open_socket(&self, key: &ServiceKey) -> Result<UnixListener, RunFileError> {
         make_folder(&self.host, 0o700)?;

@@ -19,7 +19,7 @@ fn host() -> Host {
     let socket = StdUnixListener::bind(folder.path().join("attach.sock")).unwrap();
     let (gateway, changes) = mpsc::channel(16);
     let passed = Passed::of(vec![("attach".to_owned(), socket.into())]);
-    let attach = Attach::new(passed, folder.path().to_owned(), Peers::Anybody, gateway);
+    let attach = Attach::new(passed, folder.path().to_owned(), Peers::Everyone, gateway);
     Host {
         folder,
         attach,
@@ -177,14 +177,14 @@ async fn a_restarted_host_gives_the_stored_listener_back_and_knows_the_token() {
     let first = Attach::new(
         Passed::default(),
         folder.path().to_owned(),
-        Peers::Anybody,
+        Peers::Everyone,
         gateway.clone(),
     );
     let token = first.prepare(&key(), true).await.unwrap();
     let (listener, port) = listener();
 
     let stored = Passed::of(vec![("listen-k1-4".to_owned(), listener.into())]);
-    let second = Attach::new(stored, folder.path().to_owned(), Peers::Anybody, gateway);
+    let second = Attach::new(stored, folder.path().to_owned(), Peers::Everyone, gateway);
     assert!(!second.is_attached(&key()));
     assert_eq!(second.adopt(&key(), true).await.unwrap(), Some(token));
     assert!(second.is_attached(&key()));
@@ -204,4 +204,21 @@ async fn a_restarted_host_gives_the_stored_listener_back_and_knows_the_token() {
     assert_eq!(ports, [port]);
     // The socket file is a new one, in the folder that the running unit has bound.
     assert!(StdUnixStream::connect(folder.path().join("host/k1/host.sock")).is_ok());
+}
+
+#[tokio::test]
+async fn silent_connections_stopped_every_start() {
+    let host = host();
+    let token = host.attach.prepare(&key(), true).await.unwrap();
+    let path = host.folder.path().join("attach.sock");
+    let silent: Vec<StdUnixStream> = (0..100)
+        .map(|_| StdUnixStream::connect(&path).unwrap())
+        .collect();
+    let (listener, port) = listener();
+    let text = message(&token, port, AttachNetwork::Private);
+    let send = host.send(text, vec![listener.as_raw_fd()]);
+    // Well before any deadline of the silent ones.
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(1), send).await;
+    assert_eq!(answer, Ok(Some(AttachRequest::ACCEPTED)));
+    drop(silent);
 }

@@ -181,6 +181,8 @@ impl Host {
             tasks.clone(),
             stop.clone(),
         ));
+        let spawn = Spawn::new(channels.bus.clone());
+        tasks.spawn(crate::spawn::home::follow(spawn, stop.clone()));
         let parts = mdns::Parts {
             bus: channels.bus,
             directory: self.directory.clone(),

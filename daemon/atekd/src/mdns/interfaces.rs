@@ -47,14 +47,14 @@ pub(super) fn now() -> io::Result<BTreeSet<Address>> {
 
 /// Tells when an address was added or removed.
 #[derive(Debug)]
-pub(super) struct Changes {
+pub(crate) struct Changes {
     /// A netlink socket. To the runtime it is a socket of datagrams like any other.
     socket: UnixDatagram,
 }
 
 impl Changes {
     /// Must be called on an event loop.
-    pub(super) fn watch() -> io::Result<Self> {
+    pub(crate) fn watch() -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let route = SockProtocol::NetlinkRoute;
         let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, route)?;
@@ -69,7 +69,7 @@ impl Changes {
     }
 
     /// Waits for the next change, and a moment longer for those that belong to it.
-    pub(super) async fn next(&self) -> io::Result<()> {
+    pub(crate) async fn next(&self) -> io::Result<()> {
         self.socket.readable().await?;
         tokio::time::sleep(SETTLE).await;
         // What the messages say is asked of the kernel again.

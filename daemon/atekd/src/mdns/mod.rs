@@ -17,6 +17,7 @@ mod session;
 use crate::directory::DirectoryView;
 use crate::systemd::Bus;
 pub use atek_host_model::local::Local;
+pub(crate) use interfaces::Changes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;

@@ -135,6 +135,7 @@ impl Packages {
         };
         let spec = PackageSpec {
             kind: JobKind::Build,
+            home: crate::spawn::home::networks().unwrap_or_default(),
             ..PackageSpec::default()
         };
         let patience = Duration::from_secs(spec.limits.runtime_secs) + GRACE;

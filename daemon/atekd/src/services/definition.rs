@@ -76,6 +76,17 @@ impl Definition {
         }
     }
 
+    /// The networks that are closed to it, if it has the internet and not the home.
+    fn home(&self) -> Vec<spec::Prefix> {
+        if self.network() != (Network::Direct { lan: false }) {
+            return Vec::new();
+        }
+        crate::spawn::home::networks().unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot tell which networks the machine is on");
+            Vec::new()
+        })
+    }
+
     /// The limits that differ from the default: the person's, then the manifest's, which may
     /// ask for less than the default, and for more only of a core service.
     pub(super) fn limits(&self) -> Limits {
@@ -129,6 +140,7 @@ impl Definition {
             package,
             env: environment(config),
             network: self.network(),
+            home: self.home(),
             port: self.manifest().and_then(|manifest| manifest.port),
             workdir: self
                 .manifest()
@@ -189,6 +201,7 @@ pub(super) fn plain_spec(
         env: BTreeMap::new(),
         network: Network::None,
         port: None,
+        home: Vec::new(),
         workdir: Workdir::Package,
         limits: Limits::default(),
     }

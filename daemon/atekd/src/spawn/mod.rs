@@ -5,6 +5,7 @@
 //! bus lost the helper in between, except the two that begin something.
 
 mod error;
+pub mod home;
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ pub use error::SpawnError;
 use crate::systemd::Bus;
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::spec::{
-    JobId, PackageSpec, PackageVersion, START_TIMEOUT, STOP_TIMEOUT, ServiceSpec,
+    JobId, PackageSpec, PackageVersion, Prefix, START_TIMEOUT, STOP_TIMEOUT, ServiceSpec,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -96,6 +97,21 @@ impl Spawn {
         )
         .await
         .or_else(SpawnError::none_is_fine)
+    }
+
+    /// Closes networks to the services that run without permission for the home.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn close_networks(&self, networks: &[Prefix]) -> Result<(), SpawnError> {
+        let operation = "close the networks of the home";
+        let text = serde_json::to_string(networks).map_err(|source| SpawnError::Express {
+            operation: operation.to_owned(),
+            source,
+        })?;
+        self.call_again(operation, QUICK, "CloseNetworks", &(text,))
+            .await
     }
 
     /// Removes the state of a service; harmless when there is none.
