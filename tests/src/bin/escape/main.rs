@@ -38,7 +38,7 @@ struct Targets {
     host_file: String,
     /// The host daemon's control socket.
     control_socket: String,
-    /// A process of somebody else's.
+    /// A process of another service.
     pid: i32,
     /// `ADDRESS:PORT` of a TCP server that is not the app's host.
     tcp: String,
