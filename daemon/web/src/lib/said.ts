@@ -10,9 +10,10 @@ const sentences: readonly [RegExp, Key][] = [
   [/^not authorized$/i, 'notAuthorized'],
   [/^This username has already been taken$/, 'nameTaken'],
   [/^The username system is reserved$/, 'nameReserved'],
-  [/^a username must have (\d+) to (\d+) letters, digits, '\.', '-' or '_'$/, 'badName'],
+  [/^a username must have (\d+) to (\d+) letters, digits, '\.', '-' or '_'(?:; .*)?$/, 'badName'],
+  [/^a display name must have at most (\d+) characters, and none that are hidden$/, 'badDisplayName'],
   [/^a password must have (\d+) to (\d+) characters$/, 'badPassword'],
-  [/^this is the only administrator: make somebody else one first$/, 'lastAdmin'],
+  [/^this is the only administrator: make another user an administrator first$/, 'lastAdmin'],
   [/^the old password is not right$/, 'wrongPassword'],
   [/^Username or password was incorrect$/, 'wrongLogin'],
   [/^the box is set up already, sign in$/, 'setUpAlready'],
@@ -48,14 +49,20 @@ const sentences: readonly [RegExp, Key][] = [
 
 /** The sentence in the current language; `null` for one that this page does not know. */
 export function inOurWords(sentence: string): string | null {
-  const texts = said()
-  const parts = sentence.replace(/^starting again after: /, '').split('; ')
-  const words = parts.map((part) => {
-    for (const [pattern, key] of sentences) {
-      const match = pattern.exec(part)
-      if (match) return texts[key].replace(/\$(\d)/g, (_, group: string) => match[Number(group)] ?? '')
-    }
-    return null
-  })
+  const whole = translated(sentence)
+  if (whole !== null) return whole
+  const words = sentence
+    .replace(/^starting again after: /, '')
+    .split('; ')
+    .map(translated)
   return words.includes(null) ? null : words.join(' ')
+}
+
+function translated(part: string): string | null {
+  const texts = said()
+  for (const [pattern, key] of sentences) {
+    const match = pattern.exec(part)
+    if (match) return texts[key].replace(/\$(\d)/g, (_, group: string) => match[Number(group)] ?? '')
+  }
+  return null
 }

@@ -17,6 +17,8 @@ export const admin: typeof english = {
       admin: 'Verwaltet außerdem Personen, alle Apps und die Box.'
     },
     nameHint: 'Zum Anmelden, zum Beispiel ein Vorname.',
+    displayName: 'Anzeigename',
+    displayNameHint: 'So sehen andere diese Person. Leer: der Name.',
     nameWrong: 'Nimm 3 bis 64 Buchstaben, Ziffern, Punkte, Striche oder Unterstriche, ohne Leerzeichen.',
     password: 'Passwort',
     passwordHint: 'Gib es weiter; es lässt sich unter „Konto“ ändern.',

@@ -5,6 +5,7 @@ export const said: typeof english = {
   nameTaken: 'So heißt hier schon jemand. Wähle einen anderen Namen.',
   nameReserved: 'Dieser Name gehört der Box. Wähle einen anderen.',
   badName: 'Ein Benutzername hat $1 bis $2 Buchstaben, Ziffern, Punkte, Striche oder Unterstriche.',
+  badDisplayName: 'Ein Anzeigename hat höchstens $1 Zeichen, und keine unsichtbaren.',
   badPassword: 'Ein Passwort hat $1 bis $2 Zeichen.',
   lastAdmin: 'Nur diese Person verwaltet die Box. Gib zuerst jemand anderem die Verwaltung.',
   wrongPassword: 'Das jetzige Passwort stimmt nicht.',

@@ -15,6 +15,8 @@ export const admin = {
       admin: 'Also manages users, everyone’s apps and the box.'
     },
     nameHint: 'For signing in, for example a first name.',
+    displayName: 'Display name',
+    displayNameHint: 'How others see this person. Leave it empty to use the name.',
     nameWrong: 'Use 3 to 64 letters, digits, dots, dashes or underscores, without spaces.',
     password: 'Password',
     passwordHint: 'Pass it on to them. They can change it under “Account”.',

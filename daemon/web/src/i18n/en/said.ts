@@ -4,6 +4,7 @@ export const said = {
   nameTaken: 'Somebody here already has this name. Choose another one.',
   nameReserved: 'This name is reserved for the box. Choose another one.',
   badName: 'A user name has $1 to $2 letters, digits, dots, dashes or underscores.',
+  badDisplayName: 'A display name has at most $1 characters, and no hidden ones.',
   badPassword: 'A password has $1 to $2 characters.',
   lastAdmin: 'This is the only administrator. Make somebody else an administrator first.',
   wrongPassword: 'The current password is not right.',

@@ -9,6 +9,8 @@ export type Role = 'admin' | 'user'
 export interface User {
   key: string
   username: string
+  /** How the person is called, in any script; the user name where there is none. */
+  displayName?: string
   /** The host leaves it out, or empty, for people who are no administrators. */
   role?: Role | ''
 }
@@ -26,8 +28,11 @@ export const isAdmin = (user: User) => user.role === 'admin'
 const wire = (role: Role) => (role === 'admin' ? 'admin' : '')
 
 export const list = (signal?: AbortSignal) => call<{ users: User[] }>(API, 'list', [], signal)
-export const create = (username: string, password: string, role: Role) =>
-  call<User>(API, 'create', [{ username, password, role: wire(role) }])
+export const create = (username: string, displayName: string, password: string, role: Role) =>
+  call<User>(API, 'create', [{ username, password, role: wire(role), ...(displayName && { displayName }) }])
+/** The empty text removes it. */
+export const setDisplayName = (key: string, displayName: string) =>
+  call<User>(API, 'update', [key, { displayName }])
 export const rename = (key: string, username: string) => call<User>(API, 'update', [key, { username }])
 export const setRole = (key: string, role: Role) => call<User>(API, 'update', [key, { role: wire(role) }])
 /** Without `old` only an administrator may, and the user's sessions end. */
