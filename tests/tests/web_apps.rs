@@ -28,12 +28,6 @@ async fn the_bundles_are_small_and_the_launcher_is_measured() -> anyhow::Result<
 }
 
 #[tokio::test]
-async fn what_the_host_answers_in_place_of_an_app_is_a_page_for_people() -> anyhow::Result<()> {
-    let host = Host::boot("web-trouble").await?;
-    Stage::new(host).play("trouble").await
-}
-
-#[tokio::test]
 async fn data_that_was_kept_is_offered_when_the_app_is_installed_again() -> anyhow::Result<()> {
     let host = Host::boot("web-retained").await?;
     Stage::new(host)

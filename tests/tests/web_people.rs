@@ -53,9 +53,3 @@ async fn every_page_fits_every_screen_in_both_languages_and_holds_still_if_asked
     let host = Host::boot("web-sizes").await?;
     Stage::new(host).play("sizes").await
 }
-
-#[tokio::test]
-async fn nothing_of_a_person_is_shown_after_they_signed_out_of_firefox() -> anyhow::Result<()> {
-    let host = Host::boot("web-firefox").await?;
-    Stage::new(host).play("sign_out_firefox").await
-}

@@ -150,12 +150,14 @@ async fn last_lines(gateway: &Gateway, caller: &Caller, entry: &Entry) -> Vec<St
     let Ok(lines) = gateway.workers().on_main_runtime(logs).await else {
         return Vec::new();
     };
-    lines
-        .take(LOG_LINES as usize)
-        .filter_map(async |line| serde_json::from_slice::<Line>(&line).ok())
+    // A chunk may hold several lines.
+    let chunks: Vec<_> = lines.take(LOG_LINES as usize).collect().await;
+    chunks
+        .iter()
+        .flat_map(|chunk| chunk.split(|byte| *byte == b'\n'))
+        .filter_map(|line| serde_json::from_slice::<Line>(line).ok())
         .map(|line| line.message)
         .collect()
-        .await
 }
 
 /// Answers every path of the main domain that is not the host's.

@@ -78,9 +78,7 @@ impl Stage {
             .map(|(name, remote)| (name, remote.url()))
             .collect();
         let mut node = Command::new("node");
-        // Firefox is driven over a WebSocket; in newer versions of Node it is there without asking.
-        node.arg("--experimental-websocket")
-            .arg(web.join("scenarios").join(format!("{name}.mjs")))
+        node.arg(web.join("scenarios").join(format!("{name}.mjs")))
             .env("BOX_NAME", machine.name())
             .env("BOX_ADDRESS", machine.address()?.to_string())
             .env("BOX_REMOTES", json!(remotes).to_string())
