@@ -45,14 +45,18 @@ fn tracked(pattern: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The comment lines of all Rust sources. A comment behind code is not looked at.
+/// The comment lines of all Rust sources, without tables, drawings and comments behind code.
 fn comments() -> Vec<Comment> {
     let mut found = Vec::new();
     for file in tracked("*.rs") {
         let text = std::fs::read_to_string(&file).unwrap();
+        let mut is_fenced = false;
         for (index, line) in text.lines().enumerate() {
             let trimmed = line.trim_start();
-            if trimmed.starts_with("//") {
+            let content = trimmed.trim_start_matches(['/', '!']).trim_start();
+            is_fenced ^= content.starts_with("```");
+            // A table or a drawing cannot be wrapped.
+            if trimmed.starts_with("//") && !is_fenced && !content.starts_with('|') {
                 found.push(Comment {
                     file: file.strip_prefix(repository()).unwrap().to_owned(),
                     line: index + 1,
