@@ -1,4 +1,5 @@
-//! Builds the bundles of `daemon/web`, or takes finished ones from the folder that `ATEK_WEB_DIST` names.
+//! Builds the bundles of `daemon/web`, or takes finished ones from the folder that `ATEK_WEB_DIST`
+//! names.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -9,7 +9,8 @@ use std::process::Command;
 
 /// Copies the fixture app `name` into the folder `to`, which may hold an older one: that goes.
 ///
-/// A native app gets its executable: the built program that the manifest's `entry` names, without debugging data.
+/// A native app gets its executable: the built program that the manifest's `entry` names, without
+/// debugging data.
 ///
 /// # Errors
 ///

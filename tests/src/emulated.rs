@@ -1,8 +1,9 @@
-//! The box itself: the SD card that `./image/build --board virt` made, booted in an emulated machine.
+//! The box itself: the SD card that `./image/build --board virt` made, booted in an emulated
+//! machine.
 //!
-//! Slower than [`Machine`](crate::Machine) by a factor of thirty, and the only one with a kernel, a card and a
-//! first boot of its own. A test reaches it as its owner does: over the network, on its screen (the serial
-//! console), and with an ssh key that was left on the card.
+//! Slower than [`Machine`](crate::Machine) by a factor of thirty, and the only one with a kernel, a
+//! card and a first boot of its own. A test reaches it as its owner does: over the network, on its
+//! screen (the serial console), and with an ssh key that was left on the card.
 
 use crate::command::{last_lines, run};
 use crate::host::{PASSWORD, cookie_named};
@@ -22,11 +23,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long anything on the box may take: a boot takes half a minute here, and some machines have one slow processor
-/// for everything. Only what will never happen is waited for that long.
+/// How long anything on the box may take: a boot takes half a minute here, and some machines have
+/// one slow processor for everything. Only what will never happen is waited for that long.
 pub const BOOT: Duration = Duration::from_secs(900);
 
-/// A processor that is emulated on a busy machine may stand still for longer than a Pi's watchdog waits.
+/// A processor that is emulated on a busy machine may stand still for longer than a Pi's watchdog
+/// waits.
 const WATCHDOG: &str = "systemd.watchdog_sec=5min";
 
 /// This machine, as the box sees it.
@@ -35,7 +37,8 @@ pub const GATEWAY: &str = "10.0.2.2";
 /// The size of the card: larger than the image, as every real one is.
 const CARD: u64 = 4 << 30;
 
-/// The card under test: the one that `$ATEK_CARD` names, by whichever route it was built, else this checkout's own.
+/// The card under test: the one that `$ATEK_CARD` names, by whichever route it was built, else this
+/// checkout's own.
 ///
 /// # Errors
 ///
@@ -254,7 +257,8 @@ impl Emulated {
         Client::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))).patient(BOOT)
     }
 
-    /// Waits until the web server answers `/` and the host its calls; returns the time since the start.
+    /// Waits until the web server answers `/` and the host its calls; returns the time since the
+    /// start.
     ///
     /// # Errors
     ///
@@ -360,8 +364,8 @@ impl Drop for Emulated {
     }
 }
 
-/// A port that nobody listens on, and that the kernel gives to nobody's outgoing connection: there is a while before
-/// the emulator takes it, and another at every power cut.
+/// A port without a listener, which the kernel gives to no outgoing connection: there is a while
+/// before the emulator takes it, and another at every power cut.
 fn free_port() -> anyhow::Result<u16> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;

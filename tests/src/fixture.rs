@@ -1,5 +1,6 @@
-//! A web server of a few lines for the native fixture apps, on the app's socket file or port. No runtime, no
-//! dependency that could call something on its own: what such an app does is what its source says.
+//! A web server of a few lines for the native fixture apps, on the app's socket file or port. No
+//! runtime, no dependency that could call something on its own: what such an app does is what its
+//! source says.
 
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::TcpListener;

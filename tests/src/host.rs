@@ -22,8 +22,8 @@ pub const ADB: &str = "atek.cloud/adb-api";
 /// Every person's password.
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// How long a host may take from power to `isReady`, and an app to do what it should: some fifty times
-/// what they take, for a machine that has much else to do.
+/// How long a host may take from power to `isReady`, and an app to do what it should: some fifty
+/// times what they take, for a machine that has much else to do.
 pub const SOON: Duration = Duration::from_secs(60);
 
 /// Seconds of a wait for guessers that outlasts the next lines of a test.
@@ -167,7 +167,8 @@ impl Host {
         cookie_named("session", response.header("set-cookie"))
     }
 
-    /// Installs a fixture app from a folder, for a user (`system`: for everybody), under its own name.
+    /// Installs a fixture app from a folder, for a user (`system`: for everybody), under its own
+    /// name.
     ///
     /// # Errors
     ///
@@ -276,7 +277,8 @@ impl Host {
     }
 }
 
-/// Guesses until the host holds the guesser up for longer than the next lines of a test take; its refusal.
+/// Guesses until the host holds the guesser up for longer than the next lines of a test take; its
+/// refusal.
 ///
 /// The first waits are of a second or two, and may be over before the next line.
 ///

@@ -13,7 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_tungstenite::WebSocketStream;
 
-/// How long one request may take, from connecting to the last byte, unless a client is more patient.
+/// How long one request may take, from connecting to the last byte, unless a client is more
+/// patient.
 const DEADLINE: Duration = Duration::from_secs(90);
 
 /// A connection of either kind.
@@ -281,7 +282,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When nobody listens.
+    /// When there is no listener.
     pub async fn connect(&self) -> anyhow::Result<Box<dyn Connection>> {
         Ok(match &self.peer {
             Peer::Tcp(address) => {

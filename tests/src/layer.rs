@@ -1,7 +1,9 @@
-//! Atek's layer: the files of an installation, its users and its enabled units, over a root file system.
+//! Atek's layer: the files of an installation, its users and its enabled units, over a root file
+//! system.
 //!
-//! It is made the way an image is: files are copied, then the root file system's own tools work on the
-//! folder (`systemd-sysusers --root`, `systemctl --root preset`). Nothing is left to do at boot.
+//! It is made the way an image is: files are copied, then the root file system's own tools work on
+//! the folder (`systemd-sysusers --root`, `systemctl --root preset`). Nothing is left to do at
+//! boot.
 
 use crate::install::{self, File};
 use crate::store::{Store, Stored};
@@ -40,7 +42,8 @@ pub fn get(store: &Store, rootfs: &Stored) -> anyhow::Result<Stored> {
     })
 }
 
-/// The same files over the same root file system have the same key. Contents are known by time and size.
+/// The same files over the same root file system have the same key. Contents are known by time and
+/// size.
 fn key(files: &[File], rootfs: &Path) -> anyhow::Result<String> {
     let mut hash = Sha256::new();
     hash.update(format!("{REVISION} {}\n", rootfs.display()));

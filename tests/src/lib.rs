@@ -1,19 +1,23 @@
 //! The harness of Atek's tests: a machine with systemd as PID 1, made of plain namespaces.
 //!
-//! A test boots a [`Machine`], talks to it as a neighbour on the network or as its administrator, and
-//! drops it. What a module is for:
+//! A test boots a [`Machine`], talks to it as a neighbour on the network or as its administrator,
+//! and drops it. What a module is for:
 //!
 //! - [`machine`]: what a test holds: boot, execute, read, write, reach by network, cut the power.
-//! - [`keeper`]: the process behind each machine (`atek-machine keep`). It makes the namespaces, and takes
-//!   everything down when the test is gone, however it went. Nothing but the `atek-machine` program uses it.
-//! - [`rootfs`], [`layer`], [`store`](mod@store): the root file system and Atek's files on top of it, made once and cached.
-//! - [`apps`], [`git_remote`]: the fixture apps as packages, and servers of git repositories, good and hostile.
+//! - [`keeper`]: the process behind each machine (`atek-machine keep`). It makes the namespaces,
+//!   and takes everything down when the test is gone, however it went. Nothing but the
+//!   `atek-machine` program uses it.
+//! - [`rootfs`], [`layer`], [`store`](mod@store): the root file system and Atek's files on top of
+//!   it, made once and cached.
+//! - [`apps`], [`git_remote`]: the fixture apps as packages, and servers of git repositories, good
+//!   and hostile.
 //! - [`fixture`]: what the native fixture apps share.
 //! - [`browser`]: stories of people with a browser (`web/scenarios/`), told before a booted host.
 //! - [`serve`]: Atek for a person (`./image/run`).
 //! - [`small_disk`]: a disk that can be filled.
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the image.
-//! - [`http`], [`wait`], [`skip()`]: a small HTTP client, the one way to wait, and to say that a test cannot run here.
+//! - [`http`], [`wait`], [`skip()`]: a small HTTP client, the one way to wait, and to say that a
+//!   test cannot run here.
 //!
 //! The harness knows nothing of Atek's inside: it installs files and speaks HTTP.
 

@@ -24,7 +24,8 @@ pub fn output() -> PathBuf {
 
 /// The folder of one built program, e.g. `target/debug/atekd`.
 ///
-/// The profile is that of the running test, unless `$ATEK_PROFILE` (`dev` or `release`) says otherwise.
+/// The profile is that of the running test, unless `$ATEK_PROFILE` (`dev` or `release`) says
+/// otherwise.
 ///
 /// # Errors
 ///
@@ -63,7 +64,8 @@ pub(crate) fn helper() -> anyhow::Result<PathBuf> {
     fixture_program("atek-machine")
 }
 
-/// A program of the tests' own crate, of the same build as the running test whatever `$ATEK_PROFILE` says.
+/// A program of the tests' own crate, of the same build as the running test whatever
+/// `$ATEK_PROFILE` says.
 ///
 /// # Errors
 ///

@@ -14,7 +14,7 @@ pub const BOX: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
 const PHONE: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 2);
 /// How long a name may take to become known, with the probing of RFC 6762 before.
 const KNOWN: Duration = Duration::from_secs(90);
-/// Nobody is sent on more often than that.
+/// Redirects that are followed, at most.
 const REDIRECTS: usize = 10;
 
 /// Asks one question of one address, as the `Host` that the URL names.
@@ -138,7 +138,7 @@ impl Phone {
     ///
     /// # Errors
     ///
-    /// When a name on the way is not known, or nobody answers.
+    /// When a name on the way is not known, or there is no answer.
     pub async fn open(&mut self, url: &str) -> anyhow::Result<Page> {
         let mut page = self.ask("GET", url, &json!({}), "").await?;
         for _ in 0..REDIRECTS {

@@ -1,4 +1,5 @@
-//! Runs Atek for a person: one machine with its data on disk, forwarded to ports of this machine, until Ctrl-C.
+//! Runs Atek for a person: one machine with its data on disk, forwarded to ports of this machine,
+//! until Ctrl-C.
 
 use crate::{Machine, Seen, paths, wait_for};
 use anyhow::{Context as _, bail};
@@ -24,9 +25,9 @@ pub fn data_dir() -> PathBuf {
     paths::output().join("run")
 }
 
-/// Runs Atek, and serves it on `port` of the loopback interface, until Ctrl-C or the machine powers off.
-/// A restart from its page is a restart here. With `user`, an administrator of that name is there from
-/// the start.
+/// Runs Atek, and serves it on `port` of the loopback interface, until Ctrl-C or the machine powers
+/// off. A restart from its page is a restart here. With `user`, an administrator of that name is
+/// there from the start.
 ///
 /// # Errors
 ///
@@ -239,7 +240,7 @@ fn app_ports(services: &serde_json::Value) -> Vec<u16> {
 async fn forward(listener: &TcpListener, to: SocketAddr) {
     loop {
         let Ok((mut from, _)) = listener.accept().await else {
-            // Out of descriptors, for example: others are closed meanwhile.
+            // Out of descriptors, for example: others are being closed.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };

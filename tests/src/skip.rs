@@ -3,7 +3,8 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-/// Records that the running test is skipped, for the summary of `./tests/run`. The test returns after it.
+/// Records that the running test is skipped, for the summary of `./tests/run`. The test returns
+/// after it.
 ///
 /// ```no_run
 /// # async fn test(machine: atek_tests::Machine) -> anyhow::Result<()> {

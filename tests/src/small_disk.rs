@@ -1,4 +1,5 @@
-//! A disk that is small enough to be filled: an ext4 file system in a file, in a mount namespace of the test's.
+//! A disk that is small enough to be filled: an ext4 file system in a file, in a mount namespace of
+//! the test's.
 
 use crate::command::{last_lines, run};
 use crate::paths;
@@ -18,16 +19,16 @@ const KEPT_BACK: u32 = 10;
 
 /// A mounted small disk.
 ///
-/// Only the thread that made it, and what that starts, see it mounted: so it is gone with the test, however that
-/// ends. Use it in a test of one thread (`#[tokio::test]` as it is).
+/// Only the thread that made it, and what that starts, see it mounted: so it is gone with the test,
+/// however that ends. Use it in a test of one thread (`#[tokio::test]` as it is).
 #[derive(Debug)]
 pub struct SmallDisk {
     folder: TempDir,
 }
 
 impl SmallDisk {
-    /// Makes one of so many MiB, with a reserve for the host, as the card's data partition has; `None` where no file
-    /// can be mounted, which is recorded as a skip.
+    /// Makes one of so many MiB, with a reserve for the host, as the card's data partition has;
+    /// `None` where no file can be mounted, which is recorded as a skip.
     ///
     /// # Errors
     ///
@@ -80,7 +81,8 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // A folder that something is mounted on cannot be removed. Without a mount this fails, and may.
+        // A folder that something is mounted on cannot be removed. Without a mount this fails, and
+        // may.
         let _ = umount2(&self.path(), MntFlags::MNT_DETACH);
     }
 }

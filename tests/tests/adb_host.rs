@@ -234,7 +234,7 @@ async fn a_database_that_hangs_fails_writes_in_time_and_nothing_differs_afterwar
         }))
     })
     .await?;
-    // What the database did of what it was asked meanwhile is known, and is what a restart finds.
+    // The requests that the database answered until then are known, and a restart finds them.
     let before = system.call(users, "list", json!([])).await?;
     let restart = ["systemctl", "restart", "atekd.service"];
     host.machine.exec(restart).await?;

@@ -1,4 +1,5 @@
-//! The rules of `ARCHITECTURE.md` about who may use whom, checked from `cargo metadata` and the sources.
+//! The rules of `ARCHITECTURE.md` about who may use whom, checked from `cargo metadata` and the
+//! sources.
 
 #![allow(
     clippy::unwrap_used,
@@ -186,7 +187,8 @@ fn identifiers(source: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// The places in a crate that name `library` outside `folders`. Its tests may: they play the other side.
+/// The places in a crate that name `library` outside `folders`. Its tests may: they play the other
+/// side.
 fn strays(package: &Package, library: &str, folders: &[&str]) -> Vec<String> {
     let is_test = |file: &Path| {
         file.file_stem()
@@ -491,7 +493,8 @@ fn the_top_of_the_repository_stays_as_it_is() {
 
 #[test]
 fn no_file_names_a_package_archive() {
-    // Mirrors are the administrator's choice. Put together here, so as not to be found in this very file.
+    // Mirrors are the administrator's choice. Put together here, so as not to be found in this very
+    // file.
     let hosts = [
         ["deb", "debian", "org"],
         ["registry", "npmjs", "org"],

@@ -1,8 +1,10 @@
-//! Everything that a hostile program tries, in every confinement that a program can have, as one table.
+//! Everything that a hostile program tries, in every confinement that a program can have, as one
+//! table.
 //!
-//! `tests/attack/sandbox.txt` has a row for each attempt and a column for each profile. Every change fails the test; after
-//! a change that is wanted, `ATEK_WRITE_TABLES=1` replaces the table. The column `unconfined` is the positive control:
-//! what is impossible there, on this machine, shows nothing about the confinement.
+//! `tests/attack/sandbox.txt` has a row for each attempt and a column for each profile. Every
+//! change fails the test; after a change that is wanted, `ATEK_WRITE_TABLES=1` replaces the table.
+//! The column `unconfined` is the positive control: what is impossible there, on this machine,
+//! shows nothing about the confinement.
 
 use anyhow::{Context as _, ensure};
 use atek_tests::host::{Host, Person, SOON};

@@ -1,4 +1,5 @@
-//! What an attacker who has taken atekd over asks of atek-spawnd: everything here runs as the user atek.
+//! What an attacker who has taken atekd over asks of atek-spawnd: everything here runs as the user
+//! atek.
 
 use anyhow::ensure;
 use atek_tests::host::{Host, SOON};
@@ -135,7 +136,7 @@ async fn one_key_has_one_program_and_one_start() -> anyhow::Result<()> {
     let victim = victim["key"].as_str().unwrap_or_default().to_owned();
     host.machine.exec(["atek", "stop", "hello-node"]).await?;
     host.service_is("hello-node", "stopped").await?;
-    // A program of the attacker's own asks for the state of somebody's app.
+    // A program of the attacker's own asks for the state of another app.
     place(&host, "/srv/thief").await?;
     host.machine.shell("chown -R atek /srv/thief").await?;
     let refused = start(&host, "thief", &victim, "/srv/thief").await?;

@@ -1,7 +1,7 @@
-//! What the card costs: times of a boot, memory, and what is written to it while nobody does anything.
+//! What the card costs: times of a boot, memory, and what is written to it while the box is idle.
 //!
-//! Prints figures; fails only when something cannot be measured. Run with `./tests/run bench`. `ATEK_IDLE_SECONDS` is how long
-//! nobody does anything (600).
+//! Prints figures; fails only when something cannot be measured. Run with `./tests/run bench`.
+//! `ATEK_IDLE_SECONDS` is how long the box is idle (600).
 
 use anyhow::Context as _;
 use atek_tests::emulated::{BOOT, Emulated};
@@ -76,7 +76,8 @@ async fn times(emulated: &Emulated, start: &str, page: f64) -> anyhow::Result<()
 
 /// What is written in `idle` seconds: by the card's own count, and by whom.
 async fn writes(emulated: &Emulated, idle: u64) -> anyhow::Result<()> {
-    // Two counts of one script; nothing is asked of the box in between. Each line of /proc/PID/io is in bytes.
+    // Two counts of one script; nothing is asked of the box in between. Each line of /proc/PID/io
+    // is in bytes.
     let count = "grep ' vda' /proc/diskstats; for p in /proc/[0-9]*; do echo io $(cat $p/comm) ${p#/proc/} \
                  $(grep ^write_bytes $p/io); done 2>/dev/null";
     let said = emulated

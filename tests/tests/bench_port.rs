@@ -1,5 +1,5 @@
-//! Requests a second of one server at a TCP port, through the forwarder, beside its socket file and beside
-//! systemd-socket-proxyd. Prints figures; fails only when something cannot be measured.
+//! Requests a second of one server at a TCP port, through the forwarder, beside its socket file and
+//! beside systemd-socket-proxyd. Prints figures; fails only when something cannot be measured.
 
 use anyhow::Context as _;
 use atek_tests::GitRemote;

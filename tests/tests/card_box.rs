@@ -1,6 +1,7 @@
 //! The card in an emulated machine: one life of a box, from the first boot to a full disk.
 //!
-//! One test, because a boot is what costs here. `console.log` of `out/emulated/box` has what its screen showed.
+//! One test, because a boot is what costs here. `console.log` of `out/emulated/box` has what its
+//! screen showed.
 
 use anyhow::{Context as _, ensure};
 use atek_tests::emulated::{BOOT, Emulated, GATEWAY};
@@ -85,7 +86,7 @@ async fn is_healthy(emulated: &Emulated) -> anyhow::Result<()> {
     );
     let target = emulated.exec("systemctl get-default").await?;
     assert_eq!(target.trim(), "multi-user.target");
-    // Nothing waits for a network, and nothing is made anew that the image has.
+    // Nothing waits for a network, and nothing is rebuilt that the image has.
     let started = emulated
         .exec("systemctl show -P ActiveEnterTimestampMonotonic systemd-networkd-wait-online.service network-online.target ldconfig.service")
         .await?;
@@ -122,8 +123,8 @@ async fn lacks_nothing(emulated: &Emulated) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ports that a box opens to its network: web and ssh, Avahi's names, the address of the router. Those of apps
-/// (8100-8199) come with the apps.
+/// Ports that a box opens to its network: web and ssh, Avahi's names, the address of the router.
+/// Those of apps (8100-8199) come with the apps.
 const PORTS: &[u16] = &[22, 80, 5353];
 
 /// What listens, which units are enabled, and of whom names are asked.
@@ -169,8 +170,8 @@ async fn exposes_what_the_list_says(emulated: &Emulated) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sockets of `/proc/net` that anybody in the network reaches, with the protocol before each line: TCP that listens,
-/// UDP that is bound, neither to a loopback address nor to one of the box's own.
+/// Sockets of `/proc/net` that anybody in the network reaches, with the protocol before each line:
+/// TCP that listens, UDP that is bound, neither to a loopback address nor to one of the box's own.
 fn open_ports(sockets: &str) -> Vec<(String, u16)> {
     let port = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -221,7 +222,8 @@ struct Space {
     available: u64,
 }
 
-/// Asks the kernel by Node, which every card has: `df` and `stat` of Buildroot's busybox know none of the options.
+/// Asks the kernel by Node, which every card has: `df` and `stat` of Buildroot's busybox know none
+/// of the options.
 async fn space(emulated: &Emulated) -> anyhow::Result<Space> {
     const ASK: &str = "const s = fs.statfsSync('/var'); console.log(s.bsize * s.blocks, s.bsize * s.bfree, s.bsize * s.bavail)";
     let text = emulated.exec(&format!("node -e \"{ASK}\"")).await?;
@@ -270,7 +272,7 @@ async fn is(owner: &Client, id: &str, state: &str) -> anyhow::Result<Value> {
     .await
 }
 
-/// An app that takes all it can get of one thing gets its share, is named, and stands in nobody's way.
+/// An app that takes all it can get of one thing gets its share, is named, and hinders no other.
 async fn limits_hold(emulated: &Emulated, owner: &Client) -> anyhow::Result<()> {
     let unit = "atek-app-hog.service";
     let limits = emulated
@@ -306,7 +308,8 @@ async fn limits_hold(emulated: &Emulated, owner: &Client) -> anyhow::Result<()> 
     restart(owner).await?;
     owner.call(HOG, "hog", json!(["processors"])).await?;
     others_are_answered(emulated, "processors").await?;
-    // Both clocks are the box's, read by one script: however slow the emulator, the share is the share.
+    // Both clocks are the box's, read by one script: however slow the emulator, the share is the
+    // share.
     let looked = emulated
         .exec(&format!(
             "look() {{ systemctl show -P CPUUsageNSec {unit}; cut -d' ' -f1 /proc/uptime; }}; \
@@ -349,8 +352,8 @@ async fn restart(owner: &Client) -> anyhow::Result<()> {
     running(owner, "hog").await.map(drop)
 }
 
-/// Pages of the host are answered while the app hogs. How fast is a figure, not a condition: the emulated processor
-/// is as fast as this machine has time for it.
+/// Pages of the host are answered while the app hogs. How fast is a figure, not a condition: the
+/// emulated processor is as fast as this machine has time for it.
 async fn others_are_answered(emulated: &Emulated, what: &str) -> anyhow::Result<()> {
     let mut slowest = Duration::ZERO;
     for _ in 0..5 {
@@ -376,7 +379,8 @@ async fn figures(emulated: &Emulated) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An app has taken the last block that apps can have: people sign in, also after a power cut, and take it away.
+/// An app has taken the last block that apps can have: people sign in, also after a power cut, and
+/// take it away.
 async fn a_full_disk_leaves_the_way_out(
     emulated: &mut Emulated,
     owner: &Client,

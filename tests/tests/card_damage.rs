@@ -16,7 +16,8 @@ async fn a_damaged_block_of_the_root_is_noticed_and_the_machine_starts_anew() ->
         let root = card.part("root-a")?;
         (root.start, root.length)
     };
-    // One byte of every sixteenth block of the first half: whatever is read first, some of it is damaged.
+    // One byte of every sixteenth block of the first half: whatever is read first, some of it is
+    // damaged.
     let file = File::options()
         .read(true)
         .write(true)
@@ -29,7 +30,7 @@ async fn a_damaged_block_of_the_root_is_noticed_and_the_machine_starts_anew() ->
     }
     drop(file);
     emulated.start()?;
-    // The emulator ends instead of starting anew.
+    // The emulator ends instead of restarting.
     wait_for("the machine to give up", BOOT, async || {
         Ok(Seen::if_so(emulated.is_on()?, |on| !on))
     })

@@ -1,6 +1,7 @@
 //! A slot on trial in an emulated machine, with an old card in a reader beside it.
 //!
-//! The slot is the only one that the card has, called the one on trial: the firmware's part is played here.
+//! The slot is the only one that the card has, called the one on trial: the firmware's part is
+//! played here.
 
 use anyhow::{Context as _, ensure};
 use atek_image::card::Card;
@@ -29,7 +30,7 @@ async fn a_slot_on_trial_is_given_up_unless_the_host_answers_and_then_it_is_kept
     emulated
         .exec("systemctl start --no-block atek-boot-deadline.service")
         .await?;
-    // The emulator ends instead of starting anew.
+    // The emulator ends instead of restarting.
     wait_for("the box to start anew", BOOT, async || {
         Ok(Seen::if_so(emulated.is_on()?, |on| !on))
     })
@@ -49,7 +50,7 @@ async fn a_slot_on_trial_is_given_up_unless_the_host_answers_and_then_it_is_kept
         Ok(Seen::if_so(selector, |selector| selector == KEPT))
     })
     .await?;
-    // From a slot that was good the box is never started anew.
+    // From a slot that was good the box is never restarted.
     emulated
         .exec("systemctl start atek-boot-deadline.service")
         .await?;

@@ -97,7 +97,7 @@ async fn tls_goes_through_the_host_to_a_granted_host_and_to_no_other() -> anyhow
 
     let nothing = json!(["caller", { "grant": {} }]);
     alice.client.call(SERVICES, "configure", nothing).await?;
-    // It restarts meanwhile, and a page of one that goes down may not come.
+    // It restarts, and a page of one that goes down may not come.
     wait_for("the way to be closed", SOON, async || {
         let answer = through(GRANTED, &certificate).await.unwrap_or_default();
         Ok(Seen::if_so(answer, |answer| *answer == refused))

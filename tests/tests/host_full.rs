@@ -40,7 +40,8 @@ async fn is_active(client: &Client) -> anyhow::Result<bool> {
     Ok(session["isActive"] == true)
 }
 
-/// People come and go, and every one of them is known afterwards. Returns the cookies of who is signed in.
+/// People come and go, and every one of them is known afterwards. Returns the cookies of who is
+/// signed in.
 async fn people_come_and_go(host: &Host) -> anyhow::Result<Vec<String>> {
     let mut here = Vec::new();
     for round in 0..10 {

@@ -9,7 +9,8 @@ const SYSTEM: &str = "atek.cloud/system-api";
 /// Three samples, one every ten seconds, and much patience.
 const SAMPLES: Duration = Duration::from_secs(150);
 
-/// Less than a busy app gets of a processor that it shares with others, and more than an idle one takes.
+/// Less than a busy app gets of a processor that it shares with others, and more than an idle one
+/// takes.
 const BUSY_PERCENT: f64 = 4.0;
 
 /// An app that keeps half a processor busy.

@@ -18,7 +18,8 @@ async fn install(host: &Host, remote: &GitRemote, more: Value) -> anyhow::Result
     host.install_from(params).await
 }
 
-/// What the machine holds of services, beside the core's: packages, staging, units, tokens, records.
+/// What the machine holds of services, beside the core's: packages, staging, units, tokens,
+/// records.
 async fn everything(host: &Host) -> anyhow::Result<BTreeSet<String>> {
     let script = "
         cd /var/lib/atek && for p in packages/* packages/*/versions/* staging/*; do [ -e $p ] && echo $p; done
@@ -244,7 +245,7 @@ async fn data_that_is_kept_outlives_the_service() -> anyhow::Result<()> {
         .shell("cat /var/lib/private/atek-app-*/note")
         .await?;
     assert_eq!(note, "kept");
-    // Also over a restart, which sweeps what belongs to nobody.
+    // Also over a restart, which removes what has no record.
     host.machine
         .exec(["systemctl", "restart", "atekd.service"])
         .await?;
@@ -375,7 +376,7 @@ async fn what_was_shown_is_what_is_installed_though_its_tag_was_moved() -> anyho
     call(&host, "uninstall", json!(["hello"])).await?;
     nothing_is_left(&host).await?;
 
-    // It is gone, and what the tag names now was shown to nobody.
+    // It is gone, and what the tag names now was not shown.
     let moved = refusal(install(&host, &remote, agreed).await);
     assert!(
         moved

@@ -304,7 +304,7 @@ async fn a_crash_while_data_is_kept_adopted_or_given_loses_none_of_it() -> anyho
         .await?;
         host.service_is("again", "running").await?;
         assert_eq!(note(&host).await?, "precious", "{tag}");
-        // What was begun is finished, whether or not somebody asks again: an app that its new
+        // What was begun is finished, whether or not it is asked for again: an app that its new
         // owner has must find its databases.
         let service = host.service("again").await?;
         let is_given = tag != "transfer.stopped";

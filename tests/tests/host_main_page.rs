@@ -54,7 +54,7 @@ async fn a_freed_id_does_not_inherit_an_administrators_main_page() -> anyhow::Re
     assert_eq!(choose(&alice, "home").await?["mainServiceId"], "home");
     assert_eq!(leads_to(&host, &alice).await?, home);
 
-    // The setting follows a rename; whoever takes the old id gets nothing by it.
+    // The setting follows a rename; the service that takes the old id gains nothing.
     let system = host.system()?;
     let rename = json!(["home", { "id": "start" }]);
     system.call(SERVICES, "configure", rename).await?;
@@ -80,7 +80,7 @@ async fn a_freed_id_does_not_inherit_an_administrators_main_page() -> anyhow::Re
     assert_eq!(choose(&bob, "start").await?["mainServiceId"], "start");
     assert_eq!(leads_to(&host, &bob).await?, bobs);
 
-    // Given to another user, it is nobody's main page until its new owner chooses it.
+    // Transferred to another user, it is no main page until its new owner chooses it.
     let give = json!([bob.key, { "services": "give", "to": "alice" }]);
     system.call(USERS, "delete", give).await?;
     assert_ne!(leads_to(&host, &alice).await?, bobs);

@@ -315,7 +315,7 @@ async fn an_app_that_may_sleep_is_started_by_the_first_call() -> anyhow::Result<
     host.machine.write(path, manifest.to_string()).await?;
     host.install_from(json!({ "sourceUrl": source, "user": EVERYBODY }))
         .await?;
-    // As after a reboot: it does not run, and nobody has stopped it.
+    // As after a reboot: it does not run, and was not stopped.
     let script = "systemctl stop atek-app-native-echo.service; systemctl restart atekd.service";
     host.machine.shell(script).await?;
     host.ready().await?;
@@ -354,8 +354,9 @@ async fn an_idle_app_that_may_sleep_is_put_to_sleep_and_no_call_is_ever_cut_off(
     host.service_is("native-echo", "sleeping").await?;
     assert!(host.pid("native-echo").await.is_err());
 
-    // Calls that come just when it is about to fall asleep: each keeps it awake or wakes it. How long that
-    // takes is not ours to know: a call that found it asleep came late, one that found it awake came early.
+    // Calls that come just when it is about to fall asleep: each keeps it awake or wakes it. How
+    // long that takes is not ours to know: a call that found it asleep came late, one that
+    // found it awake came early.
     let api = "example.test/native-echo";
     let began = Instant::now();
     let mut pause = Duration::from_millis(1_500);

@@ -167,7 +167,7 @@ async fn the_login_page_leads_nowhere_else_and_nobody_gets_cors() -> anyhow::Res
     let host = Host::boot("hole-10-redirect").await?;
     let alice = host.person("alice", "").await?;
     host.install("hello-node", "alice").await?;
-    // The bind flow brings nobody to another host, whatever the path says.
+    // The bind flow leads to no other host, whatever the path says.
     for path in [
         "http://evil.example/",
         "//evil.example/",

@@ -89,7 +89,7 @@ async fn a_new_box_is_set_up_from_the_first_page_to_being_signed_in_at_home() ->
     let zone = host.machine.exec(["readlink", "/etc/localtime"]).await?;
     assert!(zone.trim().ends_with("/Europe/Berlin"), "{zone}");
 
-    // The second visitor gets no setup page, and the code is nobody's any more.
+    // The second visitor gets no setup page, and the code is worth nothing.
     assert_eq!(
         host.stranger().call(SETUP, "status", json!([])).await?,
         json!({ "needed": false })

@@ -65,7 +65,8 @@ fn buildroot_settings(board: &str) -> BTreeMap<String, String> {
     unique(&settings(&text(configuration(board))), board)
 }
 
-/// The settings of a board's kernel: of all its fragments together, each of which may be named once.
+/// The settings of a board's kernel: of all its fragments together, each of which may be named
+/// once.
 fn kernel_settings(board: &str) -> BTreeMap<String, String> {
     let all: Vec<_> = fragments(board)
         .iter()

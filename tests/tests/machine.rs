@@ -1,4 +1,5 @@
-//! The harness itself: machines boot, do not disturb each other, leave nothing, and keep what they should.
+//! The harness itself: machines boot, do not disturb each other, leave nothing, and keep what they
+//! should.
 
 use anyhow::Context as _;
 use atek_tests::{Machine, Seen, wait_for};
@@ -275,8 +276,9 @@ struct Held {
     traces: Vec<Trace>,
 }
 
-/// Something of a machine's outside of it. Its slot is anybody's as soon as it is free, this checkout's or
-/// another's, with the same names: so each is known by what the kernel gives out only once.
+/// Something of a machine's outside of it. Its slot is anybody's as soon as it is free, this
+/// checkout's or another's, with the same names: so each is known by what the kernel gives out only
+/// once.
 #[derive(Debug, Clone, PartialEq)]
 enum Trace {
     /// One in a namespace of its, by number and start. Namespaces' own numbers come back at once.
@@ -327,7 +329,7 @@ impl Held {
         Ok(held)
     }
 
-    /// What there is in the machine's places now, whoever's it is.
+    /// What exists in the machine's places now.
     fn look(&self) -> anyhow::Result<Vec<Trace>> {
         let name = format!("atek-machine-{}", self.slot);
         let link = format!("atek-{}", self.slot);
@@ -378,7 +380,8 @@ impl Held {
     }
 }
 
-/// All processes that share a namespace with this one: by their numbers, their mounts or their cgroups.
+/// All processes that share a namespace with this one: by their numbers, their mounts or their
+/// cgroups.
 fn processes_with(pid: u32) -> anyhow::Result<Vec<Trace>> {
     let namespaces = |pid: u32| {
         ["pid", "mnt", "cgroup"].map(|kind| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok())

@@ -1,6 +1,7 @@
 //! Thirty power cuts at random times: first boot, setup, install, database writes.
 //!
-//! After each one the box must come back by itself, and what it had answered must be there. `ATEK_CUTS` is how many.
+//! After each one the box must come back by itself, and what it had answered must be there.
+//! `ATEK_CUTS` is how many.
 
 use anyhow::{Context as _, ensure};
 use atek_tests::emulated::{BOOT, Emulated, GATEWAY};
@@ -11,7 +12,8 @@ use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// How often a card is started before a new one is taken: first boot, setup and install are cut once each.
+/// How often a card is started before a new one is taken: first boot, setup and install are cut
+/// once each.
 const STARTS: u32 = 6;
 
 /// How long the box works at most before the power is cut.
@@ -92,7 +94,8 @@ enum Moment {
 }
 
 impl Moment {
-    /// That of a card's start, counted from 0: the first boot, then setup and install, then anything.
+    /// That of a card's start, counted from 0: the first boot, then setup and install, then
+    /// anything.
     fn of(start: u32, random: &mut Random) -> Self {
         match (start, random.part() < 0.5) {
             (0, _) | (2.., true) => Self::Boot(random.part()),

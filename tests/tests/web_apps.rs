@@ -1,4 +1,5 @@
-//! People and their apps, in a browser before a booted host. The stories are in `tests/web/scenarios/`.
+//! People and their apps, in a browser before a booted host. The stories are in
+//! `tests/web/scenarios/`.
 
 use atek_tests::browser::Stage;
 use atek_tests::host::Host;

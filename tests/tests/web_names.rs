@@ -84,7 +84,7 @@ async fn an_app_is_opened_by_address_and_port_with_one_sign_in() -> anyhow::Resu
     assert_eq!(port_of(&host, "hello-node").await?, port);
     assert_eq!(signed_in.get("/").await?.status, 200);
 
-    // Removed, it is nobody's.
+    // Removed, it has no owner.
     host.system()?
         .call(SERVICES, "uninstall", json!(["hello-node"]))
         .await?;
@@ -99,7 +99,7 @@ async fn an_app_is_opened_by_address_and_port_with_one_sign_in() -> anyhow::Resu
 #[tokio::test]
 async fn apps_run_where_no_port_is_left_and_say_so_in_words() -> anyhow::Result<()> {
     let host = host_with("ports-run-out", TWO_PORTS).await?;
-    // Somebody else has the first one.
+    // Another device has the first one.
     host.machine
         .exec([
             "systemd-run",
@@ -220,7 +220,7 @@ async fn a_phone_finds_the_box_and_its_apps_by_name() -> anyhow::Result<()> {
         );
     }
 
-    // A resolver that starts anew learns them again; a removed app's are gone.
+    // A resolver that restarts learns them again; a removed app's are gone.
     host.machine
         .exec(["systemctl", "restart", "avahi-daemon.service"])
         .await?;
@@ -393,7 +393,7 @@ async fn the_ports_of_apps_closed_for_the_moment_of_a_restart() -> anyhow::Resul
         .host(&format!("{address}:{port}"));
     assert_eq!(app.get("/").await?.status, 302);
 
-    // Given up with the app, it is free for whoever comes next, also after a restart.
+    // Given up with the app, it is free for the next app, also after a restart.
     let (uninstall, hello) = ("uninstall", json!(["hello-node"]));
     host.system()?.call(SERVICES, uninstall, hello).await?;
     wait_for("the port to be closed", SOON, async || {

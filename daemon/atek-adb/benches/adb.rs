@@ -1,4 +1,5 @@
-//! How fast ADB is, beside what it stands on and what the original stood on, in one run on one disk.
+//! How fast ADB is, beside what it stands on and what the original stood on, in one run on one
+//! disk.
 //!
 //! ```text
 //! cargo bench -p atek-adb               rates: ADB over its socket, redb bare, hyperbee (npm)

@@ -1,8 +1,8 @@
 //! Shares of what is scarce: bytes in flight, streams, subscriptions, transfers.
 //!
-//! Each caller has a share, and all apps together have a bound, so that neither one app nor many of them exhaust
-//! the process. People have a bound of their own: what apps use up is not missing when a person looks at their
-//! data. The host takes nothing; it bounds its calls itself.
+//! Each caller has a share, and all apps together have a bound, so that neither one app nor many of
+//! them exhaust the process. People have a bound of their own: what apps use up is not missing when
+//! a person looks at their data. The host takes nothing; it bounds its calls itself.
 
 use crate::caller::Caller;
 use std::collections::HashMap;
@@ -58,7 +58,8 @@ impl Budget {
             return Held::default();
         };
         let units = units.min(self.shares.each);
-        // Neither semaphore is ever closed. The own share first: waiting for it holds up no other caller.
+        // Neither semaphore is ever closed. The own share first: waiting for it holds up no other
+        // caller.
         let own = own.acquire_many_owned(units).await.ok();
         let common = common.acquire_many_owned(units).await.ok();
         Held { own, common }

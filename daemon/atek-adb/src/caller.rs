@@ -1,4 +1,5 @@
-//! The caller of a request, named by two headers that the host sets. Only the host can reach this socket.
+//! The caller of a request, named by two headers that the host sets. Only the host can reach this
+//! socket.
 
 use crate::error::AdbError;
 use atek_api::ids::SYSTEM;

@@ -1,4 +1,5 @@
-//! Every way an operation can end without a result, and the one place that turns them into JSON-RPC errors.
+//! Every way an operation can end without a result, and the one place that turns them into JSON-RPC
+//! errors.
 
 use crate::json::InvalidValue;
 use crate::limits::Quota;

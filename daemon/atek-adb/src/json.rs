@@ -56,7 +56,8 @@ pub fn compact_object(value: &RawValue, limits: &Limits) -> Result<Vec<u8>, Inva
 
 /// Parses a text of at most `max_nodes` values (elements, members and containers) into a tree.
 ///
-/// A tree takes up to 36 times the memory of its text, so text that a caller sent becomes one only within a bound.
+/// A tree takes up to 36 times the memory of its text, so text that a caller sent becomes one only
+/// within a bound.
 ///
 /// # Errors
 ///

@@ -2,7 +2,8 @@
 
 use crate::budget::Shares;
 
-/// Upper bounds. All are checked before anything is written; exceeding one is an error that names it.
+/// Upper bounds. All are checked before anything is written; exceeding one is an error that names
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Body of one JSON-RPC request, in bytes.
@@ -43,21 +44,23 @@ pub struct Limits {
     pub transfers: Shares,
     /// Requests in memory, in KiB; one counts [`Limits::REQUEST_FACTOR`] times its length.
     pub requests: Shares,
-    /// Lists in memory, in KiB; one counts twice its length, and twice [`Limits::list_bytes`] while it is made.
+    /// Lists in memory, in KiB; one counts twice its length, and twice [`Limits::list_bytes`]
+    /// while it is made.
     pub answers: Shares,
     /// Changes that are on their way to subscribers, in KiB.
     pub pushes: Shares,
     /// The quota of a database that has none of its own.
     pub quota: Quota,
-    /// Free space of the disk below which apps can only delete, in bytes; the host can still write. A file that
-    /// cannot grow fails as a whole.
+    /// Free space of the disk below which apps can only delete, in bytes; the host can still
+    /// write. A file that cannot grow fails as a whole.
     pub reserve_bytes: u64,
     /// Deleted records that a database remembers for `recordDiff`; older ones are forgotten.
     pub tombstones: u64,
 }
 
 impl Limits {
-    /// What a request costs in memory: its text, its parameters, what is stored, and what is answered.
+    /// What a request costs in memory: its text, its parameters, what is stored, and what is
+    /// answered.
     pub const REQUEST_FACTOR: usize = 4;
 }
 

@@ -54,15 +54,16 @@ fn settings() -> anyhow::Result<Settings> {
     })
 }
 
-/// Settings of glibc's allocator that give memory back after a burst of large requests. By default it keeps
-/// what it once took, in one heap for each thread.
+/// Settings of glibc's allocator that give memory back after a burst of large requests. By default
+/// it keeps what it once took, in one heap for each thread.
 const ALLOCATOR: [(&str, &str); 3] = [
     ("MALLOC_ARENA_MAX", "1"),
     ("MALLOC_MMAP_THRESHOLD_", "131072"),
     ("MALLOC_TRIM_THRESHOLD_", "131072"),
 ];
 
-/// Executes this program again with [`ALLOCATOR`] in its environment, where glibc looks for it, and nowhere else.
+/// Executes this program again with [`ALLOCATOR`] in its environment, where glibc looks for it, and
+/// nowhere else.
 fn settle_allocator() {
     use std::os::unix::process::CommandExt as _;
     if std::env::var_os(ALLOCATOR[0].0).is_some() {

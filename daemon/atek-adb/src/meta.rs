@@ -37,7 +37,8 @@ pub struct DbMeta {
     /// Always writable here; kept for readers of the original's records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_meta: Option<CachedMeta>,
-    /// `public`: every caller may read. Anything else: only the owner may. Only the owner writes in both cases.
+    /// `public`: every caller may read. Anything else: only the owner may. Only the owner writes
+    /// in both cases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<String>,
     /// The owning service's name for it.

@@ -7,11 +7,11 @@
 //! | another service of the owning user | public | no | no |
 //! | any other caller | public | no | no |
 //!
-//! A service lists its own databases only; the owning user in person lists all of theirs. Databases are
-//! private unless their owner makes them public.
+//! A service lists its own databases only; the owning user in person lists all of theirs. Databases
+//! are private unless their owner makes them public.
 //!
-//! Only the host reaches the server database. Only the host and administrators reach a database without
-//! a metadata record.
+//! Only the host reaches the server database. Only the host and administrators reach a database
+//! without a metadata record.
 
 use crate::caller::Caller;
 use crate::meta::DbMeta;
@@ -21,7 +21,8 @@ use crate::meta::DbMeta;
 pub struct Standing<'a> {
     /// The two headers.
     pub caller: &'a Caller,
-    /// The user record has the role `admin`. Counts in person only: an app is never an administrator.
+    /// The user record has the role `admin`. Counts in person only: an app is never an
+    /// administrator.
     pub admin_role: bool,
     /// ADB's own service key: a database owned by it was made by a user in person.
     pub own_key: &'a str,
@@ -79,8 +80,9 @@ impl Standing<'_> {
         self.is_admin() || self.owns(meta)
     }
 
-    /// Whether the caller chooses the alias of a database that another service will own. An app does not: the
-    /// other service would take the database for its own when it looks the alias up.
+    /// Whether the caller chooses the alias of a database that another service will own. An app
+    /// does not: the other service would take the database for its own when it looks the alias
+    /// up.
     #[must_use]
     pub fn may_name_for_others(&self) -> bool {
         self.is_admin() || self.caller.in_person
@@ -138,7 +140,8 @@ impl Standing<'_> {
         }
     }
 
-    /// Whether the caller may ask for the databases of `user`; [`Standing::may_list`] says which it sees.
+    /// Whether the caller may ask for the databases of `user`; [`Standing::may_list`] says which it
+    /// sees.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! The part of the tar format (POSIX ustar) that exports need: files with short names, one after the other.
+//! The part of the tar format (POSIX ustar) that exports need: files with short names, one after
+//! the other.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};

@@ -56,7 +56,8 @@ fn put(tx: &mut Tx<'_>, db: DbNo, key: usize, n: usize) -> Result<u64, AdbError>
     tx.put(db, &path, json.as_bytes(), Expected::Any, &UNLIMITED)
 }
 
-/// Runs every kind of operation many times; returns the record of the disk and of the acknowledgements.
+/// Runs every kind of operation many times; returns the record of the disk and of the
+/// acknowledgements.
 fn workload() -> (Vec<Request>, Vec<Acknowledged>) {
     let disk = Recorder::default();
     let engine = Engine::with_backend(disk.clone(), TOMBSTONES).unwrap();
@@ -196,7 +197,8 @@ enum Kind {
     Stop,
     /// The power went: nothing since the last sync is there.
     Lost,
-    /// The power went: some of what was asked since the last sync is there, in any order, and one write is torn.
+    /// The power went: some of what was asked since the last sync is there, in any order, and one
+    /// write is torn.
     Torn(u64),
 }
 
@@ -224,7 +226,8 @@ fn crashed(base: &Arc<Vec<u8>>, pending: &[Request], kind: Kind, point: usize) -
     image
 }
 
-/// A point at which the machine dies: before request `at`, of which those from `synced` on are not durable.
+/// A point at which the machine dies: before request `at`, of which those from `synced` on are not
+/// durable.
 struct Point {
     at: usize,
     synced: usize,

@@ -1,4 +1,5 @@
-//! What the original promised and never had: transactions, diffs, indexes, and the methods of ADB 1.
+//! What the original promised and never had: transactions, diffs, indexes, and the methods of ADB
+//! 1.
 
 #![allow(clippy::unwrap_used, reason = "a failure ends the test")]
 

@@ -1,4 +1,5 @@
-//! A disk without one free block: a small file system in memory, in a mount namespace of the test's.
+//! A disk without one free block: a small file system in memory, in a mount namespace of the
+//! test's.
 
 #![allow(clippy::unwrap_used, reason = "a failure ends the test")]
 

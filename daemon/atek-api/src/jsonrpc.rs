@@ -77,8 +77,8 @@ impl RpcError {
         Self::new(code::GENERAL, message)
     }
 
-    /// The same, with the reason as a word for programs (`data.reason`, in kebab-case), so that they
-    /// can say it in another language.
+    /// The same, with the reason as a word for programs (`data.reason`, in kebab-case), so that
+    /// they can say it in another language.
     #[must_use]
     pub fn because(mut self, reason: &str) -> Self {
         self.data = Some(serde_json::json!({ "reason": reason }));
@@ -170,7 +170,8 @@ pub fn raw<T: Serialize + ?Sized>(value: &T) -> RpcResult {
     })
 }
 
-/// Parameters of one call. No method has as many; a list of millions would take many times the memory of its text.
+/// Parameters of one call. No method has as many; a list of millions would take many times the
+/// memory of its text.
 const MOST_PARAMS: usize = 32;
 
 /// A list of at most [`MOST_PARAMS`] values.
@@ -212,7 +213,8 @@ impl<'de> Deserialize<'de> for Positional {
 ///
 /// # Errors
 ///
-/// [`code::INVALID_PARAMS`] when the text is neither an array nor an object, or names an unknown parameter.
+/// [`code::INVALID_PARAMS`] when the text is neither an array nor an object, or names an unknown
+/// parameter.
 pub fn positional(
     params: Option<&RawValue>,
     names: &[&str],

@@ -76,7 +76,7 @@ pub struct Manifest {
     /// The limits that the app needs, where they differ from the default.
     #[serde(skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
-    /// The host may stop the app while nobody uses it, and starts it at the next call.
+    /// The host may stop the app while it is unused, and starts it at the next call.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub sleep: bool,
 }

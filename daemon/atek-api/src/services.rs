@@ -194,7 +194,8 @@ pub struct InstallParams {
     /// A semver range; none means the newest release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired_version: Option<String>,
-    /// The owner's user name, when an administrator installs for somebody else; `system` for everybody.
+    /// The owner's user name, when an administrator installs for another user; `system` for all
+    /// users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Environment of the process.
@@ -252,7 +253,7 @@ pub struct Inspection {
     pub retained_data: Vec<KeptData>,
 }
 
-/// A release that `inspect` showed to somebody. A tag alone is no promise: it can be moved.
+/// A release that `inspect` showed to a person. A tag alone is no promise: it can be moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Inspected {
@@ -381,7 +382,8 @@ pub struct LogOptions {
     /// RFC 3339, or a number of seconds back from now with `-`, e.g. `-3600`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// The least important level to show: `emerg`, `alert`, `crit`, `err`, `warning`, `notice`, `info`, `debug`.
+    /// The least important level to show: `emerg`, `alert`, `crit`, `err`, `warning`, `notice`,
+    /// `info`, `debug`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<String>,
     /// How many of the newest lines at most; 1 to 10,000.

@@ -109,7 +109,7 @@ pub struct Completed {
     pub problems: Vec<String>,
 }
 
-/// How to claim the box, as `claim` tells the host itself and nobody else.
+/// How to claim the box, as `claim` tells the host itself only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// `XXXX-XXXX`; none once the box is claimed.

@@ -71,7 +71,7 @@ impl Source {
         }
     }
 
-    /// A name for the app when nobody gives one: the last part of the path, for
+    /// A name for the app when none is given: the last part of the path, for
     /// [`crate::ids::ServiceId::derive`].
     #[must_use]
     pub fn default_name(&self) -> String {

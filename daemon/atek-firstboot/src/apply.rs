@@ -1,7 +1,7 @@
 //! `settings`: what the card asks for becomes so, once for each file; what is wrong is told.
 //!
-//! Every step can be repeated, and what was applied is written down last: a power cut at any moment means
-//! that the next boot does it again.
+//! Every step can be repeated, and what was applied is written down last: a power cut at any moment
+//! means that the next boot does it again.
 
 use crate::card::{self, Problem, Source};
 use crate::fsutil::{self, Root};
@@ -146,8 +146,8 @@ fn unknown_zone(root: &Root, source: &Source) -> Option<Problem> {
     })
 }
 
-/// The kernel gets the name of `/etc/hostname`, which systemd read before the settings were applied, and before
-/// what persists of `/etc` was there.
+/// The kernel gets the name of `/etc/hostname`, which systemd read before the settings were
+/// applied, and before what persists of `/etc` was there.
 fn name_the_kernel(root: &Root) -> Result<(), nix::Error> {
     if !root.is_this_box() {
         return Ok(());
@@ -190,7 +190,7 @@ fn report(root: &Root, problems: &[Problem]) {
     }
 }
 
-/// What was applied, without what is nobody's business.
+/// What was applied, without secrets.
 fn in_words(settings: &Settings) -> String {
     if settings.is_empty() {
         return "nothing".to_owned();

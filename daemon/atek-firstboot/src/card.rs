@@ -95,7 +95,8 @@ fn source(root: &Root, format: &'static str, files: &[&str]) -> Option<Source> {
             .problems
             .extend(reading.problems.into_iter().map(problem));
         found.ignored.extend(reading.ignored);
-        // Within a format the files do not contradict: `user-data` names the box before `meta-data`.
+        // Within a format the files do not contradict: `user-data` names the box before
+        // `meta-data`.
         found.settings.fill_from(reading.settings);
     }
     found.digest = hash
@@ -106,8 +107,9 @@ fn source(root: &Root, format: &'static str, files: &[&str]) -> Option<Source> {
     exists.then_some(found)
 }
 
-/// The name on the card and the content of a file, or why it cannot be read; `None` if it is nowhere. A file of
-/// that very name goes before one with an ending that its writer may not have seen.
+/// The name on the card and the content of a file, or why it cannot be read; `None` if it is
+/// nowhere. A file of that very name goes before one with an ending that its writer may not have
+/// seen.
 fn content(root: &Root, file: &str) -> Option<(String, Result<Vec<u8>, String>)> {
     let endings = [""]
         .into_iter()

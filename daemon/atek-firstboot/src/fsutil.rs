@@ -83,7 +83,8 @@ pub fn read_word(path: &Path) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Does `work` while the file system at `mount_point`, if it is a read-only mount, can be written to.
+/// Does `work` while the file system at `mount_point`, if it is a read-only mount, can be written
+/// to.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
-//! `keep-journal`: moves what journald has closed from memory to the data partition, where every reader of the
-//! journal finds it too.
+//! `keep-journal`: moves what journald has closed from memory to the data partition, where every
+//! reader of the journal finds it too.
 //!
-//! The journal itself is in memory, so that an idle box does not write. This runs once a day and when the box is
-//! turned off, after `journalctl --rotate`, which closes the files.
+//! The journal itself is in memory, so that an idle box does not write. This runs once a day and
+//! when the box is turned off, after `journalctl --rotate`, which closes the files.
 
 use crate::fsutil::{self, Root};
 use atek_files::FileError;

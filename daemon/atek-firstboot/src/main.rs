@@ -1,5 +1,6 @@
-//! What the box does around the host at a boot: the settings from the card before it, the claim on the screens
-//! beside it, the boot that was good after it. Each is a unit of its own that runs this program once.
+//! What the box does around the host at a boot: the settings from the card before it, the claim on
+//! the screens beside it, the boot that was good after it. Each is a unit of its own that runs this
+//! program once.
 //!
 //! | module | does | I/O |
 //! |---|---|---|

@@ -1,7 +1,9 @@
-//! A forgotten password: `atek-reset.txt` on the card becomes a request that atekd answers with a code on the screens.
+//! A forgotten password: `atek-reset.txt` on the card becomes a request that atekd answers with a
+//! code on the screens.
 //!
-//! The file may name a user on its first line that is no comment; whoever can write to the card owns the box.
-//! `settings` hands the request over before atekd starts; `claim`, which may write to the card, takes the file away.
+//! The file may name a user on its first line that is no comment; a person who can write to the
+//! card owns the box. `settings` hands the request over before atekd starts; `claim`, which may
+//! write to the card, takes the file away.
 
 use crate::card::Problem;
 use crate::formats::HIDDEN_ENDINGS;
@@ -13,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The request: `{"user": string or null, "requestedAt": seconds since 1970}`, mode 0600, of the user atek.
+/// The request: `{"user": string or null, "requestedAt": seconds since 1970}`, mode 0600, of the
+/// user atek.
 pub const REQUEST: &str = "/var/lib/atek/password-reset";
 
 const FILE: &str = "atek-reset.txt";

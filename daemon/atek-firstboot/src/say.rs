@@ -15,10 +15,11 @@ pub fn warn(text: &str) {
     eprintln!("<4>{text}");
 }
 
-/// Shows `text` on every screen that the kernel writes to. A screen that cannot be written to is left out.
+/// Shows `text` on every screen that the kernel writes to. A screen that cannot be written to is
+/// left out.
 pub fn show(root: &Root, text: &str) {
     for screen in screens(root) {
-        // Never wait for a serial line that nobody reads.
+        // Never wait for a serial line that has no reader.
         let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
         let opened = fs::OpenOptions::new()
             .write(true)
@@ -47,7 +48,8 @@ fn screens(root: &Root) -> Vec<String> {
     }
 }
 
-/// Text that may come from outside, for a screen: printable, one line, and no escape of agetty's (`\`).
+/// Text that may come from outside, for a screen: printable, one line, and no escape of agetty's
+/// (`\`).
 pub fn plain(text: &str) -> String {
     let harmless = |c: char| if c.is_control() || c == '\\' { ' ' } else { c };
     text.chars().take(300).map(harmless).collect()

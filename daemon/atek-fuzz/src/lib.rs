@@ -1,8 +1,9 @@
 //! Hostile inputs for tests: mutations of good inputs, the same in every run.
 //!
-//! A test whose name holds `fuzz` calls [`run`]. It makes `ATEK_FUZZ_INPUTS` inputs (by default so few that it takes
-//! a second), from the seed `ATEK_FUZZ_SEED` (by default 1), and prints what the suite `soak` adds up. No feedback
-//! from the code under test steers it: it needs no instrumented build.
+//! A test whose name holds `fuzz` calls [`run`]. It makes `ATEK_FUZZ_INPUTS` inputs (by default so
+//! few that it takes a second), from the seed `ATEK_FUZZ_SEED` (by default 1), and prints what the
+//! suite `soak` adds up. No feedback from the code under test steers it: it needs no instrumented
+//! build.
 
 #![forbid(unsafe_code)]
 
@@ -49,12 +50,13 @@ const TOKENS: [&[u8]; 28] = [
 
 /// Calls `check` with mutations of `seeds`, into which `tokens` and some general ones are inserted.
 ///
-/// `check` returns whether the input was accepted; a run that accepts all or none of its inputs does not test much,
-/// which the printed line shows.
+/// `check` returns whether the input was accepted; a run that accepts all or none of its inputs
+/// does not test much, which the printed line shows.
 ///
 /// # Panics
 ///
-/// When `check` panics: the input is printed before. When the process keeps more memory than before by much.
+/// When `check` panics: the input is printed before. When the process keeps more memory than before
+/// by much.
 #[allow(clippy::print_stdout, reason = "the suite reads it")]
 pub fn run(name: &str, seeds: &[&[u8]], tokens: &[&[u8]], mut check: impl FnMut(&[u8]) -> bool) {
     let setting = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
@@ -147,7 +149,8 @@ fn resident_kib() -> u64 {
         .unwrap_or(0)
 }
 
-/// A xorshift generator (Marsaglia 2003): the inputs need to be many and repeatable, not unpredictable.
+/// A xorshift generator (Marsaglia 2003): the inputs need to be many and repeatable, not
+/// unpredictable.
 struct Random(u64);
 
 impl Random {

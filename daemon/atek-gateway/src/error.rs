@@ -222,7 +222,8 @@ impl Failure {
     /// As the answer to a browser: a page where it wants one, otherwise JSON.
     pub(super) fn to_page(&self, browser: Option<&Browser>) -> Response<Body> {
         match (browser, self) {
-            // A browser that opens a page of a box without an owner is led to setup: this is no page.
+            // A browser that opens a page of a box without an owner is led to setup: this is no
+            // page.
             (_, Self::Unclaimed) => self.to_json(),
             (Some(browser), _) => self.page(browser, None, &[]),
             // The original's text.

@@ -235,7 +235,7 @@ struct Group {
 
 impl Group {
     fn kill(&self) {
-        // An error means that nobody is left in it.
+        // An error means that no process is left in it.
         let _ = killpg(self.pid, Signal::SIGKILL);
     }
 }

@@ -9,10 +9,10 @@ use crate::tree::TreeError;
 use atek_api::manifest::ManifestError;
 use atek_api::package::{EntryError, Failure, FailureCode};
 
-/// Why a child was stopped by whoever watched it.
+/// Why the job stopped a child.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// Nobody waits for the result any more.
+    /// The reader of the result is gone.
     Abandoned,
     /// The staging folder grew too large.
     Tree(TreeError),

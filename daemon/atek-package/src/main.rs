@@ -3,8 +3,8 @@
 //! Reads one line, an [`atek_api::package::Request`], from standard input; writes
 //! lines of [`atek_api::package::Event`] to where it came from if that is a socket, else to
 //! standard output. The last of them is `done` or `failed`. What npm and the package's build
-//! print goes to standard error. Works in the current directory, its staging folder, and leaves the package
-//! in `package/` there. Exit code 0 after `done`, 1 after `failed`.
+//! print goes to standard error. Works in the current directory, its staging folder, and leaves the
+//! package in `package/` there. Exit code 0 after `done`, 1 after `failed`.
 //!
 //! The work is done in child processes, each with a deadline: `atek-package git`
 //! (this program again: the only user of libgit2) and npm. So whatever hostile data

@@ -1,7 +1,7 @@
 //! Whether the kernel ended a process of this job for want of memory.
 //!
 //! The unit goes on then (`OOMPolicy=continue`), so that this program can say so: npm's own
-//! words for a child that is suddenly gone help nobody.
+//! words for a child that is suddenly gone do not help.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,8 @@ impl Memory {
         }
     }
 
-    /// Why a process was ended since then; none where none was, or where nobody counts.
+    /// Why a process was ended since then; `None` where none was, or where the kernel does not
+    /// count.
     pub(crate) fn want_since(&self, before: Counts) -> Option<Want> {
         let now = self.counts();
         if now.killed <= before.killed {

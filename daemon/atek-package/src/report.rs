@@ -1,4 +1,4 @@
-//! Writes lines of JSON to whoever waits for the job.
+//! Writes lines of JSON to the process that waits for the job.
 
 use atek_api::package::{Event, Phase, Progress};
 use std::io::Write;
@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Reporter<W> {
     out: W,
     last: Option<(Phase, Option<u8>, Instant)>,
-    /// Nobody reads any more.
+    /// The reader is gone.
     gone: bool,
 }
 
@@ -25,7 +25,7 @@ impl<W: Write> Reporter<W> {
         }
     }
 
-    /// Whether nobody reads any more, so that the work is for nothing.
+    /// Whether the reader is gone, so that the work has no use.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone
     }

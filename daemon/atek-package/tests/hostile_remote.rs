@@ -11,7 +11,7 @@ use support::Bench;
 use support::http::{Behaviour, Server};
 use support::repo::Repo;
 
-/// For servers that hang. Whoever answers, answers in time with the usual limits, on a busy machine, too.
+/// For servers that hang. The others answer within the usual limits, on a busy machine too.
 fn impatient() -> FetchLimits {
     FetchLimits {
         stall_secs: 2,
@@ -95,7 +95,7 @@ fn answers_that_are_not_a_repository_are_told_apart() {
     }
 }
 
-/// A port that nobody else can listen on as long as the socket is there.
+/// A port that no other process can listen on while the socket exists.
 fn port_without_a_listener() -> (OwnedFd, u16) {
     let (family, flags) = (AddressFamily::Inet, SockFlag::SOCK_CLOEXEC);
     let held = socket(family, SockType::Stream, flags, None).expect("a socket");

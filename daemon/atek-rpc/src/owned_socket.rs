@@ -1,10 +1,10 @@
 //! Connections to a socket in a folder that a less trusted process can write.
 //!
-//! A service owns the folder of its socket, so it decides what the name in there leads to: a link to
-//! another socket would be followed with the rights of the process that connects. Therefore the folder and
-//! the socket are opened without following links, what was opened is checked (type, owner), the connection
-//! goes through the open descriptor, and the process that listens is asked for its user (`SO_PEERCRED`).
-//! Folders above the socket's own must be trusted.
+//! A service owns the folder of its socket, so it decides what the name in there leads to: a link
+//! to another socket would be followed with the rights of the process that connects. Therefore the
+//! folder and the socket are opened without following links, what was opened is checked (type,
+//! owner), the connection goes through the open descriptor, and the process that listens is asked
+//! for its user (`SO_PEERCRED`). Folders above the socket's own must be trusted.
 
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -16,8 +16,8 @@ use tokio::net::UnixStream;
 /// The user that must own a socket and must be the one that listens on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// The owner of the folder that holds the socket, which the owner cannot change (systemd makes a
-    /// service's runtime folder).
+    /// The owner of the folder that holds the socket, which the owner cannot change (systemd makes
+    /// a service's runtime folder).
     OfFolder,
     /// This user id.
     Uid(u32),
@@ -71,8 +71,8 @@ pub enum ConnectError {
 ///
 /// # Errors
 ///
-/// [`ConnectError::Io`] if nothing can be connected to; the others if what is there is not the socket of
-/// `owner`. Nothing was sent in either case.
+/// [`ConnectError::Io`] if nothing can be connected to; the others if what is there is not the
+/// socket of `owner`. Nothing was sent in either case.
 pub async fn connect_checked(path: &Path, owner: Owner) -> Result<UnixStream, ConnectError> {
     OwnedSocket::open(path, owner)?.connect().await
 }
@@ -86,7 +86,8 @@ pub struct OwnedSocket {
 }
 
 impl OwnedSocket {
-    /// Opens the socket at `path` and checks its type and owner. Blocks for no longer than a look-up.
+    /// Opens the socket at `path` and checks its type and owner. Blocks for no longer than a
+    /// look-up.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Reusable connections to one HTTP/1.1 server.
 //!
-//! The task that sends a request drives the connection; there is no task per connection, so a request
-//! wakes no other thread. Idle connections are not driven: whether the server has closed one shows when
-//! it is taken from the pool.
+//! The task that sends a request drives the connection; there is no task per connection, so a
+//! request wakes no other thread. Idle connections are not driven: whether the server has closed
+//! one shows when it is taken from the pool.
 
 use crate::body::{Body, BoxError};
 use crate::early_answer::EarlyAnswer;
@@ -189,13 +189,15 @@ impl Pool {
         }
     }
 
-    /// A pool for the server that listens on a socket file in a folder that only trusted processes write.
+    /// A pool for the server that listens on a socket file in a folder that only trusted processes
+    /// write.
     #[must_use]
     pub fn unix(path: impl AsRef<Path>) -> Self {
         Self::new(Endpoint::Unix(path.as_ref().to_owned()))
     }
 
-    /// A pool for the server of `owner` that listens on a socket file in a folder which `owner` writes.
+    /// A pool for the server of `owner` that listens on a socket file in a folder which `owner`
+    /// writes.
     #[must_use]
     pub fn owned(path: impl AsRef<Path>, owner: Owner) -> Self {
         Self::new(Endpoint::Owned(path.as_ref().to_owned(), owner))
@@ -274,7 +276,8 @@ impl std::fmt::Debug for Leased {
 }
 
 impl Leased {
-    /// Sends a request (its URI in origin form, with a `Host` header) and waits for the head of the response.
+    /// Sends a request (its URI in origin form, with a `Host` header) and waits for the head of the
+    /// response.
     ///
     /// The connection goes back to the pool when the response's body has been
     /// read to its end; dropping the body earlier closes it.

@@ -45,8 +45,8 @@ pub trait Service: Send + Sync + 'static {
     fn call(&self, call: Call<'_>) -> impl Future<Output = RpcResult> + Send;
 }
 
-/// Reads the body of a POST (at most `limit` bytes), lets `service` answer the call in it, and puts the
-/// answer into HTTP 200.
+/// Reads the body of a POST (at most `limit` bytes), lets `service` answer the call in it, and puts
+/// the answer into HTTP 200.
 ///
 /// ```ignore
 /// Router::new().route("/_api/x", post(move |request| async move { answer(&*service, request, 1 << 20).await }))
@@ -182,8 +182,8 @@ fn is_id(id: &RawValue) -> bool {
     text.starts_with('"') || text.parse::<i64>().is_ok()
 }
 
-/// Whether a body is an answer with an error. It is not parsed into a tree, which would take many times the
-/// memory of a hostile body.
+/// Whether a body is an answer with an error. It is not parsed into a tree, which would take many
+/// times the memory of a hostile body.
 fn is_error_object(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Envelope<'a> {

@@ -138,8 +138,8 @@ async fn serve(listener: UnixListener, port: u16) -> io::Error {
 
 /// Passes bytes in both directions until both have ended.
 ///
-/// A program may answer an upload early and stop to read: the client still gets the answer, and what
-/// it sends after that is dropped.
+/// A program may answer an upload early and stop to read: the client still gets the answer, and
+/// what it sends after that is dropped.
 async fn exchange(mut client: UnixStream, mut program: TcpStream) {
     let (mut from_client, mut to_client) = client.split();
     let (mut from_program, mut to_program) = program.split();

@@ -13,8 +13,8 @@
 //! 3. listen on the loopback of its network namespace, and hand the listeners to atekd;
 //! 4. Landlock: files by name, and no listening in the host's network namespace ([`landlock`]);
 //! 5. seccomp: no namespaces, no privileged calls, only ordinary sockets ([`seccomp`]);
-//! 6. execute the program with exactly the environment of [`environment`]; of a program with a
-//!    TCP port, remain as its parent and forward its socket file there ([`forward`]).
+//! 6. execute the program with exactly the environment of [`environment`]; of a program with a TCP
+//!    port, remain as its parent and forward its socket file there ([`forward`]).
 //!
 //! Any doubt is an error: a service that cannot be confined is not started.
 

@@ -1,8 +1,9 @@
 //! Makes a service's surroundings ready, before the service starts.
 //!
-//! `atek-sandbox prepare KEY private|shared` runs as root, as the first command of the unit: the number of the
-//! service's user is known only then. It sees the service's mounts. Programs look up their own user in these files
-//! (`os.userInfo()`); what the system's files say of people is not shown to them.
+//! `atek-sandbox prepare KEY private|shared` runs as root, as the first command of the unit: the
+//! number of the service's user is known only then. It sees the service's mounts. Programs look up
+//! their own user in these files (`os.userInfo()`); what the system's files say of people is not
+//! shown to them.
 //!
 //! In a network namespace of the service's own, all ports from [`HTTP`] on need no privilege, so
 //! that the host's API answers there at `http://localhost/`.

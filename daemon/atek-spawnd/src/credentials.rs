@@ -38,8 +38,8 @@ pub(crate) fn write(layout: &Layout, spec: &ServiceSpec) -> Result<(), Credentia
     Ok(())
 }
 
-/// Makes the files that the service will see as its `passwd` and `group`, for `atek-sandbox prepare`
-/// to fill: systemd mounts only what is there.
+/// Makes the files that the service will see as its `passwd` and `group`, for `atek-sandbox
+/// prepare` to fill: systemd mounts only what is there.
 pub(crate) fn make_accounts(layout: &Layout, key: &ServiceKey) -> Result<(), FileError> {
     let folder = Folder::open(&layout.accounts)?.child_or_new(key.as_str().as_ref(), 0o755)?;
     for name in ["passwd", "group"] {

@@ -59,7 +59,8 @@ trait Manager {
     ) -> zbus::Result<()>;
 }
 
-/// Name, description, load state, active state, sub state, followed unit, path, job id, job type, job path.
+/// Name, description, load state, active state, sub state, followed unit, path, job id, job type,
+/// job path.
 type ListedUnit = (
     String,
     String,

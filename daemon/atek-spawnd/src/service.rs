@@ -137,7 +137,8 @@ impl Spawn {
         Ok(())
     }
 
-    /// Forgets that a service failed, and how often it was restarted. Does nothing else to one that runs.
+    /// Forgets that a service failed, and how often it was restarted. Does nothing else to one that
+    /// runs.
     async fn reset_failed(&self, id: &str) -> Result<()> {
         let _call = self.activity.begin();
         Ok(self.systemd.reset_failed(&service_id(id)?.unit()).await?)
@@ -223,7 +224,8 @@ impl Spawn {
         started
     }
 
-    /// Installs what a job left in `package` as `version` of the service with `key`. The job must have ended.
+    /// Installs what a job left in `package` as `version` of the service with `key`. The job must
+    /// have ended.
     async fn commit_package(&self, job: &str, key: &str, version: &str) -> Result<()> {
         let _call = self.activity.begin();
         let (job, key, version) = (job.parse::<JobId>()?, service_key(key)?, version.parse()?);
@@ -285,7 +287,8 @@ fn name_servers(text: &str) -> Vec<IpAddr> {
 }
 
 fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
-    // The text has a service's configuration; serde's message may quote a value, the place does not.
+    // The text has a service's configuration; serde's message may quote a value, the place does
+    // not.
     serde_json::from_str(text).map_err(|error| {
         Error::InvalidSpec(format!(
             "the specification is malformed at line {} column {}",

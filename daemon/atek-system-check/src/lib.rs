@@ -1,9 +1,9 @@
-//! Checks that the system Atek runs on has what Atek needs: systemd and its features, the kernel, D-Bus, users,
-//! programs, certificates, time zones.
+//! Checks that the system Atek runs on has what Atek needs: systemd and its features, the kernel,
+//! D-Bus, users, programs, certificates, time zones.
 //!
-//! A system that lacks one of them looks healthy: systemd says `running`, and no service ever starts. So each need
-//! is checked by itself, and a missing one is named with what to do about it. `atek check-system` prints the result,
-//! the screens show what is missing at every boot.
+//! A system that lacks one of them looks healthy: systemd says `running`, and no service ever
+//! starts. So each need is checked by itself, and a missing one is named with what to do about it.
+//! `atek check-system` prints the result, the screens show what is missing at every boot.
 //!
 //! Reads files below a root and runs one program of it (`systemctl --version`); changes nothing.
 
@@ -185,7 +185,7 @@ impl Systemd {
 
 fn systemd_version(systemd: Option<&Systemd>) -> Result<(), Wrong> {
     match systemd {
-        // Not fatal: whoever asks may not be allowed to start programs.
+        // Not fatal: the caller may not be allowed to start programs.
         None => Err(degraded(
             "systemd does not answer: `systemctl --version` failed",
             "Install systemd 252 or newer.",

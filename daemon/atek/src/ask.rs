@@ -9,14 +9,14 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 /// How often a new password may be mistyped.
 const ATTEMPTS: usize = 3;
 
-/// Whether somebody can be asked.
+/// Whether there is a person to ask.
 pub(crate) fn somebody_is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// Asks a question whose answer is no unless it is yes.
 ///
-/// On a thread of its own, so that whoever handles Ctrl-C can do so during the question.
+/// On a thread of its own, so that Ctrl-C is handled during the question.
 pub(crate) async fn confirm(question: &str) -> Result<bool, Failure> {
     let prompt = format!("{question} [y/N] ");
     let answer = tokio::task::spawn_blocking(move || line(&prompt))
@@ -44,7 +44,7 @@ pub(crate) async fn confirm_or_flag(yes: bool, question: &str) -> Result<(), Fai
 
 /// Asks for one line of text.
 pub(crate) fn line(prompt: &str) -> Result<String, Failure> {
-    // Not locked while it waits: Ctrl-C has something to say meanwhile.
+    // Not locked while it waits: Ctrl-C prints a message during that time.
     let mut stderr = io::stderr();
     stderr
         .write_all(clean::line(prompt).as_bytes())

@@ -7,7 +7,7 @@ use atek_rpc::client::Client;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
-/// Where atekd listens on an installed box; whoever may connect acts as the system.
+/// Where atekd listens on an installed box; a user who may connect acts as the system.
 const CONTROL_SOCKET: &str = "/run/atek/control.sock";
 
 /// Where the host is, and as whom to talk to it.

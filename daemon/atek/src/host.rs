@@ -73,8 +73,8 @@ impl Host {
 
     /// Understands the host's refusal of something about a service.
     ///
-    /// The host answers `Not authorized` for an unknown id as for somebody else's,
-    /// so that ids cannot be probed; whoever may list the services learns which it is.
+    /// The host answers `Not authorized` for an unknown id as for another user's,
+    /// so that ids cannot be probed; a user who may list the services learns which it is.
     pub(crate) async fn service_failure(
         &self,
         action: &'static str,

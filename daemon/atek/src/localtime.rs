@@ -1,4 +1,4 @@
-//! The time zone of whoever reads the output.
+//! The time zone of the person who reads the output.
 
 use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ pub(crate) fn zone() -> TimeZone {
     }
 }
 
-/// `Europe/Berlin`, `:Europe/Berlin`, a file, or rules in the POSIX form (`CET-1CEST,M3.5.0,M10.5.0/3`).
+/// `Europe/Berlin`, `:Europe/Berlin`, a file, or rules in the POSIX form
+/// (`CET-1CEST,M3.5.0,M10.5.0/3`).
 fn named_zone(name: &str) -> Option<TimeZone> {
     let name = name.strip_prefix(':').unwrap_or(name);
     let path: PathBuf = Path::new("/usr/share/zoneinfo").join(name);

@@ -106,7 +106,7 @@ impl Out {
     }
 
     fn to_stderr(&self, text: &str) {
-        // Nobody is left to be told when standard error is gone.
+        // Ignored: there is no reader when standard error is gone.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }

@@ -57,7 +57,8 @@ impl Layout {
         self.state.join("password-reset-code")
     }
 
-    /// The mirror of either code for the units that show it; a host with a folder of its own writes nowhere else.
+    /// The mirror of either code for the units that show it; a host with a folder of its own writes
+    /// nowhere else.
     #[must_use]
     pub fn shown_claim_code(&self) -> Option<PathBuf> {
         (self.state == Path::new(DEFAULT_STATE)).then(|| PathBuf::from("/run/atek/claim-code"))

@@ -1,7 +1,7 @@
 //! Serves the web home as static files on the Unix socket that the host assigned.
 //!
-//! The browser does the rest with its user's own session: this program has no rights, keeps no state
-//! and makes no calls. It ends with code 0 on SIGTERM and SIGINT.
+//! The browser does the rest with its user's own session: this program has no rights, keeps no
+//! state and makes no calls. It ends with code 0 on SIGTERM and SIGINT.
 
 #![forbid(unsafe_code)]
 

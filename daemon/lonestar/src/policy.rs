@@ -28,7 +28,8 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Whether the value holds only characters of names and addresses, none that a policy gives a meaning.
+/// Whether the value holds only characters of names and addresses, none that a policy gives a
+/// meaning.
 fn is_name(name: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'[' | b']' | b':');
     !name.is_empty() && name.len() <= 255 && name.bytes().all(fits)

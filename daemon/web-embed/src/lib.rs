@@ -1,7 +1,7 @@
 //! The browser code of `daemon/web`, embedded in the programs that serve it.
 //!
-//! `daemon/web/build` puts `NAME.gz` beside each file that gets smaller by it; [`respond`] sends the
-//! smaller one to clients that accept it. No I/O at run time.
+//! `daemon/web/build` puts `NAME.gz` beside each file that gets smaller by it; [`respond`] sends
+//! the smaller one to clients that accept it. No I/O at run time.
 
 #![forbid(unsafe_code)]
 #![allow(

@@ -1,8 +1,8 @@
 //! The page that the host shows in place of an app or a page: an app that starts, failed, or is
-//! somebody else's; an address that leads nowhere.
+//! another person's; an address that leads nowhere.
 //!
-//! One file without any other: it is shown on the sites of apps, which have none of the host's files.
-//! In the language of the browser, light and dark.
+//! One file without any other: it is shown on the sites of apps, which have none of the host's
+//! files. In the language of the browser, light and dark.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -32,7 +32,7 @@ pub enum Subject {
     Broken,
     /// The app did not answer in time.
     Late,
-    /// The app belongs to somebody else.
+    /// The app belongs to another person.
     NotYours,
     /// There is no such app or page.
     NotFound,
@@ -159,7 +159,8 @@ impl Message<'_> {
     }
 }
 
-/// The `Content-Security-Policy` of the page: its own style and nothing else. The caller adds who may frame it.
+/// The `Content-Security-Policy` of the page: its own style and nothing else. The caller adds who
+/// may frame it.
 pub static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
     format!(
@@ -216,7 +217,8 @@ fn language(accept: &str) -> &'static str {
         .unwrap_or("en")
 }
 
-/// A text as HTML shows it, also inside of quoted attributes. Braces would be taken for placeholders.
+/// A text as HTML shows it, also inside of quoted attributes. Braces would be taken for
+/// placeholders.
 fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {

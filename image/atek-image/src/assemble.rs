@@ -1,6 +1,7 @@
 //! A root, a kernel and boot files become a card.
 //!
-//! Nothing here knows where they came from. The tools (`genimage`, `mkdosfs`, `mcopy`, `mke2fs`) are those on `$PATH`.
+//! Nothing here knows where they came from. The tools (`genimage`, `mkdosfs`, `mcopy`, `mke2fs`)
+//! are those on `$PATH`.
 
 use crate::layout::Layout;
 use crate::verity;

@@ -1,4 +1,5 @@
-//! Block maps: which blocks of a card are worth writing, so that a writer skips the rest (the format of `bmaptool`, 2.0).
+//! Block maps: which blocks of a card are worth writing, so that a writer skips the rest (the
+//! format of `bmaptool`, 2.0).
 
 use crate::verity::hex;
 use anyhow::Context as _;

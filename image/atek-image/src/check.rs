@@ -69,8 +69,9 @@ pub fn check(files: &Files, board: Board) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a Pi of each kind starts from, besides the kernel: its device tree, and firmware that is not in its EEPROM.
-/// The cut-down firmware is the one that `gpu_mem=16` chooses, which needs the other one all the same.
+/// What a Pi of each kind starts from, besides the kernel: its device tree, and firmware that is
+/// not in its EEPROM. The cut-down firmware is the one that `gpu_mem=16` chooses, which needs the
+/// other one all the same.
 const PIS: [(&str, &[&str]); 2] = [
     (
         "bcm2711-rpi-4-b.dtb",
@@ -79,7 +80,8 @@ const PIS: [(&str, &[&str]); 2] = [
     ("bcm2712-rpi-5-b.dtb", &[]),
 ];
 
-/// Checks that a Pi can start from the files that `read` finds: a card is for one kind or for several.
+/// Checks that a Pi can start from the files that `read` finds: a card is for one kind or for
+/// several.
 fn pi(read: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
     // config.txt includes it.
     read("kernel.txt")?;

@@ -1,6 +1,8 @@
-//! A model of what the Pi's firmware does with a card: `autoboot.txt` names the slot, `config.txt` the files.
+//! A model of what the Pi's firmware does with a card: `autoboot.txt` names the slot, `config.txt`
+//! the files.
 //!
-//! QEMU never runs the firmware, so its part is played here. Only what Atek's cards use is modelled.
+//! QEMU never runs the firmware, so its part is played here. Only what Atek's cards use is
+//! modelled.
 
 use crate::card::Card;
 use anyhow::{Context as _, bail};
@@ -18,7 +20,8 @@ pub struct Boot {
     pub cmdline: String,
 }
 
-/// Reads what boots: the slot that `autoboot.txt` names, or the one to be tried when `tryboot` was asked for.
+/// Reads what boots: the slot that `autoboot.txt` names, or the one to be tried when `tryboot` was
+/// asked for.
 ///
 /// # Errors
 ///
@@ -52,7 +55,8 @@ fn text(card: &Card, partition: &str, name: &str) -> anyhow::Result<String> {
         .with_context(|| format!("{name} on {partition} is no text"))
 }
 
-/// `boot_partition` of the section that counts: `[tryboot]` when a trial was asked for, else `[all]`.
+/// `boot_partition` of the section that counts: `[tryboot]` when a trial was asked for, else
+/// `[all]`.
 fn partition_number(autoboot: &str, tryboot: bool) -> anyhow::Result<usize> {
     let (mut section, mut found) = ("[all]", None);
     for line in autoboot.lines().map(str::trim) {

@@ -1,6 +1,7 @@
 //! The install list (`image/install.list`): what an installation of Atek consists of.
 //!
-//! [`parse`] and [`Rule`] are pure; [`plan`] looks at the checkout and the build output; [`copy`] writes.
+//! [`parse`] and [`Rule`] are pure; [`plan`] looks at the checkout and the build output; [`copy`]
+//! writes.
 
 use crate::{command, paths};
 use anyhow::{Context as _, bail};
@@ -90,7 +91,8 @@ fn fits(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// The files that the list means today, in the list's order; `program` finds a built program by name.
+/// The files that the list means today, in the list's order; `program` finds a built program by
+/// name.
 ///
 /// # Errors
 ///
@@ -174,7 +176,8 @@ fn text() -> anyhow::Result<String> {
     fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))
 }
 
-/// Puts `files` under the folder `root`, as root's; `strip` is the tool that knows the programs' architecture.
+/// Puts `files` under the folder `root`, as root's; `strip` is the tool that knows the programs'
+/// architecture.
 ///
 /// # Errors
 ///

@@ -119,9 +119,10 @@ impl Layout {
                 return None;
             };
             let mut command = Command::new("mke2fs");
-            // 4 KiB blocks and the usual number of inodes: what this small file system grows into. Its
-            // journal cannot grow, so it has the size for a card. The host's reserve is 2 % of it, and 1 % of
-            // what it grows by: the kernel takes the percentage rounded down, so 1 % here would be 0 there.
+            // 4 KiB blocks and the usual number of inodes: what this small file system grows into.
+            // Its journal cannot grow, so it has the size for a card. The host's
+            // reserve is 2 % of it, and 1 % of what it grows by: the kernel takes the
+            // percentage rounded down, so 1 % here would be 0 there.
             command
                 .env("E2FSPROGS_FAKE_TIME", epoch.to_string())
                 .args([
@@ -138,8 +139,8 @@ impl Layout {
 
     /// genimage's configuration for the card `card`.
     ///
-    /// The content of a FAT partition is the folder of its name below genimage's root path; a root is the file
-    /// `root.img` in its input path, and ext4 is what [`Layout::ext4`] made there.
+    /// The content of a FAT partition is the folder of its name below genimage's root path; a root
+    /// is the file `root.img` in its input path, and ext4 is what [`Layout::ext4`] made there.
     ///
     /// # Errors
     ///

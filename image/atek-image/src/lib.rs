@@ -6,17 +6,21 @@
 //! ```
 //!
 //! - [`layout`]: the card's partitions. [`verity`]: the hash tree of a root.
-//! - [`assemble`]: a root, a kernel and boot files become a card; [`pack`], [`bmap`], [`manifest`]: what is
-//!   published of it.
+//! - [`assemble`]: a root, a kernel and boot files become a card; [`pack`], [`bmap`], [`manifest`]:
+//!   what is published of it.
 //! - [`debian`]: the route that needs nothing but the package archive.
-//! - [`card`], [`firmware`]: reading a card as the Pi's firmware does. [`emulator`]: a card booted in QEMU.
+//! - [`card`], [`firmware`]: reading a card as the Pi's firmware does. [`emulator`]: a card booted
+//!   in QEMU.
 //! - [`check`]: whether a finished card is what it should be.
 //! - [`npm`]: added to a root, as it is no Debian package here.
 //! - [`sbom`]: the bill of materials beside a card.
-//! - [`install`]: the list of what an installation of Atek consists of, shared with the test machine and Buildroot.
-//! - [`store`]: folders made once and kept. [`command`]: running tools. [`steps`]: progress for a person.
+//! - [`install`]: the list of what an installation of Atek consists of, shared with the test
+//!   machine and Buildroot.
+//! - [`store`]: folders made once and kept. [`command`]: running tools. [`steps`]: progress for a
+//!   person.
 //!
-//! Deliberately absent: anything of Atek's inside. The card carries files; what they do is their own matter.
+//! Deliberately absent: anything of Atek's inside. The card carries files; what they do is their
+//! own matter.
 
 #![forbid(unsafe_code)]
 

@@ -38,7 +38,7 @@ enum Verb {
         #[arg(long)]
         quick: bool,
     },
-    /// Makes a card of a root, a kernel and boot files, whoever built them
+    /// Makes a card of a root, a kernel and boot files of any origin
     Assemble {
         #[command(flatten)]
         card: CardArgs,
@@ -228,7 +228,8 @@ fn finish(
     Ok(())
 }
 
-/// Writes the bill of materials beside the card: what the route knows of its packages, and what Atek itself is made of.
+/// Writes the bill of materials beside the card: what the route knows of its packages, and what
+/// Atek itself is made of.
 fn write_bill(files: &Files, mut components: Vec<Component>) -> anyhow::Result<()> {
     let read = |path: &str| {
         let path = paths::repository().join(path);

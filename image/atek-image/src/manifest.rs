@@ -1,4 +1,5 @@
-//! The entry by which Raspberry Pi Imager offers the card (`os_list`, the schema in its own repository).
+//! The entry by which Raspberry Pi Imager offers the card (`os_list`, the schema in its own
+//! repository).
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,8 @@ pub struct Entry {
     pub release_date: String,
     /// The boards, as Imager calls them.
     pub devices: Vec<String>,
-    /// How Imager leaves a person's settings. atek-firstboot reads every form; this one has the most of them.
+    /// How Imager leaves a person's settings. atek-firstboot reads every form; this one has the
+    /// most of them.
     pub init_format: String,
     /// For whom it is compiled.
     pub architecture: String,

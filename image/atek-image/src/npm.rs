@@ -11,7 +11,7 @@ use std::process::Command;
 /// A version that runs on Debian's Node.
 pub const NPM: &str = "npm@10.9.9";
 
-/// What nobody runs or reads on a box, relative to npm's folder.
+/// Files without use on a box, relative to npm's folder.
 const LEFT_OUT: [&str; 2] = ["docs", "man"];
 
 /// Adds npm to a root file system. Takes it from the registry, with this machine's npm.

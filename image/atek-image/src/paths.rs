@@ -9,7 +9,8 @@ static CHECKOUT: OnceLock<PathBuf> = OnceLock::new();
 /// A file that only a checkout has.
 const MARK: &str = "image/layout.toml";
 
-/// Takes the files of `folder`, wherever this program lies. Counts when it comes before the first use.
+/// Takes the files of `folder`, wherever this program lies. Counts when it comes before the first
+/// use.
 ///
 /// # Errors
 ///
@@ -25,8 +26,8 @@ pub fn use_checkout(folder: &Path) -> Result<(), String> {
         .map_err(|_| "the checkout is in use already".to_owned())
 }
 
-/// The top of the checkout: the one that [`use_checkout`] named, else the one that this program or the working
-/// folder lies in, else the one that it was compiled in.
+/// The top of the checkout: the one that [`use_checkout`] named, else the one that this program or
+/// the working folder lies in, else the one that it was compiled in.
 #[must_use]
 pub fn repository() -> &'static Path {
     CHECKOUT.get_or_init(|| {

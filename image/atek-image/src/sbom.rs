@@ -1,5 +1,6 @@
-//! The bill of materials beside a card: CycloneDX 1.6 as JSON, of the crates, the npm packages and the Debian packages
-//! that it was built from. Sorted and without a time, so that the same inputs give the same bytes.
+//! The bill of materials beside a card: CycloneDX 1.6 as JSON, of the crates, the npm packages and
+//! the Debian packages that it was built from. Sorted and without a time, so that the same inputs
+//! give the same bytes.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -105,7 +106,8 @@ pub fn npm(lock: &str) -> anyhow::Result<Vec<Component>> {
         .collect())
 }
 
-/// The packages unpacked in a Debian root, by the first line of their changelogs; inside the toolbox.
+/// The packages unpacked in a Debian root, by the first line of their changelogs; inside the
+/// toolbox.
 ///
 /// # Errors
 ///

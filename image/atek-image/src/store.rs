@@ -1,7 +1,8 @@
 //! Folders that are made once and then shared by every run: the root file system, Atek's layer.
 //!
-//! An entry is complete or absent: it is made aside and renamed. A lock file beside each entry is held
-//! shared by whoever uses it and exclusively by whoever makes or removes it, so that two test processes may race.
+//! An entry is complete or absent: it is made aside and renamed. A lock file beside each entry is
+//! held shared by its users and exclusively by the process that makes or removes it, so that two
+//! test processes may race.
 
 use anyhow::Context as _;
 use std::fs::{self, File};
@@ -20,7 +21,7 @@ pub struct Store {
     dir: PathBuf,
 }
 
-/// An entry in use: nobody removes it while this value lives.
+/// An entry in use: it is not removed while this value lives.
 #[derive(Debug)]
 pub struct Stored {
     /// The folder. Read it; never write to it.
@@ -40,7 +41,8 @@ impl Store {
         Ok(Self { dir })
     }
 
-    /// The entry `kind`-`key`; `make` fills the (absent) folder it is given when there is no such entry yet.
+    /// The entry `kind`-`key`; `make` fills the (absent) folder it is given when there is no such
+    /// entry yet.
     ///
     /// # Errors
     ///
@@ -62,7 +64,8 @@ impl Store {
                 self.prune(kind, &path)?;
                 return Ok(Stored { path, _lock: lock });
             }
-            // Between this lock and the shared one above, somebody else may have made or pruned it.
+            // Between this lock and the shared one above, another process may have made or pruned
+            // it.
             lock.unlock()
                 .and_then(|()| lock.lock())
                 .with_context(locking)?;
@@ -90,7 +93,7 @@ impl Store {
             .with_context(|| format!("cannot open {}", path.display()))
     }
 
-    /// Removes the entries of `kind` that nobody uses, except `current` and the last few used,
+    /// Removes the unused entries of `kind`, except `current` and the last few used,
     /// and what a killed maker left half done.
     fn prune(&self, kind: &str, current: &Path) -> anyhow::Result<()> {
         let mut others = Vec::new();

@@ -1,6 +1,8 @@
-//! The hash tree of a root (`Documentation/admin-guide/device-mapper/verity.rst`): version 1, SHA-256, no superblock.
+//! The hash tree of a root (`Documentation/admin-guide/device-mapper/verity.rst`): version 1,
+//! SHA-256, no superblock.
 //!
-//! The tree lies behind the root in the same partition; everything about it stands on the kernel's command line.
+//! The tree lies behind the root in the same partition; everything about it stands on the kernel's
+//! command line.
 
 use anyhow::{Context as _, ensure};
 use sha2::{Digest as _, Sha256};
@@ -13,8 +15,8 @@ use std::path::Path;
 pub const BLOCK: usize = 4096;
 const DIGEST: usize = 32;
 
-/// Fixed, so that the same root has the same tree. A salt protects against tables of hashes made beforehand,
-/// which is no concern for a root that everybody can download.
+/// Fixed, so that the same root has the same tree. A salt protects against tables of hashes made
+/// beforehand, which is no concern for a root that everybody can download.
 const SALT: [u8; 32] = *b"Atek: the root of a home server.";
 
 /// A root and its tree.
@@ -27,8 +29,8 @@ pub struct Verity {
 }
 
 impl Verity {
-    /// The words for the kernel's command line: the root is checked, lies on the partition `uuid`, and is of
-    /// the file system `kind`.
+    /// The words for the kernel's command line: the root is checked, lies on the partition `uuid`,
+    /// and is of the file system `kind`.
     #[must_use]
     pub fn words(&self, uuid: &str, kind: &str) -> String {
         let Self {
@@ -79,7 +81,8 @@ pub fn append(path: &Path) -> anyhow::Result<Verity> {
     })
 }
 
-/// The tree above the data's digests, topmost level first as it lies on the disk, and the hash of the topmost block.
+/// The tree above the data's digests, topmost level first as it lies on the disk, and the hash of
+/// the topmost block.
 fn grow(leaves: Vec<u8>) -> (Vec<u8>, [u8; DIGEST]) {
     let mut levels = Vec::new();
     let mut digests = leaves;

@@ -1,6 +1,7 @@
 //! The names of the card's partitions for everybody after this program: `/dev/atek/NAME`.
 //!
-//! `/dev/disk/by-partlabel/NAME` may be another card's in a reader. udev makes these by a rule that only this boot has.
+//! `/dev/disk/by-partlabel/NAME` may be another card's in a reader. udev makes these by a rule that
+//! only this boot has.
 
 use crate::devices::Partition;
 use anyhow::{Context as _, ensure};

@@ -1,7 +1,8 @@
 //! The words of the kernel's command line that say where the root is.
 //!
 //! They are the kernel's own (`Documentation/admin-guide/device-mapper/dm-init.rst`): a kernel with
-//! `CONFIG_DM_INIT` carries them out itself, and this program does the same where device-mapper is a module.
+//! `CONFIG_DM_INIT` carries them out itself, and this program does the same where device-mapper is
+//! a module.
 
 use anyhow::{Context as _, bail};
 

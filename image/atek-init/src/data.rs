@@ -36,8 +36,8 @@ pub(crate) fn mount_var(root: &Partition) -> anyhow::Result<()> {
 
 /// How the data partition is mounted.
 ///
-/// What the file system keeps back (1 %) is for the host and its database as well as for root: when apps have filled
-/// the rest, people can still sign in and take one of them away.
+/// What the file system keeps back (1 %) is for the host and its database as well as for root: when
+/// apps have filled the rest, people can still sign in and take one of them away.
 fn options(groups: &str) -> String {
     let reserve = groups.lines().find_map(|line| {
         line.strip_prefix("atek-reserve:")?
@@ -70,7 +70,8 @@ fn verdict(status: Option<i32>) -> Checked {
     }
 }
 
-/// Replays the journal and repairs what is safe to repair; if that does not do, all that can be repaired.
+/// Replays the journal and repairs what is safe to repair; if that does not do, all that can be
+/// repaired.
 fn check(node: &Path) -> anyhow::Result<()> {
     for how in ["-p", "-y"] {
         let status = Command::new("/usr/sbin/e2fsck")

@@ -1,4 +1,5 @@
-//! Block devices, found in `/sys` by what their partition table says of them, and by what lies on them.
+//! Block devices, found in `/sys` by what their partition table says of them, and by what lies on
+//! them.
 
 use crate::console;
 use crate::medium::{self, Medium};
@@ -68,8 +69,8 @@ impl Partition {
     }
 }
 
-/// Waits for the partition with this UUID on a disk of the kind that booted, if anybody said which. When there are
-/// several, or none of that kind, the console is told.
+/// Waits for the partition with this UUID on a disk of the kind that booted, if anybody said which.
+/// When there are several, or none of that kind, the console is told.
 ///
 /// # Errors
 ///
@@ -109,7 +110,7 @@ pub(crate) fn wait_for(uuid: &str, said: Option<Medium>) -> anyhow::Result<Parti
     }
 }
 
-/// The partition that the root's device lies on, whoever set that up: this program or the kernel.
+/// The partition that the root's device lies on, set up by this program or by the kernel.
 ///
 /// # Errors
 ///
@@ -129,8 +130,8 @@ fn under(slaves: &Path) -> anyhow::Result<Partition> {
     partition(sys, &uevent).with_context(|| format!("{name} is no partition"))
 }
 
-/// The partitions in `class` with this UUID, which the disk's own partition table in `dev` tells: kernels
-/// before 6.15 do not say it in `uevent`.
+/// The partitions in `class` with this UUID, which the disk's own partition table in `dev` tells:
+/// kernels before 6.15 do not say it in `uevent`.
 fn with_uuid(class: &Path, dev: &Path, uuid: &str) -> anyhow::Result<Vec<Partition>> {
     let mut found = Vec::new();
     for dir in entries(class)? {

@@ -58,9 +58,10 @@ impl Request {
     }
 }
 
-// SAFETY: the buffer is `struct dm_ioctl` followed by its payload; `data_size` in it is the buffer's
-// length, and the kernel neither reads nor writes beyond that. The opcode carries the header's size, as the kernel's
-// own definition does. Every bit pattern is a valid `u8`, so whatever the kernel wrote may be read.
+// SAFETY: the buffer is `struct dm_ioctl` followed by its payload; `data_size` in it is the
+// buffer's length, and the kernel neither reads nor writes beyond that. The opcode carries the
+// header's size, as the kernel's own definition does. Every bit pattern is a valid `u8`, so
+// whatever the kernel wrote may be read.
 unsafe impl Ioctl for Request {
     type Output = ();
 

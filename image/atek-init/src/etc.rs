@@ -10,7 +10,8 @@ use std::path::Path;
 /// What may persist, one rule a line. Part of the image, so each version has its own.
 const KEEP: &str = "/usr/lib/atek/etc.keep";
 
-/// One rule of [`KEEP`], relative to `/etc`: a file, `*` in its last part, or a folder with all below it.
+/// One rule of [`KEEP`], relative to `/etc`: a file, `*` in its last part, or a folder with all
+/// below it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     folder: bool,

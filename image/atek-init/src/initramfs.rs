@@ -19,7 +19,8 @@ pub(crate) fn is_running_here() -> bool {
 
 /// Loads every module that was packed.
 ///
-/// A module that the kernel refuses is said and left: whether it was needed shows when the root is looked for.
+/// A module that the kernel refuses is said and left: whether it was needed shows when the root is
+/// looked for.
 ///
 /// # Errors
 ///

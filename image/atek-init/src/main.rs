@@ -1,20 +1,21 @@
 //! The first program on the box.
 //!
-//! The kernel starts it from the initramfs (as `/init`), or, when a kernel has its drivers built in and
-//! has set verity up by itself, from the root (`init=/usr/lib/atek/atek-init`). It ends by becoming systemd.
+//! The kernel starts it from the initramfs (as `/init`), or, when a kernel has its drivers built in
+//! and has set verity up by itself, from the root (`init=/usr/lib/atek/atek-init`). It ends by
+//! becoming systemd.
 //!
 //! ```text
 //! /init in the initramfs: modules -> verity -> root mounted, moved to / --.
 //! init= on the root: -----------------------------------------------------+-> /var -> /etc -> systemd
 //! ```
 //!
-//! What it reads on the kernel's command line is what the kernel itself would read: [`cmdline`]. What it leaves
-//! behind for others is in `/run/atek-init`: `data-problem`, one line, when `/var` is only in memory; and names
-//! for the card's partitions, `/dev/atek/NAME`: [`card`].
+//! What it reads on the kernel's command line is what the kernel itself would read: [`cmdline`].
+//! What it leaves behind for others is in `/run/atek-init`: `data-problem`, one line, when `/var`
+//! is only in memory; and names for the card's partitions, `/dev/atek/NAME`: [`card`].
 //!
-//! It answers to nobody. What it cannot do without (the root) ends it, and with it the boot: the kernel panics
-//! and starts anew, and the boot loader may choose the other slot. What the box can live without (the
-//! data partition, once) is said on the console.
+//! There is no program to report to. What it cannot do without (the root) ends it, and with it the
+//! boot: the kernel panics and restarts, and the boot loader may choose the other slot. What the
+//! box can live without (the data partition, once) is said on the console.
 
 #![deny(unsafe_code)]
 
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     }
     let Err(error) = boot();
     console::say(&format!("{error:#}"));
-    // The kernel panics when its first program ends, and starts anew after `panic=` seconds.
+    // The kernel panics when its first program ends, and restarts after `panic=` seconds.
     ExitCode::FAILURE
 }
 

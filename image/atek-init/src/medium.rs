@@ -1,4 +1,5 @@
-//! On what kind of disk the firmware found this kernel: two cards of Atek's in one box have the same identities.
+//! On what kind of disk the firmware found this kernel: two cards of Atek's in one box have the
+//! same identities.
 
 use std::path::Path;
 
@@ -15,8 +16,8 @@ pub(crate) enum Medium {
 }
 
 impl Medium {
-    /// That of a `boot-mode`: four bytes, the largest first, a value of the firmware's `BOOT_ORDER`. `None`: no disk, or
-    /// none that is known.
+    /// That of a `boot-mode`: four bytes, the largest first, a value of the firmware's
+    /// `BOOT_ORDER`. `None`: no disk, or none that is known.
     pub(crate) fn said(cell: &[u8]) -> Option<Self> {
         match u32::from_be_bytes(cell.try_into().ok()?) {
             1 => Some(Self::Card),
@@ -47,7 +48,8 @@ impl Medium {
 
 /// Which of the disks that fit is the one that booted; `None`: it is worth to wait for another.
 ///
-/// A firmware that says nothing, or something that never comes, does not stop the boot: the first one is taken.
+/// A firmware that says nothing, or something that never comes, does not stop the boot: the first
+/// one is taken.
 pub(crate) fn choose(
     found: &[Option<Medium>],
     said: Option<Medium>,

@@ -36,8 +36,8 @@ fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-/// `/hog` takes two gibibytes, more than an app may have, and writes to them, for only then they are really
-/// taken. Not more: where nothing limits it, the machine must survive.
+/// `/hog` takes two gibibytes, more than an app may have, and writes to them, for only then they
+/// are really taken. Not more: where nothing limits it, the machine must survive.
 fn take_memory(request: &Request) -> String {
     let blocks = if request.path == "/hog" { 128 } else { 0 };
     let taken: Vec<Vec<u8>> = (0..blocks).map(|_| vec![1; 16 << 20]).collect();

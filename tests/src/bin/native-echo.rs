@@ -43,7 +43,8 @@ async fn main() -> io::Result<()> {
     }
 }
 
-/// `POST` is a call: `echo` gives its params back, `who` the host's headers. Anything else gets "ok".
+/// `POST` is a call: `echo` gives its params back, `who` the host's headers. Anything else gets
+/// "ok".
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
     if request.method() != hyper::Method::POST {
         return Ok(Response::new(Full::from("ok")));

@@ -1,8 +1,10 @@
-//! Stories told by a browser: Chromium, driven by a scenario of `tests/web/scenarios/`, before a booted host.
+//! Stories told by a browser: Chromium, driven by a scenario of `tests/web/scenarios/`, before a
+//! booted host.
 //!
-//! The scenario runs in Node and holds the browser; this side holds the machine. The scenario tells its steps
-//! as JSON lines on its standard output, and asks for what only the machine's administrator can do
-//! ([`protocol::Ask`]); answers go to its standard input. What it saw is in `out/web/NAME/`.
+//! The scenario runs in Node and holds the browser; this side holds the machine. The scenario tells
+//! its steps as JSON lines on its standard output, and asks for what only the machine's
+//! administrator can do ([`protocol::Ask`]); answers go to its standard input. What it saw is in
+//! `out/web/NAME/`.
 
 mod protocol;
 
@@ -199,7 +201,7 @@ fn chromium() -> anyhow::Result<PathBuf> {
 fn end_group(teller: &Child) {
     let group = teller.id().and_then(|id| i32::try_from(id).ok());
     if let Some(group) = group {
-        // It may be gone meanwhile, which is what is wanted.
+        // It may be gone already, which is what is wanted.
         let _ = nix::sys::signal::killpg(
             nix::unistd::Pid::from_raw(group),
             nix::sys::signal::Signal::SIGKILL,

@@ -1,4 +1,5 @@
-//! What a scenario says and what it is answered: one JSON object a line. The other side is `tests/web/lib/box.mjs`.
+//! What a scenario says and what it is answered: one JSON object a line. The other side is
+//! `tests/web/lib/box.mjs`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

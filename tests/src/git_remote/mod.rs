@@ -1,6 +1,6 @@
-//! Git remotes for tests: a server of real repositories over HTTP, and servers that wish nobody well.
+//! Git remotes for tests: a server of real repositories over HTTP, and hostile servers.
 //!
-//! They serve from a thread of their own, so that a test which waits for a command is served meanwhile.
+//! They serve from a thread of their own, so that a test which waits for a command is served.
 
 mod cgi;
 mod hostile;

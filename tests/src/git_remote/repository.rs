@@ -18,7 +18,8 @@ pub struct GitRemote {
 }
 
 impl GitRemote {
-    /// An empty repository called `name`, served on `address`: `machine.gateway()?`, or the loopback address.
+    /// An empty repository called `name`, served on `address`: `machine.gateway()?`, or the
+    /// loopback address.
     ///
     /// # Errors
     ///
@@ -69,7 +70,8 @@ impl GitRemote {
             .join(format!("{}.git", self.name))
     }
 
-    /// Replaces the work tree with a fixture app, and publishes it under a tag. Its file `VERSION` is the tag.
+    /// Replaces the work tree with a fixture app, and publishes it under a tag. Its file `VERSION`
+    /// is the tag.
     ///
     /// # Errors
     ///
@@ -133,8 +135,8 @@ impl GitRemote {
         Ok(self)
     }
 
-    /// Runs git in the work tree, and returns what it printed. For what no method here does: a tag that is no
-    /// commit, a submodule, a tree with odd names.
+    /// Runs git in the work tree, and returns what it printed. For what no method here does: a tag
+    /// that is no commit, a submodule, a tree with odd names.
     ///
     /// # Errors
     ///

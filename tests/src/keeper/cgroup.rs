@@ -18,7 +18,8 @@ pub(super) struct Cgroup {
 }
 
 impl Cgroup {
-    /// Mounts the hierarchy at `at`, and makes the group `name` in it (or takes over one that is there).
+    /// Mounts the hierarchy at `at`, and makes the group `name` in it (or takes over one that is
+    /// there).
     pub(super) fn create(at: &Path, name: &str) -> anyhow::Result<Self> {
         mount(
             Some("cgroup2"),
@@ -28,7 +29,8 @@ impl Cgroup {
             None::<&str>,
         )
         .context("cannot mount cgroup2")?;
-        // Limits of apps need these; where the outer machine keeps them for itself, the machine runs without.
+        // Limits of apps need these; where the outer machine keeps them for itself, the machine
+        // runs without.
         for controller in ["cpu", "memory", "pids"] {
             let _ = fs::write(at.join("cgroup.subtree_control"), format!("+{controller}"));
         }

@@ -1,4 +1,5 @@
-//! The first process of a machine, `atek-machine init`: it makes the namespaces and the root, then becomes systemd.
+//! The first process of a machine, `atek-machine init`: it makes the namespaces and the root, then
+//! becomes systemd.
 
 use super::{Boot, root};
 use anyhow::{Context as _, bail};

@@ -6,9 +6,10 @@
 //!                                             slot lock, state folder, cgroup, veth, NAT table
 //! ```
 //!
-//! The keeper is a session of its own, so that a signal to the test's process group does not reach it. It
-//! outlives the test by as long as it takes to remove what the machine had. Should the keeper itself be
-//! killed, PID 1 dies with it, and the next machine sweeps the folder and the cgroup (see [`slot`]).
+//! The keeper is a session of its own, so that a signal to the test's process group does not reach
+//! it. It outlives the test by as long as it takes to remove what the machine had. Should the
+//! keeper itself be killed, PID 1 dies with it, and the next machine sweeps the folder and the
+//! cgroup (see [`slot`]).
 
 pub mod protocol;
 
@@ -68,8 +69,8 @@ struct Holdings {
 ///
 /// # Errors
 ///
-/// When the machine cannot be started, or ends on its own other than by powering off. The same is told as
-/// an [`Event::Failed`].
+/// When the machine cannot be started, or ends on its own other than by powering off. The same is
+/// told as an [`Event::Failed`].
 pub fn keep() -> anyhow::Result<()> {
     let mut input = BufReader::new(std::io::stdin());
     let mut line = String::new();
@@ -158,7 +159,8 @@ fn live(
 ) -> anyhow::Result<bool> {
     let (pid, stdin, stdout) = first_process(log, send)?;
     if let Err(error) = hand_over(boot, pid, stdin, stdout, cgroup) {
-        // If it ended by itself there is nothing left to kill, and its console says more than this error.
+        // If it ended by itself there is nothing left to kill, and its console says more than this
+        // error.
         let _ = kill(pid, Signal::SIGKILL);
         return Err(error);
     }
@@ -181,8 +183,8 @@ fn live(
     }
 }
 
-/// Returns whether the machine is to start again. One that powers off or is killed ends by a signal;
-/// one that exits could not start systemd.
+/// Returns whether the machine is to start again. One that powers off or is killed ends by a
+/// signal; one that exits could not start systemd.
 fn judge(status: ExitStatus) -> anyhow::Result<bool> {
     match status.code() {
         // reboot(2), `RB_AUTOBOOT` in a PID namespace.
@@ -199,8 +201,9 @@ fn first_process(
 ) -> anyhow::Result<(Pid, ChildStdin, ChildStdout)> {
     let own = std::env::current_exe().context("cannot find this program's file")?;
     let (started, first) = mpsc::channel();
-    // The next process that a thread makes after this `unshare` is PID 1 of a new namespace, and PID 1 asks
-    // the kernel to be killed when the *thread* that made it ends. So this thread stays until PID 1 is gone.
+    // The next process that a thread makes after this `unshare` is PID 1 of a new namespace, and
+    // PID 1 asks the kernel to be killed when the *thread* that made it ends. So this thread
+    // stays until PID 1 is gone.
     std::thread::spawn(move || {
         let spawned = unshare(CloneFlags::CLONE_NEWPID)
             .context("cannot make a PID namespace")
@@ -234,7 +237,8 @@ fn first_process(
     }
 }
 
-/// The conversation with [`fn@init`]: it is told everything, makes its namespaces, is connected, and goes on.
+/// The conversation with [`fn@init`]: it is told everything, makes its namespaces, is connected,
+/// and goes on.
 fn hand_over(
     boot: &Boot,
     pid: Pid,
@@ -280,7 +284,7 @@ fn watch_the_boot(socket: UnixDatagram, send: Sender<Happened>) {
     });
 }
 
-/// Tells the test process. It may be gone; then nobody needs to know.
+/// Tells the test process. It may be gone; then the message has no use.
 fn say(event: &Event) {
     if let Ok(line) = serde_json::to_string(event) {
         let mut stdout = std::io::stdout();

@@ -1,4 +1,5 @@
-//! The machine's network: one link to the outer machine, and a NAT to the rest of the world where asked for.
+//! The machine's network: one link to the outer machine, and a NAT to the rest of the world where
+//! asked for.
 
 use crate::command::{run, run_with_input};
 use anyhow::Context as _;
@@ -67,7 +68,8 @@ impl Network {
         fs::write("/proc/sys/net/ipv4/ip_forward", "1")
             .context("cannot turn on IPv4 forwarding")?;
         let Self { link, machine, .. } = self;
-        // The kernel removes an owned table when the connection that made it closes, however that happens.
+        // The kernel removes an owned table when the connection that made it closes, however that
+        // happens.
         let table = format!(
             "table ip {link} {{ flags owner; chain out {{ type nat hook postrouting priority srcnat; policy accept; \
              ip saddr {machine} masquerade; }}; }}\n"

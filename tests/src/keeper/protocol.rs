@@ -1,4 +1,5 @@
-//! What a test process and its machine's keeper say to each other: one [`Spec`] line in, [`Event`] lines out.
+//! What a test process and its machine's keeper say to each other: one [`Spec`] line in, [`Event`]
+//! lines out.
 
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -17,7 +18,7 @@ pub struct Spec {
     pub files: Vec<PlacedFile>,
     /// Whether the machine reaches the networks that the outer machine reaches.
     pub internet: bool,
-    /// The file for the console's output; made anew.
+    /// The file for the console's output; replaced.
     pub console: PathBuf,
 }
 

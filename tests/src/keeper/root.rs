@@ -1,5 +1,5 @@
-//! The machine's root file system: an overlay of read-only folders, with everything that changes on a tmpfs
-//! (or, for `/var`, in a folder that outlives the machine).
+//! The machine's root file system: an overlay of read-only folders, with everything that changes on
+//! a tmpfs (or, for `/var`, in a folder that outlives the machine).
 
 use super::Boot;
 use super::protocol::PlacedFile;
@@ -73,7 +73,8 @@ pub(super) fn assemble(boot: &Boot) -> anyhow::Result<()> {
     write(&root.join("etc/machine-id"), &machine_id(boot)?)?;
     if boot.spec.internet {
         write(&root.join("etc/resolv.conf"), &resolvers()?)?;
-        // The registry may be a mirror with a certificate authority that only the outer machine knows.
+        // The registry may be a mirror with a certificate authority that only the outer machine
+        // knows.
         if let Ok(trusted) = fs::read_to_string(TRUSTED) {
             write(&root.join(TRUSTED.trim_start_matches('/')), &trusted)?;
         }
@@ -101,7 +102,8 @@ pub(super) fn enter(scratch: &Path) -> anyhow::Result<()> {
         .context("cannot make the root shared")
 }
 
-/// `/var` never lies on the overlay: id-mapped mounts (`StateDirectory=` with `DynamicUser=`) do not work there.
+/// `/var` never lies on the overlay: id-mapped mounts (`StateDirectory=` with `DynamicUser=`) do
+/// not work there.
 fn mount_var(boot: &Boot, root: &Path) -> anyhow::Result<()> {
     let at = root.join("var");
     let var = boot

@@ -52,7 +52,8 @@ impl Builder {
         self
     }
 
-    /// Keeps `/var` on disk until the value is dropped, so that it outlives a power cut. The default is memory.
+    /// Keeps `/var` on disk until the value is dropped, so that it outlives a power cut. The
+    /// default is memory.
     #[must_use]
     pub fn persistent(mut self) -> Self {
         self.data = Data::Temporary;
@@ -66,7 +67,8 @@ impl Builder {
         self
     }
 
-    /// Puts a file of root's in place before the first process starts, e.g. `/etc/atek/config.json`.
+    /// Puts a file of root's in place before the first process starts, e.g.
+    /// `/etc/atek/config.json`.
     #[must_use]
     pub fn file(mut self, path: &str, content: impl Into<String>, mode: u32) -> Self {
         self.files.push(PlacedFile {

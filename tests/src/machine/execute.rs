@@ -49,7 +49,8 @@ pub(super) fn enter(pid: i32) -> Vec<OsString> {
 }
 
 impl Machine {
-    /// A command of the machine, yet to be started: for a test that wants its pipes. It dies with its value.
+    /// A command of the machine, yet to be started: for a test that wants its pipes. It dies with
+    /// its value.
     ///
     /// # Errors
     ///
@@ -116,7 +117,8 @@ impl Machine {
         self.exec(["sh", "-euc", script]).await
     }
 
-    /// Runs a command as root with a deadline of the test's own and something on its standard input.
+    /// Runs a command as root with a deadline of the test's own and something on its standard
+    /// input.
     ///
     /// # Errors
     ///
@@ -196,7 +198,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Copies a file, or a folder with all that is in it, from this machine to `to` (its new name), as root's.
+    /// Copies a file, or a folder with all that is in it, from this machine to `to` (its new name),
+    /// as root's.
     ///
     /// # Errors
     ///
@@ -249,7 +252,8 @@ impl Machine {
         crate::apps::stage(name, &staged)?;
         let to = format!("/srv/apps/{name}");
         self.copy_in(&staged, &to).await?;
-        // The folder above is the caller's own: an app runs as a user who must be able to look into it.
+        // The folder above is the caller's own: an app runs as a user who must be able to look into
+        // it.
         self.exec(["chmod", "--recursive", "a+rX", "/srv/apps"])
             .await?;
         Ok(format!("file://{to}"))
@@ -274,8 +278,8 @@ impl Machine {
         .await
     }
 
-    /// Whether units can be limited by a cgroup controller (`memory`, `cpu`, `pids`). It is the outer
-    /// machine that gives them, or keeps them for itself.
+    /// Whether units can be limited by a cgroup controller (`memory`, `cpu`, `pids`). It is the
+    /// outer machine that gives them, or keeps them for itself.
     ///
     /// # Errors
     ///

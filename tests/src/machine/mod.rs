@@ -38,7 +38,7 @@ pub struct Machine {
     boot_time: Duration,
     /// Where the logs of this name go.
     logs: PathBuf,
-    /// Held, so that nobody removes what the machine stands on.
+    /// Held, so that the files of the machine are not removed.
     _lower: Vec<Stored>,
     /// Held, so that a persistent machine's data lives as long as this value.
     _data: Option<tempfile::TempDir>,
@@ -151,7 +151,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// When the machine is off, or nobody listens there.
+    /// When the machine is off, or there is no listener.
     pub async fn connect_unix(&self, path: &str) -> anyhow::Result<tokio::net::UnixStream> {
         let outer = self.outer_path(path)?;
         tokio::net::UnixStream::connect(&outer)
@@ -159,8 +159,8 @@ impl Machine {
             .with_context(|| format!("cannot connect to {path}"))
     }
 
-    /// A path of the machine as the outer machine sees it. A link with an absolute target on the way leads
-    /// astray; use [`Machine::read`] for files.
+    /// A path of the machine as the outer machine sees it. A link with an absolute target on the
+    /// way leads astray; use [`Machine::read`] for files.
     ///
     /// # Errors
     ///

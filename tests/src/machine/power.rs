@@ -30,8 +30,8 @@ pub(super) struct Running {
 }
 
 impl Machine {
-    /// Boots the machine again after [`Machine::power_off`] or [`Machine::cut_power`]. What was not in
-    /// `/var` of a persistent machine is as new.
+    /// Boots the machine again after [`Machine::power_off`] or [`Machine::cut_power`]. What was not
+    /// in `/var` of a persistent machine is as new.
     ///
     /// # Errors
     ///
@@ -123,7 +123,8 @@ impl Machine {
         self.power_on().await
     }
 
-    /// Writes the journal down for people. It is for reading only, so a failure is not worth an error.
+    /// Writes the journal down for people. It is for reading only, so a failure is not worth an
+    /// error.
     pub(super) fn keep_journal(&self) {
         let Some(running) = &self.running else { return };
         let mut command = Command::new("timeout");

@@ -236,7 +236,8 @@ fn nobody_can_sign_in_on_a_screen_or_with_a_password() {
 
 #[test]
 fn the_kernels_headers_are_of_the_kernels_version() {
-    // Without this line the toolchain counts as too old, and systemd and Atek are dropped in silence.
+    // Without this line the toolchain counts as too old, and systemd and Atek are dropped in
+    // silence.
     let hashes = text(tree().join("patches/linux/linux.hash"));
     let version = hashes
         .split(['(', ')'])

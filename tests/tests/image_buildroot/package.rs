@@ -3,7 +3,8 @@
 use super::*;
 use std::collections::BTreeSet;
 
-/// What a Debian package of `image/packages.list` is in Buildroot: a setting, or a word about where it comes from.
+/// What a Debian package of `image/packages.list` is in Buildroot: a setting, or a word about where
+/// it comes from.
 const COUNTERPARTS: &[(&str, &str)] = &[
     ("systemd", "BR2_INIT_SYSTEMD"),
     ("systemd-sysv", "BR2_INIT_SYSTEMD"),
@@ -224,7 +225,8 @@ fn systemd_is_built_with_everything_that_atek_check_system_wants_of_it() {
             "package/atek/Config.in does not select {setting}"
         );
     }
-    // What is selected must not hide a condition of its own: Kconfig would build it against its word.
+    // What is selected must not hide a condition of its own: Kconfig would build it against its
+    // word.
     for condition in [
         "BR2_PACKAGE_LIBSECCOMP_ARCH_SUPPORTS",
         "BR2_TOOLCHAIN_HEADERS_AT_LEAST_3_17",

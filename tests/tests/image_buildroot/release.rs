@@ -1,4 +1,5 @@
-//! What the pinned Buildroot itself says of the tree. With `BUILDROOT_DIR` only: it is not in any package archive.
+//! What the pinned Buildroot itself says of the tree. With `BUILDROOT_DIR` only: it is not in any
+//! package archive.
 
 use super::*;
 use std::ffi::OsStr;

@@ -97,7 +97,8 @@ fn files(folder: &Path) -> BTreeMap<String, u32> {
     found
 }
 
-/// What `image/install.list` means today, read anew: path of each installed file, and mode.
+/// What `image/install.list` means today, read by the test itself: path of each installed file, and
+/// mode.
 fn meant(list: &str) -> BTreeMap<String, u32> {
     let mut meant = BTreeMap::new();
     for line in list.lines() {

@@ -127,8 +127,8 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The blob's path: the URI's segments after the database, each percent-decoded on its own, so that a
-/// segment can hold a `/`.
+/// The blob's path: the URI's segments after the database, each percent-decoded on its own, so that
+/// a segment can hold a `/`.
 fn blob_path(adb: &Adb, uri: &Uri) -> Result<RecordPath, AdbError> {
     let tail = uri
         .path()

@@ -134,7 +134,8 @@ impl Client {
                 }
             }
         }
-        // Looked at once, where it begins: a message in many small frames would else be read for each of them.
+        // Looked at once, where it begins: a message in many small frames would else be read for
+        // each of them.
         if begins_a_message
             && let Ok(message) = serde_json::from_slice::<Value>(&self.input)
             && message.is_object()

@@ -87,7 +87,8 @@ async fn rpc(State(adb): State<Adb>, request: Request) -> Response {
 
 /// A body that keeps what was taken of the budgets until it is sent.
 ///
-/// It is sent in pieces, since a body counts as sent when its last piece waits in the connection's buffer.
+/// It is sent in pieces, since a body counts as sent when its last piece waits in the connection's
+/// buffer.
 struct HoldingBody {
     body: Body,
     rest: Bytes,
@@ -202,8 +203,9 @@ fn body_stream(body: &mut Body) -> impl Stream<Item = Result<Bytes, String>> + U
     Box::pin(stream)
 }
 
-/// Reads on for a while when the answer is known: a client that is still sending would otherwise see its
-/// connection break, and not the answer. After a refusal that is much, after an archive what follows its end.
+/// Reads on for a while when the answer is known: a client that is still sending would otherwise
+/// see its connection break, and not the answer. After a refusal that is much, after an archive
+/// what follows its end.
 async fn linger<T>(outcome: Result<T, Failure>, body: &mut Body) -> Result<T, Failure> {
     let mut left = LINGER_BYTES;
     let reading = async {

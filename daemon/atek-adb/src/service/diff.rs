@@ -1,4 +1,5 @@
-//! The changes since a sequence number: `recordDiff`, its long poll, and the pages of subscriptions.
+//! The changes since a sequence number: `recordDiff`, its long poll, and the pages of
+//! subscriptions.
 //!
 //! The change log holds the latest change of each path. Applying the changes after
 //! `since` to the state at `since` gives the state at the answer's `seq`.
@@ -49,7 +50,8 @@ pub(crate) struct Page {
     pub(crate) seq: u64,
     /// There is more already.
     pub(crate) more: bool,
-    /// `since` was too old, or from another life of the database: drop what is known, the changes begin at the start.
+    /// `since` was too old, or from another life of the database: drop what is known, the changes
+    /// begin at the start.
     pub(crate) reset: bool,
 }
 
@@ -81,7 +83,8 @@ impl Page {
 }
 
 impl Adb {
-    /// `recordDiff(dbId, path, {since?, limit?, wait?})`, or `recordDiff(dbId, {left?, …})` for all paths.
+    /// `recordDiff(dbId, path, {since?, limit?, wait?})`, or `recordDiff(dbId, {left?, …})` for all
+    /// paths.
     pub(super) async fn record_diff(
         &self,
         caller: &Caller,
@@ -194,7 +197,8 @@ impl Adb {
         .await
     }
 
-    /// The next changes after `follow.since`; waits until there are some. The right to read is looked at each time.
+    /// The next changes after `follow.since`; waits until there are some. The right to read is
+    /// looked at each time.
     pub(crate) async fn next_page(
         &self,
         caller: &Caller,

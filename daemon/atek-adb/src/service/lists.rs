@@ -112,7 +112,8 @@ impl<'a> ListWriter<'a> {
         self.count < self.cut.limit || self.cut.pages
     }
 
-    /// Ends a list that takes too long to make; the next page goes on after `position`. Returns `false`.
+    /// Ends a list that takes too long to make; the next page goes on after `position`. Returns
+    /// `false`.
     pub(super) fn stop(&mut self, position: impl FnOnce() -> String) -> bool {
         self.state = if self.cut.pages {
             self.last = Some(position());
@@ -184,7 +185,8 @@ pub(super) fn write_record(
     out.push(b'}');
 }
 
-/// Text that was put together from valid JSON, checked once more: a damaged file must not break the envelope.
+/// Text that was put together from valid JSON, checked once more: a damaged file must not break the
+/// envelope.
 pub(super) fn into_raw(text: Vec<u8>) -> Result<Box<RawValue>, AdbError> {
     let damaged = || AdbError::Storage(crate::storage::StorageError::Damaged("record"));
     let text = String::from_utf8(text).map_err(|_| damaged())?;

@@ -158,9 +158,9 @@ impl Adb {
             .await
     }
 
-    /// As [`Adb::look`], for a result of up to `longest` bytes of JSON: `budget` bounds how many are in memory,
-    /// and the thread's other work goes on elsewhere. The result counts against the budget until the [`Held`]
-    /// is dropped.
+    /// As [`Adb::look`], for a result of up to `longest` bytes of JSON: `budget` bounds how many
+    /// are in memory, and the thread's other work goes on elsewhere. The result counts against
+    /// the budget until the [`Held`] is dropped.
     async fn look_long<T: Weigh>(
         &self,
         caller: &Caller,

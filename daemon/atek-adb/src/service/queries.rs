@@ -222,7 +222,8 @@ impl Adb {
     }
 }
 
-/// Writes the records that the entries of a range lead to into a list, each record once. Looks at `most` entries.
+/// Writes the records that the entries of a range lead to into a list, each record once. Looks at
+/// `most` entries.
 fn collect(
     read: &Snapshot,
     db: DbNo,
@@ -265,7 +266,8 @@ fn collect(
 /// First key, and the end: the first key beyond, empty for none.
 type KeyRange = (Vec<u8>, Vec<u8>);
 
-/// First key and end (empty: none) of the entries that a query asks for; `None` if there can be none.
+/// First key and end (empty: none) of the entries that a query asks for; `None` if there can be
+/// none.
 fn range(index: &IndexRow, options: &Map<String, Value>) -> Result<Option<KeyRange>, AdbError> {
     let fixed = match options.get("eq") {
         None => Vec::new(),

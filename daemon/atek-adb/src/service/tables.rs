@@ -153,7 +153,8 @@ impl Adb {
         into_raw(out)
     }
 
-    /// `tblCreate(dbId, tableId, value, blobs?)`: the key comes from the table's template, or is the time.
+    /// `tblCreate(dbId, tableId, value, blobs?)`: the key comes from the table's template, or is
+    /// the time.
     pub(super) async fn tbl_create(
         &self,
         caller: &Caller,
@@ -232,7 +233,8 @@ impl Adb {
         self.delete(caller, &id, &path, Expected::Any).await
     }
 
-    /// `tblDiff(dbId, {left, …})`: never implemented in ADB 1; here it is `recordDiff` of the whole database.
+    /// `tblDiff(dbId, {left, …})`: never implemented in ADB 1; here it is `recordDiff` of the whole
+    /// database.
     pub(super) async fn tbl_diff(
         &self,
         caller: &Caller,

@@ -160,8 +160,8 @@ impl<'a, R: Read> View<'a, R> {
         }
     }
 
-    /// The caller's database with an alias. Aliases belong to the calling service; a service has one
-    /// owner, but ADB itself stands for every user in person, so the user counts too.
+    /// The caller's database with an alias. Aliases belong to the calling service; a service has
+    /// one owner, but ADB itself stands for every user in person, so the user counts too.
     pub(super) fn by_alias(
         &self,
         caller: &Caller,
@@ -179,8 +179,8 @@ impl<'a, R: Read> View<'a, R> {
         Ok(None)
     }
 
-    /// Shows the metadata of databases by their owning service, one after the other: all of it together may
-    /// be large.
+    /// Shows the metadata of databases by their owning service, one after the other: all of it
+    /// together may be large.
     pub(super) fn by_service(
         &self,
         service: &str,

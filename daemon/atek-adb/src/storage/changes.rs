@@ -1,4 +1,5 @@
-//! The change log: what changed after a sequence number, and waking the readers that wait for changes.
+//! The change log: what changed after a sequence number, and waking the readers that wait for
+//! changes.
 
 use super::tables::{ChangeKind, DbNo};
 use super::{Doing as _, StorageError};

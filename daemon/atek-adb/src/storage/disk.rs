@@ -14,7 +14,8 @@ pub enum Purse {
     /// Apps and people: what lies above [`Limits::reserve_bytes`].
     #[default]
     Everybody,
-    /// The host: also the reserve, so that people can sign in to a full disk and take the app away that filled it.
+    /// The host: also the reserve, so that people can sign in to a full disk and take the app away
+    /// that filled it.
     Host,
 }
 
@@ -50,7 +51,8 @@ impl Disk {
             .doing("open the file")
     }
 
-    /// Bytes that apps and people may still write. What the file system keeps back does not count: only the host uses it.
+    /// Bytes that apps and people may still write. What the file system keeps back does not count:
+    /// only the host uses it.
     pub(super) fn room(&self) -> u64 {
         // Without an answer the file system decides.
         nix::sys::statvfs::statvfs(&self.folder).map_or(u64::MAX, |stat| {

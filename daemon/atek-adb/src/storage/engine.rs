@@ -46,8 +46,8 @@ pub trait Job: Send {
 /// The open file.
 #[derive(Debug)]
 pub struct Engine {
-    // Writers and readers share it; compaction takes it alone, and so does opening it again. Absent
-    // only when that failed.
+    // Writers and readers share it; compaction takes it alone, and so does opening it again.
+    // Absent only when that failed.
     db: RwLock<Option<Database>>,
     // Held by the one commit that runs.
     cache: Mutex<IndexCache>,
@@ -128,8 +128,9 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`StorageError::NoRoom`] on a full disk: no job's changes are kept, and the next commit may be tried. Any
-    /// other: no job's changes are kept, and the file should be opened again by a new process.
+    /// [`StorageError::NoRoom`] on a full disk: no job's changes are kept, and the next commit may
+    /// be tried. Any other: no job's changes are kept, and the file should be opened again by a
+    /// new process.
     pub fn commit(&self, jobs: &mut [&mut dyn Job]) -> Result<Effects, StorageError> {
         match self.try_commit(jobs) {
             Err(error) if error.is_no_room() => {
@@ -141,8 +142,8 @@ impl Engine {
         }
     }
 
-    /// After a failed write redb takes no other, and reads nothing: the file is closed, and opened at the latest
-    /// commit. Reads under way end with an error.
+    /// After a failed write redb takes no other, and reads nothing: the file is closed, and opened
+    /// at the latest commit. Reads under way end with an error.
     fn reopen(&self) -> Result<(), StorageError> {
         let disk = self.disk.as_ref().ok_or(StorageError::NoRoom)?;
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
@@ -214,7 +215,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`StorageError::InUse`] while any snapshot is alive; [`StorageError::NoRoom`] on a full disk; a failing disk.
+    /// [`StorageError::InUse`] while any snapshot is alive; [`StorageError::NoRoom`] on a full
+    /// disk; a failing disk.
     pub fn compact(&self) -> Result<bool, StorageError> {
         match self.try_compact() {
             Err(error) if error.is_no_room() => {

@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 
 /// Bytes of a string that an index looks at.
 pub const STRING_BYTES: usize = 512;
-/// Entries that one record may have in one index, and their bytes; the rest of a longer array is not indexed.
+/// Entries that one record may have in one index, and their bytes; the rest of a longer array is
+/// not indexed.
 const ENTRIES_PER_RECORD: usize = 256;
 const ENTRY_BYTES_PER_RECORD: usize = 64 << 10;
 
@@ -104,7 +105,8 @@ impl IndexRow {
         Some(key)
     }
 
-    /// What the entries begin with whose first values are `values`, and the next one a string that begins with `start`.
+    /// What the entries begin with whose first values are `values`, and the next one a string that
+    /// begins with `start`.
     #[must_use]
     pub fn string_prefix(&self, values: &[Value], start: &str) -> Option<Vec<u8>> {
         let mut key = self.prefix(values)?;

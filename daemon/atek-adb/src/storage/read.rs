@@ -153,7 +153,8 @@ pub trait Read {
     /// As [`Read::record`].
     fn indexes(&self, db: DbNo) -> Result<Vec<IndexRow>, StorageError>;
 
-    /// Calls `each` for the record keys in a range of an index's entries, in order, until it returns `false`.
+    /// Calls `each` for the record keys in a range of an index's entries, in order, until it
+    /// returns `false`.
     ///
     /// # Errors
     ///

@@ -45,7 +45,8 @@ pub(super) const META_NEXT_INDEX: &str = "nextIndex";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DbNo(pub u32);
 
-/// Whether a database can be used. A deleted one keeps its row until nothing of it is left; ids do not come twice.
+/// Whether a database can be used. A deleted one keeps its row until nothing of it is left; ids do
+/// not come twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DbState {
     /// In use.

@@ -41,8 +41,8 @@ pub struct Store {
 pub struct Closing(std::sync::mpsc::Receiver<()>);
 
 impl Closing {
-    /// Waits until the file is closed; returns whether it was in time. A file that was not closed is
-    /// repaired at the next start.
+    /// Waits until the file is closed; returns whether it was in time. A file that was not closed
+    /// is repaired at the next start.
     #[must_use]
     pub fn wait(self, longest: Duration) -> bool {
         use std::sync::mpsc::RecvTimeoutError;

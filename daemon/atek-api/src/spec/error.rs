@@ -39,7 +39,8 @@ pub enum SpecError {
     /// More than a box can be on.
     #[error("{0} networks are more than the 64 that can be closed to a service")]
     TooManyNetworks(usize),
-    /// [`super::ServiceSpec::port`] is in the network namespace of the service alone, and there is none.
+    /// [`super::ServiceSpec::port`] is in the network namespace of the service alone, and there is
+    /// none.
     #[error(
         "a program with a \"port\" cannot have \"direct\" network access: every program of this machine could reach its port without signing in; name the hosts that it needs instead"
     )]

@@ -134,7 +134,8 @@ pub struct PackageLimits {
 }
 
 impl Default for PackageLimits {
-    /// An `npm ci` with a bundler behind it fits in 1 GiB; a slow link and a Raspberry Pi 3 in half an hour.
+    /// An `npm ci` with a bundler behind it fits in 1 GiB; a slow link and a Raspberry Pi 3 in half
+    /// an hour.
     fn default() -> Self {
         Self {
             memory_max: 1024 * MIB,

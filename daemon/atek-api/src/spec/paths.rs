@@ -48,8 +48,8 @@ pub const TOKEN_CREDENTIAL: &str = "token";
 pub const CONFIG_CREDENTIAL: &str = "config";
 /// The group that lets atekd reach the services' sockets.
 pub const APPS_GROUP: &str = "atek-apps";
-/// The group that may use what the file system of the data keeps back (ext4's `resgid`), so that people can sign
-/// in to a disk that apps have filled, and take one away.
+/// The group that may use what the file system of the data keeps back (ext4's `resgid`), so that
+/// people can sign in to a disk that apps have filled, and take one away.
 pub const RESERVE_GROUP: &str = "atek-reserve";
 /// The user that atekd runs as.
 pub const HOST_USER: &str = "atek";

@@ -158,7 +158,7 @@ fn bound(op: Op, text: &str) -> Option<Option<Comparator>> {
         None => Prerelease::EMPTY,
     };
     let [major, ref rest @ ..] = parts[..] else {
-        // `<*` and `>*` admit nothing; nobody means that.
+        // `<*` and `>*` admit nothing, which is never meant.
         return (!matches!(op, Op::Less | Op::Greater)).then_some(None);
     };
     Some(Some(Comparator {

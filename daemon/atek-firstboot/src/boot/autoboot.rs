@@ -1,5 +1,6 @@
-//! `autoboot.txt`, by which the Raspberry Pi's firmware chooses a slot: the one in use under `[all]`, the other,
-//! tried once, under `[tryboot]`. The virt board's model of the firmware reads the same file. No I/O.
+//! `autoboot.txt`, by which the Raspberry Pi's firmware chooses a slot: the one in use under
+//! `[all]`, the other, tried once, under `[tryboot]`. The virt board's model of the firmware reads
+//! the same file. No I/O.
 
 use std::fmt;
 

@@ -3,8 +3,8 @@
 use crate::fsutil::Root;
 use std::fs;
 
-/// The number of the boot partition: as the Raspberry Pi's firmware says, else by `atek.slot=a|b` of the
-/// kernel's command line, which each boot partition has its own of. `None`: nobody says so.
+/// The number of the boot partition: as the Raspberry Pi's firmware says, else by `atek.slot=a|b`
+/// of the kernel's command line, which each boot partition has its own of. `None`: nothing says so.
 pub fn partition(root: &Root) -> Option<u32> {
     let said = fs::read(root.at("/proc/device-tree/chosen/bootloader/partition")).ok();
     let firmware = said.as_deref().and_then(by_firmware);

@@ -1,4 +1,5 @@
-//! `boot-good`: this boot was good, so the slot that it came from is kept. `on-trial`: whether that is still to come.
+//! `boot-good`: this boot was good, so the slot that it came from is kept. `on-trial`: whether that
+//! is still to come.
 
 mod autoboot;
 mod booted;
@@ -68,11 +69,12 @@ pub fn keep(root: &Root) -> Result<(), BootError> {
     Ok(())
 }
 
-/// Whether this boot came from the slot on trial, and nobody has kept it yet: then to start anew is to go back.
+/// Whether this boot came from the slot on trial, which is not kept yet: a restart then returns to
+/// the other slot.
 ///
 /// # Errors
 ///
-/// [`BootError`]: nobody knows, so nobody should start anew.
+/// [`BootError`]: it is unknown, so the box should not restart.
 pub fn is_on_trial(root: &Root) -> Result<bool, BootError> {
     let Some(looked) = look(root)? else {
         return Ok(false);

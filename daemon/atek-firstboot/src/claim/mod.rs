@@ -1,5 +1,5 @@
-//! `claim`: how to reach the box, and until it has an owner the code for becoming it: on the screens and in
-//! a file on the card.
+//! `claim`: how to reach the box, and until it has an owner the code for becoming it: on the
+//! screens and in a file on the card.
 
 mod addresses;
 mod qr;
@@ -22,7 +22,7 @@ const CODES: &[&str] = &["/run/atek/claim-code", "/var/lib/atek/claim-code"];
 /// The file on the card, and where the card may be.
 const CARD_FILE: &str = "atek-claim.txt";
 const CARDS: &[&str] = &["/boot/firmware", "/boot"];
-/// Times that the state is looked at again because it changed meanwhile.
+/// Times that the state is read again because it changed while it was shown.
 const LOOKS_MAX: usize = 5;
 
 /// Shows what is true now.
@@ -35,7 +35,7 @@ pub fn run(root: &Root) -> Result<(), FileError> {
     let mut shown = look(root);
     for _ in 0..LOOKS_MAX {
         show(root, &shown)?;
-        // systemd watches no path while this runs: what changed meanwhile must be seen here.
+        // systemd watches no path while this runs: a change during that time must be seen here.
         let now = look(root);
         if now == shown {
             break;
@@ -68,7 +68,8 @@ fn look(root: &Root) -> Shown {
     }
 }
 
-/// What the system lacks, with what to do about it. Nothing for a folder that only stands for a box.
+/// What the system lacks, with what to do about it. Nothing for a folder that only stands for a
+/// box.
 fn missing(root: &Root) -> Vec<String> {
     if !root.is_this_box() {
         return Vec::new();

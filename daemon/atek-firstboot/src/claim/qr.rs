@@ -7,8 +7,9 @@ const MARGIN: usize = 2;
 /// What a line begins with.
 const INDENT: &str = "  ";
 
-/// The code of `text` as lines for a screen that is dark where nothing is written; each character is two modules, one
-/// above the other. `None` when the text is too long for a screen of 80 by 25 characters.
+/// The code of `text` as lines for a screen that is dark where nothing is written; each character
+/// is two modules, one above the other. `None` when the text is too long for a screen of 80 by 25
+/// characters.
 pub fn picture(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let width = code.width();

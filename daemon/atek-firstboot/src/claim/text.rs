@@ -57,8 +57,9 @@ impl Shown {
         urls
     }
 
-    /// The address with the code as a QR code. By number: not every telephone knows names ending in `.local`. What is
-    /// behind `#` stays in the browser, and the setup page takes it for the code.
+    /// The address with the code as a QR code. By number: not every telephone knows names ending in
+    /// `.local`. What is behind `#` stays in the browser, and the setup page takes it for the
+    /// code.
     fn picture(&self, code: &str) -> Option<String> {
         let IpAddr::V4(address) = self.addresses.first()? else {
             return None;
@@ -114,7 +115,8 @@ impl Shown {
         text
     }
 
-    /// For the card's file, with the line ends of the oldest editor. `None` once the box has an owner.
+    /// For the card's file, with the line ends of the oldest editor. `None` once the box has an
+    /// owner.
     pub fn card_file(&self) -> Option<String> {
         let ClaimCode(code) = self.code.as_ref()?;
         let (state, label) = match self.purpose {

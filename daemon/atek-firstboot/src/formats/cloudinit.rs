@@ -1,10 +1,11 @@
-//! cloud-init's `user-data` (`#cloud-config` only) and `meta-data`, as Raspberry Pi Imager and people write them.
+//! cloud-init's `user-data` (`#cloud-config` only) and `meta-data`, as Raspberry Pi Imager and
+//! people write them.
 
 use super::tree::{self, Table, text, texts, truth, with};
 use crate::settings::Reading;
 use serde_json::Value;
 
-/// What Imager always writes and nobody misses here, or what is taken elsewhere.
+/// Keys that Imager always writes and that have no use here, or that are read elsewhere.
 const UNDERSTOOD: &[&str] = &[
     "fqdn",
     "hostname",

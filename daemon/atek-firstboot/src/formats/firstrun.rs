@@ -1,7 +1,8 @@
 //! `firstrun.sh`: the script that Raspberry Pi Imager writes for `init_format` systemd.
 //!
-//! It is never run: it would change files of another system, as root. The commands that Imager puts in it are
-//! known, and read: those of `imager_custom`, and what the script does by hand where that is missing.
+//! It is never run: it would change files of another system, as root. The commands that Imager puts
+//! in it are known, and read: those of `imager_custom`, and what the script does by hand where that
+//! is missing.
 
 use super::shell::{self, Command};
 use super::wpa::{self, Writer};
@@ -104,7 +105,8 @@ fn set_wlan(arguments: &[&str], reading: &mut Reading) {
     }));
 }
 
-/// What the script does without `imager_custom`: it writes the files itself. Whether it was such a step.
+/// What the script does without `imager_custom`: it writes the files itself. Whether it was such a
+/// step.
 fn by_hand(command: &Command, reading: &mut Reading) -> bool {
     let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
     let target = command.output.as_deref().unwrap_or_default();

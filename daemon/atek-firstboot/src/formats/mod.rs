@@ -20,7 +20,8 @@ mod wpa;
 
 use crate::settings::Reading;
 
-/// Each format with its files, which belong together and are applied together; the one that wins first.
+/// Each format with its files, which belong together and are applied together; the one that wins
+/// first.
 pub const FORMATS: &[(&str, &[&str])] = &[
     ("rpi-preseed", &["rpi-preseed.toml"]),
     ("custom", &["custom.toml"]),
@@ -30,8 +31,8 @@ pub const FORMATS: &[(&str, &[&str])] = &[
     ("headless", &["ssh", "userconf"]),
 ];
 
-/// What an editor or Windows adds to the name of a file, where it cannot be seen. Such a file is read as if it had
-/// the name without.
+/// What an editor or Windows adds to the name of a file, where it cannot be seen. Such a file is
+/// read as if it had the name without.
 pub const HIDDEN_ENDINGS: &[&str] = &[".txt", ".yaml", ".yml"];
 
 /// Reads one of the files of [`FORMATS`].

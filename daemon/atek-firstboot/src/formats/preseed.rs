@@ -1,13 +1,15 @@
-//! `rpi-preseed.toml`: one TOML file, as Raspberry Pi Imager writes it for `init_format` rpi-preseed, and
-//! `custom.toml`, its predecessor of Raspberry Pi OS Bookworm, which has the same sections.
+//! `rpi-preseed.toml`: one TOML file, as Raspberry Pi Imager writes it for `init_format`
+//! rpi-preseed, and `custom.toml`, its predecessor of Raspberry Pi OS Bookworm, which has the same
+//! sections.
 //!
-//! Fields by rpi-preseed's own schema (July 2026). `config_version` is `"1.0"` there, the number 1 in `custom.toml`.
+//! Fields by rpi-preseed's own schema (July 2026). `config_version` is `"1.0"` there, the number 1
+//! in `custom.toml`.
 
 use super::tree::{self, Table, text, texts, truth, with};
 use crate::settings::WrongValue;
 use crate::settings::{Reading, Ssid, Wifi, WifiKey};
 
-/// Sections that say what another system is to do, and whose absence here nobody misses.
+/// Sections for another system, which have no use here.
 const OF_OTHER_SYSTEMS: &[&str] = &[
     "boot",
     "ca_certificates",

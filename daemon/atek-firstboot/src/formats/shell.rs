@@ -1,15 +1,19 @@
-//! Takes a shell script apart into simple commands, to look at them. Nothing is ever run or looked up.
+//! Takes a shell script apart into simple commands, to look at them. Nothing is ever run or looked
+//! up.
 //!
-//! It knows words, quotes, comments, operators, redirections and here-documents, and variables that the script
-//! itself gives a plain value, once. Anything else that a shell would compute stays in the word as it is written,
-//! with a mark ([`is_computed`]). What it does not know it takes as plain text: at worst a command is not recognised.
+//! It knows words, quotes, comments, operators, redirections and here-documents, and variables that
+//! the script itself gives a plain value, once. Anything else that a shell would compute stays in
+//! the word as it is written, with a mark ([`is_computed`]). What it does not know it takes as
+//! plain text: at worst a command is not recognised.
 
 use std::collections::BTreeMap;
 
-/// Stands before what only a shell could compute. It is in no script: [`commands`] leaves it out of its input.
+/// Stands before what only a shell could compute. It is in no script: [`commands`] leaves it out of
+/// its input.
 const COMPUTED: char = '\u{f8ff}';
 
-/// Bytes of all values of variables that are put in place: a script may name a long one a thousand times.
+/// Bytes of all values of variables that are put in place: a script may name a long one a thousand
+/// times.
 const EXPANDED_MAX: usize = 64 * 1024;
 
 /// Whether a word holds a variable of unknown value, or the output of a command.
@@ -179,8 +183,8 @@ impl Lexer<'_> {
         }
     }
 
-    /// Puts the value of the variable at the start of the rest (`$NAME`, `${NAME}`) at the end of `word`, or else
-    /// the text as it is written, with a mark. The rest begins with `$`.
+    /// Puts the value of the variable at the start of the rest (`$NAME`, `${NAME}`) at the end of
+    /// `word`, or else the text as it is written, with a mark. The rest begins with `$`.
     fn variable(&mut self, word: &mut String) {
         let text = self.rest.get(1..).unwrap_or_default();
         let braced = text.strip_prefix('{');
@@ -243,8 +247,8 @@ impl Lexer<'_> {
         done
     }
 
-    /// Whether the quote at the end of a quoted part is one that Imager 1.7.3 meant to be part of the text: it wrote
-    /// `'Nora\'s Net'`, which leaves the line with an odd number of quotes.
+    /// Whether the quote at the end of a quoted part is one that Imager 1.7.3 meant to be part of
+    /// the text: it wrote `'Nora\'s Net'`, which leaves the line with an odd number of quotes.
     fn is_apostrophe(&self, end: usize) -> bool {
         let quoted = self.rest.get(..end).unwrap_or_default();
         let after = self.rest.get(end + 1..).unwrap_or_default();

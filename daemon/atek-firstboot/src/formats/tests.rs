@@ -1,4 +1,4 @@
-//! Files as Raspberry Pi Imager and people write them, and as nobody should.
+//! Files as Raspberry Pi Imager and people write them, and hostile ones.
 
 use super::*;
 use crate::settings::{Country, Settings, Ssid, TimeZone, Wifi, WifiKey};

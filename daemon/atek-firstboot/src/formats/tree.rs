@@ -1,4 +1,5 @@
-//! Settings files that are trees: TOML and YAML, in one form. Values of an unexpected kind are told, not fatal.
+//! Settings files that are trees: TOML and YAML, in one form. Values of an unexpected kind are
+//! told, not fatal.
 
 use crate::settings::{CURLY_QUOTES, Reading};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -32,7 +33,8 @@ pub fn toml(text: &str) -> Result<Table, String> {
 ///
 /// # Errors
 ///
-/// As [`toml()`]. Files that grow when they are read (anchors, aliases) are refused by their budget.
+/// As [`toml()`]. Files that grow when they are read (anchors, aliases) are refused by their
+/// budget.
 pub fn yaml(text: &str) -> Result<Table, String> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -242,7 +244,8 @@ pub fn truth(value: &Value) -> Option<bool> {
     }
 }
 
-/// Hands the value of `name`, as `kind` takes it, to `then`; a value of another kind becomes a problem.
+/// Hands the value of `name`, as `kind` takes it, to `then`; a value of another kind becomes a
+/// problem.
 pub fn with<T>(
     table: &Table,
     name: &str,

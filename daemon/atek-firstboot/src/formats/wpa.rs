@@ -1,5 +1,5 @@
-//! wpa_supplicant's own file: country and networks, by its own rules. It lies on the card itself (headless setup
-//! of older systems), or in an old `firstrun.sh`.
+//! wpa_supplicant's own file: country and networks, by its own rules. It lies on the card itself
+//! (headless setup of older systems), or in an old `firstrun.sh`.
 
 use crate::settings::{Reading, Ssid, Wifi, WifiKey, WrongValue};
 use std::collections::BTreeMap;
@@ -23,7 +23,8 @@ pub fn read_file(text: &str) -> Reading {
     reading
 }
 
-/// Adds the country and the networks of the file: the one of the highest priority first, none that is disabled.
+/// Adds the country and the networks of the file: the one of the highest priority first, none that
+/// is disabled.
 pub fn read(text: &str, writer: Writer, reading: &mut Reading) {
     let mut network: Option<BTreeMap<&str, &str>> = None;
     let mut found: Vec<(i64, Result<Wifi, WrongValue>)> = Vec::new();
@@ -54,7 +55,8 @@ pub fn read(text: &str, writer: Writer, reading: &mut Reading) {
     }
 }
 
-/// The line without the comment: what follows a `#` behind the last quote, or the first `#` where there is none.
+/// The line without the comment: what follows a `#` behind the last quote, or the first `#` where
+/// there is none.
 fn without_comment(line: &str) -> &str {
     let from = line.rfind('"').map_or(0, |quote| quote + 1);
     let end = line

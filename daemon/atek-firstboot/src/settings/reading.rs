@@ -1,4 +1,5 @@
-//! What came of reading one settings file: its settings, what is wrong with it, and what it asks for in vain.
+//! What came of reading one settings file: its settings, what is wrong with it, and what it asks
+//! for in vain.
 
 use super::values::WrongValue;
 use super::{Country, HostName, Settings, SshKey, TimeZone, Wifi};
@@ -6,8 +7,8 @@ use super::{Country, HostName, Settings, SshKey, TimeZone, Wifi};
 /// Problems of one file that are told; a hostile file has thousands.
 const PROBLEMS_MAX: usize = 8;
 
-/// The result of reading one file. It is filled by a format's parser, value by value: a wrong one is
-/// told and left out, and spoils no other.
+/// The result of reading one file. It is filled by a format's parser, value by value: a wrong one
+/// is told and left out, and spoils no other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// What can be applied.

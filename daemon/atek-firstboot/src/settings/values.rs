@@ -1,10 +1,12 @@
-//! The values of settings, checked where they enter: whoever holds one may use it in a file or a call.
+//! The values of settings, checked where they enter: a value of these types may be used in a file
+//! or a call.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 
-/// Why a value of a settings file is not used. The value itself is not repeated: it may be a secret in the wrong place.
+/// Why a value of a settings file is not used. The value itself is not repeated: it may be a secret
+/// in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WrongValue {
     #[error(
@@ -89,7 +91,8 @@ impl HostName {
     }
 }
 
-/// The name of a time zone that has the form of one. Whether the box knows it, only the box can tell.
+/// The name of a time zone that has the form of one. Whether the box knows it, only the box can
+/// tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeZone(String);
 

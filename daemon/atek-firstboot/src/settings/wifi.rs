@@ -53,7 +53,7 @@ impl Ssid {
 pub enum WifiKey {
     /// Everybody belongs.
     Open,
-    /// Everybody belongs, and nobody listens in (WPA3 Enhanced Open).
+    /// Open to all, and encrypted (WPA3 Enhanced Open).
     Owe,
     /// The words that people know: WPA2, and WPA3 where the network has it.
     Passphrase(String),

@@ -3,10 +3,10 @@
 //! A browser does not separate cookies by port: what the main domain and every app's port
 //! set for one host name or address, it sends to all of them. So on those sites
 //!
-//! - the session of each has a name of its own, and the host takes all of them away before
-//!   it passes a request on ([`cookies::hide`]);
-//! - an app's `HttpOnly` cookie is stored as `atek-app-PORT-NAME`, and comes back to that
-//!   app alone, as `NAME`. Its page cannot tell the difference, since it cannot read it.
+//! - the session of each has a name of its own, and the host takes all of them away before it
+//!   passes a request on ([`cookies::hide`]);
+//! - an app's `HttpOnly` cookie is stored as `atek-app-PORT-NAME`, and comes back to that app
+//!   alone, as `NAME`. Its page cannot tell the difference, since it cannot read it.
 //!
 //! What a page's script may read it may as well read on any port: such cookies stay as they
 //! are, and hold no secrets.

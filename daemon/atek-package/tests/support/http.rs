@@ -212,7 +212,7 @@ fn cgi(root: &Path, request: &Request) -> Vec<u8> {
         .arg("http-backend")
         .env("GIT_PROJECT_ROOT", root)
         .env("GIT_HTTP_EXPORT_ALL", "1")
-        // The repository's folder belongs to whoever runs the tests, or to root.
+        // The repository's folder belongs to the user who runs the tests, or to root.
         .envs([
             ("GIT_CONFIG_COUNT", "2"),
             ("GIT_CONFIG_KEY_0", "safe.directory"),

@@ -28,8 +28,8 @@ pub(crate) fn remove_tree(parent: &Folder, name: &OsStr) -> Result<(), FileError
     parent.remove_folder(name)
 }
 
-/// Empties `folder`: removes what is not a folder, then moves what is to `top`. In this order, because a disk that
-/// is full may have no block for a longer `top` until the files are gone.
+/// Empties `folder`: removes what is not a folder, then moves what is to `top`. In this order,
+/// because a disk that is full may have no block for a longer `top` until the files are gone.
 fn empty(
     folder: &Folder,
     top: &Folder,

@@ -1,4 +1,5 @@
-//! Addresses that a unit may or may not reach, in the shape of `IPAddressAllow=` and `IPAddressDeny=`.
+//! Addresses that a unit may or may not reach, in the shape of `IPAddressAllow=` and
+//! `IPAddressDeny=`.
 
 use atek_api::spec::Prefix;
 use std::net::IpAddr;

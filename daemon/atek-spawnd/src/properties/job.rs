@@ -53,8 +53,8 @@ pub(crate) fn job(
             "StandardOutputFileDescriptor",
             Variant::Fd(Fd::from(output)),
         ),
-        // Beside the descriptor, since systemd gives standard error the descriptor of standard output
-        // when both settings are equal, as they are by default (systemd#33851).
+        // Beside the descriptor, since systemd gives standard error the descriptor of standard
+        // output when both settings are equal, as they are by default (systemd#33851).
         ("StandardOutput", text("null")),
         ("StandardError", text("journal")),
         ("SyslogIdentifier", text("atek-package")),

@@ -88,8 +88,8 @@ pub(super) fn properties(
         ("ProcSubset", text("all")),
         ("KeyringMode", text("private")),
         ("InaccessiblePaths", texts(&hidden)),
-        // A mask of what is allowed: no kind of namespace. systemd 257 loses it in a daemon-reload;
-        // atek-sandbox denies the same.
+        // A mask of what is allowed: no kind of namespace. systemd 257 loses it in a
+        // daemon-reload; atek-sandbox denies the same.
         ("RestrictNamespaces", Variant::from(0u64)),
         ("RestrictSUIDSGID", on()),
         ("RestrictRealtime", on()),

@@ -8,7 +8,8 @@ use atek_api::spec::{self, AppPort, Network, Program, ServiceSpec, Workdir, path
 use std::path::Path;
 use zbus::Variant;
 
-/// The properties of a service's unit. The spec must be valid, and `sources` what was opened for it.
+/// The properties of a service's unit. The spec must be valid, and `sources` what was opened for
+/// it.
 pub(crate) fn service(spec: &ServiceSpec, sources: &Sources, version: Version) -> Vec<Property> {
     let mut properties = identity(spec);
     properties.extend(life(version));
@@ -148,8 +149,8 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
     ]
 }
 
-/// The database writes what the host writes, so it may use what the disk keeps back for the host. It admits only
-/// the host to it.
+/// The database writes what the host writes, so it may use what the disk keeps back for the host.
+/// It admits only the host to it.
 fn reserve(spec: &ServiceSpec) -> Option<Property> {
     let is_database = spec.core && spec.package.folder == Path::new(paths::DATABASE);
     is_database.then(|| ("SupplementaryGroups", texts(&[paths::RESERVE_GROUP])))

@@ -129,7 +129,7 @@ pub(crate) struct Import {
 pub(crate) enum Access {
     /// Everybody
     Public,
-    /// Nobody
+    /// No user but the owner
     Private,
 }
 

@@ -181,7 +181,7 @@ async fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Loo
     })
 }
 
-/// Asks for what the installed package wants and nobody was asked about: it is not the
+/// Asks for what the installed package wants and the person was not asked about: it is not the
 /// one that was looked at before, or the host could not look. Tells whether anything was granted.
 async fn ask_after(host: &Host, info: &ServiceInfo, yes: bool) -> Result<bool, Failure> {
     let settings = &info.settings;

@@ -59,7 +59,7 @@ async fn update_one(host: &Host, id: &str, yes: bool) -> Result<(), Failure> {
     };
     let result = match job::run(host, task, (id,)).await {
         // The host's words are all there is to tell this refusal from others; should they
-        // change, nobody is asked and the refusal is shown.
+        // change, the person is not asked and the refusal is shown.
         Err(Failure::Job { action, source }) if source.0.contains("permission") => {
             if !grant_new(host, id, yes).await? {
                 return Err(Failure::Job { action, source });

@@ -1,4 +1,4 @@
-//! What an app says must not steer the terminal of whoever reads it.
+//! Removes what could control the terminal from text that an app wrote.
 
 use std::borrow::Cow;
 

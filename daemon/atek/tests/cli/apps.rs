@@ -287,7 +287,7 @@ fn uninstall_needs_a_yes() {
         atek(&host, &["uninstall", "rss"]).failed(2),
         "error: Uninstall rss, and delete its data? There is no terminal to ask on: add --yes\n"
     );
-    // Somebody who pipes "y" into it has not read the question.
+    // A script that pipes "y" into it has not read the question.
     assert_eq!(
         atek_with_input(&host, &["uninstall", "rss"], "y\n").code,
         Some(2)

@@ -203,7 +203,8 @@ async fn run(
     mut inbox: mpsc::Receiver<Update>,
     records: watch::Sender<Arc<Records>>,
 ) {
-    // Whether ADB may hold something else than the records here: a write whose outcome is not known.
+    // Whether ADB may hold something else than the records here: a write whose outcome is not
+    // known.
     let mut unsure = false;
     while let Some(Update {
         decide,

@@ -98,8 +98,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     Ok(())
 }
 
-/// What an installed host lacks, if it lacks something without which no service starts. A host that is run by hand
-/// is not asked: what it needs is said when it is missed.
+/// What an installed host lacks, if it lacks something without which no service starts. A host that
+/// is run by hand is not asked: what it needs is said when it is missed.
 fn unusable_system(layout: &Layout) -> Option<Report> {
     if layout.claim_code().parent() != Some(Path::new(DEFAULT_STATE)) {
         return None;

@@ -1,4 +1,5 @@
-//! A plain page in place of everything else, on a system on which no service can start: it names what is missing.
+//! A plain page in place of everything else, on a system on which no service can start: it names
+//! what is missing.
 //!
 //! Without it every page is 503 for ever, and systemd calls the system `running`.
 

@@ -211,7 +211,7 @@ async fn what_was_shown_makes_room_for_the_next_job() {
     let (package, staged) = fetch(&packages).await;
     let gone = packages.take_inspected(&source(), &shown("v1.0.0", COMMIT));
     assert!(gone.is_none());
-    // Somebody waits already when this one would be put away.
+    // Another job waits already when this one would be kept.
     let waiting = tokio::spawn({
         let packages = packages.clone();
         async move { fetch(&packages).await.0 }

@@ -178,8 +178,9 @@ mod tests {
     async fn an_unknown_user_takes_as_long_as_a_wrong_password() {
         let passwords = Passwords::new().unwrap();
         let hash = passwords.hash(Secret::new("correct horse")).await.unwrap();
-        // What else the machine does only ever makes one slower: the fastest of many come together. Without
-        // a password's work the unknown user would be a thousand times faster, however often it is tried.
+        // What else the machine does only ever makes one slower: the fastest of many come together.
+        // Without a password's work the unknown user would be a thousand times faster,
+        // however often it is tried.
         let mut fastest = [std::time::Duration::MAX; 2];
         for _ in 0..100 {
             for (place, hash) in [(0, Some(hash.clone())), (1, None)] {

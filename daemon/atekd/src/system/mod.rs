@@ -150,7 +150,8 @@ fn cpu_times() -> Result<CpuTimes, SystemError> {
     parse::cpu_times(&read(PATH)?).ok_or(SystemError::Malformed { path: PATH })
 }
 
-/// Bytes that apps may still write to the disk that has this path; many when the kernel does not say.
+/// Bytes that apps may still write to the disk that has this path; many when the kernel does not
+/// say.
 #[must_use]
 pub fn room(path: &Path) -> u64 {
     disk(path).map_or(u64::MAX, |disk| disk.free_bytes)

@@ -138,7 +138,8 @@ impl HostSettings {
         Ok(())
     }
 
-    /// Whether the machine knows a zone of this name. One without a list of zones knows all of them.
+    /// Whether the machine knows a zone of this name. One without a list of zones knows all of
+    /// them.
     #[must_use]
     pub fn knows_timezone(&self, zone: &str) -> bool {
         let zones = Path::new(ZONES);

@@ -199,7 +199,7 @@ impl Watcher<'_> {
     async fn signal(&mut self, message: &Message) -> Result<(), End> {
         let header = message.header();
         if header.sender().map(|name| name.to_owned().into()) != self.owner {
-            // Before the first list; from somebody who plays systemd; or systemd came back
+            // Before the first list; from a process that imitates systemd; or systemd came back
             // under another name.
             if self.owner.is_some() && self.asked.is_empty() {
                 self.list();

@@ -7,8 +7,8 @@
 //! An attempt counts before it is made, so that many at once are not all tried. A guesser (an
 //! IPv4 address, an IPv6 network of 64 bits, an app) has a few free failures, then waits longer
 //! and longer. Guessers of the same secret take turns: the secret, too, gets slower with
-//! failures, up to some seconds, and the one with the fewest failures goes first. So someone with the
-//! right password waits some seconds while others guess, and is not refused.
+//! failures, up to some seconds, and the one with the fewest failures goes first. So someone with
+//! the right password waits some seconds while others guess, and is not refused.
 
 mod backoff;
 mod policy;

@@ -62,8 +62,8 @@ pub(super) fn build(speed: Speed) -> anyhow::Result<()> {
     command::show(&mut alone)
 }
 
-/// The compiler's flags with which crates have one name in what it makes, whatever registry or mirror of it this
-/// machine takes them from.
+/// The compiler's flags with which crates have one name in what it makes, whatever registry or
+/// mirror of it this machine takes them from.
 fn registries_have_one_name(home: &Path) -> anyhow::Result<String> {
     let sources = home.join("registry/src");
     let Ok(entries) = fs::read_dir(&sources) else {

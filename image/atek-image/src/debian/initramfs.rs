@@ -30,7 +30,8 @@ impl Archive {
     fn entry(&mut self, name: &str, mode: u32, device: (u32, u32), content: &[u8]) {
         self.entries += 1;
         let links = if mode & 0o040_000 != 0 { 2 } else { 1 };
-        // Magic, inode, mode, owner, group, links, time, size, device (2), represented device (2), name, check.
+        // Magic, inode, mode, owner, group, links, time, size, device (2), represented device (2),
+        // name, check.
         let fields = [
             self.entries,
             mode,

@@ -1,8 +1,9 @@
 //! The Debian route: a card from the package archive alone.
 //!
-//! No program of the box's architecture is run, and none of its packages' scripts: packages are unpacked, and
-//! what their scripts would have done is done here, by the same tools of the build machine's architecture. So
-//! it needs no emulation, takes half a minute, and gives the same bytes for the same packages.
+//! No program of the box's architecture is run, and none of its packages' scripts: packages are
+//! unpacked, and what their scripts would have done is done here, by the same tools of the build
+//! machine's architecture. So it needs no emulation, takes half a minute, and gives the same bytes
+//! for the same packages.
 
 mod cross;
 mod initramfs;

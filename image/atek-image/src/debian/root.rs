@@ -77,7 +77,8 @@ pub fn unpack(store: &Store, steps: &Steps) -> anyhow::Result<Made> {
     Ok(Made { debian, npm })
 }
 
-/// The root as squashfs (`root.squashfs`) and each board's boot folder (`boot-BOARD`); inside the toolbox.
+/// The root as squashfs (`root.squashfs`) and each board's boot folder (`boot-BOARD`); inside the
+/// toolbox.
 ///
 /// # Errors
 ///
@@ -141,7 +142,8 @@ fn inputs(files: &[install::File], init: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Kernel, device trees, firmware and an initramfs for each board; the root keeps only the modules it needs.
+/// Kernel, device trees, firmware and an initramfs for each board; the root keeps only the modules
+/// it needs.
 fn boot_folders(root: &Path, aside: &Path, init: &Path) -> anyhow::Result<()> {
     let modules = Modules::read(root)?;
     let version = modules.version();
@@ -221,8 +223,8 @@ fn lay_over(overlay: &Path, root: &Path) -> anyhow::Result<()> {
     .map(drop)
 }
 
-/// The same with a folder of the checkout, in which only whether a file can be run is git's to say: other bits follow
-/// the umask of whoever cloned it.
+/// The same with a folder of the checkout, in which only whether a file can be run is git's to say:
+/// other bits follow the umask of the person who cloned it.
 fn lay_checkout_over(overlay: &Path, aside: &Path, root: &Path) -> anyhow::Result<()> {
     let copy = aside.join("overlay");
     fs::create_dir(&copy).context("cannot make a folder for the overlay")?;
@@ -292,7 +294,8 @@ fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
     write("etc/hostname", 0o644, "atek\n")?;
     write("etc/fstab", 0o644, "")?;
     write("usr/lib/clock-epoch", 0o644, "")?;
-    // As old as /usr: nothing in /etc is to be made anew at a start (ldconfig, accounts). It was made here.
+    // As old as /usr: nothing in /etc is to be rebuilt at a start (ldconfig, accounts). It was made
+    // here.
     write("etc/.updated", 0o644, "")?;
     for (link, to) in [
         ("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf"),
@@ -343,7 +346,8 @@ fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The root as one file. zstd unpacks fast on a Pi; everything belongs to whom it says and has one time.
+/// The root as one file. zstd unpacks fast on a Pi; everything belongs to whom it says and has one
+/// time.
 fn squash(root: &Path, file: &Path, speed: Speed, epoch: u64) -> anyhow::Result<()> {
     let level = match speed {
         Speed::Release => "15",

@@ -1,5 +1,5 @@
-//! The tools of one Debian release, whatever this machine runs: a root file system made once, entered in a
-//! mount namespace of this process.
+//! The tools of one Debian release, whatever this machine runs: a root file system made once,
+//! entered in a mount namespace of this process.
 
 use super::{SUITE, key, names};
 use crate::steps::Steps;
@@ -39,15 +39,15 @@ pub fn get(store: &Store, steps: &Steps) -> anyhow::Result<Stored> {
     })
 }
 
-/// `mmdebstrap`, told to leave out what nobody reads.
+/// `mmdebstrap`, told to leave out documentation.
 pub(super) fn mmdebstrap() -> Command {
     let mut command = Command::new("mmdebstrap");
     command.args(UNREAD.map(|folder| format!("--dpkgopt=path-exclude=/usr/share/{folder}/*")));
     command
 }
 
-/// Where programs are compiled, as the compiler sees it: the same on every machine, because it writes the names of
-/// source files into what it makes.
+/// Where programs are compiled, as the compiler sees it: the same on every machine, because it
+/// writes the names of source files into what it makes.
 pub(super) mod seen {
     /// The checkout.
     pub(in crate::debian) const CHECKOUT: &str = "/build/atek";
@@ -57,8 +57,8 @@ pub(super) mod seen {
     pub(in crate::debian) const CARGO: &str = "/build/cargo";
 }
 
-/// Makes the toolbox this process's root. The checkout, the cache, cargo's home and `also` are where they were; the
-/// first three are at [`seen`] as well.
+/// Makes the toolbox this process's root. The checkout, the cache, cargo's home and `also` are
+/// where they were; the first three are at [`seen`] as well.
 ///
 /// Only for a process of one thread; there is no way back.
 ///

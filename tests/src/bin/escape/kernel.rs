@@ -277,8 +277,8 @@ fn clone(flags: libc::c_int) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Asks for a namespace with a size that cannot be: who may ask is told so. (A real clone would leave a
-/// process with this one's memory behind.)
+/// Asks for a namespace with a size that cannot be: who may ask is told so. (A real clone would
+/// leave a process with this one's memory behind.)
 fn clone3() -> Result<(), Errno> {
     let arguments = [0x1000_0000_u64; 8];
     probe(

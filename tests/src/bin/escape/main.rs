@@ -1,15 +1,16 @@
-//! A hostile app: it tries, one by one, what a confined app must not be able to do, and says what came of it.
+//! A hostile app: it tries, one by one, what a confined app must not be able to do, and says what
+//! came of it.
 //!
-//! - `escape serve`: as an app; any POST with a JSON object of [`Targets`] (or a JSON-RPC call with one as its
-//!   only parameter) runs all attempts and answers with the table.
-//! - `escape print TARGETS`: the same from a shell, unconfined. This is the positive control: an attempt that
-//!   is impossible here too proves nothing about the sandbox.
-//! - `escape attempt NAME TARGETS`: one attempt. Each runs in a process of its own, since some change the
-//!   process for good and some end it.
+//! - `escape serve`: as an app; any POST with a JSON object of [`Targets`] (or a JSON-RPC call with
+//!   one as its only parameter) runs all attempts and answers with the table.
+//! - `escape print TARGETS`: the same from a shell, unconfined. This is the positive control: an
+//!   attempt that is impossible here too proves nothing about the sandbox.
+//! - `escape attempt NAME TARGETS`: one attempt. Each runs in a process of its own, since some
+//!   change the process for good and some end it.
 //!
-//! The table is a JSON object: attempt → `possible`, an errno's name, or how the process ended. An attempt
-//! does no harm where it succeeds: it asks for nothing, or for something that the kernel refuses only after
-//! the question of rights.
+//! The table is a JSON object: attempt → `possible`, an errno's name, or how the process ended. An
+//! attempt does no harm where it succeeds: it asks for nothing, or for something that the kernel
+//! refuses only after the question of rights.
 
 #![allow(unsafe_code, reason = "system calls that no library makes; see `raw`")]
 

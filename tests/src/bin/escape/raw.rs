@@ -4,12 +4,14 @@ use nix::errno::Errno;
 
 /// Makes a system call.
 ///
-/// Arguments are numbers, or addresses of buffers that live over the call: see [`address`] and [`address_mut`].
+/// Arguments are numbers, or addresses of buffers that live over the call: see [`address`] and
+/// [`address_mut`].
 pub(crate) fn call(number: libc::c_long, arguments: &[usize]) -> Result<usize, Errno> {
     let at = |index: usize| arguments.get(index).copied().unwrap_or(0);
-    // SAFETY: every address that this program passes comes from a reference that outlives the call, with the
-    // size that the call expects; the other calls take no memory of this process. None of the calls changes
-    // memory that Rust holds references to, except through `&mut` buffers given for that.
+    // SAFETY: every address that this program passes comes from a reference that outlives the call,
+    // with the size that the call expects; the other calls take no memory of this process. None
+    // of the calls changes memory that Rust holds references to, except through `&mut` buffers
+    // given for that.
     let result = unsafe { libc::syscall(number, at(0), at(1), at(2), at(3), at(4), at(5)) };
     usize::try_from(result).map_err(|_| Errno::last())
 }
@@ -24,8 +26,8 @@ pub(crate) fn address_mut<T: ?Sized>(of: &mut T) -> usize {
     std::ptr::from_mut(of).cast::<u8>().addr()
 }
 
-/// A call that the kernel refuses in any case: for lack of rights, or, where those suffice, with one of
-/// `sane`, since the request makes no sense. The latter means that it was possible.
+/// A call that the kernel refuses in any case: for lack of rights, or, where those suffice, with
+/// one of `sane`, since the request makes no sense. The latter means that it was possible.
 pub(crate) fn probe(
     number: libc::c_long,
     arguments: &[usize],
@@ -41,8 +43,8 @@ pub(crate) fn probe(
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn getpid_32bit() -> Result<(), Errno> {
     let result: i64;
-    // SAFETY: the 32-bit getpid takes no argument and touches no memory. `rbx` to `rdi` are preserved by the
-    // kernel, `r8` to `r11` are not.
+    // SAFETY: the 32-bit getpid takes no argument and touches no memory. `rbx` to `rdi` are
+    // preserved by the kernel, `r8` to `r11` are not.
     unsafe {
         std::arch::asm!(
             "int 0x80",

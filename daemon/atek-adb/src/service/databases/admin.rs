@@ -41,7 +41,8 @@ impl Adb {
         .await
     }
 
-    /// `adminListDbs({userKey?, serviceKey?})`: with quota and usage. Callers other than administrators see their own.
+    /// `adminListDbs({userKey?, serviceKey?})`: with quota and usage. Callers other than
+    /// administrators see their own.
     pub(in crate::service) async fn admin_list_dbs(
         &self,
         caller: &Caller,

@@ -75,7 +75,8 @@ impl Adb {
                 new.owner = Some(owner);
             }
             if new == old {
-                // The original checks nothing either when nothing changes; it must not tell more than a read would.
+                // The original checks nothing either when nothing changes; it must not tell more
+                // than a read would.
                 return if standing.may_read(Some(&old)) {
                     Ok(())
                 } else {

@@ -63,7 +63,8 @@ pub(crate) enum Into {
 }
 
 impl Adb {
-    /// A place among the transfers. One that has just been sent gives its place back a moment later.
+    /// A place among the transfers. One that has just been sent gives its place back a moment
+    /// later.
     async fn transfer_place(&self, caller: &Caller) -> Result<Held, AdbError> {
         let place = self.budgets.transfers.take(caller, 1);
         tokio::time::timeout(PLACE, place).await.map_err(|_| {

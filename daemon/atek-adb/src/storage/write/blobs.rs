@@ -9,8 +9,8 @@ use crate::storage::tables::{self, DbNo};
 use crate::storage::{Doing as _, StorageError};
 
 impl Tx<'_> {
-    /// Names the blob file of a path; the file is complete and synced. The file it had before is freed. A
-    /// database has at most `most` blobs: an empty one still costs a file.
+    /// Names the blob file of a path; the file is complete and synced. The file it had before is
+    /// freed. A database has at most `most` blobs: an empty one still costs a file.
     ///
     /// # Errors
     ///

@@ -14,8 +14,8 @@ use std::ops::Bound;
 const STEP_BYTES: usize = 1 << 20;
 
 impl Tx<'_> {
-    /// Declares an index; `pointers` are valid. It is ready at once in an empty database, else only after
-    /// [`Tx::index_step`] has seen all records.
+    /// Declares an index; `pointers` are valid. It is ready at once in an empty database, else only
+    /// after [`Tx::index_step`] has seen all records.
     ///
     /// # Errors
     ///
@@ -60,8 +60,8 @@ impl Tx<'_> {
         Ok(row)
     }
 
-    /// Indexes the next `limit` records of a declared index, those after `after`. Returns where to go on;
-    /// `None` when the index is ready or gone.
+    /// Indexes the next `limit` records of a declared index, those after `after`. Returns where to
+    /// go on; `None` when the index is ready or gone.
     ///
     /// # Errors
     ///
@@ -110,7 +110,8 @@ impl Tx<'_> {
         Ok(last)
     }
 
-    /// Drops an index: its name is free at once, [`Tx::drop_index_step`] removes its entries. Returns its number.
+    /// Drops an index: its name is free at once, [`Tx::drop_index_step`] removes its entries.
+    /// Returns its number.
     ///
     /// # Errors
     ///

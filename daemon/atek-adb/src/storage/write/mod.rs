@@ -99,7 +99,8 @@ impl<'t> Tx<'t> {
         })
     }
 
-    /// Forgets what earlier operations did, to see whether the next one changes anything, and who pays for it.
+    /// Forgets what earlier operations did, to see whether the next one changes anything, and who
+    /// pays for it.
     pub(in crate::storage) fn begin_op(&mut self, purse: Purse) {
         self.touched = false;
         self.room.pay_from(purse);

@@ -13,7 +13,8 @@ use redb::ReadableTable as _;
 const FORGET_SCAN: usize = 256;
 
 impl Tx<'_> {
-    /// Makes or replaces a record; `json` is the compact text of an object. Returns its sequence number.
+    /// Makes or replaces a record; `json` is the compact text of an object. Returns its sequence
+    /// number.
     ///
     /// # Errors
     ///
@@ -129,7 +130,8 @@ impl Tx<'_> {
         Ok(Some(stats.seq))
     }
 
-    /// Forgets the oldest remembered deletes, as far as a bounded look at the change log finds them.
+    /// Forgets the oldest remembered deletes, as far as a bounded look at the change log finds
+    /// them.
     fn forget(&mut self, db: DbNo, stats: &mut Stats) -> Result<(), StorageError> {
         const FORGET: &str = "forget an old delete";
         let mut dead = Vec::new();

@@ -43,7 +43,7 @@ pub struct Install {
     pub grant: Permissions,
     /// What to do about data that an earlier install of the same source left to the owner.
     pub data: UseData,
-    /// What [`super::Inspection`] showed; nothing else is installed then.
+    /// What [`super::inspect::Inspection`] showed; nothing else is installed then.
     pub inspected: Option<Inspected>,
     /// Which computers the source may be on.
     pub reach: Reach,
