@@ -56,7 +56,7 @@ pub(crate) struct Shared {
 const LONG: usize = 200;
 
 tokio::task_local! {
-    /// What the request that this task answers has taken of the budgets: kept until its answer is sent.
+    /// What the request that this task answers has taken of the budgets, until its answer is sent.
     pub(crate) static TAKEN: RefCell<Vec<Held>>;
 }
 

@@ -265,7 +265,7 @@ impl std::fmt::Debug for Snapshot {
 const OPEN: &str = "open a table";
 
 impl Snapshot {
-    /// The changes of a database under `path` after `since`, see [`changes::Diff`].
+    /// The changes of a database under `path` after `since`, see `recordDiff`.
     ///
     /// # Errors
     ///

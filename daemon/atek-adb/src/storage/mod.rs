@@ -11,7 +11,7 @@
 //! | [`disk`] | room, and for whom |
 //! | [`engine`] | open, snapshot, commit a batch, compact; no threads |
 //! | [`read`] | what both a snapshot and a write can read |
-//! | [`write`] | one operation inside a commit |
+//! | [`mod@write`] | one operation inside a commit |
 //! | [`indexes`] | secondary indexes: definitions, entries, order of values |
 //! | [`blobs`] | blob files and their rows |
 //! | [`changes`] | change log: diffs, and who waits for them |
