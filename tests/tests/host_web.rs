@@ -34,10 +34,10 @@ async fn errors_show_no_stack_and_no_markup_of_the_client() -> anyhow::Result<()
 async fn a_proxy_call_without_a_provider_is_refused_and_harms_nothing() -> anyhow::Result<()> {
     let host = Host::boot("hole-14").await?;
     let alice = host.person("alice", "").await?;
+    // As every browser does.
+    let page = alice.client.clone().header("origin", "http://localhost");
     assert!(
-        alice
-            .client
-            .websocket("/_atek/gateway?api=example.test/nothing")
+        page.websocket("/_atek/gateway?api=example.test/nothing")
             .await
             .is_err()
     );
@@ -53,9 +53,9 @@ async fn a_proxy_call_without_a_provider_is_refused_and_harms_nothing() -> anyho
         ])
         .await?;
     // Between the crash and the restart, or after it: an answer either way.
-    let _ = alice.client.websocket(path).await;
+    let _ = page.websocket(path).await;
     host.service_is("hello-node", "running").await?;
-    alice.client.websocket(path).await?;
+    page.websocket(path).await?;
     host.ready().await
 }
 

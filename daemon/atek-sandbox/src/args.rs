@@ -79,7 +79,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
 }
 
 /// Parses `[mount=DEVICE:INODE:PATH]... -- PROGRAM [ARG]...`.
-pub(crate) fn parse_build(
+pub(crate) fn parse_job(
     args: impl IntoIterator<Item = OsString>,
 ) -> anyhow::Result<(Vec<Mount>, Vec<OsString>)> {
     let mut args = args.into_iter();

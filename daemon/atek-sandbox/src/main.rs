@@ -2,7 +2,7 @@
 //!
 //! Usage: `atek-sandbox KEY private|shared [OPTION]... -- PROGRAM [ARG]...`;
 //! `atek-sandbox prepare KEY private|shared` ([`prepare`]);
-//! `atek-sandbox build [OPTION]... -- PROGRAM [ARG]...` ([`build`]).
+//! `atek-sandbox fetch|build [OPTION]... -- PROGRAM [ARG]...` ([`job`]).
 //!
 //! Runs inside the service's unit, as its user; systemd has already applied user,
 //! mounts, namespaces, limits and a system call filter (see atek-spawnd's
@@ -19,11 +19,11 @@
 //! Any doubt is an error: a service that cannot be confined is not started.
 
 mod args;
-mod build;
 mod credentials;
 mod environment;
 mod forward;
 mod handoff;
+mod job;
 mod landlock;
 mod listeners;
 mod prepare;
@@ -52,8 +52,9 @@ fn run() -> anyhow::Result<ExitCode> {
         prepare::run(words)?;
         return Ok(ExitCode::SUCCESS);
     }
-    if words.next_if(|word| word == build::WORD).is_some() {
-        return Err(build::run(words));
+    if let Some(kind) = words.peek().and_then(|word| job::Kind::of_word(word)) {
+        words.next();
+        return Err(job::run(kind, words));
     }
     let args = args::parse(words)?;
     close_inherited_descriptors()?;

@@ -37,7 +37,11 @@ pub(crate) fn job(
     ];
     read.extend(source.map(|folder| Bind::new(folder, folder)));
     let (homes, emptied) = surroundings(source);
-    let mut argv = vec![paths::SANDBOX.to_owned(), "build".to_owned()];
+    let kind = match spec.kind {
+        JobKind::Fetch => "fetch",
+        JobKind::Build => "build",
+    };
+    let mut argv = vec![paths::SANDBOX.to_owned(), kind.to_owned()];
     let mount = source.zip(checked);
     argv.extend(mount.map(|(folder, checked)| mounted(folder, checked)));
     argv.extend(["--", paths::PACKAGER].map(str::to_owned));

@@ -385,6 +385,10 @@ fn devices_at_home_were_reached_by_their_addresses_of_the_internet() {
         let properties = job(&id, &spec, None, &servers, NEW, channel(), channel());
         let denied = values(&properties, "IPAddressDeny");
         assert_eq!(!denied.is_empty(), closed, "{kind:?}");
+        // Only a build may not listen: a fetch has a proxy on its loopback.
+        let started = value(&properties, "ExecStartEx");
+        let word = if closed { "\"build\"" } else { "\"fetch\"" };
+        assert!(started.contains(word), "{started}");
         if closed {
             assert!(
                 denied[0].contains("0x7f") && denied[0].contains("0x77"),
@@ -451,7 +455,7 @@ fn a_job_writes_its_staging_folder_and_sees_only_the_folder_it_was_given() {
     assert!(value(&properties, "BindReadOnlyPaths").contains("/home/bob/app.git"));
     let exec = value(&properties, "ExecStartEx");
     let expected =
-        "\"build\", \"mount=7:8:/home/bob/app.git\", \"--\", \"/usr/lib/atek/atek-package\"";
+        "\"fetch\", \"mount=7:8:/home/bob/app.git\", \"--\", \"/usr/lib/atek/atek-package\"";
     assert!(exec.contains(expected), "{exec}");
     assert_eq!(value(&properties, "User"), "\"atek-build\"");
     for (name, signature) in [
