@@ -16,6 +16,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// The guide for authors, whose example is one of the programs.
+const GUIDE: &str = include_str!("../../docs/apps.md");
+
 /// An install with its dependencies, on a machine that has much else to do.
 const INSTALL: Duration = Duration::from_secs(600);
 
@@ -134,8 +137,31 @@ impl Installed {
         self.host.service_is(self.id, "running").await.map(drop)
     }
 
+    /// Restarts it, and waits until it answers again.
+    async fn restart_and_get(&self, path: &str) -> anyhow::Result<Response> {
+        self.restart().await?;
+        self.get(path).await
+    }
+
+    /// Prints the memory of the program's largest process, now and at most.
+    async fn print_memory(&self) -> anyhow::Result<()> {
+        let script = format!(
+            "group=$(systemctl show -P ControlGroup atek-app-{}.service)
+             for pid in $(cat /sys/fs/cgroup/$group/cgroup.procs); do
+               awk '/^VmRSS:/ {{ now = $2 }} /^VmHWM:/ {{ most = $2 }}
+                    END {{ printf \"%d MiB now, %d MiB at most\\n\", now / 1024, most / 1024 }}' \
+                 /proc/$pid/status
+             done | sort -n | tail -n 1",
+            self.id
+        );
+        let printed = self.host.machine.shell(&script).await?;
+        eprintln!("{}: {}", self.id, printed.trim());
+        Ok(())
+    }
+
     /// Uninstalls it, and waits until nothing of it is left on the machine.
     async fn uninstall(&self) -> anyhow::Result<()> {
+        self.print_memory().await?;
         let key = self.host.service(self.id).await?["key"].clone();
         let key = key.as_str().unwrap_or_default().to_owned();
         let system = self.host.system()?;
@@ -192,5 +218,213 @@ async fn tiddlywiki_saves_a_tiddler_over_a_restart() -> anyhow::Result<()> {
     program.restart().await?;
     let found = program.get(path).await?;
     assert_eq!(found.json()?["text"], "written down", "{}", found.text());
+    program.uninstall().await
+}
+
+#[tokio::test]
+async fn http_server_serves_a_folder() -> anyhow::Result<()> {
+    let example = GUIDE.split("```json\n").nth(2).expect("a second example");
+    let example = example.split("```").next().unwrap_or_default();
+    let recipe = Recipe {
+        name: "http-server",
+        version: "14.1.1",
+        atek: serde_json::from_str(example)?,
+        files: &[
+            ("public/index.html", "<h1>Holidays</h1>"),
+            ("public/lists/packing.txt", "a towel"),
+        ],
+    };
+    let Some(program) = Installed::of(&recipe).await? else {
+        return Ok(());
+    };
+    assert_eq!(program.get("/").await?.text(), "<h1>Holidays</h1>");
+    let listing = program.get("/lists/").await?;
+    assert!(listing.text().contains("packing.txt"), "{}", listing.text());
+    let site = program.site().await?.header("range", "bytes=2-");
+    let part = site.get("/lists/packing.txt").await?;
+    assert_eq!((part.status, part.text().as_str()), (206, "towel"));
+    assert_eq!(program.get("/missing.txt").await?.status, 404);
+    program.uninstall().await
+}
+
+#[tokio::test]
+async fn json_server_keeps_what_is_posted_over_a_restart() -> anyhow::Result<()> {
+    let recipe = Recipe {
+        name: "json-server",
+        version: "0.17.4",
+        atek: json!({
+            "port": 3000,
+            "workdir": "state",
+            "entry": "node_modules/json-server/lib/cli/bin.js",
+            "args": ["db.json"],
+        }),
+        files: &[],
+    };
+    let Some(program) = Installed::of(&recipe).await? else {
+        return Ok(());
+    };
+    let post = json!({ "title": "Soup", "author": "Ada" });
+    let made = program.site().await?.post_json("/posts", &post).await?;
+    assert_eq!(made.status, 201, "{}", made.text());
+    // json-server makes a database with one post.
+    assert_eq!(made.json()?["id"], 2, "{}", made.text());
+    // json-server answers without waiting for its file.
+    let script = "grep -ls Soup /var/lib/private/*/db.json || true";
+    wait_for("the post in db.json", SOON, async || {
+        let found = program.host.machine.shell(script).await?;
+        Ok(Seen::if_so(found, |found| !found.trim().is_empty()))
+    })
+    .await?;
+    let found = program.restart_and_get("/posts/2").await?;
+    assert_eq!(found.json()?["title"], "Soup", "{}", found.text());
+    program.uninstall().await
+}
+
+#[tokio::test]
+async fn node_red_runs_a_deployed_flow_over_a_restart() -> anyhow::Result<()> {
+    let recipe = Recipe {
+        name: "node-red",
+        version: "4.1.15",
+        atek: json!({
+            "port": 1880,
+            "workdir": "state",
+            "entry": "node_modules/node-red/red.js",
+            "args": ["--userDir", "."],
+        }),
+        files: &[],
+    };
+    let Some(program) = Installed::of(&recipe).await? else {
+        return Ok(());
+    };
+    let editor = program.get("/").await?;
+    assert!(editor.text().contains("Node-RED"), "{}", editor.text());
+    let site = program.site().await?;
+    // The editor's own connection, by which it shows what the flows do.
+    drop(site.websocket("/comms").await?);
+    let flow = json!([
+        { "id": "tab", "type": "tab", "label": "Greetings" },
+        { "id": "in", "type": "http in", "z": "tab", "url": "/greet", "method": "get",
+          "wires": [["text"]] },
+        { "id": "text", "type": "template", "z": "tab", "field": "payload", "fieldType": "msg",
+          "syntax": "mustache", "template": "Hello {{payload.name}}", "wires": [["out"]] },
+        { "id": "out", "type": "http response", "z": "tab", "wires": [] },
+    ]);
+    let deployed = site.post_json("/flows", &flow).await?;
+    assert_eq!(deployed.status, 204, "{}", deployed.text());
+    assert_eq!(program.get("/greet?name=Ada").await?.text(), "Hello Ada");
+    program.restart().await?;
+    // The port is open before the flows have started.
+    wait_for("the flow to answer again", SOON, async || {
+        let answer = program.get("/greet?name=Bob").await?.text();
+        Ok(Seen::if_so(answer, |answer| answer == "Hello Bob"))
+    })
+    .await?;
+    program.uninstall().await
+}
+
+/// verdaccio 5.20.1: later versions ask for `node-fetch@cjs`, a tag that not every mirror of the
+/// registry has.
+fn verdaccio() -> Recipe {
+    Recipe {
+        name: "verdaccio",
+        version: "5.20.1",
+        atek: json!({
+            "port": 4873,
+            "workdir": "state",
+            "entry": "node_modules/verdaccio/bin/verdaccio",
+            "args": ["--config", "/app/config.yaml", "--listen", "127.0.0.1:4873"],
+        }),
+        files: &[(
+            "config.yaml",
+            // A relative folder would lie beside this file, which cannot be written.
+            r"storage: /proc/self/cwd/storage
+packages:
+  '**':
+    access: $all
+    publish: $all
+log: { type: stdout, format: pretty, level: http }
+",
+        )],
+    }
+}
+
+/// Lets npm on the machine use the program as its registry, with the system token: the host
+/// takes it for its own, and does not pass it on.
+async fn use_as_registry(program: &Installed) -> anyhow::Result<()> {
+    let machine = &program.host.machine;
+    let config: Value = serde_json::from_str(&machine.read("/var/lib/atek/config.json").await?)?;
+    let token = config["systemAuthTokens"][0].as_str().unwrap_or_default();
+    let script = format!(
+        "echo 127.0.0.1 verdaccio.localhost >>/etc/hosts
+         echo 'registry=http://verdaccio.localhost/' >/root/.npmrc
+         echo '//verdaccio.localhost/:_authToken={token}' >>/root/.npmrc"
+    );
+    machine.shell(&script).await.map(drop)
+}
+
+/// Installs a package in a new folder, without npm's cache, and prints what it exports.
+async fn print_package(program: &Installed, name: &str) -> anyhow::Result<String> {
+    let script = format!(
+        "rm -rf /root/user /root/.npm
+         mkdir /root/user
+         cd /root/user
+         npm install --no-audit --no-fund {name} >&2
+         node -p 'require(\"{name}\")'"
+    );
+    let printed = program.host.machine.shell(&script).await?;
+    Ok(printed.trim().to_owned())
+}
+
+#[tokio::test]
+async fn verdaccio_keeps_a_package_that_npm_publishes_over_a_restart() -> anyhow::Result<()> {
+    let Some(program) = Installed::of(&verdaccio()).await? else {
+        return Ok(());
+    };
+    use_as_registry(&program).await?;
+    let publish = r#"mkdir -p /root/greeting
+        cd /root/greeting
+        echo '{ "name": "greeting", "version": "1.0.0" }' >package.json
+        echo 'module.exports = "hello from a package"' >index.js
+        npm publish 2>&1"#;
+    program.host.machine.shell(publish).await?;
+    let printed = print_package(&program, "greeting").await?;
+    assert_eq!(printed, "hello from a package");
+    program.restart().await?;
+    let printed = print_package(&program, "greeting").await?;
+    assert_eq!(printed, "hello from a package");
+    program.uninstall().await
+}
+
+/// ipx draws with sharp, whose module for Node comes compiled in `@img/sharp-linux-x64` and
+/// `-arm64`.
+#[tokio::test]
+async fn ipx_resizes_pictures_with_a_native_module() -> anyhow::Result<()> {
+    let recipe = Recipe {
+        name: "ipx",
+        version: "3.1.1",
+        atek: json!({
+            "port": "auto",
+            "entry": "node_modules/ipx/bin/ipx.mjs",
+            "args": ["serve", "--dir", "pictures"],
+        }),
+        files: &[(
+            "pictures/flag.svg",
+            r#"<svg xmlns="http://www.w3.org/2000/svg" width="64" height="32">
+                 <rect width="64" height="32" fill="red"/>
+               </svg>"#,
+        )],
+    };
+    let Some(program) = Installed::of(&recipe).await? else {
+        return Ok(());
+    };
+    let picture = program.get("/w_16,f_png/flag.svg").await?;
+    assert_eq!(picture.status, 200, "{}", picture.text());
+    assert_eq!(picture.header("content-type"), "image/png");
+    // The head of a PNG says how large the picture is.
+    let size: Vec<_> = picture.body[16..24]
+        .chunks(4)
+        .map(|bytes| bytes[3])
+        .collect();
+    assert_eq!(size, [16, 8]);
     program.uninstall().await
 }
