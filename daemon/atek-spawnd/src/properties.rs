@@ -5,8 +5,8 @@
 //!
 //! No text of a spec gets into a property that systemd would expand or that would
 //! end a line of the unit file it writes: ids and keys have a narrow alphabet, folders
-//! and titles are checked by [`validate`](atek_api::spec::ServiceSpec::validate), arguments are sent with
-//! `no-env-expand`, and the configuration goes by credential.
+//! and titles are checked by [`validate`](atek_api::spec::ServiceSpec::validate), arguments
+//! are sent with `no-env-expand`, and the configuration goes by credential.
 
 mod addresses;
 mod job;
