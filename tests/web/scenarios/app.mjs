@@ -6,8 +6,8 @@ import { story } from '../lib/story.mjs'
 import { addUser, openPage, signIn } from '../lib/words.mjs'
 
 story(async ({ box, browser, step }) => {
-  await addUser(box, 'owner', 'admin')
-  await addUser(box, 'alice')
+  // An administrator: the repository is in the home network, which other users cannot update from.
+  await addUser(box, 'alice', 'admin')
   await box.publish('hello', 'v1.0.0', 'hello-node')
   await box.call('services-api', 'install', { sourceUrl: box.remotes.hello, id: 'hello', user: 'alice' })
   await box.install('crash-loop', 'alice').catch(() => undefined)
