@@ -6,9 +6,9 @@ import { story } from '../lib/story.mjs'
 import { addUser, openPage, signIn } from '../lib/words.mjs'
 
 story(async ({ box, browser, step }) => {
-  await addUser(box, 'owner', 'admin')
-  await addUser(box, 'alice')
-  await addUser(box, 'bob')
+  // Administrators: the repository is in their home network, which other users cannot install from.
+  await addUser(box, 'alice', 'admin')
+  await addUser(box, 'bob', 'admin')
   await box.publish('hello', 'v1.0.0', 'hello-node')
   const alice = await browser.person('alice')
   const bob = await browser.person('bob')
@@ -57,5 +57,19 @@ story(async ({ box, browser, step }) => {
     const found = services.find(service => service.key === key)
     assert.equal(found?.owner, 'alice', 'the new app has not taken over the old one’s data')
     assert.deepEqual((await box.call('services-api', 'keptData')).kept, [])
+  })
+  await step('for everybody she is offered what an app of everybody has left, and nothing of hers', async () => {
+    const { page } = alice
+    const offered = page.getByRole('heading', { name: 'Its data' })
+    await box.call('services-api', 'install', { sourceUrl: box.remotes.hello, id: 'of-all', user: 'system' })
+    const shared = await keyOf('of-all')
+    await box.call('services-api', 'uninstall', 'of-all', { keepData: true })
+    await review(alice)
+    assert.equal(await offered.count(), 0)
+    await page.getByLabel('Short name').fill('again')
+    await page.getByLabel('For', { exact: true }).selectOption('all')
+    await offered.waitFor()
+    await install(alice)
+    assert.equal(await keyOf('again'), shared)
   })
 })

@@ -167,8 +167,11 @@ export const get = (id: string, signal?: AbortSignal) => call<Service>(API, 'get
 export const status = (id: string, signal?: AbortSignal) => call<ServiceStatus>(API, 'status', [id], signal)
 export const metrics = (id: string, since?: number, signal?: AbortSignal) =>
   call<Metrics>(API, 'metrics', [id, since === undefined ? undefined : { since }], signal)
-export const inspect = (sourceUrl: string, desiredVersion?: string, signal?: AbortSignal) =>
-  call<Inspection>(API, 'inspect', [{ sourceUrl, ...(desiredVersion && { desiredVersion }) }], signal)
+/** What would be installed: `user` is the owner where that is not the caller. */
+export const inspect = (
+  params: Pick<InstallParams, 'sourceUrl' | 'desiredVersion' | 'user'>,
+  signal?: AbortSignal
+) => call<Inspection>(API, 'inspect', [params], signal)
 export const startInstall = (params: InstallParams) => call<{ job: string }>(API, 'startInstall', [params])
 export const startUpdate = (id: string, grant?: Permissions) =>
   call<{ job: string }>(API, 'startUpdate', [id, grant === undefined ? undefined : { grant }])
