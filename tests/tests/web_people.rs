@@ -17,6 +17,12 @@ async fn a_person_signs_in_and_who_guesses_does_not() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_forgotten_password_is_replaced_with_the_box_at_hand() -> anyhow::Result<()> {
+    let host = Host::boot("web-reset").await?;
+    Stage::new(host).play("reset").await
+}
+
+#[tokio::test]
 async fn an_administrator_adds_and_deletes_people_who_do_not_see_one_another() -> anyhow::Result<()>
 {
     let host = Host::boot("web-users").await?;

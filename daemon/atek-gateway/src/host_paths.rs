@@ -33,6 +33,8 @@ fn router() -> Router {
         .route("/_atek/login/{*name}", get(asset))
         .route("/_atek/js/{*name}", get(asset))
         .route("/_atek/ui/{*name}", get(file))
+        .route("/_atek/reset", get(reset))
+        .route("/_atek/reset/", get(reset))
         .route("/_atek/setup", get(setup))
         .route("/_atek/setup/", get(setup))
         .route("/_atek/bind-session", get(bind_session))
@@ -59,6 +61,10 @@ pub(super) async fn answer(gateway: &Gateway, admitted: Admitted, mut head: Part
 
 async fn login(sent: HeaderMap) -> Answer {
     pages::login(&sent).ok_or(Failure::NotFound)
+}
+
+async fn reset(sent: HeaderMap) -> Answer {
+    pages::reset(&sent).ok_or(Failure::NotFound)
 }
 
 async fn asset(uri: Uri) -> Answer {

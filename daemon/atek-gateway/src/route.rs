@@ -41,7 +41,7 @@ pub(super) enum Route<'a> {
 pub(super) enum HostPath {
     /// Files of pages.
     File,
-    /// The sign-in page.
+    /// The sign-in page, and the page for a forgotten password.
     Login,
     /// The setup page.
     Setup,
@@ -151,7 +151,7 @@ impl HostPath {
             return Self::Unknown;
         };
         match path {
-            "login" | "login/" => Self::Login,
+            "login" | "login/" | "reset" | "reset/" => Self::Login,
             "setup" | "setup/" => Self::Setup,
             "bind-session" => Self::BindSession,
             "logs" => Self::Data,
@@ -217,6 +217,7 @@ mod tests {
             (Main, "GET", "/_atek", false, host(HostPath::Unknown)),
             (Main, "GET", "/_atek/", false, host(HostPath::Unknown)),
             (Main, "GET", "/_atek/login", false, host(HostPath::Login)),
+            (Main, "GET", "/_atek/reset", false, host(HostPath::Login)),
             (Main, "GET", "/_atek/setup/", false, host(HostPath::Setup)),
             (
                 Main,
@@ -262,6 +263,7 @@ mod tests {
             ("/_atek/ui/atek.svg", Open),
             ("/_atek/login", WithUsers),
             ("/_atek/login/", WithUsers),
+            ("/_atek/reset", WithUsers),
             ("/_atek/logs", Closed),
             ("/_atek/jobs/1", Closed),
             ("/_atek/bind-session", Closed),
@@ -278,6 +280,7 @@ mod tests {
     fn only_what_must_be_reached_without_a_session_is_open() {
         for (path, expected) in [
             ("/_atek/login", Access::Anyone),
+            ("/_atek/reset", Access::Anyone),
             ("/_atek/setup/", Access::Anyone),
             ("/_atek/ui/atek.svg", Access::Anyone),
             // It leads to the sign-in page itself.

@@ -1,4 +1,4 @@
-//! The pages that `daemon/web` builds: setup and sign-in, with their files.
+//! The pages that `daemon/web` builds: setup, sign-in and a forgotten password, with their files.
 
 use super::super::body::{self, Body};
 use super::protect;
@@ -12,6 +12,11 @@ const PAGE: &str = ".html";
 /// The sign-in page.
 pub(in super::super) fn login(sent: &HeaderMap) -> Option<Response<Body>> {
     find("login.html", sent)
+}
+
+/// The page for a forgotten password.
+pub(in super::super) fn reset(sent: &HeaderMap) -> Option<Response<Body>> {
+    find("reset.html", sent)
 }
 
 /// The setup page; not cached, since it exists only until the box has an owner.
@@ -47,6 +52,7 @@ mod tests {
     fn pages_are_only_at_their_own_addresses() {
         for name in [
             "login.html",
+            "reset.html",
             "setup.html",
             "",
             "/",
@@ -56,6 +62,7 @@ mod tests {
             assert!(file(name, &HeaderMap::new()).is_none(), "{name}");
         }
         assert!(login(&HeaderMap::new()).is_some());
+        assert!(reset(&HeaderMap::new()).is_some());
         assert!(setup(&HeaderMap::new()).is_some());
     }
 }

@@ -7,7 +7,7 @@ mod failure;
 mod home;
 
 use super::body::{self, Body};
-pub(super) use bundle::{file, login, setup};
+pub(super) use bundle::{file, login, reset, setup};
 use escape::escaped;
 pub(super) use failure::{Browser, message, notice};
 pub(super) use home::home;

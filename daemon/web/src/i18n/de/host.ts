@@ -67,6 +67,38 @@ export const host: typeof english = {
     failed: 'Du wurdest nicht angemeldet',
     wait: (secs) =>
       `Zu viele falsche Versuche. In ${secs} ${secs === 1 ? 'Sekunde' : 'Sekunden'} kannst du es wieder versuchen.`,
-    forgotten: 'Passwort vergessen? Wer diese Box verwaltet, kann ein neues setzen.'
+    forgotten: 'Passwort vergessen?'
+  },
+  reset: {
+    title: 'Passwort vergessen?',
+    text: 'Wer diese Box verwaltet, kann dir ein neues setzen. Mit der Speicherkarte der Box kannst du es selbst:',
+    how: [
+      'Schalte die Box aus und stecke ihre Speicherkarte in einen Computer.',
+      'Lege auf der Karte eine leere Textdatei mit dem Namen atek-reset.txt an.',
+      'Stecke die Karte zurück, schalte die Box ein und öffne diese Seite wieder.'
+    ],
+    stays: 'Apps und Dateien bleiben, wie sie sind.',
+    look: 'Das habe ich getan',
+    looking: 'Die Box wird gefragt …',
+    notOpen:
+      'Die Box hat auf ihrer Karte keine Datei atek-reset.txt gefunden. Prüfe den Namen der Datei und starte die Box mit der Karte neu. Danach hast du eine Stunde Zeit.',
+    over: 'Der Code gilt nicht mehr: Er wurde benutzt, oder eine Stunde ist vorbei. Lege die Datei noch einmal auf die Karte.',
+    back: 'Zurück zum Anmelden',
+    lost: 'Die Box ließ sich nicht fragen',
+    form: {
+      title: 'Neues Passwort setzen',
+      text: 'Die Box zeigt auf ihrem Bildschirm einen Code. Er steht auch in der Datei atek-claim.txt auf ihrer Speicherkarte.',
+      username: 'Benutzername',
+      usernameHint: 'Der Name, mit dem du dich anmeldest. Wer die Box allein verwaltet, kann ihn weglassen.',
+      noUser: 'So heißt auf dieser Box niemand. Gib den Namen ein, mit dem du dich anmeldest.',
+      password: 'Neues Passwort',
+      submit: 'Passwort setzen',
+      failed: 'Das Passwort wurde nicht gesetzt'
+    },
+    done: {
+      title: (name) => `Willkommen zurück, ${name}`,
+      text: 'Dein neues Passwort gilt, und du bist hier angemeldet. Alle deine anderen Geräte wurden abgemeldet.',
+      open: 'Zum Start'
+    }
   }
 }

@@ -1,4 +1,4 @@
-/** Texts of the host's own pages: setup and sign-in. */
+/** Texts of the host's own pages: setup, sign-in and a forgotten password. */
 export const host = {
   theme: 'Appearance',
   setup: {
@@ -65,6 +65,38 @@ export const host = {
     failed: 'You were not signed in',
     wait: (secs: number) =>
       `Too many wrong attempts. You can try again in ${secs} ${secs === 1 ? 'second' : 'seconds'}.`,
-    forgotten: 'Forgot your password? An administrator of this box can set a new one.'
+    forgotten: 'Forgot your password?'
+  },
+  reset: {
+    title: 'Forgot your password?',
+    text: 'An administrator of this box can set a new one for you. With the memory card of the box you can set one yourself:',
+    how: [
+      'Turn the box off, and put its memory card into a computer.',
+      'Make an empty text file on the card, and name it atek-reset.txt.',
+      'Put the card back, turn the box on, and open this page again.'
+    ],
+    stays: 'Apps and files stay as they are.',
+    look: 'I have done this',
+    looking: 'Asking the box …',
+    notOpen:
+      'The box has found no file atek-reset.txt on its card. Check the name of the file, and restart the box with the card in it. What the file asks for holds for one hour.',
+    over: 'The code is not valid any more: it was used, or an hour has passed. Put the file on the card again.',
+    back: 'Back to the sign-in page',
+    lost: 'The box could not be asked',
+    form: {
+      title: 'Set a new password',
+      text: 'The box shows a code on its screen. It is also in the file atek-claim.txt on its memory card.',
+      username: 'User name',
+      usernameHint: 'The name that you sign in with. The only administrator can leave it empty.',
+      noUser: 'This box has no user of that name. Enter the name that you sign in with.',
+      password: 'New password',
+      submit: 'Set the password',
+      failed: 'The password was not set'
+    },
+    done: {
+      title: (name: string) => `Welcome back, ${name}`,
+      text: 'Your new password is set, and you are signed in here. All your other devices have been signed out.',
+      open: 'Go home'
+    }
   }
 }

@@ -1,4 +1,4 @@
-/** `atek.cloud/setup-api`: the first boot. */
+/** `atek.cloud/setup-api`: the first boot, and a forgotten password. */
 
 import { call } from '../rpc'
 
@@ -30,3 +30,17 @@ export interface Completed {
 export const status = (signal?: AbortSignal) => call<Status>(API, 'status', [], signal)
 export const checkClaim = (code: string) => call<true>(API, 'checkClaim', [code])
 export const complete = (setup: Setup) => call<Completed>(API, 'complete', [setup])
+
+/** A new password for a user, with the code that the box shows. */
+export interface Reset {
+  code: string
+  /** May be left out where the card names the user, or the box has one administrator. */
+  username?: string
+  password: string
+}
+
+/** Whether the card asks for a new password and the box shows the code for it. */
+export const resetStatus = (signal?: AbortSignal) =>
+  call<{ pending: boolean }>(API, 'resetStatus', [], signal)
+/** Sets the password and signs its user in. */
+export const resetPassword = (reset: Reset) => call<{ username: string }>(API, 'resetPassword', [reset])
