@@ -49,7 +49,7 @@ story(
       await page.getByLabel('User name').fill('alice')
       await page.getByLabel('Password', { exact: true }).fill('short')
       await goOn()
-      await page.getByText('At least 8 characters.', { exact: true }).waitFor()
+      await page.getByText('Use at least 8 characters.').waitFor()
       await looksRight(alice, '3-user')
       await fillUser()
       await goOn()

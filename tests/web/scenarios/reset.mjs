@@ -65,7 +65,7 @@ story(async ({ box, browser, step }) => {
     await page.getByText('This box has no user of that name.').waitFor()
     await fill(code, 'alice', 'short')
     await send()
-    await page.getByText('At least 8 characters.').first().waitFor()
+    await page.getByText('Use at least 8 characters.').waitFor()
   })
   await step('with the keyboard she sets a new password, and is at home', async () => {
     await fill(code.toLowerCase().replace('-', ' '), 'alice', NEW)

@@ -32,8 +32,7 @@ export const host: typeof english = {
       label: 'Benutzername',
       hint: 'Zum Beispiel dein Vorname',
       wrong: 'Nimm 3 bis 64 Buchstaben, Ziffern, Punkte, Striche oder Unterstriche, ohne Leerzeichen.',
-      password: 'Passwort',
-      short: (count) => `Mindestens ${count} Zeichen.`
+      password: 'Passwort'
     },
     zone: {
       title: 'Wo steht sie?',

@@ -30,8 +30,7 @@ export const host = {
       label: 'User name',
       hint: 'For example your first name',
       wrong: 'Use 3 to 64 letters, digits, dots, dashes or underscores, without spaces.',
-      password: 'Password',
-      short: (count: number) => `At least ${count} characters.`
+      password: 'Password'
     },
     zone: {
       title: 'Where is it?',
