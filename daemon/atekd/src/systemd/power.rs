@@ -1,5 +1,5 @@
 //! Restarting the machine and turning it off, by way of systemd-logind, which tells
-//! everybody who wants to know and can say no. polkit lets the user atek ask
+//! the programs that asked to know, and which can refuse. polkit lets the user atek ask
 //! (`units/polkit-1/rules.d/50-atek-power.rules`).
 
 use super::PATIENCE;
@@ -63,7 +63,8 @@ impl Power {
     }
 }
 
-/// logind is stopped too: it may be gone before it has answered, and then it had begun.
+/// logind and the bus are stopped too: they may be gone before there is an answer, and then it had
+/// begun.
 fn begun(outcome: zbus::Result<()>) -> zbus::Result<()> {
     match outcome {
         Err(zbus::Error::MethodError(name, _, _))
@@ -71,6 +72,7 @@ fn begun(outcome: zbus::Result<()>) -> zbus::Result<()> {
         {
             Ok(())
         }
+        Err(zbus::Error::InputOutput(_)) => Ok(()),
         outcome => outcome,
     }
 }
