@@ -23,7 +23,7 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
 ///
 /// # Errors
 ///
-/// As [`bytes`].
+/// As [`fn@bytes`].
 pub fn hex<const N: usize>() -> Result<Secret, RandomError> {
     Ok(Secret::new(hex::encode(bytes::<N>()?)))
 }

@@ -95,11 +95,14 @@ pub fn check(root: &Path) -> Report {
     if let Some(systemd) = &systemd {
         report.note("systemd-seccomp", seccomp_feature(systemd));
     }
-    report.note("kernel", kernel_version(&at("/proc/sys/kernel/osrelease")));
-    report.note(
-        "seccomp",
-        kernel_seccomp(&at("/proc/sys/kernel/seccomp/actions_avail")),
-    );
+    // A unit with ProcSubset=pid sees nothing of /proc/sys, whatever the kernel has.
+    if at("/proc/sys/kernel").is_dir() {
+        report.note("kernel", kernel_version(&at("/proc/sys/kernel/osrelease")));
+        report.note(
+            "seccomp",
+            kernel_seccomp(&at("/proc/sys/kernel/seccomp/actions_avail")),
+        );
+    }
     report.note("landlock", landlock(&at("/sys/kernel/security/lsm")));
     let controllers = fs::read_to_string(at("/sys/fs/cgroup/cgroup.controllers"));
     report.note("cgroup2", cgroup2(controllers.as_deref().ok()));

@@ -130,6 +130,13 @@ fn a_kernel_without_seccomp_is_named() {
 }
 
 #[test]
+fn a_unit_that_may_not_see_the_kernels_settings_called_the_kernel_unusable() {
+    let folder = a_whole_system();
+    fs::remove_dir_all(folder.path().join("proc/sys")).unwrap();
+    assert_eq!(check(folder.path()).missing, []);
+}
+
+#[test]
 fn a_kernel_without_landlock_is_named() {
     let miss = without(|root| put(root, "/sys/kernel/security/lsm", "capability,yama\n", 0o644));
     assert_said(
