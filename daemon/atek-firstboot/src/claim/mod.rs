@@ -31,7 +31,16 @@ const LOOKS_MAX: usize = 5;
 ///
 /// When a file cannot be written; the screens are written to all the same.
 pub fn run(root: &Root) -> Result<(), FileError> {
-    reset::take_away(root)?;
+    show_after(reset::take_away(root), root)
+}
+
+/// Shows what is true now, also after a failure to write to the card, which is returned.
+fn show_after(written: Result<(), FileError>, root: &Root) -> Result<(), FileError> {
+    show_until_settled(root)?;
+    written
+}
+
+fn show_until_settled(root: &Root) -> Result<(), FileError> {
     let mut shown = look(root);
     for _ in 0..LOOKS_MAX {
         show(root, &shown)?;

@@ -28,7 +28,7 @@ fn the_code_is_shown_until_the_box_has_an_owner() {
         assert!(get(&root, shown).contains("7K3M-Q0XD"), "{shown}");
     }
     let mode = root.at(SHOWN).metadata().unwrap().permissions().mode();
-    assert_eq!(mode & 0o077, 0, "the code is for whoever sees the screen");
+    assert_eq!(mode & 0o077, 0, "the code is for the person at the screen");
 
     fs::remove_file(root.at("/run/atek/claim-code")).unwrap();
     run(&root).unwrap();
@@ -89,4 +89,17 @@ fn a_box_without_a_card_shows_what_it_can() {
     fs::write(root.at("/run/atek/claim-code"), "7K3M-Q0XD").unwrap();
     run(&root).unwrap();
     assert!(get(&root, ISSUE).contains("7K3M-Q0XD"));
+}
+
+#[test]
+fn a_card_that_could_not_be_written_kept_the_code_off_the_screens() {
+    let (root, _folder) = a_box();
+    fs::write(root.at("/run/atek/claim-code"), "7K3M-Q0XD\n").unwrap();
+    let refused = FileError::at("remove", &root.at("/boot/atek-reset.txt"));
+    let outcome = show_after(
+        Err(refused(std::io::ErrorKind::ReadOnlyFilesystem.into())),
+        &root,
+    );
+    assert!(outcome.is_err(), "the failure is told");
+    assert!(get(&root, "/dev/console").contains("7K3M-Q0XD"));
 }
