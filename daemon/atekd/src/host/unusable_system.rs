@@ -59,7 +59,8 @@ pub(super) fn serve(
 async fn respond(mut connection: TcpStream, answer: &[u8]) -> std::io::Result<()> {
     let mut head = Vec::new();
     let mut part = [0; 2048];
-    while !head.ends_with(b"\r\n\r\n") && head.len() < REQUEST_MAX_BYTES {
+    let is_whole = |head: &[u8]| head.windows(4).any(|part| part == b"\r\n\r\n");
+    while !is_whole(&head) && head.len() < REQUEST_MAX_BYTES {
         match connection.read(&mut part).await? {
             0 => break,
             read => head.extend_from_slice(part.get(..read).unwrap_or_default()),
@@ -140,9 +141,12 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         serve(vec![listener], &without_seccomp(), &tasks, &stop);
-        for path in ["/", "/_atek/gateway?api=atek.cloud/setup-api"] {
+        for request in [
+            "GET / HTTP/1.1\r\nHost: box.local\r\n\r\n",
+            // With its body in one piece: the wait for a head at the end of what came timed out.
+            "POST /_atek/gateway?api=x HTTP/1.1\r\nHost: box.local\r\nContent-Length: 2\r\n\r\n{}",
+        ] {
             let mut connection = TcpStream::connect(address).await.unwrap();
-            let request = format!("GET {path} HTTP/1.1\r\nHost: box.local\r\n\r\n");
             connection.write_all(request.as_bytes()).await.unwrap();
             let mut answer = String::new();
             connection.read_to_string(&mut answer).await.unwrap();
