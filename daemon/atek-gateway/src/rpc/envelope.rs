@@ -2,6 +2,8 @@
 
 use atek_api::jsonrpc::{Request, Response, RpcError, RpcResult, code};
 use bytes::Bytes;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -53,18 +55,64 @@ pub fn parse(body: &[u8]) -> Result<Envelope<'_>, RpcError> {
     let text = std::str::from_utf8(body).map_err(|error| not_json(&error))?;
     check_depth(body)?;
     if text.trim_start().starts_with('[') {
-        let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
-        return match items.len() {
-            0 => Err(invalid("the batch is empty")),
-            1..=MAX_BATCH => Ok(Envelope::Batch(
-                items.iter().map(|item| call(item.get())).collect(),
-            )),
-            _ => Err(invalid(&format!(
+        let items: Items<'_> = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+        if items.has_more {
+            return Err(invalid(&format!(
                 "the batch has more than {MAX_BATCH} calls"
-            ))),
-        };
+            )));
+        }
+        if items.calls.is_empty() {
+            return Err(invalid("the batch is empty"));
+        }
+        return Ok(Envelope::Batch(
+            items.calls.iter().map(|item| call(item.get())).collect(),
+        ));
     }
     call(text).map(Envelope::One)
+}
+
+/// The calls of a batch, at most [`MAX_BATCH`]. A list of all elements of a body takes eight times
+/// the body's memory.
+struct Items<'a> {
+    calls: Vec<&'a RawValue>,
+    /// Whether there are more, which were read and dropped.
+    has_more: bool,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ItemsVisitor)
+    }
+}
+
+struct ItemsVisitor;
+
+impl<'de> Visitor<'de> for ItemsVisitor {
+    type Value = Items<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list of calls")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut calls = Vec::new();
+        while calls.len() < MAX_BATCH {
+            match list.next_element()? {
+                Some(item) => calls.push(item),
+                None => {
+                    return Ok(Items {
+                        calls,
+                        has_more: false,
+                    });
+                }
+            }
+        }
+        let mut has_more = false;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            has_more = true;
+        }
+        Ok(Items { calls, has_more })
+    }
 }
 
 fn call(text: &str) -> Result<Call<'_>, RpcError> {
@@ -198,6 +246,22 @@ pub fn respond(id: &RawValue, outcome: &RpcResult) -> Bytes {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_batch_of_many_elements_took_eight_times_the_memory_of_its_text() {
+        let text = format!("[{}1]", "1,".repeat(1_000_000));
+        let items: Items<'_> = serde_json::from_str(&text).unwrap();
+        assert_eq!((items.calls.len(), items.has_more), (MAX_BATCH, true));
+        let refused = parse(text.as_bytes()).unwrap_err();
+        assert!(refused.message.contains("more than 100"), "{refused:?}");
+        let full = format!("[{}1]", "1,".repeat(MAX_BATCH - 1));
+        assert!(
+            matches!(parse(full.as_bytes()), Ok(Envelope::Batch(calls)) if calls.len() == MAX_BATCH)
+        );
+        // What follows is read all the same: a body that is no JSON says so.
+        let broken = format!("[{}", "1,".repeat(200));
+        assert_eq!(parse(broken.as_bytes()).unwrap_err().code, code::PARSE);
+    }
 
     #[test]
     fn fuzz_envelopes() {
