@@ -28,7 +28,7 @@ fn main() -> Result<(), String> {
     println!("cargo:rerun-if-env-changed={DIST}");
     let dist = match env::var_os(DIST).filter(|dist| !dist.is_empty()) {
         Some(dist) => PathBuf::from(dist),
-        None => build(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../web"))?,
+        None => build(&web()?)?,
     };
     for bundle in ["host", "lonestar"] {
         let folder = dist.join(bundle);
@@ -43,6 +43,13 @@ fn main() -> Result<(), String> {
     // The derive macros of lib.rs read it.
     println!("cargo:rustc-env={DIST}={}", dist.display());
     Ok(())
+}
+
+/// The folder of the browser code. Asked for at run time: checkouts may share a target folder, in
+/// which this program was compiled for another of them.
+fn web() -> Result<PathBuf, String> {
+    let own = env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo did not name the crate's folder")?;
+    Ok(Path::new(&own).join("../web"))
 }
 
 /// Runs `daemon/web/build` and returns the folder of its bundles.
