@@ -4,9 +4,11 @@
 //! `cargo test --release -p atek-gateway tests::bench -- --ignored --nocapture`
 //! Needs `nginx` and `wrk`. `BENCH_SECONDS` (default 2) is the length of one measurement,
 //! `BENCH_ROUNDS` (default 5) how often each is made; the best of each is shown, being the
-//! least disturbed. `BENCH_CASES` picks cases by a part of their name.
+//! least disturbed. `BENCH_CASES` picks cases by a part of their name, `BENCH_CONNECTIONS` one
+//! number of connections.
 //! The CPU time of the proxy alone is the figure that a busy machine spoils least.
 
+use super::bench_floor;
 use super::support::{ALICE, SYSTEM_TOKEN, World, service};
 use crate::edge::bucket::Rate;
 use crate::{Limits, body};
@@ -193,13 +195,18 @@ fn beside_nginx() {
         assert!(std::time::Instant::now() < until, "nginx does not listen");
         std::thread::yield_now();
     }
+    let bare = bench_floor::serve_bare(&socket, setting("BENCH_WORKERS", 2));
+    let pooled = runtime("pooled", setting("BENCH_WORKERS", 2));
+    let pooled_port = pooled.block_on(bench_floor::serve_pooled(&socket));
     let bound = host.block_on(world.bound_cookie(ALICE, "rss"));
     let bearer = format!("Authorization: Bearer {SYSTEM_TOKEN}");
     let rpc = format!("http://127.0.0.1:{port}/_atek/gateway?api=example.org/bench");
     let sub = format!("http://127.0.0.1:{port}/page");
     let sub_host = format!("Host: rss.localhost:{port}");
     let nginx = format!("http://127.0.0.1:{free}/page");
-    let cases: [(&str, &str, Vec<String>, Option<&str>); 6] = [
+    let bare = format!("http://127.0.0.1:{bare}/page");
+    let pooled = format!("http://127.0.0.1:{pooled_port}/page");
+    let cases: [(&str, &str, Vec<String>, Option<&str>); 8] = [
         ("nginx POST", &nginx, vec![bearer.clone()], Some(CALL)),
         ("rpc bearer", &rpc, vec![bearer.clone()], Some(CALL)),
         (
@@ -209,6 +216,8 @@ fn beside_nginx() {
             Some(CALL),
         ),
         ("nginx GET", &nginx, vec![bearer.clone()], None),
+        ("bare hyper", &bare, vec![bearer.clone()], None),
+        ("hyper-util", &pooled, vec![bearer.clone()], None),
         ("proxy bearer", &sub, vec![bearer, sub_host.clone()], None),
         (
             "proxy cookie",
@@ -222,16 +231,19 @@ fn beside_nginx() {
         .into_iter()
         .filter(|(name, ..)| name.contains(&wanted))
         .collect();
-    for connections in [1, 32] {
+    let numbers = match setting("BENCH_CONNECTIONS", 0) {
+        0 => vec![1, 32],
+        number => vec![number],
+    };
+    for connections in numbers {
         let mut results = vec![(Vec::new(), Vec::new(), Vec::new()); cases.len()];
         for _ in 0..setting("BENCH_ROUNDS", 5) {
             for (result, (name, url, headers, body)) in results.iter_mut().zip(&cases) {
-                let spent = || {
-                    if name.starts_with("nginx") {
-                        cpu("/proc", "nginx")
-                    } else {
-                        cpu("/proc/self/task", "gateway")
-                    }
+                let spent = || match name.split_once(' ').map_or(*name, |(first, _)| first) {
+                    "nginx" => cpu("/proc", "nginx"),
+                    "bare" => cpu("/proc/self/task", "bare"),
+                    "hyper-util" => cpu("/proc/self/task", "pooled"),
+                    _ => cpu("/proc/self/task", "gateway"),
                 };
                 let before = spent();
                 let (rate, latency, requests) =

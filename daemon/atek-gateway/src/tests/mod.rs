@@ -3,6 +3,7 @@
 
 mod apps;
 mod bench;
+mod bench_floor;
 mod bind;
 mod callers;
 mod crowds;
