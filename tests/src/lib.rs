@@ -4,8 +4,8 @@
 //! and drops it. What a module is for:
 //!
 //! - [`machine`]: what a test holds: boot, execute, read, write, reach by network, cut the power.
-//! - [`keeper`]: the process behind each machine (`atek-machine keep`). It makes the namespaces,
-//!   and takes everything down when the test is gone, however it went. Nothing but the
+//! - [`supervisor`]: the process behind each machine (`atek-machine keep`). It makes the
+//!   namespaces, and takes everything down when the test is gone, however it went. Nothing but the
 //!   `atek-machine` program uses it.
 //! - [`rootfs`], [`layer`], [`store`](mod@store): the root file system and Atek's files on top of
 //!   it, made once and cached.
@@ -30,7 +30,6 @@ pub mod fixture;
 pub mod git_remote;
 pub mod host;
 pub mod http;
-pub mod keeper;
 pub mod layer;
 pub mod machine;
 pub mod paths;
@@ -38,6 +37,7 @@ pub mod phone;
 pub mod rootfs;
 pub mod serve;
 pub mod small_disk;
+pub mod supervisor;
 pub mod wait;
 
 mod skip;
@@ -47,7 +47,7 @@ use atek_image::command;
 pub use atek_image::{install, store};
 pub use git_remote::{GitRemote, HostileRemote, Hostility};
 pub use machine::{Builder, Machine};
-pub use phone::Phone;
+pub use phone::LanClient;
 pub use skip::skip;
 pub use small_disk::SmallDisk;
 pub use wait::{Seen, wait_for};

@@ -1,4 +1,4 @@
-//! [`Phone`]: another device on the local network of a machine, with a browser's habits.
+//! [`LanClient`]: another device on the local network of a machine, with a browser's habits.
 
 use crate::command::run_with_input;
 use crate::{Machine, Seen, wait_for};
@@ -33,7 +33,7 @@ request.end(body)
 
 /// A device on the same network as a machine, on a link of their own. Its resolver is Avahi.
 #[derive(Debug)]
-pub struct Phone {
+pub struct LanClient {
     machine: Machine,
     /// By host, whatever the port: so do browsers keep them.
     cookies: BTreeMap<String, BTreeMap<String, String>>,
@@ -52,7 +52,7 @@ pub struct Page {
     pub text: String,
 }
 
-impl Phone {
+impl LanClient {
     /// Boots one and joins it with a machine.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ impl Phone {
     ///
     /// # Errors
     ///
-    /// As [`Phone::open`].
+    /// As [`LanClient::open`].
     pub async fn ask(
         &mut self,
         method: &str,

@@ -15,7 +15,7 @@ fn login(name: &str, password: &str) -> Value {
 
 #[tokio::test]
 async fn guessing_passwords_is_slowed_down_and_tells_nothing() -> anyhow::Result<()> {
-    let host = Host::boot("hole-10").await?;
+    let host = Host::boot("guesses").await?;
     host.person("alice", "").await?;
     let path = format!("/_atek/gateway?api={SESSIONS}");
     let unknown = host
@@ -135,7 +135,7 @@ async fn of_64_guesses_at_once_few_are_tried() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn short_passwords_are_refused_and_people_change_their_own() -> anyhow::Result<()> {
-    let host = Host::boot("hole-10-own").await?;
+    let host = Host::boot("own-password").await?;
     let short = json!([{ "username": "carol", "password": "abc" }]);
     refusal(host.system()?.call(USERS, "create", short).await);
 
@@ -164,7 +164,7 @@ async fn short_passwords_are_refused_and_people_change_their_own() -> anyhow::Re
 
 #[tokio::test]
 async fn the_login_page_leads_nowhere_else_and_nobody_gets_cors() -> anyhow::Result<()> {
-    let host = Host::boot("hole-10-redirect").await?;
+    let host = Host::boot("login-redirect").await?;
     let alice = host.person("alice", "").await?;
     host.install("hello-node", "alice").await?;
     // The bind flow leads to no other host, whatever the path says.
@@ -200,7 +200,7 @@ async fn the_login_page_leads_nowhere_else_and_nobody_gets_cors() -> anyhow::Res
 
 #[tokio::test]
 async fn a_deleted_users_cookie_is_worth_nothing_and_harms_nothing() -> anyhow::Result<()> {
-    let host = Host::boot("hole-12").await?;
+    let host = Host::boot("deleted-user").await?;
     let bob = host.person("bob", "").await?;
     host.system()?
         .call(USERS, "delete", json!([bob.key]))
@@ -218,7 +218,7 @@ async fn a_deleted_users_cookie_is_worth_nothing_and_harms_nothing() -> anyhow::
 
 #[tokio::test]
 async fn eleven_thousand_calls_of_one_cookie_do_no_harm() -> anyhow::Result<()> {
-    let host = Host::boot("hole-13").await?;
+    let host = Host::boot("many-calls").await?;
     let alice = host.person("alice", "").await?;
     for _ in 0..110 {
         let calls = (0..100).map(|_| alice.client.call(SESSIONS, "whoami", json!([])));
@@ -231,7 +231,7 @@ async fn eleven_thousand_calls_of_one_cookie_do_no_harm() -> anyhow::Result<()> 
 
 #[tokio::test]
 async fn a_deleted_user_leaves_no_session_service_or_database() -> anyhow::Result<()> {
-    let host = Host::boot("hole-22").await?;
+    let host = Host::boot("nothing-left").await?;
     let bob = host.person("bob", "").await?;
     let app = host.install("hello-node", "bob").await?;
     let db = bob
@@ -279,7 +279,7 @@ async fn a_deleted_user_leaves_no_session_service_or_database() -> anyhow::Resul
 
 #[tokio::test]
 async fn a_sign_in_does_not_hold_up_anybody_else() -> anyhow::Result<()> {
-    let host = Host::boot("hole-34").await?;
+    let host = Host::boot("slow-hash").await?;
     let alice = host.person("alice", "").await?;
     // As the host itself: it is not held up for guessing.
     let system = host.system()?;

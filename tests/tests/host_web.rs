@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 #[tokio::test]
 async fn errors_show_no_stack_and_no_markup_of_the_client() -> anyhow::Result<()> {
-    let host = Host::boot("hole-11").await?;
+    let host = Host::boot("plain-errors").await?;
     let alice = host.person("alice", "").await?;
     let path = format!("/_atek/gateway?api={SERVICES}");
     let json = alice
@@ -32,7 +32,7 @@ async fn errors_show_no_stack_and_no_markup_of_the_client() -> anyhow::Result<()
 
 #[tokio::test]
 async fn a_proxy_call_without_a_provider_is_refused_and_harms_nothing() -> anyhow::Result<()> {
-    let host = Host::boot("hole-14").await?;
+    let host = Host::boot("no-provider").await?;
     let alice = host.person("alice", "").await?;
     // As every browser does.
     let page = alice.client.clone().header("origin", "http://localhost");
@@ -61,7 +61,7 @@ async fn a_proxy_call_without_a_provider_is_refused_and_harms_nothing() -> anyho
 
 #[tokio::test]
 async fn redirects_keep_the_port_and_the_whole_query() -> anyhow::Result<()> {
-    let host = Host::boot("hole-16").await?;
+    let host = Host::boot("redirects").await?;
     let alice = host.person("alice", "").await?;
     host.install("hello-node", "alice").await?;
     let app = host.stranger().host("hello-node.localhost:8080");
@@ -104,7 +104,7 @@ async fn redirects_keep_the_port_and_the_whole_query() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_box_answers_by_address_and_not_for_foreign_names() -> anyhow::Result<()> {
-    let host = Host::boot("hole-17").await?;
+    let host = Host::boot("host-names").await?;
     host.claimed().await?;
     let address = host.machine.address()?.to_string();
     for name in [
@@ -113,7 +113,7 @@ async fn the_box_answers_by_address_and_not_for_foreign_names() -> anyhow::Resul
         &format!("{address}:80"),
         "[::1]",
         "127.0.0.1",
-        "hole-17.local",
+        "host-names.local",
     ] {
         let page = host.stranger().host(name).get("/_atek/login/").await?;
         assert_eq!(page.status, 200, "{name}: {}", page.text());
@@ -135,7 +135,7 @@ async fn the_box_answers_by_address_and_not_for_foreign_names() -> anyhow::Resul
 
 #[tokio::test]
 async fn method_names_come_from_a_table() -> anyhow::Result<()> {
-    let host = Host::boot("hole-29").await?;
+    let host = Host::boot("method-table").await?;
     let system = host.system()?;
     for api in [
         SERVICES,
@@ -158,7 +158,7 @@ async fn method_names_come_from_a_table() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn apps_have_websockets_large_bodies_streams_and_their_own_folder() -> anyhow::Result<()> {
-    let host = Host::boot("hole-31").await?;
+    let host = Host::boot("app-features").await?;
     let alice = host.person("alice", "").await?;
     host.install("hello-node", "alice").await?;
     let app = host.visit(&alice, "hello-node").await?;

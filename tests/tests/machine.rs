@@ -271,7 +271,7 @@ async fn powering_off_lets_units_stop_in_order_and_cutting_the_power_does_not() 
 struct Held {
     holder: Child,
     pid: u32,
-    keeper: u32,
+    supervisor: u32,
     slot: String,
     traces: Vec<Trace>,
 }
@@ -285,7 +285,7 @@ enum Trace {
     Process(u32, u64),
     /// In the outer machine's own namespace, where none belongs.
     Mount(String),
-    Keeper(u64),
+    Supervisor(u64),
     Cgroup(Inode),
     Link(u32),
     Folder(Inode),
@@ -309,7 +309,7 @@ impl Held {
             .spawn()?;
         let mut line = String::new();
         BufReader::new(holder.stdout.take().context("no pipe")?).read_line(&mut line)?;
-        let [pid, keeper, gateway] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+        let [pid, supervisor, gateway] = line.split_whitespace().collect::<Vec<_>>()[..] else {
             anyhow::bail!("the machine did not boot: {line:?}");
         };
         let slot = gateway
@@ -320,7 +320,7 @@ impl Held {
         let mut held = Self {
             holder,
             pid: pid.parse()?,
-            keeper: keeper.parse()?,
+            supervisor: supervisor.parse()?,
             slot,
             traces: Vec::new(),
         };
@@ -334,7 +334,7 @@ impl Held {
         let name = format!("atek-machine-{}", self.slot);
         let link = format!("atek-{}", self.slot);
         let mut traces: Vec<Trace> = Vec::new();
-        traces.extend(started_at(self.keeper).map(Trace::Keeper));
+        traces.extend(started_at(self.supervisor).map(Trace::Supervisor));
         traces.extend(cgroup(&name)?.map(Trace::Cgroup));
         let index = fs::read_to_string(format!("/sys/class/net/{link}/ifindex"));
         traces.extend(
@@ -403,7 +403,7 @@ fn processes_with(pid: u32) -> anyhow::Result<Vec<Trace>> {
 fn started_at(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(") ")?;
-    // A zombie is no keeper any more.
+    // A zombie is no supervisor any more.
     if after_name.starts_with(['Z', 'X']) {
         return None;
     }
@@ -426,7 +426,14 @@ fn cgroup(name: &str) -> anyhow::Result<Option<Inode>> {
 async fn nothing_is_left_of_a_machine_whose_test_was_killed() -> anyhow::Result<()> {
     let mut held = Held::boot("orphan")?;
     let alive = held.left()?;
-    for trace in ["Process", "Keeper", "Cgroup", "Link", "Folder", "NatTable"] {
+    for trace in [
+        "Process",
+        "Supervisor",
+        "Cgroup",
+        "Link",
+        "Folder",
+        "NatTable",
+    ] {
         assert!(
             alive
                 .iter()
@@ -445,8 +452,8 @@ async fn nothing_is_left_of_a_machine_whose_test_was_killed() -> anyhow::Result<
 
 #[tokio::test]
 async fn what_a_killed_keeper_leaves_is_swept_by_the_next_machine() -> anyhow::Result<()> {
-    let mut held = Held::boot("no-keeper")?;
-    let kill = format!("kill -9 {} {}", held.keeper, held.holder.id());
+    let mut held = Held::boot("no-supervisor")?;
+    let kill = format!("kill -9 {} {}", held.supervisor, held.holder.id());
     assert!(Command::new("sh").args(["-c", &kill]).status()?.success());
     held.holder.wait()?;
     // Its processes, mounts, link and NAT go with it. Folder and cgroup stay.

@@ -1,38 +1,47 @@
 //! People and their apps, in a browser before a booted host. The stories are in
 //! `tests/web/scenarios/`.
 
-use atek_tests::browser::Stage;
+use atek_tests::browser::BrowserStory;
 use atek_tests::host::Host;
 
 #[tokio::test]
 async fn a_box_is_set_up_and_an_app_installed_with_the_keyboard_alone() -> anyhow::Result<()> {
     let host = Host::boot("web-install").await?;
-    Stage::new(host).with_remote("hello")?.play("install").await
+    BrowserStory::new(host)
+        .with_remote("hello")?
+        .run("install")
+        .await
 }
 
 #[tokio::test]
 async fn a_person_looks_after_an_app() -> anyhow::Result<()> {
     let host = Host::boot("web-app").await?;
-    Stage::new(host).with_remote("hello")?.play("app").await
+    BrowserStory::new(host)
+        .with_remote("hello")?
+        .run("app")
+        .await
 }
 
 #[tokio::test]
 async fn a_hostile_app_gets_nothing_that_is_not_its_own() -> anyhow::Result<()> {
     let host = Host::boot("web-hostile").await?;
-    Stage::new(host).with_remote("evil")?.play("hostile").await
+    BrowserStory::new(host)
+        .with_remote("evil")?
+        .run("hostile")
+        .await
 }
 
 #[tokio::test]
 async fn the_bundles_are_small_and_the_launcher_is_measured() -> anyhow::Result<()> {
     let host = Host::boot("web-speed").await?;
-    Stage::new(host).play("speed").await
+    BrowserStory::new(host).run("speed").await
 }
 
 #[tokio::test]
 async fn data_that_was_kept_is_offered_when_the_app_is_installed_again() -> anyhow::Result<()> {
     let host = Host::boot("web-retained").await?;
-    Stage::new(host)
+    BrowserStory::new(host)
         .with_remote("hello")?
-        .play("retained")
+        .run("retained")
         .await
 }

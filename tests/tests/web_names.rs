@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use atek_tests::host::{Host, PASSWORD, SERVICES, SESSIONS, SOON, cookie_named};
 use atek_tests::phone::BOX;
-use atek_tests::{Machine, Phone, Seen, wait_for};
+use atek_tests::{LanClient, Machine, Seen, wait_for};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -155,7 +155,7 @@ async fn a_phone_without_name_resolution_opens_an_app_with_one_sign_in() -> anyh
     host.install("hello-node", "alice").await?;
     host.install("native-echo", "alice").await?;
     let app = format!("http://{BOX}:{}", port_of(&host, "hello-node").await?);
-    let mut phone = Phone::join(&host.machine).await?;
+    let mut phone = LanClient::join(&host.machine).await?;
 
     let login = phone.open(&format!("{app}/?a=1&b=2")).await?;
     assert!(
@@ -197,7 +197,7 @@ async fn a_phone_finds_the_box_and_its_apps_by_name() -> anyhow::Result<()> {
     let host = Host::boot("lan-names").await?;
     host.person("alice", "").await?;
     host.install("hello-node", "alice").await?;
-    let mut phone = Phone::join(&host.machine).await?;
+    let mut phone = LanClient::join(&host.machine).await?;
     let names = ["hello-node.lan-names.local", "hello-node-lan-names.local"];
     phone.knows("lan-names.local").await?;
     for name in names {
@@ -243,7 +243,7 @@ async fn the_names_follow_when_the_box_is_renamed() -> anyhow::Result<()> {
     let host = Host::boot("lan-rename").await?;
     host.person("alice", "").await?;
     host.install("hello-node", "alice").await?;
-    let mut phone = Phone::join(&host.machine).await?;
+    let mut phone = LanClient::join(&host.machine).await?;
     phone.knows("hello-node.lan-rename.local").await?;
     host.machine
         .exec(["hostnamectl", "set-hostname", "hearth"])

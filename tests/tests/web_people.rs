@@ -1,61 +1,61 @@
 //! People with a browser before a booted host. The stories are in `tests/web/scenarios/`.
 
 use atek_tests::Machine;
-use atek_tests::browser::Stage;
+use atek_tests::browser::BrowserStory;
 use atek_tests::host::Host;
 
 #[tokio::test]
 async fn the_first_person_sets_the_box_up_in_spite_of_a_power_cut() -> anyhow::Result<()> {
     let host = Host::on(Machine::builder("web-first").persistent()).await?;
-    Stage::new(host).play("first_boot").await
+    BrowserStory::new(host).run("first_boot").await
 }
 
 #[tokio::test]
 async fn a_person_signs_in_and_who_guesses_does_not() -> anyhow::Result<()> {
     let host = Host::boot("web-sign-in").await?;
-    Stage::new(host).play("sign_in").await
+    BrowserStory::new(host).run("sign_in").await
 }
 
 #[tokio::test]
 async fn a_forgotten_password_is_replaced_with_the_box_at_hand() -> anyhow::Result<()> {
     let host = Host::boot("web-reset").await?;
-    Stage::new(host).play("reset").await
+    BrowserStory::new(host).run("reset").await
 }
 
 #[tokio::test]
 async fn an_administrator_adds_and_deletes_people_who_do_not_see_one_another() -> anyhow::Result<()>
 {
     let host = Host::boot("web-users").await?;
-    Stage::new(host).play("users").await
+    BrowserStory::new(host).run("users").await
 }
 
 #[tokio::test]
 async fn a_person_looks_after_their_password_and_devices() -> anyhow::Result<()> {
     let host = Host::boot("web-account").await?;
-    Stage::new(host).play("account").await
+    BrowserStory::new(host).run("account").await
 }
 
 #[tokio::test]
 async fn a_person_looks_into_databases_and_mends_them() -> anyhow::Result<()> {
     let host = Host::boot("web-databases").await?;
-    Stage::new(host).play("databases").await
+    BrowserStory::new(host).run("databases").await
 }
 
 #[tokio::test]
 async fn an_administrator_looks_after_the_box() -> anyhow::Result<()> {
     let host = Host::boot("web-system").await?;
-    Stage::new(host).play("system").await
+    BrowserStory::new(host).run("system").await
 }
 
 #[tokio::test]
 async fn an_administrator_restarts_the_box_from_its_page() -> anyhow::Result<()> {
     let host = Host::on(Machine::builder("web-restart").persistent()).await?;
-    Stage::new(host).play("restart").await
+    BrowserStory::new(host).run("restart").await
 }
 
 #[tokio::test]
 async fn every_page_fits_every_screen_in_both_languages_and_holds_still_if_asked()
 -> anyhow::Result<()> {
     let host = Host::boot("web-sizes").await?;
-    Stage::new(host).play("sizes").await
+    BrowserStory::new(host).run("sizes").await
 }

@@ -158,7 +158,7 @@ impl From<AdbError> for RpcError {
                 ),
             ),
             AdbError::Storage(cause) => {
-                tracing::error!(error = %Chain(cause), "operation failed");
+                tracing::error!(error = %DisplayChain(cause), "operation failed");
                 (code::INTERNAL, None)
             }
         };
@@ -172,9 +172,9 @@ impl From<AdbError> for RpcError {
 
 /// An error and its causes, in one line.
 #[derive(Debug)]
-pub struct Chain<'e>(pub &'e dyn std::error::Error);
+pub struct DisplayChain<'e>(pub &'e dyn std::error::Error);
 
-impl std::fmt::Display for Chain<'_> {
+impl std::fmt::Display for DisplayChain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)?;
         let mut source = self.0.source();

@@ -64,7 +64,7 @@ const ALLOCATOR: [(&str, &str); 3] = [
 
 /// Executes this program again with [`ALLOCATOR`] in its environment, where glibc looks for it, and
 /// nowhere else.
-fn settle_allocator() {
+fn configure_allocator() {
     use std::os::unix::process::CommandExt as _;
     if std::env::var_os(ALLOCATOR[0].0).is_some() {
         return;
@@ -81,7 +81,7 @@ fn settle_allocator() {
 }
 
 fn main() -> anyhow::Result<()> {
-    settle_allocator();
+    configure_allocator();
     let filter =
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()

@@ -9,7 +9,7 @@ use atek_host_model::directory::DirectoryView;
 use atek_host_model::host_api::{Call, Reply};
 use atek_host_model::local::Local;
 use atek_host_model::permissions::{Caller, Person};
-use atek_host_model::setup::Need;
+use atek_host_model::setup::Ownership;
 use atek_host_model::streams::{Icon, Lines, LogQuery, Refusal};
 use atek_host_model::trusted_proxy::TrustedProxies;
 use futures_util::future::BoxFuture;
@@ -111,7 +111,7 @@ pub trait Accounts: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Secret>, BindError>>;
 
     /// Whether the box waits for its owner. Costs no I/O.
-    fn setup_need(&self) -> Need;
+    fn ownership(&self) -> Ownership;
 
     /// Whether anybody could sign in.
     fn has_users(&self) -> bool;

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_setup_needs_is_open_before_it_and_nothing_else() {
+    fn what_ownerships_is_open_before_it_and_nothing_else() {
         use BeforeSetup::{Closed, Open, WithUsers};
         for (path, expected) in [
             ("/_atek/setup", Open),

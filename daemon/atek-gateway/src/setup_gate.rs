@@ -8,7 +8,7 @@ use super::error::Failure;
 use super::gateway::Gateway;
 use super::pages;
 use super::route::{BeforeSetup, Route};
-use atek_host_model::setup::Need;
+use atek_host_model::setup::Ownership;
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 
@@ -30,23 +30,25 @@ pub(super) fn redirect_to_setup<B>(
     request: &Request<B>,
 ) -> Result<Option<Response<Body>>, Failure> {
     let accounts = &gateway.deps().accounts;
-    let need = accounts.setup_need();
+    let ownership = accounts.ownership();
     let is_open = || match route.before_setup() {
         BeforeSetup::Open => true,
         BeforeSetup::WithUsers => accounts.has_users(),
         BeforeSetup::Closed => false,
     };
-    if need == Need::Done || is_open() {
+    if ownership == Ownership::Claimed || is_open() {
         return Ok(None);
     }
     let is_page = same_origin::is_navigation(request.method(), request.headers())
         && headers::wants_html(request.headers());
-    match need {
-        Need::Done => Ok(None),
-        Need::Unknown if is_page => Err(Failure::Starting),
-        Need::Unknown => Ok(None),
-        Need::Needed if is_page => to(&format!("{}{PAGE}", main_url.unwrap_or_default())).map(Some),
-        Need::Needed => Err(Failure::Unclaimed),
+    match ownership {
+        Ownership::Claimed => Ok(None),
+        Ownership::Unknown if is_page => Err(Failure::Starting),
+        Ownership::Unknown => Ok(None),
+        Ownership::Unclaimed if is_page => {
+            to(&format!("{}{PAGE}", main_url.unwrap_or_default())).map(Some)
+        }
+        Ownership::Unclaimed => Err(Failure::Unclaimed),
     }
 }
 
@@ -54,17 +56,17 @@ pub(super) fn redirect_to_setup<B>(
 pub(super) fn may_call(gateway: &Gateway, api: &str, method: &str) -> bool {
     let accounts = &gateway.deps().accounts;
     api == atek_api::setup::API
-        || accounts.setup_need() != Need::Needed
+        || accounts.ownership() != Ownership::Unclaimed
         || method == "whoami"
         || accounts.has_users()
 }
 
 /// `/_atek/setup/`: the page, or away from it.
 pub(super) fn page(gateway: &Gateway, sent: &HeaderMap) -> Result<Response<Body>, Failure> {
-    match gateway.deps().accounts.setup_need() {
-        Need::Needed => pages::setup(sent).ok_or(Failure::NotFound),
-        Need::Unknown => Err(Failure::Starting),
-        Need::Done => to("/"),
+    match gateway.deps().accounts.ownership() {
+        Ownership::Unclaimed => pages::setup(sent).ok_or(Failure::NotFound),
+        Ownership::Unknown => Err(Failure::Starting),
+        Ownership::Claimed => to("/"),
     }
 }
 

@@ -2,11 +2,11 @@
 
 /// Whether the box has an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum Ownership {
     /// The records are not read yet.
     Unknown,
     /// There is no administrator.
-    Needed,
+    Unclaimed,
     /// There is one.
-    Done,
+    Claimed,
 }

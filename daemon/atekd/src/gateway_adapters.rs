@@ -1,6 +1,6 @@
 //! What the gateway sees of the rest of the daemon: implementations of its three traits.
 
-use crate::chain::Chain;
+use crate::error_chain::DisplayChain;
 use crate::host_api::HostApis;
 use crate::jobs::{Jobs, is_last};
 use crate::journal::{LogError, Logbook, Subject};
@@ -16,7 +16,7 @@ use atek_host_model::host_api::{Call, Reply};
 use atek_host_model::permissions::{
     Action, Caller, Decision, Person, Rules, Target, Verb, decide, may_visit,
 };
-use atek_host_model::setup::Need;
+use atek_host_model::setup::Ownership;
 use atek_host_model::streams::{Icon, Lines, LogQuery, Refusal};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -87,8 +87,8 @@ impl atek_gateway::Accounts for Accounts {
         })
     }
 
-    fn setup_need(&self) -> Need {
-        self.setup.need()
+    fn ownership(&self) -> Ownership {
+        self.setup.ownership()
     }
 
     fn has_users(&self) -> bool {
@@ -97,7 +97,7 @@ impl atek_gateway::Accounts for Accounts {
 }
 
 fn internal(error: &(dyn std::error::Error + 'static)) -> BindError {
-    tracing::error!(error = %Chain(error), "cannot carry a session to a service's site");
+    tracing::error!(error = %DisplayChain(error), "cannot carry a session to a service's site");
     BindError::Internal
 }
 
@@ -120,7 +120,7 @@ impl atek_gateway::Services for ServiceAccess {
             self.services
                 .wake(service, WAKE_TIMEOUT)
                 .await
-                .map_err(|error| Chain(&error).to_string())
+                .map_err(|error| DisplayChain(&error).to_string())
         })
     }
 
@@ -230,7 +230,7 @@ fn log_refusal(error: LogError) -> Refusal {
     match error {
         LogError::Option(error) => Refusal::BadRequest(error.to_string()),
         LogError::Journal { .. } | LogError::TooMany | LogError::Aborted => {
-            Refusal::Unavailable(Chain(&error).to_string())
+            Refusal::Unavailable(DisplayChain(&error).to_string())
         }
     }
 }

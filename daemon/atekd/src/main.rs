@@ -4,10 +4,10 @@
 mod app_addresses;
 mod attach;
 
-mod chain;
 mod config;
 mod confinement;
 mod database;
+mod error_chain;
 mod gateway_adapters;
 mod host;
 mod host_api;

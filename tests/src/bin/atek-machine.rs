@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use anyhow::{Context as _, bail};
-use atek_tests::{Machine, keeper, paths, rootfs, serve, store::Store};
+use atek_tests::{Machine, paths, rootfs, serve, store::Store, supervisor};
 use std::io::Read as _;
 use std::process::ExitCode;
 
@@ -23,8 +23,8 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["keep"] => keeper::keep(),
-        ["init"] => keeper::init(),
+        ["keep"] => supervisor::keep(),
+        ["init"] => supervisor::init(),
         ["prepare"] => prepare(),
         ["boot", name] => boot(name),
         ["serve", port] => serve_at(port, None),

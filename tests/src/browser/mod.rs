@@ -26,14 +26,14 @@ const STORY: Duration = Duration::from_secs(600);
 
 /// What a scenario runs against.
 #[derive(Debug)]
-pub struct Stage {
+pub struct BrowserStory {
     /// The booted host.
     pub host: Host,
     remotes: BTreeMap<String, GitRemote>,
 }
 
-impl Stage {
-    /// A stage with a host and nothing else.
+impl BrowserStory {
+    /// A story on `host`, without git remotes.
     #[must_use]
     pub fn new(host: Host) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Stage {
     ///
     /// When a step fails (the message names it and the pictures), the browser's side cannot be
     /// started, or the story takes more than ten minutes.
-    pub async fn play(&mut self, name: &str) -> anyhow::Result<()> {
+    pub async fn run(&mut self, name: &str) -> anyhow::Result<()> {
         let mut teller = self.start(name)?;
         let told = tokio::time::timeout(STORY, self.listen(name, &mut teller)).await;
         // It has closed its browser by now, or is stuck: it gets no longer than this.

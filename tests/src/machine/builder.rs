@@ -1,8 +1,8 @@
 //! What machine is wanted.
 
 use super::Machine;
-use crate::keeper::protocol::{PlacedFile, Spec};
 use crate::store::Store;
+use crate::supervisor::protocol::{PlacedFile, Spec};
 use crate::{layer, paths, rootfs};
 use anyhow::Context as _;
 use std::fs;

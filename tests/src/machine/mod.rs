@@ -22,8 +22,8 @@ pub use builder::Builder;
 pub use execute::Output;
 
 use crate::http::Client;
-use crate::keeper::protocol::Spec;
 use crate::store::Stored;
+use crate::supervisor::protocol::Spec;
 use anyhow::Context as _;
 use power::Running;
 use std::net::{Ipv4Addr, SocketAddr};

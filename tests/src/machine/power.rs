@@ -1,8 +1,8 @@
 //! Power: on, off, cut.
 
 use super::{Machine, execute};
-use crate::keeper::protocol::Event;
 use crate::paths;
+use crate::supervisor::protocol::Event;
 use anyhow::{Context as _, bail};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -17,10 +17,10 @@ const BOOTING: Duration = Duration::from_secs(120);
 /// How long an orderly power-off may take: systemd's own limit for stopping a unit is 90 s.
 const POWERING_OFF: Duration = Duration::from_secs(120);
 
-/// A machine that is on: its keeper, and what the keeper said.
+/// A machine that is on: its supervisor, and what the supervisor said.
 #[derive(Debug)]
 pub(super) struct Running {
-    keeper: Child,
+    supervisor: Child,
     /// Its end cuts the power.
     lifeline: Option<ChildStdin>,
     events: UnboundedReceiver<Event>,
@@ -155,21 +155,21 @@ impl Drop for Machine {
 
 impl Running {
     fn start(spec: &str) -> anyhow::Result<Self> {
-        let mut keeper = Command::new(paths::helper()?)
+        let mut supervisor = Command::new(paths::helper()?)
             .arg("keep")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .context("cannot start the machine's keeper")?;
-        let mut lifeline = keeper
+            .context("cannot start the machine's supervisor")?;
+        let mut lifeline = supervisor
             .stdin
             .take()
-            .context("the keeper has no standard input")?;
-        let stdout = keeper
+            .context("the supervisor has no standard input")?;
+        let stdout = supervisor
             .stdout
             .take()
-            .context("the keeper has no standard output")?;
+            .context("the supervisor has no standard output")?;
         let (send, events) = mpsc::unbounded_channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -183,19 +183,19 @@ impl Running {
         let unknown = Ipv4Addr::UNSPECIFIED;
         let told = writeln!(lifeline, "{spec}");
         let running = Self {
-            keeper,
+            supervisor,
             lifeline: Some(lifeline),
             events,
             pid: 0,
             address: unknown,
             gateway: unknown,
         };
-        told.context("cannot tell the keeper what machine is wanted")?;
+        told.context("cannot tell the supervisor what machine is wanted")?;
         Ok(running)
     }
 
     pub(super) fn keeper_pid(&self) -> u32 {
-        self.keeper.id()
+        self.supervisor.id()
     }
 
     async fn until_booted(&mut self) -> anyhow::Result<()> {
@@ -211,7 +211,7 @@ impl Running {
                 Some(Event::Booted) => return Ok(()),
                 Some(Event::Failed { message }) => bail!("{message}"),
                 Some(Event::Ended { .. }) => bail!("the machine powered off before it was up"),
-                None => bail!("the machine's keeper is gone"),
+                None => bail!("the machine's supervisor is gone"),
             }
         }
     }
@@ -223,7 +223,7 @@ impl Running {
                 Some(Event::Ended { restarts }) => return Ok(restarts),
                 Some(Event::Failed { message }) => bail!("{message}"),
                 Some(Event::Started { .. } | Event::Booted) => {}
-                None => bail!("the machine's keeper is gone"),
+                None => bail!("the machine's supervisor is gone"),
             }
         }
     }
@@ -233,6 +233,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.lifeline = None;
         // It removes everything first: a test that has ended has left nothing.
-        let _ = self.keeper.wait();
+        let _ = self.supervisor.wait();
     }
 }

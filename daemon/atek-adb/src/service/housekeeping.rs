@@ -1,7 +1,7 @@
 //! Work in the background: removing what deleted databases held, finishing indexes.
 
 use super::Adb;
-use crate::error::{AdbError, Chain};
+use crate::error::{AdbError, DisplayChain};
 use crate::storage::indexes::IndexState;
 use crate::storage::{DbState, Read as _};
 use atek_api::ids::DbId;
@@ -56,7 +56,7 @@ impl Adb {
                     Ok(false) => {}
                     // The next start goes on with it.
                     Err(error) => {
-                        return tracing::warn!(%id, error = %Chain(&error), "cannot remove a deleted database");
+                        return tracing::warn!(%id, error = %DisplayChain(&error), "cannot remove a deleted database");
                     }
                 }
             }

@@ -5,7 +5,7 @@ use super::params::{Kind, Params, path};
 use super::view::View;
 use super::{Adb, db_id};
 use crate::caller::Caller;
-use crate::error::{AdbError, Chain};
+use crate::error::{AdbError, DisplayChain};
 use crate::json::is_pointer;
 use crate::path::RecordPath;
 use crate::storage::indexes::{IndexRow, IndexState, encode, end_of};
@@ -157,7 +157,7 @@ impl Adb {
                     Ok(false) => {}
                     // The next start goes on with it.
                     Err(error) => {
-                        return tracing::warn!(error = %Chain(&error), "cannot remove a dropped index");
+                        return tracing::warn!(error = %DisplayChain(&error), "cannot remove a dropped index");
                     }
                 }
             }

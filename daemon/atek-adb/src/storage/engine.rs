@@ -8,7 +8,7 @@ use super::read::{self, Read, Record, Scan};
 use super::tables::{self, DbNo, DbRow, Stats};
 use super::write::{Effects, IndexCache, Tx};
 use super::{Doing as _, StorageError};
-use crate::error::Chain;
+use crate::error::DisplayChain;
 use crate::limits::Limits;
 use crate::path::RecordPath;
 use atek_api::ids::DbId;
@@ -63,7 +63,7 @@ impl Engine {
     /// A failing disk, another process that has the file open, a newer layout.
     pub fn open(folder: &Path, cache_bytes: usize, limits: &Limits) -> Result<Self, StorageError> {
         let disk = Disk::new(folder, cache_bytes, limits);
-        Self::settle(disk.open()?, limits.tombstones, Some(disk))
+        Self::initialize(disk.open()?, limits.tombstones, Some(disk))
     }
 
     /// The same over any storage, for tests that take it away.
@@ -79,10 +79,10 @@ impl Engine {
             .set_cache_size(1 << 20)
             .create_with_backend(backend)
             .doing("open the file")?;
-        Self::settle(db, tombstone_limit, None)
+        Self::initialize(db, tombstone_limit, None)
     }
 
-    fn settle(
+    fn initialize(
         db: Database,
         tombstone_limit: u64,
         disk: Option<Disk>,
@@ -134,7 +134,7 @@ impl Engine {
     pub fn commit(&self, jobs: &mut [&mut dyn Job]) -> Result<Effects, StorageError> {
         match self.try_commit(jobs) {
             Err(error) if error.is_no_room() => {
-                tracing::warn!(error = %Chain(&error), "the disk is full");
+                tracing::warn!(error = %DisplayChain(&error), "the disk is full");
                 self.reopen()?;
                 Err(StorageError::NoRoom)
             }

@@ -9,7 +9,7 @@ use super::changes::Hub;
 use super::disk::Purse;
 use super::engine::{Engine, Job, Outcome, Snapshot};
 use super::write::Tx;
-use crate::error::{AdbError, Chain};
+use crate::error::{AdbError, DisplayChain};
 use crate::limits::Limits;
 use std::path::Path;
 use std::sync::Arc;
@@ -268,7 +268,7 @@ impl Writer {
                 if together == 0 {
                     now.iter_mut().for_each(|task| task.with_file(&self.engine));
                 } else if let Err(error) = self.commit(now) {
-                    tracing::error!(error = %Chain(&error), "commit failed, the process must start again");
+                    tracing::error!(error = %DisplayChain(&error), "commit failed, the process must start again");
                     return false;
                 }
             }
@@ -279,9 +279,9 @@ impl Writer {
         let mut jobs: Vec<&mut dyn Job> = tasks.iter_mut().map(|task| task.job()).collect();
         let committed = self.engine.commit(&mut jobs);
         let fate = match &committed {
-            Ok(_) => Fate::Kept,
-            Err(StorageError::NoRoom) => Fate::NoRoom,
-            Err(_) => Fate::Lost,
+            Ok(_) => CommitOutcome::Kept,
+            Err(StorageError::NoRoom) => CommitOutcome::NoRoom,
+            Err(_) => CommitOutcome::Lost,
         };
         let result = committed.map(|effects| {
             self.hub.notify(&effects.changed);
@@ -298,7 +298,7 @@ impl Writer {
 
 /// What became of a commit.
 #[derive(Debug, Clone, Copy)]
-enum Fate {
+enum CommitOutcome {
     Kept,
     NoRoom,
     Lost,
@@ -309,7 +309,7 @@ trait Task: Send {
     fn job(&mut self) -> &mut dyn Job;
 
     /// Says how it went.
-    fn answer(&mut self, fate: Fate);
+    fn answer(&mut self, fate: CommitOutcome);
 
     fn needs_file(&self) -> bool {
         false
@@ -350,14 +350,14 @@ impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send> Task for Oper
         self
     }
 
-    fn answer(&mut self, fate: Fate) {
+    fn answer(&mut self, fate: CommitOutcome) {
         let result = match (self.result.take(), fate) {
             (Some(Err(AdbError::Storage(error))), _) if error.is_no_room() => {
                 Err(AdbError::DiskFull)
             }
             (Some(Err(error)), _) => Err(error),
-            (Some(Ok(value)), Fate::Kept) => Ok(value),
-            (_, Fate::NoRoom) => Err(AdbError::DiskFull),
+            (Some(Ok(value)), CommitOutcome::Kept) => Ok(value),
+            (_, CommitOutcome::NoRoom) => Err(AdbError::DiskFull),
             _ => Err(AdbError::Storage(StorageError::Stopped)),
         };
         if let Some(sender) = self.sender.take() {
@@ -382,7 +382,7 @@ impl Task for Compaction {
         self
     }
 
-    fn answer(&mut self, _fate: Fate) {}
+    fn answer(&mut self, _fate: CommitOutcome) {}
 
     fn needs_file(&self) -> bool {
         true

@@ -21,7 +21,7 @@ use atek_api::manifest::Transport;
 use atek_host_model::directory::Entry;
 use atek_host_model::host_api::{self, CookieChange, Visitor};
 use atek_host_model::permissions::Caller;
-use atek_host_model::setup::Need;
+use atek_host_model::setup::Ownership;
 use atek_host_model::users::SessionId;
 use bytes::Bytes;
 use envelope::{Call, Envelope};
@@ -77,9 +77,9 @@ pub(super) async fn answer(
     };
     let is_known = admitted.caller().is_known();
     if !is_known && !OPEN.contains(&attributes.api()) {
-        return Err(match gateway.deps().accounts.setup_need() {
-            Need::Needed => Failure::Unclaimed,
-            Need::Unknown | Need::Done => Failure::NotAuthorized,
+        return Err(match gateway.deps().accounts.ownership() {
+            Ownership::Unclaimed => Failure::Unclaimed,
+            Ownership::Unknown | Ownership::Claimed => Failure::NotAuthorized,
         });
     }
     // Also keeps a form of another site from getting here: it cannot send this type.

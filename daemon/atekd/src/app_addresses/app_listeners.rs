@@ -42,11 +42,11 @@ pub async fn follow(
     let give_up = tokio::time::sleep(GIVE_UP);
     tokio::pin!(give_up);
     let mut given_up = false;
-    let mut live: BTreeMap<ServiceKey, Live> = BTreeMap::new();
+    let mut live: BTreeMap<ServiceKey, AppListener> = BTreeMap::new();
     loop {
         changes.mark_unchanged();
         let wanted = wanted(&directory.now());
-        let is_wanted = |key: &ServiceKey, live: &Live| wanted.get(key) == Some(&live.port);
+        let is_wanted = |key: &ServiceKey, live: &AppListener| wanted.get(key) == Some(&live.port);
         let gone = live.iter().filter(|(key, live)| !is_wanted(key, live));
         let mut gone: Vec<u16> = gone.map(|(_, live)| live.port).collect();
         if given_up {
@@ -86,7 +86,7 @@ pub async fn follow(
                     (Err(problem), None)
                 }
             };
-            let entry = Live {
+            let entry = AppListener {
                 port,
                 attempts,
                 listening,
@@ -95,7 +95,7 @@ pub async fn follow(
             live.insert(key, entry);
         }
         publish(&shown, &live);
-        let retry = live.values().filter_map(Live::retry).min();
+        let retry = live.values().filter_map(AppListener::retry).min();
         tokio::select! {
             () = cancel.cancelled() => return,
             changed = changes.changed() => if changed.is_err() { return },
@@ -106,7 +106,7 @@ pub async fn follow(
 }
 
 /// What became of one service's port.
-struct Live {
+struct AppListener {
     port: u16,
     attempts: u32,
     listening: Result<u16, String>,
@@ -114,7 +114,7 @@ struct Live {
     _serving: Option<tokio_util::sync::DropGuard>,
 }
 
-impl Live {
+impl AppListener {
     /// When to try again; never where it is listened.
     fn retry(&self) -> Option<Duration> {
         let pause = if self.attempts < QUICK.0 {
@@ -134,7 +134,7 @@ fn wanted(directory: &Directory) -> BTreeMap<ServiceKey, u16> {
         .collect()
 }
 
-fn publish(shown: &watch::Sender<Listening>, live: &BTreeMap<ServiceKey, Live>) {
+fn publish(shown: &watch::Sender<Listening>, live: &BTreeMap<ServiceKey, AppListener>) {
     let now: BTreeMap<_, _> = live
         .iter()
         .map(|(key, live)| (key.clone(), live.listening.clone()))

@@ -101,7 +101,7 @@ async fn converse(attach: Attach, mut stream: UnixStream, place: Place) {
     match tokio::time::timeout(ATTACH_TIMEOUT, exchange).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::warn!(error = %crate::chain::Chain(&error), "refused to attach");
+            tracing::warn!(error = %crate::error_chain::DisplayChain(&error), "refused to attach");
         }
         Err(_) => tracing::warn!("a service attached, and systemd did not keep its listeners"),
     }

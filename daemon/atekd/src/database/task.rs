@@ -22,7 +22,7 @@ pub enum DatabaseError {
     #[error("the database is not available, try again in a moment")]
     Store(#[source] StoreError),
     /// The disk is full, even what is kept back for the host. Nothing was changed.
-    #[error("{}", crate::chain::DISK_FULL)]
+    #[error("{}", crate::error_chain::DISK_FULL)]
     DiskFull,
     /// ADB does not answer, and others have waited for that already.
     #[error("the database does not answer, try again in a moment")]

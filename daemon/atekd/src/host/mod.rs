@@ -11,10 +11,10 @@ mod unusable_system;
 mod wiring;
 
 use crate::attach::{Notify, Passed};
-use crate::chain::Chain;
 use crate::config::{ConfigFile, Overrides};
 use crate::database::Database;
 use crate::directory::DirectoryView;
+use crate::error_chain::DisplayChain;
 use crate::instance_lock::InstanceLock;
 use crate::layout::{DEFAULT_STATE, Layout};
 use crate::sessions::Sessions;
@@ -72,7 +72,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
 
     let start = async {
         for failure in host.services.start_core().await {
-            tracing::error!(key = %failure.key, error = %Chain(&failure.error), "a core service does not run");
+            tracing::error!(key = %failure.key, error = %DisplayChain(&failure.error), "a core service does not run");
         }
         open_database(&host.database, &mut file, &notify).await;
         shown.send_replace(file.shown());
@@ -146,12 +146,12 @@ async fn open_database(database: &Database, file: &mut ConfigFile, notify: &Noti
         match database.open(&known).await {
             Ok(id) => {
                 if let Err(error) = file.set_server_db_id(&id) {
-                    tracing::error!(error = %Chain(&error), "cannot store the id of the server database");
+                    tracing::error!(error = %DisplayChain(&error), "cannot store the id of the server database");
                 }
                 return;
             }
             Err(error) => {
-                tracing::error!(error = %Chain(&error), "cannot open the server database");
+                tracing::error!(error = %DisplayChain(&error), "cannot open the server database");
                 notify.tell("STATUS=Waiting for the database");
                 tokio::time::sleep(REOPEN).await;
             }
@@ -174,7 +174,7 @@ async fn follow_database(database: &Database, directory: &DirectoryView, key: Se
         is(false).await;
         is(true).await;
         if let Err(error) = database.reopen().await {
-            tracing::warn!(error = %Chain(&error), "cannot set up the restarted database");
+            tracing::warn!(error = %DisplayChain(&error), "cannot set up the restarted database");
         }
     }
 }
@@ -185,7 +185,7 @@ async fn sweep_sessions(sessions: &Sessions) {
     loop {
         ticks.tick().await;
         if let Err(error) = sessions.sweep().await {
-            tracing::warn!(error = %Chain(&error), "cannot tidy up the sessions");
+            tracing::warn!(error = %DisplayChain(&error), "cannot tidy up the sessions");
         }
     }
 }

@@ -17,11 +17,11 @@ mod user_deletion;
 mod users;
 
 use crate::app_addresses::AddressBook;
-use crate::chain::{Chain, DISK_FULL, is_disk_full};
 use crate::config::{AllowFileInstall, Config};
 use crate::confinement::Confinement;
 use crate::database::Database;
 use crate::directory::DirectoryView;
+use crate::error_chain::{DISK_FULL, DisplayChain, is_disk_full};
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
 use crate::metrics::Metrics;
@@ -146,7 +146,7 @@ fn for_administrators(action: Action<'_>) -> &'static str {
 
 /// An error of the host itself: the whole chain for the journal, the first line for the caller.
 fn internal(error: &(dyn std::error::Error + 'static)) -> RpcError {
-    tracing::error!(error = %Chain(error), "a host API call failed");
+    tracing::error!(error = %DisplayChain(error), "a host API call failed");
     if is_disk_full(error) {
         return RpcError::new(code::INTERNAL, DISK_FULL);
     }

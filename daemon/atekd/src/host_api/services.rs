@@ -2,8 +2,8 @@
 
 use super::install::reach;
 use super::{Call, HostApis, internal, methods};
-use crate::chain::Chain;
 use crate::directory::Entry;
+use crate::error_chain::DisplayChain;
 use crate::jobs::Reporter;
 use crate::journal::Subject;
 use crate::permissions::{Action, Caller, Target, Verb};
@@ -225,7 +225,7 @@ impl HostApis {
             id: entry.id().clone(),
         };
         let page = self.logbook.page(&subject, &options).await;
-        raw(&page.map_err(|error| RpcError::general(Chain(&error).to_string()))?)
+        raw(&page.map_err(|error| RpcError::general(DisplayChain(&error).to_string()))?)
     }
 }
 
@@ -243,7 +243,7 @@ pub(super) fn operation_error(error: &OperationError) -> RpcError {
     }
     let mut rpc = match error {
         OperationError::NotVersioned => RpcError::new(code::DEFAULT, error.to_string()),
-        _ => RpcError::general(Chain(error).to_string()),
+        _ => RpcError::general(DisplayChain(error).to_string()),
     };
     if let Some(code) = error.code() {
         rpc = rpc.because(code);

@@ -3,10 +3,10 @@
 use super::account_rules;
 use super::users::{self, Refusal};
 use super::{Call, CookieChange, HostApis, Reply, internal, methods};
-use crate::chain::Chain;
 use crate::database::{Change, StoredSettings, UserRecord};
+use crate::error_chain::DisplayChain;
 use crate::permissions::Caller;
-use crate::setup::{BadClaim, BadField, Need, box_name};
+use crate::setup::{BadClaim, BadField, Ownership, box_name};
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::sessions::UserSession;
 use atek_api::setup::{API, Claim, Completed, ResetPassword, ResetStatus, SetupParams, Status};
@@ -70,7 +70,7 @@ impl HostApis {
 
     /// Goes on only for who knows the code, while there is something to claim.
     async fn claimed(&self, call: &Call<'_>, typed: &str) -> Result<(), RpcError> {
-        if self.setup.need() == Need::Done {
+        if self.setup.ownership() == Ownership::Claimed {
             return Err(Refusal::SetUpAlready.into());
         }
         let throttled = !matches!(call.caller, Caller::System);
@@ -141,7 +141,7 @@ impl HostApis {
         begun.map_err(|error| internal(&error))?;
         tracing::info!(user = %user.key, "a password was set with the code that the box showed");
         if let Err(error) = self.setup.end_reset().await {
-            tracing::error!(error = %Chain(&error), "cannot remove the request for a new password");
+            tracing::error!(error = %DisplayChain(&error), "cannot remove the request for a new password");
         }
         let session = UserSession {
             is_active: true,
@@ -197,7 +197,7 @@ impl HostApis {
             .map_err(user_error)?;
 
         let _turn = self.setup.turn().await;
-        if self.setup.need() == Need::Done {
+        if self.setup.ownership() == Ownership::Claimed {
             return Err(Refusal::SetUpAlready.into());
         }
         let problems = self.setup.apply(&name, zone).await;

@@ -3,8 +3,8 @@
 use super::account_rules;
 use super::setup::field_error;
 use super::{Call, HostApis, internal, methods};
-use crate::chain::Chain;
 use crate::database::Change;
+use crate::error_chain::DisplayChain;
 use crate::permissions::{Action, Caller};
 use crate::setup;
 use crate::system::{self, About};
@@ -46,13 +46,13 @@ impl HostApis {
             "reboot" => {
                 announce(call.caller, "restarted");
                 let begun = self.power.reboot().await;
-                begun.map_err(|error| RpcError::general(Chain(&error).to_string()))?;
+                begun.map_err(|error| RpcError::general(DisplayChain(&error).to_string()))?;
                 raw(&())
             }
             "powerOff" => {
                 announce(call.caller, "turned off");
                 let begun = self.power.off().await;
-                begun.map_err(|error| RpcError::general(Chain(&error).to_string()))?;
+                begun.map_err(|error| RpcError::general(DisplayChain(&error).to_string()))?;
                 raw(&())
             }
             "permissionRules" => raw(&self.database.records().permission_rules()),
@@ -107,7 +107,7 @@ impl HostApis {
     async fn set_name(&self, name: &str) -> RpcResult {
         let name = setup::box_name(name).map_err(field_error)?;
         let set = self.host_settings.set_name(&name).await;
-        set.map_err(|error| RpcError::general(Chain(&error).to_string()))?;
+        set.map_err(|error| RpcError::general(DisplayChain(&error).to_string()))?;
         raw(&())
     }
 
@@ -117,7 +117,7 @@ impl HostApis {
             return Err(field_error(setup::no_such_zone()));
         }
         let set = self.host_settings.set_timezone(zone).await;
-        set.map_err(|error| RpcError::general(Chain(&error).to_string()))?;
+        set.map_err(|error| RpcError::general(DisplayChain(&error).to_string()))?;
         raw(&())
     }
 
@@ -139,7 +139,7 @@ impl HostApis {
 
     async fn security(&self) -> RpcResult {
         let mut scores = self.confinement.scores().await.map_err(|error| {
-            tracing::warn!(error = %Chain(&error), "cannot score the sandboxes");
+            tracing::warn!(error = %DisplayChain(&error), "cannot score the sandboxes");
             RpcError::general(error.to_string())
         })?;
         let mut units = Vec::new();

@@ -144,7 +144,7 @@ impl Logbook {
                 }
             };
             if let Err(error) = reader.follow(&query, &lines) {
-                let error = crate::chain::Chain(&error);
+                let error = crate::error_chain::DisplayChain(&error);
                 tracing::warn!(key = %subject.key, %error, "stopped following a log");
             }
         });

@@ -28,7 +28,7 @@ const RETRY: Duration = Duration::from_secs(5);
 
 /// What the names follow from.
 #[derive(Debug)]
-pub struct Parts {
+pub struct PublisherDeps {
     /// The way to Avahi.
     pub bus: Bus,
     /// The apps.
@@ -38,7 +38,7 @@ pub struct Parts {
 }
 
 /// Publishes the names of apps until `stop`.
-pub async fn run(parts: Parts, shown: watch::Sender<Arc<Local>>, stop: CancellationToken) {
+pub async fn run(parts: PublisherDeps, shown: watch::Sender<Arc<Local>>, stop: CancellationToken) {
     let mut said = None;
     loop {
         let end = tokio::select! {

@@ -5,7 +5,7 @@ use super::proxy::{
     ANY_PROTOCOL, AVAHI, COLLISION, ESTABLISHED, EntryGroupProxy, FAILURE, NO_REVERSE, RUNNING,
     ServerProxy,
 };
-use super::{Local, Parts, RETRY, plan};
+use super::{Local, PublisherDeps, RETRY, plan};
 use atek_api::ids::ServiceKey;
 use futures_util::StreamExt as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ pub(super) enum End {
 }
 
 /// Runs until the bus is lost.
-pub(super) async fn run(parts: &Parts, shown: &watch::Sender<Arc<Local>>) -> End {
+pub(super) async fn run(parts: &PublisherDeps, shown: &watch::Sender<Arc<Local>>) -> End {
     match follow(parts, shown).await {
         Ok(never) => match never {},
         Err(end) => end,
@@ -36,7 +36,7 @@ pub(super) async fn run(parts: &Parts, shown: &watch::Sender<Arc<Local>>) -> End
 }
 
 async fn follow(
-    parts: &Parts,
+    parts: &PublisherDeps,
     shown: &watch::Sender<Arc<Local>>,
 ) -> Result<std::convert::Infallible, End> {
     let connection = parts.bus.open().await?;
@@ -101,11 +101,11 @@ struct Publisher {
     /// The host name that Avahi knows from the system, or was told.
     told: Option<String>,
     owner: Option<OwnedUniqueName>,
-    live: Option<Live>,
+    live: Option<Published>,
 }
 
 /// What Avahi was given.
-struct Live {
+struct Published {
     domain: String,
     addresses: BTreeSet<Address>,
     groups: BTreeMap<String, Group>,
@@ -120,7 +120,7 @@ struct Group {
 
 impl Publisher {
     /// Makes what is published what it should be.
-    async fn update(&mut self, parts: &Parts) -> zbus::Result<()> {
+    async fn update(&mut self, parts: &PublisherDeps) -> zbus::Result<()> {
         let owner = self.bus.get_name_owner(AVAHI.try_into()?).await.ok();
         if owner != self.owner {
             // Another Avahi knows nothing of the groups of the one before.
@@ -137,14 +137,14 @@ impl Publisher {
         }
         let domain = self.server.get_host_name_fqdn().await?;
         let addresses = interfaces::now().unwrap_or_default();
-        let is_same = |live: &Live| live.domain == domain && live.addresses == addresses;
+        let is_same = |live: &Published| live.domain == domain && live.addresses == addresses;
         if !self.live.as_ref().is_some_and(is_same) {
             self.withdraw().await?;
             tracing::info!("the box is {domain} on the local network");
             self.said = None;
         }
         let wanted = plan::names(&parts.directory.now(), &domain);
-        let live = self.live.get_or_insert_with(|| Live {
+        let live = self.live.get_or_insert_with(|| Published {
             domain,
             addresses,
             groups: BTreeMap::new(),

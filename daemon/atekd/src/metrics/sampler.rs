@@ -7,8 +7,8 @@ use super::cgroup::{self, Reading};
 use super::packed::{Service, System};
 use super::ring::{Clock, Moment, Ring, interval_sec};
 use super::{Ask, INTERVAL};
-use crate::chain::Chain;
 use crate::directory::{Directory, DirectoryView};
+use crate::error_chain::DisplayChain;
 use crate::system::{self, CpuTimes};
 use crate::systemd::Systemd;
 use atek_api::ids::ServiceKey;
@@ -77,7 +77,7 @@ async fn gather(mut subjects: Vec<Subject>, systemd: Systemd) -> Gathered {
                 Ok(name) => subject.group = name.as_deref().map(cgroup::folder),
                 Err(error) => {
                     // The others would wait as long.
-                    tracing::debug!(error = %Chain(&error), "cannot find a control group");
+                    tracing::debug!(error = %DisplayChain(&error), "cannot find a control group");
                     break;
                 }
             }

@@ -158,7 +158,7 @@ impl Drop for Cleaner {
         runtime.spawn(async move {
             let _turn = turn;
             if let Err(error) = spawn.drop_package(&job_id()).await {
-                let error = crate::chain::Chain(&error);
+                let error = crate::error_chain::DisplayChain(&error);
                 tracing::warn!(%error, "left a package job for the next one to clear");
             }
         });

@@ -74,9 +74,8 @@ fn one(service: &config::CoreService, layout: &Layout) -> Option<CoreService> {
         (Some("hypercore"), Some(folder)) if !folder.exists() => {
             Err("not part of this version of Atek yet".to_owned())
         }
-        (Some(_), Some(folder)) => {
-            package_folder::read(folder).map_err(|error| crate::chain::Chain(&error).to_string())
-        }
+        (Some(_), Some(folder)) => package_folder::read(folder)
+            .map_err(|error| crate::error_chain::DisplayChain(&error).to_string()),
         _ => Err("only the services that come with Atek can be core services".to_owned()),
     };
     let manifest = found

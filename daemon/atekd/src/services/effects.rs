@@ -4,7 +4,7 @@
 use super::definition::Definition;
 use super::probe::{Probe, READY_SECS};
 use crate::attach::Attach;
-use crate::chain::Chain;
+use crate::error_chain::DisplayChain;
 use crate::spawn::{Spawn, SpawnError};
 use crate::systemd::Systemd;
 use atek_api::ids::{ServiceId, ServiceKey};
@@ -97,13 +97,13 @@ impl EffectRunner {
         let spec = tokio::task::spawn_blocking(move || reading.spec())
             .await
             .map_err(|_| "its package could not be read".to_owned())?
-            .map_err(|error| Chain(&error).to_string())?;
+            .map_err(|error| DisplayChain(&error).to_string())?;
         let key = definition.key.clone();
         let token = self
             .attach
             .prepare(&key, spec.network.is_private())
             .await
-            .map_err(|error| Chain(&error).to_string())?;
+            .map_err(|error| DisplayChain(&error).to_string())?;
         self.report(key, generation, Outcome::Token(token)).await;
         let _turn = self.starts.acquire().await;
         match self.spawn.start_service(&spec).await {
@@ -116,7 +116,7 @@ impl EffectRunner {
                     // The unit may be starting all the same.
                     let _ = self.spawn.stop_service(&spec.id).await;
                 }
-                Err(Chain(&error).to_string())
+                Err(DisplayChain(&error).to_string())
             }
         }
     }
@@ -130,7 +130,7 @@ impl EffectRunner {
                 runner.attach.close(&key).await;
             }
             runner.systemd.sync().await;
-            let stopped = stopped.map_err(|error| Chain(&error).to_string());
+            let stopped = stopped.map_err(|error| DisplayChain(&error).to_string());
             if let Err(reason) = &stopped {
                 tracing::error!(%key, %id, reason, "could not be stopped");
             }
@@ -145,7 +145,7 @@ impl EffectRunner {
         let spawn = self.spawn.clone();
         tokio::spawn(async move {
             if let Err(error) = spawn.reset_failed(&id).await {
-                tracing::warn!(%id, error = %Chain(&error), "could not be reset");
+                tracing::warn!(%id, error = %DisplayChain(&error), "could not be reset");
             }
         });
     }
@@ -200,7 +200,7 @@ impl EffectRunner {
         let private = definition.network().is_private();
         let adopted = self.attach.adopt(key, private).await;
         adopted.unwrap_or_else(|error| {
-            tracing::error!(%key, error = %Chain(&error), "cannot adopt");
+            tracing::error!(%key, error = %DisplayChain(&error), "cannot adopt");
             None
         })
     }

@@ -95,7 +95,7 @@ pub enum OperationError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// There is no room to fetch and build anything.
-    #[error("{}", crate::chain::DISK_FULL)]
+    #[error("{}", crate::error_chain::DISK_FULL)]
     DiskFull,
     /// The package could not be fetched or built.
     #[error(transparent)]

@@ -2,7 +2,7 @@
 //! before it has an effect, and removed when it is done.
 
 use super::reserved_file;
-use crate::chain::{Chain, is_disk_full};
+use crate::error_chain::{DisplayChain, is_disk_full};
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_files::{FileError, write_atomic};
 use serde::de::DeserializeOwned;
@@ -83,7 +83,7 @@ pub(super) fn begin<I: Intent>(state: &Path, key: &I::Key, intent: &I) -> Result
         Err(full) if I::NEEDED_ON_FULL_DISK && is_disk_full(&full) => {
             // Without a reserved file the full disk is what is reported.
             reserved_file::consume(state, &path, &text).map_err(|error| {
-                tracing::warn!(error = %Chain(&error), "the reserved file cannot be used");
+                tracing::warn!(error = %DisplayChain(&error), "the reserved file cannot be used");
                 full
             })
         }

@@ -4,7 +4,7 @@
 //! file is the forwarder's (see `atek-sandbox`), which listens when the program's port answers.
 
 use super::definition::Definition;
-use crate::chain::Chain;
+use crate::error_chain::DisplayChain;
 use atek_api::spec::{AppPort, paths};
 use atek_rpc::body;
 use atek_rpc::owned_socket::{Owner, connect_checked};
@@ -68,7 +68,7 @@ impl Probe {
 
     async fn attempt(&self) -> Result<(), String> {
         if let Err(error) = connect_checked(&self.socket, Owner::OfFolder).await {
-            tracing::trace!(error = %Chain(&error), "not ready");
+            tracing::trace!(error = %DisplayChain(&error), "not ready");
             return Err(format!("did not listen on {}", self.listens_on));
         }
         match &self.healthcheck {

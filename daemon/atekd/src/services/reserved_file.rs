@@ -1,7 +1,7 @@
 //! A preallocated file for the one intent that must be written when no other file can be made:
 //! an uninstall is what frees a full disk. The file has its block and its inode already.
 
-use crate::chain::Chain;
+use crate::error_chain::DisplayChain;
 use atek_files::{FileError, write_atomic};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -19,7 +19,7 @@ pub(super) fn preallocate(state: &Path) {
     }
     if let Err(error) = write_atomic(&path, &[b' '; BYTES], 0o600) {
         // The next uninstall tries again; it is needed only on a disk that is full.
-        tracing::warn!(error = %Chain(&error), "there is no reserved file");
+        tracing::warn!(error = %DisplayChain(&error), "there is no reserved file");
     }
 }
 

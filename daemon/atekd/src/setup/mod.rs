@@ -19,14 +19,14 @@ pub use fields::{BadField, box_name, no_such_zone, timezone};
 pub use files::{ClaimFiles, FilesError};
 pub use reset::PasswordReset;
 
-use crate::chain::Chain;
 use crate::database::{Database, Records};
+use crate::error_chain::DisplayChain;
 use crate::layout::Layout;
 use crate::system;
 use crate::systemd::HostSettings;
 use crate::throttle::{Guesser, Terms, Throttle, TooMany};
 use atek_api::setup::Status;
-pub use atek_host_model::setup::Need;
+pub use atek_host_model::setup::Ownership;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,13 +55,13 @@ pub enum BadClaim {
 }
 
 /// Whether the box has an owner, by its records.
-fn need_of(records: &Records) -> Need {
+fn ownership_of(records: &Records) -> Ownership {
     if !records.is_ready() {
-        Need::Unknown
+        Ownership::Unknown
     } else if records.has_admin() {
-        Need::Done
+        Ownership::Claimed
     } else {
-        Need::Needed
+        Ownership::Unclaimed
     }
 }
 
@@ -118,8 +118,8 @@ impl Setup {
 
     /// Whether the box waits for its owner. Costs no I/O.
     #[must_use]
-    pub fn need(&self) -> Need {
-        need_of(&self.inner.database.records())
+    pub fn ownership(&self) -> Ownership {
+        ownership_of(&self.inner.database.records())
     }
 
     /// Whether there is a user who could sign in: users may exist before an administrator does.
@@ -132,15 +132,15 @@ impl Setup {
     /// Never ends.
     pub async fn keep(&self) {
         let mut records = self.inner.database.watch();
-        let mut settled = Need::Unknown;
+        let mut applied = Ownership::Unknown;
         loop {
-            let need = need_of(&records.borrow_and_update());
-            if need != settled {
-                match self.settle(need).await {
-                    Ok(()) => settled = need,
+            let ownership = ownership_of(&records.borrow_and_update());
+            if ownership != applied {
+                match self.apply(ownership).await {
+                    Ok(()) => applied = ownership,
                     // Tried again at the next change of the records, and at the next start.
                     Err(error) => {
-                        tracing::error!(error = %Chain(&error), "cannot keep the claim code");
+                        tracing::error!(error = %DisplayChain(&error), "cannot keep the claim code");
                     }
                 }
             }
@@ -150,12 +150,12 @@ impl Setup {
         }
     }
 
-    async fn settle(&self, need: Need) -> Result<(), files::FilesError> {
+    async fn apply(&self, ownership: Ownership) -> Result<(), files::FilesError> {
         let files = self.inner.files.clone();
-        let code = match need {
-            Need::Unknown => return Ok(()),
-            Need::Needed => Some(blocking(move || files.load_or_make()).await?),
-            Need::Done => {
+        let code = match ownership {
+            Ownership::Unknown => return Ok(()),
+            Ownership::Unclaimed => Some(blocking(move || files.load_or_make()).await?),
+            Ownership::Claimed => {
                 self.inner.code.send_replace(None);
                 blocking(move || files.remove()).await?;
                 self.begin_reset().await?;
@@ -182,7 +182,7 @@ impl Setup {
         tokio::spawn(async move {
             tokio::time::sleep_until(until).await;
             if let Err(error) = setup.end_reset().await {
-                tracing::error!(error = %Chain(&error), "cannot remove the request for a new password");
+                tracing::error!(error = %DisplayChain(&error), "cannot remove the request for a new password");
             }
         });
         Ok(())
@@ -272,13 +272,13 @@ impl Setup {
     /// What the setup page is told.
     #[must_use]
     pub fn status(&self) -> Status {
-        match self.need() {
-            Need::Needed => Status::needed(
+        match self.ownership() {
+            Ownership::Unclaimed => Status::needed(
                 self.inner.host_settings.name().unwrap_or_default(),
                 system::timezone(),
                 problems::read(&self.inner.report),
             ),
-            Need::Unknown | Need::Done => Status::done(),
+            Ownership::Unknown | Ownership::Claimed => Status::done(),
         }
     }
 
@@ -316,12 +316,12 @@ impl Setup {
         if host_settings.name().as_deref() != Some(name)
             && let Err(error) = host_settings.set_name(name).await
         {
-            problems.push(Chain(&error).to_string());
+            problems.push(DisplayChain(&error).to_string());
         }
         if system::timezone() != zone
             && let Err(error) = host_settings.set_timezone(zone).await
         {
-            problems.push(Chain(&error).to_string());
+            problems.push(DisplayChain(&error).to_string());
         }
         for problem in &problems {
             tracing::warn!(problem, "a setting of the machine was not changed");

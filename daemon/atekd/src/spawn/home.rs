@@ -74,7 +74,7 @@ async fn watch(spawn: &Spawn) -> io::Result<()> {
             match spawn.close_networks(&found).await {
                 Ok(()) => closed.extend(found),
                 Err(error) => {
-                    let error = crate::chain::Chain(&error);
+                    let error = crate::error_chain::DisplayChain(&error);
                     tracing::warn!(%error, "running apps may reach new networks of the home");
                     return Err(io::ErrorKind::Interrupted.into());
                 }

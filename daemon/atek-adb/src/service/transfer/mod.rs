@@ -112,7 +112,7 @@ impl Adb {
             });
             if let Err(error) = result.await {
                 // A reader that goes away is ordinary, and can do so as often as it likes.
-                tracing::debug!(error = %crate::error::Chain(&error), "export ended early");
+                tracing::debug!(error = %crate::error::DisplayChain(&error), "export ended early");
             }
             drop((hold, place));
         });

@@ -7,7 +7,7 @@ use atek_api::users::Role;
 use atek_host_model::bind::NonceHash;
 use atek_host_model::permissions::Person;
 use atek_host_model::random;
-use atek_host_model::setup::Need;
+use atek_host_model::setup::Ownership;
 use atek_host_model::users::{SessionId, UserRecord};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -152,11 +152,11 @@ impl Accounts for TestAccounts {
         .boxed()
     }
 
-    fn setup_need(&self) -> Need {
+    fn ownership(&self) -> Ownership {
         if self.users.iter().any(|user| user.role == Role::Admin) {
-            Need::Done
+            Ownership::Claimed
         } else {
-            Need::Needed
+            Ownership::Unclaimed
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::candidate;
 use super::context::Operations;
-use crate::chain::Chain;
 use crate::database::{Change, Records, ServiceRecord};
+use crate::error_chain::DisplayChain;
 use crate::services::crash_point;
 use crate::services::definition::{self, Definition};
 use crate::services::error::OperationError;
@@ -60,7 +60,7 @@ impl Operations {
                 && let Err(error) = operations.spawn.reset_failed(&old.unit_id()).await
             {
                 // A failed unit stays under its old name.
-                tracing::warn!(%key, error = %Chain(&error), "left the unit of the old name");
+                tracing::warn!(%key, error = %DisplayChain(&error), "left the unit of the old name");
             }
             crash_point::reached("configure.stopped");
             let stored = operations.store_changes(&key, changes).await;

@@ -2,10 +2,10 @@
 
 use super::locks::Locks;
 use crate::attach::{Attach, ListenerChange, Passed, Peers};
-use crate::chain::Chain;
 use crate::config;
 use crate::database::{Change, Database, DatabaseError, Records, ServiceRecord};
 use crate::directory::DirectoryPublisher;
+use crate::error_chain::DisplayChain;
 use crate::layout::Layout;
 use crate::packages::Packages;
 use crate::services::core_service::{self, CoreService};
@@ -166,7 +166,7 @@ impl Operations {
             })
             .await;
         if let Err(error) = stored {
-            tracing::warn!(error = %Chain(&error), "cannot give the apps their ports");
+            tracing::warn!(error = %DisplayChain(&error), "cannot give the apps their ports");
         }
     }
 }

@@ -7,8 +7,8 @@
 
 use super::candidate::{self, Candidate};
 use super::context::Operations;
-use crate::chain::Chain;
 use crate::database::{Change, DatabaseError, ServiceRecord};
+use crate::error_chain::DisplayChain;
 use crate::jobs::Reporter;
 use crate::services::crash_point;
 use crate::services::definition::{self, Definition};
@@ -163,7 +163,7 @@ impl Operations {
             && let Err(error) = self.spawn.set_current(&key, &version).await
         {
             // For people who look around; nothing depends on it.
-            tracing::warn!(%key, error = %Chain(&error), "cannot set the link to the version");
+            tracing::warn!(%key, error = %DisplayChain(&error), "cannot set the link to the version");
         }
         Ok(key)
     }
@@ -173,7 +173,7 @@ impl Operations {
         match self.spawn.remove_package(key).await {
             Ok(()) => intents::end::<intents::Install>(self.layout.state(), key),
             Err(error) => {
-                tracing::warn!(%key, error = %Chain(&error), "left a package for the next sweep");
+                tracing::warn!(%key, error = %DisplayChain(&error), "left a package for the next sweep");
             }
         }
     }

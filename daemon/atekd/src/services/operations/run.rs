@@ -1,7 +1,7 @@
 //! Start, stop, restart, sleep, wake and the status of a service that exists.
 
 use super::context::Operations;
-use crate::chain::Chain;
+use crate::error_chain::DisplayChain;
 use crate::services::definition::Definition;
 use crate::services::describe;
 use crate::services::error::OperationError;
@@ -74,7 +74,7 @@ impl Operations {
         let manifest = read
             .map_err(|error| OperationError::NotRunning {
                 id: settings.id.clone(),
-                reason: Chain(&error).to_string(),
+                reason: DisplayChain(&error).to_string(),
             })?
             .manifest;
         if manifest == settings.manifest {
@@ -123,7 +123,7 @@ impl Operations {
         let unit = definition.unit_id().unit();
         let limits = definition.effective_limits();
         let usage = self.systemd.usage(&unit).await.unwrap_or_else(|error| {
-            tracing::warn!(%key, error = %Chain(&error), "cannot tell what a service uses");
+            tracing::warn!(%key, error = %DisplayChain(&error), "cannot tell what a service uses");
             Default::default()
         });
         let (state, reason) = describe::state(&snapshot.state, &limits);

@@ -4,7 +4,7 @@
 //! next start.
 
 use super::context::Operations;
-use crate::chain::Chain;
+use crate::error_chain::DisplayChain;
 use crate::services::definition;
 use crate::services::intents::{self, Install, Transfer, Uninstall, Update};
 use crate::spawn::SpawnError;
@@ -76,7 +76,7 @@ impl Operations {
             };
             tracing::info!(%from, to = %transfer.to, "finishing an interrupted ownership transfer");
             if let Err(error) = self.store_transfer(&from, &transfer).await {
-                let error = Chain(&error);
+                let error = DisplayChain(&error);
                 tracing::error!(%from, to = %transfer.to, %error, "could not be transferred");
             }
         }
@@ -121,6 +121,6 @@ impl Operations {
 
 fn warn_of(what: &str, outcome: Result<(), SpawnError>) {
     if let Err(error) = outcome {
-        tracing::warn!(what, error = %Chain(&error), "could not be swept");
+        tracing::warn!(what, error = %DisplayChain(&error), "could not be swept");
     }
 }

@@ -4,8 +4,8 @@
 //! exists and is started again; a crash after it is finished at the next start.
 
 use super::context::Operations;
-use crate::chain::Chain;
 use crate::database::Change;
+use crate::error_chain::DisplayChain;
 use crate::services::crash_point;
 use crate::services::error::OperationError;
 use crate::services::intents::{self, Uninstall};
@@ -49,7 +49,7 @@ impl Operations {
             operations.assign_ports().await;
             let removed = operations.remove_files(&key, Some(&id), keep_data);
             if let Err(error) = removed.await {
-                tracing::warn!(%key, error = %Chain(&error), "left files for the next sweep");
+                tracing::warn!(%key, error = %DisplayChain(&error), "left files for the next sweep");
             }
             Ok(())
         });

@@ -9,8 +9,8 @@
 
 use super::candidate::{self, Candidate};
 use super::context::Operations;
-use crate::chain::Chain;
 use crate::database::ServiceRecord;
+use crate::error_chain::DisplayChain;
 use crate::jobs::Reporter;
 use crate::packages::{PackageError, Staged};
 use crate::services::crash_point;
@@ -225,12 +225,12 @@ impl Operations {
             .service(key.as_str())
             .is_some_and(|record| !record.settings.stopped);
         if wanted && let Err(error) = self.supervisor.start(key, Command::Restart).await {
-            tracing::error!(%key, error = %Chain(&error), "the old version does not run either");
+            tracing::error!(%key, error = %DisplayChain(&error), "the old version does not run either");
         }
         match self.spawn.remove_version(key, version).await {
             Ok(()) => intents::end::<Update>(self.layout.state(), key),
             Err(error) => {
-                tracing::warn!(%key, error = %Chain(&error), "left a version for the next sweep");
+                tracing::warn!(%key, error = %DisplayChain(&error), "left a version for the next sweep");
             }
         }
     }
@@ -243,7 +243,7 @@ impl Operations {
         old: Option<&PackageVersion>,
     ) {
         if let Err(error) = self.spawn.set_current(key, new).await {
-            tracing::warn!(%key, error = %Chain(&error), "cannot set the link to the version");
+            tracing::warn!(%key, error = %DisplayChain(&error), "cannot set the link to the version");
         }
         let folder = atek_api::spec::paths::package_versions(key);
         let versions = fs::read_dir(&folder).into_iter().flatten();
@@ -253,7 +253,7 @@ impl Operations {
             .collect();
         for version in others {
             if let Err(error) = self.spawn.remove_version(key, &version).await {
-                tracing::warn!(%key, %version, error = %Chain(&error), "cannot remove an old version");
+                tracing::warn!(%key, %version, error = %DisplayChain(&error), "cannot remove an old version");
             }
         }
         intents::end::<Update>(self.layout.state(), key);

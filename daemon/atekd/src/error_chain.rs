@@ -10,9 +10,9 @@ pub const DISK_FULL: &str =
 
 /// An error followed by its causes: `cannot X: cannot Y: no such file`.
 #[derive(Debug)]
-pub struct Chain<'a>(pub &'a dyn Error);
+pub struct DisplayChain<'a>(pub &'a dyn Error);
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for DisplayChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut cause = self.0.source();

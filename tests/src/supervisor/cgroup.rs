@@ -1,5 +1,5 @@
-//! The machine's own cgroup, in a cgroup2 mount of the keeper's own: how the outer machine lays out
-//! `/sys/fs/cgroup` does not matter.
+//! The machine's own cgroup, in a cgroup2 mount of the supervisor's own: how the outer machine lays
+//! out `/sys/fs/cgroup` does not matter.
 
 use anyhow::{Context as _, bail};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};

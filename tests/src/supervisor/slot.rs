@@ -1,8 +1,8 @@
 //! Slots: small numbers that tell concurrent machines apart.
 //!
 //! A slot's number names the machine's folder, cgroup and network link, and chooses its address.
-//! Its lock is held by the keeper alone, so it is free as soon as the keeper is gone, even by `kill
-//! -9`. The process that leases a slot first removes what a predecessor left.
+//! Its lock is held by the supervisor alone, so it is free as soon as the supervisor is gone, even
+//! by `kill -9`. The process that leases a slot first removes what a predecessor left.
 
 use super::cgroup;
 use anyhow::{Context as _, bail};
@@ -81,7 +81,7 @@ impl Slot {
             .with_context(|| format!("cannot remove {}", self.dir.display()))
     }
 
-    /// Removes what a keeper that was killed left: its folder, and the cgroup of the same name.
+    /// Removes what a supervisor that was killed left: its folder, and the cgroup of the same name.
     ///
     /// Its processes died with it, its mounts with its namespace, its link with the machine's, and
     /// its NAT table with the process that owned it.

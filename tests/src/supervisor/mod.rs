@@ -1,14 +1,14 @@
 //! The process behind one machine: `atek-machine keep`.
 //!
 //! ```text
-//!  test process ──stdin: the spec; its end = cut the power──▶ keeper ──▶ PID 1 (init, then systemd)
-//!               ◀──stdout: events──                             │   ◀──notify socket: READY=1──
-//!                                             slot lock, state folder, cgroup, veth, NAT table
+//!  test process ──stdin: the spec; its end = cut the power──▶ supervisor ──▶ PID 1: init, systemd
+//!               ◀──stdout: events──                               │   ◀──notify socket: READY=1──
+//!                                              slot lock, state folder, cgroup, veth, NAT table
 //! ```
 //!
-//! The keeper is a session of its own, so that a signal to the test's process group does not reach
-//! it. It outlives the test by as long as it takes to remove what the machine had. Should the
-//! keeper itself be killed, PID 1 dies with it, and the next machine sweeps the folder and the
+//! The supervisor is a session of its own, so that a signal to the test's process group does not
+//! reach it. It outlives the test by as long as it takes to remove what the machine had. Should the
+//! supervisor itself be killed, PID 1 dies with it, and the next machine sweeps the folder and the
 //! cgroup (see [`slot`]).
 
 pub mod protocol;
@@ -39,7 +39,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 pub use init::init;
 
-/// What the keeper waits for.
+/// What the supervisor waits for.
 enum Happened {
     TestGone,
     Booted,

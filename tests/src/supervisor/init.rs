@@ -11,10 +11,10 @@ use std::io::{BufRead as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
-/// What this process says when the keeper may connect it.
+/// What this process says when the supervisor may connect it.
 pub(super) const UNSHARED: &str = "unshared";
 
-/// What the keeper says when it has.
+/// What the supervisor says when it has.
 pub(super) const GO: &str = "go";
 
 /// Becomes systemd. Only returns on failure; standard error is the machine's console.
@@ -23,19 +23,22 @@ pub(super) const GO: &str = "go";
 ///
 /// When a namespace, a mount or the network cannot be had.
 pub fn init() -> anyhow::Result<()> {
-    // Survives `exec`. A keeper that is gone already is noticed by the end of standard input below.
-    prctl::set_pdeathsig(Signal::SIGKILL).context("cannot ask to die with the keeper")?;
+    // Survives `exec`. A supervisor that is gone already is noticed by the end of standard input
+    // below.
+    prctl::set_pdeathsig(Signal::SIGKILL).context("cannot ask to die with the supervisor")?;
     let mut input = std::io::stdin().lock().lines();
     let mut hear = || {
         input
             .next()
             .transpose()
-            .context("cannot hear the keeper")?
-            .context("the keeper is gone")
+            .context("cannot hear the supervisor")?
+            .context("the supervisor is gone")
     };
-    let boot: Boot = serde_json::from_str(&hear()?).context("cannot parse the keeper's words")?;
+    let boot: Boot =
+        serde_json::from_str(&hear()?).context("cannot parse the supervisor's words")?;
 
-    // After the keeper has moved this process into the machine's cgroup: that one becomes the root.
+    // After the supervisor has moved this process into the machine's cgroup: that one becomes the
+    // root.
     let namespaces = CloneFlags::CLONE_NEWCGROUP
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWNET
@@ -45,9 +48,9 @@ pub fn init() -> anyhow::Result<()> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{UNSHARED}")
         .and_then(|()| stdout.flush())
-        .context("cannot answer the keeper")?;
+        .context("cannot answer the supervisor")?;
     if hear()? != GO {
-        bail!("the keeper said something else than {GO}");
+        bail!("the supervisor said something else than {GO}");
     }
     boot.network.configure()?;
     let console = File::options()

@@ -1,5 +1,5 @@
-//! What a test process and its machine's keeper say to each other: one [`Spec`] line in, [`Event`]
-//! lines out.
+//! What a test process and its machine's supervisor say to each other: one [`Spec`] line in,
+//! [`Event`] lines out.
 
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
