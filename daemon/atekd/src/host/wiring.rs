@@ -183,7 +183,7 @@ impl Host {
         ));
         let spawn = Spawn::new(channels.bus.clone());
         tasks.spawn(crate::spawn::home::follow(spawn, stop.clone()));
-        let parts = mdns::Parts {
+        let parts = mdns::PublisherDeps {
             bus: channels.bus,
             directory: self.directory.clone(),
             host_name: self.host_settings.watch_name(),

@@ -136,7 +136,7 @@ impl Setup {
         loop {
             let ownership = ownership_of(&records.borrow_and_update());
             if ownership != applied {
-                match self.apply(ownership).await {
+                match self.settle(ownership).await {
                     Ok(()) => applied = ownership,
                     // Tried again at the next change of the records, and at the next start.
                     Err(error) => {
@@ -150,7 +150,7 @@ impl Setup {
         }
     }
 
-    async fn apply(&self, ownership: Ownership) -> Result<(), files::FilesError> {
+    async fn settle(&self, ownership: Ownership) -> Result<(), files::FilesError> {
         let files = self.inner.files.clone();
         let code = match ownership {
             Ownership::Unknown => return Ok(()),
