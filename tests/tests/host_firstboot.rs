@@ -169,12 +169,19 @@ async fn the_claim_code_is_on_the_screens_until_the_box_has_an_owner() -> anyhow
     // It is shown a moment after the host is ready.
     let code = says(machine, "/run/atek/claim-code", "-", true).await?;
     let code = code.trim();
-    let text = says(machine, issue, &format!("Claim code   {code}"), true).await?;
-    assert!(
-        text.contains(&format!("http://{}\n", machine.address()?)),
-        "{text}"
-    );
-    let seen = ["stat", "-c", "%a", "/run/atek-firstboot/shown"];
+    let shown = "/run/atek-firstboot/shown";
+    says(machine, shown, &format!("Claim code   {code}"), true).await?;
+    let text = machine.read(issue).await?;
+    assert!(text.contains(&format!("Claim code   {code}")), "{text}");
+    // The code does not wait for an address.
+    says(
+        machine,
+        issue,
+        &format!("http://{}\n", machine.address()?),
+        true,
+    )
+    .await?;
+    let seen = ["stat", "-c", "%a", shown];
     assert_eq!(machine.exec(seen).await?.trim(), "600");
 
     // The card is read-only but for the moment of a write; a new name is such a moment.
@@ -183,15 +190,16 @@ async fn the_claim_code_is_on_the_screens_until_the_box_has_an_owner() -> anyhow
     machine.shell("echo cellar >/etc/hostname").await?;
     says(machine, issue, "http://cellar.local", true).await?;
     says(machine, card, &format!("Claim code: {code}\r\n"), true).await?;
+    // The file is there a moment before the card is read-only again.
+    wait_for("the card to be read-only again", SOON, async || {
+        let options = ["findmnt", "-no", "FS-OPTIONS", "/boot"];
+        let options = machine.exec(options).await?;
+        Ok(Seen::if_so(options, |options| options.starts_with("ro")))
+    })
+    .await?;
     assert!(
         machine.write("/boot/other", "").await.is_err(),
         "the card stayed writable"
-    );
-    let options = ["findmnt", "-no", "FS-OPTIONS", "/boot"];
-    let options = machine.exec(options).await?;
-    assert!(
-        options.starts_with("ro"),
-        "the card stayed writable: {options}"
     );
 
     let wish = json!({

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use atek_adb::limits::Limits;
 use atek_adb::service::Adb;
 use atek_adb::storage::Store;
+use atek_rpc::server::LingeringListener;
 use std::future::IntoFuture as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -123,7 +124,7 @@ async fn run(settings: Settings, store: Store, limits: Limits) -> anyhow::Result
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let stop = CancellationToken::new();
     let stopped = stop.clone();
-    let serve = axum::serve(listener, atek_adb::http::router(adb))
+    let serve = axum::serve(LingeringListener(listener), atek_adb::http::router(adb))
         .with_graceful_shutdown(async move { stopped.cancelled().await });
     let mut serve = std::pin::pin!(serve.into_future());
     tokio::select! {

@@ -2,19 +2,13 @@
 
 use super::budget::Reserved;
 use super::listener::Stream;
+use atek_rpc::linger::Linger;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
-
-/// How long a client may go on sending after the last answer.
-const LINGER: Duration = Duration::from_secs(10);
-/// The longest pause in doing so.
-const LINGER_PAUSE: Duration = Duration::from_secs(2);
 
 /// What has happened on a connection.
 ///
@@ -72,42 +66,6 @@ pub(super) struct Observed {
     pub(super) linger: Linger,
 }
 
-/// How the end of a connection goes: nothing more is written, and what the client still sends
-/// is read and dropped for a while. Closed at once, the kernel would answer an upload with a
-/// reset, which also destroys an answer that was not read yet.
-#[derive(Debug, Default)]
-pub(super) struct Linger {
-    until: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl Linger {
-    /// Reads until the client closes, pauses or the time is over.
-    fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
-        let now = Instant::now();
-        let until = *self.until.get_or_insert(now + LINGER);
-        let pause = |now: Instant| (now + LINGER_PAUSE).min(until);
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(pause(now))));
-        let mut dropped = [std::mem::MaybeUninit::uninit(); 8 << 10];
-        loop {
-            let mut buffer = ReadBuf::uninit(&mut dropped);
-            match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    let now = Instant::now();
-                    if now >= until {
-                        return Poll::Ready(());
-                    }
-                    timer.as_mut().reset(pause(now));
-                }
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => return timer.as_mut().poll(cx),
-            }
-        }
-    }
-}
-
 impl AsyncRead for Observed {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -162,11 +120,7 @@ impl AsyncWrite for Observed {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.linger.until.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-        }
-        ready!(this.linger.poll(&mut this.stream, cx));
-        Poll::Ready(Ok(()))
+        this.linger.poll_shutdown(&mut this.stream, cx)
     }
 }
 

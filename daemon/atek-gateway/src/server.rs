@@ -1,6 +1,6 @@
 //! Accepting connections, and the way of every request from there to its handler.
 
-use super::activity::{Activity, Linger, Observed};
+use super::activity::{Activity, Observed};
 use super::admission::{self, Admission};
 use super::body::Body;
 use super::connections::Connections;
@@ -131,7 +131,7 @@ impl Gateway {
                 stream,
                 activity: conn.activity.clone(),
                 head: self.limiter().budget().stranger(None),
-                linger: Linger::default(),
+                linger: atek_rpc::linger::Linger::default(),
             },
             Err(error) => return tracing::warn!(%error, "cannot serve a connection"),
         };

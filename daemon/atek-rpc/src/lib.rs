@@ -6,6 +6,7 @@
 //! | [`owned_socket`] | connections to a socket that a less trusted process made | `client` | [`pool`], atekd |
 //! | [`pool`] | reusable connections to one HTTP server | `client` | atekd, [`client`] |
 //! | [`client`] | one call and its answer; streams of JSON lines | `client` | atekd, `atek` |
+//! | [`linger`] | the end of a server's connection | | atekd, [`server`] |
 //! | [`server`] | a method table as an axum route | `server` | core services |
 //!
 //! Knows nothing of users, services or permissions: callers set the headers.
@@ -16,6 +17,7 @@ pub mod body;
 pub mod client;
 #[cfg(feature = "client")]
 mod early_answer;
+pub mod linger;
 #[cfg(feature = "client")]
 pub mod owned_socket;
 #[cfg(feature = "client")]

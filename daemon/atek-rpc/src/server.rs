@@ -8,6 +8,7 @@
 //! HTTP 400 or 413: the original's clients reject on it, where they would resolve
 //! to `undefined` on anything else.
 
+use crate::linger::Lingering;
 use atek_api::jsonrpc::{Request, Response, RpcError, RpcResult, code};
 use axum::body::Body;
 use axum::response::IntoResponse as _;
@@ -23,7 +24,8 @@ use std::future::Future;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
-use tokio::net::UnixListener;
+use tokio::net::unix::SocketAddr;
+use tokio::net::{UnixListener, UnixStream};
 
 /// One call, as a [`Service`] sees it.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +113,24 @@ pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
         _ => {}
     }
     UnixListener::bind(path)
+}
+
+/// Accepts connections for [`axum::serve`] that [linger](crate::linger) when they end.
+#[derive(Debug)]
+pub struct LingeringListener(pub UnixListener);
+
+impl axum::serve::Listener for LingeringListener {
+    type Io = Lingering<UnixStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
+        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
+        (Lingering::new(stream), address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
 }
 
 /// Why there is no body.
