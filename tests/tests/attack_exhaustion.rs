@@ -2,7 +2,7 @@
 //! everything recovers by itself when the app is stopped.
 
 use anyhow::{Context as _, ensure};
-use atek_tests::host::{Host, Person, SERVICES, SESSIONS, SOON};
+use atek_tests::host::{ADB, Host, Person, SERVICES, SESSIONS, SOON};
 use atek_tests::http::Client;
 use atek_tests::{Seen, wait_for};
 use serde_json::json;
@@ -14,14 +14,24 @@ const HOG: &str = "example.test/hog";
 /// What the hog takes, in the words of `apps/hog-node`, and how much of it it has when the owner
 /// begins to work. Memory and processes need a controller of control groups, and a full disk a disk
 /// of its own: other tests have those.
-const DEEDS: [(&str, u64); 6] = [
+const DEEDS: [(&str, u64); 7] = [
     ("connections", 200),
     ("bodies", 8 << 20),
     ("descriptors", 100),
     ("temporary", 1 << 20),
     ("log", 10 << 20),
     ("processors", 0),
+    // All that a service may have.
+    ("databases", 1_000),
 ];
+/// What the host's journal says about the app that does this; of the others the app's own log,
+/// memory and processor time tell.
+const NAMED: [(&str, &str); 2] = [
+    ("connections", "holds as many connections as it may"),
+    ("bodies", "uses up its share"),
+];
+/// How long the hog may take to have what it wants.
+const TAKING: Duration = Duration::from_secs(300);
 
 /// Requests of the owner for each measurement.
 const SAMPLES: usize = 200;
@@ -92,6 +102,28 @@ async fn hello_answers(host: &Host) -> anyhow::Result<()> {
     .map(drop)
 }
 
+/// The host says which app it is.
+async fn is_named(host: &Host, deed: &str) -> anyhow::Result<()> {
+    if let Some((_, words)) = NAMED.iter().find(|(named, _)| *named == deed) {
+        wait_for("the host to name the app", SOON, async || {
+            let journal = host.machine.journal("atekd.service").await?;
+            let mut about = journal.lines().filter(|line| line.contains(words));
+            let named = about.any(|line| line.contains("the app hog-node"));
+            Ok(Seen::if_so(named, |named| *named))
+        })
+        .await
+        .with_context(|| deed.to_owned())?;
+    }
+    if deed == "databases" {
+        let key = host.service("hog-node").await?["key"].clone();
+        let own = json!([{ "serviceKey": key }]);
+        let list = host.system()?.call(ADB, "adminListDbs", own).await?;
+        let count = list.as_array().map(Vec::len);
+        ensure!(count >= Some(1_000), "{count:?} databases are the app's");
+    }
+    Ok(())
+}
+
 /// One deed: the hog begins, the owner works, the hog is stopped, all is as before.
 async fn endures(
     host: &Host,
@@ -101,7 +133,7 @@ async fn endures(
 ) -> anyhow::Result<()> {
     let began = host.system()?.call(HOG, "hog", json!([deed])).await?;
     ensure!(began == true, "the hog does not know {deed}");
-    wait_for("the hog to have what it wants", SOON, async || {
+    wait_for("the hog to have what it wants", TAKING, async || {
         let taken = host.system()?.call(HOG, "taken", json!([])).await?;
         let refusals = host.system()?.call(HOG, "refusals", json!([])).await?;
         // What is refused at once is not taken; that is as good.
@@ -123,6 +155,7 @@ async fn endures(
         "{deed}: p99 of the owner's requests is {measured:?}, the bound {bound:?}"
     );
     hello_answers(host).await?;
+    is_named(host, deed).await?;
     alice
         .client
         .call(SERVICES, "stop", json!(["hog-node"]))
@@ -194,5 +227,26 @@ async fn a_neighbours_silent_connections_do_not_hide_the_pages() -> anyhow::Resu
         "p99 beside {} silent connections: {measured:?}",
         silent.len()
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_database_and_the_host_are_bounded_and_among_the_last_that_the_kernel_ends()
+-> anyhow::Result<()> {
+    let host = Host::boot("bounded").await?;
+    let most = (512_u64 << 20).to_string();
+    for (unit, score) in [
+        ("atekd.service", "-900"),
+        ("atek-app-core.adb.service", "-800"),
+    ] {
+        let show = async |property: &str| {
+            let words = ["systemctl", "show", "--value", "--property", property, unit];
+            host.machine.exec(words).await
+        };
+        assert_eq!(show("MemoryMax").await?.trim(), most, "{unit}");
+        let pid = show("MainPID").await?;
+        let file = format!("/proc/{}/oom_score_adj", pid.trim());
+        assert_eq!(host.machine.read(&file).await?.trim(), score, "{unit}");
+    }
     Ok(())
 }

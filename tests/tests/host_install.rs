@@ -392,3 +392,124 @@ async fn what_was_shown_is_what_is_installed_though_its_tag_was_moved() -> anyho
     assert_eq!(version(&host).await?, "something else");
     Ok(())
 }
+
+/// The manifest of the plain app, with some keys of the test's own.
+fn manifest(more: Value) -> String {
+    let mut manifest = json!({
+        "name": "Hello",
+        "exports": [{ "api": "example.test/hello", "path": "/_api/hello" }],
+    });
+    if let (Some(manifest), Some(more)) = (manifest.as_object_mut(), more.as_object()) {
+        manifest.extend(more.clone());
+    }
+    manifest.to_string()
+}
+
+async fn property(host: &Host, unit: &str, name: &str) -> anyhow::Result<String> {
+    let words = ["systemctl", "show", "--value", "--property", name, unit];
+    Ok(host.machine.exec(words).await?.trim().to_owned())
+}
+
+#[tokio::test]
+async fn a_build_that_rewrote_its_manifest_got_exports_a_port_and_limits_that_were_not_shown()
+-> anyhow::Result<()> {
+    let host = Host::boot("install-rewritten").await?;
+    let remote = GitRemote::new("hello", host.machine.gateway()?)?;
+    let rewritten = manifest(json!({
+        "exports": [
+            { "api": "example.test/hello", "path": "/_api/hello" },
+            { "api": "example.test/stolen", "path": "/_api/hello" },
+        ],
+        "limits": { "tasksMax": 17, "memoryMax": 64 << 20 },
+        "permissions": { "network": { "direct": { "lan": true } } },
+    }));
+    let build = "cp rewritten.json atek.json";
+    remote
+        .tag_app("v0.9.0", "hello-node")?
+        .write("rewritten.json", rewritten)?
+        .write(
+            "package.json",
+            json!({ "name": "hello", "scripts": { "build": build } }).to_string(),
+        )?
+        .tag("v1.0.0")?;
+    let info = install(&host, &remote, json!({})).await?;
+    let key = info["key"].as_str().unwrap_or_default();
+    let path = format!("/var/lib/atek/packages/{key}/versions/v1.0.0/atek.json");
+    let written = host.machine.read(&path).await?;
+    assert!(written.contains("stolen"), "the build did not do it");
+
+    assert_eq!(version(&host).await?, "v0.9.0", "the app runs");
+    let system = host.system()?;
+    let stolen = system.call("example.test/stolen", "hello", json!([]));
+    refusal(stolen.await);
+    let settings = call(&host, "get", json!(["hello"])).await?["settings"].clone();
+    let manifest = &settings["manifest"];
+    assert_eq!(manifest["exports"].as_array().map(Vec::len), Some(2));
+    assert!(!manifest.to_string().contains("stolen"), "{manifest}");
+    assert!(manifest.get("permissions").is_none(), "{manifest}");
+    let tasks = property(&host, "atek-app-hello.service", "TasksMax").await?;
+    assert_eq!(tasks, "128");
+    let warnings = settings["package"]["warnings"].to_string();
+    assert!(warnings.contains("manifest-changed"), "{warnings}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_app_gets_higher_limits_only_with_a_yes() -> anyhow::Result<()> {
+    const MIB: u64 = 1 << 20;
+    let host = Host::boot("install-limits").await?;
+    let remote = GitRemote::new("hello", host.machine.gateway()?)?;
+    let asks = json!({ "memoryMax": 768 * MIB, "tasksMax": 200, "cpuWeight": 10_000 });
+    remote
+        .tag_app("v0.9.0", "hello-node")?
+        .write("atek.json", manifest(json!({ "limits": asks })))?
+        .tag("v1.0.0")?;
+    let unit = async || -> anyhow::Result<[String; 3]> {
+        let unit = "atek-app-hello.service";
+        Ok([
+            property(&host, unit, "MemoryMax").await?,
+            property(&host, unit, "TasksMax").await?,
+            property(&host, unit, "CPUWeight").await?,
+        ])
+    };
+    let shown = call(&host, "inspect", json!([{ "sourceUrl": remote.url() }])).await?;
+    // The weight is cut to the most that an app can ask for.
+    let wanted = json!({ "memoryMax": 768 * MIB, "tasksMax": 200, "cpuWeight": 1_000 });
+    assert_eq!(shown["limits"], wanted);
+    assert_eq!(shown["limitsInWords"].as_array().map(Vec::len), Some(3));
+
+    install(&host, &remote, json!({})).await?;
+    let usual = [(512 * MIB).to_string(), "128".to_owned(), "100".to_owned()];
+    assert_eq!(unit().await?, usual, "nobody agreed to more");
+    call(&host, "uninstall", json!(["hello"])).await?;
+
+    // An ordinary user does not agree for the box.
+    let bob = host.person("bob", "").await?;
+    let own = json!([{ "sourceUrl": remote.url(), "limits": wanted }]);
+    let error = refusal(bob.client.call(SERVICES, "install", own).await);
+    println!("{error:?}");
+    assert!(!error.message.contains("address"), "{error:?}");
+
+    install(&host, &remote, json!({ "limits": wanted })).await?;
+    let agreed = [(768 * MIB).to_string(), "200".to_owned(), "1000".to_owned()];
+    assert_eq!(unit().await?, agreed);
+
+    let more = json!({ "memoryMax": 1024 * MIB, "tasksMax": 200, "cpuWeight": 10_000 });
+    remote
+        .write("atek.json", manifest(json!({ "limits": more })))?
+        .tag("v1.1.0")?;
+    let update = async |options: Value| {
+        let system = host.system()?;
+        system
+            .call(SERVICES, "updatePackage", json!(["hello", options]))
+            .await
+    };
+    let error = refusal(update(json!({})).await);
+    let growth = json!({ "memoryMax": 1024 * MIB });
+    assert_eq!(error.data["limits"], growth, "{error:?}");
+    assert_eq!(unit().await?, agreed, "the old version runs on");
+    update(json!({ "limits": growth })).await?;
+    let raised = (1024 * MIB).to_string();
+    assert_eq!(unit().await?, [&raised, "200", "1000"]);
+    Ok(())
+}

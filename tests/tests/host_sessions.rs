@@ -57,25 +57,29 @@ async fn guessing_passwords_is_slowed_down_and_tells_nothing() -> anyhow::Result
     Ok(())
 }
 
-/// Six addresses guess at alice with four connections each, for as long as she signs in from new
-/// addresses; prints what became of either.
-const SIX_GUESSERS: &str = r#"
+/// What the scripts below sign in with: `login(address, password, cookie)`.
+const LOGIN: &str = r#"
 const http = require('http');
-const [password, signIns] = [process.argv[1], Number(process.argv[2])];
-const login = (localAddress, password) => new Promise((resolve, reject) => {
+const login = (localAddress, password, cookie) => new Promise((resolve, reject) => {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'login', params: [{ username: 'alice', password }] });
   const request = http.request({
     host: '127.0.0.1', port: 80, localAddress, method: 'POST', agent: false,
     path: '/_atek/gateway?api=atek.cloud/user-sessions-api',
-    headers: { 'content-type': 'application/json', host: 'localhost' },
+    headers: { 'content-type': 'application/json', host: 'localhost', ...(cookie && { cookie }) },
   }, (response) => {
     let text = '';
     response.on('data', (part) => { text += part; });
-    response.on('end', () => resolve(JSON.parse(text)));
+    response.on('end', () => resolve({ ...JSON.parse(text), set: response.headers['set-cookie'] ?? [] }));
   });
   request.on('error', reject);
   request.end(body);
 });
+"#;
+
+/// Six addresses guess at alice with four connections each, for as long as she signs in from new
+/// addresses; prints what became of either.
+const SIX_GUESSERS: &str = r#"
+const [password, signIns] = [process.argv[1], Number(process.argv[2])];
 let [over, tried] = [false, 0];
 const guess = async (address) => {
   while (!over) {
@@ -104,6 +108,70 @@ const guess = async (address) => {
 })();
 "#;
 
+/// Runs a script that begins with [`LOGIN`] on the machine; what it prints, as JSON.
+async fn run_script(host: &Host, script: &str, arguments: &[&str]) -> anyhow::Result<Value> {
+    let whole = format!("{LOGIN}{script}");
+    let words = [&["node", "-e", whole.as_str()], arguments].concat();
+    let output = host.machine.exec_within(PATIENCE, words, b"").await?;
+    let report = serde_json::from_str(&output.stdout)
+        .with_context(|| format!("{}{}", output.stdout, output.stderr))?;
+    println!("{report}");
+    Ok(report)
+}
+
+/// Alice signs in, then guessers at her address guess, and she signs in again: with the cookie of
+/// her device, with one that was forged, and without.
+const GUESSERS_AT_HOME: &str = r#"
+const [password] = process.argv.slice(1);
+const address = '127.0.0.2';
+let [over, wait] = [false, 0];
+const guess = async () => {
+  while (!over) {
+    const { error } = await login(address, 'guess');
+    wait = Math.max(wait, error.data?.retryAfterSecs ?? 0);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
+(async () => {
+  const first = await login(address, password);
+  const device = first.set.map((text) => text.split(';')[0]).find((pair) => pair.startsWith('atek-device-'));
+  for (let connection = 0; connection < 8; connection += 1) guess();
+  // Then the address waits for much longer than an attempt is held.
+  while (wait < 20) await new Promise((resolve) => setTimeout(resolve, 50));
+  const outcome = ({ result, error }) => (result?.isActive ? 'in' : error.code);
+  const forged = device.slice(0, -1) + (device.endsWith('0') ? '1' : '0');
+  const began = Date.now();
+  const known = outcome(await login(address, password, device));
+  const took = Date.now() - began;
+  const others = [];
+  for (const cookie of [forged, undefined, forged, undefined]) others.push(outcome(await login(address, password, cookie)));
+  over = true;
+  console.log(JSON.stringify({ known, took, others, attributes: first.set.find((text) => text.startsWith('atek-device-')).split('; ').slice(1) }));
+  process.exit(0);
+})();
+"#;
+
+#[tokio::test]
+async fn the_owner_signs_in_from_a_known_device_while_guessers_share_the_address()
+-> anyhow::Result<()> {
+    let host = Host::boot("guessers-at-home").await?;
+    host.claimed().await?;
+    let user = json!([{ "username": "alice", "password": PASSWORD }]);
+    host.system()?.call(USERS, "create", user).await?;
+    let report = run_script(&host, GUESSERS_AT_HOME, &[PASSWORD]).await?;
+    assert_eq!(report["known"], "in", "{report}");
+    // The control: without the cookie the guessers do keep her out. One attempt may be lucky, and
+    // come when the address may try again.
+    let others = report["others"].as_array().into_iter().flatten();
+    let refused = others.filter(|outcome| **outcome == -32005).count();
+    assert!(refused >= 2, "{report}");
+    let attributes = report["attributes"].to_string();
+    for wanted in ["HttpOnly", "SameSite=Lax", "Path=/"] {
+        assert!(attributes.contains(wanted), "{attributes}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_owner_signs_in_from_new_devices_while_six_addresses_guess() -> anyhow::Result<()> {
     let host = Host::boot("six-guessers").await?;
@@ -112,12 +180,8 @@ async fn the_owner_signs_in_from_new_devices_while_six_addresses_guess() -> anyh
     host.system()?.call(USERS, "create", user).await?;
     let sign_ins = 5;
     let count = sign_ins.to_string();
-    let script = ["node", "-e", SIX_GUESSERS, PASSWORD, &count];
     // Each sign-in may wait its turn for ten seconds.
-    let output = host.machine.exec_within(PATIENCE, script, b"").await?;
-    let report: Value = serde_json::from_str(&output.stdout)
-        .with_context(|| format!("{}{}", output.stdout, output.stderr))?;
-    println!("{report}");
+    let report = run_script(&host, SIX_GUESSERS, &[PASSWORD, &count]).await?;
     assert_eq!(report["signedIn"], sign_ins, "{report}");
     // 5 free guesses of each address, and few more.
     assert!(report["tried"].as_u64() < Some(100), "{report}");

@@ -150,6 +150,67 @@ async fn strangers_cannot_guess_the_code_or_read_it() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Six addresses type wrong codes, each on four connections, while the owner sets the box up from
+/// an address of their own; prints how many were typed and what became of the owner.
+const WRONG_CODES: &str = r#"
+const http = require('http');
+const [wish] = process.argv.slice(1);
+const call = (localAddress, method, params) => new Promise((resolve, reject) => {
+  const request = http.request({
+    host: '127.0.0.1', port: 80, localAddress, method: 'POST', agent: false,
+    path: '/_atek/gateway?api=atek.cloud/setup-api',
+    headers: { 'content-type': 'application/json', host: 'localhost' },
+  }, (response) => {
+    let text = '';
+    response.on('data', (part) => { text += part; });
+    response.on('end', () => resolve(JSON.parse(text)));
+  });
+  request.on('error', reject);
+  request.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }));
+});
+let [over, typed, tried] = [false, 0, 0];
+const guess = async (address) => {
+  while (!over) {
+    const code = String(typed).padStart(8, '0');
+    typed += 1;
+    const { error } = await call(address, 'checkClaim', [`${code.slice(0, 4)}-${code.slice(4)}`]);
+    if (error?.code !== -32005) tried += 1;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
+(async () => {
+  const began = Date.now();
+  for (const n of [2, 3, 4, 5, 6, 7]) {
+    for (let connection = 0; connection < 4; connection += 1) guess(`127.0.0.${n}`);
+  }
+  while (typed < 600) await new Promise((resolve) => setTimeout(resolve, 50));
+  const minutes = (Date.now() - began) / 60000;
+  const asked = Date.now();
+  const { result, error } = await call('127.0.1.1', 'complete', [JSON.parse(wish)]);
+  const report = { typed, tried, perMinute: Math.round(600 / minutes), took: Date.now() - asked, result, error };
+  over = true;
+  console.log(JSON.stringify(report));
+  process.exit(0);
+})();
+"#;
+
+#[tokio::test]
+async fn six_hundred_wrong_codes_do_not_keep_the_owner_out() -> anyhow::Result<()> {
+    let host = Host::boot("600-codes").await?;
+    let code = shown_code(&host).await?;
+    let wish = wish(&code, "attic").to_string();
+    let script = ["node", "-e", WRONG_CODES, &wish];
+    let patience = Duration::from_secs(400);
+    let output = host.machine.exec_within(patience, script, b"").await?;
+    println!("{}{}", output.stdout, output.stderr);
+    let report: Value = serde_json::from_str(&output.stdout)?;
+    assert_eq!(report["result"]["username"], "alice", "{report}");
+    // 5 free ones of each address, and few more.
+    assert!(report["tried"].as_u64() < Some(100), "{report}");
+    assert!(!needed(&host).await?);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_wrong_field_is_named_and_nothing_is_changed() -> anyhow::Result<()> {
     let host = Host::boot("claim-fields").await?;

@@ -204,6 +204,10 @@ pub struct InstallParams {
     /// What to grant; none grants nothing beyond the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Permissions>,
+    /// The limits, such as [`Inspection::limits`]; none leaves the default, whatever the manifest
+    /// asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// Retained data of an app that was uninstalled, by its key: the new one takes it over, and
     /// with it the key. The owner of both must be the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -241,6 +245,13 @@ pub struct Inspection {
     /// The same in sentences; each completes "this app may".
     #[serde(default)]
     pub asks_in_words: Vec<String>,
+    /// The limits that it asks for and that are above the default: they hold only if an install
+    /// passes them as [`InstallParams::limits`].
+    #[serde(default)]
+    pub limits: Limits,
+    /// The same in sentences; each completes "this app may".
+    #[serde(default)]
+    pub limits_in_words: Vec<String>,
     /// The commands that run in its build after consent, such as `npm ci`.
     #[serde(default)]
     pub build: Vec<String>,
@@ -279,6 +290,11 @@ pub struct UpdateParams {
     /// A refusal for growth names in its data what to grant: `asks`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Permissions>,
+    /// Limits for the new version, merged into those that a person set before. A refusal for
+    /// higher limits names them in its data: `limits`. An object without members leaves the
+    /// limits as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
 }
 
 /// Options of `uninstall`.

@@ -77,7 +77,8 @@ pub(super) async fn admit<B>(
 ) -> Result<Admission, Failure> {
     let running = conn.activity.begin();
     let caller = identify(gateway, conn, site, request.headers())?;
-    let ticket = gateway.limiter().enter(&caller, client.address)?;
+    let entered = gateway.limiter().enter(&caller, client.address);
+    let ticket = entered.inspect_err(|_| name(gateway, &caller, client, "too many requests"))?;
     if !caller.is_known() && *request.method() != Method::OPTIONS {
         let main_url = site.app().map(|app| app.main_url.as_str());
         if let Some(response) = setup_gate::redirect_to_setup(gateway, route, main_url, request)? {
@@ -114,6 +115,31 @@ pub(super) async fn admit<B>(
         _running: running,
         _awake: keep_awake(gateway, conn),
     }))
+}
+
+/// Names in the journal who uses up a share of the host, at most once a minute each.
+pub(super) fn name(gateway: &Gateway, caller: &Caller, client: Client, what: &str) {
+    if !gateway.limiter().is_to_be_named(caller, client.address) {
+        return;
+    }
+    let directory = gateway.deps().directory.now();
+    let who = match caller {
+        Caller::Service(service) => match directory.by_key(service.key.as_str()) {
+            Some(entry) => format!("the app {}", entry.id()),
+            None => caller.label(),
+        },
+        Caller::Anonymous => match client.address {
+            Some(address) => format!("the address {address}"),
+            None => caller.label(),
+        },
+        Caller::User(person) => format!("the user {}", person.user.username),
+        Caller::System => caller.label(),
+    };
+    tracing::warn!(
+        who,
+        what,
+        "a caller uses up its share, and is refused for now"
+    );
 }
 
 /// Who is calling: by the listener, the cookie or the token.

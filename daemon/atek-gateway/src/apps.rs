@@ -296,6 +296,7 @@ async fn proxy(
     let mut response = exchange(gateway, admitted, entry, head, incoming).await?;
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     headers::to_client(response.headers_mut(), is_upgrade);
+    headers::keep_to_own_site(response.headers_mut());
     scope.scope_response(response.headers_mut(), &secrets);
     Ok(response)
 }

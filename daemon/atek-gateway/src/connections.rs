@@ -8,6 +8,7 @@ use super::activity::Activity;
 use super::peer::Peer;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// The connections of all listeners of one kind.
@@ -18,7 +19,12 @@ pub(super) struct Connections {
     /// Of one peer.
     share: usize,
     open: Mutex<Open>,
+    /// When the journal last named a peer with its whole share.
+    named: Mutex<Option<Instant>>,
 }
+
+/// How long no peer is named again.
+const NAMED: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
 struct Open {
@@ -40,6 +46,8 @@ pub(super) struct Place {
     connections: Arc<Connections>,
     peer: Peer,
     number: u64,
+    /// The peer held its whole share, and lost an older connection to this one.
+    pub(super) is_over_share: bool,
     /// Cancelled when the connection must make room for another one.
     pub(super) close: CancellationToken,
 }
@@ -51,7 +59,18 @@ impl Connections {
             most,
             share: most.div_ceil(4),
             open: Mutex::default(),
+            named: Mutex::default(),
         })
+    }
+
+    /// Whether the journal is to name a peer now: not again and again.
+    pub(super) fn is_news(&self) -> bool {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = named.is_none_or(|last| last.elapsed() >= NAMED);
+        if is_news {
+            *named = Some(Instant::now());
+        }
+        is_news
     }
 
     /// A place for a new connection; none where the peer, or everybody, is busy with requests
@@ -81,6 +100,7 @@ impl Connections {
             connections: self.clone(),
             peer,
             number,
+            is_over_share: own >= share,
             close,
         })
     }

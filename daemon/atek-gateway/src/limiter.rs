@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const REMEMBERED: usize = 4_096;
 /// The longest body of an unauthenticated caller, and all that one address may hold, in bytes.
 const STRANGERS_BODY: usize = 64 << 10;
+/// How long a caller that is refused is not named again.
+const NAMED: Duration = Duration::from_secs(60);
 /// What a caller with too much at once is told.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -42,6 +44,8 @@ struct Account {
     bucket: Mutex<Bucket>,
     running: AtomicUsize,
     memory: Arc<Counter>,
+    /// When the journal named it last.
+    named: Mutex<Option<Instant>>,
 }
 
 /// A place among the running requests; free again when it is dropped.
@@ -103,6 +107,16 @@ impl Drop for Ticket {
 }
 
 impl Account {
+    /// Whether the journal is to name it now: not again and again.
+    fn is_news(&self) -> bool {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = named.is_none_or(|last| last.elapsed() >= NAMED);
+        if is_news {
+            *named = Some(Instant::now());
+        }
+        is_news
+    }
+
     fn admit(&self, rate: Rate, now: u64) -> Result<(), Failure> {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         bucket.admit(rate, now).map_err(Failure::Limited)
@@ -173,6 +187,17 @@ impl Limiter {
         })
     }
 
+    /// Whether the journal is to name a caller that was refused. The host itself never is.
+    pub(super) fn is_to_be_named(&self, caller: &Caller, address: Option<IpAddr>) -> bool {
+        let subject = match caller {
+            Caller::System => return false,
+            Caller::User(person) => Subject::User(person.user.key.clone()),
+            Caller::Service(service) => Subject::Service(service.key.clone()),
+            Caller::Anonymous => Subject::Address(address.map(network)),
+        };
+        self.account(subject, nanos_since(self.start)).is_news()
+    }
+
     /// The memory of all requests.
     pub(super) fn budget(&self) -> &Budget {
         &self.budget
@@ -202,6 +227,7 @@ impl Limiter {
                 bucket: Mutex::default(),
                 running: AtomicUsize::new(0),
                 memory: Counter::new(memory),
+                named: Mutex::default(),
             })
         };
         accounts.entry(subject).or_insert_with(account).clone()

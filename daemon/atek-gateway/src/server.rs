@@ -74,6 +74,9 @@ impl Gateway {
                 .peer(&origin, &stream, peer)
                 .and_then(|holder| connections.enter(holder, activity.clone()));
             let Some(place) = place else { continue };
+            if place.is_over_share && connections.is_news() {
+                self.name_peer(&origin, peer);
+            }
             let conn = Conn {
                 origin: origin.clone(),
                 peer,
@@ -97,6 +100,23 @@ impl Gateway {
         tasks.close();
         // Each task has its own deadline.
         tasks.wait().await;
+    }
+
+    /// Names in the journal who holds as many connections as one peer may.
+    fn name_peer(&self, origin: &Origin, peer: Option<SocketAddr>) {
+        let directory = self.deps().directory.now();
+        let who = match (origin, peer) {
+            (Origin::Service { key, .. }, _) => match directory.by_key(key.as_str()) {
+                Some(entry) => format!("the app {}", entry.id()),
+                None => format!("the service {key}"),
+            },
+            (_, Some(peer)) => format!("the address {}", peer.ip().to_canonical()),
+            (_, None) => origin.label().to_owned(),
+        };
+        tracing::warn!(
+            who,
+            "a peer holds as many connections as it may: the oldest idle ones are closed"
+        );
     }
 
     /// What limits a connection; none for one that is refused.

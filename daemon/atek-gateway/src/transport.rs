@@ -16,10 +16,19 @@ use hyper::body::Incoming;
 /// Gives what a provider sends an opaque origin: it is shown under the main
 /// domain, where a script could otherwise act as the user.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
-/// Headers by which a response changes the main domain as a whole.
-const FOR_THE_WHOLE_SITE: [HeaderName; 6] = [
+/// Headers by which a response changes the main domain as a whole, or makes the browser ask for a
+/// password in its name.
+const FOR_THE_WHOLE_SITE: [HeaderName; 14] = [
     header::SET_COOKIE,
     header::STRICT_TRANSPORT_SECURITY,
+    header::WWW_AUTHENTICATE,
+    header::PROXY_AUTHENTICATE,
+    header::REFRESH,
+    header::ALT_SVC,
+    HeaderName::from_static("accept-ch"),
+    HeaderName::from_static("critical-ch"),
+    HeaderName::from_static("nel"),
+    HeaderName::from_static("report-to"),
     header::ACCESS_CONTROL_ALLOW_ORIGIN,
     header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
     HeaderName::from_static("clear-site-data"),

@@ -12,17 +12,31 @@ use std::net::IpAddr;
 pub struct Reply {
     /// The result or the error.
     pub outcome: RpcResult,
-    /// `login` sets the cookie, `logout` clears it.
+    /// `login` sets cookies, `logout` clears the session's.
     pub cookie: Option<CookieChange>,
 }
 
-/// What becomes of the session cookie of the main domain.
+/// What becomes of the host's cookies on the main domain.
 #[derive(Debug)]
 pub enum CookieChange {
-    /// Set to this text.
-    Set(Secret),
-    /// Removed.
-    Clear,
+    /// A session begins.
+    SignIn {
+        /// The text of the session cookie.
+        session: Secret,
+        /// The browser is one that the user is known by.
+        device: DeviceCookie,
+    },
+    /// The session cookie is removed; the device stays known.
+    SignOut,
+}
+
+/// A cookie that tells a browser in which a user has signed in before from others.
+#[derive(Debug, Clone)]
+pub struct DeviceCookie {
+    /// What follows the common beginning of such cookies' names: one for each user.
+    pub suffix: String,
+    /// Its text.
+    pub text: Secret,
 }
 
 /// One call of a host API.
@@ -48,4 +62,6 @@ pub struct Visitor {
     /// What the browser's session cookies of the main domain stand for, whether they are worth
     /// something or not.
     pub presented: Vec<SessionId>,
+    /// Texts of [`DeviceCookie`]s, whether they are worth something or not.
+    pub known_by: Vec<Secret>,
 }

@@ -10,7 +10,9 @@ use crate::report::{Reporter, write_line};
 use crate::text::{Excerpt, clean_line};
 use crate::tree::{self, Quota};
 use atek_api::manifest::{self, Manifest};
-use atek_api::package::{FetchLimits, FetchedPackage, Outcome, PACKAGE_FOLDER, Request};
+use atek_api::package::{
+    FetchLimits, FetchedPackage, Outcome, PACKAGE_FOLDER, Request, Warning, WarningCode,
+};
 use atek_api::source::Source;
 use atek_api::version::Release;
 use std::fs;
@@ -216,11 +218,18 @@ fn build<W: Write>(
         ended?;
     }
     let usage = tree::check(&package, quota(limits))?;
-    // Read again, because a build may write both.
-    let manifest = read_manifest(&package)?;
+    // A person agreed to the manifest that was fetched; what a build makes of the file is void.
+    let manifest = fetched.manifest;
     let package_json = read_package_json(&package)?;
     let program = inspect::find_program(&package, manifest.as_ref(), package_json.as_deref())?;
     let mut warnings = fetched.warnings;
+    if read_manifest(&package).ok() != Some(manifest.clone()) {
+        warnings.push(Warning::new(
+            WarningCode::ManifestChanged,
+            "its build has changed atek.json, which has no effect: exports, port, permissions and \
+             limits are those that were shown before the build",
+        ));
+    }
     warnings.extend(inspect::icon(&package, manifest.as_ref()));
     Ok(Outcome::Package(Box::new(FetchedPackage {
         manifest,

@@ -58,6 +58,35 @@ const deeds = {
       hoarded.push(request)
     }
   },
+  // Databases, as many as there can be, eight at a time.
+  databases: () => {
+    const create = (left) => {
+      if (left === 0) return
+      const call = { jsonrpc: '2.0', id: 1, method: 'dbCreate', params: [{}] }
+      const request = http.request({
+        host: '127.0.0.1',
+        port: Number(process.env.ATEK_HOST_PORT),
+        method: 'POST',
+        path: '/_atek/gateway?api=atek.cloud/adb-api',
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${process.env.ATEK_HOST_BEARER_TOKEN}`
+        }
+      })
+      request.on('error', (error) => refusals.push(error.code))
+      request.on('response', (response) => {
+        let text = ''
+        response.on('data', (part) => (text += part))
+        response.on('end', () => {
+          if (JSON.parse(text).error) refusals.push(JSON.parse(text).error.message)
+          else taken++
+          create(left - 1)
+        })
+      })
+      request.end(JSON.stringify(call))
+    }
+    for (let i = 0; i < 8; i++) create(130)
+  },
   descriptors: () => {
     try {
       for (;;) {

@@ -32,6 +32,8 @@ pub enum WarningCode {
     UnknownKey,
     /// The icon that atek.json names is not there, or cannot be shown.
     Icon,
+    /// The build has changed atek.json. What was shown before the build is in force.
+    ManifestChanged,
 }
 
 impl Warning {

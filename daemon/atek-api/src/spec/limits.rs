@@ -55,6 +55,64 @@ impl Limits {
         }
     }
 
+    /// The most that a manifest can ask for; what it asks beyond that is cut to it. A person who
+    /// may raise limits can go further.
+    #[must_use]
+    pub fn most_for_apps() -> Self {
+        Self {
+            memory_max: Some(4096 * MIB),
+            tasks_max: Some(4_096),
+            cpu_quota: None,
+            cpu_weight: Some(1_000),
+        }
+    }
+
+    /// Of a manifest's limits, those above the default of apps, which a person has to agree to.
+    #[must_use]
+    pub fn raised(&self) -> Self {
+        self.capped(&Self::most_for_apps())
+            .beyond(&Self::for_apps())
+    }
+
+    /// Those of these limits that are higher than that of `other`.
+    #[must_use]
+    pub fn beyond(&self, other: &Self) -> Self {
+        let higher = |own: Option<u64>, other: Option<u64>| own.filter(|own| Some(*own) > other);
+        let below = self.capped(other);
+        Self {
+            memory_max: higher(self.memory_max, below.memory_max),
+            tasks_max: higher(self.tasks_max, below.tasks_max),
+            cpu_quota: higher(self.cpu_quota, below.cpu_quota),
+            cpu_weight: higher(self.cpu_weight, below.cpu_weight),
+        }
+    }
+
+    /// In sentences; each completes "this app may".
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        let memory = self.memory_max.map(|bytes| {
+            let usual = Self::for_apps().memory_max.unwrap_or_default() / MIB;
+            format!(
+                "use up to {} MiB of memory (usually {usual} MiB)",
+                bytes.div_ceil(MIB)
+            )
+        });
+        let tasks = self.tasks_max.map(|tasks| {
+            let usual = Self::for_apps().tasks_max.unwrap_or_default();
+            format!("run up to {tasks} processes and threads (usually {usual})")
+        });
+        let quota = self
+            .cpu_quota
+            .map(|percent| format!("use up to {percent} % of one processor"));
+        let weight = self.cpu_weight.map(|weight| {
+            format!("get {weight} % of an app's usual share of the processor when the box is busy")
+        });
+        [memory, tasks, quota, weight]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     /// Whether nothing differs from the defaults.
     #[must_use]
     pub fn is_default(&self) -> bool {

@@ -11,9 +11,15 @@ pub const BOUND: &str = "atek-session";
 /// The nonce of the bind flow, while it is under way.
 pub const BINDING: &str = "atek-bind";
 
+/// Prefix of the names of cookies that tell known devices from others, one for each user.
+pub const DEVICE: &str = "atek-device-";
+
 /// Prefix of the names of apps' cookies at sites that share a host name, see
 /// [`super::cookie_scope`].
 pub const APP: &str = "atek-app-";
+
+/// Device cookies that are looked at: more people do not share one browser.
+const MAX_DEVICES: usize = 16;
 
 /// A browser keeps fewer cookies for one host: whatever a script adds, the right one is among them.
 const MAX_CANDIDATES: usize = 256;
@@ -33,6 +39,15 @@ pub fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item =
         .filter_map(|value| std::str::from_utf8(value).ok())
         .map(|value| value.trim_matches('"'))
         .take(MAX_CANDIDATES)
+}
+
+/// The values of the cookies that known devices have.
+pub fn devices(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    pairs(headers)
+        .filter(|pair| pair.starts_with(DEVICE.as_bytes()))
+        .filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='))
+        .map(|(_, value)| value)
+        .take(MAX_DEVICES)
 }
 
 /// The `NAME=VALUE` pairs of a request, as bytes: browsers send what a script set, also beyond
@@ -165,13 +180,16 @@ fn confined(value: &HeaderValue) -> Option<HeaderValue> {
 /// Also any name that begins like the host's: those of the ports end with a number.
 fn is_host_name(name: &[u8]) -> bool {
     name == MAIN.as_bytes()
-        || [BOUND, BINDING, APP]
+        || [BOUND, BINDING, DEVICE, APP]
             .iter()
             .any(|own| name.starts_with(own.as_bytes()))
 }
 
 /// How long a browser keeps a session without using it, in seconds: as long as the host does.
 const SESSION_SECS: u32 = 90 * 24 * 3600;
+
+/// How long a browser is known, in seconds: as long as browsers keep a cookie (400 days).
+pub const DEVICE_SECS: u32 = 400 * 24 * 3600;
 
 /// `Set-Cookie` that begins a session; not readable by scripts, not sent by other sites' forms.
 #[must_use]
@@ -270,6 +288,7 @@ mod tests {
             (&[" session =a; sessions=b"], Some("sessions=b")),
             (&["session"], None),
             (&["mysession=1"], Some("mysession=1")),
+            (&["atek-device-0a1b=x; a=1"], Some("a=1")),
             (
                 &["a=1; atek-session-8101=y; atek-app-8101-sid=z; atek-bind-8101=n"],
                 Some("a=1"),
@@ -298,6 +317,7 @@ mod tests {
             ("atek-session-8101=x", None),
             ("atek-bind=x", None),
             ("atek-bind-8101=x", None),
+            ("atek-device-1=x", None),
             ("atek-app-8101-sid=x", None),
             ("=session=x", None),
             ("novalue", None),

@@ -12,6 +12,8 @@ pub(in super::super) const AUTH_SERVICE: HeaderName = HeaderName::from_static("a
 pub(in super::super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(in super::super) const FORWARDED_PROTO: HeaderName =
     HeaderName::from_static("x-forwarded-proto");
+/// W3C Clear Site Data.
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Prepares a client's headers for a service: takes away what belongs to the
@@ -63,6 +65,32 @@ pub fn identify(headers: &mut HeaderMap, caller: &Caller, target: &ServiceKey) {
 pub fn to_client(headers: &mut HeaderMap, is_upgrade: bool) {
     drop_connection_headers(headers, is_upgrade);
     cookies::confine(headers);
+}
+
+/// Takes away what an app's response would change at other sites of the box: the cookies of all
+/// of them (`Clear-Site-Data`), and whether a browser still speaks http with the host's name (HSTS
+/// is kept by name, not by port; RFC 6797, section 8.3).
+pub fn keep_to_own_site(headers: &mut HeaderMap) {
+    headers.remove(header::STRICT_TRANSPORT_SECURITY);
+    let wanted = headers.get_all(CLEAR_SITE_DATA).iter();
+    let wanted: Vec<&[u8]> = wanted
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .collect();
+    if wanted.is_empty() {
+        return;
+    }
+    // `"*"` is all of them, and what is to come.
+    let own: Vec<&str> = ["\"cache\"", "\"storage\""]
+        .into_iter()
+        .filter(|kind| wanted.contains(&kind.as_bytes()) || wanted.contains(&&b"\"*\""[..]))
+        .collect();
+    headers.remove(CLEAR_SITE_DATA);
+    if !own.is_empty()
+        && let Ok(value) = HeaderValue::from_str(&own.join(", "))
+    {
+        headers.insert(CLEAR_SITE_DATA, value);
+    }
 }
 
 /// RFC 9110 section 7.6.1.
@@ -234,6 +262,32 @@ mod tests {
             ("upgrade", "h2c"),
             ("connection", "upgrade")
         ])));
+    }
+
+    #[test]
+    fn an_app_that_signs_out_does_not_clear_the_cookies_of_the_box() {
+        for (set, kept) in [
+            (&["\"cookies\""][..], None),
+            (
+                &["\"cache\", \"cookies\", \"storage\""],
+                Some("\"cache\", \"storage\""),
+            ),
+            (&["\"cookies\"", "\"storage\""], Some("\"storage\"")),
+            (&["\"*\""], Some("\"cache\", \"storage\"")),
+            (&["\"executionContexts\",\"cache\""], Some("\"cache\"")),
+            (&["cookies, *"], None),
+        ] {
+            let mut headers = headers(&[("strict-transport-security", "max-age=9")]);
+            for value in set {
+                headers.append(CLEAR_SITE_DATA, HeaderValue::from_static(value));
+            }
+            keep_to_own_site(&mut headers);
+            assert!(!headers.contains_key("strict-transport-security"));
+            let left = headers
+                .get(CLEAR_SITE_DATA)
+                .map(|left| left.to_str().unwrap());
+            assert_eq!(left, kept, "{set:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::super::body::{self, Body};
 use super::super::error::Failure;
 use super::envelope::{self, Call};
-use super::{Calls, finish, set_cookie};
+use super::{Calls, finish, set_cookies};
 use atek_api::jsonrpc::{RpcError, RpcResult};
 use atek_host_model::host_api::CookieChange;
 use bytes::Bytes;
@@ -40,7 +40,7 @@ pub(super) async fn answer(
         cookies.extend(cookie);
     }
     let mut response = finish(list.close());
-    set_cookie(&mut response, &cookies, calls.is_https());
+    set_cookies(&mut response, &cookies, calls.is_https());
     body::holding(response, memory)
 }
 

@@ -8,7 +8,7 @@ mod batch;
 mod envelope;
 mod forward;
 
-use super::admission::Admitted;
+use super::admission::{Admitted, name};
 use super::body::{self, Body, IdleTimeoutBody};
 use super::budget::Reserved;
 use super::edge::{cookies, headers};
@@ -18,6 +18,7 @@ use super::setup_gate;
 use crate::registry::{self, Attributes, Provider};
 use atek_api::jsonrpc::{RpcError, RpcResult};
 use atek_api::manifest::Transport;
+use atek_api::secret::Secret;
 use atek_host_model::directory::Entry;
 use atek_host_model::host_api::{self, CookieChange, Visitor};
 use atek_host_model::permissions::Caller;
@@ -89,7 +90,17 @@ pub(super) async fn answer(
     let mut memory = admitted.ticket().memory();
     let body = match read_body(gateway, admitted, incoming, &mut memory).await {
         Ok(body) => body,
-        Err(failure) => return Ok(as_rpc(&failure)),
+        Err(failure) => {
+            if matches!(failure, Failure::Busy) {
+                name(
+                    gateway,
+                    admitted.caller(),
+                    admitted.client(),
+                    "memory for requests",
+                );
+            }
+            return Ok(as_rpc(&failure));
+        }
     };
     let envelope = match envelope::parse(&body) {
         Ok(envelope) => envelope,
@@ -112,6 +123,7 @@ pub(super) async fn answer(
             address: admitted.client().address,
             device: String::new(),
             presented: Vec::new(),
+            known_by: Vec::new(),
         },
         api: attributes.api(),
         target: Target::Host,
@@ -232,6 +244,7 @@ impl Calls<'_> {
         if matches!(self.admitted.caller(), Caller::Anonymous | Caller::User(_)) {
             let cookies = cookies::values(sent, cookies::MAIN);
             self.visitor.presented = cookies.map(SessionId::of_cookie).collect();
+            self.visitor.known_by = cookies::devices(sent).map(Secret::new).collect();
         }
     }
 
@@ -240,7 +253,7 @@ impl Calls<'_> {
             Target::Host => {
                 let reply = Box::pin(self.ask_host(call)).await;
                 let mut response = finish(call.answer(&reply.outcome));
-                set_cookie(&mut response, reply.cookie.as_slice(), self.is_https());
+                set_cookies(&mut response, reply.cookie.as_slice(), self.is_https());
                 self.holding(response)
             }
             Target::Service { entry, path } if call.has_plain_id() => {
@@ -324,14 +337,22 @@ fn finish(answer: Option<Bytes>) -> Response<Body> {
     }
 }
 
-/// Adds what becomes of the session cookie.
-fn set_cookie(response: &mut Response<Body>, cookies: &[CookieChange], is_https: bool) {
-    let value = cookies.last().and_then(|change| match change {
-        CookieChange::Set(text) => cookies::set(cookies::MAIN, text.expose(), is_https),
-        CookieChange::Clear => cookies::clear(cookies::MAIN),
-    });
-    if let Some(value) = value {
-        response.headers_mut().insert(SET_COOKIE, value);
+/// Adds what becomes of the host's cookies.
+fn set_cookies(response: &mut Response<Body>, changes: &[CookieChange], is_https: bool) {
+    let values = match changes.last() {
+        Some(CookieChange::SignIn { session, device }) => {
+            let name = format!("{}{}", cookies::DEVICE, device.suffix);
+            let text = device.text.expose();
+            [
+                cookies::set(cookies::MAIN, session.expose(), is_https),
+                cookies::lend(&name, text, cookies::DEVICE_SECS, is_https),
+            ]
+        }
+        Some(CookieChange::SignOut) => [cookies::clear(cookies::MAIN), None],
+        None => return,
+    };
+    for value in values.into_iter().flatten() {
+        response.headers_mut().append(SET_COOKIE, value);
     }
 }
 

@@ -2,6 +2,7 @@
 //! below HTTP: clients and services speak through the kernel.
 
 mod apps;
+mod attacks;
 mod bench;
 mod bench_floor;
 mod bind;

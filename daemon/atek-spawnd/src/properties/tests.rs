@@ -585,3 +585,82 @@ fn only_the_database_may_use_what_the_disk_keeps_back() {
     assert!(groups(false, "/var/lib/atek/packages/k1/versions/v1").is_empty());
     assert!(groups(false, "/usr/lib/atek/core/adb").is_empty());
 }
+
+#[test]
+fn fuzz_property_lists() {
+    let variants = [
+        spec(),
+        ServiceSpec {
+            program: Program::Native {
+                path: "bin/app".parse().unwrap(),
+                args: vec!["--a".to_owned(), "%n".to_owned()],
+            },
+            network: Network::Direct { lan: true },
+            env: BTreeMap::from([("A".to_owned(), "b".to_owned())]),
+            port: Some(AppPort::Fixed(8080)),
+            ..spec()
+        },
+        ServiceSpec {
+            id: "core.adb".parse().unwrap(),
+            core: true,
+            limits: Limits {
+                memory_max: Some(64 << 20),
+                cpu_quota: Some(50),
+                ..Limits::default()
+            },
+            ..spec()
+        },
+        ServiceSpec {
+            network: Network::Direct { lan: false },
+            home: vec!["2001:db8::/64".parse().unwrap()],
+            port: Some(AppPort::Auto),
+            workdir: Workdir::State,
+            ..spec()
+        },
+    ];
+    let seeds: Vec<Vec<u8>> = variants
+        .iter()
+        .map(|spec| serde_json::to_vec(spec).unwrap())
+        .collect();
+    let seeds: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();
+    let tokens: [&[u8]; 8] = [
+        b"/../",
+        b"%n",
+        b"\\n",
+        b"\\u0000",
+        b"${HOME}",
+        br#""core":true,"#,
+        br#""env":{"LD_PRELOAD":"x"},"#,
+        br#""limits":{"memoryMax":1},"#,
+    ];
+    // What confines is the same for every service, whatever its spec says.
+    let confining = sandbox::properties(NEW, &[], None);
+    let confining: Vec<&str> = confining
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| *name != "RestrictAddressFamilies")
+        .chain(["DynamicUser"])
+        .collect();
+    let confined = |properties: &[Property]| -> Vec<Vec<String>> {
+        let names = confining.iter();
+        names.map(|name| values(properties, name)).collect()
+    };
+    let expected = confined(&service(&spec(), &sources(&spec()), NEW));
+    assert!(expected.iter().all(|values| !values.is_empty()));
+    atek_fuzz::run("property lists", &seeds, &tokens, |input| {
+        let Ok(spec) = serde_json::from_slice::<ServiceSpec>(input) else {
+            return false;
+        };
+        if spec.validate().is_err() {
+            return false;
+        }
+        let properties = service(&spec, &sources(&spec), NEW);
+        for (name, value) in &properties {
+            let value = value.to_string();
+            // A line's end would begin another setting in the unit file that systemd writes.
+            assert!(!value.contains(char::is_control), "{name}: {value:?}");
+        }
+        assert_eq!(confined(&properties), expected);
+        true
+    });
+}

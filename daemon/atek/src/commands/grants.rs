@@ -7,6 +7,7 @@ use crate::text::clean;
 use atek_api::manifest::{Manifest, Runtime, Transport};
 use atek_api::permission::Permissions;
 use atek_api::services::{self, Inspected, Inspection, InstallParams, ServiceSettings};
+use atek_api::spec::Limits;
 use atek_rpc::client::CallError;
 
 const METHOD: &str = "inspect";
@@ -42,6 +43,23 @@ pub(super) async fn ask(host: &Host, name: &str, asked: &Permissions) -> Result<
     ask::confirm("Grant this?").await
 }
 
+/// Shows which higher limits an app wants, and asks whether to allow them.
+///
+/// As [`ask`] without a terminal.
+pub(super) async fn ask_limits(host: &Host, name: &str, limits: &Limits) -> Result<bool, Failure> {
+    host.out
+        .note(&format!("{name} wants more of the box than usual, to:"));
+    for line in limits.describe() {
+        host.out.note(&format!("  - {line}"));
+    }
+    if !ask::somebody_is_there() {
+        host.out
+            .note("there is no terminal to ask at, so this is not allowed");
+        return Ok(false);
+    }
+    ask::confirm("Allow this?").await
+}
+
 /// What to install, and nothing else; none of a folder, or from a host that is too old to
 /// promise it.
 pub(super) fn inspected(inspection: &Inspection) -> Option<Inspected> {
@@ -67,6 +85,7 @@ pub(super) async fn inspect(
         user: None,
         config: None,
         grant: None,
+        limits: None,
         inspected: None,
         port: None,
     };

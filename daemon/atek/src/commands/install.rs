@@ -11,6 +11,7 @@ use crate::text::{clean, words};
 use atek_api::package::Warning;
 use atek_api::permission::Permissions;
 use atek_api::services::{ConfigureParams, Inspected, InstallParams, ServiceInfo, State};
+use atek_api::spec::Limits;
 use serde_json::Value;
 use std::io;
 use std::path::Path;
@@ -32,6 +33,7 @@ pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
     let source_url = source_url(host, &args.source)?;
     let Looked {
         consent,
+        limits,
         inspected,
         warnings,
     } = ask_before(host, &args, &source_url).await?;
@@ -47,6 +49,7 @@ pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
             Consent::Given(permissions) => Some(permissions.clone()),
             Consent::Open | Consent::Refused => None,
         },
+        limits,
         inspected,
         port: None,
     };
@@ -135,6 +138,8 @@ fn read_info(result: &Value) -> Result<ServiceInfo, Failure> {
 /// What is known of a package before it is installed.
 struct Looked {
     consent: Consent,
+    /// Higher limits that the person allowed.
+    limits: Option<Limits>,
     inspected: Option<Inspected>,
     /// Those that were shown.
     warnings: Vec<Warning>,
@@ -150,6 +155,7 @@ async fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Loo
     let Some(inspection) = inspection? else {
         return Ok(Looked {
             consent: Consent::Open,
+            limits: None,
             inspected: None,
             warnings: Vec::new(),
         });
@@ -157,25 +163,24 @@ async fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Loo
     let inspected = grants::inspected(&inspection);
     let warnings = inspection.warnings;
     show_warnings(host, &warnings);
-    if inspection.asks.is_empty() {
-        return Ok(Looked {
-            consent: Consent::Open,
-            inspected,
-            warnings,
-        });
-    }
     let name = inspection
         .manifest
         .as_ref()
-        .and_then(|manifest| manifest.name.as_deref());
-    let consent =
-        if args.yes || grants::ask(host, name.unwrap_or(&args.source), &inspection.asks).await? {
-            Consent::Given(inspection.asks)
-        } else {
-            Consent::Refused
-        };
+        .and_then(|manifest| manifest.name.as_deref())
+        .unwrap_or(&args.source);
+    let consent = if inspection.asks.is_empty() {
+        Consent::Open
+    } else if args.yes || grants::ask(host, name, &inspection.asks).await? {
+        Consent::Given(inspection.asks)
+    } else {
+        Consent::Refused
+    };
+    let wanted = inspection.limits;
+    let allowed =
+        !wanted.is_default() && (args.yes || grants::ask_limits(host, name, &wanted).await?);
     Ok(Looked {
         consent,
+        limits: allowed.then_some(wanted),
         inspected,
         warnings,
     })

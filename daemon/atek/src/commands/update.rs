@@ -10,6 +10,7 @@ use crate::host::{Host, read};
 use crate::text::clean;
 use crate::text::table::{Columns, Tone};
 use atek_api::services::{ConfigureParams, ServiceInfo, SourceType, UpdateCheck, UpdateDone};
+use atek_api::spec::Limits;
 use serde_json::value::RawValue;
 
 const LOOK: &str = "look for an update of";
@@ -60,7 +61,7 @@ async fn update_one(host: &Host, id: &str, yes: bool) -> Result<(), Failure> {
     let result = match job::run(host, task, (id,)).await {
         // The host's words are all there is to tell this refusal from others; should they
         // change, the person is not asked and the refusal is shown.
-        Err(Failure::Job { action, source }) if source.0.contains("permission") => {
+        Err(Failure::Job { action, source }) if source.0.contains("asks for more") => {
             if !grant_new(host, id, yes).await? {
                 return Err(Failure::Job { action, source });
             }
@@ -101,15 +102,22 @@ async fn grant_new(host: &Host, id: &str, yes: bool) -> Result<bool, Failure> {
         return Ok(false);
     };
     let new = inspection.asks.new_beyond(&settings.granted);
-    if new.is_empty() {
+    let higher = inspection
+        .limits
+        .beyond(&settings.limits.merged(&Limits::for_apps()));
+    if new.is_empty() && higher.is_default() {
         return Ok(false);
     }
     let name = format!("the new release of {id}");
-    if !yes && !grants::ask(host, &name, &new).await? {
+    if !yes && !new.is_empty() && !grants::ask(host, &name, &new).await? {
+        return Ok(false);
+    }
+    if !yes && !higher.is_default() && !grants::ask_limits(host, &name, &higher).await? {
         return Ok(false);
     }
     let change = ConfigureParams {
-        grant: Some(inspection.asks),
+        grant: (!new.is_empty()).then_some(inspection.asks),
+        limits: (!higher.is_default()).then_some(higher),
         ..ConfigureParams::default()
     };
     host.on_service("configure", (id, change), "grant this to", id)

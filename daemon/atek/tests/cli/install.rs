@@ -291,3 +291,32 @@ fn ctrl_c_leaves_the_installation_to_the_host_and_says_so() {
         "error: interrupted; the host goes on with it, see: atek ls\n"
     );
 }
+
+#[test]
+fn higher_limits_are_allowed_only_with_a_yes() {
+    let mut looked_at = inspection(false);
+    looked_at["limits"] = json!({ "memoryMax": 1u64 << 30, "tasksMax": 500 });
+    let install = |more: &[&str]| {
+        let host = installing(service("rss", "running"));
+        host.result(SERVICES, "inspect", looked_at.clone());
+        let done = atek(
+            &host,
+            &[&["install", "https://example.org/rss"], more].concat(),
+        );
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        let sent = host.calls_of("startInstall").remove(0);
+        (done.stderr, sent[0]["limits"].clone())
+    };
+    let (said, sent) = install(&[]);
+    assert_eq!(sent, Value::Null, "silence is not consent");
+    assert!(
+        said.starts_with(
+            "An App wants more of the box than usual, to:\n\
+             \x20 - use up to 1024 MiB of memory (usually 512 MiB)\n\
+             \x20 - run up to 500 processes and threads (usually 128)\n\
+             there is no terminal to ask at, so this is not allowed\n"
+        ),
+        "{said}"
+    );
+    assert_eq!(install(&["--yes"]).1, looked_at["limits"]);
+}

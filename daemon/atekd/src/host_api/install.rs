@@ -12,6 +12,7 @@ use atek_api::package::Reach;
 use atek_api::permission::Permissions;
 use atek_api::services::{Inspection, InstallParams, JobEvent, UpdateParams};
 use atek_api::source::Source;
+use atek_api::spec::Limits;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -64,11 +65,12 @@ impl HostApis {
     ) -> RpcResult {
         let watcher = caller.owner_key().ok_or_else(RpcError::not_authorized)?;
         self.may_grant(caller, entry.owner(), params.grant.as_ref())?;
+        self.may_set_limits(caller, entry.owner(), params.limits.as_ref())?;
         let (apis, reach) = (self.clone(), reach(caller));
         self.start_job(&watcher, async move |reporter: Reporter| {
             let done = apis
                 .services
-                .update(&entry.key, params.grant, reach, &reporter)
+                .update(&entry.key, params, reach, &reporter)
                 .await;
             raw(&done.map_err(|error| operation_error(&error))?)
         })
@@ -122,6 +124,8 @@ impl HostApis {
             manifest: inspection.manifest,
             asks_in_words: inspection.asks.describe(),
             asks: inspection.asks,
+            limits_in_words: inspection.limits.describe(),
+            limits: inspection.limits,
             build: inspection.build,
             warnings: inspection.warnings,
             retained_data: self.shown_retained(inspection.retained_data),
@@ -152,6 +156,7 @@ impl HostApis {
         let owner = self.owner_of(caller, params.user.as_deref())?;
         self.may_install(caller, &owner, &params.source_url)?;
         self.may_grant(caller, &owner, params.grant.as_ref())?;
+        self.may_set_limits(caller, &owner, params.limits.as_ref())?;
         Ok(Install {
             data: use_data(&params)?,
             source: params.source_url,
@@ -160,6 +165,7 @@ impl HostApis {
             owner,
             config: params.config.unwrap_or_default(),
             grant: params.grant.unwrap_or_default(),
+            limits: params.limits.unwrap_or_default(),
             inspected: params.inspected,
             reach: reach(caller),
         })
@@ -197,6 +203,26 @@ impl HostApis {
         }
     }
 
+    /// Whether the caller may set these limits for an app of the owner. Above what a manifest can
+    /// ask for, an administrator alone may.
+    pub(super) fn may_set_limits(
+        &self,
+        caller: &Caller,
+        owner: &UserKey,
+        limits: Option<&Limits>,
+    ) -> Result<(), RpcError> {
+        let Some(limits) = limits.filter(|limits| limits.exceed(&Limits::for_apps())) else {
+            return Ok(());
+        };
+        self.may(caller, Action::RaiseLimits(owner))?;
+        if limits.exceed(&Limits::most_for_apps()) && !caller.is_admin() {
+            return Err(RpcError::general(
+                "these limits are above what an app can ask for: an administrator can set them",
+            ));
+        }
+        Ok(())
+    }
+
     /// Gives a new user the default home app. A failure is logged: the account is
     /// worth more than its home.
     pub(super) async fn install_home(&self, owner: &UserKey) {
@@ -211,6 +237,7 @@ impl HostApis {
             owner: owner.clone(),
             config: Default::default(),
             grant: Default::default(),
+            limits: Default::default(),
             data: UseData::Fresh,
             inspected: None,
             reach: Reach::Anywhere,

@@ -105,7 +105,7 @@ pub(super) const APIS: [Api; 6] = [
                 &[("params", "InstallParams")],
                 "ServiceInfo",
                 INSTALL,
-                "Installs a service and starts it. `user` (another owner): administrators. `grant`: persons only, within `usersMayGrant`. Errors have `data.reason`: `id-taken`, `moved` (not what `inspect` showed), or the code of a failed package job.",
+                "Installs a service and starts it. `user` (another owner): administrators. `grant`: persons only, within `usersMayGrant`. `limits` above the default: as for `configure`. Errors have `data.reason`: `id-taken`, `moved` (not what `inspect` showed), or the code of a failed package job.",
             ),
             method(
                 "startInstall",
@@ -162,7 +162,7 @@ pub(super) const APIS: [Api; 6] = [
                 &[ID, ("options", "UpdateParams?")],
                 "UpdateDone",
                 RUN,
-                "Installs the newest release that the range admits; puts the old one back if it does not run. A release that asks for more is refused, with `data.asks`, until that is granted.",
+                "Installs the newest release that the range admits; puts the old one back if it does not run. A release that asks for more is refused, with `data.asks` or `data.limits`, until that is granted.",
             ),
             method(
                 "startUpdate",

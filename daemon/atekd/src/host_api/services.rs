@@ -14,7 +14,6 @@ use atek_api::services::{
     API, ConfigureParams, InstallParams, LogOptions, ServiceInfo, ServiceSettings, State, Status,
     UninstallParams, UpdateParams,
 };
-use atek_api::spec::Limits;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -110,12 +109,13 @@ impl HostApis {
             "updatePackage" => {
                 let params = read()?;
                 let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
-                let UpdateParams { grant } = params.object_or_default(1)?;
-                self.may_grant(call.caller, entry.owner(), grant.as_ref())?;
+                let agreed: UpdateParams = params.object_or_default(1)?;
+                self.may_grant(call.caller, entry.owner(), agreed.grant.as_ref())?;
+                self.may_set_limits(call.caller, entry.owner(), agreed.limits.as_ref())?;
                 let unheard = Reporter::unheard();
                 let done = self
                     .services
-                    .update(&entry.key, grant, reach(call.caller), &unheard)
+                    .update(&entry.key, agreed, reach(call.caller), &unheard)
                     .await;
                 raw(&done.map_err(|error| operation_error(&error))?)
             }
@@ -205,12 +205,7 @@ impl HostApis {
             self.may_install(caller, entry.owner(), source)?;
         }
         self.may_grant(caller, entry.owner(), changes.grant.as_ref())?;
-        if changes
-            .limits
-            .is_some_and(|limits| limits.exceed(&Limits::for_apps()))
-        {
-            self.may(caller, Action::RaiseLimits(entry.owner()))?;
-        }
+        self.may_set_limits(caller, entry.owner(), changes.limits.as_ref())?;
         let changed = self.services.configure(&entry.key, changes).await;
         changed.map_err(|error| operation_error(&error))?;
         raw(&())
@@ -247,6 +242,9 @@ pub(super) fn operation_error(error: &OperationError) -> RpcError {
     };
     if let Some(code) = error.code() {
         rpc = rpc.because(code);
+    }
+    if let OperationError::AsksForHigherLimits { limits, .. } = error {
+        rpc.data = Some(json!({ "limits": limits, "limitsInWords": limits.describe() }));
     }
     if let OperationError::AsksForMore { asks, growth, .. } = error {
         // `asks` is what to grant; the words are about what is new.

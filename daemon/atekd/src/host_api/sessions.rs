@@ -85,7 +85,7 @@ impl HostApis {
             .login(call.caller, &username, password, call.visitor)
             .await
         {
-            Ok((cookie, username)) => Reply {
+            Ok((cookies, username)) => Reply {
                 outcome: raw(&UserSession {
                     is_active: true,
                     username: Some(username),
@@ -93,7 +93,7 @@ impl HostApis {
                     user_key: None,
                     role: None,
                 }),
-                cookie: Some(CookieChange::Set(cookie)),
+                cookie: Some(cookies),
             },
             Err(error) => Reply {
                 outcome: Err(login_error(&error)),
@@ -112,7 +112,7 @@ impl HostApis {
         match self.sessions.logout(person.session.clone()).await {
             Ok(()) => Reply {
                 outcome: raw(&()),
-                cookie: Some(CookieChange::Clear),
+                cookie: Some(CookieChange::SignOut),
             },
             Err(error) => Reply {
                 outcome: Err(internal(&error)),

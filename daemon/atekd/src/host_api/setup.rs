@@ -6,6 +6,7 @@ use super::{Call, CookieChange, HostApis, Reply, internal, methods};
 use crate::database::{Change, StoredSettings, UserRecord};
 use crate::error_chain::DisplayChain;
 use crate::permissions::Caller;
+use crate::sessions::known_device;
 use crate::setup::{BadClaim, BadField, Ownership, box_name};
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::sessions::UserSession;
@@ -131,6 +132,7 @@ impl HostApis {
             .sessions
             .prepare(&user, call.visitor)
             .map_err(|error| internal(&error))?;
+        let device = known_device::issue(&user.key, &hashed).map_err(|error| internal(&error))?;
         let username = user.username.clone();
         self.change_user(user.key.clone(), move |_, user| {
             user.hashed_password = hashed;
@@ -150,7 +152,14 @@ impl HostApis {
             user_key: None,
             role: None,
         };
-        Ok((session, CookieChange::Set(cookie)))
+        let session_cookie = cookie;
+        Ok((
+            session,
+            CookieChange::SignIn {
+                session: session_cookie,
+                device,
+            },
+        ))
     }
 
     /// The user whose password is set: the one that the card names, the one that the person
@@ -214,6 +223,8 @@ impl HostApis {
             .sessions
             .prepare(&user, call.visitor)
             .map_err(|error| internal(&error))?;
+        let device = known_device::issue(&user.key, &user.hashed_password)
+            .map_err(|error| internal(&error))?;
         self.database
             .update(move |records| -> Result<_, Refusal> {
                 if records.has_admin() {
@@ -233,7 +244,8 @@ impl HostApis {
             username,
             problems,
         };
-        Ok((done, CookieChange::Set(cookie)))
+        let session = cookie;
+        Ok((done, CookieChange::SignIn { session, device }))
     }
 }
 

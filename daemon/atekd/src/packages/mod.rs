@@ -129,6 +129,7 @@ impl Packages {
         if package.build.is_empty() {
             return Ok((package, staged));
         }
+        let shown = package.clone();
         let request = Request::Build {
             package: Box::new(package),
             limits: FetchLimits::default(),
@@ -141,7 +142,10 @@ impl Packages {
         let patience = Duration::from_secs(spec.limits.runtime_secs) + GRACE;
         let mut running = Running::resume(&self.spawn, &spec, staged).await?;
         match tokio::time::timeout(patience, running.talk(&request, progress)).await {
-            Ok(outcome) => Ok((expect_package(outcome?)?, running.ended().await)),
+            Ok(outcome) => {
+                let built = expect_package(outcome?)?;
+                Ok((as_shown(built, shown), running.ended().await))
+            }
             Err(_) => Err(PackageError::Timeout {
                 waited_secs: patience.as_secs(),
             }),
@@ -209,6 +213,18 @@ impl Packages {
                 waited_secs: patience.as_secs(),
             }),
         }
+    }
+}
+
+/// A built package that is what was shown before its build. The job has run code of the package,
+/// which may have answered in its place: a person agreed to a release and its manifest, and to
+/// no other.
+fn as_shown(built: FetchedPackage, shown: FetchedPackage) -> FetchedPackage {
+    FetchedPackage {
+        release: shown.release,
+        commit: shown.commit,
+        manifest: shown.manifest,
+        ..built
     }
 }
 

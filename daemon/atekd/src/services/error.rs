@@ -9,7 +9,7 @@ use crate::packages::PackageError;
 use crate::spawn::SpawnError;
 use atek_api::ids::{InvalidId, ServiceId, ServiceKey};
 use atek_api::permission::Permissions;
-use atek_api::spec::SpecError;
+use atek_api::spec::{Limits, SpecError};
 use atek_host_model::random::RandomError;
 
 /// An operation on a service was refused or failed.
@@ -152,6 +152,22 @@ pub enum OperationError {
         asks: Box<Permissions>,
         /// What of that was not granted.
         growth: Box<Permissions>,
+    },
+
+    /// A new version asks for higher limits than it has.
+    #[error(
+        "{id} {new} asks for more of the box than {old} has: it wants to {}; allow that, or update without it",
+        .limits.describe().join(", and to ")
+    )]
+    AsksForHigherLimits {
+        /// The service.
+        id: ServiceId,
+        /// The new tag.
+        new: String,
+        /// The installed tag.
+        old: String,
+        /// The limits that are higher.
+        limits: Limits,
     },
 
     /// The intent, or a note about retained data, could not be written.

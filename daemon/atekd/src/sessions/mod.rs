@@ -4,22 +4,21 @@
 mod bind;
 mod device;
 mod end;
+pub mod known_device;
 mod password;
 
-use crate::database::{
-    Change, Database, DatabaseError, Records, SessionId, SessionRecord, UserRecord,
-};
+use crate::database::{Change, Database, DatabaseError, SessionId, SessionRecord, UserRecord};
 use crate::permissions::{Caller, Person};
 use crate::random::{self, RandomError};
 use crate::throttle::{Attempt, Guesser, Terms, Throttle, TooMany};
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use atek_api::sessions::SessionInfo;
+use atek_host_model::host_api::CookieChange;
 pub use atek_host_model::host_api::Visitor;
 pub use bind::{BindTokens, Binding, NonceHash};
 pub use password::{HashError, Passwords};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -158,7 +157,7 @@ impl Sessions {
         seen.insert(id.clone(), AtomicI64::new(now));
     }
 
-    /// Signs a user in and returns the new session's cookie.
+    /// Signs a user in; returns the cookies of the new session and the user's name.
     ///
     /// # Errors
     ///
@@ -169,7 +168,7 @@ impl Sessions {
         username: &str,
         password: Secret,
         visitor: &Visitor,
-    ) -> Result<(Secret, String), LoginError> {
+    ) -> Result<(CookieChange, String), LoginError> {
         let attempt = match self.guesser(caller, username, visitor) {
             Some(guesser) => Some(self.admit(username, guesser).await?),
             None => None,
@@ -185,6 +184,7 @@ impl Sessions {
         }
 
         let (cookie, session) = self.prepare(&user, visitor)?;
+        let device = known_device::issue(&user.key, &user.hashed_password)?;
         let (key, presented) = (user.key.clone(), visitor.presented.clone());
         self.inner
             .database
@@ -197,7 +197,11 @@ impl Sessions {
                 Ok(((), changes))
             })
             .await?;
-        Ok((cookie, user.username.clone()))
+        let cookies = CookieChange::SignIn {
+            session: cookie,
+            device,
+        };
+        Ok((cookies, user.username.clone()))
     }
 
     /// A new session of a user, which begins when the record is stored, and its cookie.
@@ -234,12 +238,13 @@ impl Sessions {
         }
         let records = self.inner.database.records();
         let user = records.user_named(username);
-        match visitor.address {
-            Some(address) if user.is_some_and(|user| is_known_at(&records, user, address)) => {
-                Some(Guesser::KnownDevice(address))
-            }
-            address => Some(Guesser::at(address)),
-        }
+        let device = user.and_then(|user| {
+            known_device::among(&visitor.known_by, &user.key, &user.hashed_password)
+        });
+        Some(match device {
+            Some(device) => Guesser::KnownDevice(device),
+            None => Guesser::at(visitor.address),
+        })
     }
 
     async fn admit(&self, username: &str, guesser: Guesser) -> Result<Attempt, LoginError> {
@@ -366,13 +371,6 @@ impl Sessions {
             now_unix(),
         )
     }
-}
-
-/// Whether the user is signed in at an address.
-fn is_known_at(records: &Records, user: &UserRecord, address: IpAddr) -> bool {
-    records
-        .sessions_of(&user.key)
-        .any(|session| session.address == Some(address))
 }
 
 /// Names a session to people; too short to search for the cookie's hash with.

@@ -33,9 +33,9 @@ pub enum Guesser {
     Ipv4(Ipv4Addr),
     /// An IPv6 network of 64 bits: one machine can use all addresses of it.
     Ipv6Network(u64),
-    /// An address where the user is signed in. Its failures are not the secret's, and those of
-    /// others do not slow it down.
-    KnownDevice(IpAddr),
+    /// A browser in which the user has signed in before, by what names it. Its failures are not
+    /// the secret's, and those of others do not slow it down, not even at the same address.
+    KnownDevice(String),
     /// A connection without an address.
     Local,
     /// An app. Its failures are its own, not its owner's.
@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn apps_and_known_devices_count_for_themselves_alone() {
         let app = || Guesser::App("rss".parse().unwrap());
-        let known = || Guesser::KnownDevice(Ipv4Addr::LOCALHOST.into());
+        let known = || Guesser::KnownDevice("a phone".to_owned());
         let mut world = World::new();
         for _ in 0..500 {
             world.arrive(&app());

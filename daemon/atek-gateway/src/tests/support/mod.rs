@@ -14,7 +14,7 @@ use atek_api::secret::Secret;
 use atek_api::services::State;
 use atek_host_model::bind::NonceHash;
 use atek_host_model::directory::{Directory, DirectoryPublisher, Entry, directory};
-use atek_host_model::host_api::{Call, CookieChange, Reply};
+use atek_host_model::host_api::{Call, CookieChange, DeviceCookie, Reply};
 use atek_host_model::listener::{Listener, Origin};
 use atek_host_model::permissions::Caller;
 use atek_host_model::streams::{Icon, Lines, LogQuery, Refusal};
@@ -125,8 +125,14 @@ impl HostApis for TestHost {
         async move {
             assert_ne!(call.method, "panic", "asked to panic");
             let cookie = match call.method {
-                "login" => Some(CookieChange::Set(Secret::new("new-cookie"))),
-                "logout" => Some(CookieChange::Clear),
+                "login" => Some(CookieChange::SignIn {
+                    session: Secret::new("new-cookie"),
+                    device: DeviceCookie {
+                        suffix: "a11ce".to_owned(),
+                        text: Secret::new("known"),
+                    },
+                }),
+                "logout" => Some(CookieChange::SignOut),
                 _ => None,
             };
             let outcome = match call.method {

@@ -129,6 +129,24 @@ async fn pages(request: Request<Incoming>) -> Response<Body> {
             }
             response
         }
+        "/for-the-whole-box" => {
+            let mut response = fail(StatusCode::UNAUTHORIZED);
+            for (name, value) in [
+                ("strict-transport-security", "max-age=31536000"),
+                ("clear-site-data", "\"cookies\", \"storage\""),
+                ("www-authenticate", "Basic realm=\"Atek password\""),
+                ("refresh", "0; url=http://evil.test/login"),
+                ("alt-svc", "h3=\"evil.test:443\""),
+                ("nel", "{}"),
+                ("report-to", "{}"),
+                ("accept-ch", "Sec-CH-UA-Model"),
+                ("access-control-allow-origin", "*"),
+            ] {
+                let value = HeaderValue::from_static(value);
+                response.headers_mut().insert(name, value);
+            }
+            response
+        }
         "/hostile-cookies" => {
             let mut response = plain("");
             for cookie in [

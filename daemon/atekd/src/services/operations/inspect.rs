@@ -11,6 +11,7 @@ use atek_api::manifest::Manifest;
 use atek_api::package::{Reach, Warning};
 use atek_api::permission::Permissions;
 use atek_api::services::Inspected;
+use atek_api::spec::Limits;
 
 /// A package that is not installed.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Inspection {
     pub manifest: Option<Manifest>,
     /// What it asks for beyond the default.
     pub asks: Permissions,
+    /// The limits that it asks for beyond the default.
+    pub limits: Limits,
     /// The commands that its build runs.
     pub build: Vec<String>,
     /// What is unusual about it.
@@ -58,6 +61,10 @@ impl Operations {
             release: found.release(),
             manifest: found.manifest().cloned(),
             asks: found.asks(),
+            limits: found
+                .manifest()
+                .map(|manifest| manifest.limits.raised())
+                .unwrap_or_default(),
             build: found.build_commands().to_vec(),
             warnings: found.warnings().to_vec(),
             retained_data: self.retained_of(&source, owner).await,

@@ -23,6 +23,7 @@ use atek_api::package::Reach;
 use atek_api::permission::Permissions;
 use atek_api::services::{Inspected, JobEvent, PackageInfo, ServiceSettings};
 use atek_api::source::Source;
+use atek_api::spec::Limits;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub struct Install {
     pub config: BTreeMap<String, String>,
     /// What it may do, of what its manifest asks for.
     pub grant: Permissions,
+    /// Its limits, as a person agreed to them.
+    pub limits: Limits,
     /// What to do about data that an earlier install of the same source left to the owner.
     pub data: UseData,
     /// What [`super::inspect::Inspection`] showed; nothing else is installed then.
@@ -81,6 +84,7 @@ impl Operations {
         let range = candidate::parse_range(request.range.as_deref())?;
         let wanted = WantedId::parse(request.id.as_deref(), &source.default_name())?;
         definition::check_config(&request.config)?;
+        request.limits.validate()?;
         let adopted = self.data_for(&request, &source).await?;
         // Before the long work; it is decided for good when the record is stored.
         let records = self.database.records();
@@ -216,7 +220,7 @@ fn settings_of(request: Install, source: &Source, built: &Candidate) -> ServiceS
         manifest,
         config: Some(request.config),
         granted: request.grant,
-        limits: Default::default(),
+        limits: request.limits,
         stopped: false,
         port: None,
     }

@@ -3,6 +3,7 @@
 //! Long operations on one service exclude each other ([`locks`]). What must be finished or undone
 //! after a crash is written down first (`services/intents.rs`) and taken up by [`sweep`].
 
+mod agreed_limits;
 mod candidate;
 mod configure;
 mod context;

@@ -7,6 +7,7 @@
 //!
 //! The record is what decides: until it names the new version, a crash leads back to the old.
 
+use super::agreed_limits;
 use super::candidate::{self, Candidate};
 use super::context::Operations;
 use crate::database::ServiceRecord;
@@ -23,10 +24,10 @@ use atek_api::manifest::Manifest;
 use atek_api::package::{Failure, FailureCode, FetchedPackage, Reach, Wanted};
 use atek_api::permission::Permissions;
 use atek_api::services::{
-    JobEvent, PackageInfo, ServiceSettings, SourceType, UpdateCheck, UpdateDone,
+    JobEvent, PackageInfo, ServiceSettings, SourceType, UpdateCheck, UpdateDone, UpdateParams,
 };
 use atek_api::source::Source;
-use atek_api::spec::PackageVersion;
+use atek_api::spec::{Limits, PackageVersion};
 use atek_api::version::{self, NoChoice, Range, Release};
 use std::fs;
 use std::sync::Arc;
@@ -76,7 +77,8 @@ impl Operations {
 
     /// Installs the best release that the service's range admits, and restarts the service
     /// if it ran. If it is not ready in time, the version before is put back. `grant`, if given,
-    /// takes the place of what was granted, together with the new version.
+    /// takes the place of what was granted, together with the new version; `limits` are merged
+    /// into those that a person has set.
     ///
     /// # Errors
     ///
@@ -84,7 +86,7 @@ impl Operations {
     pub async fn update(
         self: &Arc<Self>,
         key: &ServiceKey,
-        grant: Option<Permissions>,
+        UpdateParams { grant, limits }: UpdateParams,
         reach: Reach,
         progress: &Reporter,
     ) -> Result<UpdateDone, OperationError> {
@@ -105,6 +107,13 @@ impl Operations {
             return Err(OperationError::NotVersioned);
         };
         let granted = check_permissions(&record.settings, &package, grant)?;
+        let limits = agreed_limits::of_update(
+            &record.settings,
+            &package.release.tag,
+            package.manifest.as_ref(),
+            limits.as_ref(),
+        )?;
+        let agreed = Agreed { granted, limits };
         let (package, staged) = self.packages.build(*package, staged, progress).await?;
         crash_point::reached("update.ready");
         progress.report(JobEvent::Progress {
@@ -115,7 +124,7 @@ impl Operations {
         let operations = self.clone();
         let rest = tokio::spawn(async move {
             let _lock = lock;
-            operations.switch(&record, package, granted, staged).await
+            operations.switch(&record, package, agreed, staged).await
         });
         rest.await.unwrap_or(Err(OperationError::ShuttingDown))
     }
@@ -142,7 +151,7 @@ impl Operations {
         &self,
         record: &ServiceRecord,
         package: FetchedPackage,
-        granted: Permissions,
+        agreed: Agreed,
         staged: Staged,
     ) -> Result<UpdateDone, OperationError> {
         let ServiceRecord { key, settings: old } = record;
@@ -156,13 +165,14 @@ impl Operations {
             self.spawn.remove_version(key, &version).await?;
             staged.commit(key, &version).await?;
             crash_point::reached("update.committed");
-            let new = with_package(old, &package, granted);
+            let new = with_package(old, &package, agreed);
             self.try_version(key, &new).await?;
             crash_point::reached("update.tried");
             let update = self.change_settings(key, move |settings| {
                 settings.package = new.package;
                 settings.manifest = new.manifest;
                 settings.granted = new.granted;
+                settings.limits = new.limits;
             });
             update.await?;
             crash_point::reached("update.stored");
@@ -260,6 +270,12 @@ impl Operations {
     }
 }
 
+/// What a person agreed to for the new version.
+struct Agreed {
+    granted: Permissions,
+    limits: Limits,
+}
+
 /// Why the new version was not taken.
 enum TryError {
     DoesNotRun(String),
@@ -329,7 +345,7 @@ fn check_permissions(
 fn with_package(
     old: &ServiceSettings,
     package: &FetchedPackage,
-    granted: Permissions,
+    Agreed { granted, limits }: Agreed,
 ) -> ServiceSettings {
     ServiceSettings {
         package: PackageInfo {
@@ -343,6 +359,7 @@ fn with_package(
         },
         manifest: package.manifest.clone(),
         granted,
+        limits,
         ..old.clone()
     }
 }

@@ -20,6 +20,10 @@ export const apps: typeof english = {
     grant: 'All das erlauben',
     grantHint:
       'Kreuze an, was du erlaubst. Die App wird auf jeden Fall installiert, funktioniert aber ohne das vielleicht nicht richtig. Du kannst es später ändern.',
+    limits: 'Was sie von der Box haben will',
+    limitsAllow: 'All das erlauben',
+    limitsHint: 'Sonst bekommt sie so viel wie andere Apps. Du kannst es später ändern.',
+    usually: (value, usual) => `${value} (üblich: ${usual})`,
     id: 'Kurzname',
     idHint: 'Unter diesem Namen steht die App in ihrer Adresse.',
     warnings: 'Bevor du sie installierst',
@@ -31,7 +35,9 @@ export const apps: typeof english = {
         'Einige ihrer Dateien liegen in Git LFS. Die werden nicht geholt, und etwas kann fehlen.',
       engines: 'Sie ist für eine andere Version von Node gemacht.',
       'unknown-key': 'In ihrer atek.json steht etwas, das Atek nicht kennt, vielleicht ein Tippfehler.',
-      icon: 'Ihr Symbol fehlt oder lässt sich nicht zeigen.'
+      icon: 'Ihr Symbol fehlt oder lässt sich nicht zeigen.',
+      'manifest-changed':
+        'Ihr Build hat atek.json geändert. Das bleibt ohne Wirkung: Es gilt, was vor dem Build gezeigt wurde.'
     },
     data: 'Ihre Daten',
     dataUse: (name, when) => `Die Daten von „${name}“ vom ${when} benutzen`,

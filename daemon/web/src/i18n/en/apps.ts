@@ -19,6 +19,10 @@ export const apps = {
     grant: 'Allow all of this',
     grantHint:
       'Tick what you allow. The app is installed either way, but may not work as intended without it. You can change this later.',
+    limits: 'What it wants of the box',
+    limitsAllow: 'Allow all of this',
+    limitsHint: 'Without it the app gets as much as other apps do. You can change this later.',
+    usually: (value: string, usual: string) => `${value} (usually ${usual})`,
     id: 'Short name',
     idHint: 'It is part of the app’s address.',
     warnings: 'Before you install it',

@@ -102,6 +102,8 @@ export interface Inspection {
   manifest: Manifest | null
   asks: Permissions
   asksInWords: string[]
+  /** What it wants of the box beyond the usual; nothing of it holds unless the install says so. */
+  limits?: Limits
   /** What may be wrong with it, though it can be installed. */
   warnings?: Warning[]
   /** Data that an uninstalled app of the same source left to this person, newest first. */
@@ -121,6 +123,7 @@ export interface InstallParams {
   user?: string
   config?: Record<string, string>
   grant?: Permissions
+  limits?: Limits
   /** The key of data that an uninstalled app left and that this one takes over. */
   adoptData?: string
   /** Starts without such data; refused without either of the two while there is some. */
@@ -173,8 +176,8 @@ export const inspect = (
   signal?: AbortSignal
 ) => call<Inspection>(API, 'inspect', [params], signal)
 export const startInstall = (params: InstallParams) => call<{ job: string }>(API, 'startInstall', [params])
-export const startUpdate = (id: string, grant?: Permissions) =>
-  call<{ job: string }>(API, 'startUpdate', [id, grant === undefined ? undefined : { grant }])
+export const startUpdate = (id: string, agreed: { grant?: Permissions; limits?: Limits }) =>
+  call<{ job: string }>(API, 'startUpdate', [id, agreed])
 export const checkForUpdates = (id: string, signal?: AbortSignal) =>
   call<UpdateCheck>(API, 'checkForPackageUpdates', [id], signal)
 /** With `keepData` its files stay, for who installs it again. */
