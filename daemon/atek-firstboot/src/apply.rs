@@ -18,7 +18,7 @@ pub const STATE: &str = "/var/lib/atek-firstboot";
 pub const PROBLEMS: &str = "/run/atek-firstboot/problems.json";
 
 /// Where atek-init says, in one line, why the data partition is not in use.
-const DATA_PROBLEM: &str = "/run/atek-init/data-problem";
+pub const DATA_PROBLEM: &str = "/run/atek-init/data-problem";
 
 /// Digests of the files that were applied, by format.
 type Applied = BTreeMap<String, String>;

@@ -10,6 +10,7 @@
 //! | [`apply`] | `settings`: makes them true, once for each file | yes |
 //! | [`claim`] | `claim`: screens and the card's file | yes |
 //! | [`reset`] | the file that asks for a new password: request for atekd | yes |
+//! | [`led`] | `led`: the light on the board | yes |
 //! | [`keep_journal`] | `keep-journal`: the journal from memory to the data partition | yes |
 //! | [`boot`] | `boot-good`: keeps the slot on trial; `on-trial`: whether it is one | yes |
 //!
@@ -24,6 +25,7 @@ mod claim;
 mod formats;
 mod fsutil;
 mod keep_journal;
+mod led;
 mod reset;
 mod say;
 mod settings;
@@ -51,6 +53,12 @@ enum Command {
     Settings,
     /// Show the box's addresses and its claim code.
     Claim,
+    /// Show by the board's light whether the box starts, is ready, or needs a person.
+    Led {
+        /// A light of /sys/class/leds to use in place of a Raspberry Pi's
+        #[arg(long, env = "ATEK_LED", value_name = "NAME")]
+        name: Option<String>,
+    },
     /// Move what the journal has closed in memory to the data partition.
     KeepJournal,
     /// Keep the slot that this boot came from.
@@ -70,6 +78,9 @@ fn main() -> ExitCode {
         Command::Claim => claim::run(&root)
             .map(|()| true)
             .context("cannot show the address and the claim code"),
+        Command::Led { name } => led::run(&root, name.as_deref())
+            .map(|()| true)
+            .context("cannot set the light"),
         Command::KeepJournal => keep_journal::run(&root)
             .map(|()| true)
             .context("cannot keep the journal"),

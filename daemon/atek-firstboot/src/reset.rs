@@ -4,14 +4,20 @@
 //! The file may name a user on its first line that is no comment; a person who can write to the
 //! card owns the box. `settings` hands the request over before atekd starts; `claim`, which may
 //! write to the card, takes the file away.
+//!
+//! A card that cannot be written keeps the file. So the box remembers which file it has handed
+//! over, by content and time of change, and does not ask again at every boot.
 
+use crate::apply::STATE;
 use crate::card::Problem;
 use crate::formats::HIDDEN_ENDINGS;
 use crate::fsutil::{self, Root};
 use crate::say;
 use atek_files::FileError;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,10 +30,17 @@ const FOLDERS: &[&str] = &["/boot", "/boot/firmware"];
 const FILE_MAX_BYTES: u64 = 4096;
 /// Bytes of the longest name of a user.
 const USER_MAX_BYTES: usize = 64;
+/// The mark of the file that was handed over last, in the folder of firstboot's state.
+const HANDED_OVER: &str = "reset-handed-over";
 
-/// Writes the request for atekd, if the card has the file. Returns what is wrong with it.
+/// Writes the request for atekd, if the card has the file and it is not the one that was handed
+/// over before. Returns what is wrong with it.
 pub fn hand_over(root: &Root) -> Option<Problem> {
-    let file = find(root)?;
+    let Some(file) = find(root) else {
+        // The same file may ask again after it was gone.
+        let _ = atek_files::remove(&root.at(STATE).join(HANDED_OVER));
+        return None;
+    };
     let problem = |problem: String| {
         Some(Problem {
             file: FILE.to_owned(),
@@ -44,7 +57,24 @@ pub fn hand_over(root: &Root) -> Option<Problem> {
     if !root.at("/var/lib/atek").is_dir() {
         return problem("the box has no owner yet, so there is no password to set".to_owned());
     }
-    match write_request(root, user.as_deref()) {
+    let mark = mark(&file, &content);
+    if was_handed_over(root, &mark) {
+        return if is_pending(root) {
+            None
+        } else {
+            problem(
+                "its request was answered, but the card cannot be written, so the file is still there; \
+                 delete it on a computer, or save it again to ask for another new password"
+                    .to_owned(),
+            )
+        };
+    }
+    // First what asks: after a power cut in between the same request is written again.
+    let written = write_request(root, user.as_deref()).and_then(|()| {
+        fsutil::make_folder(&root.at(STATE))?;
+        atek_files::write_atomic(&root.at(STATE).join(HANDED_OVER), mark.as_bytes(), 0o600)
+    });
+    match written {
         Ok(()) => {
             say::note("a new password was asked for by a file on the card");
             None
@@ -62,11 +92,27 @@ pub fn take_away(root: &Root) -> Result<(), FileError> {
     let Some(file) = find(root) else {
         return Ok(());
     };
-    if !is_pending(root) {
+    let content = fsutil::read_small(&file, FILE_MAX_BYTES).ok().flatten();
+    let is_done = content.is_some_and(|content| was_handed_over(root, &mark(&file, &content)));
+    if !is_done && !is_pending(root) {
         return Ok(());
     }
     let card = file.parent().unwrap_or(&file).to_owned();
     fsutil::while_writable(&card, || atek_files::remove(&file))
+}
+
+/// What tells this file from one that a person saves later: its content and its time of change, in
+/// seconds since 1970 (a FAT file system counts in steps of two).
+fn mark(file: &Path, content: &[u8]) -> String {
+    let changed = fs::metadata(file).map_or(0, |meta| meta.mtime());
+    let hash = Sha256::digest(content);
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{changed} {hash}")
+}
+
+fn was_handed_over(root: &Root, mark: &str) -> bool {
+    let file = root.at(STATE).join(HANDED_OVER);
+    fsutil::read_word(&file).as_deref() == Some(mark)
 }
 
 /// Whether a request waits for its code.
@@ -160,6 +206,42 @@ mod tests {
             assert_eq!(hand_over(&root), None);
             assert!(!is_pending(&root));
         }
+    }
+
+    #[test]
+    fn a_file_that_stays_on_a_card_asks_once_until_it_is_saved_again() {
+        let (root, _folder) = a_box("atek-reset.txt", b"alice");
+        let file = root.at("/boot/atek-reset.txt");
+        assert_eq!(hand_over(&root), None);
+        // A boot while the code is on the screen: nothing new, nothing wrong.
+        assert_eq!(hand_over(&root), None);
+        assert!(is_pending(&root));
+        // The password was set. The card could not be written, so the file is there at each boot.
+        fs::remove_file(root.at(REQUEST)).unwrap();
+        for _ in 0..2 {
+            let problem = hand_over(&root).unwrap().problem;
+            assert!(problem.contains("delete it on a computer"), "{problem}");
+            assert!(!is_pending(&root), "it asks again");
+        }
+        // It is taken away as soon as the card can be written.
+        take_away(&root).unwrap();
+        assert!(find(&root).is_none());
+        assert_eq!(hand_over(&root), None);
+
+        // The same words in a file that was saved later, or that was away at a boot, ask again.
+        fs::write(&file, "alice").unwrap();
+        assert_eq!(hand_over(&root), None);
+        assert!(is_pending(&root));
+        fs::remove_file(root.at(REQUEST)).unwrap();
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        fs::File::options()
+            .write(true)
+            .open(&file)
+            .unwrap()
+            .set_modified(later)
+            .unwrap();
+        assert_eq!(hand_over(&root), None);
+        assert!(is_pending(&root));
     }
 
     #[test]

@@ -56,6 +56,7 @@ mod server;
 mod session_end;
 mod setup_gate;
 mod site;
+mod starting;
 mod streams;
 mod transport;
 mod upgrade;
@@ -66,6 +67,7 @@ pub use deps::{Accounts, BindError, Deps, HostApis, Limits, Services, Settings};
 pub use edge::bucket::Rate;
 pub use gateway::Gateway;
 pub use peer::RefusedUsers;
+pub use starting::Starting;
 
 #[cfg(test)]
 mod tests;

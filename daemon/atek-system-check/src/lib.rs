@@ -3,11 +3,18 @@
 //!
 //! A system that lacks one of them looks healthy: systemd says `running`, and no service ever
 //! starts. So each need is checked by itself, and a missing one is named with what to do about it.
-//! `atek check-system` prints the result, the screens show what is missing at every boot.
+//! `atek check-system` prints the result, the screens show what is missing at every boot. A root
+//! that does not run yet, such as one that a card is made of, is looked at by [`check_installed`].
 //!
-//! Reads files below a root and runs one program of it (`systemctl --version`); changes nothing.
+//! Reads files below a root, runs one program of it (`systemctl --version`), and asks the kernel
+//! for Landlock; changes nothing.
 
 #![forbid(unsafe_code)]
+
+mod installed;
+mod kernel_landlock;
+
+pub use installed::check_installed;
 
 use serde::Serialize;
 use std::fs;
@@ -16,8 +23,9 @@ use std::process::{Command, Stdio};
 
 /// The oldest systemd whose transient units have every property that services are given.
 pub const OLDEST_SYSTEMD: u32 = 252;
-/// The oldest kernel whose Landlock can refuse connections by TCP port.
-pub const OLDEST_KERNEL: (u32, u32) = (6, 7);
+/// The oldest interface of Landlock that will do (Linux 6.7): the first with rules for TCP ports.
+/// atek-sandbox starts nothing without it.
+pub const OLDEST_LANDLOCK: u8 = 4;
 
 /// What a missing need means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -85,9 +93,15 @@ fn degraded(problem: impl Into<String>, advice: &'static str) -> Wrong {
     Wrong(Severity::Degraded, problem.into(), advice)
 }
 
-/// Checks the system below `root`: `/`, or a folder that stands for it.
+/// Checks the running system, whose files are below `root`: `/`, or a folder that stands for it.
 #[must_use]
 pub fn check(root: &Path) -> Report {
+    check_with(root, kernel_landlock::interface())
+}
+
+/// The same, with what the kernel answered about Landlock: the version of its interface, 0 for
+/// none.
+fn check_with(root: &Path, landlock_interface: u8) -> Report {
     let at = |path: &str| root.join(path.trim_start_matches('/'));
     let mut report = Report::default();
     let systemd = Systemd::of(&at("/usr/bin/systemctl"));
@@ -97,19 +111,27 @@ pub fn check(root: &Path) -> Report {
     }
     // A unit with ProcSubset=pid sees nothing of /proc/sys, whatever the kernel has.
     if at("/proc/sys/kernel").is_dir() {
-        report.note("kernel", kernel_version(&at("/proc/sys/kernel/osrelease")));
         report.note(
             "seccomp",
             kernel_seccomp(&at("/proc/sys/kernel/seccomp/actions_avail")),
         );
     }
-    report.note("landlock", landlock(&at("/sys/kernel/security/lsm")));
+    let modules = fs::read_to_string(at("/sys/kernel/security/lsm")).ok();
+    report.note("landlock", landlock(landlock_interface, modules.as_deref()));
     let controllers = fs::read_to_string(at("/sys/fs/cgroup/cgroup.controllers"));
     report.note("cgroup2", cgroup2(controllers.as_deref().ok()));
     if let Ok(controllers) = &controllers {
         report.note("controllers", limits(controllers));
     }
     report.note("d-bus", dbus(&at("/run/dbus/system_bus_socket")));
+    note_files(&mut report, root);
+    report.missing.sort_by_key(|miss| miss.severity);
+    report
+}
+
+/// The needs that files of the root meet, whether or not it runs.
+fn note_files(report: &mut Report, root: &Path) {
+    let at = |path: &str| root.join(path.trim_start_matches('/'));
     let named = |folder: &str, file: &str| at(folder).join(file).is_file();
     report.note(
         "launcher",
@@ -132,8 +154,6 @@ pub fn check(root: &Path) -> Report {
         "time-zones",
         time_zones(&at("/usr/share/zoneinfo/Europe/London")),
     );
-    report.missing.sort_by_key(|miss| miss.severity);
-    report
 }
 
 /// Programs without which nothing starts.
@@ -211,26 +231,6 @@ fn seccomp_feature(systemd: &Systemd) -> Result<(), Wrong> {
     ))
 }
 
-fn kernel_version(release: &Path) -> Result<(), Wrong> {
-    let text = fs::read_to_string(release).unwrap_or_default();
-    let mut numbers = text
-        .split(|c: char| !c.is_ascii_digit())
-        .map(str::parse::<u32>);
-    let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
-        return Err(degraded(
-            "the kernel's version is not known: /proc/sys/kernel/osrelease cannot be read",
-            "Mount /proc.",
-        ));
-    };
-    if (major, minor) < OLDEST_KERNEL {
-        return Err(degraded(
-            format!("Linux {major}.{minor} cannot keep apps from ports of the network"),
-            "Use Linux 6.7 or newer.",
-        ));
-    }
-    Ok(())
-}
-
 fn kernel_seccomp(actions: &Path) -> Result<(), Wrong> {
     if actions.exists() {
         return Ok(());
@@ -241,16 +241,32 @@ fn kernel_seccomp(actions: &Path) -> Result<(), Wrong> {
     ))
 }
 
-fn landlock(modules: &Path) -> Result<(), Wrong> {
-    match fs::read_to_string(modules) {
-        Ok(list) if list.trim().split(',').any(|name| name == "landlock") => Ok(()),
-        Ok(_) => Err(degraded(
-            "Landlock is not among the kernel's security modules, so apps are confined less",
+/// `interface` is what the kernel answered, `modules` its list of security modules.
+fn landlock(interface: u8, modules: Option<&str>) -> Result<(), Wrong> {
+    if interface >= OLDEST_LANDLOCK {
+        return Ok(());
+    }
+    if interface > 0 {
+        return Err(fatal(
+            format!(
+                "the kernel's Landlock is too old (version {interface} of its interface), so no service can start"
+            ),
+            "Use Linux 6.7 or newer.",
+        ));
+    }
+    match modules {
+        // The list says yes: a filter on this program's system calls refused the question.
+        Some(list) if list.trim().split(',').any(|name| name == "landlock") => Err(degraded(
+            "whether the kernel's Landlock is new enough is not known: this program may not ask",
+            "Run `atek check-system` as root.",
+        )),
+        Some(_) => Err(fatal(
+            "Landlock is not among the kernel's security modules, so no service can start",
             "Use a kernel with CONFIG_SECURITY_LANDLOCK=y and add landlock to CONFIG_LSM, or to lsm= on its command line.",
         )),
-        Err(_) => Err(degraded(
-            "whether the kernel has Landlock is not known: /sys/kernel/security/lsm cannot be read",
-            "Mount securityfs at /sys/kernel/security.",
+        None => Err(degraded(
+            "whether the kernel has Landlock is not known: it did not answer, and /sys/kernel/security/lsm cannot be read",
+            "Use Linux 6.7 or newer with CONFIG_SECURITY_LANDLOCK=y, and mount securityfs at /sys/kernel/security.",
         )),
     }
 }

@@ -64,6 +64,13 @@ impl Layout {
         (self.state == Path::new(DEFAULT_STATE)).then(|| PathBuf::from("/run/atek/claim-code"))
     }
 
+    /// What the host says of itself to the units that show it on the board: `ready`, or `unusable`;
+    /// none for a host that writes nowhere but in its own folder.
+    #[must_use]
+    pub fn shown_state(&self) -> Option<PathBuf> {
+        (self.state == Path::new(DEFAULT_STATE)).then(|| PathBuf::from("/run/atek/host-state"))
+    }
+
     /// A core service's package.
     #[must_use]
     pub fn core_package(&self, name: &str) -> PathBuf {

@@ -41,11 +41,13 @@ fn show_after(written: Result<(), FileError>, root: &Root) -> Result<(), FileErr
 }
 
 fn show_until_settled(root: &Root) -> Result<(), FileError> {
-    let mut shown = look(root);
+    // Once: it starts a program, and what a system lacks does not change while this runs.
+    let missing = missing(root);
+    let mut shown = look(root, &missing);
     for _ in 0..LOOKS_MAX {
         show(root, &shown)?;
         // systemd watches no path while this runs: a change during that time must be seen here.
-        let now = look(root);
+        let now = look(root, &missing);
         if now == shown {
             break;
         }
@@ -54,7 +56,7 @@ fn show_until_settled(root: &Root) -> Result<(), FileError> {
     Ok(())
 }
 
-fn look(root: &Root) -> Shown {
+fn look(root: &Root, missing: &[String]) -> Shown {
     let code = CODES
         .iter()
         .find_map(|path| fsutil::read_word(&root.at(path)));
@@ -73,7 +75,7 @@ fn look(root: &Root) -> Shown {
         },
         code: code.and_then(|code| ClaimCode::parse(&code)),
         problems: problems(root),
-        missing: missing(root),
+        missing: missing.to_vec(),
     }
 }
 

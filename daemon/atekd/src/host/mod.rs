@@ -1,7 +1,8 @@
 //! The host as a whole: what is made in which order, and how it ends.
 //!
 //! ```text
-//!  config -> HTTP is served -> core services -> server database -> host APIs -> user services
+//!  config -> "starting" is answered -> HTTP is served -> core services -> server database
+//!    -> host APIs -> user services
 //! ```
 //!
 //! Nothing here is global: two hosts could live in one process.
@@ -21,6 +22,7 @@ use crate::sessions::Sessions;
 use atek_api::ids::ServiceKey;
 use atek_api::services::State;
 use atek_api::spec::paths::HOST_DIRS;
+use atek_gateway::Starting;
 use atek_system_check::Report;
 use sockets::ListenSockets;
 use std::path::Path;
@@ -35,6 +37,10 @@ use wiring::Host;
 const SWEEP: Duration = Duration::from_secs(300);
 /// Pause between attempts to open the server database.
 const REOPEN: Duration = Duration::from_secs(1);
+
+/// How long a start may take before requests are answered with "starting": a restart is over
+/// sooner, and refuses nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How a host is started.
 #[derive(Debug)]
@@ -58,13 +64,18 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let (shown, shown_config) = watch::channel(file.shown());
     let mut passed = Passed::from_env();
     let notify = Notify::from_env();
-    let sockets = ListenSockets::open(&mut passed, config.port).await?;
+    let mut sockets = ListenSockets::open(&mut passed, config.port).await?;
+    let starting = Starting::serve(std::mem::take(&mut sockets.public), PATIENCE);
+    show_state(&layout, None);
     if let Some(report) = unusable_system(&layout) {
+        show_state(&layout, Some("unusable"));
+        sockets.public = starting.end().await;
         return explain(sockets, &report, &notify, stop).await;
     }
 
     let (host, channels) = Host::assemble(&layout, &config, passed, shown_config)?;
     let tasks = TaskTracker::new();
+    sockets.public = starting.end().await;
     host.serve(sockets, channels, &tasks, &stop);
     announce(config.port);
     notify.tell("READY=1\nSTATUS=Starting the core services");
@@ -78,6 +89,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         shown.send_replace(file.shown());
         host.services.start_installed().await;
         notify.tell("STATUS=Ready");
+        show_state(&layout, Some("ready"));
         tracing::info!("the host is ready");
     };
     tokio::select! {
@@ -93,9 +105,24 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         }
     }
     notify.tell("STOPPING=1");
+    show_state(&layout, None);
     tasks.close();
     tasks.wait().await;
     Ok(())
+}
+
+/// Says for the light on the board what the host is doing; none: it starts or stops.
+fn show_state(layout: &Layout, state: Option<&str>) {
+    let Some(file) = layout.shown_state() else {
+        return;
+    };
+    let shown = match state {
+        Some(state) => atek_files::write_atomic(&file, format!("{state}\n").as_bytes(), 0o644),
+        None => atek_files::remove(&file),
+    };
+    if let Err(error) = shown {
+        tracing::warn!(error = %DisplayChain(&error), "cannot say what the host is doing");
+    }
 }
 
 /// What an installed host lacks, if it lacks something without which no service starts. A host that
