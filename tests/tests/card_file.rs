@@ -99,6 +99,7 @@ fn a_person_who_boots_the_card_sees_its_console_and_leaves_it_as_it_was() -> any
             append: String::new(),
             tryboot: false,
             reader: None,
+            keyboard: false,
         };
         let command = emulator::command(&options, scratch.path())?;
         let words = command.get_args().map(|word| word.to_string_lossy());

@@ -181,11 +181,50 @@ fn fill_boot(inputs: &Inputs<'_>, verity: &str, folder: &Path) -> anyhow::Result
     };
     let line = cmdline(&read("cmdline.txt")?, &format!("{verity}{init}"))?;
     fs::write(folder.join("cmdline.txt"), line).context("cannot write cmdline.txt")?;
-    let mut config = read("config.txt")?;
+    // It is part of config.txt on the card, not a file of its own.
+    let kernel = fs::read_to_string(inputs.boot.join(KERNEL_FILE)).ok();
+    let _ = fs::remove_file(folder.join(KERNEL_FILE));
+    let config = boot_config(&read("config.txt")?, kernel.as_deref(), has_initramfs)?;
+    fs::write(folder.join("config.txt"), config).context("cannot write config.txt")
+}
+
+/// What the firmware has to know of a kind of kernel: beside the kernel, in the boot folder.
+const KERNEL_FILE: &str = "kernel.txt";
+/// Characters of a line of `config.txt` that the firmware reads.
+const LINE_MAX: usize = 98;
+
+/// `config.txt`, whole: the line `include kernel.txt` becomes the lines of that file. The firmware
+/// in a Raspberry Pi's EEPROM knows no `include`.
+fn boot_config(
+    template: &str,
+    kernel: Option<&str>,
+    has_initramfs: bool,
+) -> anyhow::Result<String> {
+    let mut config = String::new();
+    for line in template.lines() {
+        if line.split_whitespace().eq(["include", KERNEL_FILE]) {
+            let kernel =
+                kernel.context("the boot folder has no kernel.txt, which config.txt includes")?;
+            config.push_str(kernel.trim_end());
+        } else {
+            config.push_str(line);
+        }
+        config.push('\n');
+    }
     if has_initramfs {
         config.push_str("initramfs initramfs.img followkernel\n");
     }
-    fs::write(folder.join("config.txt"), config).context("cannot write config.txt")
+    for line in config.lines().filter(|line| !line.starts_with('#')) {
+        ensure!(
+            line.len() <= LINE_MAX,
+            "config.txt: the firmware reads {LINE_MAX} characters of a line, and this has more: {line}"
+        );
+        ensure!(
+            !line.starts_with("include"),
+            "config.txt: not every firmware knows `include`: {line}"
+        );
+    }
+    Ok(config)
 }
 
 /// The board's command line, one line as the firmware wants it, with the root's words in it.
@@ -240,6 +279,28 @@ mod tests {
         let line = cmdline("# why\nconsole=tty1\n@VERITY@ quiet\n", "root=/dev/dm-0").unwrap();
         assert_eq!(line, "console=tty1 root=/dev/dm-0 quiet\n");
         assert!(cmdline("quiet", "root").is_err());
+    }
+
+    #[test]
+    fn the_firmwares_configuration_is_one_file_without_includes() {
+        let whole = boot_config(
+            "kernel=vmlinuz\ninclude kernel.txt\nenable_uart=1\n",
+            Some("# why\nupstream_kernel=1\n\n"),
+            true,
+        );
+        assert_eq!(
+            whole.unwrap(),
+            "kernel=vmlinuz\n# why\nupstream_kernel=1\nenable_uart=1\ninitramfs initramfs.img followkernel\n"
+        );
+        let long = format!("kernel={}\n", "v".repeat(LINE_MAX));
+        for (template, kernel) in [
+            ("include kernel.txt\n", None),
+            ("include other.txt\n", Some("")),
+            ("include kernel.txt\n", Some("include again.txt\n")),
+            (&*long, None),
+        ] {
+            assert!(boot_config(template, kernel, false).is_err(), "{template}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::pack::{self, Files};
 use crate::{bmap, firmware};
 use anyhow::{Context as _, ensure};
 use std::fs;
+use std::path::Path;
 
 /// Checks the card of `board`, and what was packed of it if it was.
 ///
@@ -46,13 +47,13 @@ pub fn check(files: &Files, board: Board) -> anyhow::Result<()> {
         "the kernel is not one of arm64"
     );
     if board == Board::Rpi {
-        pi(|name| card.read("boot-a", name).map(drop))?;
+        pi(|name| card.read("boot-a", name))?;
     }
     if !files.packed.exists() {
         return Ok(());
     }
     let facts = pack::facts(files)?;
-    let read = |path: &std::path::Path| {
+    let read = |path: &Path| {
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
     };
     let list: Manifest = serde_json::from_str(&read(&files.manifest)?)
@@ -65,6 +66,23 @@ pub fn check(files: &Files, board: Board) -> anyhow::Result<()> {
     ensure!(
         read(&files.bmap)? == bmap::of(&files.card)?,
         "the .bmap is of another card"
+    );
+    Ok(())
+}
+
+/// Checks that a root has everything that Atek needs of it, before a card is made of it. Its kernel
+/// is not looked at: `atek check-system` does that where it runs.
+///
+/// # Errors
+///
+/// Names everything that is missing, with what to do about it.
+pub fn check_root(root: &Path) -> anyhow::Result<()> {
+    ensure!(root.is_dir(), "there is no folder {}", root.display());
+    let report = atek_system_check::check_installed(root);
+    ensure!(
+        report.missing.is_empty(),
+        "this root lacks what Atek needs:\n{}",
+        report.in_words().trim_end()
     );
     Ok(())
 }
@@ -82,14 +100,17 @@ const PIS: [(&str, &[&str]); 2] = [
 
 /// Checks that a Pi can start from the files that `read` finds: a card is for one kind or for
 /// several.
-fn pi(read: impl Fn(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    // config.txt includes it.
-    read("kernel.txt")?;
+fn pi(read: impl Fn(&str) -> anyhow::Result<Vec<u8>>) -> anyhow::Result<()> {
+    let config = String::from_utf8(read("config.txt")?).context("config.txt is no text")?;
+    ensure!(
+        !config.lines().any(|line| line.starts_with("include")),
+        "config.txt includes a file, which the firmware of a Pi 5 does not read"
+    );
     let mut kinds = 0;
     for (tree, firmware) in PIS {
         if read(tree).is_ok() {
             kinds += 1;
-            firmware.iter().try_for_each(|name| read(name))?;
+            firmware.iter().try_for_each(|name| read(name).map(drop))?;
         }
     }
     ensure!(kinds > 0, "the card has no device tree of any Pi");
@@ -112,13 +133,13 @@ mod pi_tests {
         let with = |there: &[&str]| {
             pi(|name| {
                 ensure!(there.contains(&name), "no {name}");
-                Ok(())
+                Ok(b"kernel=vmlinuz\n".to_vec())
             })
         };
-        let both = [&["kernel.txt", "bcm2712-rpi-5-b.dtb"][..], &pi4].concat();
+        let both = [&["config.txt", "bcm2712-rpi-5-b.dtb"][..], &pi4].concat();
         with(&both).unwrap();
-        with(&["kernel.txt", "bcm2712-rpi-5-b.dtb"]).unwrap();
-        with(&[&["kernel.txt"][..], &pi4].concat()).unwrap();
+        with(&["config.txt", "bcm2712-rpi-5-b.dtb"]).unwrap();
+        with(&[&["config.txt"][..], &pi4].concat()).unwrap();
         // Any other file that is missing keeps a Pi 4 from starting.
         for missing in both.iter().filter(|name| !name.ends_with(".dtb")) {
             let others: Vec<&str> = both
@@ -128,6 +149,7 @@ mod pi_tests {
                 .collect();
             assert!(with(&others).is_err(), "{missing}");
         }
-        assert!(with(&["kernel.txt"]).is_err());
+        assert!(with(&["config.txt"]).is_err());
+        assert!(pi(|_| Ok(b"include kernel.txt\n".to_vec())).is_err());
     }
 }

@@ -28,6 +28,8 @@ pub struct Options {
     pub tryboot: bool,
     /// Another card, in a reader at USB. Its writes are forgotten.
     pub reader: Option<PathBuf>,
+    /// A keyboard at USB: its lights are real ones of the kernel's, for what a board's light shows.
+    pub keyboard: bool,
 }
 
 /// The command that boots the card. `scratch` holds what the firmware would have loaded.
@@ -90,17 +92,18 @@ pub fn command(options: &Options, scratch: &Path) -> anyhow::Result<Command> {
             options.port
         ))
         .args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+    if options.reader.is_some() || options.keyboard {
+        qemu.args(["-device", "qemu-xhci"]);
+    }
+    if options.keyboard {
+        qemu.args(["-device", "usb-kbd"]);
+    }
     if let Some(card) = &options.reader {
         qemu.arg("-drive").arg(format!(
             "file={},if=none,id=reader,format=raw,snapshot=on",
             card.display()
         ));
-        qemu.args([
-            "-device",
-            "qemu-xhci",
-            "-device",
-            "usb-storage,drive=reader",
-        ]);
+        qemu.args(["-device", "usb-storage,drive=reader"]);
     }
     if let Some(socket) = &options.monitor {
         qemu.arg("-qmp")

@@ -13,7 +13,8 @@
 //!   in QEMU.
 //! - [`check`]: whether a finished card is what it should be.
 //! - [`npm`]: added to a root, as it is no Debian package here.
-//! - [`sbom`]: the bill of materials beside a card.
+//! - [`sbom`], [`licenses`], [`notes`]: the bill of materials beside a card, the licence texts, the
+//!   notes of a release.
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the test
 //!   machine and Buildroot.
 //! - [`store`]: folders made once and kept. [`command`]: running tools. [`steps`]: progress for a
@@ -34,7 +35,9 @@ pub mod emulator;
 pub mod firmware;
 pub mod install;
 pub mod layout;
+pub mod licenses;
 pub mod manifest;
+pub mod notes;
 pub mod npm;
 pub mod pack;
 pub mod paths;

@@ -6,11 +6,12 @@ use anyhow::{Context as _, bail};
 use atek_image::assemble::{Board, Inputs, assemble};
 use atek_image::debian::{self, Speed, toolbox};
 use atek_image::emulator::{self, Options};
+use atek_image::licenses::{self, Sources};
 use atek_image::pack::{self, Files};
-use atek_image::sbom::{self, Component};
+use atek_image::sbom::{self, Component, Crates};
 use atek_image::steps::Steps;
 use atek_image::store::Store;
-use atek_image::{check, command, paths};
+use atek_image::{check, command, notes, paths};
 use clap::{Args, Parser, Subcommand};
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -49,10 +50,29 @@ enum Verb {
         #[arg(long)]
         boot: PathBuf,
     },
+    /// Writes the bill of materials of a Buildroot card, beside it, from what `make legal-info` wrote
+    Bill {
+        #[command(flatten)]
+        card: CardArgs,
+        /// Buildroot's folder legal-info
+        #[arg(long)]
+        legal_info: PathBuf,
+    },
+    /// Prints the notes of a release: files with their hashes, versions, what changed
+    Notes {
+        #[command(flatten)]
+        card: CardArgs,
+    },
     /// Checks a card, and what was packed of it
     Check {
         #[command(flatten)]
         card: CardArgs,
+    },
+    /// Checks that the folder of a root has everything that Atek needs of it
+    CheckRoot {
+        /// The folder
+        #[arg(long)]
+        root: PathBuf,
     },
     /// Boots the virt card in QEMU; Ctrl-A X ends it
     Run {
@@ -83,6 +103,9 @@ enum Verb {
         /// Another card, in a reader at USB
         #[arg(long)]
         reader: Option<PathBuf>,
+        /// A keyboard at USB
+        #[arg(long)]
+        keyboard: bool,
     },
 }
 
@@ -133,9 +156,25 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
             build(&card, if quick { Speed::Quick } else { Speed::Release })
         }
         Verb::Assemble { card, root, boot } => {
-            finish(&card, &Steps::default(), &root, &boot, epoch()?, Vec::new())
+            finish(&card, &Steps::default(), &root, &boot, epoch()?)
+        }
+        Verb::Bill { card, legal_info } => {
+            let components = sbom::legal_info(&legal_info)?;
+            write_bill(
+                &card.files()?,
+                components,
+                sbom::crates(paths::repository())?,
+            )
+        }
+        Verb::Notes { card } => {
+            let changelog = paths::repository().join("CHANGELOG.md");
+            let changelog = fs::read_to_string(&changelog)
+                .with_context(|| format!("cannot read {}", changelog.display()))?;
+            print!("{}", notes::of(&card.files()?, &changelog)?);
+            Ok(())
         }
         Verb::Check { card } => check::check(&card.files()?, card.board),
+        Verb::CheckRoot { root } => check::check_root(&root),
         Verb::Run {
             card,
             keep,
@@ -146,11 +185,13 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
             append,
             tryboot,
             reader,
+            keyboard,
         } => {
             let built = || Files::of(&paths::output(), Board::Virt).card;
             run(&Options {
                 card: existing(card.unwrap_or_else(built))?,
                 reader: reader.map(existing).transpose()?,
+                keyboard,
                 tryboot,
                 keep,
                 port,
@@ -179,13 +220,35 @@ fn build(card: &CardArgs, speed: Speed) -> anyhow::Result<()> {
     let store = Store::open(paths::cache())?;
     let epoch = epoch()?;
     let files = card.files()?;
+    // With this machine's cargo: the toolbox has its own folders.
+    let crates = sbom::crates(paths::repository())?;
     let tools = toolbox::get(&store, &steps)?;
     let unpacked = debian::unpack(&store, &steps)?;
     toolbox::enter(&tools, &[files.card.parent().unwrap_or(Path::new("/"))])?;
     let made = debian::root(&store, &steps, &unpacked, speed, epoch)?;
     let boot = made.path.join(format!("boot-{}", card.board));
     let root = made.path.join("root.squashfs");
-    finish(card, &steps, &root, &boot, epoch, unpacked.components()?)
+    steps.step("bill of materials, licences", || {
+        let sources = license_sources(&unpacked, &crates);
+        licenses::collect(&sources, &files.licenses, epoch)?;
+        write_bill(&files, unpacked.components()?, crates)
+    })?;
+    finish(card, &steps, &root, &boot, epoch)
+}
+
+/// Where the licence texts of what the card is made of lie.
+fn license_sources(unpacked: &debian::Made, crates: &Crates) -> Sources {
+    let named = |(name, version, folder): &(String, String, PathBuf)| {
+        (format!("crates/{name}-{version}"), folder.clone())
+    };
+    let web = paths::repository().join("daemon/web/node_modules");
+    let trees = unpacked.license_folders().into_iter().chain([("web", web)]);
+    Sources {
+        packages: crates.sources.iter().map(named).collect(),
+        trees: trees
+            .map(|(name, folder)| (name.to_owned(), folder))
+            .collect(),
+    }
 }
 
 /// From a root to what is published.
@@ -195,10 +258,8 @@ fn finish(
     root: &Path,
     boot: &Path,
     epoch: u64,
-    components: Vec<Component>,
 ) -> anyhow::Result<()> {
     let files = card.files()?;
-    write_bill(&files, components)?;
     // Those of an earlier card would not belong to this one.
     for stale in [&files.packed, &files.sum, &files.bmap, &files.manifest] {
         let _ = fs::remove_file(stale);
@@ -230,17 +291,16 @@ fn finish(
 
 /// Writes the bill of materials beside the card: what the route knows of its packages, and what
 /// Atek itself is made of.
-fn write_bill(files: &Files, mut components: Vec<Component>) -> anyhow::Result<()> {
-    let read = |path: &str| {
-        let path = paths::repository().join(path);
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-    };
-    components.extend(sbom::crates(&read("Cargo.lock")?)?);
-    components.extend(sbom::npm(&read("daemon/web/package-lock.json")?)?);
+fn write_bill(files: &Files, mut components: Vec<Component>, crates: Crates) -> anyhow::Result<()> {
+    let lock = paths::repository().join("daemon/web/package-lock.json");
+    let lock =
+        fs::read_to_string(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    components.extend(crates.components);
+    components.extend(sbom::npm(&lock)?);
     let bill = sbom::document(env!("CARGO_PKG_VERSION"), components);
-    let file = files.card.with_extension("cdx.json");
     let text = serde_json::to_string_pretty(&bill).context("cannot write the bill of materials")?;
-    fs::write(&file, text + "\n").with_context(|| format!("cannot write {}", file.display()))
+    fs::write(&files.bill, text + "\n")
+        .with_context(|| format!("cannot write {}", files.bill.display()))
 }
 
 /// The time that everything on the card has: `$SOURCE_DATE_EPOCH`, else that of the commit.

@@ -28,6 +28,10 @@ pub struct Files {
     pub bmap: PathBuf,
     /// Imager's entry.
     pub manifest: PathBuf,
+    /// The bill of materials.
+    pub bill: PathBuf,
+    /// The licence texts.
+    pub licenses: PathBuf,
 }
 
 impl Files {
@@ -41,6 +45,8 @@ impl Files {
             sum: name(".xz.sha256"),
             bmap: name(".bmap"),
             manifest: folder.join(format!("atek-{board}.rpi-imager-manifest")),
+            bill: folder.join(format!("atek-{VERSION}-{board}.cdx.json")),
+            licenses: folder.join(format!("atek-{VERSION}-{board}.licenses.tar.xz")),
         }
     }
 }
@@ -120,7 +126,8 @@ pub fn devices(card: &Path) -> anyhow::Result<Vec<String>> {
     Ok(on_it.map(|(_, device)| (*device).to_owned()).collect())
 }
 
-fn size_and_hash(path: &Path) -> anyhow::Result<(u64, String)> {
+/// The size of a file in bytes, and its SHA-256.
+pub(crate) fn size_and_hash(path: &Path) -> anyhow::Result<(u64, String)> {
     let doing = || format!("cannot read {}", path.display());
     let mut file = File::open(path).with_context(doing)?;
     let (mut size, mut hash, mut buffer) = (0, Sha256::new(), vec![0; 1 << 20]);

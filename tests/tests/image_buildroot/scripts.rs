@@ -386,11 +386,19 @@ fn the_root_is_packed_without_what_the_data_partition_has() {
     }
     executable(&root.path().join("usr/lib/atek/atek-init"), "");
     fs::write(root.path().join("var/lib/atek/secret"), "").unwrap();
+    let checker = root.path().join("etc/checker");
+    executable(&checker, "#!/bin/sh\necho \"$@\"\n");
     for script in ["post-build.sh", "post-fakeroot.sh"] {
         let output = run(Command::new(tree().join("board/common").join(script))
             .arg(root.path())
-            .arg("virt"));
+            .arg("virt")
+            .env("BR2_EXTERNAL_ATEK_PATH", tree())
+            .env("ATEK_IMAGE", &checker));
         assert!(output.status.success(), "{script}: {}", said(&output));
+        if script == "post-fakeroot.sh" {
+            let words = format!("check-root --root {}", root.path().display());
+            assert!(said(&output).contains(&words), "{}", said(&output));
+        }
     }
     assert_eq!(fs::read_dir(root.path().join("var")).unwrap().count(), 0);
     assert_eq!(
@@ -405,6 +413,27 @@ fn the_root_is_packed_without_what_the_data_partition_has() {
     assert_eq!(text(root.path().join("etc/fstab")), "");
     for folder in ["app", "boot", "mnt"] {
         assert!(root.path().join(folder).is_dir(), "{folder}");
+    }
+}
+
+#[test]
+fn a_root_that_would_start_no_service_is_not_packed() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("var")).unwrap();
+    let output = run(Command::new(tree().join("board/common/post-fakeroot.sh"))
+        .arg(root.path())
+        .arg("virt")
+        .env("BR2_EXTERNAL_ATEK_PATH", tree())
+        .env(
+            "ATEK_IMAGE",
+            atek_tests::paths::fixture_program("atek-image").unwrap(),
+        ));
+    assert!(!output.status.success());
+    for words in [
+        "this root lacks what Atek needs",
+        "there is no D-Bus daemon",
+    ] {
+        assert!(said(&output).contains(words), "{}", said(&output));
     }
 }
 

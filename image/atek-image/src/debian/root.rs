@@ -9,16 +9,19 @@ use crate::npm::{self, NPM};
 use crate::sbom::{self, Component};
 use crate::steps::Steps;
 use crate::store::{Store, Stored};
-use crate::{command, install, paths};
+use crate::{check, command, install, paths};
 use anyhow::Context as _;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Bumped when this module makes something else of the same inputs.
 const REVISION: &str = "4";
+
+/// What is unpacked of the packages' documents; part of the cache's key.
+const DOCUMENTS: &str = "copyright and changelog";
 
 /// Units that others enable along with themselves (`Also=`), whatever a preset says.
 const ALONG: [&str; 4] = [
@@ -40,9 +43,24 @@ impl Made {
     ///
     /// # Errors
     ///
-    /// When the packages' changelogs cannot be read.
+    /// When the packages' documents cannot be read.
     pub fn components(&self) -> anyhow::Result<Vec<Component>> {
-        sbom::debian(&self.debian.path)
+        let mut all = sbom::debian(&self.debian.path)?;
+        all.extend(sbom::npm_itself(&self.npm_folder())?);
+        Ok(all)
+    }
+
+    /// The folders of licence texts: of the Debian packages, and of npm.
+    #[must_use]
+    pub fn license_folders(&self) -> [(&'static str, PathBuf); 2] {
+        [
+            ("debian", self.debian.path.join("usr/share")),
+            ("npm", self.npm_folder()),
+        ]
+    }
+
+    fn npm_folder(&self) -> PathBuf {
+        self.npm.path.join("usr/lib/node_modules/npm")
     }
 }
 
@@ -55,7 +73,7 @@ pub fn unpack(store: &Store, steps: &Steps) -> anyhow::Result<Made> {
     let mut packages = names("packages.list")?;
     packages.extend(names("debian/packages.list")?);
     let packages = packages.join(",");
-    let debian = store.get("unpacked", &key(&[SUITE, &packages]), |aside| {
+    let debian = store.get("unpacked", &key(&[SUITE, &packages, DOCUMENTS]), |aside| {
         steps.step("packages of the box: downloaded and unpacked", || {
             command::run(
                 toolbox::mmdebstrap()
@@ -63,6 +81,11 @@ pub fn unpack(store: &Store, steps: &Steps) -> anyhow::Result<Made> {
                         "--variant=extract",
                         "--architectures=arm64",
                         "--components=main,non-free-firmware",
+                        // What is not kept: documents but versions and licences. Folders that are links
+                        // to another package's stay.
+                        "--dpkgopt=path-exclude=/usr/share/doc/*/*",
+                        "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+                        "--dpkgopt=path-include=/usr/share/doc/*/changelog*",
                     ])
                     .arg(format!("--include={packages}"))
                     .arg(SUITE)
@@ -119,7 +142,8 @@ pub fn root(
             for overlay in ["image/debian/overlay", "image/overlay"] {
                 lay_checkout_over(&paths::repository().join(overlay), aside, &root)?;
             }
-            configure(&root, epoch)
+            configure(&root, epoch)?;
+            check::check_root(&root)
         })?;
         steps.step("the root: squashfs", || {
             squash(&root, &aside.join("root.squashfs"), speed, epoch)

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What no tool reads.
-pub(super) const UNREAD: [&str; 4] = ["doc", "man", "locale", "info"];
+const UNREAD: [&str; 3] = ["man", "locale", "info"];
 
 /// The toolbox, made now if this machine has none yet.
 ///
@@ -28,6 +28,7 @@ pub fn get(store: &Store, steps: &Steps) -> anyhow::Result<Stored> {
             || {
                 command::run(
                     mmdebstrap()
+                        .arg("--dpkgopt=path-exclude=/usr/share/doc/*")
                         .args(["--variant=apt", "--architectures=amd64,arm64"])
                         .arg(format!("--include={packages}"))
                         .arg(SUITE)
@@ -39,7 +40,7 @@ pub fn get(store: &Store, steps: &Steps) -> anyhow::Result<Stored> {
     })
 }
 
-/// `mmdebstrap`, told to leave out documentation.
+/// `mmdebstrap`, told to leave out manuals and translations.
 pub(super) fn mmdebstrap() -> Command {
     let mut command = Command::new("mmdebstrap");
     command.args(UNREAD.map(|folder| format!("--dpkgopt=path-exclude=/usr/share/{folder}/*")));
