@@ -6,8 +6,9 @@
 //! screen (the serial console), and with an ssh key that was left on the card.
 
 use crate::command::{last_lines, run};
-use crate::host::{PASSWORD, cookie_named};
-use crate::http::Client;
+use crate::git_remote::GitRemote;
+use crate::host::{PASSWORD, SERVICES, cookie_named};
+use crate::http::{Client, Response};
 use crate::paths;
 use crate::wait::{Seen, wait_for};
 use anyhow::{Context as _, bail};
@@ -79,6 +80,8 @@ pub struct Emulated {
     pub tryboot: bool,
     /// Whether another card is in a reader, from the next start on: a new one.
     pub reader: bool,
+    /// Whether a keyboard is plugged in, from the next start on.
+    pub keyboard: bool,
 }
 
 impl Emulated {
@@ -100,6 +103,7 @@ impl Emulated {
             append: String::new(),
             tryboot: false,
             reader: false,
+            keyboard: false,
             home,
         };
         run(Command::new("cp")
@@ -155,6 +159,7 @@ impl Emulated {
             ])
             .arg(format!("--append={WATCHDOG} {}", self.append))
             .args(self.tryboot.then_some("--tryboot"))
+            .args(self.keyboard.then_some("--keyboard"))
             .stdin(Stdio::null())
             .stderr(
                 console
@@ -251,6 +256,35 @@ impl Emulated {
         Ok(self.http().header("cookie", &format!("session={cookie}")))
     }
 
+    /// Installs the app of a remote on this machine, and waits until it runs. An emulated processor
+    /// may be too slow for the time that an app has to listen: then it is started again.
+    ///
+    /// # Errors
+    ///
+    /// When it is refused, or does not run in time.
+    pub async fn install(
+        &self,
+        owner: &Client,
+        remote: &GitRemote,
+        id: &str,
+    ) -> anyhow::Result<()> {
+        let url = remote.url().replace("127.0.0.1", GATEWAY);
+        owner
+            .call(SERVICES, "install", json!([{ "sourceUrl": url, "id": id }]))
+            .await?;
+        wait_for(&format!("{id} to be running"), BOOT, async || {
+            let service = owner.call(SERVICES, "get", json!([id])).await?;
+            if service["state"] == "failed" {
+                owner.call(SERVICES, "start", json!([id])).await?;
+            }
+            Ok(Seen::if_so(service, |service| {
+                service["state"] == "running"
+            }))
+        })
+        .await
+        .map(drop)
+    }
+
     /// A client of the box's web server, that follows no redirect.
     #[must_use]
     pub fn http(&self) -> Client {
@@ -273,6 +307,29 @@ impl Emulated {
             if Instant::now() > deadline || !self.is_on()? {
                 bail!(
                     "the box does not answer ({asked:?}); its screen:\n{}",
+                    last_lines(&self.console(), 40)
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Waits for the first answer of the web server, whatever it says; returns it with the time since
+    /// the start.
+    ///
+    /// # Errors
+    ///
+    /// When there is none in time, or the machine ended.
+    pub async fn first_answer(&mut self) -> anyhow::Result<(Response, Duration)> {
+        let browser = self.http().header("accept", "text/html");
+        loop {
+            let asked = tokio::time::timeout(Duration::from_secs(10), browser.get("/")).await;
+            if let Ok(Ok(answer)) = asked {
+                return Ok((answer, self.started.elapsed()));
+            }
+            if self.started.elapsed() > BOOT || !self.is_on()? {
+                bail!(
+                    "nothing answers; its screen:\n{}",
                     last_lines(&self.console(), 40)
                 );
             }

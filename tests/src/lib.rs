@@ -15,6 +15,7 @@
 //! - [`browser`]: stories of people with a browser (`web/scenarios/`), told before a booted host.
 //! - [`serve`]: Atek for a person (`./image/run`).
 //! - [`small_disk`]: a disk that can be filled.
+//! - [`wear`]: what an idle box writes to its card.
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the image.
 //! - [`http`], [`wait`], [`skip()`]: a small HTTP client, the one way to wait, and to say that a
 //!   test cannot run here.
@@ -39,6 +40,7 @@ pub mod serve;
 pub mod small_disk;
 pub mod supervisor;
 pub mod wait;
+pub mod wear;
 
 mod skip;
 

@@ -5,12 +5,7 @@
 
 use anyhow::Context as _;
 use atek_tests::emulated::{BOOT, Emulated};
-use atek_tests::{Seen, wait_for};
-use std::collections::BTreeMap;
-
-/// A file system is made ready in the background after the first boot, and that is no idle writing.
-const SETTLED: &str =
-    "systemctl is-system-running --wait >/dev/null; pgrep -x ext4lazyinit || echo settled";
+use atek_tests::{Seen, wait_for, wear};
 
 #[tokio::test]
 async fn an_idle_box() -> anyhow::Result<()> {
@@ -23,11 +18,7 @@ async fn an_idle_box() -> anyhow::Result<()> {
         times(&emulated, start, page.as_secs_f64()).await?;
         if start == "first" {
             emulated.claim().await?;
-            wait_for("the file system to be made ready", BOOT, async || {
-                let said = emulated.exec(SETTLED).await?;
-                Ok(Seen::if_so(said, |said| said.trim() == "settled"))
-            })
-            .await?;
+            wear::settle(&emulated).await?;
             emulated.exec("systemctl poweroff --no-block").await?;
             wait_for("the box to go off", BOOT, async || {
                 Ok(Seen::if_so(emulated.is_on()?, |on| !on))
@@ -44,7 +35,8 @@ async fn an_idle_box() -> anyhow::Result<()> {
             .exec("grep -e Mem /proc/meminfo; for it in /proc/[0-9]*; do sed -n 's/^Name:\\t//p; s/^VmRSS:\\t//p' $it/status 2>/dev/null | paste -s -; done")
             .await?
     );
-    writes(&emulated, idle).await
+    println!("figure: {}", wear::while_idle(&emulated, idle).await?);
+    Ok(())
 }
 
 /// When the setup page was there and when `multi-user.target` was, on one clock: since power-on.
@@ -72,52 +64,4 @@ async fn times(emulated: &Emulated, start: &str, page: f64) -> anyhow::Result<()
         before + number(2)? / 1e6
     );
     Ok(())
-}
-
-/// What is written in `idle` seconds: by the card's own count, and by whom.
-async fn writes(emulated: &Emulated, idle: u64) -> anyhow::Result<()> {
-    // Two counts of one script; nothing is asked of the box in between. Each line of /proc/PID/io
-    // is in bytes.
-    let count = "grep ' vda' /proc/diskstats; for p in /proc/[0-9]*; do echo io $(cat $p/comm) ${p#/proc/} \
-                 $(grep ^write_bytes $p/io); done 2>/dev/null";
-    let said = emulated
-        .exec(&format!(
-            "sync; {count}; touch /run/idle; since=$(date +%s); sleep {idle}; sync; echo then; {count}; echo files; \
-             find /var -xdev -newer /run/idle -type f -printf '%s %p\n'; \
-             echo logged; journalctl --no-pager -o short-monotonic --since=@$since"
-        ))
-        .await?;
-    let (before, rest) = said.split_once("then\n").context("no second count")?;
-    let (after, files) = rest.split_once("files\n").context("no files")?;
-    let (before, after) = (counts(before), counts(after));
-    let mut grown: Vec<(u64, &String)> = after
-        .iter()
-        .map(|(what, bytes)| (bytes - before.get(what).copied().unwrap_or_default(), what))
-        .filter(|(bytes, _)| *bytes > 0)
-        .collect();
-    grown.sort_by(|a, b| b.cmp(a));
-    println!("figure: written to the card in {idle} idle seconds");
-    for (bytes, what) in grown {
-        println!("  {:>8.1} KiB {what}", bytes as f64 / 1024.0);
-    }
-    println!("files that changed, and what was logged:\n{files}");
-    Ok(())
-}
-
-/// Bytes written by each disk, partition and process.
-fn counts(text: &str) -> BTreeMap<String, u64> {
-    let of = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words[..] {
-            ["io", command, pid, _, bytes] => {
-                Some((format!("{command} ({pid})"), bytes.parse().ok()?))
-            }
-            // Documentation/admin-guide/iostats.rst: field 7 is sectors written, of 512 bytes.
-            [_, _, name, ..] if name.starts_with("vda") => {
-                Some((name.to_owned(), words.get(9)?.parse::<u64>().ok()? * 512))
-            }
-            _ => None,
-        }
-    };
-    text.lines().filter_map(of).collect()
 }

@@ -4,7 +4,7 @@
 //! screen showed.
 
 use anyhow::{Context as _, ensure};
-use atek_tests::emulated::{BOOT, Emulated, GATEWAY};
+use atek_tests::emulated::{BOOT, Emulated};
 use atek_tests::host::{PASSWORD, SERVICES, SESSIONS, cookie_named};
 use atek_tests::http::{Client, RpcError};
 use atek_tests::{GitRemote, Seen, wait_for};
@@ -34,7 +34,7 @@ async fn a_box_is_claimed_used_and_comes_back_from_a_power_cut_with_everything()
     let owner = claim(&emulated).await?;
     let remote = GitRemote::new("hello", Ipv4Addr::LOCALHOST)?;
     remote.tag_app("v1.0.0", "hello-node")?;
-    install(&owner, &remote, "hello").await?;
+    emulated.install(&owner, &remote, "hello").await?;
     assert_eq!(
         owner.call(HELLO, "hello", json!(["box"])).await?,
         "hello box"
@@ -43,7 +43,7 @@ async fn a_box_is_claimed_used_and_comes_back_from_a_power_cut_with_everything()
 
     let hogs = GitRemote::new("hog", Ipv4Addr::LOCALHOST)?;
     hogs.tag_app("v1.0.0", "hog-node")?;
-    install(&owner, &hogs, "hog").await?;
+    emulated.install(&owner, &hogs, "hog").await?;
     limits_hold(&emulated, &owner).await?;
 
     // Everything above was answered, so it is on the card.
@@ -250,14 +250,6 @@ async fn claim(emulated: &Emulated) -> anyhow::Result<Client> {
         (&json!(true), &json!([]))
     );
     emulated.claim().await
-}
-
-async fn install(owner: &Client, remote: &GitRemote, id: &str) -> anyhow::Result<()> {
-    let url = remote.url().replace("127.0.0.1", GATEWAY);
-    owner
-        .call(SERVICES, "install", json!([{ "sourceUrl": url, "id": id }]))
-        .await?;
-    running(owner, id).await.map(drop)
 }
 
 async fn running(owner: &Client, id: &str) -> anyhow::Result<Value> {

@@ -65,7 +65,8 @@ async fn a_slot_on_trial_is_given_up_unless_the_host_answers_and_then_it_is_kept
 
 /// A card in a reader has the same names and identities.
 async fn own_partitions_are_used(emulated: &Emulated) -> anyhow::Result<()> {
-    let other = "udevadm settle; lsblk -rno NAME,PARTLABEL,TRAN,PKNAME | grep atek-data";
+    // The kernel's own list: of each partition its name and that of the device.
+    let other = "udevadm settle; grep -lx PARTNAME=atek-data /sys/class/block/*/uevent";
     let seen = wait_for("the card in the reader to be seen", BOOT, async || {
         let seen = emulated.exec(other).await?;
         Ok(Seen::if_so(seen, |seen| seen.lines().count() == 2))

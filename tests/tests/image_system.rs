@@ -104,6 +104,46 @@ fn nothing_waits_for_a_network_whatever_enables_the_unit() {
 }
 
 #[test]
+fn units_that_only_delay_a_start_are_off() {
+    // Nothing of a box uses them: message catalogues are left out of the root.
+    for unit in [
+        "dev-hugepages.mount",
+        "sys-kernel-debug.mount",
+        "sys-kernel-tracing.mount",
+        "systemd-journal-catalog-update.service",
+    ] {
+        let link = overlay().join("etc/systemd/system").join(unit);
+        assert_eq!(
+            fs::read_link(link).unwrap(),
+            Path::new("/dev/null"),
+            "{unit}"
+        );
+    }
+    // What works when the box is turned off runs nothing before.
+    let unit = text(overlay().join("usr/lib/systemd/system/atek-journal-keep-at-stop.service"));
+    assert!(!unit.contains("ExecStart="), "{unit}");
+}
+
+#[test]
+fn tests_of_the_card_use_no_program_that_buildroots_root_lacks() {
+    // busybox has no findmnt and getent, and its df and stat know other options.
+    let folder = atek_tests::paths::repository().join("tests");
+    let mut looked = 0;
+    for entry in fs::read_dir(folder.join("tests")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if !name.ends_with(".rs") || !(name.starts_with("card_") || name.starts_with("soak_wear")) {
+            continue;
+        }
+        looked += 1;
+        for program in ["findmnt", "getent", "stat -", "df -", "lsblk", "pgrep"] {
+            assert!(!text(&path).contains(program), "{name}: {program}");
+        }
+    }
+    assert!(looked >= 5, "{looked}");
+}
+
+#[test]
 fn files_of_systemd_that_warn_at_each_boot_are_replaced() {
     for file in ["home.conf", "provision.conf"] {
         let text = text(overlay().join("etc/tmpfiles.d").join(file));
