@@ -130,14 +130,17 @@ pub(super) fn of_service(
 /// service runs as, which is its alone.
 fn is_own_process(entry: &Entry, peer: Option<SocketAddr>) -> bool {
     use std::os::unix::fs::MetadataExt as _;
-    let (Endpoint::Unix(socket) | Endpoint::Owned(socket, _)) = entry.pool.endpoint() else {
+    let (Endpoint::Unix(socket) | Endpoint::Owned(socket, _) | Endpoint::Service(socket, ..)) =
+        entry.pool.endpoint()
+    else {
         return false;
     };
     let Some(peer) = peer.filter(|peer| peer.ip().is_loopback()) else {
         return false;
     };
-    // The service made the file, so that its owner is the service's user.
-    let Ok(owner) = std::fs::symlink_metadata(socket).map(|file| file.uid()) else {
+    // systemd made the folder for the service's user.
+    let folder = socket.parent().map(std::fs::symlink_metadata);
+    let Some(Ok(owner)) = folder.map(|folder| folder.map(|folder| folder.uid())) else {
         return false;
     };
     peer_uid(peer) == Some(owner)

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | [`body`] | the body type of requests to services | `client` | atekd, `atek` |
 //! | [`owned_socket`] | connections to a socket that a less trusted process made | `client` | [`pool`], atekd |
+//! | [`port_connector`] | connections to a port in another network namespace | `client` | [`pool`], atekd |
 //! | [`pool`] | reusable connections to one HTTP server | `client` | atekd, [`client`] |
 //! | [`client`] | one call and its answer; streams of JSON lines | `client` | atekd, `atek` |
 //! | [`linger`] | the end of a server's connection | | atekd, [`server`] |
@@ -22,5 +23,7 @@ pub mod linger;
 pub mod owned_socket;
 #[cfg(feature = "client")]
 pub mod pool;
+#[cfg(feature = "client")]
+pub mod port_connector;
 #[cfg(feature = "server")]
 pub mod server;

@@ -7,6 +7,7 @@
 use crate::body::{Body, BoxError};
 use crate::early_answer::EarlyAnswer;
 use crate::owned_socket::{ConnectError, Owner, connect_checked};
+use crate::port_connector::PortSlot;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
@@ -31,6 +32,9 @@ pub enum Endpoint {
     Unix(PathBuf),
     /// A socket file in a folder that the server itself writes; see [`crate::owned_socket`].
     Owned(PathBuf, Owner),
+    /// A service: a TCP port in its network namespace while its present start has a connector, else
+    /// its socket file as with [`Endpoint::Owned`].
+    Service(PathBuf, Owner, PortSlot),
     /// Host and port.
     Tcp(String, u16),
 }
@@ -38,7 +42,10 @@ pub enum Endpoint {
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Endpoint::Unix(path) | Endpoint::Owned(path, _) => write!(f, "{}", path.display()),
+            Endpoint::Service(_, _, slot) if slot.get().is_some() => write!(f, "its port"),
+            Endpoint::Unix(path) | Endpoint::Owned(path, _) | Endpoint::Service(path, _, _) => {
+                write!(f, "{}", path.display())
+            }
             Endpoint::Tcp(host, port) => write!(f, "{host}:{port}"),
         }
     }
@@ -140,31 +147,41 @@ impl Inner {
         }
     }
 
-    async fn connect(&self) -> Result<Connection, SendError> {
+    async fn open(&self) -> Result<Box<dyn Io>, SendError> {
         let failed = |source| SendError::Connect {
             endpoint: self.endpoint.clone(),
             source,
         };
-        let io: Box<dyn Io> = match &self.endpoint {
-            Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(failed)?),
-            Endpoint::Owned(path, owner) => match connect_checked(path, *owner).await {
-                Ok(stream) => Box::new(stream),
-                Err(ConnectError::Io { source, .. }) => return Err(failed(source)),
-                Err(source) => {
-                    return Err(SendError::Untrusted {
-                        endpoint: self.endpoint.clone(),
-                        source,
-                    });
-                }
-            },
+        let (path, owner) = match &self.endpoint {
+            Endpoint::Unix(path) => {
+                let stream = UnixStream::connect(path).await.map_err(failed)?;
+                return Ok(Box::new(stream));
+            }
             Endpoint::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port))
                     .await
                     .map_err(failed)?;
                 stream.set_nodelay(true).map_err(failed)?;
-                Box::new(stream)
+                return Ok(Box::new(stream));
             }
+            Endpoint::Service(path, owner, slot) => match slot.get() {
+                Some(port) => return Ok(Box::new(port.connect().await.map_err(failed)?)),
+                None => (path, owner),
+            },
+            Endpoint::Owned(path, owner) => (path, owner),
         };
+        match connect_checked(path, *owner).await {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(ConnectError::Io { source, .. }) => Err(failed(source)),
+            Err(source) => Err(SendError::Untrusted {
+                endpoint: self.endpoint.clone(),
+                source,
+            }),
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, SendError> {
+        let io = self.open().await?;
         let (sender, driver) = http1::Builder::new()
             .preserve_header_case(true)
             .handshake(TokioIo::new(EarlyAnswer::new(io)))

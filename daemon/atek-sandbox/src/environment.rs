@@ -67,7 +67,6 @@ pub(crate) fn build(
         ),
     ]);
     match inputs.port {
-        // The socket file is the forwarder's.
         Some(port) => environment.insert("PORT".to_owned(), port.to_string().into()),
         None => environment.insert(
             "ATEK_ASSIGNED_SOCKET_FILE".to_owned(),

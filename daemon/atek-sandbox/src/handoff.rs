@@ -13,17 +13,25 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Sends the listeners and waits until atekd has them. Ours are closed then.
-pub(crate) fn hand_over(listeners: Listeners, args: &Args, token: &Secret) -> anyhow::Result<()> {
+/// Sends the listeners, and for a program with a port atekd's end of the channel to
+/// [`crate::socket_source`], and waits until atekd has them. Ours are closed then.
+pub(crate) fn hand_over(
+    listeners: Listeners,
+    channel: Option<UnixStream>,
+    args: &Args,
+    token: &Secret,
+) -> anyhow::Result<()> {
     let request = AttachRequest {
         key: args.key.clone(),
         token: token.clone(),
         port: listeners.port,
         network: args.network,
+        connector: channel.is_some(),
     };
     let message = request.encode()?;
     let mut descriptors = vec![listeners.v4.as_raw_fd()];
     descriptors.extend(listeners.v6.as_ref().map(|v6| v6.as_raw_fd()));
+    descriptors.extend(channel.as_ref().map(|channel| channel.as_raw_fd()));
     let deadline = Instant::now() + ATTACH_TIMEOUT;
     until_answered(Path::new(ATTACH_SOCKET), &message, &descriptors, deadline)
 }

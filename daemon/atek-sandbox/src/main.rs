@@ -10,18 +10,18 @@
 //!
 //! 1. check that the unit is what atek-spawnd asked for ([`surroundings`]);
 //! 2. read the token and the configuration that systemd put in `$CREDENTIALS_DIRECTORY`;
-//! 3. listen on the loopback of its network namespace, and hand the listeners to atekd;
+//! 3. listen on the loopback of its network namespace, and hand the listeners to atekd, for a
+//!    program with a TCP port with a channel by which atekd gets sockets to connect there;
 //! 4. Landlock: files by name, and no listening in the host's network namespace ([`landlock`]);
 //! 5. seccomp: no namespaces, no privileged calls, only ordinary sockets ([`seccomp`]);
 //! 6. execute the program with exactly the environment of [`environment`]; of a program with a TCP
-//!    port, remain as its parent and forward its socket file there ([`forward`]).
+//!    port, remain as its parent and give atekd those sockets ([`socket_source`]).
 //!
 //! Any doubt is an error: a service that cannot be confined is not started.
 
 mod args;
 mod credentials;
 mod environment;
-mod forward;
 mod handoff;
 mod job;
 mod landlock;
@@ -29,11 +29,13 @@ mod listeners;
 mod prepare;
 mod rules;
 mod seccomp;
+mod socket_source;
 mod surroundings;
 
 use anyhow::Context as _;
 use args::Args;
-use atek_api::spec::{AppPort, AttachNetwork, paths};
+use atek_api::spec::{AppPort, AttachNetwork};
+use socket_source::SocketSource;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
@@ -67,7 +69,8 @@ fn run() -> anyhow::Result<ExitCode> {
     let listeners = listeners::open(args.network)?;
     let host_port = listeners.port;
     let port = args.port.map(free_port).transpose()?;
-    handoff::hand_over(listeners, &args, &credentials.token)?;
+    let (source, channel) = port.map(SocketSource::new).transpose()?.unzip();
+    handoff::hand_over(listeners, channel, &args, &credentials.token)?;
 
     let inputs = environment::Inputs {
         key: &args.key,
@@ -81,19 +84,19 @@ fn run() -> anyhow::Result<ExitCode> {
     landlock::confine(&policy).context("cannot restrict the files")?;
     seccomp::confine(args.network).context("cannot restrict the system calls")?;
 
-    execute(&args, environment, port)
+    execute(&args, environment, source)
 }
 
-/// Becomes the program, or runs it and forwards its socket file to its port.
+/// Becomes the program, or runs it beside the source of sockets for its port.
 fn execute(
     args: &Args,
     environment: std::collections::BTreeMap<String, std::ffi::OsString>,
-    port: Option<u16>,
+    source: Option<SocketSource>,
 ) -> anyhow::Result<ExitCode> {
     let mut command = Command::new(&args.program);
     command.args(&args.arguments).env_clear().envs(environment);
-    match port {
-        Some(port) => forward::run(command, &paths::app_socket(&args.key), port),
+    match source {
+        Some(source) => source.run(command),
         // Only returns on failure.
         None => Err(command.exec())
             .with_context(|| format!("cannot execute {}", args.program.display())),

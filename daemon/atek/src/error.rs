@@ -258,7 +258,7 @@ fn call_hint(error: &CallError) -> Option<String> {
                 Endpoint::Unix(_) | Endpoint::Owned(..),
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused,
             ) => "atekd is not running, start it with: systemctl start atekd",
-            (Endpoint::Unix(_) | Endpoint::Owned(..), _) => {
+            (Endpoint::Unix(_) | Endpoint::Owned(..) | Endpoint::Service(..), _) => {
                 "see how the host is doing: systemctl status atekd"
             }
             (Endpoint::Tcp(..), io::ErrorKind::ConnectionRefused) => {

@@ -32,6 +32,8 @@ async function surroundings () {
     home: os.homedir(),
     folder: process.cwd(),
     written: attempt(() => fs.writeFileSync('./data.json', '1') ?? 'written'),
+    // The process that runs this one: what of it can be seen.
+    parent: attempt(() => fs.statSync(`/proc/${process.ppid}/fd`).uid),
     datagram,
     resolved,
     resolving: Date.now() - started,

@@ -1,4 +1,5 @@
-//! The smallest native app: a JSON-RPC echo, quick enough to measure the host with.
+//! The smallest native app: a JSON-RPC echo, quick enough to measure the host with. With `PORT` it
+//! listens there instead of on its socket file.
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +12,8 @@ use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::io;
-use tokio::net::UnixListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
 
 #[derive(Deserialize)]
 struct Call<'a> {
@@ -31,16 +33,27 @@ struct Answer<'a> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
+    if let Ok(port) = std::env::var("PORT") {
+        let port = port.parse().map_err(io::Error::other)?;
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            serve(stream);
+        }
+    }
     let path = std::env::var_os("ATEK_ASSIGNED_SOCKET_FILE");
     let path = path.ok_or_else(|| io::Error::other("ATEK_ASSIGNED_SOCKET_FILE is not set"))?;
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path)?;
     loop {
         let (stream, _) = listener.accept().await?;
-        tokio::spawn(
-            http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)),
-        );
+        serve(stream);
     }
+}
+
+fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+    tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)));
 }
 
 /// `POST` is a call: `echo` gives its params back, `who` the host's headers. Anything else gets

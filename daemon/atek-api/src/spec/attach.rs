@@ -2,9 +2,9 @@
 //!
 //! One message on a new connection to [`super::paths::ATTACH_SOCKET`]: the length of
 //! the JSON text in four big-endian bytes, then the text; the IPv4 listener and,
-//! where there is IPv6, the IPv6 one come with its first byte (`SCM_RIGHTS`, in that
-//! order). atekd answers with one byte: [`AttachRequest::ACCEPTED`], or
-//! [`AttachRequest::REFUSED`], which is final. A connection that ends without an
+//! where there is IPv6, the IPv6 one, then with [`AttachRequest::connector`] the channel
+//! come with its first byte (`SCM_RIGHTS`, in that order). atekd answers with one byte:
+//! [`AttachRequest::ACCEPTED`], or [`AttachRequest::REFUSED`], which is final. A connection that ends without an
 //! answer means that atekd went away; the service tries again.
 
 use crate::ids::ServiceKey;
@@ -36,6 +36,10 @@ pub struct AttachRequest {
     pub port: u16,
     /// See [`AttachNetwork`].
     pub network: AttachNetwork,
+    /// Whether the last descriptor is a Unix stream socket: the channel by which atekd gets
+    /// sockets to connect to the program's TCP port.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub connector: bool,
 }
 
 /// Why an attach message is refused.
@@ -104,6 +108,7 @@ mod tests {
             token: Secret::new("s3cret"),
             port: 4000,
             network: AttachNetwork::Private,
+            connector: false,
         };
         let bytes = request.encode().unwrap();
         let (prefix, text) = bytes.split_first_chunk::<4>().unwrap();

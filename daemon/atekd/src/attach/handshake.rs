@@ -2,10 +2,11 @@
 
 use super::accept::tcp_listener;
 use super::run_files::RunFileError;
-use super::{Attach, passed};
+use super::{Attach, Expected, passed};
 use atek_api::ids::ServiceKey;
 use atek_api::spec::{AttachError, AttachNetwork, AttachRequest};
 use atek_host_model::listener::Listener;
+use atek_rpc::port_connector::{PortConnector, PortSlot};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -15,8 +16,8 @@ use subtle::ConstantTimeEq as _;
 use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::UnixStream;
 
-/// IPv4 and IPv6.
-const MAX_LISTENERS: usize = 2;
+/// Listeners for IPv4 and IPv6, and the channel of a connector.
+const MAX_DESCRIPTORS: usize = 3;
 
 /// Why listeners were not taken.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,12 @@ pub(super) enum Refusal {
     WrongNetwork(ServiceKey),
     #[error("service {0} attached something else than its listeners")]
     NotListeners(ServiceKey),
+    #[error("service {0} has not the channel to its port that it must have, or has one too many")]
+    WrongConnector(ServiceKey),
+    #[error("service {0} attached already, and the process that did so still runs")]
+    AlreadyAttached(ServiceKey),
+    #[error("it is not known yet how service {0} was started")]
+    NotKnownYet(ServiceKey),
     #[error(transparent)]
     Files(#[from] RunFileError),
     #[error("cannot keep the listeners of {key} over a restart")]
@@ -63,7 +70,9 @@ pub(super) async fn answer(
     let answer = match &outcome {
         Ok(()) => AttachRequest::ACCEPTED,
         // The fault may be on this side; without an answer the service tries again.
-        Err(Refusal::Read(_) | Refusal::Store { .. } | Refusal::Files(_)) => return outcome,
+        Err(
+            Refusal::Read(_) | Refusal::Store { .. } | Refusal::Files(_) | Refusal::NotKnownYet(_),
+        ) => return outcome,
         Err(_) => AttachRequest::REFUSED,
     };
     // That a service has gone by now is seen by its unit.
@@ -72,7 +81,10 @@ pub(super) async fn answer(
 }
 
 async fn take(attach: &Attach, received: Received) -> Result<(), Refusal> {
-    let Received { text, descriptors } = received;
+    let Received {
+        text,
+        mut descriptors,
+    } = received;
     let request = AttachRequest::decode(&text)?;
     let key = &request.key;
     let expected = attach
@@ -85,31 +97,75 @@ async fn take(attach: &Attach, received: Received) -> Result<(), Refusal> {
         return Err(Refusal::WrongToken(key.clone()));
     }
     let private_network = request.network == AttachNetwork::Private;
-    if attach
-        .with(key, |held| held.private_network)
-        .is_some_and(|told| told != private_network)
-    {
+    let expected = attach.with(key, |held| held.expected);
+    if expected.is_some_and(|expected| expected.private_network != private_network) {
         return Err(Refusal::WrongNetwork(key.clone()));
     }
+    let channel = request
+        .connector
+        .then(|| descriptors.pop())
+        .map(|channel| channel.ok_or(Refusal::NotListeners(key.clone())))
+        .transpose()?;
+    let slot = attach.port_slot(key);
+    let connector = connector(&request, expected, &slot, channel.as_ref())?;
     let listeners = check(&descriptors, request.port).ok_or(Refusal::NotListeners(key.clone()))?;
-    keep(attach, key, &descriptors).await?;
+    keep(attach, key, &descriptors, channel.as_ref()).await?;
     let listeners = listeners.into_iter().map(Listener::Tcp).collect();
     attach.with(key, |held| held.stored.clear());
+    slot.set(connector);
     attach.hand_over(key, private_network, listeners).await;
     tracing::debug!(%key, "attached");
     Ok(())
 }
 
+/// The connector that a starting service brings.
+///
+/// The program has the token, too, so it could come here and bring a channel of its own, with
+/// sockets that it shares. Therefore a channel is taken only for a service that has a port, and
+/// only when the process that attached before has ended: it alone holds the other end.
+fn connector(
+    request: &AttachRequest,
+    expected: Option<Expected>,
+    slot: &PortSlot,
+    channel: Option<&OwnedFd>,
+) -> Result<Option<PortConnector>, Refusal> {
+    let key = &request.key;
+    if slot.get().is_some_and(|connector| connector.is_open()) {
+        return Err(Refusal::AlreadyAttached(key.clone()));
+    }
+    match expected {
+        // After a restart of this daemon, until the supervisor has adopted the unit.
+        None if request.connector => return Err(Refusal::NotKnownYet(key.clone())),
+        Some(expected) if expected.port != request.connector => {
+            return Err(Refusal::WrongConnector(key.clone()));
+        }
+        _ => {}
+    }
+    let channel = channel.map(|channel| PortConnector::new(channel.try_clone()?));
+    channel
+        .transpose()
+        .map_err(|_| Refusal::WrongConnector(key.clone()))
+}
+
 /// Hands the descriptors to systemd, in place of those of an earlier start, and waits
 /// until it has them.
-async fn keep(attach: &Attach, key: &ServiceKey, descriptors: &[OwnedFd]) -> Result<(), Refusal> {
+async fn keep(
+    attach: &Attach,
+    key: &ServiceKey,
+    listeners: &[OwnedFd],
+    channel: Option<&OwnedFd>,
+) -> Result<(), Refusal> {
     let notify = &attach.inner.notify;
     let names = passed::stored_names(key);
-    for name in &names {
+    let connector = passed::connector_name(key);
+    for name in names.iter().chain([&connector]) {
         notify.forget(name);
     }
-    for (name, descriptor) in names.iter().zip(descriptors) {
+    for (name, descriptor) in names.iter().zip(listeners) {
         notify.store(name, descriptor.as_fd());
+    }
+    if let Some(channel) = channel {
+        notify.store(&connector, channel.as_fd());
     }
     notify.barrier().await.map_err(|source| Refusal::Store {
         key: key.clone(),
@@ -174,7 +230,7 @@ fn receive_part(
     buffer: &mut [u8],
     descriptors: &mut Vec<OwnedFd>,
 ) -> io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_LISTENERS))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut into = [IoSliceMut::new(buffer)];
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
@@ -184,7 +240,7 @@ fn receive_part(
             descriptors.extend(owned);
         }
     }
-    if descriptors.len() > MAX_LISTENERS {
+    if descriptors.len() > MAX_DESCRIPTORS {
         return Err(io::ErrorKind::InvalidData.into());
     }
     Ok(received.bytes)

@@ -12,6 +12,10 @@
 //! which service it is. They are stored with systemd before they are acknowledged, so a
 //! service that runs can reach the host whatever happens to this process.
 //!
+//! A program with a TCP port has a channel besides, by which this daemon connects to it
+//! (`atek_rpc::port_connector`). While the channel is open, the process that runs the program is
+//! there, and nothing else is taken for it: the program itself has the token, too.
+//!
 //! The token lies in a file that only this daemon and root can read, for as long as the
 //! service may start; systemd hands it to the unit.
 
@@ -34,6 +38,7 @@ use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use atek_host_model::listener::Listener;
 pub use atek_host_model::listener::ListenerChange;
+use atek_rpc::port_connector::{PortConnector, PortSlot};
 pub use run_files::RunFileError;
 use run_files::RunFiles;
 use std::collections::HashMap;
@@ -56,6 +61,17 @@ struct Inner {
     gateway: mpsc::Sender<ListenerChange>,
     /// What the host holds of each service.
     held: Mutex<HashMap<ServiceKey, Held>>,
+    /// Where the connector of each service's present start is.
+    ports: Mutex<HashMap<ServiceKey, PortSlot>>,
+}
+
+/// What is known of a service before it starts, to compare with what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// Whether its network namespace is its own.
+    pub private_network: bool,
+    /// Whether its program listens on a TCP port.
+    pub port: bool,
 }
 
 #[derive(Debug, Default)]
@@ -66,8 +82,8 @@ struct Held {
     tcp: bool,
     /// The gateway has its socket file.
     unix: bool,
-    /// Whether its network namespace is its own; `None` until the supervisor says it.
-    private_network: Option<bool>,
+    /// `None` until the supervisor says it.
+    expected: Option<Expected>,
 }
 
 impl Attach {
@@ -85,6 +101,15 @@ impl Attach {
         for (key, descriptor) in passed.stored() {
             held.entry(key).or_default().stored.push(descriptor);
         }
+        let mut ports: HashMap<ServiceKey, PortSlot> = HashMap::new();
+        for (key, channel) in passed.connectors() {
+            match PortConnector::new(channel) {
+                Ok(connector) => ports.entry(key).or_default().set(Some(connector)),
+                Err(error) => {
+                    tracing::error!(%key, %error, "cannot use the kept channel to a port");
+                }
+            }
+        }
         let socket = match (passed.unix("attach"), peers) {
             (None, Peers::Services) => standalone::attach_socket().map(Some),
             (passed, _) => Ok(passed),
@@ -95,6 +120,7 @@ impl Attach {
                 notify: Notify::from_env(),
                 gateway,
                 held: Mutex::new(held),
+                ports: Mutex::new(ports),
             }),
         };
         match socket.and_then(|socket| socket.map(accept::to_tokio).transpose()) {
@@ -117,12 +143,12 @@ impl Attach {
     pub async fn prepare(
         &self,
         key: &ServiceKey,
-        private_network: bool,
+        expected: Expected,
     ) -> Result<Secret, RunFileError> {
         self.forget_tcp(key).await;
         let token = self.inner.files.new_token(key)?;
         self.open_socket(key).await?;
-        self.with(key, |held| held.private_network = Some(private_network));
+        self.with(key, |held| held.expected = Some(expected));
         Ok(token)
     }
 
@@ -135,7 +161,7 @@ impl Attach {
     pub async fn adopt(
         &self,
         key: &ServiceKey,
-        private_network: bool,
+        expected: Expected,
     ) -> Result<Option<Secret>, RunFileError> {
         let Some(token) = self.inner.files.token(key)? else {
             return Ok(None);
@@ -144,7 +170,7 @@ impl Attach {
             self.open_socket(key).await?;
         }
         let stored = self.with(key, |held| {
-            held.private_network = Some(private_network);
+            held.expected = Some(expected);
             std::mem::take(&mut held.stored)
         });
         if !stored.is_empty() {
@@ -153,9 +179,19 @@ impl Attach {
                 .filter_map(|descriptor| accept::tcp_listener(descriptor).ok())
                 .map(Listener::Tcp)
                 .collect();
-            self.hand_over(key, private_network, listeners).await;
+            self.hand_over(key, expected.private_network, listeners)
+                .await;
         }
         Ok(Some(token))
+    }
+
+    /// Where the connector of the service's present start is. The same place for the same service,
+    /// as long as it is in use.
+    #[must_use]
+    pub fn port_slot(&self, key: &ServiceKey) -> PortSlot {
+        let mut ports = lock(&self.inner.ports);
+        ports.retain(|known, slot| known == key || slot.is_shared() || slot.get().is_some());
+        ports.entry(key.clone()).or_default().clone()
     }
 
     /// Whether the host holds the TCP listeners of a service.
@@ -215,6 +251,11 @@ impl Attach {
             for name in passed::stored_names(key) {
                 self.inner.notify.forget(&name);
             }
+        }
+        let slot = self.port_slot(key);
+        if slot.get().is_some() {
+            slot.set(None);
+            self.inner.notify.forget(&passed::connector_name(key));
         }
     }
 

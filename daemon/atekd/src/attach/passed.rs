@@ -13,6 +13,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 /// The first descriptor that systemd passes.
 const FIRST: RawFd = 3;
 const PREFIX: &str = "listen-";
+const CONNECTOR_PREFIX: &str = "connect-";
 const PORT_PREFIX: &str = "port-";
 /// In the order in which they are attached: IPv4, IPv6.
 const FAMILIES: [&str; 2] = ["-4", "-6"];
@@ -20,6 +21,11 @@ const FAMILIES: [&str; 2] = ["-4", "-6"];
 /// The names under which a service's listeners are stored, IPv4 first.
 pub(super) fn stored_names(key: &ServiceKey) -> [String; 2] {
     FAMILIES.map(|family| format!("{PREFIX}{key}{family}"))
+}
+
+/// The name under which the channel of a service's connector is stored.
+pub(super) fn connector_name(key: &ServiceKey) -> String {
+    format!("{CONNECTOR_PREFIX}{key}")
 }
 
 /// The port whose listener has this name.
@@ -98,6 +104,14 @@ impl Passed {
         stored
             .into_iter()
             .filter_map(|(name, owned)| Some((stored_key(&name)?, owned)))
+    }
+
+    /// The channels of connectors that were kept for us.
+    pub(super) fn connectors(&mut self) -> Vec<(ServiceKey, OwnedFd)> {
+        let key = |name: &str| name.strip_prefix(CONNECTOR_PREFIX)?.parse().ok();
+        self.take(|name| key(name).is_some())
+            .filter_map(|(name, owned)| Some((key(&name)?, owned)))
+            .collect()
     }
 
     /// The name under which a listener at an app's port is stored.

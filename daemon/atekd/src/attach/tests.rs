@@ -8,6 +8,17 @@ use std::net::TcpListener as StdTcpListener;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 
+/// An app that listens on its socket file.
+const SOCKET: Expected = Expected {
+    private_network: true,
+    port: false,
+};
+/// An app that listens on a TCP port.
+const PORT: Expected = Expected {
+    private_network: true,
+    port: true,
+};
+
 struct Host {
     folder: tempfile::TempDir,
     attach: Attach,
@@ -67,6 +78,20 @@ fn message(token: &Secret, port: u16, network: AttachNetwork) -> Vec<u8> {
         token: token.clone(),
         port,
         network,
+        connector: false,
+    }
+    .encode()
+    .unwrap()
+}
+
+/// The message of an app with a TCP port.
+fn with_connector(token: &Secret, port: u16) -> Vec<u8> {
+    AttachRequest {
+        key: key(),
+        token: token.clone(),
+        port,
+        network: AttachNetwork::Private,
+        connector: true,
     }
     .encode()
     .unwrap()
@@ -75,7 +100,7 @@ fn message(token: &Secret, port: u16, network: AttachNetwork) -> Vec<u8> {
 #[tokio::test]
 async fn a_service_with_its_token_hands_its_listener_to_the_gateway() {
     let mut host = host();
-    let token = host.attach.prepare(&key(), true).await.unwrap();
+    let token = host.attach.prepare(&key(), SOCKET).await.unwrap();
     assert!(matches!(
         host.changes.recv().await,
         Some(ListenerChange::Unix { .. })
@@ -102,7 +127,7 @@ async fn a_service_with_its_token_hands_its_listener_to_the_gateway() {
 #[tokio::test]
 async fn what_is_not_a_services_own_listener_is_refused() {
     let host = host();
-    let token = host.attach.prepare(&key(), true).await.unwrap();
+    let token = host.attach.prepare(&key(), SOCKET).await.unwrap();
     let (listener, port) = listener();
     let listening = listener.as_raw_fd();
     let connected = StdUnixStream::pair().unwrap().0;
@@ -161,7 +186,7 @@ async fn what_is_not_a_services_own_listener_is_refused() {
 #[tokio::test]
 async fn a_stopped_service_cannot_come_back_with_its_old_token() {
     let host = host();
-    let token = host.attach.prepare(&key(), true).await.unwrap();
+    let token = host.attach.prepare(&key(), SOCKET).await.unwrap();
     host.attach.close(&key()).await;
     let (listener, port) = listener();
     let text = message(&token, port, AttachNetwork::Private);
@@ -180,13 +205,13 @@ async fn a_restarted_host_gives_the_stored_listener_back_and_knows_the_token() {
         Peers::Everyone,
         gateway.clone(),
     );
-    let token = first.prepare(&key(), true).await.unwrap();
+    let token = first.prepare(&key(), SOCKET).await.unwrap();
     let (listener, port) = listener();
 
     let stored = Passed::of(vec![("listen-k1-4".to_owned(), listener.into())]);
     let second = Attach::new(stored, folder.path().to_owned(), Peers::Everyone, gateway);
     assert!(!second.is_attached(&key()));
-    assert_eq!(second.adopt(&key(), true).await.unwrap(), Some(token));
+    assert_eq!(second.adopt(&key(), SOCKET).await.unwrap(), Some(token));
     assert!(second.is_attached(&key()));
     let told: Vec<_> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
     let ports: Vec<_> = told
@@ -209,7 +234,7 @@ async fn a_restarted_host_gives_the_stored_listener_back_and_knows_the_token() {
 #[tokio::test]
 async fn silent_connections_stopped_every_start() {
     let host = host();
-    let token = host.attach.prepare(&key(), true).await.unwrap();
+    let token = host.attach.prepare(&key(), SOCKET).await.unwrap();
     let path = host.folder.path().join("attach.sock");
     let silent: Vec<StdUnixStream> = (0..100)
         .map(|_| StdUnixStream::connect(&path).unwrap())
@@ -221,4 +246,89 @@ async fn silent_connections_stopped_every_start() {
     let answer = tokio::time::timeout(std::time::Duration::from_secs(1), send).await;
     assert_eq!(answer, Ok(Some(AttachRequest::ACCEPTED)));
     drop(silent);
+}
+
+#[tokio::test]
+async fn an_app_with_a_port_brings_its_channel_once_for_each_of_its_processes() {
+    let host = host();
+    let slot = host.attach.port_slot(&key());
+    let token = host.attach.prepare(&key(), PORT).await.unwrap();
+    let (listener, port) = listener();
+    let listening = listener.as_raw_fd();
+    let text = with_connector(&token, port);
+    for wrong in [
+        vec![listening],
+        vec![listening, listening],
+        vec![StdUnixStream::pair().unwrap().0.as_raw_fd()],
+    ] {
+        let answer = host.send(text.clone(), wrong).await;
+        assert_eq!(answer, Some(AttachRequest::REFUSED));
+    }
+    let without = message(&token, port, AttachNetwork::Private);
+    let answer = host.send(without, vec![listening]).await;
+    assert_eq!(answer, Some(AttachRequest::REFUSED), "no channel");
+    assert!(slot.get().is_none());
+
+    let (first, process) = StdUnixStream::pair().unwrap();
+    let send = async |channel: &StdUnixStream| {
+        let descriptors = vec![listening, channel.as_raw_fd()];
+        host.send(text.clone(), descriptors).await
+    };
+    assert_eq!(send(&first).await, Some(AttachRequest::ACCEPTED));
+    let taken = slot.get().unwrap();
+    // The program has the token: what it brings is not taken while its parent lives.
+    let (second, next) = StdUnixStream::pair().unwrap();
+    assert_eq!(send(&second).await, Some(AttachRequest::REFUSED));
+    assert!(Arc::ptr_eq(&taken, &slot.get().unwrap()));
+    drop(process);
+    assert_eq!(send(&second).await, Some(AttachRequest::ACCEPTED));
+    assert!(!Arc::ptr_eq(&taken, &slot.get().unwrap()));
+    drop(next);
+    host.attach.close(&key()).await;
+    assert!(slot.get().is_none());
+}
+
+#[tokio::test]
+async fn an_app_with_a_socket_file_brings_no_channel() {
+    let host = host();
+    let token = host.attach.prepare(&key(), SOCKET).await.unwrap();
+    let (listener, port) = listener();
+    let (channel, _there) = StdUnixStream::pair().unwrap();
+    let descriptors = vec![listener.as_raw_fd(), channel.as_raw_fd()];
+    let answer = host.send(with_connector(&token, port), descriptors).await;
+    assert_eq!(answer, Some(AttachRequest::REFUSED));
+}
+
+#[tokio::test]
+async fn a_restarted_host_has_the_channel_before_it_knows_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = StdUnixListener::bind(folder.path().join("attach.sock")).unwrap();
+    let (gateway, changes) = mpsc::channel(16);
+    let (kept, process) = StdUnixStream::pair().unwrap();
+    let passed = Passed::of(vec![
+        ("attach".to_owned(), socket.into()),
+        ("connect-k1".to_owned(), kept.into()),
+    ]);
+    let run = folder.path().to_owned();
+    let attach = Attach::new(passed, run, Peers::Everyone, gateway);
+    let token = attach.inner.files.new_token(&key()).unwrap();
+    let host = Host {
+        folder,
+        attach,
+        changes,
+    };
+    assert!(host.attach.port_slot(&key()).get().is_some());
+    let (listener, port) = listener();
+    let (channel, _there) = StdUnixStream::pair().unwrap();
+    let descriptors = vec![listener.as_raw_fd(), channel.as_raw_fd()];
+    let send = async || {
+        let text = with_connector(&token, port);
+        host.send(text, descriptors.clone()).await
+    };
+    assert_eq!(send().await, Some(AttachRequest::REFUSED));
+    // Its process was started again while this daemon was: it must ask again.
+    drop(process);
+    assert_eq!(send().await, None);
+    host.attach.adopt(&key(), PORT).await.unwrap();
+    assert_eq!(send().await, Some(AttachRequest::ACCEPTED));
 }

@@ -2,6 +2,7 @@
 
 use super::core_service::CoreService;
 use super::package_folder::{self, FolderError};
+use crate::attach::Expected;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Manifest;
 use atek_api::permission::{Network as Asked, Permissions};
@@ -73,6 +74,16 @@ impl Definition {
             None => Network::None,
             Some(Asked::Hosts(_)) => Network::Hosts,
             Some(Asked::Direct { lan }) => Network::Direct { lan },
+        }
+    }
+
+    /// What its process says when it starts.
+    pub(super) fn expected(&self) -> Expected {
+        Expected {
+            private_network: self.network().is_private(),
+            port: self
+                .manifest()
+                .is_some_and(|manifest| manifest.port.is_some()),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::spawn::{Spawn, SpawnError};
 use crate::systemd::Systemd;
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::secret::Secret;
+use atek_rpc::port_connector::PortSlot;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -72,6 +73,11 @@ impl EffectRunner {
         }
     }
 
+    /// Where the gateway finds the connector to a service's port.
+    pub(super) fn port_slot(&self, key: &ServiceKey) -> PortSlot {
+        self.attach.port_slot(key)
+    }
+
     /// Starts the unit. The outcome arrives after everything that the unit did on the way.
     pub(super) fn start(&self, definition: Arc<Definition>, generation: u64) {
         let runner = self.clone();
@@ -101,7 +107,7 @@ impl EffectRunner {
         let key = definition.key.clone();
         let token = self
             .attach
-            .prepare(&key, spec.network.is_private())
+            .prepare(&key, definition.expected())
             .await
             .map_err(|error| DisplayChain(&error).to_string())?;
         self.report(key, generation, Outcome::Token(token)).await;
@@ -183,7 +189,7 @@ impl EffectRunner {
                 };
                 runner.report(key.clone(), generation, token).await;
             }
-            let probe = Probe::of(&definition);
+            let probe = Probe::of(&definition, runner.attach.port_slot(&key));
             let outcome = match probe.ready_within(Duration::from_secs(READY_SECS)).await {
                 Ok(()) => Outcome::Ready {
                     attached: runner.attach.is_attached(&key),
@@ -197,8 +203,7 @@ impl EffectRunner {
 
     async fn take_over(&self, definition: &Definition) -> Option<Secret> {
         let key = &definition.key;
-        let private = definition.network().is_private();
-        let adopted = self.attach.adopt(key, private).await;
+        let adopted = self.attach.adopt(key, definition.expected()).await;
         adopted.unwrap_or_else(|error| {
             tracing::error!(%key, error = %DisplayChain(&error), "cannot adopt");
             None

@@ -1,16 +1,15 @@
 //! Waits until a started service can answer calls.
 //!
-//! Without a health check a service is ready when its socket accepts. With `"port"` the socket
-//! file is the forwarder's (see `atek-sandbox`), which listens when the program's port answers.
+//! Without a health check a service is ready when its socket file or its port accepts.
 
 use super::definition::Definition;
 use crate::error_chain::DisplayChain;
 use atek_api::spec::{AppPort, paths};
 use atek_rpc::body;
-use atek_rpc::owned_socket::{Owner, connect_checked};
-use atek_rpc::pool::Pool;
+use atek_rpc::owned_socket::Owner;
+use atek_rpc::pool::{Endpoint, Pool};
+use atek_rpc::port_connector::PortSlot;
 use http::{Request, header};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -24,7 +23,7 @@ const HEALTH_CHECK: Duration = Duration::from_secs(5);
 /// What a service is tried with.
 #[derive(Debug)]
 pub(super) struct Probe {
-    socket: PathBuf,
+    endpoint: Endpoint,
     /// What the program listens on, for a person.
     listens_on: String,
     healthcheck: Option<String>,
@@ -32,7 +31,7 @@ pub(super) struct Probe {
 
 impl Probe {
     /// The probe that the manifest asks for.
-    pub(super) fn of(definition: &Definition) -> Self {
+    pub(super) fn of(definition: &Definition, slot: PortSlot) -> Self {
         let manifest = definition.manifest();
         let listens_on = match manifest.and_then(|manifest| manifest.port) {
             None => "its socket".to_owned(),
@@ -40,7 +39,7 @@ impl Probe {
             Some(AppPort::Fixed(port)) => format!("port {port}"),
         };
         Self {
-            socket: paths::app_socket(&definition.key),
+            endpoint: Endpoint::Service(paths::app_socket(&definition.key), Owner::OfFolder, slot),
             listens_on,
             healthcheck: manifest.and_then(|manifest| manifest.healthcheck.clone()),
         }
@@ -67,24 +66,24 @@ impl Probe {
     }
 
     async fn attempt(&self) -> Result<(), String> {
-        if let Err(error) = connect_checked(&self.socket, Owner::OfFolder).await {
+        // A pool of its own: the connection ends with the attempt.
+        let pool = Pool::new(self.endpoint.clone());
+        if let Err(error) = pool.connection().await {
             tracing::trace!(error = %DisplayChain(&error), "not ready");
             return Err(format!("did not listen on {}", self.listens_on));
         }
         match &self.healthcheck {
             None => Ok(()),
-            Some(path) => check_health(&self.socket, path).await,
+            Some(path) => check_health(&pool, path).await,
         }
     }
 }
 
-async fn check_health(socket: &Path, path: &str) -> Result<(), String> {
+async fn check_health(pool: &Pool, path: &str) -> Result<(), String> {
     let request = Request::get(path)
         .header(header::HOST, "localhost")
         .body(body::empty())
         .map_err(|error| format!("has an unusable health check ({error})"))?;
-    // A pool of its own: the connection ends with the attempt.
-    let pool = Pool::owned(socket, Owner::OfFolder);
     match timeout(HEALTH_CHECK, pool.send(request)).await {
         Ok(Ok(answer)) if answer.status().as_u16() < 400 => Ok(()),
         Ok(Ok(answer)) => Err(format!(
@@ -100,10 +99,16 @@ mod tests {
     use super::*;
     use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixListener;
+    use std::path::{Path, PathBuf};
+
+    fn socket_of(folder: &Path) -> PathBuf {
+        folder.join("app.sock")
+    }
 
     fn probe(folder: &Path, healthcheck: Option<&str>) -> Probe {
+        let socket = socket_of(folder);
         Probe {
-            socket: folder.join("app.sock"),
+            endpoint: Endpoint::Service(socket, Owner::OfFolder, PortSlot::default()),
             listens_on: "port 8080".to_owned(),
             healthcheck: healthcheck.map(ToOwned::to_owned),
         }
@@ -113,11 +118,11 @@ mod tests {
     async fn a_service_is_ready_when_its_socket_accepts_and_not_when_its_file_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let probe = probe(folder.path(), None);
-        drop(UnixListener::bind(&probe.socket).unwrap());
+        let socket = socket_of(folder.path());
+        drop(UnixListener::bind(&socket).unwrap());
         let reason = probe.ready_within(Duration::ZERO).await.unwrap_err();
         assert_eq!(reason, "did not listen on port 8080 within 0 s");
-        std::fs::remove_file(&probe.socket).unwrap();
-        let socket = probe.socket.clone();
+        std::fs::remove_file(&socket).unwrap();
         let waiting =
             tokio::spawn(async move { probe.ready_within(Duration::from_secs(60)).await });
         let _listener = UnixListener::bind(&socket).unwrap();
@@ -129,7 +134,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let probe = probe(folder.path(), None);
         let _host = UnixListener::bind(folder.path().join("control.sock")).unwrap();
-        std::os::unix::fs::symlink("control.sock", &probe.socket).unwrap();
+        std::os::unix::fs::symlink("control.sock", socket_of(folder.path())).unwrap();
         assert!(probe.ready_within(Duration::ZERO).await.is_err());
     }
 
@@ -137,7 +142,7 @@ mod tests {
     async fn a_service_with_a_health_check_is_ready_when_it_succeeds() {
         let folder = tempfile::tempdir().unwrap();
         let probe = probe(folder.path(), Some("/healthz"));
-        let listener = UnixListener::bind(&probe.socket).unwrap();
+        let listener = UnixListener::bind(socket_of(folder.path())).unwrap();
         let server = std::thread::spawn(move || {
             let mut asked = Vec::new();
             let mut answers = ["503 Not Ready", "404 Not Found", "204 No Content"].into_iter();

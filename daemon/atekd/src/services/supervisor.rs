@@ -19,7 +19,8 @@ use atek_api::services::ServiceSettings;
 use atek_api::spec::paths;
 use atek_host_model::idle::InFlight;
 use atek_rpc::owned_socket::Owner;
-use atek_rpc::pool::Pool;
+use atek_rpc::pool::{Endpoint, Pool};
+use atek_rpc::port_connector::PortSlot;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -269,7 +270,8 @@ pub(super) fn spawn(deps: SupervisorDeps) -> SupervisorHandle {
     let (messages, inbox) = mpsc::channel(256);
     let (outcomes, done) = mpsc::channel(256);
     let core = deps.core.iter().map(|core| {
-        let runtime = ServiceRuntime::new(Definition::core(core));
+        let slot = deps.attach.port_slot(&core.key);
+        let runtime = ServiceRuntime::new(Definition::core(core), slot);
         (core.key.clone(), runtime)
     });
     let supervisor = Supervisor {
@@ -364,7 +366,8 @@ impl Supervisor {
 
     fn add(&mut self, definition: Definition) {
         let key = definition.key.clone();
-        let service = ServiceRuntime::new(definition);
+        let slot = self.effects.port_slot(&definition.key);
+        let service = ServiceRuntime::new(definition, slot);
         let unit = self.units.get(&service.unit).map(unit_of);
         self.services.insert(key.clone(), service);
         if let Some(unit) = unit {
@@ -644,14 +647,18 @@ struct ServiceRuntime {
 }
 
 impl ServiceRuntime {
-    fn new(definition: Definition) -> Self {
+    fn new(definition: Definition, slot: PortSlot) -> Self {
         let state = match definition.core.as_ref().map(|core| &core.package) {
             Some(Err(reason)) => ServiceState::Unavailable(reason.clone()),
             _ => ServiceState::Stopped(StopReason::NotStarted),
         };
         Self {
             unit: definition.unit_id(),
-            pool: Pool::owned(paths::app_socket(&definition.key), Owner::OfFolder),
+            pool: Pool::new(Endpoint::Service(
+                paths::app_socket(&definition.key),
+                Owner::OfFolder,
+                slot,
+            )),
             definition: Arc::new(definition),
             overridden: None,
             state,
@@ -847,7 +854,7 @@ mod tests {
         let layout = crate::layout::Layout::new(crate::layout::DEFAULT_STATE);
         let mut core = super::super::core_service::resolve(&[configured], &layout).remove(0);
         core.package = Ok("/usr/lib/atek/core/adb".into());
-        ServiceRuntime::new(Definition::core(&core))
+        ServiceRuntime::new(Definition::core(&core), PortSlot::default())
     }
 
     #[test]
