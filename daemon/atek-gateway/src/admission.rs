@@ -76,7 +76,7 @@ pub(super) async fn admit<B>(
     request: &Request<B>,
 ) -> Result<Admission, Failure> {
     let running = conn.activity.begin();
-    let caller = identify(gateway, conn, site, request.headers())?;
+    let caller = identify(gateway, conn, site, request)?;
     let entered = gateway.limiter().enter(&caller, client.address);
     let ticket = entered.inspect_err(|_| name(gateway, &caller, client, "too many requests"))?;
     if !caller.is_known() && *request.method() != Method::OPTIONS {
@@ -143,13 +143,15 @@ pub(super) fn name(gateway: &Gateway, caller: &Caller, client: Client, what: &st
 }
 
 /// Who is calling: by the listener, the cookie or the token.
-fn identify(
+fn identify<B>(
     gateway: &Gateway,
     conn: &Conn,
     site: &Site,
-    sent: &HeaderMap,
+    request: &Request<B>,
 ) -> Result<Caller, Failure> {
     let deps = gateway.deps();
+    let sent = request.headers();
+    let for_others = HeaderMap::new();
     match (&*conn.origin, site) {
         (Origin::Control, Site::Main(_)) => Ok(Caller::System),
         (
@@ -160,6 +162,11 @@ fn identify(
             Site::Main(_) | Site::Egress { .. },
         ) => {
             let directory = deps.directory.now();
+            let sent = match site {
+                // An `Authorization` of these is for the host outside.
+                Site::Egress { .. } if *request.method() != Method::CONNECT => &for_others,
+                _ => sent,
+            };
             caller::of_service(&directory, key, *private_network, sent, conn.peer)
         }
         (_, Site::Egress { .. }) => Err(Failure::MethodNotAllowed("GET, HEAD, POST, OPTIONS")),

@@ -1,4 +1,4 @@
-//! Which hosts a service may reach by `CONNECT`. Pure.
+//! Which hosts a service may reach through the host's proxy. Pure.
 
 use super::error::Failure;
 use atek_api::permission::{HostPattern, Network, Permissions};

@@ -120,6 +120,10 @@ pub(super) enum Failure {
     EgressRefused(String),
     #[error("cannot connect to {0}")]
     EgressFailed(String),
+    #[error("{0} did not answer in HTTP")]
+    EgressBroken(String),
+    #[error("{0} did not answer in time")]
+    EgressSilent(String),
     /// The cause is in the journal.
     #[error("internal error of the host, see its log with `journalctl -u atekd`")]
     Internal,
@@ -155,8 +159,9 @@ impl Failure {
             | Self::BrokenAnswer { .. }
             | Self::AnswerTooLarge { .. }
             | Self::NotRpc { .. }
-            | Self::EgressFailed(_) => StatusCode::BAD_GATEWAY,
-            Self::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            | Self::EgressFailed(_)
+            | Self::EgressBroken(_) => StatusCode::BAD_GATEWAY,
+            Self::Timeout { .. } | Self::EgressSilent(_) => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -192,7 +197,9 @@ impl Failure {
             | Self::BrokenAnswer { .. }
             | Self::NotRpc { .. }
             | Self::Unavailable(_)
-            | Self::EgressFailed(_) => code::DEFAULT,
+            | Self::EgressFailed(_)
+            | Self::EgressBroken(_)
+            | Self::EgressSilent(_) => code::DEFAULT,
             Self::Starting | Self::Internal => code::INTERNAL,
         }
     }

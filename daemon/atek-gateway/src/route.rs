@@ -10,7 +10,7 @@ pub(super) enum SiteKind {
     Main,
     /// An app's own site: a subdomain or a port.
     App,
-    /// `CONNECT`: a host outside of the box.
+    /// A host outside of the box.
     Egress,
 }
 
@@ -243,6 +243,7 @@ mod tests {
             (App, "GET", "/_atek/gateway", false, Route::App),
             (App, "OPTIONS", "/", false, Route::App),
             (Egress, "CONNECT", "", false, Route::Egress),
+            (Egress, "GET", "/_atek/gateway", false, Route::Egress),
         ] {
             let method = method.parse().unwrap();
             assert_eq!(

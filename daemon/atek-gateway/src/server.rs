@@ -19,7 +19,7 @@ use super::site::{self, Site};
 use super::{apps, egress, host_paths, pages, transport};
 use atek_host_model::listener::{Listener, Origin};
 use futures_util::FutureExt as _;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -274,8 +274,14 @@ impl Gateway {
                 apps::home(self, admitted, authority, request).await
             }
             (Route::App, Site::App(site)) => apps::app(self, admitted, site, request).await,
-            (Route::Egress, Site::Egress { host, port }) => {
+            (Route::Egress, Site::Egress { host, port })
+                if *request.method() == Method::CONNECT =>
+            {
                 Box::pin(egress::connect(admitted, host, *port, request)).await
+            }
+            (Route::Egress, Site::Egress { host, port }) => {
+                let limits = &self.deps().limits;
+                Box::pin(egress::forward(limits, admitted, host, *port, request)).await
             }
             (Route::Home | Route::App | Route::Egress, _) => Err(Failure::Internal),
         }

@@ -2,7 +2,7 @@
 
 use super::edge::client::Client;
 use super::edge::cookie_scope::CookieScope;
-use super::edge::host_name::{self, Authority, BadHost};
+use super::edge::host_name::{self, Authority, BadHost, Names};
 use super::error::Failure;
 use super::gateway::{Conn, Gateway};
 use super::route::SiteKind;
@@ -12,6 +12,7 @@ use atek_host_model::listener::Origin;
 use http::header::HOST;
 use http::uri::{Parts as UriParts, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A site of the box, or a host outside of it.
@@ -21,7 +22,7 @@ pub(super) enum Site {
     Main(Authority),
     /// An app's own site.
     App(AppSite),
-    /// `CONNECT HOST:PORT`.
+    /// `CONNECT HOST:PORT`, or `http://HOST[:PORT]/PATH` on a service's own listener.
     Egress {
         /// A name or an address, lower case.
         host: String,
@@ -87,7 +88,14 @@ impl Site {
             let (host, port) = egress_target(request.uri())?;
             return Ok(Self::Egress { host, port });
         }
+        let outside = match &*conn.origin {
+            Origin::Service { .. } => outside_target(&gateway.names(), request.uri())?,
+            Origin::Control | Origin::Public | Origin::App { .. } => None,
+        };
         make_relative(request)?;
+        if let Some((host, port)) = outside {
+            return Ok(Self::Egress { host, port });
+        }
         let authority = authority(request.headers())?;
         match &*conn.origin {
             // Reached by the socket, whatever the name.
@@ -224,6 +232,30 @@ pub(super) fn authority(sent: &HeaderMap) -> Result<Authority, Failure> {
     }
 }
 
+/// The host and port of a target such as `http://HOST/PATH` that is for a proxy; none for a path,
+/// and for a name or the loopback of the box itself.
+fn outside_target(names: &Names, uri: &Uri) -> Result<Option<(String, u16)>, Failure> {
+    let Some(authority) = uri.authority() else {
+        return Ok(None);
+    };
+    let malformed = || Failure::BadRequest("the host in the request's target is malformed");
+    let own = Authority::parse(authority.as_str()).map_err(|_| malformed())?;
+    let host = own.name().trim_start_matches('[').trim_end_matches(']');
+    let is_own = match host.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => names.site(&own).is_ok(),
+    };
+    if is_own {
+        return Ok(None);
+    }
+    if uri.scheme() != Some(&Scheme::HTTP) {
+        return Err(Failure::BadRequest(
+            "hosts outside are reached by http:// or by CONNECT",
+        ));
+    }
+    Ok(Some((host.to_owned(), authority.port_u16().unwrap_or(80))))
+}
+
 /// The target of a `CONNECT`: a host and a port.
 fn egress_target(uri: &Uri) -> Result<(String, u16), Failure> {
     let malformed = || Failure::BadRequest("CONNECT needs HOST:PORT");
@@ -260,6 +292,38 @@ mod tests {
                 expected,
                 "{uri}"
             );
+        }
+    }
+
+    #[test]
+    fn a_url_of_another_host_is_for_the_proxy() {
+        let names = Names::new("box.example", &["atek.local".to_owned()]);
+        for (uri, expected) in [
+            (
+                "http://Feeds.example.org/a",
+                Ok(Some(("feeds.example.org", 80))),
+            ),
+            (
+                "http://feeds.example.org:8080/",
+                Ok(Some(("feeds.example.org", 8080))),
+            ),
+            ("http://192.168.1.20/", Ok(Some(("192.168.1.20", 80)))),
+            ("http://[2606:4700::1]/", Ok(Some(("2606:4700::1", 80)))),
+            ("/a", Ok(None)),
+            ("http://localhost/_atek/gateway", Ok(None)),
+            ("http://127.0.0.1:80/", Ok(None)),
+            ("http://[::1]/", Ok(None)),
+            ("http://atek.local/", Ok(None)),
+            ("https://rss.box.example/", Ok(None)),
+            ("https://feeds.example.org/", Err(())),
+            ("ftp://feeds.example.org/", Err(())),
+            ("http://user@feeds.example.org/", Err(())),
+        ] {
+            let got = outside_target(&names, &uri.parse().unwrap()).map_err(drop);
+            let got = got
+                .as_ref()
+                .map(|found| found.as_ref().map(|(host, port)| (host.as_str(), *port)));
+            assert_eq!(got, expected.as_ref().map(|found| *found), "{uri}");
         }
     }
 

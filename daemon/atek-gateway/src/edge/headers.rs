@@ -93,6 +93,32 @@ pub fn keep_to_own_site(headers: &mut HeaderMap) {
     }
 }
 
+/// Prepares a service's headers for a host outside of the box: only what belongs to the connection
+/// to the proxy is taken away (RFC 9110 sections 7.6 and 11.7.2).
+pub fn to_outside(headers: &mut HeaderMap) {
+    drop_connection_headers(headers, false);
+    remove_all(headers, |name| {
+        matches!(
+            name,
+            "content-length"
+                | "expect"
+                | "proxy-authorization"
+                | "atek-auth-user"
+                | "atek-auth-service"
+        )
+    });
+    headers.append(header::VIA, HeaderValue::from_static("1.1 atek"));
+}
+
+/// Prepares the headers of a host outside of the box for the service.
+pub fn from_outside(headers: &mut HeaderMap) {
+    drop_connection_headers(headers, false);
+    remove_all(headers, |name| {
+        matches!(name, "proxy-authenticate" | "proxy-authentication-info")
+    });
+    headers.append(header::VIA, HeaderValue::from_static("1.1 atek"));
+}
+
 /// RFC 9110 section 7.6.1.
 fn drop_connection_headers(headers: &mut HeaderMap, is_upgrade: bool) {
     if headers.contains_key(header::CONNECTION) {
@@ -196,6 +222,36 @@ mod tests {
         let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         names
+    }
+
+    #[test]
+    fn a_host_outside_gets_what_the_app_sent_and_nothing_of_the_connection() {
+        let mut sent = headers(&[
+            ("host", "example.org"),
+            ("authorization", "Bearer theirs"),
+            ("cookie", "session=theirs"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("proxy-authorization", "Basic x"),
+            ("proxy-connection", "keep-alive"),
+            ("connection", "upgrade, x-hop"),
+            ("upgrade", "websocket"),
+            ("x-hop", "x"),
+            ("te", "trailers"),
+            ("expect", "100-continue"),
+            ("content-length", "3"),
+            ("atek-auth-user", "system"),
+        ]);
+        to_outside(&mut sent);
+        let expected = ["authorization", "cookie", "host", "via", "x-forwarded-for"];
+        assert_eq!(names(&sent), expected);
+        let mut received = headers(&[
+            ("set-cookie", "a=b"),
+            ("keep-alive", "timeout=5"),
+            ("transfer-encoding", "chunked"),
+            ("proxy-authenticate", "Basic"),
+        ]);
+        from_outside(&mut received);
+        assert_eq!(names(&received), ["set-cookie", "via"]);
     }
 
     #[test]

@@ -211,3 +211,41 @@ async fn the_way_to_other_hosts_is_for_services_and_granted_hosts() {
         );
     }
 }
+
+#[tokio::test]
+async fn plain_http_to_other_hosts_has_the_same_rules_and_its_authorization_is_the_hosts() {
+    let mut world = world().await;
+    let own = world.listen_for("notes", true);
+    world.change("notes", |entry| {
+        let granted = json!({ "network": { "hosts": ["no-such-host.invalid"] } });
+        entry.granted = std::sync::Arc::new(serde_json::from_value(granted).unwrap());
+    });
+    let theirs = "authorization: Bearer theirs\r\n";
+    for (target, headers, status) in [
+        ("http://other.invalid/", "", "403"),
+        ("http://no-such-host.invalid:22/", "", "403"),
+        ("http://192.168.1.1/", "", "403"),
+        ("http://no-such-host.invalid/feed", "", "502"),
+        ("http://no-such-host.invalid/feed", theirs, "502"),
+        // A path of the host's own name is the host's, elsewhere.
+        ("http://no-such-host.invalid/_atek/logs", "", "502"),
+        ("https://no-such-host.invalid/feed", "", "400"),
+        ("http://user:secret@no-such-host.invalid/", "", "400"),
+        ("http://localhost/_atek/logs", theirs, "401"),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+        let seen = raw(&own, request.as_bytes(), |seen| seen.contains("\r\n\r\n")).await;
+        assert_eq!(
+            seen.get(9..12),
+            Some(status),
+            "{target} {headers:?}: {seen}"
+        );
+    }
+    // From outside of the box it is a request for a name that is not the box's.
+    let request = "GET http://no-such-host.invalid/ HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let seen = raw(&world.public, request.as_bytes(), |seen| {
+        seen.contains("\r\n\r\n")
+    })
+    .await;
+    assert_eq!(seen.get(9..12), Some("421"), "{seen}");
+}
