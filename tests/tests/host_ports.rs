@@ -41,6 +41,9 @@ async fn an_ordinary_server_runs_unchanged_at_its_port() -> anyhow::Result<()> {
     assert_eq!(Path::new(folder).file_name(), Path::new(state).file_name());
     assert_eq!(found["written"], "written");
     assert_eq!(found["datagram"], "hello");
+    // Its parent gives the host sockets for its port, and is as closed to it as another user's.
+    let parent = found["parent"].as_str().unwrap_or_default();
+    assert!(parent.contains("ENOENT"), "{found}");
     // Without a network a name is not found at once, instead of after a timeout.
     assert!(found["resolved"].is_string(), "{found}");
     assert!(found["resolving"].as_u64() < Some(1_000), "{found}");
@@ -90,6 +93,33 @@ async fn a_server_that_ends_ends_its_unit_and_comes_back() -> anyhow::Result<()>
 }
 
 #[tokio::test]
+async fn a_port_is_reached_also_after_atekd_was_killed_and_the_program_started_again()
+-> anyhow::Result<()> {
+    let host = Host::boot("ports-adopt").await?;
+    let alice = host.person("alice", "admin").await?;
+    host.install("port-node", "alice").await?;
+    host.service_is("port-node", "running").await?;
+    let before = host.pid("port-node").await?;
+    host.machine
+        .exec(["systemctl", "kill", "-s", "KILL", "atekd.service"])
+        .await?;
+    host.ready().await?;
+    host.service_is("port-node", "running").await?;
+    assert_eq!(host.page(&alice, "port-node", "/").await?, "hello");
+    assert_eq!(host.pid("port-node").await?, before);
+    // The channel of the first process is closed, and that of the second one is taken.
+    host.machine.shell(&format!("kill -KILL {before}")).await?;
+    atek_tests::wait_for("another process", atek_tests::host::SOON, async || {
+        let now = host.pid("port-node").await.unwrap_or(before);
+        Ok(atek_tests::Seen::if_so(now, |now| *now != before))
+    })
+    .await?;
+    host.service_is("port-node", "running").await?;
+    assert_eq!(host.page(&alice, "port-node", "/").await?, "hello");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_program_is_told_a_free_port_and_the_way_to_its_hosts() -> anyhow::Result<()> {
     let host = Host::boot("ports-auto").await?;
     let alice = host.person("alice", "admin").await?;
@@ -119,5 +149,43 @@ async fn a_program_is_told_a_free_port_and_the_way_to_its_hosts() -> anyhow::Res
         assert!(names.contains(&json!(name)), "{name}: {found}");
     }
     assert_eq!(found["folder"], "/app");
+    Ok(())
+}
+
+const MENU: &str = "
+const { argv, env } = process
+const found = { argv: argv.slice(2), greeting: env.GREETING, path: env.PATH, version: env.npm_package_version }
+require('http').createServer((_, response) => response.end(JSON.stringify(found))).listen(env.PORT, env.HOST)
+";
+
+#[tokio::test]
+async fn a_start_script_runs_as_npm_start_runs_it() -> anyhow::Result<()> {
+    let host = Host::boot("ports-script").await?;
+    let alice = host.person("alice", "admin").await?;
+    let package = json!({
+        "name": "menu",
+        "version": "2.0.1",
+        "scripts": {
+            "prestart": "test -f server.js",
+            "start": "GREETING=\"hello $npm_package_name\" node --no-warnings server.js -p $PORT",
+        },
+    });
+    let manifest = json!({ "port": "auto", "args": ["last one"] });
+    let remote = GitRemote::new("menu", host.machine.gateway()?)?;
+    remote
+        .write("server.js", MENU)?
+        .write("package.json", package.to_string())?
+        .write("atek.json", manifest.to_string())?
+        .tag("v1.0.0")?;
+    let wanted = json!({ "sourceUrl": remote.url(), "id": "menu", "user": "alice" });
+    host.install_from(wanted).await?;
+    host.service_is("menu", "running").await?;
+    let found: Value = serde_json::from_str(&host.page(&alice, "menu", "/").await?)?;
+    assert_eq!(found["greeting"], "hello menu", "{found}");
+    assert_eq!(found["version"], "2.0.1", "{found}");
+    let path = found["path"].as_str().unwrap_or_default();
+    assert!(path.starts_with("/app/node_modules/.bin:"), "{found}");
+    assert_eq!(found["argv"][0], "-p", "{found}");
+    assert_eq!(found["argv"][2], "last one", "{found}");
     Ok(())
 }

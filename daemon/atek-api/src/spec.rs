@@ -117,6 +117,21 @@ pub enum Program {
         #[serde(default)]
         args: Vec<String>,
     },
+    /// The script `start` of package.json, run as `npm start` runs it: by a shell that finds the
+    /// programs of the package's dependencies, inside the service's confinement.
+    Script {
+        /// The shell's text.
+        line: String,
+        /// `name` of package.json.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        name: String,
+        /// `version` of package.json.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        version: String,
+        /// Arguments behind the script's own, taken literally.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        args: Vec<String>,
+    },
 }
 
 /// Where a service's files are, on the host.
@@ -200,8 +215,18 @@ impl ServiceSpec {
             return Err(SpecError::Title);
         }
         self.validate_package()?;
-        let (Program::Node { args, .. } | Program::Native { args, .. }) = &self.program;
-        validate_arguments(args)?;
+        match &self.program {
+            Program::Node { args, .. } | Program::Native { args, .. } => validate_arguments(args)?,
+            Program::Script {
+                line,
+                name,
+                version,
+                args,
+            } => {
+                let texts = [line, name, version].map(String::clone);
+                validate_arguments(&[&texts, args.as_slice()].concat())?;
+            }
+        }
         check_prefixes(&self.home)?;
         if self.port.is_some() && !self.network.is_private() {
             return Err(SpecError::PortInSharedNetwork);

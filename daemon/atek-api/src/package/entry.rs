@@ -12,11 +12,11 @@ pub enum EntryError {
         "Package issue: neither package.json \"main\" nor /index.js could be found. Name the script as \"entry\" in atek.json."
     )]
     NoNodeEntry,
-    /// The start script is more than one plain command.
+    /// The start script cannot be passed to a shell.
     #[error(
-        "the \"start\" script of package.json, {0:?}, cannot be run without a shell: name the script that it starts as \"entry\" in atek.json, and its arguments as \"args\""
+        "the \"start\" script of package.json must be one line of at most {MAX_SCRIPT} bytes: put what it does into a file, and let it start that"
     )]
-    StartScript(String),
+    StartScript,
     /// Several programs, none of which is the one.
     #[error(
         "package.json names several programs in \"bin\" ({0}): name one of their files as \"entry\" in atek.json"
@@ -40,6 +40,9 @@ pub enum EntryError {
     PackageJson(String),
 }
 
+/// Bytes of the longest start script.
+pub const MAX_SCRIPT: usize = 4096;
+
 /// What the caller found at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
@@ -54,8 +57,7 @@ pub enum Found {
 /// The program of a package. `look` tells what is at a path of the package.
 ///
 /// The entry of the manifest; or else, of a Node package, the first of these that is there:
-/// `main` of package.json, `index.js`, the file that `scripts.start` runs, `server.js`,
-/// `exports`, the only `bin`.
+/// `main` of package.json, `index.js`, `scripts.start`, `server.js`, `exports`, the only `bin`.
 ///
 /// # Errors
 ///
@@ -88,9 +90,13 @@ pub fn program(
         },
         Runtime::Node { entry: None, args } => {
             let package = package_json.map(read).transpose()?.unwrap_or_default();
-            let (entry, mut all) = node_entry(&package, &look)?;
-            all.extend(args.iter().cloned());
-            Ok(Program::Node { entry, args: all })
+            let mut program = node_program(&package, &look)?;
+            match &mut program {
+                Program::Node { args: own, .. }
+                | Program::Native { args: own, .. }
+                | Program::Script { args: own, .. } => own.extend(args.iter().cloned()),
+            }
+            Ok(program)
         }
     }
 }
@@ -115,11 +121,16 @@ fn read(package_json: &[u8]) -> Result<PackageJson, EntryError> {
     serde_json::from_slice(text).map_err(|error| EntryError::PackageJson(error.to_string()))
 }
 
-fn node_entry(
+fn node_program(
     package: &PackageJson,
     look: &impl Fn(&RelativePath) -> Found,
-) -> Result<(RelativePath, Vec<String>), EntryError> {
-    let file = |text: &str| script(text, look).map(|entry| (entry, Vec::new()));
+) -> Result<Program, EntryError> {
+    let file = |text: &str| {
+        script(text, look).map(|entry| Program::Node {
+            entry,
+            args: Vec::new(),
+        })
+    };
     let main = match package.get("main") {
         None | Some(Value::Null) => None,
         Some(Value::String(main)) => file(main),
@@ -131,20 +142,9 @@ fn node_entry(
     if let Some(found) = main.or_else(|| file("index.js")) {
         return Ok(found);
     }
-    let start = package
-        .get("scripts")
-        .and_then(|scripts| scripts.get("start"));
-    if let Some(start) = start.and_then(Value::as_str) {
-        // A script that was written to be run says best how the package is run.
-        return start_command(start, look).ok_or_else(|| {
-            EntryError::StartScript(
-                start
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .take(120)
-                    .collect(),
-            )
-        });
+    // A script that was written to be run says best how the package is run.
+    if let Some(found) = start_script(package, look)? {
+        return Ok(found);
     }
     // What `npm start` runs where there is no script.
     let exported = || exported(package.get("exports")?).and_then(file);
@@ -192,27 +192,59 @@ fn exported(exports: &Value) -> Option<&str> {
     }
 }
 
-/// `node FILE ARGUMENT…`, or the program of a dependency with its arguments; none for what
-/// needs a shell.
-fn start_command(
-    line: &str,
+/// What the script `start` runs; with `prestart` before it, as npm does.
+fn start_script(
+    package: &PackageJson,
     look: &impl Fn(&RelativePath) -> Found,
-) -> Option<(RelativePath, Vec<String>)> {
+) -> Result<Option<Program>, EntryError> {
+    let text = |name: &str| package.get(name).and_then(Value::as_str);
+    let of = |name: &str| {
+        let scripts = package.get("scripts")?;
+        let script = scripts.get(name)?.as_str()?.trim();
+        (!script.is_empty()).then_some(script)
+    };
+    let Some(start) = of("start") else {
+        return Ok(None);
+    };
+    let before = of("prestart");
+    if before.is_none()
+        && let Some(program) = plain_node(start, look)
+    {
+        return Ok(Some(program));
+    }
+    let line = match before {
+        Some(before) => format!("{before} && {start}"),
+        None => start.to_owned(),
+    };
+    if line.len() > MAX_SCRIPT || line.contains(char::is_control) {
+        return Err(EntryError::StartScript);
+    }
+    let short = |name: &str| {
+        let text = text(name).unwrap_or_default();
+        let fits = text.len() <= 256 && !text.contains(char::is_control);
+        if fits { text.to_owned() } else { String::new() }
+    };
+    Ok(Some(Program::Script {
+        line,
+        name: short("name"),
+        version: short("version"),
+        args: Vec::new(),
+    }))
+}
+
+/// `node FILE ARGUMENT…`, which needs no shell.
+fn plain_node(line: &str, look: &impl Fn(&RelativePath) -> Found) -> Option<Program> {
     let plain = |c: char| c.is_ascii_alphanumeric() || " _-./:=@,+%".contains(c);
     if !line.chars().all(plain) {
         return None;
     }
     let mut words = line.split_whitespace();
-    let first = words.next()?;
-    let entry = match first {
-        "node" => script(words.next().filter(|word| !word.starts_with('-'))?, look)?,
-        // A variable that is set for one command.
-        variable if variable.contains('=') => return None,
-        name if !name.contains('/') => {
-            let path = format!("node_modules/.bin/{name}").parse().ok()?;
-            Some(path).filter(|path| look(path) != Found::Nothing)?
-        }
-        _ => return None,
-    };
-    Some((entry, words.map(str::to_owned).collect()))
+    if words.next() != Some("node") {
+        return None;
+    }
+    let entry = script(words.next().filter(|word| !word.starts_with('-'))?, look)?;
+    Some(Program::Node {
+        entry,
+        args: words.map(str::to_owned).collect(),
+    })
 }

@@ -139,6 +139,14 @@ fn the_entry_is_the_manifests_or_what_package_json_starts() {
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
         })
     };
+    let shell = |line: &str, args: &[&str]| {
+        Ok(Program::Script {
+            line: line.to_owned(),
+            name: String::new(),
+            version: String::new(),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+        })
+    };
     let native = r#"{"runtime":"native","entry":"bin/a","args":["-v"]}"#;
     let table: Vec<Row> = vec![
         (None, None, &[("index.js", File)], node("index.js")),
@@ -204,25 +212,67 @@ fn the_entry_is_the_manifests_or_what_package_json_starts() {
             &[("src/app.js", File)],
             started("src/app.js", &[]),
         ),
+        // A program of a dependency, which is there after the build only.
         (
             None,
-            Some(r#"{"scripts":{"start":"next start -p 3000"}}"#),
-            &[("node_modules/.bin/next", File), ("server.js", File)],
-            started("node_modules/.bin/next", &["start", "-p", "3000"]),
+            Some(
+                r#"{"name":"a","version":"1.2.3","scripts":{"start":"serve -l tcp://$HOST:$PORT"}}"#,
+            ),
+            &[("server.js", File)],
+            Ok(Program::Script {
+                line: "serve -l tcp://$HOST:$PORT".to_owned(),
+                name: "a".to_owned(),
+                version: "1.2.3".to_owned(),
+                args: Vec::new(),
+            }),
+        ),
+        (
+            Some(r#"{"args":["-p","80 80"]}"#),
+            Some(r#"{"scripts":{"start":"next start"}}"#),
+            &[("node_modules/.bin/next", File)],
+            shell("next start", &["-p", "80 80"]),
         ),
         (
             None,
-            Some(r#"{"scripts":{"start":"tsc && node a.js"}}"#),
+            Some(r#"{"scripts":{"start":"node dist/server.js"}}"#),
+            &[],
+            shell("node dist/server.js", &[]),
+        ),
+        (
+            None,
+            Some(r#"{"scripts":{"start":"node --enable-source-maps a.js"}}"#),
             &[("a.js", File)],
-            Err(EntryError::StartScript("tsc && node a.js".to_owned())),
+            shell("node --enable-source-maps a.js", &[]),
         ),
         (
             None,
             Some(r#"{"scripts":{"start":"NODE_ENV=production node a.js"}}"#),
             &[("a.js", File)],
-            Err(EntryError::StartScript(
-                "NODE_ENV=production node a.js".to_owned(),
-            )),
+            shell("NODE_ENV=production node a.js", &[]),
+        ),
+        (
+            None,
+            Some(r#"{"scripts":{"prestart":"node check.js","start":"node a.js"}}"#),
+            &[("a.js", File)],
+            shell("node check.js && node a.js", &[]),
+        ),
+        (
+            None,
+            Some(r#"{"name":"a\nb","scripts":{"start":"x","prestart":" "}}"#),
+            &[],
+            shell("x", &[]),
+        ),
+        (
+            None,
+            Some(r#"{"scripts":{"start":"a\nb"}}"#),
+            &[],
+            Err(EntryError::StartScript),
+        ),
+        (
+            None,
+            Some(r#"{"scripts":{"start":" "}}"#),
+            &[("server.js", File)],
+            node("server.js"),
         ),
         (None, Some("{}"), &[("server.js", File)], node("server.js")),
         (

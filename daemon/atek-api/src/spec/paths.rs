@@ -24,6 +24,10 @@ pub const SANDBOX: &str = "/usr/lib/atek/atek-sandbox";
 pub const PACKAGER: &str = "/usr/lib/atek/atek-package";
 /// The interpreter of Node programs.
 pub const NODE: &str = "/usr/bin/node";
+/// The shell of start scripts (POSIX `sh`).
+pub const SHELL: &str = "/bin/sh";
+/// Runs a program with more variables (POSIX `env`).
+pub const ENV: &str = "/usr/bin/env";
 /// A service's package, as the service sees it.
 pub const APP: &str = "/app";
 /// Folder of the socket on which atekd takes the services' listeners.

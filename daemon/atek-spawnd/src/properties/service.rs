@@ -177,7 +177,8 @@ fn network_word(spec: &ServiceSpec) -> &'static str {
     }
 }
 
-fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<String> {
+/// What the unit executes: atek-sandbox, and behind `--` the program.
+pub(super) fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<String> {
     let in_package = |path: &str| inside.join(path).to_string_lossy().into_owned();
     let mut argv = [paths::SANDBOX, spec.key.as_str(), network_word(spec)]
         .map(str::to_owned)
@@ -200,7 +201,56 @@ fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<String> {
             argv.push(in_package(path.as_str()));
             argv.extend(args.iter().cloned());
         }
+        Program::Script {
+            line,
+            name,
+            version,
+            args,
+        } => {
+            argv.extend(npm_variables(inside, line, name, version));
+            argv.extend(shell(inside, line, args));
+        }
     }
+    argv
+}
+
+/// The variables that npm sets for scripts and that programs read (npm-scripts(7)).
+fn npm_variables(inside: &Path, line: &str, name: &str, version: &str) -> Vec<String> {
+    let folder = inside.to_string_lossy();
+    let variables = [
+        ("INIT_CWD", folder.clone()),
+        ("NODE", paths::NODE.into()),
+        ("npm_node_execpath", paths::NODE.into()),
+        ("npm_lifecycle_event", "start".into()),
+        ("npm_lifecycle_script", line.into()),
+        ("npm_package_json", format!("{folder}/package.json").into()),
+        ("npm_package_name", name.into()),
+        ("npm_package_version", version.into()),
+    ];
+    let variables = variables
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name}={value}"));
+    [paths::ENV.to_owned()]
+        .into_iter()
+        .chain(variables)
+        .collect()
+}
+
+/// The shell that runs a script; as with npm, arguments are appended to its text.
+fn shell(inside: &Path, line: &str, args: &[String]) -> Vec<String> {
+    let own = inside.join("node_modules/.bin");
+    let parents = Path::new(paths::APP).join("node_modules/.bin");
+    let mut path = own.to_string_lossy().into_owned();
+    if own != parents {
+        path = format!("{path}:{}", parents.display());
+    }
+    let rest = if args.is_empty() { "" } else { " \"$@\"" };
+    let text = format!("PATH={path}:$PATH; export PATH; {line}{rest}");
+    let mut argv = [paths::SHELL, "-c", &text, "sh"]
+        .map(str::to_owned)
+        .to_vec();
+    argv.extend(args.iter().cloned());
     argv
 }
 

@@ -205,6 +205,59 @@ fn a_service_is_confined_to_its_package_and_its_own_folders() {
 }
 
 #[test]
+fn a_start_script_runs_as_npm_runs_it() {
+    let script = |args: &[&str]| Program::Script {
+        line: "serve -l tcp://$HOST:$PORT".to_owned(),
+        name: "files".to_owned(),
+        version: String::new(),
+        args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+    };
+    let variables = |folder: &str| {
+        [
+            "/usr/bin/env".to_owned(),
+            format!("INIT_CWD={folder}"),
+            "NODE=/usr/bin/node".to_owned(),
+            "npm_node_execpath=/usr/bin/node".to_owned(),
+            "npm_lifecycle_event=start".to_owned(),
+            "npm_lifecycle_script=serve -l tcp://$HOST:$PORT".to_owned(),
+            format!("npm_package_json={folder}/package.json"),
+            "npm_package_name=files".to_owned(),
+        ]
+    };
+    let command = |spec: &ServiceSpec| {
+        let inside = spec.package.folder_inside(spec.core);
+        let argv = service::argv(spec, &inside, &sources(spec));
+        let program = argv.iter().position(|word| word == "--").unwrap();
+        argv[program + 1..].to_vec()
+    };
+    let plain = ServiceSpec {
+        program: script(&[]),
+        ..spec()
+    };
+    let text = "PATH=/app/node_modules/.bin:$PATH; export PATH; serve -l tcp://$HOST:$PORT";
+    let expected = ["/bin/sh", "-c", text, "sh"].map(str::to_owned);
+    assert_eq!(
+        command(&plain),
+        [&variables("/app")[..], &expected].concat()
+    );
+    let workspace = ServiceSpec {
+        program: script(&["a b", "$HOME"]),
+        package: Package {
+            folder: "/home/bob/ws/app".into(),
+            modules: Some("/home/bob/ws/node_modules".into()),
+        },
+        ..spec()
+    };
+    let text = "PATH=/app/package/node_modules/.bin:/app/node_modules/.bin:$PATH; export PATH; \
+                serve -l tcp://$HOST:$PORT \"$@\"";
+    let expected = ["/bin/sh", "-c", text, "sh", "a b", "$HOME"].map(str::to_owned);
+    assert_eq!(
+        command(&workspace),
+        [&variables("/app/package")[..], &expected].concat()
+    );
+}
+
+#[test]
 fn programs_run_by_an_absolute_path_inside() {
     let native = |args: &[&str]| Program::Native {
         path: "bin/server".parse().unwrap(),

@@ -74,7 +74,7 @@ pub(super) fn read(folder: &Path) -> Result<PackageFolder, FolderError> {
         .map_err(FolderError::Manifest)?;
     let program = find_program(&folder, manifest.as_ref())?;
     let modules = match program {
-        Program::Node { .. } => parent_modules(&folder),
+        Program::Node { .. } | Program::Script { .. } => parent_modules(&folder),
         Program::Native { .. } => None,
     };
     Ok(PackageFolder {
@@ -160,6 +160,7 @@ mod tests {
         match &found.program {
             Program::Node { entry, .. } => entry.as_str(),
             Program::Native { path, .. } => path.as_str(),
+            Program::Script { line, .. } => line,
         }
     }
 
