@@ -22,7 +22,7 @@ use atek_host_model::streams::LogQuery;
 use futures_util::StreamExt as _;
 use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -34,6 +34,8 @@ const MOST_COOKIES: usize = 12 << 10;
 const LOG_LINES: u32 = 20;
 /// The home that comes with Atek.
 const LONESTAR: &str = "core.lonestar";
+/// The database that comes with Atek.
+const DATABASE: &str = "core.adb";
 
 /// Answers a request to an app's own site.
 pub(super) async fn app(
@@ -45,6 +47,12 @@ pub(super) async fn app(
     let entry = site.entry.as_ref().ok_or(Failure::NotFound)?;
     if let Some(clean) = bind::without_token(request.method(), request.uri()) {
         return redirect(&clean);
+    }
+    if let Some(path) = at_main_domain(entry, request.uri())
+        && request.method() == Method::GET
+        && same_origin::is_navigation(request.method(), request.headers())
+    {
+        return redirect(&format!("{}{path}", site.main_url));
     }
     if is_home(admitted.caller(), entry)
         && let Some(path) = HomePath::of(&request)
@@ -76,6 +84,15 @@ pub(super) async fn app(
     let framed_by = entry.is_framed().then_some(site.main_url.as_str());
     pages::frame_only_by(response.headers_mut(), framed_by);
     Ok(response)
+}
+
+/// Where the pages of a core service are, on the main domain: its own site has none.
+fn at_main_domain(entry: &Entry, uri: &Uri) -> Option<String> {
+    match entry.key.as_str() {
+        LONESTAR if entry.core => Some(uri.path_and_query()?.to_string()),
+        DATABASE if entry.core => Some("/p/databases".to_owned()),
+        _ => None,
+    }
 }
 
 /// Paths of the host that a home finds at its own site. The original's home was served on the

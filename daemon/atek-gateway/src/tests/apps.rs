@@ -280,6 +280,45 @@ async fn the_main_page_is_the_users_main_service_or_a_list_of_what_they_have() {
 }
 
 #[tokio::test]
+async fn the_sites_of_core_services_lead_to_their_pages_on_the_main_domain() {
+    let mut world = World::new().await;
+    for id in ["core.lonestar", "core.adb", "core.other"] {
+        world.service(id, "system", json!([]));
+        world.change(id, |entry| entry.core = true);
+    }
+    let token = format!("Bearer {SYSTEM_TOKEN}");
+    let visit = async |host: &str, target: &str, mode: &str| {
+        let headers = [
+            ("authorization", token.as_str()),
+            ("host", host),
+            ("sec-fetch-mode", mode),
+        ];
+        let answer = world.get(target, &headers).await;
+        let location = answer.header("location").map(str::to_owned);
+        (answer.status.as_u16(), location)
+    };
+    for (host, target, mode, expected) in [
+        (
+            "core.lonestar.localhost:8080",
+            "/p/apps?x=1",
+            "navigate",
+            (302, Some("http://localhost:8080/p/apps?x=1")),
+        ),
+        (
+            "core.adb.localhost:8080",
+            "/",
+            "navigate",
+            (302, Some("http://localhost:8080/p/databases")),
+        ),
+        ("core.adb.localhost:8080", "/", "cors", (200, None)),
+        ("core.other.localhost:8080", "/", "navigate", (200, None)),
+    ] {
+        let (status, location) = visit(host, target, mode).await;
+        assert_eq!((status, location.as_deref()), expected, "{host}{target}");
+    }
+}
+
+#[tokio::test]
 async fn a_home_of_the_persons_own_is_opened_at_its_own_site_and_never_on_the_main_domain() {
     let mut world = World::new().await;
     world.service("home", "key-alice", json!([]));

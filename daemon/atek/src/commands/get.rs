@@ -46,7 +46,8 @@ fn describe(host: &Host, info: &ServiceInfo) -> String {
         rows.insert(0, ("Name", clean(title)));
     }
     if let Some(manifest) = &settings.manifest {
-        grants::manifest_rows(manifest, &mut rows);
+        let is_core = info.key.as_str().starts_with("core.");
+        grants::manifest_rows(manifest, is_core, &mut rows);
     }
     rows.extend(grants::rows(settings));
     let limits = words::limits(&settings.limits);

@@ -118,8 +118,8 @@ pub(super) fn rows(settings: &ServiceSettings) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// What the manifest tells about the app.
-pub(super) fn manifest_rows(manifest: &Manifest, rows: &mut Vec<(&str, String)>) {
+/// What the manifest tells about the app. Ids of Atek's own are provided by core services alone.
+pub(super) fn manifest_rows(manifest: &Manifest, is_core: bool, rows: &mut Vec<(&str, String)>) {
     let texts = [
         ("Description", &manifest.description),
         ("Author", &manifest.author),
@@ -141,6 +141,12 @@ pub(super) fn manifest_rows(manifest: &Manifest, rows: &mut Vec<(&str, String)>)
             Transport::Proxy => "proxy",
         };
         let text = format!("{} ({transport}, {})", export.api(), export.path());
-        rows.push(("Provides", clean::line(&text).into_owned()));
+        let is_provided = is_core || !export.api().is_core();
+        let name = if is_provided {
+            "Provides"
+        } else {
+            "Not provided"
+        };
+        rows.push((name, clean::line(&text).into_owned()));
     }
 }
