@@ -6,10 +6,13 @@ use atek_tests::{GitRemote, Seen, wait_for};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-/// A neighbour on a network of the machine's, with two TLS servers: what is posted comes back.
+/// A neighbour on a network of the machine's, with two TLS servers, where what is posted comes
+/// back, and two of plain HTTP, which say what they saw.
 const NEIGHBOUR: &str = "10.77.0.2";
 const GRANTED: u16 = 443;
 const OTHER: u16 = 8443;
+const PLAIN: u16 = 80;
+const OTHER_PLAIN: u16 = 8080;
 
 /// Starts the neighbour; returns the certificates of its servers, which they signed themselves.
 async fn neighbour(host: &Host) -> anyhow::Result<(String, String)> {
@@ -24,12 +27,24 @@ async fn neighbour(host: &Host) -> anyhow::Result<(String, String)> {
     host.machine.shell(&network).await?;
     let granted = server(host, GRANTED).await?;
     let other = server(host, OTHER).await?;
-    wait_for("the TLS servers", SOON, async || {
+    for port in [PLAIN, OTHER_PLAIN] {
+        let script = format!(
+            "require('http').createServer(async (request, response) => {{
+               let bytes = 0
+               for await (const chunk of request) bytes += chunk.length
+               const {{ method, url, headers }} = request
+               response.setHeader('keep-alive', 'timeout=5')
+               response.end(JSON.stringify({{ method, url, headers, bytes }}))
+             }}).listen({port})"
+        );
+        in_the_neighbour(host, &format!("plain-{port}"), &script).await?;
+    }
+    wait_for("the servers", SOON, async || {
         let listening = host
             .machine
             .exec(["ip", "netns", "exec", "neighbour", "ss", "-Hltn"])
             .await?;
-        Ok(Seen::if_so(listening, |lines| lines.lines().count() == 2))
+        Ok(Seen::if_so(listening, |lines| lines.lines().count() == 4))
     })
     .await?;
     Ok((granted, other))
@@ -55,12 +70,18 @@ async fn server(host: &Host, port: u16) -> anyhow::Result<String> {
          const back = (request, response) => request.pipe(response)
          require('https').createServer({{ key, cert }}, back).listen({port})"
     );
-    let unit = format!("--unit=tls-{port}");
+    in_the_neighbour(host, &format!("tls-{port}"), &script).await?;
+    Ok(certificate)
+}
+
+/// Runs a script of Node as a unit in the neighbour's network.
+async fn in_the_neighbour(host: &Host, unit: &str, script: &str) -> anyhow::Result<()> {
+    let unit = format!("--unit={unit}");
     let place = "--property=NetworkNamespacePath=/run/netns/neighbour";
     host.machine
-        .exec(["systemd-run", &unit, place, "node", "-e", &script])
-        .await?;
-    Ok(certificate)
+        .exec(["systemd-run", &unit, place, "node", "-e", script])
+        .await
+        .map(drop)
 }
 
 #[tokio::test]
@@ -104,4 +125,50 @@ async fn tls_goes_through_the_host_to_a_granted_host_and_to_no_other() -> anyhow
     })
     .await
     .map(drop)
+}
+
+#[tokio::test]
+async fn plain_http_goes_through_the_host_to_a_granted_host_and_to_no_other() -> anyhow::Result<()>
+{
+    let host = Host::boot("egress-plain").await?;
+    let alice = host.person("alice", "admin").await?;
+    neighbour(&host).await?;
+    // An app of the time before permissions: it asks for none, and is granted one later.
+    let remote = GitRemote::new("caller", host.machine.gateway()?)?;
+    remote.tag_app("v0.9.0", "caller-node")?;
+    remote.write("atek.json", "{}")?.tag("v1.0.0")?;
+    host.install_from(json!({ "sourceUrl": remote.url(), "user": "alice" }))
+        .await?;
+    let plain = async |to: &str| {
+        let answer = host
+            .page(&alice, "caller", &format!("/plain?to={to}"))
+            .await?;
+        anyhow::Ok(serde_json::from_str::<Value>(&answer)?)
+    };
+    let refused = json!({ "refused": 403 });
+    assert_eq!(plain(NEIGHBOUR).await?, refused);
+    let grant = json!({ "grant": { "network": { "hosts": [NEIGHBOUR] } } });
+    let changes = json!(["caller", grant]);
+    alice.client.call(SERVICES, "configure", changes).await?;
+    host.service_is("caller", "running").await?;
+    let seen = plain(NEIGHBOUR).await?;
+    for (field, expected) in [
+        ("/method", json!("POST")),
+        ("/url", json!("/echo?x=1")),
+        ("/bytes", json!(1 << 20)),
+        ("/headers/host", json!(NEIGHBOUR)),
+        ("/headers/authorization", json!("Bearer theirs")),
+        ("/headers/via", json!("1.1 atek")),
+    ] {
+        assert_eq!(seen.pointer(field), Some(&expected), "{field}: {seen}");
+    }
+    // Nothing of the box: no key, no address, no password for its proxy.
+    let headers = seen["headers"].as_object().context("no headers")?;
+    for name in headers.keys() {
+        let is_own = name.starts_with("atek") || name.starts_with("proxy-");
+        assert!(!is_own && !name.starts_with("x-forwarded"), "{name}");
+    }
+    assert_eq!(plain(&format!("{NEIGHBOUR}:{OTHER_PLAIN}")).await?, refused);
+    assert_eq!(plain("10.77.0.1").await?, refused);
+    Ok(())
 }

@@ -132,11 +132,6 @@ async fn an_install_that_fails_says_why_and_leaves_nothing() -> anyhow::Result<(
             json!({ "config": { "ATEK_HOST_PORT": "1" } }),
             "ATEK_",
         ),
-        (
-            &good,
-            json!({ "grant": { "network": "direct" } }),
-            "does not ask for",
-        ),
     ] {
         let error = refusal(install(&host, remote, more).await);
         assert!(error.message.contains(part), "{part}: {}", error.message);

@@ -82,6 +82,18 @@ impl Permissions {
         }
     }
 
+    /// What is in either: a grant to which more is added.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        let network = match (&self.network, &other.network) {
+            (Some(one), Some(two)) => Some(one.joined(two)),
+            (one, two) => one.as_ref().or(two.as_ref()).cloned(),
+        };
+        let mut host_apis = self.host_apis.clone();
+        host_apis.extend(other.apis(|api| !self.host_apis.contains(api)));
+        Self { network, host_apis }
+    }
+
     fn apis(&self, wanted: impl Fn(&ApiId) -> bool) -> Vec<ApiId> {
         self.host_apis
             .iter()
@@ -121,6 +133,23 @@ impl Network {
             (Self::Hosts(hosts), direct) | (direct, Self::Hosts(hosts)) => {
                 let both: Vec<_> = hosts.iter().filter(|h| direct.covers(h)).cloned().collect();
                 (!both.is_empty()).then_some(Self::Hosts(both))
+            }
+        }
+    }
+
+    fn joined(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Direct { lan }, Self::Direct { lan: too }) => Self::Direct { lan: *lan || *too },
+            (Self::Hosts(hosts), Self::Hosts(others)) => {
+                let new = others.iter().filter(|host| !self.covers(host));
+                Self::Hosts(hosts.iter().chain(new).cloned().collect())
+            }
+            (Self::Direct { lan }, Self::Hosts(hosts))
+            | (Self::Hosts(hosts), Self::Direct { lan }) => {
+                let at_home = hosts.iter().any(HostPattern::is_private_address);
+                Self::Direct {
+                    lan: *lan || at_home,
+                }
             }
         }
     }

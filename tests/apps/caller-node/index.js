@@ -2,10 +2,11 @@
 //   /call?api=ID&method=NAME&params=JSON   an RPC
 //   /upgrade?api=ID&say=TEXT               a WebSocket: the greeting, and the echo of TEXT
 //   /tunnel?to=HOST:PORT&ca=PEM            TLS to another host, see tunnel.js
+//   /plain?to=HOST:PORT                    plain HTTP to another host, see tunnel.js
 // and with &via=socket through ATEK_HOST_SOCKET, with &family=6 over IPv6, with &token=none or another token.
 const { randomBytes } = require('crypto')
 const http = require('http')
-const { tunnel } = require('./tunnel')
+const { plain, tunnel } = require('./tunnel')
 
 const host = (query, headers) => {
   const token = query.get('token') ?? process.env.ATEK_HOST_BEARER_TOKEN
@@ -96,6 +97,7 @@ http
     if (url.pathname === '/call') call(url.searchParams, answer)
     else if (url.pathname === '/upgrade') upgrade(url.searchParams, answer)
     else if (url.pathname === '/tunnel') tunnel(url.searchParams, answer)
+    else if (url.pathname === '/plain') plain(url.searchParams, answer)
     else response.end('caller')
   })
   .listen(process.env.ATEK_ASSIGNED_SOCKET_FILE)

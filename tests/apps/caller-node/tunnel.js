@@ -1,4 +1,4 @@
-// TLS through the host's way to other hosts: CONNECT, then a request whose body comes back.
+// The host's way to other hosts: TLS through CONNECT, where a request's body comes back, and plain HTTP.
 const http = require('http')
 const https = require('https')
 const tls = require('tls')
@@ -38,4 +38,31 @@ exports.tunnel = (query, done) => {
     done({ refused: response.statusCode })
   })
   request.end()
+}
+
+// POST http://HOST:PORT/echo?x=1 by the proxy: the status and what the server saw of it.
+exports.plain = (query, done) => {
+  const to = query.get('to')
+  const request = http.request({
+    host: '127.0.0.1',
+    port: process.env.ATEK_HOST_PORT,
+    method: 'POST',
+    path: `http://${to}/echo?x=1`,
+    headers: {
+      host: to,
+      authorization: 'Bearer theirs',
+      'proxy-authorization': 'Basic secret',
+      'content-length': BYTES
+    }
+  })
+  request.on('error', (error) => done({ error: error.code ?? error.message }))
+  request.on('response', (response) => {
+    const chunks = []
+    response.on('data', (chunk) => chunks.push(chunk))
+    response.on('end', () => {
+      const text = Buffer.concat(chunks).toString()
+      done(response.statusCode === 200 ? JSON.parse(text) : { refused: response.statusCode })
+    })
+  })
+  request.end(Buffer.alloc(BYTES, 'atek'))
 }

@@ -115,6 +115,18 @@ story(async ({ box, browser, step }) => {
     await openPage(alice, box, '/p/permissions', 'Permissions')
     await page.getByRole('heading', { name: 'No permissions' }).waitFor()
   })
+  await step('she allows something that the app does not ask for', async () => {
+    await openPage(alice, box, '/p/apps/hello/permissions', 'Hello')
+    await page.getByText('Allow more than it asks for').click()
+    await looksRight(alice, 'permissions-more')
+    await page.getByLabel('A host on the internet or in your home').fill('more.example.org')
+    await button('Add this host').click()
+    const saved = told('configure')
+    await button('Save').click()
+    await saved
+    const { granted } = (await box.call('services-api', 'get', 'hello')).settings
+    assert.deepEqual(granted, { network: { hosts: ['more.example.org'] } })
+  })
   await step('an app that fails says so, with the reason', async () => {
     await openPage(alice, box, '/', 'Your apps')
     await looksRight(alice, 'home-with-failed')

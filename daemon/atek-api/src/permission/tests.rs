@@ -199,6 +199,8 @@ proptest! {
         prop_assert!(Permissions::default().subset_of(&a));
         let both = a.intersection(&b);
         prop_assert!(both.subset_of(&a) && both.subset_of(&b), "{:?}", both);
+        let either = a.union(&b);
+        prop_assert!(a.subset_of(&either) && b.subset_of(&either), "{:?}", either);
         prop_assert!(a.new_beyond(&b).subset_of(&a));
         prop_assert_eq!(a.subset_of(&b), a.new_beyond(&b).is_empty());
         if a.subset_of(&b) {

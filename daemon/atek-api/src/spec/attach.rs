@@ -4,8 +4,8 @@
 //! the JSON text in four big-endian bytes, then the text; the IPv4 listener and,
 //! where there is IPv6, the IPv6 one, then with [`AttachRequest::connector`] the channel
 //! come with its first byte (`SCM_RIGHTS`, in that order). atekd answers with one byte:
-//! [`AttachRequest::ACCEPTED`], or [`AttachRequest::REFUSED`], which is final. A connection that ends without an
-//! answer means that atekd went away; the service tries again.
+//! [`AttachRequest::ACCEPTED`], or [`AttachRequest::REFUSED`], which is final. A connection that
+//! ends without an answer means that atekd went away; the service tries again.
 
 use crate::ids::ServiceKey;
 use crate::secret::Secret;

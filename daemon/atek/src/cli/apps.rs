@@ -1,8 +1,9 @@
 //! Flags of the commands about services.
 
-use super::rewrite::{parse_key, parse_setting};
+use super::rewrite::{parse_key, parse_permission, parse_setting};
 use crate::text::size;
 use atek_api::ids::ServiceKey;
+use atek_api::permission::Permissions;
 use clap::{Args, ValueEnum};
 
 /// A parser of a limit, for which the host takes 0 as "the default again".
@@ -193,6 +194,13 @@ pub(crate) struct Cfg {
     /// Take back what was granted
     #[arg(long)]
     pub(crate) revoke: bool,
+    /// Grant something that the app need not ask for: internet, home, a host such as
+    /// api.example.org:8443, or the id of a host API
+    #[arg(long, value_name = "WHAT", value_parser = parse_permission, conflicts_with_all = ["grant", "revoke"])]
+    pub(crate) allow: Vec<Permissions>,
+    /// Take one permission back, named as with --allow
+    #[arg(long, value_name = "WHAT", value_parser = parse_permission, conflicts_with_all = ["grant", "revoke"])]
+    pub(crate) deny: Vec<Permissions>,
     /// Taken for the original's sake; the host gives every app its address
     #[arg(long, hide = true, value_name = "PORT")]
     pub(crate) port: Option<u16>,

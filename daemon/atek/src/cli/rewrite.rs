@@ -1,5 +1,7 @@
-//! The original's spelling of settings: `--config.KEY VALUE`.
+//! The original's spelling of settings, `--config.KEY VALUE`; settings and permissions as values.
 
+use atek_api::manifest::ApiId;
+use atek_api::permission::{Network, Permissions};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
@@ -38,6 +40,27 @@ pub(crate) fn parse_setting(text: &str) -> Result<(String, String), String> {
         .split_once('=')
         .ok_or_else(|| format!("{text:?} has no value, write KEY=VALUE"))?;
     Ok((parse_key(key)?, value.to_owned()))
+}
+
+/// Reads a permission: `internet`, `home` (with the internet), a host with or without a port, or
+/// the id of a host API.
+pub(crate) fn parse_permission(text: &str) -> Result<Permissions, String> {
+    let network = match text {
+        "internet" => Network::Direct { lan: false },
+        "home" => Network::Direct { lan: true },
+        api if api.contains('/') => {
+            let api: ApiId = api.parse().map_err(|error| format!("{error}"))?;
+            return Ok(Permissions {
+                host_apis: vec![api],
+                ..Permissions::default()
+            });
+        }
+        host => Network::Hosts(vec![host.parse().map_err(|error| format!("{error}"))?]),
+    };
+    Ok(Permissions {
+        network: Some(network),
+        ..Permissions::default()
+    })
 }
 
 /// Reads the name of a setting: letters, digits and `_`, not starting with a digit.

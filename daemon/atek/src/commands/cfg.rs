@@ -20,6 +20,7 @@ pub(super) async fn run(host: &Host, args: Cfg) -> Result<(), Failure> {
     }
     let id = args.service.clone();
     let wants_grant = args.grant;
+    let (allow, deny) = (args.allow.clone(), args.deny.clone());
     let Some(mut change) = change(host, args)? else {
         let (info, answer) = host.service("show", &id).await?;
         return if host.out.json {
@@ -37,6 +38,16 @@ pub(super) async fn run(host: &Host, args: Cfg) -> Result<(), Failure> {
         {
             host.out.note(&format!("granted: {line}"));
         }
+    }
+    if !allow.is_empty() || !deny.is_empty() {
+        let (info, _) = host.service("show", &id).await?;
+        let allowed = allow
+            .iter()
+            .fold(info.settings.granted, |granted, more| granted.union(more));
+        let left = deny
+            .iter()
+            .fold(allowed, |granted, less| granted.new_beyond(less));
+        change.grant = Some(left);
     }
     // Limits, grants and a new id take effect at once; the environment as in the original.
     let needs_restart = change.config.is_some();
@@ -100,7 +111,9 @@ fn change(host: &Host, args: Cfg) -> Result<Option<ConfigureParams>, Failure> {
         && change.config.is_none()
         && change.limits.is_none()
         && change.grant.is_none()
-        && !args.grant;
+        && !args.grant
+        && args.allow.is_empty()
+        && args.deny.is_empty();
     Ok(if is_empty { None } else { Some(change) })
 }
 

@@ -221,6 +221,30 @@ fn cfg_sends_what_the_flags_change_and_nothing_else() {
             &["--grant"],
             json!({ "grant": { "network": { "hosts": ["feeds.example.org"] } } }),
         ),
+        (
+            &[
+                "--allow",
+                "api.example.org:8443",
+                "--allow",
+                "atek.cloud/users-api",
+            ],
+            json!({ "grant": {
+                "network": { "hosts": ["api.example.org:8443"] },
+                "hostApis": ["atek.cloud/users-api"],
+            } }),
+        ),
+        (
+            &["--allow", "internet"],
+            json!({ "grant": { "network": "direct" } }),
+        ),
+        (
+            &["--allow", "home"],
+            json!({ "grant": { "network": { "direct": { "lan": true } } } }),
+        ),
+        (
+            &["--allow", "a.test", "--allow", "b.test", "--deny", "a.test"],
+            json!({ "grant": { "network": { "hosts": ["b.test"] } } }),
+        ),
     ] {
         let host = FakeHost::new();
         host.result(SERVICES, "get", asking_service("rss", false))
@@ -266,6 +290,9 @@ fn settings_that_make_no_sense_are_usage_errors() {
         &["--memory", "lots"],
         &["--tasks", "0"],
         &["--grant", "--revoke"],
+        &["--allow", "internet", "--revoke"],
+        &["--allow", "no host"],
+        &["--deny", "atek/api/"],
     ] {
         let done = atek(&host, &[&["cfg", "rss"], flags].concat());
         assert_eq!(

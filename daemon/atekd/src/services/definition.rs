@@ -60,13 +60,9 @@ impl Definition {
             .is_some_and(|manifest| manifest.sleep)
     }
 
-    /// What it may do: of what it was granted, that which it asks for. A grant may
-    /// precede the version that asks for it.
+    /// What it may do: all that it was granted, also what its manifest does not ask for.
     pub(super) fn permissions(&self) -> Permissions {
-        match &self.settings.manifest {
-            Some(manifest) => self.settings.granted.intersection(&manifest.permissions),
-            None => Permissions::default(),
-        }
+        self.settings.granted.clone()
     }
 
     pub(super) fn network(&self) -> Network {

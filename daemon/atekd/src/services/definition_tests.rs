@@ -23,15 +23,14 @@ fn definition(changes: serde_json::Value) -> Definition {
 }
 
 #[test]
-fn a_grant_counts_only_for_what_the_manifest_asks_for() {
+fn what_is_granted_is_in_force_also_beyond_what_the_manifest_asks_for() {
     assert_eq!(definition(json!({})).network(), Network::None);
     let granted = json!({"granted": {"network": {"direct": {"lan": true}}}});
-    assert_eq!(definition(granted).network(), Network::Hosts);
-    let more =
-        json!({"granted": {"hostApis": ["atek.cloud/users-api", "atek.cloud/services-api"]}});
+    assert_eq!(definition(granted).network(), Network::Direct { lan: true });
+    let more = json!({"manifest": null, "granted": {"hostApis": ["atek.cloud/services-api"]}});
     let permissions = definition(more).permissions();
-    assert!(permissions.allows_host_api("atek.cloud/users-api"));
-    assert!(!permissions.allows_host_api("atek.cloud/services-api"));
+    assert!(permissions.allows_host_api("atek.cloud/services-api"));
+    assert!(!permissions.allows_host_api("atek.cloud/users-api"));
 }
 
 #[test]

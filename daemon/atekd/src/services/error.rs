@@ -88,9 +88,6 @@ pub enum OperationError {
     /// The configuration cannot be an environment, or a limit is out of range.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// More was granted than the manifest asks for.
-    #[error("the package does not ask for every permission that was granted to it")]
-    Grant,
     /// A folder of this machine cannot be installed from.
     #[error(transparent)]
     Folder(#[from] FolderError),

@@ -147,8 +147,7 @@ fn applied(
         new.limits.validate()?;
     }
     if let Some(grant) = &changes.grant {
-        // Also more than the installed version asks for: that is how the next version's
-        // permissions are granted. It counts only once a manifest asks for it.
+        // Also more than the installed version asks for: an app of the original asks for nothing.
         new.granted = grant.clone();
     }
     Ok(new)

@@ -308,7 +308,7 @@ fn no_release(source: &Source, range: &Range, reason: NoChoice) -> OperationErro
 }
 
 /// What is granted to the new version. What is new in what it asks for must have been granted
-/// before, or is now.
+/// before, or is now; what only the old one asked for is taken back.
 fn check_permissions(
     settings: &ServiceSettings,
     package: &FetchedPackage,
@@ -320,11 +320,13 @@ fn check_permissions(
         })
     };
     let asks = asked(package.manifest.as_ref());
-    if grant.as_ref().is_some_and(|grant| !grant.subset_of(&asks)) {
-        return Err(OperationError::Grant);
-    }
-    let granted = grant.unwrap_or_else(|| settings.granted.clone());
-    let new = asks.new_beyond(&asked(settings.manifest.as_ref()));
+    let asked_before = asked(settings.manifest.as_ref());
+    let granted = grant.unwrap_or_else(|| {
+        let not_needed = asked_before.new_beyond(&asks);
+        let needed = settings.granted.intersection(&asks);
+        settings.granted.new_beyond(&not_needed).union(&needed)
+    });
+    let new = asks.new_beyond(&asked_before);
     let growth = new.new_beyond(&granted);
     if growth.is_empty() {
         return Ok(granted);
@@ -361,5 +363,74 @@ fn with_package(
         granted,
         limits,
         ..old.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn network(hosts: &[&str]) -> Value {
+        json!({ "network": { "hosts": hosts } })
+    }
+
+    /// What version 2 is granted, after version 1 asked for `before` and was granted `granted`.
+    fn after_update(before: &Value, granted: &Value, asks: &Value) -> Option<Permissions> {
+        let settings: ServiceSettings = serde_json::from_value(json!({
+            "id": "rss", "owningUserKey": "u1", "sourceUrl": "https://example.org/rss",
+            "package": { "sourceType": "git", "installedVersion": "v1.0.0" },
+            "manifest": { "permissions": before }, "granted": granted,
+        }))
+        .unwrap();
+        let package: FetchedPackage = serde_json::from_value(json!({
+            "release": { "tag": "v2.0.0", "version": "2.0.0" },
+            "commit": "0".repeat(40), "bytes": 1, "files": 1,
+            "manifest": { "permissions": asks },
+        }))
+        .unwrap();
+        check_permissions(&settings, &package, None).ok()
+    }
+
+    #[test]
+    fn an_update_keeps_what_a_person_added_and_loses_what_only_the_old_version_asked_for() {
+        let nothing = json!({});
+        for (before, granted, asks, expected) in [
+            (
+                &json!({ "network": "direct" }),
+                json!({ "network": "direct" }),
+                &network(&["a.test"]),
+                Some(network(&["a.test"])),
+            ),
+            (
+                &nothing,
+                network(&["a.test"]),
+                &nothing,
+                Some(network(&["a.test"])),
+            ),
+            (
+                &network(&["a.test"]),
+                network(&["a.test", "b.test"]),
+                &nothing,
+                Some(network(&["b.test"])),
+            ),
+            (
+                &network(&["a.test"]),
+                network(&["a.test"]),
+                &network(&["a.test"]),
+                Some(network(&["a.test"])),
+            ),
+            (
+                &nothing,
+                network(&["a.test"]),
+                &network(&["a.test"]),
+                Some(network(&["a.test"])),
+            ),
+            (&nothing, nothing.clone(), &network(&["a.test"]), None),
+        ] {
+            let got = after_update(before, &granted, asks);
+            let expected = expected.map(|value| serde_json::from_value(value).unwrap());
+            assert_eq!(got, expected, "{before} {granted} {asks}");
+        }
     }
 }

@@ -236,6 +236,11 @@ export const apps: typeof english = {
     allowAll: 'Alles erlauben',
     refuseAll: 'Nichts erlauben',
     saved: 'Die Berechtigungen wurden geändert',
+    more: 'Mehr erlauben, als sie erbittet',
+    moreText: 'Für Apps, die etwas brauchen, worum sie nicht bitten, zum Beispiel ältere.',
+    host: 'Ein Rechner im Internet oder bei dir zu Hause',
+    hostHint: 'Zum Beispiel feeds.example.org, *.example.org oder 192.168.1.20:8080',
+    addHost: 'Diesen Rechner hinzufügen',
     hosts: (names) => `sich mit ${names} verbinden`,
     direct:
       'sich mit jedem Rechner im Internet und mit anderen Programmen dieser Box verbinden, aber nicht mit Geräten bei dir zu Hause',

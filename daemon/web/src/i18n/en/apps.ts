@@ -216,6 +216,11 @@ export const apps = {
     allowAll: 'Allow everything',
     refuseAll: 'Allow nothing',
     saved: 'The permissions were changed',
+    more: 'Allow more than it asks for',
+    moreText: 'For apps that need something they do not ask for, such as older ones.',
+    host: 'A host on the internet or in your home',
+    hostHint: 'For example feeds.example.org, *.example.org or 192.168.1.20:8080',
+    addHost: 'Add this host',
     hosts: (names: string) => `connect to ${names}`,
     direct:
       'connect to any computer on the internet and to other programs of this box, but not to devices in your home',
