@@ -105,7 +105,8 @@ fn facts(root: &Root) -> Facts {
     let listed = fsutil::read_word(&root.at(PROBLEMS));
     Facts {
         host,
-        code: fsutil::read_word(&root.at(CODE)).is_some(),
+        // It is atekd's, and this program may not read it.
+        code: root.at(CODE).symlink_metadata().is_ok(),
         problems: listed.is_some_and(|list| list != "[]")
             || fsutil::read_word(&root.at(DATA_PROBLEM)).is_some(),
     }
