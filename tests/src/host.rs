@@ -48,13 +48,15 @@ pub struct Person {
 }
 
 impl Host {
-    /// Boots a machine with Atek and waits until it is ready.
+    /// Boots a machine with Atek and waits until it is ready. A new version of an app is on
+    /// probation for two seconds.
     ///
     /// # Errors
     ///
     /// When it is not ready in time; the message says what the journal says last.
     pub async fn boot(name: &str) -> anyhow::Result<Self> {
-        Self::on(Machine::builder(name)).await
+        let config = json!({ "updates": { "probationSeconds": 2 } }).to_string();
+        Self::on(Machine::builder(name).file("/etc/atek/config.json", config, 0o644)).await
     }
 
     /// The same on a machine with wishes of its own.

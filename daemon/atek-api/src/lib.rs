@@ -16,7 +16,7 @@
 //! | [`version`] | which git tag is a release, and which one to take |
 //! | [`package`] | the messages between atekd and `atek-package` |
 //! | [`spec`] | what atekd asks of `atek-spawnd` |
-//! | [`services`], [`users`], [`sessions`], [`setup`], [`system`] | the host APIs' parameters and results |
+//! | [`services`], [`updates`], [`users`], [`sessions`], [`setup`], [`system`] | the host APIs' parameters and results |
 //! | [`metrics`] | what services and the box used over time |
 
 pub mod address;
@@ -34,5 +34,6 @@ pub mod setup;
 pub mod source;
 pub mod spec;
 pub mod system;
+pub mod updates;
 pub mod users;
 pub mod version;

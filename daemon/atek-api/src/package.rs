@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 /// The folder, in the job's staging folder, that holds the finished package.
 pub const PACKAGE_FOLDER: &str = "package";
 
+/// Bytes of the longest message of a tag that is passed on.
+pub const MAX_NOTES: usize = 16 << 10;
+
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(
@@ -222,6 +225,10 @@ pub struct FetchedPackage {
     pub bytes: u64,
     /// Number of files and folders.
     pub files: u64,
+    /// The message of the tag, of one that has its own: text that its author wrote, within
+    /// [`MAX_NOTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
     /// What the person who installs should know. At most [`MAX_WARNINGS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,

@@ -5,6 +5,7 @@ use crate::manifest::Manifest;
 use crate::package::{FetchedPackage, Warning};
 use crate::permission::Permissions;
 use crate::spec::Limits;
+use crate::updates::UpdateSettings;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -108,6 +109,9 @@ pub struct ServiceSettings {
     /// Differences from the default limits.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
+    /// What a person decided about its updates.
+    #[serde(default, skip_serializing_if = "UpdateSettings::is_default")]
+    pub updates: UpdateSettings,
     /// Stopped by a person, and to stay so over a reboot.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
@@ -295,6 +299,10 @@ pub struct UpdateParams {
     /// limits as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// Exactly this tag, also an older one or one that was refused before; none: the newest that
+    /// the range admits and that was not refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// Options of `uninstall`.

@@ -19,7 +19,7 @@ mod prefix;
 pub use attach::{AttachError, AttachNetwork, AttachRequest, MAX_ATTACH_BYTES};
 pub use error::SpecError;
 pub use limits::{Limits, PackageLimits};
-pub use names::{JobId, PackageVersion, RelativePath, sanitize_title};
+pub use names::{JobId, PackageVersion, RelativePath, SnapshotName, sanitize_title};
 pub use port::{AppPort, Workdir};
 pub use prefix::{InvalidPrefix, Prefix};
 

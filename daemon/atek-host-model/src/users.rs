@@ -3,6 +3,7 @@
 use crate::random;
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::secret::Secret;
+use atek_api::updates::UpdateSettings;
 use atek_api::users::{Role, User};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,9 @@ pub struct UserRecord {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredSettings {
+    /// What the user decided about the updates of all their services.
+    #[serde(default, skip_serializing_if = "UpdateSettings::is_default")]
+    pub updates: UpdateSettings,
     /// The service at the user's main page; none means the home that comes with Atek.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub main_service_key: Option<ServiceKey>,

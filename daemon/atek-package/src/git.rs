@@ -57,6 +57,9 @@ pub(crate) enum GitLine {
 pub(crate) struct CheckedOut {
     pub(crate) release: Release,
     pub(crate) commit: String,
+    /// The tag's own message.
+    #[serde(default)]
+    pub(crate) notes: Option<String>,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -133,6 +136,7 @@ fn answer(request: &Request) -> Result<GitLine, GitError> {
             let target = Path::new(PACKAGE_FOLDER);
             let warnings = checkout::write(&repository, &commit, target, limits, &mut pulse)?;
             Ok(GitLine::CheckedOut(CheckedOut {
+                notes: repository::message_of_tag(&repository, &release.tag),
                 release,
                 commit: commit.id().to_string(),
                 warnings,

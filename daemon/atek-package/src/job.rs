@@ -199,6 +199,7 @@ fn inspect(
         build: plan.steps.iter().map(Step::command).collect(),
         bytes: usage.bytes,
         files: usage.files,
+        notes: checked_out.notes,
         warnings,
     })))
 }
@@ -238,6 +239,7 @@ fn build<W: Write>(
         bytes: usage.bytes,
         files: usage.files,
         warnings,
+        notes: fetched.notes,
         release: fetched.release,
         commit: fetched.commit,
     })))

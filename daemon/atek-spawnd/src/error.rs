@@ -5,6 +5,7 @@ use crate::files::FileError;
 use crate::manager::SystemdError;
 use crate::origin::OriginError;
 use crate::packages::PackageError;
+use crate::snapshots::SnapshotError;
 use atek_api::spec::SpecError;
 
 /// The D-Bus errors; the text is for a person.
@@ -93,6 +94,16 @@ impl From<PackageError> for Error {
             | PackageError::NoVersion { .. } => Self::NotFound(error.to_string()),
             PackageError::NotOurs(_) | PackageError::Seal(_) => Self::Refused(chain(&error)),
             PackageError::File(_) => Self::Failed(chain(&error)),
+        }
+    }
+}
+
+impl From<SnapshotError> for Error {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Missing(_) => Self::NotFound(error.to_string()),
+            SnapshotError::NoRoom { .. } => Self::Refused(error.to_string()),
+            SnapshotError::Copy(_) | SnapshotError::File(_) => Self::Failed(chain(&error)),
         }
     }
 }

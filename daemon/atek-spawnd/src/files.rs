@@ -4,9 +4,11 @@
 //! only there for messages. So a folder cannot be exchanged for a link between a check
 //! and the step that relies on it.
 
+mod copy;
 mod remove;
 mod seal;
 
+pub(crate) use copy::{CopyError, TreeSize, copy_tree, measure};
 pub(crate) use remove::remove_tree;
 pub(crate) use seal::{Ownership, SealError, seal_tree};
 
@@ -48,6 +50,11 @@ impl FileError {
     /// Whether a user may not read the folder.
     pub(crate) fn is_denied(&self) -> bool {
         self.source == Errno::EACCES
+    }
+
+    /// Whether the disk had no room.
+    pub(crate) fn is_no_room(&self) -> bool {
+        matches!(self.source, Errno::ENOSPC | Errno::EDQUOT)
     }
 
     /// Whether the file is there already.

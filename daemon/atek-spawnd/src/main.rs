@@ -35,6 +35,7 @@ mod origin;
 mod packages;
 mod properties;
 mod service;
+mod snapshots;
 mod sources;
 mod state;
 

@@ -9,10 +9,10 @@ use crate::files::Folder;
 use crate::layout::Layout;
 use crate::leases::Leases;
 use crate::manager::Systemd;
-use crate::{credentials, packages, properties, sources, state};
+use crate::{credentials, packages, properties, snapshots, sources, state};
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::spec::{
-    self, JobId, JobKind, PackageSpec, PackageVersion, Prefix, ServiceSpec, paths,
+    self, JobId, JobKind, PackageSpec, PackageVersion, Prefix, ServiceSpec, SnapshotName, paths,
 };
 use serde::de::DeserializeOwned;
 use std::net::IpAddr;
@@ -75,6 +75,14 @@ impl Spawn {
             Ok(self.systemd.unit_with_folder(UNITS, &folder).await?)
         } else {
             Ok(None)
+        }
+    }
+
+    /// A service must not run when its state is taken.
+    async fn require_down(&self, key: &ServiceKey) -> Result<()> {
+        match self.running_with_key(key).await? {
+            Some(unit) => Err(Error::Busy(format!("{unit} is running: stop it first"))),
+            None => Ok(()),
         }
     }
 
@@ -161,11 +169,43 @@ impl Spawn {
         let _call = self.activity.begin();
         let key = service_key(key)?;
         let _lease = self.services.take(key.as_str())?;
-        if let Some(unit) = self.running_with_key(&key).await? {
-            return Err(Error::Busy(format!("{unit} is running: stop it first")));
-        }
+        self.require_down(&key).await?;
         tracing::info!(%key, "wiping the state of a service");
         self.on_files(move |layout| state::wipe(layout, &key)).await
+    }
+
+    /// Makes a snapshot of the state of a service that does not run, in place of one of that name.
+    /// Returns the bytes that it holds.
+    async fn make_snapshot(&self, key: &str, name: &str) -> Result<u64> {
+        let _call = self.activity.begin();
+        let (key, name): (_, SnapshotName) = (service_key(key)?, name.parse()?);
+        let _lease = self.services.take(key.as_str())?;
+        self.require_down(&key).await?;
+        let size = self
+            .on_files(move |layout| snapshots::make(layout, &key, &name))
+            .await?;
+        Ok(size.bytes)
+    }
+
+    /// Makes a snapshot the state of a service that does not run. With `keep` the snapshot stays;
+    /// without, one that is not there was restored before, which is fine.
+    async fn restore_snapshot(&self, key: &str, name: &str, keep: bool) -> Result<()> {
+        let _call = self.activity.begin();
+        let (key, name): (_, SnapshotName) = (service_key(key)?, name.parse()?);
+        let _lease = self.services.take(key.as_str())?;
+        self.require_down(&key).await?;
+        tracing::info!(%key, %name, "restoring the state of a service");
+        self.on_files(move |layout| snapshots::restore(layout, &key, &name, keep))
+            .await
+    }
+
+    /// Removes a snapshot. One that is not there is fine.
+    async fn remove_snapshot(&self, key: &str, name: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        let (key, name): (_, SnapshotName) = (service_key(key)?, name.parse()?);
+        let _lease = self.services.take(key.as_str())?;
+        self.on_files(move |layout| snapshots::remove(layout, &key, &name))
+            .await
     }
 
     /// Starts `atek-package` in a job's staging folder, with `channel` as its standard input

@@ -16,6 +16,7 @@ pub(crate) fn wipe(layout: &Layout, key: &ServiceKey) -> Result<(), FileError> {
     remove_in(&layout.runtime, &name)?;
     remove_in(&layout.credentials, key.as_str())?;
     remove_in(&layout.accounts, key.as_str())?;
+    remove_in(&layout.state.join(paths::SNAPSHOTS_NAME), key.as_str())?;
     // Last: until the state is gone, no other program gets it.
     remove_in(&layout.origins, key.as_str())
 }

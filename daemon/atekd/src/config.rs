@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A core service, as the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,44 @@ pub enum AllowFileInstall {
     Admin,
     /// Everybody, as the original.
     Any,
+}
+
+/// How updates of apps are looked for and tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Updates {
+    /// Seconds between two looks for releases; 0 means that none are looked for.
+    pub every_seconds: u64,
+    /// Seconds in which a new version is watched before it is kept.
+    pub probation_seconds: u64,
+    /// The box's network costs money: releases are looked for only when a person asks.
+    pub metered: bool,
+}
+
+impl Default for Updates {
+    fn default() -> Self {
+        Self {
+            every_seconds: 24 * 3600,
+            probation_seconds: 30,
+            metered: false,
+        }
+    }
+}
+
+impl Updates {
+    /// How long a new version is watched before it is kept.
+    #[must_use]
+    pub fn probation(&self) -> Duration {
+        // For longer it would hold up every other operation on the service.
+        const LONGEST: u64 = 3600;
+        Duration::from_secs(self.probation_seconds.min(LONGEST))
+    }
+
+    /// The pause between two looks for releases; zero: none are looked for.
+    #[must_use]
+    pub fn every(&self) -> Duration {
+        Duration::from_secs(self.every_seconds)
+    }
 }
 
 /// The values in force. Unknown members of the file are kept when it is written.
@@ -71,6 +110,8 @@ pub struct Config {
     pub password_min_length: usize,
     /// After how long without a call an app that may sleep is put to sleep; 0 means never.
     pub sleep_after_seconds: u64,
+    /// See [`Updates`].
+    pub updates: Updates,
 }
 
 impl Default for Config {
@@ -95,6 +136,7 @@ impl Default for Config {
             max_requests_per_minute: 60_000,
             password_min_length: 8,
             sleep_after_seconds: 600,
+            updates: Updates::default(),
         }
     }
 }

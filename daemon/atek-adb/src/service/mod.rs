@@ -204,7 +204,10 @@ impl Adb {
             Purse::Everybody
         };
         self.store
-            .write_from(purse, move |tx| f(tx, &shared, &caller))
+            .write_from(purse, move |tx| {
+                tx.set_author(&caller.service)?;
+                f(tx, &shared, &caller)
+            })
             .await
     }
 
@@ -227,6 +230,8 @@ impl Adb {
             "adminEditDbConfig" => method!(admin_edit_db_config),
             "adminDeleteDb" => method!(admin_delete_db),
             "adminCompact" => method!(admin_compact),
+            "adminBeginTrial" => method!(admin_begin_trial),
+            "adminEndTrial" => method!(admin_end_trial),
             "dbCreate" => method!(db_create),
             "dbGetOrCreate" => method!(db_get_or_create),
             "dbConfigure" => method!(db_configure),

@@ -14,6 +14,8 @@
 //! | `tombstones` | database, path | sequence number of the delete |
 //! | `blobs` | database, path | JSON of [`super::blobs::BlobRow`] |
 //! | `indexes` | database, name | JSON of [`super::indexes::IndexRow`] |
+//! | `trials` | service key | nothing: the service's new version is on trial |
+//! | `undo` | kind (1 byte), database, path | what a service on trial found, see [`super::write::Tx::end_trial`] |
 //! | `entries` | index number, encoded values, path | nothing |
 //!
 //! `changes` holds one entry for each path, the latest: it grows with the number of
@@ -34,6 +36,9 @@ pub(super) const TOMBSTONES: TableDefinition<'_, &[u8], u64> = TableDefinition::
 pub(super) const BLOBS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blobs");
 pub(super) const INDEXES: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("indexes");
 pub(super) const ENTRIES: TableDefinition<'_, &[u8], ()> = TableDefinition::new("entries");
+
+pub(super) const TRIALS: TableDefinition<'_, &str, ()> = TableDefinition::new("trials");
+pub(super) const UNDO: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("undo");
 
 /// Keys of [`META`].
 pub(super) const META_FORMAT: &str = "format";

@@ -90,6 +90,7 @@ fn the_protocol_is_lines_of_json_with_fixed_names() {
 fn a_fetched_package_survives_the_wire() {
     let package = FetchedPackage {
         release: Release::from_tag("v1.0.0").unwrap(),
+        notes: None,
         commit: "0".repeat(40),
         manifest: Some(
             Manifest::parse(br#"{"name":"a","runtime":"native","entry":"bin/a"}"#).unwrap(),

@@ -73,6 +73,9 @@ pub enum SpecError {
         /// Largest accepted value.
         max: u64,
     },
+    /// See [`super::SnapshotName`].
+    #[error("the name of a snapshot is 1 to 40 lower-case letters, digits and \"-\"")]
+    SnapshotName,
     /// See [`super::JobId`].
     #[error(
         "a job id must be 1 to 40 characters of a-z, 0-9 and '-', starting with a letter or digit"

@@ -103,6 +103,29 @@ impl FromStr for JobId {
     }
 }
 
+/// The name of a snapshot of a service's state: its folder.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SnapshotName(String);
+parsed_text!(SnapshotName);
+
+impl FromStr for SnapshotName {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let fits = (1..=40).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            && !text.starts_with('-');
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(SpecError::SnapshotName)
+        }
+    }
+}
+
 /// The name of one version's folder: an installed tag, a commit or a date.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

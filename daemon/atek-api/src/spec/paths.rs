@@ -78,6 +78,9 @@ pub fn state_on_host(key: &ServiceKey) -> PathBuf {
     Path::new("/var/lib/private").join(directory_name(key))
 }
 
+/// The folder, beside the services' state, with the snapshots of it. Only root gets there.
+pub const SNAPSHOTS_NAME: &str = "atek-snapshots";
+
 /// The folder with a service's socket, the same inside and on the host.
 #[must_use]
 pub fn runtime(key: &ServiceKey) -> PathBuf {

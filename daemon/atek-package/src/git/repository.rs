@@ -1,9 +1,15 @@
 //! A repository on disk.
 
 use super::error::GitError;
+use atek_api::package::MAX_NOTES;
 use git2::{Commit, ObjectType, Oid, Repository, RepositoryOpenFlags};
 use std::path::Path;
 
+/// How a signature begins that stands behind a message (git-tag(1)).
+const SIGNATURES: [&str; 2] = [
+    "-----BEGIN PGP SIGNATURE-----",
+    "-----BEGIN SSH SIGNATURE-----",
+];
 /// How many tags may stand before a commit.
 const TAG_CHAIN_MAX: usize = 8;
 
@@ -64,6 +70,24 @@ pub(super) fn commit_of_tag<'r>(
         return Err(not_a_commit(tag, kind));
     }
     Err(not_a_commit(tag, "chain of tags"))
+}
+
+/// The message of an annotated tag, without a signature, control characters, or more than
+/// [`MAX_NOTES`] bytes.
+pub(super) fn message_of_tag(repository: &Repository, tag: &str) -> Option<String> {
+    let id = repository.refname_to_id(&format!("refs/tags/{tag}")).ok()?;
+    let object = repository.find_tag(id).ok()?;
+    let text = String::from_utf8_lossy(object.message_bytes()?).into_owned();
+    let end = SIGNATURES.iter().filter_map(|begin| text.find(begin)).min();
+    let mut notes: String = text[..end.unwrap_or(text.len())]
+        .chars()
+        .filter(|c| !c.is_control() || *c == '\n')
+        .collect();
+    while notes.len() > MAX_NOTES {
+        notes.pop();
+    }
+    let notes = notes.trim();
+    (!notes.is_empty()).then(|| notes.to_owned())
 }
 
 fn not_a_commit(tag: &str, kind: &'static str) -> GitError {

@@ -95,7 +95,9 @@ pub(crate) struct Kept {
 #[command(after_help = "\
 Without an id, `atek update` checks all apps and shows what could be updated.
 
-A release that asks for more than its app was granted is installed only after a yes.")]
+A release that asks for more than its app was granted is installed only after a yes. A
+new version is watched for a while; if it does not work, the version and the data before
+it are put back, and the release is not tried again by itself.")]
 pub(crate) struct Update {
     /// The service
     #[arg(conflicts_with = "all")]
@@ -106,6 +108,12 @@ pub(crate) struct Update {
     /// Only look
     #[arg(long)]
     pub(crate) check: bool,
+    /// Exactly this release, also an older one or one that was refused
+    #[arg(long, value_name = "VERSION", requires = "id")]
+    pub(crate) to: Option<String>,
+    /// Fetch the release and tell what it is, and change nothing
+    #[arg(long, requires = "id", conflicts_with = "check")]
+    pub(crate) dry_run: bool,
     /// Grant what a new release asks for without asking back
     #[arg(short, long)]
     pub(crate) yes: bool,

@@ -3,6 +3,7 @@
 pub(crate) mod apps;
 pub(crate) mod db;
 pub(crate) mod rewrite;
+pub(crate) mod updates;
 pub(crate) mod users;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -27,6 +28,14 @@ Apps:
   logs         Show what a service printed
   top          Show which service uses how much
   kept         List or delete the data of uninstalled apps
+
+Updates:
+  outdated     Show which apps have a new release, and what became of updates
+  rollback     Go back to the version before the last update
+  pin          Take only the releases of a range
+  hold         Decide when updates are installed
+  snapshot     Copy an app's files, or list the copies
+  restore      Put an app's files back as a copy has them
 
 Users:
   users        List the users
@@ -156,6 +165,18 @@ pub(crate) enum Command {
     Uninstall(apps::Uninstall),
     /// Check for new releases and install them
     Update(apps::Update),
+    /// Show which apps have a new release, and what became of updates
+    Outdated(updates::Outdated),
+    /// Go back to the version before the last update
+    Rollback(updates::Rollback),
+    /// Take only the releases of a range
+    Pin(updates::Pin),
+    /// Decide when updates are installed
+    Hold(updates::Hold),
+    /// Copy an app's files, or list the copies
+    Snapshot(updates::Snapshot),
+    /// Put an app's files back as a copy has them
+    Restore(updates::Restore),
     /// List the apps and services
     #[command(alias = "list")]
     Ls,

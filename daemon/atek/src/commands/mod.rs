@@ -18,6 +18,7 @@ mod system;
 mod top;
 mod uninstall;
 mod update;
+mod updates;
 mod users;
 
 use crate::cli::{Cli, Command};
@@ -43,6 +44,12 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Install(args) => until_ctrl_c(host, install::run(host, args)).await,
         Command::Uninstall(args) => uninstall::run(host, &args).await,
         Command::Update(args) => until_ctrl_c(host, update::run(host, args)).await,
+        Command::Outdated(args) => updates::outdated(host, &args).await,
+        Command::Rollback(args) => until_ctrl_c(host, updates::rollback(host, &args)).await,
+        Command::Pin(args) => updates::pin(host, &args).await,
+        Command::Hold(args) => updates::hold(host, &args).await,
+        Command::Snapshot(args) => updates::snapshot(host, &args).await,
+        Command::Restore(args) => updates::restore(host, &args).await,
         Command::Ls => list::run(host).await,
         Command::Status(args) => status::run(host, &args).await,
         Command::Get(args) => get::run(host, &args.id).await,

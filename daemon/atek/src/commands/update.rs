@@ -9,8 +9,11 @@ use crate::error::Failure;
 use crate::host::{Host, read};
 use crate::text::clean;
 use crate::text::table::{Columns, Tone};
-use atek_api::services::{ConfigureParams, ServiceInfo, SourceType, UpdateCheck, UpdateDone};
+use atek_api::services::{
+    ConfigureParams, ServiceInfo, SourceType, UpdateCheck, UpdateDone, UpdateParams,
+};
 use atek_api::spec::Limits;
+use atek_api::updates::UpdatePlan;
 use serde_json::value::RawValue;
 
 const LOOK: &str = "look for an update of";
@@ -24,7 +27,16 @@ const UPDATE: Task<'static> = Task {
 pub(super) async fn run(host: &Host, args: Update) -> Result<(), Failure> {
     match args.id {
         Some(id) if args.check => check_one(host, &id).await,
-        Some(id) => update_one(host, &id, args.yes).await,
+        Some(id) => {
+            let wanted = UpdateParams {
+                to: args.to,
+                ..UpdateParams::default()
+            };
+            if args.dry_run {
+                return plan(host, &id, wanted).await;
+            }
+            update_one(host, &id, wanted, args.yes).await
+        }
         None => many(host, args.all && !args.check, args.yes).await,
     }
 }
@@ -53,19 +65,51 @@ async fn check_one(host: &Host, id: &str) -> Result<(), Failure> {
     host.out.print(&text)
 }
 
-async fn update_one(host: &Host, id: &str, yes: bool) -> Result<(), Failure> {
+/// Tells what an update would do.
+async fn plan(host: &Host, id: &str, wanted: UpdateParams) -> Result<(), Failure> {
+    let answer = host
+        .on_service("planUpdate", (id, wanted), LOOK, id)
+        .await?;
+    if host.out.json {
+        return host.out.print_json(&answer);
+    }
+    let plan: UpdatePlan = read("planUpdate", &answer)?;
+    let (from, to) = (clean::line(&plan.from), clean::line(&plan.to));
+    let mut text = if from == to {
+        format!("{id} {to} is installed\n")
+    } else {
+        format!("{id} would be updated from {from} to {to}\n")
+    };
+    text.push_str(&format!("commit: {}\n", clean::line(&plan.commit)));
+    for command in &plan.build {
+        text.push_str(&format!("build: {}\n", clean::line(command)));
+    }
+    for more in &plan.asks_for_more {
+        text.push_str(&format!("asks for more: {}\n", clean::line(more)));
+    }
+    for line in plan.notes.iter().flat_map(|notes| notes.lines()) {
+        text.push_str(&format!("  {}\n", clean::line(line)));
+    }
+    host.out.print(&text)
+}
+
+async fn update_one(host: &Host, id: &str, wanted: UpdateParams, yes: bool) -> Result<(), Failure> {
     let task = Task {
         subject: id,
         ..UPDATE
     };
-    let result = match job::run(host, task, (id,)).await {
+    let params = || match &wanted.to {
+        Some(_) => vec![serde_json::json!(id), serde_json::json!(wanted)],
+        None => vec![serde_json::json!(id)],
+    };
+    let result = match job::run(host, task, params()).await {
         // The host's words are all there is to tell this refusal from others; should they
         // change, the person is not asked and the refusal is shown.
         Err(Failure::Job { action, source }) if source.0.contains("asks for more") => {
             if !grant_new(host, id, yes).await? {
                 return Err(Failure::Job { action, source });
             }
-            job::run(host, task, (id,)).await?
+            job::run(host, task, params()).await?
         }
         other => other?,
     };
@@ -144,7 +188,7 @@ async fn many(host: &Host, install: bool, yes: bool) -> Result<(), Failure> {
     if install {
         for (id, check, _) in &checks {
             if check.has_update
-                && let Err(failure) = update_one(host, id, yes).await
+                && let Err(failure) = update_one(host, id, UpdateParams::default(), yes).await
             {
                 failures.push(failure);
             }

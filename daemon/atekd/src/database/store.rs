@@ -1,7 +1,7 @@
 //! The server database's place: calls to ADB.
 
 use super::records::{Change, ServiceRecord, SessionRecord, UserRecord};
-use atek_api::ids::{SYSTEM, UserKey};
+use atek_api::ids::{SYSTEM, ServiceKey, UserKey};
 use atek_rpc::client::{CallError, Client};
 use atek_rpc::owned_socket::Owner;
 use http::header::{HeaderName, HeaderValue};
@@ -325,6 +325,31 @@ impl Store {
             within(step, given).await?;
         }
         Ok(())
+    }
+
+    /// From now on, what a service changes in databases can be taken back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; may be repeated.
+    pub async fn begin_trial(&self, service: &ServiceKey) -> Result<(), StoreError> {
+        let step = "begin to note what the app changes in its databases";
+        let begun = self.client.post(ENDPOINT, "adminBeginTrial", (service,));
+        within(step, begun).await.map(drop)
+    }
+
+    /// Keeps what a service changed since [`Store::begin_trial`], or takes it back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; may be repeated.
+    pub async fn end_trial(&self, service: &ServiceKey, take_back: bool) -> Result<(), StoreError> {
+        let step = "end the trial of the app's databases";
+        let options = serde_json::json!({ "takeBack": take_back });
+        let ended = self
+            .client
+            .post(ENDPOINT, "adminEndTrial", (service, options));
+        within(step, ended).await.map(drop)
     }
 
     async fn databases_of(&self, user: &UserKey) -> Result<Vec<Db>, CallError> {

@@ -2,7 +2,7 @@
 
 use super::records::{Change, Records};
 use super::store::{Store, StoreError};
-use atek_api::ids::UserKey;
+use atek_api::ids::{ServiceKey, UserKey};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -185,6 +185,30 @@ impl Database {
             .give_databases(from, to)
             .await
             .map_err(DatabaseError::Store)
+    }
+
+    /// From now on, what a service changes in databases can be taken back.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Store`]; may be repeated.
+    pub async fn begin_trial(&self, service: &ServiceKey) -> Result<(), DatabaseError> {
+        let begun = self.store.begin_trial(service).await;
+        begun.map_err(DatabaseError::Store)
+    }
+
+    /// Keeps what a service changed since [`Database::begin_trial`], or takes it back.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Store`]; may be repeated.
+    pub async fn end_trial(
+        &self,
+        service: &ServiceKey,
+        take_back: bool,
+    ) -> Result<(), DatabaseError> {
+        let ended = self.store.end_trial(service, take_back).await;
+        ended.map_err(DatabaseError::Store)
     }
 
     /// Makes changes that need no decision.

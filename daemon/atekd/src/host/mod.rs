@@ -101,6 +101,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
                 () = sweep_sessions(&host.sessions) => {}
                 () = host.services.sleep_idle_services(Duration::from_secs(config.sleep_after_seconds)) => {}
                 () = host.setup.keep() => {}
+                () = host.services.follow_releases() => {}
             }
         }
     }

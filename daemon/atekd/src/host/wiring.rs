@@ -86,6 +86,8 @@ impl Host {
             systemd: systemd.clone(),
             units,
             spawn: Spawn::new(bus.clone()),
+            logbook: logbook.clone(),
+            updates: config.updates,
         });
         let apis = HostApis {
             database: database.clone(),

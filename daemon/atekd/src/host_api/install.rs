@@ -64,19 +64,19 @@ impl HostApis {
         params: UpdateParams,
     ) -> RpcResult {
         let watcher = caller.owner_key().ok_or_else(RpcError::not_authorized)?;
-        self.may_grant(caller, entry.owner(), params.grant.as_ref())?;
-        self.may_set_limits(caller, entry.owner(), params.limits.as_ref())?;
-        let (apis, reach) = (self.clone(), reach(caller));
+        let request = self.update_request(caller, &entry, params)?;
+        let apis = self.clone();
         self.start_job(&watcher, async move |reporter: Reporter| {
-            let done = apis
-                .services
-                .update(&entry.key, params, reach, &reporter)
-                .await;
+            let done = apis.services.update(&entry.key, request, &reporter).await;
             raw(&done.map_err(|error| operation_error(&error))?)
         })
     }
 
-    fn start_job<F>(&self, watcher: &UserKey, work: impl FnOnce(Reporter) -> F) -> RpcResult
+    pub(super) fn start_job<F>(
+        &self,
+        watcher: &UserKey,
+        work: impl FnOnce(Reporter) -> F,
+    ) -> RpcResult
     where
         F: Future<Output = RpcResult> + Send + 'static,
     {

@@ -13,6 +13,7 @@ mod services;
 mod sessions;
 mod setup;
 mod system;
+mod updates;
 mod user_deletion;
 mod users;
 

@@ -12,7 +12,7 @@ use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::metrics::MetricsOptions;
 use atek_api::services::{
     API, ConfigureParams, InstallParams, LogOptions, ServiceInfo, ServiceSettings, State, Status,
-    UninstallParams, UpdateParams,
+    UninstallParams,
 };
 use serde_json::json;
 use std::sync::Arc;
@@ -109,14 +109,10 @@ impl HostApis {
             "updatePackage" => {
                 let params = read()?;
                 let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
-                let agreed: UpdateParams = params.object_or_default(1)?;
-                self.may_grant(call.caller, entry.owner(), agreed.grant.as_ref())?;
-                self.may_set_limits(call.caller, entry.owner(), agreed.limits.as_ref())?;
+                let params = params.object_or_default(1)?;
+                let request = self.update_request(call.caller, &entry, params)?;
                 let unheard = Reporter::unheard();
-                let done = self
-                    .services
-                    .update(&entry.key, agreed, reach(call.caller), &unheard)
-                    .await;
+                let done = self.services.update(&entry.key, request, &unheard).await;
                 raw(&done.map_err(|error| operation_error(&error))?)
             }
             "availableVersions" => {
@@ -125,6 +121,8 @@ impl HostApis {
                 let versions = versions.map_err(|error| operation_error(&error))?;
                 raw(&json!({ "versions": versions }))
             }
+            "updates" | "planUpdate" | "setUpdates" | "startRollback" | "createSnapshot"
+            | "restoreSnapshot" | "removeSnapshot" => self.updates_api(call).await,
             "keptData" => self.kept_data(call.caller).await,
             "removeKept" => {
                 let key = read()?.text(0)?;
@@ -224,7 +222,7 @@ impl HostApis {
     }
 }
 
-fn target(entry: &Entry) -> Target<'_> {
+pub(super) fn target(entry: &Entry) -> Target<'_> {
     Target {
         key: Some(&entry.key),
         owner: entry.owner(),
@@ -252,6 +250,14 @@ pub(super) fn operation_error(error: &OperationError) -> RpcError {
             "asks": asks,
             "asksInWords": growth.describe(),
             "new": growth,
+        }));
+    }
+    if let OperationError::RolledBack { log, new, old, .. } = error {
+        rpc.data = Some(json!({
+            "reason": "rolled-back",
+            "refused": new,
+            "installed": old,
+            "log": log,
         }));
     }
     rpc

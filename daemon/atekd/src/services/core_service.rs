@@ -108,6 +108,7 @@ fn one(service: &config::CoreService, layout: &Layout) -> Option<CoreService> {
             config: None,
             limits: Default::default(),
             stopped: false,
+            updates: Default::default(),
             port: None,
         }),
         env: service.config.clone().unwrap_or_default(),

@@ -122,8 +122,45 @@ pub enum OperationError {
     /// A folder has no versions; the original's text.
     #[error("Could not find HEAD.")]
     NotVersioned,
+    /// A tag names another commit than it did when it was first seen.
+    #[error(
+        "the tag {tag} was moved: it named commit {then} and now names {now}. A release must not change after it was published; ask its author, or install another version"
+    )]
+    TagMoved {
+        /// The tag.
+        tag: String,
+        /// The commit before, shortened.
+        then: String,
+        /// The commit now, shortened.
+        now: String,
+    },
+    /// A decision about updates is out of range.
+    #[error("{0}")]
+    Updates(String),
+    /// There is no version to go back to.
+    #[error("{id} has no earlier version on this box to go back to")]
+    NothingBefore {
+        /// The service.
+        id: ServiceId,
+    },
+    /// There is no snapshot of this name.
+    #[error("{id} has no snapshot {name}; `atek snapshot {id} --list` shows those there are")]
+    NoSnapshot {
+        /// The service.
+        id: ServiceId,
+        /// What was asked for.
+        name: String,
+    },
+    /// There are as many snapshots as a service may have.
+    #[error("{id} has {count} snapshots already; remove one before another is made")]
+    TooManySnapshots {
+        /// The service.
+        id: ServiceId,
+        /// How many there are.
+        count: usize,
+    },
     /// The new version does not work; the version before was put back.
-    #[error("{id} {new} does not run ({reason}); {old} was put back")]
+    #[error("{id} {new} does not run ({reason}); {old} was put back with its data")]
     RolledBack {
         /// The service.
         id: ServiceId,
@@ -133,6 +170,8 @@ pub enum OperationError {
         old: String,
         /// For a person.
         reason: String,
+        /// The lines of the log that tell more.
+        log: Vec<String>,
     },
     /// The new version asks for permissions that were not granted.
     #[error(
@@ -189,7 +228,9 @@ impl OperationError {
             Self::NotFound(_) | Self::IsCore(_) => Some("not-found"),
             Self::Busy { .. } => Some("busy"),
             Self::IdTaken(_) => Some("id-taken"),
-            Self::Moved { .. } => Some("moved"),
+            Self::Moved { .. } | Self::TagMoved { .. } => Some("moved"),
+            Self::RolledBack { .. } => Some("rolled-back"),
+            Self::NoSnapshot { .. } => Some("no-snapshot"),
             Self::DataUndecided(_) => Some("retained-data"),
             Self::Package(PackageError::Failed(failure)) => Some(failure.code.as_str()),
             _ => None,

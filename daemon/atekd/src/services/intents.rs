@@ -2,6 +2,7 @@
 //! before it has an effect, and removed when it is done.
 
 use super::reserved_file;
+use super::updates::machine::Journal;
 use crate::error_chain::{DisplayChain, is_disk_full};
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_files::{FileError, write_atomic};
@@ -23,13 +24,6 @@ pub(super) struct Install {}
 pub(super) struct Uninstall {
     /// The state stays.
     pub(super) keep_data: bool,
-}
-
-/// An update. Its record naming `to` is what makes it happen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Update {
-    /// The tag that is being installed.
-    pub(super) to: String,
 }
 
 /// A transfer of what a user owns. Once it is written down it is finished: apps whose databases
@@ -67,7 +61,8 @@ impl Intent for Uninstall {
     const NEEDED_ON_FULL_DISK: bool = true;
 }
 
-impl Intent for Update {
+/// An update. Its record naming the new version is what makes it happen.
+impl Intent for Journal {
     type Key = ServiceKey;
     const FOLDER: &'static str = "updates";
 }
@@ -77,7 +72,7 @@ pub(super) fn begin<I: Intent>(state: &Path, key: &I::Key, intent: &I) -> Result
     let folder = state.join(I::FOLDER);
     // Ignored: if the folder is missing, the write below reports it.
     let _ = fs::create_dir(&folder);
-    let text = serde_json::to_vec(intent).unwrap_or_default();
+    let text = serde_json::to_vec_pretty(intent).unwrap_or_default();
     let path = file::<I>(state, key);
     match write_atomic(&path, &text, 0o600) {
         Err(full) if I::NEEDED_ON_FULL_DISK && is_disk_full(&full) => {
@@ -153,7 +148,7 @@ mod tests {
         let intent = Uninstall { keep_data: true };
         begin(state.path(), &key, &intent).unwrap();
         assert_eq!(all(state.path()), [(key.clone(), Some(intent))]);
-        assert!(all::<Update>(state.path()).is_empty());
+        assert!(all::<Journal>(state.path()).is_empty());
         assert!(one::<Uninstall>(state.path(), &key).is_some());
         end::<Uninstall>(state.path(), &key);
         assert!(all::<Uninstall>(state.path()).is_empty());

@@ -33,7 +33,8 @@ mod reserved_file;
 mod retained_data;
 mod state;
 mod supervisor;
+mod updates;
 
 pub use error::OperationError;
-pub use operations::{Install, Operations, OperationsDeps, UseData};
+pub use operations::{Install, Operations, OperationsDeps, UpdateRequest, UseData};
 pub use retained_data::RetainedData;

@@ -65,6 +65,40 @@ impl Probe {
         }
     }
 
+    /// Whether a service that runs still answers as it should: its health check, or else that its
+    /// page is no failure, where `page_was_fine` before.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, for a person.
+    pub(super) async fn still_well(&self, page_was_fine: bool) -> Result<(), String> {
+        self.attempt().await?;
+        if self.healthcheck.is_some() || !page_was_fine {
+            return Ok(());
+        }
+        match self.page_status().await {
+            Some(status) if status < 500 => Ok(()),
+            Some(status) => Err(format!(
+                "answers its page with {status}, and the version before did not"
+            )),
+            None => Err(format!(
+                "does not answer its page within {} s, and the version before did",
+                HEALTH_CHECK.as_secs()
+            )),
+        }
+    }
+
+    /// The status with which it answers its page; none if it does not answer in time.
+    pub(super) async fn page_status(&self) -> Option<u16> {
+        let request = Request::get("/")
+            .header(header::HOST, "localhost")
+            .body(body::empty())
+            .ok()?;
+        let pool = Pool::owned(&self.socket, Owner::OfFolder);
+        let answer = timeout(HEALTH_CHECK, pool.send(request)).await.ok()?.ok()?;
+        Some(answer.status().as_u16())
+    }
+
     async fn attempt(&self) -> Result<(), String> {
         // A pool of its own: the connection ends with the attempt.
         let pool = Pool::new(self.endpoint.clone());

@@ -471,6 +471,8 @@ pub(super) enum WaitFor {
     Down,
     /// That it is neither starting nor stopping.
     Settled,
+    /// That it does not run any more.
+    NotRunning,
 }
 
 /// How a wait ended.
@@ -501,6 +503,10 @@ impl WaitFor {
                 Stopping { .. } | StoppingByAdministrator => None,
                 state if state.is_down() => Some(WaitOutcome::Reached),
                 // The stop failed, or another command started it.
+                _ => missed(),
+            },
+            WaitFor::NotRunning => match state {
+                Running { .. } => None,
                 _ => missed(),
             },
             WaitFor::Settled => {

@@ -15,7 +15,7 @@ use crate::spawn::Spawn;
 use crate::systemd::{Exit, Phase, Systemd, UnitEvent, UnitView};
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::secret::Secret;
-use atek_api::services::ServiceSettings;
+use atek_api::services::{ServiceSettings, State};
 use atek_api::spec::paths;
 use atek_host_model::idle::InFlight;
 use atek_rpc::owned_socket::Owner;
@@ -74,6 +74,12 @@ enum Message {
     Override {
         key: ServiceKey,
         settings: Option<Arc<ServiceSettings>>,
+        answer: oneshot::Sender<()>,
+    },
+    /// Calls of the service wait, whatever becomes of it, until `false` is sent.
+    Hold {
+        key: ServiceKey,
+        held: bool,
         answer: oneshot::Sender<()>,
     },
     /// Puts services to sleep that may sleep and were idle for so long.
@@ -228,6 +234,14 @@ impl SupervisorHandle {
                 answer,
             })
             .await;
+    }
+
+    /// Makes calls of a service wait while it does not run, until `held` is false: what stops it
+    /// will start it again.
+    pub(super) async fn hold(&self, key: &ServiceKey, held: bool) {
+        let key = key.clone();
+        // It fails only for a host that ends.
+        let _ = self.ask(|answer| Message::Hold { key, held, answer }).await;
     }
 
     /// Puts services to sleep that may sleep and were idle for `idle`.
@@ -469,6 +483,12 @@ impl Supervisor {
                     let _ = answer.send(());
                 }
             }
+            Message::Hold { key, held, answer } => {
+                if let Some(service) = self.services.get_mut(&key) {
+                    service.hold(held);
+                    let _ = answer.send(());
+                }
+            }
             Message::SleepIdle { idle } => self.sleep_idle(idle),
             Message::OrphanUnits { answer } => {
                 let orphans = self.units.keys().filter(|id| self.key_of(id).is_none());
@@ -626,6 +646,8 @@ struct ServiceRuntime {
     definition: Arc<Definition>,
     /// What starts run instead, while an update is tried.
     overridden: Option<Arc<Definition>>,
+    /// Whether calls wait while it does not run.
+    held: bool,
     /// The id that named the unit when it was last started or seen.
     unit: ServiceId,
     state: ServiceState,
@@ -661,6 +683,7 @@ impl ServiceRuntime {
             )),
             definition: Arc::new(definition),
             overridden: None,
+            held: false,
             state,
             generation: 0,
             last_exit: None,
@@ -692,6 +715,13 @@ impl ServiceRuntime {
         let key = &self.definition.key;
         self.overridden =
             settings.map(|settings| Arc::new(Definition::installed(key.clone(), settings)));
+        self.changed = true;
+    }
+
+    fn hold(&mut self, held: bool) {
+        self.held = held;
+        self.changed = true;
+        self.answer_waiting();
     }
 
     /// Takes over a record, if it has changed.
@@ -790,6 +820,11 @@ impl ServiceRuntime {
             .filter(|(_, answer)| !answer.is_closed())
             .filter_map(|(wait_for, answer)| match wait_for.outcome(&self.state) {
                 None => Some((wait_for, answer)),
+                Some(WaitOutcome::Missed(_))
+                    if self.held && wait_for == WaitFor::RunningAfterRestarts =>
+                {
+                    Some((wait_for, answer))
+                }
                 Some(outcome) => {
                     // The caller may have gone.
                     let _ = answer.send(outcome);
@@ -810,8 +845,12 @@ impl ServiceRuntime {
 
     /// The service's entry in the directory.
     fn entry(&self) -> Entry {
-        let definition = &self.definition;
-        let (state, reason) = describe::state(&self.state, &definition.effective_limits());
+        // What an update tries is called as what it is, not as what it takes the place of.
+        let definition = self.overridden.as_ref().unwrap_or(&self.definition);
+        let (mut state, mut reason) = describe::state(&self.state, &definition.effective_limits());
+        if self.held && state != State::Running {
+            (state, reason) = (State::Starting, Some("being updated".to_owned()));
+        }
         Entry {
             key: definition.key.clone(),
             settings: definition.settings.clone(),

@@ -16,6 +16,7 @@ use crate::systemd::Bus;
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::spec::{
     JobId, PackageSpec, PackageVersion, Prefix, START_TIMEOUT, STOP_TIMEOUT, ServiceSpec,
+    SnapshotName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +31,8 @@ const PATH: &str = "/cloud/atek/Spawn1";
 const QUICK: Duration = Duration::from_secs(20);
 /// What moving or removing a package of many files on a slow card may take.
 const FILES: Duration = Duration::from_secs(300);
+/// What copying the data of a service on a slow card may take.
+const COPIES: Duration = Duration::from_secs(1800);
 /// A start job ends at the latest with the unit's own limit.
 const START: Duration = START_TIMEOUT.saturating_add(QUICK);
 /// SIGKILL follows the unit's own limit.
@@ -76,7 +79,21 @@ impl Spawn {
     ///
     /// [`SpawnError`].
     pub async fn stop_service(&self, id: &ServiceId) -> Result<(), SpawnError> {
-        let millis = u64::try_from(STOP.as_millis()).unwrap_or(u64::MAX);
+        self.stop_service_within(id, STOP).await
+    }
+
+    /// Stops a service's unit, and kills it after `patience`; harmless when there is none. Returns
+    /// when it is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn stop_service_within(
+        &self,
+        id: &ServiceId,
+        patience: Duration,
+    ) -> Result<(), SpawnError> {
+        let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         let body = (id.as_str(), millis);
         self.call_again(&format!("stop {id}"), STOP + QUICK, "StopService", &body)
             .await
@@ -124,6 +141,55 @@ impl Spawn {
         self.call_again(&operation, FILES, "WipeState", &(key.as_str(),))
             .await
             .or_else(SpawnError::none_is_fine)
+    }
+
+    /// Makes a snapshot of the state of a service that does not run. Returns its bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]; nothing of the snapshot is left.
+    pub async fn make_snapshot(
+        &self,
+        key: &ServiceKey,
+        name: &SnapshotName,
+    ) -> Result<u64, SpawnError> {
+        let operation = format!("copy the data of {key}");
+        let body = (key.as_str(), name.as_str());
+        self.call(&operation, COPIES, "MakeSnapshot", &body).await
+    }
+
+    /// Puts a snapshot in the place of the state of a service that does not run. With `keep` the
+    /// snapshot stays; without, asking again is harmless.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]; the state is what it was, or what it is to be.
+    pub async fn restore_snapshot(
+        &self,
+        key: &ServiceKey,
+        name: &SnapshotName,
+        keep: bool,
+    ) -> Result<(), SpawnError> {
+        let operation = format!("restore the data of {key}");
+        let body = (key.as_str(), name.as_str(), keep);
+        self.call_again(&operation, COPIES, "RestoreSnapshot", &body)
+            .await
+    }
+
+    /// Removes a snapshot; harmless when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn remove_snapshot(
+        &self,
+        key: &ServiceKey,
+        name: &SnapshotName,
+    ) -> Result<(), SpawnError> {
+        let operation = format!("remove a copy of the data of {key}");
+        let body = (key.as_str(), name.as_str());
+        self.call_again(&operation, FILES, "RemoveSnapshot", &body)
+            .await
     }
 
     /// Starts a package job whose standard input and output are `channel`.

@@ -164,6 +164,11 @@ impl Adb {
             }
             standing
                 .may_configure::<AdbError>(meta.as_ref(), None, |key| view.service_owner(key))?;
+            if tx.is_on_trial() {
+                return Err(AdbError::Refused(
+                    "an update of this app is on trial, and may have to be undone: delete the database when it has been kept".to_owned(),
+                ));
+            }
             let server = server.no;
             tx.drop_database(&id)?;
             tx.delete(server, &meta_path(&id, shared)?, Expected::Any)?;
@@ -172,6 +177,44 @@ impl Adb {
         .await?;
         self.purge_soon(gone);
         Ok(())
+    }
+
+    /// `adminBeginTrial(serviceKey)`: from now on, what the service changes can be taken back. The
+    /// host only.
+    pub(in crate::service) async fn admin_begin_trial(
+        &self,
+        caller: &Caller,
+        params: &Params,
+    ) -> Result<(), AdbError> {
+        let service = self.of_trial(caller, params)?;
+        self.change(caller, move |tx, _, _| tx.begin_trial(&service))
+            .await
+    }
+
+    /// `adminEndTrial(serviceKey, {takeBack})`: keeps what the service changed, or takes it back.
+    /// One that was not begun, or has ended, is fine. The host only.
+    pub(in crate::service) async fn admin_end_trial(
+        &self,
+        caller: &Caller,
+        params: &Params,
+    ) -> Result<(), AdbError> {
+        let service = self.of_trial(caller, params)?;
+        let options = params.object(1, &[("takeBack", Kind::Boolean)])?;
+        let take_back = options.is_some_and(|options| options["takeBack"] == true);
+        let dropped = self.change(caller, move |tx, shared, _| {
+            tx.end_trial(&service, take_back, &shared.limits)
+        });
+        for id in dropped.await? {
+            self.purge_soon(id);
+        }
+        Ok(())
+    }
+
+    fn of_trial(&self, caller: &Caller, params: &Params) -> Result<String, AdbError> {
+        match params.string(0)? {
+            Some(key) if caller.is_system() && !key.is_empty() && !key.contains('\0') => Ok(key),
+            _ => Err(AdbError::NotAuthorized),
+        }
     }
 
     /// `adminCompact()`: gives unused space back to the file system.

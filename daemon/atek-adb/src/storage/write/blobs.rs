@@ -38,6 +38,7 @@ impl Tx<'_> {
                 "a database has at most {most} blobs: delete some first"
             )));
         }
+        let kept = self.note_old_blob(db, path, old.as_ref())?;
         self.touched = true;
         stats.blobs += u64::from(old.is_none());
         stats.blob_bytes = stats.blob_bytes - removed + row.size;
@@ -45,7 +46,8 @@ impl Tx<'_> {
         self.blobs
             .insert(tables::key(db, path.key()).as_slice(), text.as_slice())
             .doing("write a blob")?;
-        self.freed_blobs.extend(old.map(|old| old.no));
+        self.freed_blobs
+            .extend(old.filter(|_| !kept).map(|old| old.no));
         self.pending.insert(db, stats);
         Ok(())
     }
@@ -59,6 +61,7 @@ impl Tx<'_> {
         let Some(old) = self.blob(db, path)? else {
             return Ok(false);
         };
+        let kept = self.note_old_blob(db, path, Some(&old))?;
         self.touched = true;
         let mut stats = self.counters(db)?;
         stats.blobs -= 1;
@@ -66,7 +69,9 @@ impl Tx<'_> {
         self.blobs
             .remove(tables::key(db, path.key()).as_slice())
             .doing("delete a blob")?;
-        self.freed_blobs.push(old.no);
+        if !kept {
+            self.freed_blobs.push(old.no);
+        }
         self.pending.insert(db, stats);
         Ok(true)
     }

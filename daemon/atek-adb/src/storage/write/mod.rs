@@ -8,6 +8,7 @@ mod blobs;
 mod databases;
 mod indexes;
 mod records;
+mod trial;
 
 use super::disk::{Purse, Room};
 use super::indexes::IndexRow;
@@ -47,6 +48,9 @@ pub struct Tx<'t> {
     blobs: Table<'t, &'static [u8], &'static [u8]>,
     indexes: Table<'t, (u32, &'static str), &'static [u8]>,
     entries: Table<'t, &'static [u8], ()>,
+    trials: Table<'t, &'static str, ()>,
+    undo: Table<'t, &'static [u8], &'static [u8]>,
+    author: trial::Author,
     cache: &'t mut IndexCache,
     pending: HashMap<DbNo, Stats>,
     freed_blobs: Vec<u64>,
@@ -90,6 +94,9 @@ impl<'t> Tx<'t> {
             blobs: txn.open_table(tables::BLOBS).doing(OPEN)?,
             indexes: txn.open_table(tables::INDEXES).doing(OPEN)?,
             entries: txn.open_table(tables::ENTRIES).doing(OPEN)?,
+            trials: txn.open_table(tables::TRIALS).doing(OPEN)?,
+            undo: txn.open_table(tables::UNDO).doing(OPEN)?,
+            author: trial::Author::default(),
             cache,
             pending: HashMap::new(),
             freed_blobs: Vec::new(),
@@ -103,6 +110,7 @@ impl<'t> Tx<'t> {
     /// pays for it.
     pub(in crate::storage) fn begin_op(&mut self, purse: Purse) {
         self.touched = false;
+        self.author = trial::Author::default();
         self.room.pay_from(purse);
     }
 

@@ -1,6 +1,6 @@
 //! Records inside a commit: the record, its place in the change log, its index entries.
 
-use super::{Expected, Tx, full};
+use super::{Expected, Tx, full, trial};
 use crate::error::AdbError;
 use crate::limits::Quota;
 use crate::path::RecordPath;
@@ -45,6 +45,8 @@ impl Tx<'_> {
             return Err(full(quota, &stats));
         }
 
+        let before = old.as_ref().map(|old| old.json.as_slice());
+        self.note_old(trial::RECORD, db, path, before)?;
         self.touched = true;
         stats.seq += 1;
         stats.records = records;
@@ -103,6 +105,7 @@ impl Tx<'_> {
         let old = self.record(db, path)?;
         check(expected, path, old.as_ref())?;
         let Some(old) = old else { return Ok(None) };
+        self.note_old(trial::RECORD, db, path, Some(&old.json))?;
         self.touched = true;
         let mut stats = self.counters(db)?;
         stats.seq += 1;

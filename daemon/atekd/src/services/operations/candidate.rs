@@ -192,7 +192,7 @@ pub(super) async fn read_folder(path: PathBuf) -> Result<Option<Manifest>, Opera
 }
 
 /// As much of a commit as people compare.
-fn abbreviated(commit: &str) -> String {
+pub(super) fn abbreviated(commit: &str) -> String {
     let digits = commit.chars().filter(char::is_ascii_hexdigit);
     digits.take(10).collect()
 }

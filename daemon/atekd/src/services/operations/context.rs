@@ -6,6 +6,7 @@ use crate::config;
 use crate::database::{Change, Database, DatabaseError, Records, ServiceRecord};
 use crate::directory::DirectoryPublisher;
 use crate::error_chain::DisplayChain;
+use crate::journal::Logbook;
 use crate::layout::Layout;
 use crate::packages::Packages;
 use crate::services::core_service::{self, CoreService};
@@ -46,6 +47,10 @@ pub struct OperationsDeps {
     pub units: mpsc::Receiver<UnitEvent>,
     /// The connection to atek-spawnd.
     pub spawn: Spawn,
+    /// What services said.
+    pub logbook: Logbook,
+    /// How updates are looked for and tried.
+    pub updates: config::Updates,
 }
 
 /// What can be done with services.
@@ -61,6 +66,8 @@ pub struct Operations {
     pub(super) locks: Locks,
     pub(super) supervisor: SupervisorHandle,
     pub(super) core: Vec<CoreService>,
+    pub(super) logbook: Logbook,
+    pub(super) updates: config::Updates,
     /// Whether the leftovers of an earlier run of the host are gone. Before that, what an
     /// operation makes could be taken for one.
     pub(super) swept: watch::Sender<bool>,
@@ -92,6 +99,8 @@ impl Operations {
             locks: Locks::default(),
             supervisor,
             core,
+            logbook: deps.logbook,
+            updates: deps.updates,
             swept: watch::Sender::new(false),
         })
     }

@@ -219,6 +219,7 @@ fn settings_of(request: Install, source: &Source, built: &Candidate) -> ServiceS
         granted: request.grant,
         limits: request.limits,
         stopped: false,
+        updates: Default::default(),
         port: None,
     }
 }

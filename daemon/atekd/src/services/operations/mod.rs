@@ -11,13 +11,18 @@ mod icon;
 mod inspect;
 mod install;
 mod locks;
+mod look;
+mod recover;
 mod retained;
 mod run;
+mod snapshots;
 mod start_up;
 mod sweep;
 mod transfer;
+mod trial;
 mod uninstall;
 mod update;
 
 pub use context::{Operations, OperationsDeps};
 pub use install::{Install, UseData};
+pub use update::UpdateRequest;

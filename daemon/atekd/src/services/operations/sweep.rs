@@ -5,11 +5,8 @@
 
 use super::context::Operations;
 use crate::error_chain::DisplayChain;
-use crate::services::definition;
-use crate::services::intents::{self, Install, Transfer, Uninstall, Update};
+use crate::services::intents::{self, Install, Transfer, Uninstall};
 use crate::spawn::SpawnError;
-use atek_api::spec::PackageVersion;
-use atek_api::version::Release;
 use std::sync::Arc;
 
 impl Operations {
@@ -88,33 +85,6 @@ impl Operations {
             if !self.exists(&key) {
                 self.attach.close(&key).await;
             }
-        }
-    }
-
-    async fn sweep_updates(self: &Arc<Self>) {
-        let state = self.layout.state();
-        for (key, intent) in intents::all::<Update>(state) {
-            let records = self.database.records();
-            let record = records.service(key.as_str());
-            let to: Option<PackageVersion> =
-                intent.and_then(|intent| Release::folder_name(&intent.to).parse().ok());
-            let (Some(record), Some(to)) = (record, to) else {
-                intents::end::<Update>(state, &key);
-                continue;
-            };
-            if definition::installed_version(&record.settings).as_ref() == Some(&to) {
-                tracing::info!(%key, %to, "finishing an update");
-                self.finish_update(&key, &to, None).await;
-                continue;
-            }
-            tracing::info!(%key, %to, "undoing an unfinished update");
-            let lock = self.locks.take(&key, &record.settings.id, "update");
-            let operations = self.clone();
-            // It waits until the old version runs; the other services must not wait for that.
-            tokio::spawn(async move {
-                let _lock = lock;
-                operations.roll_back(&key, &to).await;
-            });
         }
     }
 }

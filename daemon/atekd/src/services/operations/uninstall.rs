@@ -10,6 +10,7 @@ use crate::services::crash_point;
 use crate::services::error::OperationError;
 use crate::services::intents::{self, Uninstall};
 use crate::services::retained_data::RetainedData;
+use crate::services::updates::ledger::Ledger;
 use crate::spawn::SpawnError;
 use atek_api::ids::{ServiceId, ServiceKey};
 use std::sync::Arc;
@@ -69,6 +70,10 @@ impl Operations {
         }
         self.attach.close(key).await;
         self.spawn.remove_package(key).await?;
+        for snapshot in Ledger::read(self.layout.state(), key).snapshots {
+            self.spawn.remove_snapshot(key, &snapshot.name).await?;
+        }
+        Ledger::remove(self.layout.state(), key);
         if !keep_data {
             self.spawn.wipe_state(key).await?;
             self.forget_retained(key);

@@ -1,36 +1,46 @@
-//! Updating: a new version beside the running one, tried before it becomes the installed one.
-//!
-//! ```text
-//!  ask for releases, fetch, consent checked, build | intent -> commit beside -> run it -> record names it -> tidy up
-//!  may be cut off anywhere                         |             it does not run: run the old one, remove the new
-//! ```
-//!
-//! The record is what decides: until it names the new version, a crash leads back to the old.
+//! Updating: choosing a release, fetching, consent, building. What follows is a trial
+//! ([`super::trial`]); the stages of both are drawn in `services/updates/machine.rs`.
 
 use super::agreed_limits;
 use super::candidate::{self, Candidate};
 use super::context::Operations;
+use super::trial::{Origin, Trial};
 use crate::database::ServiceRecord;
-use crate::error_chain::DisplayChain;
 use crate::jobs::Reporter;
 use crate::packages::{PackageError, Staged};
 use crate::services::crash_point;
-use crate::services::definition;
 use crate::services::error::OperationError;
-use crate::services::intents::{self, Update};
-use crate::services::supervisor::Command;
+use crate::services::updates::ledger::Ledger;
+use crate::services::updates::now_text;
 use atek_api::ids::ServiceKey;
 use atek_api::manifest::Manifest;
 use atek_api::package::{Failure, FailureCode, FetchedPackage, Reach, Wanted};
 use atek_api::permission::Permissions;
 use atek_api::services::{
-    JobEvent, PackageInfo, ServiceSettings, SourceType, UpdateCheck, UpdateDone, UpdateParams,
+    JobEvent, PackageInfo, ServiceSettings, SourceType, UpdateCheck, UpdateDone,
 };
 use atek_api::source::Source;
-use atek_api::spec::{Limits, PackageVersion};
-use atek_api::version::{self, NoChoice, Range, Release};
-use std::fs;
+use atek_api::spec::Limits;
+use atek_api::updates::{UpdateEntry, UpdateOutcome, UpdatePlan};
+use atek_api::version::{self, NoChoice, Release};
+use semver::Version;
 use std::sync::Arc;
+
+/// The longest message of a tag that is kept, in characters.
+const NOTES_CHARS: usize = 4000;
+
+/// What a person asks of an update.
+#[derive(Debug, Clone, Default)]
+pub struct UpdateRequest {
+    /// Takes the place of what was granted, together with the new version.
+    pub grant: Option<Permissions>,
+    /// Limits for the new version, merged into those that a person has set.
+    pub limits: Option<Limits>,
+    /// Exactly this tag; none: the newest that the range admits and that was not refused.
+    pub to: Option<String>,
+    /// Which computers the source may be on.
+    pub reach: Reach,
+}
 
 impl Operations {
     /// Asks the source which release an update would install.
@@ -44,7 +54,7 @@ impl Operations {
         reach: Reach,
     ) -> Result<UpdateCheck, OperationError> {
         let record = self.record(key)?;
-        let (_, best) = self.best_release(&record.settings, reach).await?;
+        let (_, best) = self.best_release(key, &record.settings, reach).await?;
         let installed = record.settings.package.installed_version.clone();
         Ok(UpdateCheck {
             has_update: installed
@@ -66,19 +76,12 @@ impl Operations {
         reach: Reach,
     ) -> Result<Vec<String>, OperationError> {
         let record = self.record(key)?;
-        if record.settings.package.source_type != SourceType::Git {
-            return Err(OperationError::NotVersioned);
-        }
-        let source = candidate::parse_source(&record.settings.source_url)?;
-        let mut releases = self.packages.releases(&source, reach).await?;
-        releases.sort_by(|a, b| b.version.cmp(&a.version));
+        let (_, releases) = self.releases(&record.settings, reach).await?;
         Ok(releases.into_iter().map(|release| release.tag).collect())
     }
 
-    /// Installs the best release that the service's range admits, and restarts the service
-    /// if it ran. If it is not ready in time, the version before is put back. `grant`, if given,
-    /// takes the place of what was granted, together with the new version; `limits` are merged
-    /// into those that a person has set.
+    /// Installs a release and tries it. If it does not work, the version and the data before it
+    /// are put back, and the release is refused from then on.
     ///
     /// # Errors
     ///
@@ -86,187 +89,243 @@ impl Operations {
     pub async fn update(
         self: &Arc<Self>,
         key: &ServiceKey,
-        UpdateParams { grant, limits }: UpdateParams,
-        reach: Reach,
+        request: UpdateRequest,
         progress: &Reporter,
     ) -> Result<UpdateDone, OperationError> {
         self.wait_until_swept().await;
         let record = self.record(key)?;
         let lock = self.locks.take(key, &record.settings.id, "update")?;
-        let (source, best) = self.best_release(&record.settings, reach).await?;
+        let (source, best) = self.wanted_release(&record, &request).await?;
         let old = record.settings.package.installed_version.clone();
-        if let Some(old) = old.filter(|old| !version::is_update(old, &best)) {
+        let is_update = |old: &str| match request.to {
+            Some(_) => old != best.tag,
+            None => version::is_update(old, &best),
+        };
+        if let Some(old) = old.clone().filter(|old| !is_update(old)) {
             return Ok(UpdateDone {
                 installed_version: old.clone(),
                 old_version: old,
             });
         }
-        let wanted = Wanted::Tag { tag: best.tag };
-        let found = self.fetch(&source, wanted, reach, progress).await?;
-        let Candidate::Fetched { package, staged } = found else {
-            return Err(OperationError::NotVersioned);
+        let prepared = self
+            .prepare(&record, &source, &best, &request, progress)
+            .await;
+        let (package, agreed, staged) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.note_unprepared(&record, &best.tag, &error);
+                return Err(error);
+            }
         };
-        let granted = check_permissions(&record.settings, &package, grant)?;
-        let limits = agreed_limits::of_update(
-            &record.settings,
-            &package.release.tag,
-            package.manifest.as_ref(),
-            limits.as_ref(),
-        )?;
-        let agreed = Agreed { granted, limits };
-        let (package, staged) = self.packages.build(*package, staged, progress).await?;
         crash_point::reached("update.ready");
         progress.report(JobEvent::Progress {
             phase: "start".to_owned(),
             message: format!("starting {}", package.release.tag),
             percent: None,
         });
-        let operations = self.clone();
+        let trial = Trial {
+            version: candidate::version_of(&package)?,
+            from: old.unwrap_or_default(),
+            to: package.release.tag.clone(),
+            new: with_package(&record.settings, &package, agreed),
+            record,
+            origin: Origin::Staged(staged),
+            outcome: UpdateOutcome::Updated,
+        };
+        let (operations, progress) = (self.clone(), progress.clone());
+        // From here on it is finished or undone even if the caller goes away.
         let rest = tokio::spawn(async move {
             let _lock = lock;
-            operations.switch(&record, package, agreed, staged).await
+            operations.try_out(trial, &progress).await
         });
         rest.await.unwrap_or(Err(OperationError::ShuttingDown))
+    }
+
+    /// What an update would install. Fetches it, and runs nothing.
+    ///
+    /// # Errors
+    ///
+    /// There is no such release, or it cannot be fetched.
+    pub async fn plan_update(
+        &self,
+        key: &ServiceKey,
+        request: &UpdateRequest,
+    ) -> Result<UpdatePlan, OperationError> {
+        self.wait_until_swept().await;
+        let record = self.record(key)?;
+        let (source, best) = self.wanted_release(&record, request).await?;
+        let wanted = Wanted::Tag { tag: best.tag };
+        let unheard = Reporter::unheard();
+        let found = self.fetch(&source, wanted, request.reach, &unheard).await?;
+        let Candidate::Fetched { package, .. } = &found else {
+            return Err(OperationError::NotVersioned);
+        };
+        self.see_tag(&record, package)?;
+        let asks = found.asks();
+        Ok(UpdatePlan {
+            from: record
+                .settings
+                .package
+                .installed_version
+                .clone()
+                .unwrap_or_default(),
+            to: package.release.tag.clone(),
+            commit: package.commit.clone(),
+            notes: package.notes.clone(),
+            build: package.build.clone(),
+            asks_for_more: asks.new_beyond(&record.settings.granted).describe(),
+            asks,
+        })
+    }
+
+    /// Fetches, checks and builds a release.
+    async fn prepare(
+        &self,
+        record: &ServiceRecord,
+        source: &Source,
+        release: &Release,
+        request: &UpdateRequest,
+        progress: &Reporter,
+    ) -> Result<(FetchedPackage, Agreed, Staged), OperationError> {
+        let wanted = Wanted::Tag {
+            tag: release.tag.clone(),
+        };
+        let found = self.fetch(source, wanted, request.reach, progress).await?;
+        let Candidate::Fetched { package, staged } = found else {
+            return Err(OperationError::NotVersioned);
+        };
+        self.see_tag(record, &package)?;
+        let granted = check_permissions(&record.settings, &package, request.grant.clone())?;
+        let limits = agreed_limits::of_update(
+            &record.settings,
+            &package.release.tag,
+            package.manifest.as_ref(),
+            request.limits.as_ref(),
+        )?;
+        let agreed = Agreed { granted, limits };
+        let (package, staged) = self.packages.build(*package, staged, progress).await?;
+        Ok((package, agreed, staged))
+    }
+
+    /// Holds a tag to what it named before, and remembers its message.
+    fn see_tag(
+        &self,
+        record: &ServiceRecord,
+        package: &FetchedPackage,
+    ) -> Result<(), OperationError> {
+        let (state, tag) = (self.layout.state(), &package.release.tag);
+        let mut ledger = Ledger::read(state, &record.key);
+        let seen = ledger.see(tag, Some(&package.commit), &now_text());
+        seen.map_err(|moved| OperationError::TagMoved {
+            tag: moved.tag,
+            then: candidate::abbreviated(&moved.then),
+            now: candidate::abbreviated(&moved.now),
+        })?;
+        if let Some(seen) = ledger.tags.get_mut(tag) {
+            let notes = package.notes.as_ref();
+            seen.notes = notes.map(|notes| notes.chars().take(NOTES_CHARS).collect());
+        }
+        Ok(ledger.write(state, &record.key)?)
+    }
+
+    /// Remembers a release that could not be installed. It is refused, unless trying again later
+    /// may help, or a person only has to agree to it.
+    fn note_unprepared(&self, record: &ServiceRecord, tag: &str, error: &OperationError) {
+        let mut ledger = Ledger::read(self.layout.state(), &record.key);
+        let now = now_text();
+        let reason = error.to_string();
+        match error {
+            OperationError::AsksForMore { .. } | OperationError::AsksForHigherLimits { .. } => {
+                ledger.asks_for_more = Some(tag.to_owned());
+            }
+            OperationError::TagMoved { .. } => ledger.refuse(tag, &reason, &now),
+            OperationError::Package(PackageError::Failed(failure))
+                if !failure.code.is_temporary() =>
+            {
+                ledger.refuse(tag, &reason, &now);
+            }
+            _ => {}
+        }
+        ledger.note(UpdateEntry {
+            at: now,
+            from: record
+                .settings
+                .package
+                .installed_version
+                .clone()
+                .unwrap_or_default(),
+            to: tag.to_owned(),
+            outcome: UpdateOutcome::Failed,
+            reason: Some(reason),
+            log: Vec::new(),
+            down_ms: None,
+        });
+        self.write_ledger(&mut ledger, &record.key);
+    }
+
+    /// Remembers what can be remembered: an update is not undone because a note cannot be written.
+    pub(super) fn write_ledger(&self, ledger: &mut Ledger, key: &ServiceKey) {
+        if let Err(error) = ledger.write(self.layout.state(), key) {
+            let error = crate::error_chain::DisplayChain(&error);
+            tracing::error!(%key, %error, "cannot remember how an update ended");
+        }
+    }
+
+    /// The releases of a source, newest first.
+    pub(super) async fn releases(
+        &self,
+        settings: &ServiceSettings,
+        reach: Reach,
+    ) -> Result<(Source, Vec<Release>), OperationError> {
+        if settings.package.source_type != SourceType::Git {
+            return Err(OperationError::NotVersioned);
+        }
+        let source = candidate::parse_source(&settings.source_url)?;
+        let mut releases = self.packages.releases(&source, reach).await?;
+        releases.sort_by(|a, b| b.version.cmp(&a.version));
+        Ok((source, releases))
+    }
+
+    /// The release that a person named, or the best one.
+    async fn wanted_release(
+        &self,
+        record: &ServiceRecord,
+        request: &UpdateRequest,
+    ) -> Result<(Source, Release), OperationError> {
+        let settings = &record.settings;
+        let Some(to) = &request.to else {
+            return self
+                .best_release(&record.key, settings, request.reach)
+                .await;
+        };
+        let (source, releases) = self.releases(settings, request.reach).await?;
+        let named = releases
+            .into_iter()
+            .find(|release| release.tag == *to || release.version.to_string() == *to);
+        match named {
+            Some(release) => Ok((source, release)),
+            None => Err(no_release(&source, to, NoChoice::NoMatch)),
+        }
     }
 
     /// The release that an update would install.
     async fn best_release(
         &self,
+        key: &ServiceKey,
         settings: &ServiceSettings,
         reach: Reach,
     ) -> Result<(Source, Release), OperationError> {
-        if settings.package.source_type != SourceType::Git {
-            return Err(OperationError::NotVersioned);
-        }
-        let source = candidate::parse_source(&settings.source_url)?;
+        let (source, releases) = self.releases(settings, reach).await?;
         let range = candidate::parse_range(settings.desired_version.as_deref())?;
-        let releases = self.packages.releases(&source, reach).await?;
-        let tags = releases.iter().map(|release| release.tag.as_str());
-        let best = version::choose(tags, &range, &[]);
-        let best = best.map_err(|reason| no_release(&source, &range, reason))?;
-        Ok((source, best))
-    }
-
-    async fn switch(
-        &self,
-        record: &ServiceRecord,
-        package: FetchedPackage,
-        agreed: Agreed,
-        staged: Staged,
-    ) -> Result<UpdateDone, OperationError> {
-        let ServiceRecord { key, settings: old } = record;
-        let version = candidate::version_of(&package)?;
-        let old_tag = old.package.installed_version.clone().unwrap_or_default();
-        let new_tag = package.release.tag.clone();
-        let to = new_tag.clone();
-        intents::begin(self.layout.state(), key, &Update { to })?;
-        let switched = async {
-            // A leftover of an update that was cut off.
-            self.spawn.remove_version(key, &version).await?;
-            staged.commit(key, &version).await?;
-            crash_point::reached("update.committed");
-            let new = with_package(old, &package, agreed);
-            self.try_version(key, &new).await?;
-            crash_point::reached("update.tried");
-            let update = self.change_settings(key, move |settings| {
-                settings.package = new.package;
-                settings.manifest = new.manifest;
-                settings.granted = new.granted;
-                settings.limits = new.limits;
-            });
-            update.await?;
-            crash_point::reached("update.stored");
-            Ok(())
-        };
-        match switched.await {
-            Ok(()) => {
-                self.supervisor.override_settings(key, None).await;
-                let before = definition::installed_version(old);
-                self.finish_update(key, &version, before.as_ref()).await;
-                Ok(UpdateDone {
-                    installed_version: new_tag,
-                    old_version: old_tag,
-                })
-            }
-            Err(error) => {
-                self.roll_back(key, &version).await;
-                Err(match error {
-                    TryError::DoesNotRun(reason) => OperationError::RolledBack {
-                        id: old.id.clone(),
-                        new: new_tag,
-                        old: old_tag,
-                        reason,
-                    },
-                    TryError::Other(error) => error,
-                })
-            }
-        }
-    }
-
-    /// Runs the new version in place of the old one, if the service is to run at all.
-    async fn try_version(&self, key: &ServiceKey, new: &ServiceSettings) -> Result<(), TryError> {
-        let stopped = self
-            .database
-            .records()
-            .service(key.as_str())
-            .is_none_or(|record| record.settings.stopped);
-        self.supervisor
-            .override_settings(key, Some(Arc::new(new.clone())))
-            .await;
-        if stopped || new.manifest.as_ref().is_some_and(|manifest| manifest.sleep) {
-            return Ok(());
-        }
-        match self.supervisor.start(key, Command::Restart).await {
-            Ok(()) => Ok(()),
-            Err(error @ (OperationError::NotFound(_) | OperationError::ShuttingDown)) => {
-                Err(error.into())
-            }
-            Err(OperationError::NotRunning { reason, .. }) => Err(TryError::DoesNotRun(reason)),
-            Err(error) => Err(TryError::DoesNotRun(error.to_string())),
-        }
-    }
-
-    /// Runs the version that the record names, and removes the other.
-    pub(super) async fn roll_back(&self, key: &ServiceKey, version: &PackageVersion) {
-        self.supervisor.override_settings(key, None).await;
-        let wanted = self
-            .database
-            .records()
-            .service(key.as_str())
-            .is_some_and(|record| !record.settings.stopped);
-        if wanted && let Err(error) = self.supervisor.start(key, Command::Restart).await {
-            tracing::error!(%key, error = %DisplayChain(&error), "the old version does not run either");
-        }
-        match self.spawn.remove_version(key, version).await {
-            Ok(()) => intents::end::<Update>(self.layout.state(), key),
-            Err(error) => {
-                tracing::warn!(%key, error = %DisplayChain(&error), "left a version for the next sweep");
-            }
-        }
-    }
-
-    /// After the record names `new`: sets the link for people, and removes all versions but two.
-    pub(super) async fn finish_update(
-        &self,
-        key: &ServiceKey,
-        new: &PackageVersion,
-        old: Option<&PackageVersion>,
-    ) {
-        if let Err(error) = self.spawn.set_current(key, new).await {
-            tracing::warn!(%key, error = %DisplayChain(&error), "cannot set the link to the version");
-        }
-        let folder = atek_api::spec::paths::package_versions(key);
-        let versions = fs::read_dir(&folder).into_iter().flatten();
-        let versions = versions.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        let others: Vec<PackageVersion> = versions
-            .filter(|version| version != new && Some(version) != old)
+        let refused = Ledger::read(self.layout.state(), key).refused_tags();
+        let refused: Vec<Version> = refused
+            .iter()
+            .filter_map(|tag| Some(Release::from_tag(tag)?.version))
             .collect();
-        for version in others {
-            if let Err(error) = self.spawn.remove_version(key, &version).await {
-                tracing::warn!(%key, %version, error = %DisplayChain(&error), "cannot remove an old version");
-            }
-        }
-        intents::end::<Update>(self.layout.state(), key);
+        let tags = releases.iter().map(|release| release.tag.as_str());
+        let best = version::choose(tags, &range, &refused);
+        let best = best.map_err(|reason| no_release(&source, range.as_str(), reason))?;
+        Ok((source, best))
     }
 }
 
@@ -276,20 +335,8 @@ struct Agreed {
     limits: Limits,
 }
 
-/// Why the new version was not taken.
-enum TryError {
-    DoesNotRun(String),
-    Other(OperationError),
-}
-
-impl<E: Into<OperationError>> From<E> for TryError {
-    fn from(error: E) -> Self {
-        Self::Other(error.into())
-    }
-}
-
 /// The original's words.
-fn no_release(source: &Source, range: &Range, reason: NoChoice) -> OperationError {
+fn no_release(source: &Source, range: &str, reason: NoChoice) -> OperationError {
     let (code, message) = match reason {
         NoChoice::NoRelease => (
             FailureCode::NoRelease,
@@ -298,8 +345,7 @@ fn no_release(source: &Source, range: &Range, reason: NoChoice) -> OperationErro
         NoChoice::NoMatch => (
             FailureCode::NoMatchingRelease,
             format!(
-                "No release (git tag) available for {source} which matches the desired version of {}",
-                range.as_str()
+                "No release (git tag) available for {source} which matches the desired version of {range}"
             ),
         ),
         NoChoice::AllRefused => (FailureCode::Refused, reason.to_string()),

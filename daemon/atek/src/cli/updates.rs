@@ -1,0 +1,108 @@
+//! Flags of the commands about updates and copies of data.
+
+use clap::{Args, ValueEnum};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --look, tells what the last look found; the box looks once a day.
+
+Examples:
+  atek outdated --look
+  atek outdated notes")]
+pub(crate) struct Outdated {
+    /// The service: its history and what was refused, too
+    pub(crate) id: Option<String>,
+    /// Ask the sources first
+    #[arg(long)]
+    pub(crate) look: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The files are those of the time of the update, unless --keep-data; what was entered since
+is lost then. Databases stay as they are. The present version is not offered again.")]
+pub(crate) struct Rollback {
+    /// The service
+    pub(crate) id: String,
+    /// Keep the present files
+    #[arg(long)]
+    pub(crate) keep_data: bool,
+    /// Do not ask back
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  atek pin notes ^1.2
+  atek pin notes 1.2.3
+  atek pin notes latest")]
+pub(crate) struct Pin {
+    /// The service
+    pub(crate) id: String,
+    /// The releases to take, as a semver range; `latest` takes all
+    pub(crate) range: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without an id, decides for all apps of the caller that have no decision of their own.
+
+Examples:
+  atek hold notes --until 2026-12-24T18:00:00Z
+  atek hold notes --end
+  atek hold notes --mode automatic --delay-hours 48")]
+pub(crate) struct Hold {
+    /// The service
+    pub(crate) id: Option<String>,
+    /// Install nothing by itself before this time (RFC 3339)
+    #[arg(long, value_name = "DATE", conflicts_with = "end")]
+    pub(crate) until: Option<String>,
+    /// End the hold
+    #[arg(long)]
+    pub(crate) end: bool,
+    /// What happens when there is a new release
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<Mode>,
+    /// Hours after a release appeared before it is installed by itself
+    #[arg(long, value_name = "HOURS")]
+    pub(crate) delay_hours: Option<u32>,
+}
+
+/// What happens when there is a new release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// It is shown, and installed after a yes
+    Ask,
+    /// It is installed by itself, unless it asks for more or has another major version
+    Automatic,
+    /// Nothing is looked for
+    Never,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The app is stopped for as long as the copy takes, and calls wait. Databases are not part
+of it: atek db export copies those.")]
+pub(crate) struct Snapshot {
+    /// The service
+    pub(crate) id: String,
+    /// List the copies
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Delete a copy
+    #[arg(long, value_name = "NAME", conflicts_with = "list")]
+    pub(crate) remove: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The service
+    pub(crate) id: String,
+    /// The copy, as `atek snapshot ID --list` names it
+    pub(crate) snapshot: String,
+    /// Do not ask back
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}

@@ -1,0 +1,254 @@
+//! What is remembered about the updates of a service: one readable file each,
+//! `update-history/KEY.json`, written whole and synced.
+//!
+//! It is not part of the record in the database: a release that breaks the database must be
+//! remembered too.
+
+use super::policy::Seconds;
+use atek_api::ids::ServiceKey;
+use atek_api::updates::{RefusedRelease, SnapshotInfo, UpdateEntry};
+use atek_files::{FileError, write_atomic};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FOLDER: &str = "update-history";
+/// Updates that are remembered of one service.
+const HISTORY_MAX: usize = 20;
+/// Tags that are remembered of one service; the oldest go first.
+const TAGS_MAX: usize = 200;
+/// Releases that are remembered as refused.
+const REFUSED_MAX: usize = 50;
+/// The most bytes of a file that is read.
+const FILE_MAX: u64 = 4 << 20;
+
+/// What is remembered of a tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::services) struct SeenTag {
+    /// RFC 3339.
+    pub(in crate::services) first_seen: String,
+    /// The commit that it named, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::services) commit: Option<String>,
+    /// The tag's message, of one that was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::services) notes: Option<String>,
+}
+
+/// The last look for releases.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::services) struct Look {
+    /// RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::services) at: Option<String>,
+    /// The newest release that could be installed then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::services) found: Option<String>,
+    /// Failures in a row.
+    #[serde(default)]
+    pub(in crate::services) failures: u32,
+    /// Why the last one failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::services) problem: Option<String>,
+}
+
+/// What is remembered of one service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::services) struct Ledger {
+    pub(in crate::services) look: Look,
+    /// By tag.
+    pub(in crate::services) tags: BTreeMap<String, SeenTag>,
+    pub(in crate::services) refused: Vec<RefusedRelease>,
+    /// The tag that asks for more than was granted.
+    pub(in crate::services) asks_for_more: Option<String>,
+    /// Newest first.
+    pub(in crate::services) history: Vec<UpdateEntry>,
+    /// Newest first.
+    pub(in crate::services) snapshots: Vec<SnapshotInfo>,
+}
+
+/// A tag names another commit than it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::services) struct Moved {
+    pub(in crate::services) tag: String,
+    pub(in crate::services) then: String,
+    pub(in crate::services) now: String,
+}
+
+impl Ledger {
+    /// What is remembered; nothing where the file is missing or cannot be understood.
+    pub(in crate::services) fn read(state: &Path, key: &ServiceKey) -> Self {
+        let path = file(state, key);
+        let small = fs::metadata(&path).is_ok_and(|about| about.len() <= FILE_MAX);
+        let text = if small { fs::read(&path).ok() } else { None };
+        let Some(text) = text else {
+            return Self::default();
+        };
+        serde_json::from_slice(&text).unwrap_or_else(|error| {
+            tracing::error!(path = %path.display(), %error, "cannot understand what was remembered of updates");
+            Self::default()
+        })
+    }
+
+    /// Remembers it, durably.
+    pub(in crate::services) fn write(
+        &mut self,
+        state: &Path,
+        key: &ServiceKey,
+    ) -> Result<(), FileError> {
+        self.history.truncate(HISTORY_MAX);
+        let excess = self.refused.len().saturating_sub(REFUSED_MAX);
+        self.refused.drain(..excess);
+        while self.tags.len() > TAGS_MAX {
+            let oldest = self.tags.iter().min_by_key(|(_, seen)| &seen.first_seen);
+            let Some(oldest) = oldest.map(|(tag, _)| tag.clone()) else {
+                break;
+            };
+            self.tags.remove(&oldest);
+        }
+        let folder = state.join(FOLDER);
+        // Ignored: if the folder is missing, the write below reports it.
+        let _ = fs::create_dir(&folder);
+        let text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        write_atomic(&file(state, key), &text, 0o600)
+    }
+
+    /// Forgets a service that is gone.
+    pub(in crate::services) fn remove(state: &Path, key: &ServiceKey) {
+        match fs::remove_file(file(state, key)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%key, %error, "cannot forget the updates of a service");
+            }
+            _ => {}
+        }
+    }
+
+    /// Remembers a tag. A tag is a contract: one that names another commit than it did is told,
+    /// and keeps what it first was.
+    pub(in crate::services) fn see(
+        &mut self,
+        tag: &str,
+        commit: Option<&str>,
+        now: &str,
+    ) -> Result<(), Moved> {
+        let Some(seen) = self.tags.get_mut(tag) else {
+            let seen = SeenTag {
+                first_seen: now.to_owned(),
+                commit: commit.map(ToOwned::to_owned),
+                notes: None,
+            };
+            self.tags.insert(tag.to_owned(), seen);
+            return Ok(());
+        };
+        match (&seen.commit, commit) {
+            (Some(then), Some(now)) if then != now => Err(Moved {
+                tag: tag.to_owned(),
+                then: then.clone(),
+                now: now.to_owned(),
+            }),
+            (None, Some(now)) => {
+                seen.commit = Some(now.to_owned());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers that a release is not to be tried again by itself.
+    pub(in crate::services) fn refuse(&mut self, tag: &str, reason: &str, now: &str) {
+        self.refused.retain(|refused| refused.tag != tag);
+        self.refused.push(RefusedRelease {
+            tag: tag.to_owned(),
+            reason: reason.to_owned(),
+            at: now.to_owned(),
+        });
+        if self.look.found.as_deref() == Some(tag) {
+            self.look.found = None;
+        }
+    }
+
+    /// The tags that were refused.
+    pub(in crate::services) fn refused_tags(&self) -> Vec<String> {
+        self.refused
+            .iter()
+            .map(|refused| refused.tag.clone())
+            .collect()
+    }
+
+    /// When a tag was first seen.
+    pub(in crate::services) fn first_seen(&self, tag: &str) -> Option<Seconds> {
+        let seen = self.tags.get(tag)?;
+        super::seconds(&seen.first_seen)
+    }
+
+    /// Puts an update at the head of the history.
+    pub(in crate::services) fn note(&mut self, entry: UpdateEntry) {
+        self.history.insert(0, entry);
+    }
+}
+
+fn file(state: &Path, key: &ServiceKey) -> PathBuf {
+    state.join(FOLDER).join(format!("{key}.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-01-01T00:00:00Z";
+
+    #[test]
+    fn what_is_remembered_survives_and_a_damaged_file_is_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        let key: ServiceKey = "k1".parse().unwrap();
+        assert_eq!(Ledger::read(state.path(), &key), Ledger::default());
+        let mut ledger = Ledger::default();
+        ledger.see("v1.0.0", Some("aa"), NOW).unwrap();
+        ledger.refuse("v1.0.0", "it crashed", NOW);
+        ledger.write(state.path(), &key).unwrap();
+        assert_eq!(Ledger::read(state.path(), &key), ledger);
+        assert_eq!(ledger.first_seen("v1.0.0"), Some(1_767_225_600));
+        fs::write(file(state.path(), &key), "half").unwrap();
+        assert_eq!(Ledger::read(state.path(), &key), Ledger::default());
+        Ledger::remove(state.path(), &key);
+        Ledger::remove(state.path(), &key);
+    }
+
+    #[test]
+    fn a_tag_that_moved_is_told_and_keeps_what_it_was() {
+        let mut ledger = Ledger::default();
+        ledger.see("v1.0.0", None, NOW).unwrap();
+        ledger.see("v1.0.0", Some("aa"), NOW).unwrap();
+        ledger.see("v1.0.0", None, NOW).unwrap();
+        let moved = ledger.see("v1.0.0", Some("bb"), NOW).unwrap_err();
+        assert_eq!((moved.then.as_str(), moved.now.as_str()), ("aa", "bb"));
+        assert_eq!(ledger.tags["v1.0.0"].commit.as_deref(), Some("aa"));
+    }
+
+    #[test]
+    fn the_file_stays_small() {
+        let state = tempfile::tempdir().unwrap();
+        let key: ServiceKey = "k1".parse().unwrap();
+        let mut ledger = Ledger::default();
+        for nth in 0..1000 {
+            let tag = format!("v{nth}.0.0");
+            ledger
+                .see(&tag, None, &format!("2026-01-01T00:00:00.{nth:04}Z"))
+                .unwrap();
+            ledger.refuse(&tag, "no", NOW);
+            ledger.refuse(&tag, "no", NOW);
+        }
+        ledger.write(state.path(), &key).unwrap();
+        let read = Ledger::read(state.path(), &key);
+        assert_eq!(
+            (read.tags.len(), read.refused.len()),
+            (TAGS_MAX, REFUSED_MAX)
+        );
+        assert!(read.tags.contains_key("v999.0.0") && !read.tags.contains_key("v0.0.0"));
+        assert_eq!(read.refused.last().unwrap().tag, "v999.0.0");
+    }
+}
