@@ -79,12 +79,14 @@ macro_rules! text_newtype {
 ///
 /// Part of unit properties and paths, hence the narrow alphabet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 #[serde(try_from = "String", into = "String")]
 pub struct ServiceKey(String);
 text_newtype!(ServiceKey);
 
 /// The opaque, immutable identity of a user; `system` is the host itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 #[serde(try_from = "String", into = "String")]
 pub struct UserKey(String);
 text_newtype!(UserKey);
@@ -107,6 +109,7 @@ impl UserKey {
 ///
 /// A DNS label, or `core.` and a label for the services that belong to Atek itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 #[serde(try_from = "String", into = "String")]
 pub struct ServiceId(String);
 text_newtype!(ServiceId);

@@ -49,6 +49,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 
 /// Why a call has no result.
 #[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[error("{message} ({code})")]
 pub struct RpcError {
     /// See [`code`].
@@ -57,6 +58,7 @@ pub struct RpcError {
     pub message: String,
     /// For a program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "unknown", optional))]
     pub data: Option<serde_json::Value>,
 }
 

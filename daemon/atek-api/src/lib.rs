@@ -37,3 +37,6 @@ pub mod system;
 pub mod updates;
 pub mod users;
 pub mod version;
+
+#[cfg(test)]
+mod browser_types;

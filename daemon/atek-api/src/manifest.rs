@@ -34,6 +34,7 @@ pub const MAX_EXPORTS: usize = 64;
 ///
 /// Serializes to what [`Manifest::parse`] reads. Default: an app without a file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase", try_from = "serde_json::Value")]
 pub struct Manifest {
     /// For people; `title` in the file is the same. At most 80 characters.
@@ -56,15 +57,18 @@ pub struct Manifest {
     pub icon: Option<RelativePath>,
     /// The APIs that the app provides. No two with the same API, transport and metadata.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub exports: Vec<Export>,
     /// What runs the app.
     #[serde(flatten)]
+    #[cfg_attr(test, ts(skip))]
     pub runtime: Runtime,
     /// The TCP port on which the app listens; none: it listens on its socket file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<AppPort>,
     /// The folder in which the app is started.
     #[serde(skip_serializing_if = "Workdir::is_package")]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub workdir: Workdir,
     /// The path that answers with a status below 400 when the app is ready; none: the app is
     /// ready when it listens. As [`Export::path`].
@@ -72,12 +76,15 @@ pub struct Manifest {
     pub healthcheck: Option<String>,
     /// What the app asks for beyond the default.
     #[serde(skip_serializing_if = "Permissions::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub permissions: Permissions,
     /// The limits that the app needs, where they differ from the default.
     #[serde(skip_serializing_if = "Limits::is_default")]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub limits: Limits,
     /// The host may stop the app while it is unused, and starts it at the next call.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub sleep: bool,
 }
 
@@ -144,15 +151,19 @@ impl TryFrom<serde_json::Value> for Manifest {
 
 /// One API that a service provides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Export {
     api: ApiId,
     // As in the file, also when it says what is the default: the API shows the
     // manifest as its author wrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
     transport: Option<Transport>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(test, ts(type = "Record<string, string>", optional))]
     metadata: BTreeMap<String, String>,
 }
 
@@ -197,6 +208,7 @@ impl Export {
 
 /// How an API is called through the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// JSON-RPC over HTTP POST.

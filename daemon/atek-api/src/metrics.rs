@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which samples are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricsOptions {
     /// Only samples after this time; none: all of the last hour.
@@ -19,6 +20,7 @@ pub struct MetricsOptions {
 ///
 /// There are gaps where nothing could be measured: a stopped service, a restart of atekd.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Series<S> {
     /// Seconds between two samples.
@@ -29,6 +31,7 @@ pub struct Series<S> {
 
 /// What a service used at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceSample {
     /// When.
@@ -43,6 +46,7 @@ pub struct ServiceSample {
 
 /// What the whole box used at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct SystemSample {
     /// When.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// A set of permissions: what a manifest asks for, or what an installer granted.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Permissions {
     /// What the app may reach on the network; none: nothing.
@@ -25,6 +26,7 @@ pub struct Permissions {
 
 /// What an app may reach on the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(as = "wire::Network"))]
 #[serde(try_from = "wire::Network", into = "wire::Network")]
 pub enum Network {
     /// These hosts, through the host's egress proxy.
@@ -169,26 +171,30 @@ mod wire {
     use serde::{Deserialize, Serialize};
 
     #[derive(Clone, Serialize, Deserialize)]
+    #[cfg_attr(test, derive(ts_rs::TS))]
     #[serde(untagged)]
     pub(super) enum Network {
-        Word(Word),
-        Shape(Shape),
+        Word(#[cfg_attr(test, ts(inline))] Word),
+        Shape(#[cfg_attr(test, ts(inline))] Shape),
     }
 
     #[derive(Clone, Serialize, Deserialize)]
+    #[cfg_attr(test, derive(ts_rs::TS))]
     #[serde(rename_all = "lowercase")]
     pub(super) enum Word {
         Direct,
     }
 
     #[derive(Clone, Serialize, Deserialize)]
+    #[cfg_attr(test, derive(ts_rs::TS))]
     #[serde(rename_all = "lowercase")]
     pub(super) enum Shape {
-        Direct(Direct),
+        Direct(#[cfg_attr(test, ts(inline))] Direct),
         Hosts(Vec<HostPattern>),
     }
 
     #[derive(Clone, Serialize, Deserialize)]
+    #[cfg_attr(test, derive(ts_rs::TS))]
     #[serde(deny_unknown_fields)]
     pub(super) struct Direct {
         #[serde(default)]

@@ -9,6 +9,7 @@ use std::fmt;
 /// through [`Secret::expose`], which a reviewer can search for.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 pub struct Secret(String);
 
 impl Secret {

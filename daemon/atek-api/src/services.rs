@@ -25,6 +25,7 @@ pub const GRANT_INSTALL: &str = "atek.cloud/services-api/install";
 
 /// Whether a service answers, as the original tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// It listens on its socket.
@@ -35,6 +36,7 @@ pub enum Status {
 
 /// Where a service is in its life, as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Not wanted to run, or stopped by an administrator.
@@ -55,6 +57,7 @@ pub enum State {
 
 /// What kind of place a package comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum SourceType {
     /// A folder of this machine, run in place.
@@ -65,6 +68,7 @@ pub enum SourceType {
 
 /// The installed package of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct PackageInfo {
     /// Where it came from.
@@ -84,6 +88,7 @@ pub struct PackageInfo {
 ///
 /// The first six fields are the original's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceSettings {
     /// Subdomain and unit name.
@@ -102,6 +107,7 @@ pub struct ServiceSettings {
     pub manifest: Option<Manifest>,
     /// Environment of the process; keys are upper-cased. None for core services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "Record<string, string>", optional))]
     pub config: Option<BTreeMap<String, String>>,
     /// What the installer granted, of what the manifest asks for.
     #[serde(default, skip_serializing_if = "Permissions::is_empty")]
@@ -123,6 +129,7 @@ pub struct ServiceSettings {
 
 /// Where a person opens a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Addresses {
     /// What stands before the box's domain, e.g. `rss` of `rss.atek.local`.
     pub subdomain: String,
@@ -136,6 +143,7 @@ pub struct Addresses {
 
 /// A service, as `list` and `get` show one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ServiceInfo {
     /// See [`Status`].
     pub status: Status,
@@ -156,6 +164,7 @@ pub struct ServiceInfo {
 
 /// A service under the magnifying glass, as `status` shows one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceStatus {
     /// Its id.
@@ -188,6 +197,7 @@ pub struct ServiceStatus {
 
 /// Parameters of `install`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct InstallParams {
     /// A URL of [`crate::source::Source`].
@@ -204,6 +214,7 @@ pub struct InstallParams {
     pub user: Option<String>,
     /// Environment of the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "Record<string, string>", optional))]
     pub config: Option<BTreeMap<String, String>>,
     /// What to grant; none grants nothing beyond the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -228,11 +239,13 @@ pub struct InstallParams {
     pub inspected: Option<Inspected>,
     /// Ignored: the original once gave services a TCP port.
     #[serde(default, skip_serializing)]
+    #[cfg_attr(test, ts(skip))]
     pub port: Option<Value>,
 }
 
 /// Result of `inspect`: a package that is not installed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Inspection {
     /// The id that it would get.
@@ -270,6 +283,7 @@ pub struct Inspection {
 
 /// A release that `inspect` showed to a person. A tag alone is no promise: it can be moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Inspected {
     /// The tag.
@@ -288,6 +302,7 @@ impl Inspected {
 
 /// Options of `startUpdate` and `updatePackage`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateParams {
     /// What the new version may do, in place of what was granted before; none leaves that.
@@ -307,6 +322,7 @@ pub struct UpdateParams {
 
 /// Options of `uninstall`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UninstallParams {
     /// The app's files and databases stay, for an app that adopts them or until `removeKept`.
@@ -316,6 +332,7 @@ pub struct UninstallParams {
 
 /// What is kept of an uninstalled app, as `keptData` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct KeptData {
     /// Names it to `removeKept` and `install`.
@@ -336,6 +353,7 @@ pub struct KeptData {
 
 /// Parameters of `configure`: what is missing stays as it is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigureParams {
     /// A new id.
@@ -349,6 +367,7 @@ pub struct ConfigureParams {
     pub desired_version: Option<String>,
     /// Merged into the environment; `null` removes a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(type = "Record<string, string | null>", optional))]
     pub config: Option<BTreeMap<String, Option<String>>>,
     /// New limits, merged; `null`, as 0, is the default again.
     #[serde(
@@ -356,12 +375,14 @@ pub struct ConfigureParams {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "limit_changes"
     )]
+    #[cfg_attr(test, ts(type = "{ [name in keyof Limits]: number | null }", optional))]
     pub limits: Option<Limits>,
     /// New grants, replacing the old ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Permissions>,
     /// Ignored, as in [`InstallParams`].
     #[serde(default, skip_serializing)]
+    #[cfg_attr(test, ts(skip))]
     pub port: Option<Value>,
 }
 
@@ -379,6 +400,7 @@ fn limit_changes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Limits>, D
 
 /// Result of `checkForPackageUpdates`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateCheck {
     /// Whether `latest_version` is newer than what is installed.
@@ -401,6 +423,7 @@ pub struct UpdateDone {
 
 /// Options of `logs` and of `GET /_atek/logs`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct LogOptions {
     /// RFC 3339, or a number of seconds back from now with `-`, e.g. `-3600`.
@@ -420,6 +443,7 @@ pub struct LogOptions {
 
 /// One line of a service's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct LogEntry {
     /// RFC 3339 with microseconds.
     pub time: String,
@@ -442,6 +466,7 @@ pub struct LogPage {
 
 /// A line of `GET /_atek/jobs/JOB`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum JobEvent {
     /// Something moved.
@@ -457,6 +482,7 @@ pub enum JobEvent {
     /// The last line of a job that succeeded.
     Done {
         /// What the blocking method returns.
+        #[cfg_attr(test, ts(type = "unknown"))]
         result: Value,
     },
     /// The last line of a job that failed.

@@ -1,14 +1,31 @@
 //! `atek.cloud/user-sessions-api`: shapes.
 
 use crate::ids::UserKey;
+use crate::secret::Secret;
 use crate::users::Role;
 use serde::{Deserialize, Serialize};
 
 /// The API's id.
 pub const API: &str = "atek.cloud/user-sessions-api";
 
+/// The parameter of `login`.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Credentials {
+    /// The user's name.
+    pub username: String,
+    /// The user's password.
+    pub password: Secret,
+    /// The session ends with the browser, or after twelve hours without use: for a computer of
+    /// other people.
+    #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
+    pub temporary: bool,
+}
+
 /// Who is signed in, as `whoami` and `login` tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct UserSession {
     /// Whether the caller is known.
@@ -29,6 +46,7 @@ pub struct UserSession {
 
 /// One of a user's own sessions, as `listSessions` tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct SessionInfo {
     /// Names the session to `revokeSession`; not the secret in the cookie.

@@ -8,6 +8,7 @@ pub const API: &str = "atek.cloud/setup-api";
 
 /// Whether the box waits for its owner, as `status` tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "SetupStatus"))]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Whether there is no administrator yet. Nothing else is told once there is one.
@@ -54,6 +55,7 @@ impl Status {
 
 /// A file of the owner's settings that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Problem {
     /// Its name.
     pub file: String,
@@ -63,6 +65,7 @@ pub struct Problem {
 
 /// The parameter of `complete`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct SetupParams {
     /// The claim code, as the person typed it.
     pub code: String,
@@ -78,6 +81,7 @@ pub struct SetupParams {
 
 /// Whether a new password can be set with a code, as `resetStatus` tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ResetStatus {
     /// Whether the card asks for it (`atek-reset.txt`) and the box shows the code.
     pub pending: bool,
@@ -85,12 +89,14 @@ pub struct ResetStatus {
 
 /// The parameter of `resetPassword`.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ResetPassword {
     /// The code that the box shows, as the person typed it.
     pub code: String,
     /// Whose password; may be left out where the card names the user, or the box has one
     /// administrator.
     #[serde(default)]
+    #[cfg_attr(test, ts(optional))]
     pub username: Option<String>,
     /// The new password.
     pub password: Secret,
@@ -98,6 +104,7 @@ pub struct ResetPassword {
 
 /// What `complete` tells; the session's cookie comes with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Completed {
     /// Always: the person is signed in.

@@ -8,6 +8,7 @@ pub const API: &str = "atek.cloud/system-api";
 
 /// What the box is, as `info` tells every user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct SystemInfo {
     /// Its host name.
@@ -31,6 +32,9 @@ pub struct SystemInfo {
     pub uptime_sec: u64,
     /// The main domain of the configuration.
     pub domain: String,
+    /// Names beside it that administrators added, each a main domain.
+    #[serde(default)]
+    pub names: Vec<String>,
     /// Where it can be reached, without loopback and link-local ones; IPv4 first.
     pub addresses: Vec<String>,
     /// URLs of the main page, the one to try first before the others.
@@ -42,6 +46,7 @@ pub struct SystemInfo {
 
 /// What the box has left, as `resources` tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
     /// The disk that holds apps and data.
@@ -61,6 +66,7 @@ pub struct Resources {
 
 /// A disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Disk {
     /// A folder on it.
@@ -73,6 +79,7 @@ pub struct Disk {
 
 /// Memory of the box.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Memory {
     /// Bytes.
@@ -83,6 +90,7 @@ pub struct Memory {
 
 /// Swap space of the box.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Swap {
     /// Bytes.
@@ -93,6 +101,7 @@ pub struct Swap {
 
 /// How well units are confined, as `security` tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Security {
     /// Atek's own units first, then the services, in the order of installation.
@@ -101,6 +110,7 @@ pub struct Security {
 
 /// How well one unit is confined.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct UnitSecurity {
     /// The unit's name.

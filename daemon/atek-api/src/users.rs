@@ -12,6 +12,7 @@ pub const GRANT_MAIN_PAGE: &str = "atek.cloud/users-api/main-page";
 
 /// What a user may do beyond their own things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Role {
     /// Their own services and databases.
     #[default]
@@ -32,6 +33,7 @@ impl Role {
 
 /// A user, as the API shows one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// Opaque, immutable.
@@ -48,6 +50,7 @@ pub struct User {
 
 /// What becomes of a user's apps when the user is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Leaving {
     /// The user is deleted only if there are none.
@@ -61,6 +64,7 @@ pub enum Leaving {
 
 /// Options of `delete`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeleteParams {
     /// See [`Leaving`]. A refusal names the apps in its data: `services`.
@@ -73,6 +77,7 @@ pub struct DeleteParams {
 
 /// Settings of a user.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct UserSettings {
     /// The id of the app at the user's main page; in a change, an empty text chooses the

@@ -83,6 +83,9 @@ pub(super) async fn app(
     };
     let framed_by = entry.is_framed().then_some(site.main_url.as_str());
     pages::frame_only_by(response.headers_mut(), framed_by);
+    if is_page && matches!(caller, Caller::User(_)) {
+        pages::keep_out_of_caches(response.headers_mut());
+    }
     Ok(response)
 }
 

@@ -27,6 +27,8 @@ pub struct Deps {
     pub config: Arc<Settings>,
     /// The box's name on the local network, without `.local`, as it changes.
     pub box_name: watch::Receiver<Option<String>>,
+    /// Further main domains, which administrators added, as they change.
+    pub added_names: watch::Receiver<Vec<String>>,
     /// What it is called there, and what the apps are, as it changes.
     pub local: watch::Receiver<Arc<Local>>,
     /// Browser sessions, and whether the box has an owner.

@@ -35,12 +35,12 @@ pub(super) enum Failure {
     #[error("{0}")]
     BadParameter(String),
     #[error(
-        "this host does not answer to the name {name:?}; open http://{} or the box's address",
+        "this host does not answer to the name {name:?}; open http://{}",
         .own.join(" or http://")
     )]
     UnknownHost {
         name: String,
-        /// Names that work.
+        /// Names and addresses that work, with the port.
         own: Vec<String>,
     },
     #[error("a page of another site may not do this")]

@@ -57,7 +57,7 @@ impl Gateway {
     /// A gateway that accepts nothing until [`Gateway::serve`]. Must be called on an event loop.
     #[must_use]
     pub fn new(deps: Deps) -> Self {
-        let names = ArcSwap::from_pointee(Names::new(&deps.config.domain, &local_names(&deps)));
+        let names = ArcSwap::from_pointee(names_now(&deps, &local_names(&deps)));
         let limiter = Limiter::new(deps.limits.clone());
         let public = Connections::new(deps.limits.connections);
         Self {
@@ -85,11 +85,13 @@ impl Gateway {
     /// Names that it had since its start stay good: a page that was opened under one may still ask.
     pub async fn follow_names(self) {
         let (mut own, mut local) = (self.deps().box_name.clone(), self.deps().local.clone());
+        let mut added = self.deps().added_names.clone();
         let mut known = local_names(self.deps());
         loop {
             let changed = tokio::select! {
                 changed = own.changed() => changed,
                 changed = local.changed() => changed,
+                changed = added.changed() => changed,
             };
             if changed.is_err() {
                 return;
@@ -98,16 +100,21 @@ impl Gateway {
             known.retain(|name| !now.contains(name));
             known.splice(0..0, now);
             known.truncate(MAX_NAMES);
-            let names = Names::new(&self.deps().config.domain, &known);
+            let names = names_now(self.deps(), &known);
             self.inner.names.store(Arc::new(names));
         }
     }
 
-    /// The failure for a name that is none of the box's.
-    pub(super) fn unknown_host(&self, name: &str) -> Failure {
+    /// The failure for a name that is none of the box's. `port` (`:PORT`, or nothing) is where the
+    /// client reached the main page, or would.
+    pub(super) fn unknown_host(&self, name: &str, port: &str) -> Failure {
+        let names = self.names();
+        let names = names.shown().map(str::to_owned);
+        let addresses = self.inner.own_addresses.to_show().into_iter();
+        let own = names.chain(addresses.map(|address| address.to_string()));
         Failure::UnknownHost {
             name: name.to_owned(),
-            own: self.names().shown().map(str::to_owned).collect(),
+            own: own.map(|host| format!("{host}{port}")).collect(),
         }
     }
 
@@ -118,6 +125,10 @@ impl Gateway {
     pub(super) fn workers(&self) -> &Workers {
         &self.inner.workers
     }
+}
+
+fn names_now(deps: &Deps, local: &[String]) -> Names {
+    Names::new(&deps.config.domain, &deps.added_names.borrow(), local)
 }
 
 /// The box's names on the local network: the one that is announced there, and its host name.

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// How long the box's own addresses are remembered.
 const ADDRESSES_LAST: Duration = Duration::from_secs(2);
+/// Addresses that are shown to a client which is lost.
+const SHOWN: usize = 2;
 /// Users that systemd makes for apps (`DynamicUser=`, systemd.exec(5)).
 const APP_USERS: std::ops::RangeInclusive<u32> = 61184..=65519;
 /// Users below belong to the system.
@@ -55,14 +57,25 @@ impl OwnAddresses {
         if address.is_loopback() {
             return true;
         }
+        self.with_all(|all| all.contains(&address))
+    }
+
+    /// Some of the box's addresses for people to type, such as `192.168.1.2`.
+    pub(super) fn to_show(&self) -> Vec<IpAddr> {
+        let is_typed = |address: &&IpAddr| match address {
+            IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_link_local(),
+            IpAddr::V6(_) => false,
+        };
+        self.with_all(|all| all.iter().filter(is_typed).take(SHOWN).copied().collect())
+    }
+
+    fn with_all<T>(&self, read: impl FnOnce(&[IpAddr]) -> T) -> T {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fresh = |(at, _): &(Instant, Vec<IpAddr>)| at.elapsed() < ADDRESSES_LAST;
         if !known.as_ref().is_some_and(is_fresh) {
             *known = Some((Instant::now(), own_addresses()));
         }
-        known
-            .as_ref()
-            .is_some_and(|(_, all)| all.contains(&address))
+        read(known.as_ref().map_or(&[], |(_, all)| all.as_slice()))
     }
 }
 

@@ -118,7 +118,7 @@ impl Site {
                 let main_url = format!("{}://{domain}{}", client.scheme(), authority.port());
                 Some((id, alias, main_url))
             }
-            Err(_) => return Err(gateway.unknown_host(authority.name())),
+            Err(_) => return Err(gateway.unknown_host(authority.name(), authority.port())),
         };
         Ok(match site {
             None => Self::Main(authority),
@@ -172,18 +172,18 @@ impl AppSite {
         key: &ServiceKey,
         port: u16,
     ) -> Result<Self, Failure> {
+        let main_port = match gateway.deps().config.port {
+            80 => String::new(),
+            port => format!(":{port}"),
+        };
         if gateway.names().site(&authority) != Ok(host_name::Site::Main) {
-            return Err(gateway.unknown_host(authority.name()));
+            return Err(gateway.unknown_host(authority.name(), &main_port));
         }
         let entry = gateway.deps().directory.now().by_key(key.as_str()).cloned();
         // The listener of an app that is removed closes a moment later.
         let entry = entry
             .filter(|entry| entry.settings.port == Some(port))
             .ok_or_else(|| Failure::NoSuchSite(authority.to_string()))?;
-        let main_port = match gateway.deps().config.port {
-            80 => String::new(),
-            port => format!(":{port}"),
-        };
         Ok(Self {
             id: entry.id().clone(),
             entry: Some(entry),

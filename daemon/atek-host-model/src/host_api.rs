@@ -16,6 +16,10 @@ pub struct Reply {
     pub cookie: Option<CookieChange>,
 }
 
+/// How the text of a cookie begins whose session ends with the browser: the gateway sets it
+/// without a time, also when it is set again.
+pub const TEMPORARY_COOKIE: &str = "t-";
+
 /// What becomes of the host's cookies on the main domain.
 #[derive(Debug)]
 pub enum CookieChange {

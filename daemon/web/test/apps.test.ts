@@ -5,6 +5,8 @@ import { hue, isCore, isOwn, letter, search, sorted, sourceUrl, title } from '..
 
 afterEach(() => vi.unstubAllGlobals())
 
+const addresses = { subdomain: 'x', port: null, mdns: [], problem: null }
+
 function app(id: string, name?: string, description?: string, owner = 'ada'): Service {
   const settings = {
     id,
@@ -13,7 +15,7 @@ function app(id: string, name?: string, description?: string, owner = 'ada'): Se
     package: { sourceType: 'git' as const },
     manifest: { ...(name !== undefined && { name }), ...(description !== undefined && { description }) }
   }
-  return { status: 'active', state: 'running', reason: null, key: id, owner, settings }
+  return { status: 'active', state: 'running', reason: null, key: id, owner, addresses, settings }
 }
 
 const ids = (services: Service[]) => services.map((service) => service.settings.id)

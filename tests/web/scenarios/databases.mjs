@@ -78,7 +78,7 @@ story(async ({ box, browser, step }) => {
     await box.call('adb-api', 'recordPut', dbId, ['cakes', 'sweet', 'apple'], { name: 'Pear cake' })
     await editor().fill('{"name": "Plum cake"}')
     await save()
-    await dialog().getByText('Somebody else has changed this record.').waitFor()
+    await dialog().getByText('Someone else has changed this record.').waitFor()
     await dialog().getByRole('button', { name: 'Cancel' }).click()
     const record = await box.call('adb-api', 'recordGet', dbId, ['cakes', 'sweet', 'apple'])
     assert.deepEqual(record.value, { name: 'Pear cake' })

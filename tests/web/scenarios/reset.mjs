@@ -35,7 +35,7 @@ story(async ({ box, browser, step }) => {
   })
   await step('without the file on the card she is told what is missing', async () => {
     await page.getByRole('button', { name: 'I have done this' }).click()
-    await page.getByText('The box has found no file atek-reset.txt').waitFor()
+    await page.getByText('The box did not find a file named atek-reset.txt').waitFor()
     await looksRight(alice, '2-not-open')
   })
   await step('with the file on the card, the page asks for the code of the screen', async () => {

@@ -50,7 +50,7 @@ story(async ({ box, browser, step }) => {
   await step('alice installs it again, and is offered her data', async () => {
     await review(alice)
     await alice.page.getByRole('heading', { name: 'Its data' }).waitFor()
-    await alice.page.getByText(/^Use the data of “.+” of /).waitFor()
+    await alice.page.getByText(/^Use the data of “.+” from /).waitFor()
     assert.ok(await alice.page.getByRole('radio', { name: /^Use the data of/ }).isChecked())
     await looksRight(alice, 'install-with-data')
     await install(alice)

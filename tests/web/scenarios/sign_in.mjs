@@ -12,6 +12,7 @@ const LONG = 12
 story(async ({ box, browser, step }) => {
   await addUser(box, 'alice', 'admin')
   await addUser(box, 'bob')
+  await box.install('hello-node', 'alice')
   const alice = await browser.person('alice')
   const problem = async person => (await person.page.getByRole('alert').first().textContent()).trim()
 
@@ -37,6 +38,22 @@ story(async ({ box, browser, step }) => {
     await giveNameAndPassword(alice, 'alice')
     await alice.page.waitForURL(box.url())
     await atHome(alice)
+  })
+  await step('her session outlives the browser, unless she says that the computer is not hers', async () => {
+    const session = async person => (await person.context.cookies(box.url())).find(({ name }) => name === 'session')
+    const days = ((await session(alice)).expires - Date.now() / 1000) / 86_400
+    assert.ok(days > 80, `${days} days`)
+    const carol = await browser.person('carol')
+    await carol.open(box.url())
+    await carol.page.getByLabel('Keep me signed in').uncheck()
+    await giveNameAndPassword(carol, 'bob')
+    await atHome(carol)
+    assert.equal((await session(carol)).expires, -1)
+    // A page renews the cookie: still without a time.
+    await carol.open(box.url('/p/account'))
+    await carol.page.getByRole('heading', { level: 1, name: 'Your account' }).waitFor()
+    assert.equal((await session(carol)).expires, -1)
+    await carol.leave()
   })
   await step('the browser takes the manifest of the web app, and finds its icons', async () => {
     const session = await alice.context.newCDPSession(alice.page)
@@ -69,6 +86,20 @@ story(async ({ box, browser, step }) => {
     for (const tab of [page, other]) assert.equal(await tab.getByText('alice').count(), 0)
     await other.close()
     await alice.open(box.url())
+    await giveNameAndPassword(alice, 'alice')
+    await atHome(alice)
+  })
+  await step('nor does Back show what an app showed her', async () => {
+    const tab = await alice.context.newPage()
+    await tab.goto(box.appUrl('hello-node'))
+    const shown = await tab.locator('body').innerText()
+    await tab.goto(box.url('/_atek/ui/atek.svg'))
+    await alice.page.getByRole('button', { name: 'Sign out' }).first().click()
+    await alice.page.waitForURL(/\/_atek\/login/)
+    await tab.goBack()
+    await tab.waitForURL(/\/_atek\/login/)
+    assert.ok(!(await tab.locator('body').innerText()).includes(shown), shown)
+    await tab.close()
     await giveNameAndPassword(alice, 'alice')
     await atHome(alice)
   })

@@ -1,9 +1,19 @@
 // An administrator looks after the box itself.
 
 import assert from 'node:assert/strict'
+import http from 'node:http'
 import { looksRight } from '../lib/checks.mjs'
 import { story } from '../lib/story.mjs'
+import { until } from '../lib/until.mjs'
 import { addUser, openPage, part, row, signIn } from '../lib/words.mjs'
+
+/** The status of the sign-in page for a browser that calls the box by this name. */
+function statusAt(box, name) {
+  return new Promise((resolve, reject) => {
+    const asked = { host: box.address, path: '/_atek/login', headers: { host: name } }
+    http.get(asked, answer => resolve(answer.resume().statusCode)).on('error', reject)
+  })
+}
 
 story(
   async ({ box, browser, step }) => {
@@ -59,6 +69,26 @@ story(
       assert.ok(await dialog().isVisible())
       await page.keyboard.press('Escape')
       assert.equal((await box.run('hostnamectl', 'hostname')).trim(), box.name)
+    })
+    await step('the box answers to a name that alice adds, and no longer when she removes it', async () => {
+      const name = 'nas.example.org'
+      const answered = () => statusAt(box, name)
+      assert.equal(await answered(), 421)
+      const card = part(alice, 'Other names')
+      await card.getByLabel('Name').fill(`http://${name}/`)
+      await card.getByRole('button', { name: 'Add name' }).click()
+      await card.getByRole('alert').getByText('Write only the name').waitFor()
+      await card.getByLabel('Name').fill(`rss.${box.host}`)
+      await card.getByRole('button', { name: 'Add name' }).click()
+      await card.getByRole('alert').getByText('is kept for an app').waitFor()
+      await card.getByLabel('Name').fill(name)
+      await card.getByRole('button', { name: 'Add name' }).click()
+      await card.getByRole('listitem').getByText(name).waitFor()
+      await until('an answer', async () => (await answered()) === 200)
+      await looksRight(alice, 'system-names')
+      await card.getByRole('button', { name: `Remove ${name}` }).click()
+      await card.getByRole('listitem').waitFor({ state: 'detached' })
+      await until('no answer', async () => (await answered()) === 421)
     })
     await step('data of an uninstalled app is kept, shown, and deleted', async () => {
       await box.call('services-api', 'uninstall', 'hello-node', { keepData: true })

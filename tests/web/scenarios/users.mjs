@@ -46,7 +46,7 @@ story(async ({ box, browser, step }) => {
     await dialog(alice).getByLabel('Name', { exact: true }).fill('bob')
     await dialog(alice).getByLabel('Password', { exact: true }).fill(PASSWORD)
     await dialog(alice).getByRole('button', { name: 'Add a person' }).click()
-    await dialog(alice).getByText('Somebody here already has this name.').waitFor()
+    await dialog(alice).getByText('This name is already taken.').waitFor()
     await alice.page.keyboard.press('Escape')
   })
   await step('bob has a home of his own, and no part of the administration', async () => {

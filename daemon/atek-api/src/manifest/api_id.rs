@@ -12,6 +12,7 @@ const MAX_BYTES: usize = 200;
 ///
 /// The domain is lower case, so that two ids that look alike are the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 #[serde(try_from = "String", into = "String")]
 pub struct ApiId(String);
 

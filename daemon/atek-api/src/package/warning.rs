@@ -9,6 +9,7 @@ const MAX_CHARS: usize = 500;
 
 /// A warning as it goes to the person who installs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Warning {
     /// For programs.
     pub code: WarningCode,
@@ -18,6 +19,7 @@ pub struct Warning {
 
 /// The kinds of warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum WarningCode {
     /// There are dependencies, but no lockfile: each install may get other versions.

@@ -12,6 +12,7 @@ const DEFAULT_PORTS: [u16; 2] = [80, 443];
 /// `example.org`, `*.example.org` (any subdomain, not the domain itself),
 /// `192.168.1.20`, `[2001:db8::1]`; each with `:PORT`, or for ports 80 and 443.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 #[serde(try_from = "String", into = "String")]
 pub struct HostPattern {
     host: Host,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What users who are no administrators may decide for their own apps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct PermissionRules {
     /// Whether they may install apps.
@@ -15,6 +16,7 @@ pub struct PermissionRules {
 
 /// The kinds of permissions that ordinary users may grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Grantable {
     /// To reach hosts that are named, through the host.

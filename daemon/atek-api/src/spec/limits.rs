@@ -11,6 +11,7 @@ const TIB: u64 = MIB * MIB;
 /// Only a hard memory limit: without swap, systemd's soft one makes a service
 /// that reaches it crawl for ever instead of failing with a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Limits {
     /// Memory of all its processes, in bytes. Beyond it the service is killed (`oom-kill`).

@@ -41,6 +41,7 @@ macro_rules! parsed_text {
 
 /// A path inside a package: relative, and staying there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 #[serde(try_from = "String", into = "String")]
 pub struct RelativePath(String);
 parsed_text!(RelativePath);

@@ -9,6 +9,7 @@ const LOWEST: u16 = 1024;
 ///
 /// The program listens on the loopback of its own network namespace; the host reaches it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(as = "wire::Port"))]
 #[serde(try_from = "wire::Port", into = "wire::Port")]
 pub enum AppPort {
     /// A free port, chosen at each start and told in `PORT`.
@@ -27,6 +28,7 @@ impl AppPort {
 
 /// The folder that a program is started in: `"package"` or `"state"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Workdir {
     /// The package's folder, which cannot be written.
@@ -51,16 +53,18 @@ mod wire {
     use serde::{Deserialize, Serialize};
 
     #[derive(Clone, Serialize, Deserialize)]
+    #[cfg_attr(test, derive(ts_rs::TS))]
     #[serde(
         untagged,
         expecting = "a port must be a number from 1024 to 65535, or \"auto\""
     )]
     pub(super) enum Port {
         Number(u16),
-        Word(Word),
+        Word(#[cfg_attr(test, ts(inline))] Word),
     }
 
     #[derive(Clone, Serialize, Deserialize)]
+    #[cfg_attr(test, derive(ts_rs::TS))]
     #[serde(rename_all = "lowercase")]
     pub(super) enum Word {
         Auto,

@@ -1,5 +1,6 @@
 //! The host's cookies: read, set, and kept from the services. Pure.
 
+use atek_host_model::host_api::TEMPORARY_COOKIE;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
@@ -195,8 +196,14 @@ pub const DEVICE_SECS: u32 = 400 * 24 * 3600;
 #[must_use]
 pub fn set(name: &str, text: &str, is_https: bool) -> Option<HeaderValue> {
     let secure = if is_https { "; Secure" } else { "" };
+    // Without a time a browser forgets it when it is closed.
+    let lasts = if text.starts_with(TEMPORARY_COOKIE) {
+        String::new()
+    } else {
+        format!("; Max-Age={SESSION_SECS}")
+    };
     let mut value = HeaderValue::try_from(format!(
-        "{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SESSION_SECS}{secure}"
+        "{name}={text}; Path=/; HttpOnly; SameSite=Lax{lasts}{secure}"
     ))
     .ok()?;
     value.set_sensitive(true);
@@ -330,6 +337,20 @@ mod tests {
                 "{set}"
             );
         }
+    }
+
+    #[test]
+    fn a_session_that_ends_with_the_browser_has_no_time() {
+        let set = |text| set(MAIN, text, true).unwrap();
+        assert_eq!(
+            set("ab"),
+            "session=ab; Path=/; HttpOnly; SameSite=Lax; Max-Age=7776000; Secure"
+        );
+        let temporary = format!("{TEMPORARY_COOKIE}ab");
+        assert_eq!(
+            set(&temporary),
+            "session=t-ab; Path=/; HttpOnly; SameSite=Lax; Secure"
+        );
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Names {
     router: Vec<String>,
     /// The one that is shown to a browser that came by address or by a router's name.
     shown: String,
+    /// Those that administrators added.
+    added: Vec<String>,
 }
 
 /// What a request's `Host` stands for.
@@ -60,10 +62,10 @@ pub struct Authority {
 }
 
 impl Names {
-    /// `localhost`, the configured domain, and the box's names on the local network (`NAME.local`),
-    /// the present one first.
+    /// `localhost`, the configured domain, names that administrators added, and the box's names on
+    /// the local network (`NAME.local`), the present one first.
     #[must_use]
-    pub fn new(domain: &str, local: &[String]) -> Self {
+    pub fn new(domain: &str, added: &[String], local: &[String]) -> Self {
         let clean = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
         let mut domains = Vec::new();
         let configured = clean(domain);
@@ -76,9 +78,11 @@ impl Names {
         let router = local.iter().flat_map(|name| router_names(name));
         let router: Vec<String> = router.collect();
         domains.extend(local);
+        let added: Vec<String> = added.iter().map(|name| clean(name)).collect();
         domains.push("localhost".to_owned());
         let shown = domains.iter().find(|domain| *domain != "localhost");
         let shown = shown.map_or("localhost", String::as_str).to_owned();
+        domains.extend(added.iter().cloned());
         let bare = router.iter().filter(|name| !domains.contains(name));
         let bare: Vec<String> = bare.cloned().collect();
         domains.extend(bare);
@@ -89,6 +93,7 @@ impl Names {
             domains,
             router,
             shown,
+            added,
         }
     }
 
@@ -125,7 +130,8 @@ impl Names {
 
     /// Names that lead a browser here, the best first; without `localhost` where there is another.
     pub fn shown(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.shown.as_str())
+        let added = self.added.iter().map(String::as_str);
+        std::iter::once(self.shown.as_str()).chain(added.filter(|name| *name != self.shown))
     }
 
     /// The domain under which services are linked from the main domain `authority`.
@@ -264,7 +270,7 @@ mod tests {
             b"NOTES.localhost",
         ];
         let tokens: [&[u8]; 6] = [b"..", b"-", b"xn--", b":0", b"[::", b"]"];
-        let names = Names::new("box.example.com", &["atek.local".to_owned()]);
+        let names = Names::new("box.example.com", &[], &["atek.local".to_owned()]);
         atek_fuzz::run("host names", &seeds, &tokens, |input| {
             let Ok(text) = std::str::from_utf8(input) else {
                 return false;
@@ -289,7 +295,11 @@ mod tests {
     }
 
     fn site(host: &str) -> Result<Option<(String, String)>, BadHost> {
-        let names = Names::new("Box.Example.com", &["atek.local".to_owned()]);
+        let names = Names::new(
+            "Box.Example.com",
+            &["home.example.net".to_owned()],
+            &["atek.local".to_owned()],
+        );
         let authority = Authority::parse(host)?;
         Ok(match names.site(&authority)? {
             Site::Main => None,
@@ -321,6 +331,9 @@ mod tests {
             ("core.adb.localhost", sub("core.adb", "localhost")),
             ("RSS.Atek.Local", sub("rss", "atek.local")),
             ("rss.box.example.com", sub("rss", "box.example.com")),
+            ("home.example.net", Ok(None)),
+            ("rss.home.example.net", sub("rss", "home.example.net")),
+            ("example.net", Err(BadHost::Unknown)),
             ("a.b.c.localhost", sub("a.b.c", "localhost")),
             ("atek", Ok(None)),
             ("ATEK:8080", Ok(None)),
@@ -362,6 +375,26 @@ mod tests {
     }
 
     #[test]
+    fn a_stranger_is_led_to_the_box_by_its_own_names() {
+        for (domain, added, local, expected) in [
+            ("localhost", vec![], vec!["atek.local"], vec!["atek.local"]),
+            (
+                "localhost",
+                vec!["nas.example.net"],
+                vec!["atek.local"],
+                vec!["atek.local", "nas.example.net"],
+            ),
+            ("box.test", vec!["box.test"], vec![], vec!["box.test"]),
+        ] {
+            let owned = |names: Vec<&str>| -> Vec<String> {
+                names.into_iter().map(str::to_owned).collect()
+            };
+            let names = Names::new(domain, &owned(added), &owned(local));
+            assert_eq!(names.shown().collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
     fn a_page_that_was_opened_by_address_links_to_apps_by_name() {
         for (domain, name, host, expected) in [
             ("localhost", None, "192.168.1.2", "localhost"),
@@ -378,7 +411,7 @@ mod tests {
                 .into_iter()
                 .collect();
             assert_eq!(
-                Names::new(domain, &local).app_domain(&authority),
+                Names::new(domain, &[], &local).app_domain(&authority),
                 expected,
                 "{host}"
             );
@@ -396,7 +429,7 @@ mod tests {
         #[test]
         fn a_name_outside_the_domains_is_never_served(host in "[a-z]{1,8}\\.[a-z]{1,8}\\.(com|org|test)(:[0-9]{1,4})?") {
             let authority = Authority::parse(&host).unwrap();
-            prop_assert_eq!(Names::new("localhost", &["atek.local".to_owned()]).site(&authority), Err(BadHost::Unknown));
+            prop_assert_eq!(Names::new("localhost", &[], &["atek.local".to_owned()]).site(&authority), Err(BadHost::Unknown));
         }
     }
 }

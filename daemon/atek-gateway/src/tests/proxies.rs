@@ -87,19 +87,31 @@ async fn names_that_routers_give_are_answered_and_others_are_led_to_one_that_wor
         "atek.lan",
         "atek.home.arpa",
         "atek.fritz.box",
+        // Added by an administrator.
+        "nas.test",
     ] {
         let answer = world.get("/_atek/login", &[("host", host)]).await;
         assert_eq!(answer.status, 200, "{host}");
     }
-    let html = [("host", "nas.example.org"), ("accept", "text/html")];
-    for path in ["/", "/_atek/login"] {
+    for (host, path, links) in [
+        (
+            "nas.example.org",
+            "/",
+            ["http://atek.local/", "http://nas.test/"],
+        ),
+        (
+            "nas.example.org:8080",
+            "/_atek/login",
+            ["http://atek.local:8080/", "http://nas.test:8080/"],
+        ),
+    ] {
+        let html = [("host", host), ("accept", "text/html")];
         let answer = world.get(path, &html).await;
         assert_eq!(answer.status, 421);
-        assert!(
-            answer.text.contains(r#"<a href="http://atek.local/">"#),
-            "{}",
-            answer.text
-        );
+        for link in links {
+            let link = format!(r#"<a href="{link}">"#);
+            assert!(answer.text.contains(&link), "{}", answer.text);
+        }
     }
 }
 

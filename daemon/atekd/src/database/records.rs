@@ -47,6 +47,9 @@ pub struct SessionRecord {
     /// The session of the main domain that a bound session depends on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<SessionId>,
+    /// The session ends with the browser, and soon when it is not used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub temporary: bool,
 }
 
 /// One change of the records.
@@ -66,6 +69,8 @@ pub enum Change {
     DeleteSession(SessionId),
     /// Replaces what administrators let users decide.
     PutPermissionRules(PermissionRules),
+    /// Replaces the main domains that administrators added.
+    PutAddedNames(Vec<String>),
 }
 
 /// All records at one moment.
@@ -80,6 +85,7 @@ pub struct Records {
     ids: HashMap<ServiceId, ServiceKey>,
     sessions: HashMap<SessionId, Arc<SessionRecord>>,
     permission_rules: PermissionRules,
+    added_names: Vec<String>,
 }
 
 impl Records {
@@ -161,6 +167,12 @@ impl Records {
         self.permission_rules
     }
 
+    /// The main domains that administrators added.
+    #[must_use]
+    pub fn added_names(&self) -> &[String] {
+        &self.added_names
+    }
+
     /// All sessions, in no order.
     pub fn sessions(&self) -> impl Iterator<Item = &Arc<SessionRecord>> {
         self.sessions.values()
@@ -197,6 +209,7 @@ impl Records {
                 self.sessions.remove(&id);
             }
             Change::PutPermissionRules(rules) => self.permission_rules = rules,
+            Change::PutAddedNames(names) => self.added_names = names,
         }
     }
 
@@ -240,7 +253,8 @@ impl Records {
             Change::PutUser(_)
             | Change::PutSession(_)
             | Change::DeleteSession(_)
-            | Change::PutPermissionRules(_) => Vec::new(),
+            | Change::PutPermissionRules(_)
+            | Change::PutAddedNames(_) => Vec::new(),
         }
     }
 
@@ -338,6 +352,7 @@ mod tests {
             address: None,
             bound_to: bound_to.map(|key| key.parse().unwrap()),
             parent: None,
+            temporary: false,
         })
     }
 

@@ -17,6 +17,8 @@ const PAGE: u32 = 1000;
 
 /// The key of the record of what administrators let users decide (`atek.cloud/setting/KEY`).
 const PERMISSION_RULES: &str = "permission-rules";
+/// The record of the main domains that administrators added.
+const ADDED_NAMES: &str = "added-names";
 
 /// How long ADB may take to answer one call. It takes milliseconds; a slow card and a long
 /// list may need seconds.
@@ -118,6 +120,12 @@ struct List {
     records: Vec<Record>,
     #[serde(default)]
     cursor: Option<String>,
+}
+
+/// The value of [`ADDED_NAMES`].
+#[derive(Deserialize)]
+struct AddedNames {
+    names: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -225,11 +233,17 @@ impl Store {
             }
         }
         for record in self.list(db, "setting").await? {
-            if record.key == PERMISSION_RULES {
-                match serde_json::from_value(record.value) {
-                    Ok(rules) => changes.push(Change::PutPermissionRules(rules)),
-                    Err(error) => skipped("setting", &record.key, &error),
+            let change = match record.key.as_str() {
+                PERMISSION_RULES => {
+                    serde_json::from_value(record.value).map(Change::PutPermissionRules)
                 }
+                ADDED_NAMES => serde_json::from_value(record.value)
+                    .map(|AddedNames { names }| Change::PutAddedNames(names)),
+                _ => continue,
+            };
+            match change {
+                Ok(change) => changes.push(change),
+                Err(error) => skipped("setting", &record.key, &error),
             }
         }
         Ok(changes)
@@ -386,6 +400,10 @@ fn operation(change: &Change) -> serde_json::Result<Operation> {
         Change::PutPermissionRules(rules) => Operation::Put {
             path: path("setting", PERMISSION_RULES),
             value: serde_json::to_value(rules)?,
+        },
+        Change::PutAddedNames(names) => Operation::Put {
+            path: path("setting", ADDED_NAMES),
+            value: serde_json::json!({ "names": names }),
         },
     })
 }

@@ -121,6 +121,7 @@ impl Host {
                 refused_users: refused_users(),
             }),
             box_name: host_settings.watch_name(),
+            added_names: added_names(&database),
             local: shown_local,
             accounts: Arc::new(Accounts {
                 sessions: sessions.clone(),
@@ -195,6 +196,26 @@ impl Host {
         let host_settings = self.host_settings.clone();
         tokio::spawn(async move { host_settings.follow_name().await });
     }
+}
+
+/// The main domains that administrators added, as the records change.
+fn added_names(database: &Database) -> watch::Receiver<Vec<String>> {
+    let mut records = database.watch();
+    let (told, added) = watch::channel(Vec::new());
+    tokio::spawn(async move {
+        loop {
+            let names = records.borrow_and_update().added_names().to_vec();
+            told.send_if_modified(|known| {
+                let is_new = *known != names;
+                *known = names;
+                is_new
+            });
+            if records.changed().await.is_err() || told.is_closed() {
+                return;
+            }
+        }
+    });
+    added
 }
 
 /// Users whose programs the gateway refuses. A host that is run as another user than `atek`,

@@ -306,10 +306,10 @@ pub(super) const APIS: [Api; 6] = [
             ),
             method(
                 "login",
-                &[("credentials", "{username, password}")],
+                &[("credentials", "Credentials")],
                 "UserSession",
                 "everyone",
-                "Signs in and sets the session's cookie. Attempts count before they are made and take turns; after too many the error has the code -32005 and `data.retryAfterSecs`.",
+                "Signs in and sets the session's cookie; with `temporary` it ends with the browser, or after 12 hours without use. Attempts count before they are made and take turns; after too many the error has the code -32005 and `data.retryAfterSecs`.",
             ),
             method(
                 "logout",
@@ -425,6 +425,13 @@ pub(super) const APIS: [Api; 6] = [
                 "null",
                 ADMINS,
                 "Changes the box's host name.",
+            ),
+            method(
+                "setNames",
+                &[("names", "string[]")],
+                "null",
+                ADMINS,
+                "Replaces the names at which the box answers beside its own, such as `nas.example.org`; at most 8. Apps are at `ID.NAME`.",
             ),
             method(
                 "setTimezone",

@@ -37,6 +37,17 @@ impl Params {
             .ok_or_else(|| RpcError::invalid_param(index + 1, "must be string"))
     }
 
+    /// A parameter that must be an array of strings.
+    ///
+    /// # Errors
+    ///
+    /// `Parameter N must be array of strings`.
+    pub fn texts(&self, index: usize) -> Result<Vec<String>, RpcError> {
+        self.get(index)
+            .and_then(|value| serde_json::from_str(value.get()).ok())
+            .ok_or_else(|| RpcError::invalid_param(index + 1, "must be array of strings"))
+    }
+
     /// A parameter that must be an object of this shape.
     ///
     /// # Errors

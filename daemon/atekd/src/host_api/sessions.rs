@@ -5,16 +5,8 @@ use crate::permissions::Caller;
 use crate::sessions::LoginError;
 use atek_api::ids::SYSTEM;
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
-use atek_api::secret::Secret;
-use atek_api::sessions::{API, UserSession};
-use serde::Deserialize;
+use atek_api::sessions::{API, Credentials, UserSession};
 use serde_json::json;
-
-#[derive(Deserialize)]
-struct Credentials {
-    username: String,
-    password: Secret,
-}
 
 impl HostApis {
     pub(super) async fn user_sessions(&self, call: &Call<'_>) -> Reply {
@@ -71,7 +63,7 @@ impl HostApis {
     async fn login(&self, call: &Call<'_>) -> Reply {
         let credentials =
             methods::params(API, call).and_then(|params| params.object::<Credentials>(0));
-        let Credentials { username, password } = match credentials {
+        let credentials = match credentials {
             Ok(credentials) => credentials,
             Err(error) => {
                 return Reply {
@@ -82,7 +74,7 @@ impl HostApis {
         };
         match self
             .sessions
-            .login(call.caller, &username, password, call.visitor)
+            .login(call.caller, credentials, call.visitor)
             .await
         {
             Ok((cookies, username)) => Reply {

@@ -130,7 +130,7 @@ impl HostApis {
         }
         let (cookie, session) = self
             .sessions
-            .prepare(&user, call.visitor)
+            .prepare(&user, call.visitor, false)
             .map_err(|error| internal(&error))?;
         let device = known_device::issue(&user.key, &hashed).map_err(|error| internal(&error))?;
         let username = user.username.clone();
@@ -221,7 +221,7 @@ impl HostApis {
         let key = user.key.clone();
         let (cookie, session) = self
             .sessions
-            .prepare(&user, call.visitor)
+            .prepare(&user, call.visitor, false)
             .map_err(|error| internal(&error))?;
         let device = known_device::issue(&user.key, &user.hashed_password)
             .map_err(|error| internal(&error))?;

@@ -39,6 +39,10 @@ impl HostApis {
                 let name = methods::params(API, call)?.text(0)?;
                 self.set_name(&name).await
             }
+            "setNames" => {
+                let names = methods::params(API, call)?.texts(0)?;
+                self.set_added_names(&names).await
+            }
             "setTimezone" => {
                 let zone = methods::params(API, call)?.text(0)?;
                 self.set_timezone(&zone).await
@@ -71,6 +75,21 @@ impl HostApis {
         raw(&rules)
     }
 
+    /// Replaces the names that administrators added.
+    async fn set_added_names(&self, names: &[String]) -> RpcResult {
+        let own = self.host_settings.name();
+        let own = own.map(|name| format!("{name}.local"));
+        let taken: Vec<&str> = own
+            .as_deref()
+            .into_iter()
+            .chain([self.config.domain.as_str()])
+            .collect();
+        let names = setup::added_names(names, &taken).map_err(field_error)?;
+        let written = self.database.write(vec![Change::PutAddedNames(names)]);
+        written.await.map_err(|error| internal(&error))?;
+        raw(&())
+    }
+
     async fn about(&self) -> RpcResult {
         let about = tokio::task::spawn_blocking(system::about).await;
         let about = about.map_err(|error| internal(&error))?;
@@ -98,6 +117,7 @@ impl HostApis {
             time: jiff::Timestamp::now().to_string(),
             uptime_sec,
             domain,
+            names: self.database.records().added_names().to_vec(),
             addresses: addresses.iter().map(ToString::to_string).collect(),
             urls,
             password_min_length: Some(account_rules::min_length(self.config.password_min_length)),

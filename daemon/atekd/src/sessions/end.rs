@@ -1,7 +1,7 @@
 //! How sessions end: by their user, by their age, and with what they carried.
 
 use super::{
-    IDLE_SECS, LAST_SEEN_STEP_SECS, MAX_BOUND, MAX_SESSIONS_PER_USER, Sessions, handle, now_unix,
+    LAST_SEEN_STEP_SECS, MAX_BOUND, MAX_SESSIONS_PER_USER, Sessions, handle, idle_secs, now_unix,
 };
 use crate::database::{Change, DatabaseError, Records, SessionId, SessionRecord};
 use crate::permissions::Person;
@@ -96,7 +96,7 @@ impl Sessions {
         let over: Vec<SessionId> = records
             .sessions()
             .filter(|session| {
-                now - self.last_seen(session) > IDLE_SECS
+                now - self.last_seen(session) > idle_secs(session)
                     || records.user(session.user_key.as_str()).is_none()
                     || session
                         .parent

@@ -13,8 +13,8 @@ use crate::random::{self, RandomError};
 use crate::throttle::{Attempt, Guesser, Terms, Throttle, TooMany};
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
-use atek_api::sessions::SessionInfo;
-use atek_host_model::host_api::CookieChange;
+use atek_api::sessions::{Credentials, SessionInfo};
+use atek_host_model::host_api::{CookieChange, TEMPORARY_COOKIE};
 pub use atek_host_model::host_api::Visitor;
 pub use bind::{BindTokens, Binding, NonceHash};
 pub use password::{HashError, Passwords};
@@ -24,6 +24,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// A session that was not used for this long has ended: 90 days.
 const IDLE_SECS: i64 = 90 * 24 * 3600;
+/// The same for a temporary session: 12 hours. A browser that was never closed keeps its cookie.
+const TEMPORARY_IDLE_SECS: i64 = 12 * 3600;
 /// `lastSeenUnix` is written at most this often.
 const LAST_SEEN_STEP_SECS: i64 = 10 * 60;
 /// How wrong passwords for one name slow down the attempts at it: from the 21st on, 1, 2, 4, 8
@@ -119,7 +121,7 @@ impl Sessions {
             records.session(parent)?;
         }
         let now = now_unix();
-        if now - self.last_seen(session) > IDLE_SECS {
+        if now - self.last_seen(session) > idle_secs(session) {
             return None;
         }
         self.touch(&id, now);
@@ -165,10 +167,15 @@ impl Sessions {
     pub async fn login(
         &self,
         caller: &Caller,
-        username: &str,
-        password: Secret,
+        credentials: Credentials,
         visitor: &Visitor,
     ) -> Result<(CookieChange, String), LoginError> {
+        let Credentials {
+            username,
+            password,
+            temporary,
+        } = credentials;
+        let username = username.as_str();
         let attempt = match self.guesser(caller, username, visitor) {
             Some(guesser) => Some(self.admit(username, guesser).await?),
             None => None,
@@ -183,7 +190,7 @@ impl Sessions {
             attempt.succeed();
         }
 
-        let (cookie, session) = self.prepare(&user, visitor)?;
+        let (cookie, session) = self.prepare(&user, visitor, temporary)?;
         let device = known_device::issue(&user.key, &user.hashed_password)?;
         let (key, presented) = (user.key.clone(), visitor.presented.clone());
         self.inner
@@ -213,8 +220,9 @@ impl Sessions {
         &self,
         user: &UserRecord,
         visitor: &Visitor,
+        temporary: bool,
     ) -> Result<(Secret, SessionRecord), RandomError> {
-        let cookie = random::hex::<32>()?;
+        let cookie = new_cookie(temporary)?;
         let session = SessionRecord {
             session_id: SessionId::of_cookie(cookie.expose()),
             user_key: user.key.clone(),
@@ -225,6 +233,7 @@ impl Sessions {
             address: visitor.address,
             bound_to: None,
             parent: None,
+            temporary,
         };
         Ok((cookie, session))
     }
@@ -335,7 +344,12 @@ impl Sessions {
         let Some(parent) = redeemed else {
             return Ok(None);
         };
-        let cookie = random::hex::<32>()?;
+        let temporary = {
+            let records = self.inner.database.records();
+            let session = records.session(&parent);
+            session.is_some_and(|session| session.temporary)
+        };
+        let cookie = new_cookie(temporary)?;
         let id = SessionId::of_cookie(cookie.expose());
         let service = service.clone();
         let bound = self
@@ -371,6 +385,24 @@ impl Sessions {
             now_unix(),
         )
     }
+}
+
+/// After how long without use a session has ended, in seconds.
+fn idle_secs(session: &SessionRecord) -> i64 {
+    if session.temporary {
+        TEMPORARY_IDLE_SECS
+    } else {
+        IDLE_SECS
+    }
+}
+
+fn new_cookie(temporary: bool) -> Result<Secret, RandomError> {
+    let random = random::hex::<32>()?;
+    Ok(if temporary {
+        Secret::new(format!("{TEMPORARY_COOKIE}{}", random.expose()))
+    } else {
+        random
+    })
 }
 
 /// Names a session to people; too short to search for the cookie's hash with.

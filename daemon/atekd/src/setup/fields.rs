@@ -21,6 +21,8 @@ impl BadField {
 
 /// The longest label of a DNS name (RFC 1035).
 const MAX_NAME: usize = 63;
+/// Names that administrators can add.
+const MAX_ADDED_NAMES: usize = 8;
 /// Longer than any IANA name.
 const MAX_ZONE: usize = 64;
 
@@ -54,6 +56,68 @@ pub fn box_name(text: &str) -> Result<String, BadField> {
         ));
     }
     Ok(name)
+}
+
+/// Further names of the box, as people typed them, in lower case and each once.
+///
+/// `taken` are the names that it has: below them are its apps.
+///
+/// # Errors
+///
+/// [`BadField`] `names`.
+pub fn added_names(texts: &[String], taken: &[&str]) -> Result<Vec<String>, BadField> {
+    let mut names: Vec<String> = Vec::new();
+    for text in texts {
+        let name = text.trim().trim_end_matches('.').to_ascii_lowercase();
+        if !is_host_name(&name) {
+            return Err(BadField::new(
+                "names",
+                format!(
+                    "{text:?} is not a name: write only the name, such as nas.example.org, with letters (a to z), digits and dashes"
+                ),
+            ));
+        }
+        let is_below = |domain: &&str| {
+            let before = name.strip_suffix(*domain);
+            before.is_some_and(|before| before.ends_with('.') || before.ends_with('-'))
+        };
+        let mut domains = taken.iter().copied().chain(["localhost"]);
+        if let Some(domain) = domains.find(is_below) {
+            return Err(BadField::new(
+                "names",
+                format!("{name} is kept for an app: it is below {domain}"),
+            ));
+        }
+        if !names.contains(&name) && !taken.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    if names.len() > MAX_ADDED_NAMES {
+        return Err(BadField::new(
+            "names",
+            format!("at most {MAX_ADDED_NAMES} names can be added"),
+        ));
+    }
+    Ok(names)
+}
+
+/// Whether a browser can have this as the name of a site (RFC 1123 section 2.1).
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    // Browsers take a name whose last part is a number for an address.
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= 253
+        && name.split('.').all(is_label)
+        && !last.bytes().all(|b| b.is_ascii_digit())
+        && !last.starts_with("0x")
+        && !matches!(name, "localhost" | "local")
 }
 
 /// The IANA name of a time zone; whether the machine knows it is another question.
@@ -139,5 +203,37 @@ mod tests {
                 prop_assert_eq!(box_name(&name), Ok(name.clone()));
             }
         }
+    }
+
+    #[test]
+    fn names_are_added_as_a_browser_shows_them_and_none_that_belongs_to_an_app() {
+        let added = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            added_names(&names, &["atek.local", "home.example.org"])
+        };
+        let good = ["NAS.example.net. ", "nas", "nas.example.net", "atek.local"];
+        assert_eq!(added(&good).unwrap(), ["nas.example.net", "nas"]);
+        for bad in [
+            "",
+            "http://nas.test",
+            "nas.test:8080",
+            "nas test",
+            "-nas",
+            "nas..test",
+            "192.168.1.2",
+            "nas.0x7f",
+            "localhost",
+            "local",
+            "b\u{fc}ro.test",
+            "rss.atek.local",
+            "rss-atek.local",
+            "x.y.home.example.org",
+            "a.localhost",
+        ] {
+            let error = added(&["nas", bad]).unwrap_err();
+            assert_eq!(error.field, "names", "{bad}");
+        }
+        let many: Vec<String> = (0..9).map(|n| format!("nas{n}.test")).collect();
+        assert!(added_names(&many, &[]).is_err());
     }
 }

@@ -15,7 +15,7 @@ mod problems;
 mod reset;
 
 pub use code::ClaimCode;
-pub use fields::{BadField, box_name, no_such_zone, timezone};
+pub use fields::{BadField, added_names, box_name, no_such_zone, timezone};
 pub use files::{ClaimFiles, FilesError};
 pub use reset::PasswordReset;
 

@@ -4,6 +4,7 @@ import { checkClaim, complete, status, type Problem } from '../lib/api/setup'
 import { isUsername } from '../lib/api/users'
 import { passwordProblem } from '../lib/password'
 import { asApiError, code as codes, type ApiError } from '../lib/rpc'
+import { shortestPassword } from '../lib/shortest-password.svelte'
 import { isBoxName, isCode, plainCode, shownCode } from './claim'
 import { dropDraft, loadDraft, steps, storeDraft, type Step } from './draft'
 import { ownZone } from './zones'
@@ -55,14 +56,16 @@ export class Wizard {
         return
       }
       const draft = loadDraft(sessionStorage)
-      this.problems = found.problems
+      this.problems = found.problems ?? []
+      shortestPassword.learn(found.passwordMinLength)
       // The QR code on the box's screen leads here with the code behind `#`.
       this.code = isCode(location.hash) ? plainCode(location.hash) : (draft.code ?? '')
-      this.name = draft.name ?? found.name
+      this.name = draft.name ?? found.name ?? ''
       this.username = draft.username ?? ''
-      // A box that nobody told stands at UTC; the browser knows better.
+      // A box that was not told its time zone is at UTC; the browser knows better.
       const own = ownZone()
-      this.timezone = draft.timezone ?? (isUtc(found.timezone) ? own : found.timezone)
+      const zone = found.timezone ?? ''
+      this.timezone = draft.timezone ?? (isUtc(zone) ? own : zone)
       this.step = draft.step ?? 'code'
       this.phase = 'asking'
     } catch (thrown) {
@@ -144,7 +147,7 @@ export class Wizard {
       return
     }
     this.error = error
-    // Somebody else was faster: the page says so at the next look.
+    // Another person was faster: the page says so at the next look.
     if (error.code === codes.general) void this.#look()
   }
 

@@ -1,7 +1,6 @@
 /** How hard a password is to guess, and which ones the forms refuse. The host itself refuses only short ones. */
 
-/** The host refuses shorter ones. */
-export const SHORTEST = 8
+import { shortestPassword } from './shortest-password.svelte'
 
 export type Weakness = 'short' | 'common' | 'personal' | 'repeated' | 'sequence' | 'plain'
 
@@ -42,7 +41,7 @@ export function passwordProblem(password: string, personal: readonly string[] = 
 /** Estimates `password`. `personal` are words that a guesser would know: the user's name, the name of the box. */
 export function strength(password: string, personal: readonly string[] = []): Strength {
   const characters = [...password]
-  if (characters.length < SHORTEST) return { score: 0, weakness: 'short' }
+  if (characters.length < shortestPassword.length) return { score: 0, weakness: 'short' }
   const plain = unleet(password.toLowerCase())
   const common = longestIn(plain, COMMON)
   const own = longestIn(

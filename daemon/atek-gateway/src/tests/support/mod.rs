@@ -185,6 +185,7 @@ impl World {
             directory: view,
             config: Arc::new(config),
             box_name: watch::channel(Some("atek".to_owned())).1,
+            added_names: watch::channel(vec!["nas.test".to_owned()]).1,
             local: watch::channel(Arc::default()).1,
             accounts: accounts.clone(),
             host: Arc::new(TestHost),

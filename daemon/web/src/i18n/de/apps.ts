@@ -179,7 +179,7 @@ export const apps: typeof english = {
     notSaved: 'Es wurde nicht gespeichert',
     limits: {
       title: 'Grenzen',
-      text: 'Wie viel von der Box die App nutzen darf. Ein leeres Feld ist wieder, was üblich ist. Für eine neue Grenze wird die App neu gestartet.',
+      text: 'Wie viel von der Box die App nutzen darf. Ein leeres Feld stellt den üblichen Wert wieder her. Für eine neue Grenze wird die App neu gestartet.',
       memory: 'Speicher',
       memoryHint: 'Braucht die App mehr, wird sie beendet.',
       cpu: 'Prozessor',
@@ -247,10 +247,14 @@ export const apps: typeof english = {
     directLan:
       'sich mit jedem Rechner im Internet, mit Geräten bei dir zu Hause und mit anderen Programmen dieser Box verbinden',
     apis: {
-      'atek.cloud/services-api':
-        'in deinem Namen deine Apps installieren, ändern, starten, anhalten und entfernen',
-      'atek.cloud/users-api': 'in deinem Namen deine Einstellungen ändern',
-      'atek.cloud/user-sessions-api': 'sehen, wo du angemeldet bist, und dich dort abmelden'
+      'atek.cloud/services-api': 'sehen, welche Apps du hast, und sie starten, anhalten und aktualisieren',
+      'atek.cloud/services-api/logs': 'die Protokolle aller deiner Apps lesen',
+      'atek.cloud/services-api/configure':
+        'die Einstellungen aller deiner Apps lesen und ändern, samt den Geheimnissen darin',
+      'atek.cloud/services-api/install': 'in deinem Namen Apps installieren und entfernen',
+      'atek.cloud/users-api': 'deine Einstellungen lesen',
+      'atek.cloud/users-api/main-page': 'deine Startseite wählen',
+      'atek.cloud/system-api': 'sehen, was für eine Box das ist und welche Adressen sie zu Hause hat'
     },
     api: (id) => `in deinem Namen etwas über ${id} ändern`
   }

@@ -59,6 +59,9 @@ export const host: typeof english = {
     to: (app) => `Melde dich an, um ${app} zu öffnen.`,
     username: 'Benutzername',
     password: 'Passwort',
+    stay: 'Angemeldet bleiben',
+    stayHint:
+      'Schalte das auf fremden Computern aus: Dann bist du abgemeldet, sobald der Browser geschlossen wird.',
     submit: 'Anmelden',
     missingName: 'Gib deinen Benutzernamen ein.',
     missingPassword: 'Gib dein Passwort ein.',
@@ -83,7 +86,7 @@ export const host: typeof english = {
       'Die Box hat auf ihrer Karte keine Datei atek-reset.txt gefunden. Prüfe den Namen der Datei und starte die Box mit der Karte neu. Danach hast du eine Stunde Zeit.',
     over: 'Der Code gilt nicht mehr: Er wurde benutzt, oder eine Stunde ist vorbei. Lege die Datei noch einmal auf die Karte.',
     back: 'Zurück zum Anmelden',
-    lost: 'Die Box ließ sich nicht fragen',
+    lost: 'Die Box hat nicht geantwortet',
     form: {
       title: 'Neues Passwort setzen',
       text: 'Die Box zeigt auf ihrem Bildschirm einen Code. Er steht auch in der Datei atek-claim.txt auf ihrer Speicherkarte.',

@@ -15,6 +15,10 @@ export const said: typeof english = {
   noCodeYet: 'Die Box hat ihren Code noch nicht. Versuche es gleich noch einmal.',
   tooManyTries: 'Zu viele falsche Versuche. Versuche es in $1 Sekunden noch einmal.',
   sessionGone: 'Dieses Gerät ist schon abgemeldet.',
+  badAddedName:
+    'Schreibe nur den Namen, etwa nas.example.org: Buchstaben von a bis z, Ziffern und Bindestriche.',
+  nameOfApp: '$1 ist für eine App reserviert, denn der Name liegt unter $2. Wähle einen anderen.',
+  tooManyNames: 'Mehr als $1 Namen gehen nicht. Entferne zuerst einen.',
   folderInstall: 'Aus einem Ordner der Box kann nur installieren, wer sie verwaltet.',
   removedAgain: 'Die App wurde entfernt, während sie startete.',
   giveToOwner: 'Die Apps gehören dieser Person schon. Wähle jemand anderen.',

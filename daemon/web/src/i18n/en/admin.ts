@@ -119,7 +119,7 @@ export const admin = {
       syntax: (said: string) => `This is not JSON yet: ${said}`
     },
     conflict:
-      'Somebody else has changed this record. Copy your text, then open the record again to see their change.',
+      'Someone else has changed this record. Copy your text, then open the record again to see their change.',
     tooLong: (shown: string) =>
       `This record is long; only its first ${shown} are shown. Export the database to see all of it.`
   },
@@ -164,6 +164,17 @@ export const admin = {
     nameHint: 'Letters, digits and dashes. The box will be at NAME.local.',
     changed: 'The box was changed',
     nameChangedText: (url: string) => `The box is now at ${url}`,
+    names: 'Other names',
+    namesText:
+      'The box answers only to names that it knows. If your router, a name server or an HTTPS proxy leads another name to it, add that name here.',
+    namesLabel: 'Name',
+    namesHint: 'Only the name, for example home.example.org',
+    namesAdd: 'Add name',
+    namesRemove: (name: string) => `Remove ${name}`,
+    namesHere: 'You are using it now',
+    namesAdded: (name: string) => `The box now answers to ${name}`,
+    namesRemoved: (name: string) => `The box no longer answers to ${name}`,
+    namesFailed: 'The names were not changed',
     kept: 'Data of uninstalled apps',
     keptText: 'When its owner installs the app again, Atek offers to use this data.',
     keptNone: 'There is none.',
@@ -183,7 +194,7 @@ export const admin = {
     powerOffTitle: 'Turn the box off?',
     rebootText: 'It will be away for about a minute. Everyone who is using it will be interrupted.',
     powerOffText:
-      'Everyone who is using it will be interrupted. To switch it on again, somebody has to go to it.',
+      'Everyone who is using it will be interrupted. To switch it on again, someone has to press its switch or plug it in.',
     rebooting: 'The box is restarting. This page will come back when the box does.',
     rebootLate:
       'The box has not come back yet. Check that it is switched on and connected, then reload this page.',

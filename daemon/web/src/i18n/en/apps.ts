@@ -29,7 +29,7 @@ export const apps = {
     /** None: the host's own sentences say more. */
     warningWords: null as Readonly<Record<string, string>> | null,
     data: 'Its data',
-    dataUse: (name: string, when: string) => `Use the data of “${name}” of ${when}`,
+    dataUse: (name: string, when: string) => `Use the data of “${name}” from ${when}`,
     dataNew: 'Start without data',
     dataNewHint: 'The old data stays where it is.',
     idWrong: 'Use lower-case letters, digits and dashes, beginning with a letter.',
@@ -72,7 +72,7 @@ export const apps = {
       starting: 'It is starting.',
       restarting: 'It stopped and is being started again.',
       sleeping: 'It has not been used for a while, so it is asleep. It wakes up when you open it.',
-      stopped: 'It is stopped until somebody starts it.',
+      stopped: 'It was stopped, and stays so until someone starts it.',
       failed: 'It failed several times and will not be started again automatically. Its log says more.',
       unavailable: 'It cannot run on this box.'
     },
@@ -160,7 +160,7 @@ export const apps = {
       title: 'Limits',
       text: 'How much of the box the app may use. Empty a field to go back to the default. A new limit restarts the app.',
       memory: 'Memory',
-      memoryHint: 'An app that needs more is ended.',
+      memoryHint: 'An app that needs more is stopped.',
       cpu: 'Processor',
       cpuHint: '100 is one whole core. Empty: no limit.',
       weight: 'Share when the box is busy',
@@ -227,9 +227,14 @@ export const apps = {
     directLan:
       'connect to any computer on the internet, to devices in your home and to other programs of this box',
     apis: {
-      'atek.cloud/services-api': 'install, change, start, stop and remove your apps, in your name',
-      'atek.cloud/users-api': 'change your user settings, in your name',
-      'atek.cloud/user-sessions-api': 'see and end your browser sessions'
+      'atek.cloud/services-api': 'see which apps you have, and start, stop and update them',
+      'atek.cloud/services-api/logs': 'read the logs of all your apps',
+      'atek.cloud/services-api/configure':
+        'read and change the settings of all your apps, including the secrets in them',
+      'atek.cloud/services-api/install': 'install and remove apps in your name',
+      'atek.cloud/users-api': 'read your user settings',
+      'atek.cloud/users-api/main-page': 'choose your main page',
+      'atek.cloud/system-api': 'see what this box is and its addresses at home'
     },
     api: (id: string) => `change things through ${id}, in your name`
   }

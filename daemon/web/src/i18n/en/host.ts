@@ -57,6 +57,9 @@ export const host = {
     to: (app: string) => `Sign in to open ${app}.`,
     username: 'User name',
     password: 'Password',
+    stay: 'Keep me signed in',
+    stayHint:
+      'Turn this off on a computer that is not yours: you are then signed out when the browser is closed.',
     submit: 'Sign in',
     missingName: 'Enter your user name.',
     missingPassword: 'Enter your password.',
@@ -78,10 +81,10 @@ export const host = {
     look: 'I have done this',
     looking: 'Asking the box …',
     notOpen:
-      'The box has found no file atek-reset.txt on its card. Check the name of the file, and restart the box with the card in it. What the file asks for holds for one hour.',
+      'The box did not find a file named atek-reset.txt on its card. Check the name of the file, and restart the box with the card in it. The file is then good for one hour.',
     over: 'The code is not valid any more: it was used, or an hour has passed. Put the file on the card again.',
     back: 'Back to the sign-in page',
-    lost: 'The box could not be asked',
+    lost: 'The box did not answer',
     form: {
       title: 'Set a new password',
       text: 'The box shows a code on its screen. It is also in the file atek-claim.txt on its memory card.',

@@ -1,64 +1,19 @@
 /** `atek.cloud/system-api`. */
 
 import { call } from '../rpc'
+import type { Resources, Security, Series, SystemInfo, SystemSample } from './types'
 
 const API = 'atek.cloud/system-api'
 
-export interface Info {
-  name: string
-  version: string
-  os: string
-  kernel: string
-  arch: string
-  model?: string
-  timezone: string
-  /** RFC 3339. */
-  time: string
-  uptimeSec: number
-  domain: string
-  addresses: string[]
-  urls: string[]
-}
+export type { SystemInfo as Info } from './types'
 
-export interface Resources {
-  disk: { path: string; totalBytes: number; freeBytes: number }
-  memory: { totalBytes: number; availableBytes: number }
-  swap: { totalBytes: number; freeBytes: number }
-  /** Over 1, 5 and 15 minutes. */
-  load: [number, number, number]
-  cpus: number
-  /** `null` where the board has no sensor. */
-  temperatureC: number | null
-}
-
-export interface Sample {
-  /** Milliseconds since 1970. */
-  time: number
-  memoryUsedBytes: number
-  cpuPercent: number | null
-  temperatureC: number | null
-}
-
-export interface History {
-  intervalSec: number
-  samples: Sample[]
-}
-
-export interface UnitSecurity {
-  unit: string
-  /** The app's id; `null` for the host's own. */
-  id: string | null
-  title: string
-  /** As `systemd-analyze security` gives it: 0 (nothing is open) to 10 (no sandbox). */
-  exposure: number
-  words: string
-}
-
-export const info = (signal?: AbortSignal) => call<Info>(API, 'info', [], signal)
+export const info = (signal?: AbortSignal) => call<SystemInfo>(API, 'info', [], signal)
 export const resources = (signal?: AbortSignal) => call<Resources>(API, 'resources', [], signal)
-export const history = (signal?: AbortSignal) => call<History>(API, 'history', [], signal)
-export const security = (signal?: AbortSignal) => call<{ units: UnitSecurity[] }>(API, 'security', [], signal)
+export const history = (signal?: AbortSignal) => call<Series<SystemSample>>(API, 'history', [], signal)
+export const security = (signal?: AbortSignal) => call<Security>(API, 'security', [], signal)
 export const setName = (name: string) => call<null>(API, 'setName', [name])
+/** Replaces the names that administrators added. */
+export const setNames = (names: readonly string[]) => call<null>(API, 'setNames', [names])
 export const setTimezone = (timezone: string) => call<null>(API, 'setTimezone', [timezone])
 
 /** A box that goes down may take its answer along: after so many milliseconds it is taken for gone. */

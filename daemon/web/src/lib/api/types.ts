@@ -1,0 +1,691 @@
+/**
+ * What the host's APIs take and answer, made from the Rust crate `atek-api`. A test of that crate
+ * compares the two; to make this file again:
+ * ATEK_WRITE_BROWSER_TYPES=1 cargo test -p atek-api the_types_of_the_browser
+ *
+ * A field with `?` may be missing, and is never null.
+ */
+
+/** Where a person opens a service. */
+export type Addresses = {
+/** What stands before the box's domain, e.g. `rss` of `rss.atek.local`. */
+subdomain: string,
+/** The port that answers as the service's own site, on every address and name of the box. */
+port: number | null,
+/** The names that the box answers for on the local network, without a name server. */
+mdns: Array<string>,
+/** What is wrong with these addresses, in words for a person. */
+problem: string | null, };
+
+/**
+ * The id of an API: a domain name of its author, `/` and a name, such as
+ * `example.org/feeds` or `example.org/feeds/v2`.
+ *
+ * The domain is lower case, so that two ids that look alike are the same.
+ */
+export type ApiId = string;
+
+/**
+ * The TCP port on which a program listens: `"auto"`, or a number from 1024 to 65535.
+ *
+ * The program listens on the loopback of its own network namespace; the host reaches it there.
+ */
+export type AppPort = number | "auto";
+
+/** What `complete` tells; the session's cookie comes with it. */
+export type Completed = {
+/** Always: the person is signed in. */
+isActive: boolean,
+/** The administrator's name. */
+username: string,
+/** What could not be set (name, time zone), for a person. Everything else is done. */
+problems?: Array<string>, };
+
+/** Parameters of `configure`: what is missing stays as it is. */
+export type ConfigureParams = {
+/** A new id. */
+id?: string,
+/** A new source, for the next update. */
+sourceUrl?: string,
+/** A new range; the empty text unpins. */
+desiredVersion?: string,
+/** Merged into the environment; `null` removes a key. */
+config?: Record<string, string | null>,
+/** New limits, merged; `null`, as 0, is the default again. */
+limits?: { [name in keyof Limits]: number | null },
+/** New grants, replacing the old ones. */
+grant?: Permissions, };
+
+/** The parameter of `login`. */
+export type Credentials = {
+/** The user's name. */
+username: string,
+/** The user's password. */
+password: Secret,
+/**
+ * The session ends with the browser, or after twelve hours without use: for a computer of
+ * other people.
+ */
+temporary?: boolean, };
+
+/** Options of `delete`. */
+export type DeleteParams = {
+/** See `Leaving`. A refusal names the apps in its data: `services`. */
+services: Leaving,
+/** With `give`: the name of the user who gets them. */
+to?: string, };
+
+/** A disk. */
+export type Disk = {
+/** A folder on it. */
+path: string,
+/** Bytes. */
+totalBytes: number,
+/** Bytes that services can still use. */
+freeBytes: number, };
+
+/** One API that a service provides. */
+export type Export = { api: ApiId, path?: string, transport?: Transport, metadata?: Record<string, string>, };
+
+/** The kinds of permissions that ordinary users may grant. */
+export type Grantable = {
+/** To reach hosts that are named, through the host. */
+hosts: boolean,
+/** To reach the internet without the host. */
+direct: boolean,
+/** To reach devices of the local network; also when they are named as hosts. */
+lan: boolean,
+/** To call the host's own APIs. */
+hostApis: boolean,
+/** To use more memory, tasks or CPU than the default. */
+limits: boolean, };
+
+/**
+ * `example.org`, `*.example.org` (any subdomain, not the domain itself),
+ * `192.168.1.20`, `[2001:db8::1]`; each with `:PORT`, or for ports 80 and 443.
+ */
+export type HostPattern = string;
+
+/** A release that `inspect` showed to a person. A tag alone is no promise: it can be moved. */
+export type Inspected = {
+/** The tag. */
+version: string,
+/** The commit, as `FetchedPackage::commit`. */
+commit: string, };
+
+/** Result of `inspect`: a package that is not installed. */
+export type Inspection = {
+/** The id that it would get. */
+id: ServiceId,
+/** The tag that would be installed; none for a folder. */
+version: string | null,
+/** Its commit; none for a folder. */
+commit: string | null,
+/** Its manifest, if it has one. */
+manifest: Manifest | null,
+/** What it asks for beyond the default. */
+asks: Permissions,
+/** The same in sentences; each completes "this app may". */
+asksInWords: Array<string>,
+/** The commands that run in its build after consent, such as `npm ci`. */
+build: Array<string>,
+/** What is unusual about it. */
+warnings: Array<Warning>,
+/**
+ * Data that an uninstalled app of the same source left to the person who asks, newest
+ * first; `InstallParams::adopt_data` takes one over.
+ */
+retainedData: Array<KeptData>, };
+
+/** Parameters of `install`. */
+export type InstallParams = {
+/** A URL of `crate::source::Source`. */
+sourceUrl: string,
+/** The id; derived from the source when missing. */
+id?: string,
+/** A semver range; none means the newest release. */
+desiredVersion?: string,
+/**
+ * The owner's user name, when an administrator installs for another user; `system` for all
+ * users.
+ */
+user?: string,
+/** Environment of the process. */
+config?: Record<string, string>,
+/** What to grant; none grants nothing beyond the default. */
+grant?: Permissions,
+/**
+ * Retained data of an app that was uninstalled, by its key: the new one takes it over, and
+ * with it the key. The owner of both must be the same.
+ */
+adoptData?: ServiceKey,
+/**
+ * Start without the data that an earlier install of this source left.
+ *
+ * When there is such data (`Inspection::retained_data`), an install must say
+ * `InstallParams::adopt_data` or this; otherwise it is refused with the code
+ * `retained-data`, so that data is never left behind without a question.
+ */
+fresh?: boolean,
+/** What `inspect` showed: exactly this is installed, or nothing. */
+inspected?: Inspected, };
+
+/** A line of `GET /_atek/jobs/JOB`. */
+export type JobEvent = { "event": "progress",
+/** `resolve`, `fetch`, `checkout`, `install`, `build`, `start`. */
+phase: string,
+/** For a person. */
+message: string,
+/** 0 to 100, where it is known. */
+percent?: number, } | { "event": "done",
+/** What the blocking method returns. */
+result: unknown, } | { "event": "failed",
+/** What the blocking method answers. */
+error: RpcError, };
+
+/** What is kept of an uninstalled app, as `keptData` lists it. */
+export type KeptData = {
+/** Names it to `removeKept` and `install`. */
+key: ServiceKey,
+/** The id that the app had. */
+id: ServiceId,
+/** What it was called. */
+title: string | null,
+/** Whose data it is: a user name. */
+owner: string | null,
+/** Where the package came from. */
+sourceUrl: string,
+/** The tag that was installed last. */
+version: string | null,
+/** RFC 3339: when the app was uninstalled. */
+keptAt: string, };
+
+/** What becomes of a user's apps when the user is deleted. */
+export type Leaving = "refuse" | "uninstall" | "give";
+
+/**
+ * Bounds of a service; what is missing is the default.
+ *
+ * Only a hard memory limit: without swap, systemd's soft one makes a service
+ * that reaches it crawl for ever instead of failing with a reason.
+ */
+export type Limits = {
+/** Memory of all its processes, in bytes. Beyond it the service is killed (`oom-kill`). */
+memoryMax?: number,
+/** Processes and threads together. */
+tasksMax?: number,
+/** Percent of one CPU; 200 is two of them. Missing in the defaults: no quota. */
+cpuQuota?: number,
+/** Share of the CPU when it is contended, 1 to 10000. */
+cpuWeight?: number, };
+
+/** One line of a service's log. */
+export type LogEntry = {
+/** RFC 3339 with microseconds. */
+time: string,
+/** A name of `LogOptions::level`. */
+level: string,
+/** Control characters removed. */
+message: string,
+/** The journal's cursor. */
+cursor: string, };
+
+/** Options of `logs` and of `GET /_atek/logs`. */
+export type LogOptions = {
+/** RFC 3339, or a number of seconds back from now with `-`, e.g. `-3600`. */
+since?: string,
+/**
+ * The least important level to show: `emerg`, `alert`, `crit`, `err`, `warning`, `notice`,
+ * `info`, `debug`.
+ */
+level?: string,
+/** How many of the newest lines at most; 1 to 10,000. */
+lines?: number,
+/** Continue after this place. */
+cursor?: string, };
+
+/**
+ * A package's manifest.
+ *
+ * Serializes to what `Manifest::parse` reads. Default: an app without a file.
+ */
+export type Manifest = {
+/** For people; `title` in the file is the same. At most 80 characters. */
+name?: string,
+/** At most 1,000 characters. */
+description?: string,
+/** At most 200 characters. */
+author?: string,
+/** At most 200 characters. */
+license?: string,
+/** Whether the app is shown in a frame of the main service; as given in the file. */
+frame?: boolean,
+/** A picture in the package: png, jpeg, webp or svg of at most 256 KiB, not a link. */
+icon?: RelativePath,
+/** The APIs that the app provides. No two with the same API, transport and metadata. */
+exports?: Array<Export>,
+/** The TCP port on which the app listens; none: it listens on its socket file. */
+port?: AppPort,
+/** The folder in which the app is started. */
+workdir?: Workdir,
+/**
+ * The path that answers with a status below 400 when the app is ready; none: the app is
+ * ready when it listens. As `Export::path`.
+ */
+healthcheck?: string,
+/** What the app asks for beyond the default. */
+permissions?: Permissions,
+/** The limits that the app needs, where they differ from the default. */
+limits?: Limits,
+/** The host may stop the app while it is unused, and starts it at the next call. */
+sleep?: boolean, };
+
+/** Memory of the box. */
+export type Memory = {
+/** Bytes. */
+totalBytes: number,
+/** Bytes that can be had without swapping. */
+availableBytes: number, };
+
+/** Which samples are wanted. */
+export type MetricsOptions = {
+/** Only samples after this time; none: all of the last hour. */
+since?: number, };
+
+/** What an app may reach on the network. */
+export type Network = "direct" | { "direct": { lan: boolean, } } | { "hosts": Array<HostPattern> };
+
+/** The installed package of a service. */
+export type PackageInfo = {
+/** Where it came from. */
+sourceType: SourceType,
+/** The git tag that is installed, literally. */
+installedVersion?: string,
+/** The manifest's name. */
+title?: string,
+/** What was unusual about the package when it was installed. */
+warnings?: Array<Warning>, };
+
+/** What users who are no administrators may decide for their own apps. */
+export type PermissionRules = {
+/** Whether they may install apps. */
+usersMayInstall: boolean,
+/** Which permissions they may grant to their apps. */
+usersMayGrant: Grantable, };
+
+/** A set of permissions: what a manifest asks for, or what an installer granted. */
+export type Permissions = {
+/** What the app may reach on the network; none: nothing. */
+network?: Network,
+/** The host APIs whose changing methods the app may call, with its owner's rights. */
+hostApis?: Array<ApiId>, };
+
+/** A file of the owner's settings that is wrong. */
+export type Problem = {
+/** Its name. */
+file: string,
+/** What is wrong with it, for a person. */
+problem: string, };
+
+/** A path inside a package: relative, and staying there. */
+export type RelativePath = string;
+
+/** The parameter of `resetPassword`. */
+export type ResetPassword = {
+/** The code that the box shows, as the person typed it. */
+code: string,
+/**
+ * Whose password; may be left out where the card names the user, or the box has one
+ * administrator.
+ */
+username?: string,
+/** The new password. */
+password: Secret, };
+
+/** Whether a new password can be set with a code, as `resetStatus` tells. */
+export type ResetStatus = {
+/** Whether the card asks for it (`atek-reset.txt`) and the box shows the code. */
+pending: boolean, };
+
+/** What the box has left, as `resources` tells. */
+export type Resources = {
+/** The disk that holds apps and data. */
+disk: Disk,
+/** Memory. */
+memory: Memory,
+/** Swap; all 0 where there is none. */
+swap: Swap,
+/** Runnable tasks on average over 1, 5 and 15 minutes. */
+load: [number, number, number],
+/** Processors. */
+cpus: number,
+/** Of the processor, in degrees Celsius, where there is a sensor. */
+temperatureC: number | null, };
+
+/** What a user may do beyond their own things. */
+export type Role = "" | "admin";
+
+/** Why a call has no result. */
+export type RpcError = {
+/** See `code`. */
+code: number,
+/** For a person. */
+message: string,
+/** For a program. */
+data?: unknown, };
+
+/**
+ * A bearer token, password or session id.
+ *
+ * `Debug` prints a placeholder and there is no `Display`; the text leaves only
+ * through `Secret::expose`, which a reviewer can search for.
+ */
+export type Secret = string;
+
+/** How well units are confined, as `security` tells. */
+export type Security = {
+/** Atek's own units first, then the services, in the order of installation. */
+units: Array<UnitSecurity>, };
+
+/**
+ * Samples at a steady pace, oldest first: `metrics` of the services API (with
+ * `ServiceSample`) and `history` of the system API (with `SystemSample`).
+ *
+ * There are gaps where nothing could be measured: a stopped service, a restart of atekd.
+ */
+export type Series<S> = {
+/** Seconds between two samples. */
+intervalSec: number,
+/** Oldest first. */
+samples: Array<S>, };
+
+/**
+ * The user-chosen, mutable name of a service: its subdomain, and part of its unit's name.
+ *
+ * A DNS label, or `core.` and a label for the services that belong to Atek itself.
+ */
+export type ServiceId = string;
+
+/** A service, as `list` and `get` show one. */
+export type ServiceInfo = {
+/** See `Status`. */
+status: Status,
+/** See `State`. */
+state: State,
+/** Why, in words for a person, where there is something to say. */
+reason: string | null,
+/** The service's key. */
+key: ServiceKey,
+/** The owner's user name. */
+owner: string | null,
+/** See `Addresses`. */
+addresses: Addresses,
+/** The record. */
+settings: ServiceSettings, };
+
+/**
+ * The opaque, immutable identity of an installed service.
+ *
+ * Part of unit properties and paths, hence the narrow alphabet.
+ */
+export type ServiceKey = string;
+
+/** What a service used at one moment. */
+export type ServiceSample = {
+/** When. */
+time: number,
+/** Memory of the whole unit, in bytes, with the cache of the files that it reads. */
+memoryBytes: number | null,
+/** Since the sample before, in percent of one processor; more than 100 with several. */
+cpuPercent: number | null,
+/** Processes and threads. */
+tasks: number | null, };
+
+/**
+ * A service's record in the server database (`atek.cloud/service/KEY`).
+ *
+ * The first six fields are the original's.
+ */
+export type ServiceSettings = {
+/** Subdomain and unit name. */
+id: ServiceId,
+/** `system` for what belongs to everybody. */
+owningUserKey: UserKey,
+/** As given at install. */
+sourceUrl: string,
+/** A semver range; none means the newest release. */
+desiredVersion?: string,
+/** What is installed. */
+package: PackageInfo,
+/** The package's manifest, as read at install or update. */
+manifest?: Manifest,
+/** Environment of the process; keys are upper-cased. None for core services. */
+config?: Record<string, string>,
+/** What the installer granted, of what the manifest asks for. */
+granted?: Permissions,
+/** Differences from the default limits. */
+limits?: Limits,
+/** Stopped by a person, and to stay so over a reboot. */
+stopped?: boolean,
+/**
+ * The port of the box at which the app can be opened without a name; none for core
+ * services, and while every port of the configured range is taken.
+ */
+port?: number, };
+
+/** A service under the magnifying glass, as `status` shows one. */
+export type ServiceStatus = {
+/** Its id. */
+id: ServiceId,
+/** Its key. */
+key: ServiceKey,
+/** The name of its systemd unit. */
+unit: string,
+/** See `State`. */
+state: State,
+/** Why, in words for a person. */
+reason: string | null,
+/** RFC 3339: when the unit entered its state. */
+since: string | null,
+/** Main process. */
+pid: number | null,
+/** Memory of the whole unit, in bytes, where the kernel accounts it. */
+memoryBytes: number | null,
+/** CPU time of the whole unit since its start, in microseconds. */
+cpuUsec: number | null,
+/** Automatic restarts since the last start by hand. */
+restarts: number,
+/** How the process ended last, e.g. `exit code 1`, `signal SIGKILL`, `oom-kill`. */
+lastExit: string | null,
+/** The limits in force. */
+limits: Limits,
+/** The installed tag. */
+version: string | null, };
+
+/** One of a user's own sessions, as `listSessions` tells. */
+export type SessionInfo = {
+/** Names the session to `revokeSession`; not the secret in the cookie. */
+handle: string,
+/** RFC 3339. */
+createdAt: string,
+/** RFC 3339; exact to some minutes. */
+lastSeenAt: string,
+/** The device in a few words: `Firefox on Android`. */
+device: string,
+/** What the browser said it is, shortened. */
+userAgent?: string,
+/** The address that signed in. */
+address?: string,
+/** Whether this is the session that asks. */
+isCurrent: boolean, };
+
+/** The parameter of `complete`. */
+export type SetupParams = {
+/** The claim code, as the person typed it. */
+code: string,
+/** The box's name. */
+name: string,
+/** The first administrator's name. */
+username: string,
+/** The first administrator's password. */
+password: Secret,
+/** An IANA name. */
+timezone: string, };
+
+/** Whether the box waits for its owner, as `status` tells. */
+export type SetupStatus = {
+/** Whether there is no administrator yet. Nothing else is told once there is one. */
+needed: boolean,
+/** The box's host name. */
+name?: string,
+/** The box's time zone, an IANA name. */
+timezone?: string,
+/** Settings on the card that could not be followed. */
+problems?: Array<Problem>,
+/** The least number of characters of a password. */
+passwordMinLength?: number, };
+
+/** What kind of place a package comes from. */
+export type SourceType = "file" | "git";
+
+/** Where a service is in its life, as people see it. */
+export type State = "stopped" | "starting" | "running" | "restarting" | "failed" | "sleeping" | "unavailable";
+
+/** Whether a service answers, as the original tells it. */
+export type Status = "active" | "inactive";
+
+/** Swap space of the box. */
+export type Swap = {
+/** Bytes. */
+totalBytes: number,
+/** Bytes. */
+freeBytes: number, };
+
+/** What the box is, as `info` tells every user. */
+export type SystemInfo = {
+/** Its host name. */
+name: string,
+/** Atek's version. */
+version: string,
+/** The operating system, for a person: `Debian GNU/Linux 13 (trixie)`. */
+os: string,
+/** The kernel's release: `6.12.48`. */
+kernel: string,
+/** The processor's architecture: `aarch64`, `x86_64`. */
+arch: string,
+/** The machine, for a person: `Raspberry Pi 4 Model B Rev 1.5`. */
+model?: string,
+/** IANA name: `Europe/Berlin`. */
+timezone: string,
+/** RFC 3339: now. */
+time: string,
+/** Seconds since the kernel started. */
+uptimeSec: number,
+/** The main domain of the configuration. */
+domain: string,
+/** Names beside it that administrators added, each a main domain. */
+names: Array<string>,
+/** Where it can be reached, without loopback and link-local ones; IPv4 first. */
+addresses: Array<string>,
+/** URLs of the main page, the one to try first before the others. */
+urls: Array<string>,
+/** The least number of characters of a password. */
+passwordMinLength?: number, };
+
+/** What the whole box used at one moment. */
+export type SystemSample = {
+/** When. */
+time: number,
+/** Memory that is not available to anybody new, in bytes. */
+memoryUsedBytes: number,
+/** Since the sample before, in percent of all processors: 0 to 100. None in the first sample. */
+cpuPercent: number | null,
+/** Of the processor, in degrees Celsius, where there is a sensor. */
+temperatureC: number | null, };
+
+/** How an API is called through the gateway. */
+export type Transport = "rpc" | "proxy";
+
+/** Options of `uninstall`. */
+export type UninstallParams = {
+/** The app's files and databases stay, for an app that adopts them or until `removeKept`. */
+keepData: boolean, };
+
+/** How well one unit is confined. */
+export type UnitSecurity = {
+/** The unit's name. */
+unit: string,
+/** The service that it runs; none for the host's own units. */
+id: ServiceId | null,
+/** For a person. */
+title: string,
+/** systemd's figure: 0 is locked in, 10 could do everything. */
+exposure: number,
+/** The same for a person, with what it can do beyond the usual. */
+words: string, };
+
+/** Result of `checkForPackageUpdates`. */
+export type UpdateCheck = {
+/** Whether `latest_version` is newer than what is installed. */
+hasUpdate: boolean,
+/** The installed tag, `latest` if unknown. */
+installedVersion: string,
+/** The best tag that the pinned range admits. */
+latestVersion: string, };
+
+/** Options of `startUpdate` and `updatePackage`. */
+export type UpdateParams = {
+/**
+ * What the new version may do, in place of what was granted before; none leaves that.
+ * A refusal for growth names in its data what to grant: `asks`.
+ */
+grant?: Permissions, };
+
+/** A user, as the API shows one. */
+export type User = {
+/** Opaque, immutable. */
+key: UserKey,
+/** At least 3 characters, unique; what the user signs in with. */
+username: string,
+/** What people call the user, in any script; none means the username. */
+displayName?: string,
+/** Left out for an ordinary user. */
+role?: Role, };
+
+/** The opaque, immutable identity of a user; `system` is the host itself. */
+export type UserKey = string;
+
+/** Who is signed in, as `whoami` and `login` tell. */
+export type UserSession = {
+/** Whether the caller is known. */
+isActive: boolean,
+/** The caller's user name; for a service, its owner's. */
+username?: string,
+/** What people call the user, where a user in person asks and it is set. */
+displayName?: string,
+/** The user's key, where a user in person asks. */
+userKey?: UserKey,
+/** What the user may do, where a user in person asks. */
+role?: Role, };
+
+/** Settings of a user. */
+export type UserSettings = {
+/**
+ * The id of the app at the user's main page; in a change, an empty text chooses the
+ * built-in home. The host keeps the app's key: the setting follows a rename, and ends when
+ * the app is uninstalled or given to another user.
+ */
+mainServiceId?: string, };
+
+/** A warning as it goes to the person who installs. */
+export type Warning = {
+/** For programs. */
+code: WarningCode,
+/** For people: what is unusual and what may follow from it. One line. */
+message: string, };
+
+/** The kinds of warning. */
+export type WarningCode = "no-lockfile" | "submodules" | "lfs-pointers" | "engines" | "unknown-key" | "icon";
+
+/** The folder that a program is started in: `"package"` or `"state"`. */
+export type Workdir = "package" | "state";
