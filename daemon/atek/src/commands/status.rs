@@ -107,7 +107,7 @@ fn describe(host: &Host, info: &ServiceInfo, status: &ServiceStatus) -> String {
             "Memory",
             with_limit(
                 size::bytes(bytes),
-                status.limits.memory_max.map(size::bytes),
+                status.limits.memory_max.map(size::limit),
             ),
         ));
     }

@@ -22,15 +22,41 @@ const UNITS: [(char, u64); 6] = [
     ('E', 1 << 60),
 ];
 
-/// Bytes as systemd writes them: powers of 1024, one decimal (`12.3M`).
+/// Bytes that are measured, as the pages write them: powers of 1000, as disks are sold, with one
+/// decimal below 100 (`12.9 MB`, `271 GB`).
 pub(crate) fn bytes(amount: u64) -> String {
+    let amount = u128::from(amount);
+    let units = [
+        ("kB", 3),
+        ("MB", 6),
+        ("GB", 9),
+        ("TB", 12),
+        ("PB", 15),
+        ("EB", 18),
+    ];
+    let units = units.map(|(unit, zeros)| (unit, 10_u128.pow(zeros)));
+    // What rounds to 1000 of a unit is 1 of the next.
+    let fits = |(_, size): &(&str, u128)| amount * 2000 >= *size * 1999;
+    let Some((unit, size)) = units.into_iter().rev().find(fits) else {
+        return format!("{amount} B");
+    };
+    let tenths = (amount * 10 + size / 2) / size;
+    match (tenths / 10, tenths % 10) {
+        _ if tenths >= 995 => format!("{} {unit}", (amount + size / 2) / size),
+        (whole, 0) => format!("{whole} {unit}"),
+        (whole, tenth) => format!("{whole}.{tenth} {unit}"),
+    }
+}
+
+/// A limit in bytes, as people set it: powers of 1024, one decimal (`256 MiB`).
+pub(crate) fn limit(amount: u64) -> String {
     let Some((unit, size)) = UNITS.into_iter().rev().find(|(_, size)| amount >= *size) else {
-        return format!("{amount}B");
+        return format!("{amount} B");
     };
     let tenths = u128::from(amount) * 10 / u128::from(size);
     match (tenths / 10, tenths % 10) {
-        (whole, 0) => format!("{whole}{unit}"),
-        (whole, tenth) => format!("{whole}.{tenth}{unit}"),
+        (whole, 0) => format!("{whole} {unit}iB"),
+        (whole, tenth) => format!("{whole}.{tenth} {unit}iB"),
     }
 }
 
@@ -96,19 +122,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_written_as_systemd_writes_them() {
+    fn what_is_measured_is_written_as_the_pages_write_it() {
         for (amount, expected) in [
-            (0, "0B"),
-            (1023, "1023B"),
-            (1024, "1K"),
-            (1536, "1.5K"),
-            (12_897_484, "12.2M"),
-            (256 << 20, "256M"),
-            ((1 << 30) - 1, "1023.9M"),
-            (1 << 40, "1T"),
-            (u64::MAX, "15.9E"),
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1 kB"),
+            (1536, "1.5 kB"),
+            (99_449, "99.4 kB"),
+            (99_500, "100 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1 MB"),
+            (12_897_484, "12.9 MB"),
+            (270_500_000_000, "271 GB"),
+            (u64::MAX, "18.4 EB"),
         ] {
             assert_eq!(bytes(amount), expected, "{amount}");
+        }
+    }
+
+    #[test]
+    fn limits_are_written_as_they_are_set() {
+        for (amount, expected) in [
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (256 << 20, "256 MiB"),
+            ((1 << 30) - 1, "1023.9 MiB"),
+            (1 << 40, "1 TiB"),
+        ] {
+            assert_eq!(limit(amount), expected, "{amount}");
         }
     }
 
@@ -143,7 +184,7 @@ mod tests {
     fn what_is_written_can_be_read_again_without_growing() {
         for shift in 0..63 {
             for amount in [1u64 << shift, (1u64 << shift) + (1 << shift >> 1)] {
-                let read = parse_bytes(&bytes(amount)).unwrap();
+                let read = parse_bytes(&limit(amount)).unwrap();
                 assert!(
                     read <= amount && amount - read <= amount / 8,
                     "{amount}: {read}"

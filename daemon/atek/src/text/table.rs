@@ -78,6 +78,8 @@ pub(crate) struct Columns {
     /// Columns of the terminal, where lines are to fit it.
     width: Option<usize>,
     headings: Vec<String>,
+    /// Which columns are of numbers.
+    numbers: Vec<bool>,
     rows: Vec<Vec<(String, Tone)>>,
 }
 
@@ -102,6 +104,10 @@ impl Columns {
             colour: look.colour,
             width: width.map(usize::from),
             headings: headings.iter().map(plain).collect(),
+            numbers: headings
+                .iter()
+                .map(|heading| heading.starts_with('>'))
+                .collect(),
             rows: Vec::new(),
         };
         columns.table.set_header(headings.iter().map(|heading| {
@@ -132,16 +138,21 @@ impl Columns {
         self.rows.push(cells);
     }
 
-    /// Whether the columns fit the terminal without a break inside of a word.
+    /// Whether the columns fit the terminal without a break inside of a word, or between a number
+    /// and its unit.
     fn fits(&self) -> bool {
-        let longest = |text: &str| {
+        let longest = |text: &str, is_number: bool| {
+            if is_number {
+                return text.chars().count();
+            }
             let words = text.split_whitespace().map(|word| word.chars().count());
             words.max().unwrap_or(0)
         };
-        let needed = self.headings.iter().enumerate().map(|(column, heading)| {
+        let columns = self.headings.iter().zip(&self.numbers).enumerate();
+        let needed = columns.map(|(column, (heading, is_number))| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            let cells = cells.map(|(text, _)| longest(text));
-            cells.max().unwrap_or(0).max(longest(heading)) + 2
+            let cells = cells.map(|(text, _)| longest(text, *is_number));
+            cells.max().unwrap_or(0).max(longest(heading, *is_number)) + 2
         });
         self.width
             .is_none_or(|width| needed.sum::<usize>() <= width)
@@ -256,6 +267,16 @@ mod tests {
             columns.render(),
             "   ID: rss\nSTATE: restarting\n\n    ID: lonestar\n STATE: restarting\nREASON: its memory limit is reached\n"
         );
+    }
+
+    #[test]
+    fn a_number_stays_beside_its_unit() {
+        let mut columns = Columns::new(PLAIN, &["ID", ">MEMORY"]);
+        columns.row([("rss", Tone::Plain), ("102.5 MB", Tone::Plain)]);
+        columns.width = Some(15);
+        assert!(columns.fits());
+        columns.width = Some(14);
+        assert_eq!(columns.render(), "    ID: rss\nMEMORY: 102.5 MB\n");
     }
 
     #[test]

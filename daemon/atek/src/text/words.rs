@@ -8,7 +8,7 @@ use atek_api::spec::Limits;
 pub(crate) fn limits(limits: &Limits) -> Vec<String> {
     let mut words = Vec::new();
     if let Some(bytes) = limits.memory_max {
-        words.push(format!("memory {}", size::bytes(bytes)));
+        words.push(format!("memory {}", size::limit(bytes)));
     }
     if let Some(count) = limits.tasks_max {
         words.push(format!("tasks {count}"));
@@ -58,7 +58,7 @@ mod tests {
         };
         assert_eq!(
             limits(&all),
-            ["memory 256M", "tasks 64", "cpu 50%", "cpu weight 200"]
+            ["memory 256 MiB", "tasks 64", "cpu 50%", "cpu weight 200"]
         );
         assert!(limits(&Limits::default()).is_empty());
     }

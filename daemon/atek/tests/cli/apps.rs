@@ -89,7 +89,7 @@ fn get_shows_everything_about_one_service() {
         \x20   Runtime: node\n\
         \x20  Provides: example.org/things-api (rpc, /_api)\n\
         Not granted: connect to feeds.example.org\n\
-        \x20    Limits: memory 256M\n\
+        \x20    Limits: memory 256 MiB\n\
         \x20   Setting: GREETING=hello\n"
     );
 }

@@ -38,9 +38,9 @@ fn databases_are_listed_with_the_names_of_their_owners() {
     let host = with_databases();
     assert_eq!(
         atek(&host, &["db", "ls"]).ok(),
-        "ID            ALIAS     USER    SERVICE  ACCESS   RECORDS   SIZE  CREATED\n\
-         cdcdcdcdcdcd  server    system  system   private        -      -  -\n\
-         abababababab  notes-db  alice   notes    private        7  12.2M  2021-08-05 09:57\n"
+        "ID            ALIAS     USER    SERVICE  ACCESS   RECORDS     SIZE  CREATED\n\
+         cdcdcdcdcdcd  server    system  system   private        -        -  -\n\
+         abababababab  notes-db  alice   notes    private        7  12.9 MB  2021-08-05 09:57\n"
     );
     atek(&host, &["db", "ls", "--user", "alice", "--json"]).ok();
     assert_eq!(
@@ -58,7 +58,7 @@ fn a_database_is_described_with_its_quota() {
         " Alias: notes-db\n",
         " User: alice\n",
         "Records: 7 of 5000000\n",
-        "Size: 12.2M of 1G\n",
+        "Size: 12.9 MB of 1.1 GB\n",
     ] {
         assert!(text.contains(line), "{line:?} is missing in\n{text}");
     }
@@ -177,7 +177,7 @@ fn a_database_is_exported_to_a_new_file_and_imported_from_it() {
     let done = atek(&host, &["db", "export", "notes-db", arg(&file)]);
     assert_eq!(
         (done.code, done.stderr.as_str()),
-        (Some(0), "exported notes-db (38B)\n")
+        (Some(0), "exported notes-db (38 B)\n")
     );
     assert_eq!(std::fs::read_to_string(&file).unwrap(), tar.to_string());
     assert_eq!(

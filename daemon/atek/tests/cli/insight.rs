@@ -27,7 +27,7 @@ fn the_box_tells_what_it_is_and_what_it_has_left() {
     for part in [
         "attic",
         "Debian 13, Linux 6.12.1 on aarch64",
-        "1G free of 2G",
+        "1.1 GB free of 2.1 GB",
         "48 °C",
         "on 4 CPUs",
     ] {

@@ -33,7 +33,7 @@ fn a_running_service_is_shown_as_systemctl_would() {
         \x20      Owner: alice\n\
         \x20       Unit: atek-app-rss.service\n\
         \x20   Main PID: 4242\n\
-        \x20     Memory: 12.2M (limit 256M)\n\
+        \x20     Memory: 12.9 MB (limit 256 MiB)\n\
         \x20        CPU: 1.234s\n\
         \x20     Limits: tasks 128\n\
          \n\
@@ -132,12 +132,12 @@ fn the_whole_box_is_shown_with_what_each_service_uses() {
         ]
     );
     assert_eq!(row(3)[..2], ["core.adb", "running"]);
-    assert_eq!(row(3)[4..], ["12.2M", "1.234s", "0", "-"]);
+    assert_eq!(row(3)[4..], ["12.9", "MB", "1.234s", "0", "-"]);
     assert_eq!(row(4)[..2], ["rss", "failed"]);
     assert_eq!(
         row(4)[4..],
         [
-            "12.2M", "1.234s", "3", "it", "used", "more", "memory", "than", "it", "may"
+            "12.9", "MB", "1.234s", "3", "it", "used", "more", "memory", "than", "it", "may"
         ]
     );
 }
