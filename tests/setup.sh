@@ -54,9 +54,9 @@ need_machine_tools() {
   need_node
 }
 
-# Chromium, a font for its pictures, and the stories' npm packages.
+# Chromium and Firefox, a font for their pictures, and the stories' npm packages.
 need_browser() {
-  need_packages chromium fonts-dejavu-core
+  need_packages chromium firefox-esr fonts-dejavu-core
   need_node
   local web=tests/web
   [ "$web/node_modules/.package-lock.json" -nt "$web/package-lock.json" ] && return

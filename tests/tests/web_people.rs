@@ -1,7 +1,7 @@
 //! People with a browser before a booted host. The stories are in `tests/web/scenarios/`.
 
 use atek_tests::Machine;
-use atek_tests::browser::BrowserStory;
+use atek_tests::browser::{BrowserStory, FIREFOX};
 use atek_tests::host::Host;
 
 #[tokio::test]
@@ -58,4 +58,14 @@ async fn every_page_fits_every_screen_in_both_languages_and_holds_still_if_asked
 -> anyhow::Result<()> {
     let host = Host::boot("web-sizes").await?;
     BrowserStory::new(host).run("sizes").await
+}
+
+#[tokio::test]
+async fn a_sign_out_leaves_nothing_in_firefox_either() -> anyhow::Result<()> {
+    if !std::path::Path::new(FIREFOX).exists() {
+        atek_tests::skip("firefox-esr is not installed");
+        return Ok(());
+    }
+    let host = Host::boot("web-firefox").await?;
+    BrowserStory::new(host).run("firefox").await
 }

@@ -24,6 +24,9 @@ use tokio::process::{Child, ChildStdin};
 /// How long a story may take. One takes tens of seconds on two quiet cores.
 const STORY: Duration = Duration::from_secs(600);
 
+/// Debian's Firefox, for the stories that ask for it.
+pub const FIREFOX: &str = "/usr/bin/firefox-esr";
+
 /// What a scenario runs against.
 #[derive(Debug)]
 pub struct BrowserStory {
@@ -86,6 +89,7 @@ impl BrowserStory {
             .env("BOX_REMOTES", json!(remotes).to_string())
             .env("STORY_OUT", output(name))
             .env("CHROMIUM", chromium()?)
+            .env("FIREFOX", FIREFOX)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
