@@ -67,7 +67,7 @@ impl Proxy {
         let process = Command::new(NGINX)
             .arg("-p")
             .arg(folder.path())
-            .args(["-c", "nginx.conf", "-g", "daemon off;"])
+            .args(["-c", "nginx.conf", "-g", "daemon off; master_process off;"])
             .kill_on_drop(true)
             .spawn()?;
         wait_for("nginx to listen", START, async || {
