@@ -28,6 +28,8 @@ story(async ({ box, step }) => {
       await tab.type('password', PASSWORD)
       await tab.enter()
       await tab.has('her account', `${isAt('/p/account')} && document.body.innerText.includes('alice')`)
+      await tab.open(`${main}/p/users`)
+      await tab.has('the people', `${isAt('/p/users')} && document.body.innerText.includes('alice')`)
     })
     await step('she has another page open, and an app', async () => {
       await other.open(`${main}/p/system`)
