@@ -10,7 +10,6 @@ import type {
   KeptData,
   LogEntry,
   LogOptions,
-  Permissions,
   Series,
   ServiceInfo,
   ServiceSample,

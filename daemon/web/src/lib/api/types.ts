@@ -127,6 +127,13 @@ manifest: Manifest | null,
 asks: Permissions,
 /** The same in sentences; each completes "this app may". */
 asksInWords: Array<string>,
+/**
+ * The limits that it asks for and that are above the default: they hold only if an install
+ * passes them as `InstallParams::limits`.
+ */
+limits: Limits,
+/** The same in sentences; each completes "this app may". */
+limitsInWords: Array<string>,
 /** The commands that run in its build after consent, such as `npm ci`. */
 build: Array<string>,
 /** What is unusual about it. */
@@ -154,6 +161,11 @@ user?: string,
 config?: Record<string, string>,
 /** What to grant; none grants nothing beyond the default. */
 grant?: Permissions,
+/**
+ * The limits, such as `Inspection::limits`; none leaves the default, whatever the manifest
+ * asks for.
+ */
+limits?: Limits,
 /**
  * Retained data of an app that was uninstalled, by its key: the new one takes it over, and
  * with it the key. The owner of both must be the same.
@@ -639,7 +651,13 @@ export type UpdateParams = {
  * What the new version may do, in place of what was granted before; none leaves that.
  * A refusal for growth names in its data what to grant: `asks`.
  */
-grant?: Permissions, };
+grant?: Permissions,
+/**
+ * Limits for the new version, merged into those that a person set before. A refusal for
+ * higher limits names them in its data: `limits`. An object without members leaves the
+ * limits as they are.
+ */
+limits?: Limits, };
 
 /** A user, as the API shows one. */
 export type User = {
@@ -685,7 +703,7 @@ code: WarningCode,
 message: string, };
 
 /** The kinds of warning. */
-export type WarningCode = "no-lockfile" | "submodules" | "lfs-pointers" | "engines" | "unknown-key" | "icon";
+export type WarningCode = "no-lockfile" | "submodules" | "lfs-pointers" | "engines" | "unknown-key" | "icon" | "manifest-changed";
 
 /** The folder that a program is started in: `"package"` or `"state"`. */
 export type Workdir = "package" | "state";
