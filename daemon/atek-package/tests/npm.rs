@@ -4,7 +4,7 @@
 
 mod support;
 
-use atek_api::package::{Event, FailureCode, FetchLimits, Phase};
+use atek_api::package::{Event, FailureCode, FetchLimits, Phase, Warning, WarningCode};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use support::Bench;
@@ -128,18 +128,23 @@ fn a_package_is_built_in_a_bare_environment_and_may_make_its_entry() {
         return;
     }
     let repo = Repo::new();
-    let script = "mkdir dist && env > dist/env && echo '{\\\"entry\\\":\\\"dist/a.js\\\"}' > atek.json && echo x > dist/a.js";
-    repo.write(
-        "package.json",
-        package_json(&format!(r#"{{"build":"{script}"}}"#), "{}"),
-    )
-    .release("v1.0.0");
+    let script = "mkdir dist && env > dist/env && echo '{\\\"entry\\\":\\\"dist/env\\\"}' > atek.json && echo x > dist/a.js";
+    repo.write("atek.json", r#"{"entry":"dist/a.js"}"#)
+        .write(
+            "package.json",
+            package_json(&format!(r#"{{"build":"{script}"}}"#), "{}"),
+        )
+        .release("v1.0.0");
     let bench = Bench::new();
     let run = bench.fetch_and_build(&repo.source(), FetchLimits::default());
     assert_eq!(
         serde_json::to_value(&run.package().program).unwrap(),
-        serde_json::json!({"kind": "node", "entry": "dist/a.js"})
+        serde_json::json!({"kind": "node", "entry": "dist/a.js"}),
+        "the manifest that was fetched is in force"
     );
+    let warnings = &run.package().warnings;
+    let is_told = |warning: &Warning| warning.code == WarningCode::ManifestChanged;
+    assert!(warnings.iter().any(is_told), "{warnings:?}");
     let env = bench.read("dist/env");
     let home = format!("HOME={}", bench.staging().join("home").display());
     assert!(env.lines().any(|line| line == home), "{env}");
