@@ -314,8 +314,8 @@ impl Emulated {
         }
     }
 
-    /// Waits for the first answer of the web server, whatever it says; returns it with the time since
-    /// the start.
+    /// Waits for the first answer of the web server, whatever it says; returns it with the time
+    /// since the start.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! What the firmware of a Raspberry Pi reads, against its documentation: `config.txt`, device trees,
-//! the firmware's own files, Wi-Fi, the watchdog; on both ways to make a card.
+//! What the firmware of a Raspberry Pi reads, against its documentation: `config.txt`, device
+//! trees, the firmware's own files, Wi-Fi, the watchdog; on both ways to make a card.
 //!
 //! No board is here to try it on. Source: <https://www.raspberrypi.com/documentation/computers/>.
 

@@ -1,6 +1,7 @@
 //! What ten idle apps cost the card in an hour.
 //!
-//! `ATEK_IDLE_SECONDS` is how long the box is idle (3600), `ATEK_IDLE_APPS` how many apps it has (10).
+//! `ATEK_IDLE_SECONDS` is how long the box is idle (3600), `ATEK_IDLE_APPS` how many apps it has
+//! (10).
 
 use anyhow::ensure;
 use atek_tests::emulated::Emulated;

@@ -1,5 +1,5 @@
-//! The licence texts of everything on a card, as one archive beside it: `crates/`, `web/`, `npm/` and
-//! `debian/`, a folder for each package. The same inputs give the same bytes.
+//! The licence texts of everything on a card, as one archive beside it: `crates/`, `web/`, `npm/`
+//! and `debian/`, a folder for each package. The same inputs give the same bytes.
 
 use crate::command;
 use anyhow::Context as _;

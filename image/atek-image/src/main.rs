@@ -50,7 +50,7 @@ enum Verb {
         #[arg(long)]
         boot: PathBuf,
     },
-    /// Writes the bill of materials of a Buildroot card, beside it, from what `make legal-info` wrote
+    /// Writes the bill of materials beside a Buildroot card, from what `make legal-info` wrote
     Bill {
         #[command(flatten)]
         card: CardArgs,

@@ -81,8 +81,8 @@ pub fn unpack(store: &Store, steps: &Steps) -> anyhow::Result<Made> {
                         "--variant=extract",
                         "--architectures=arm64",
                         "--components=main,non-free-firmware",
-                        // What is not kept: documents but versions and licences. Folders that are links
-                        // to another package's stay.
+                        // What is not kept: documents but versions and licences. Folders that are
+                        // links to another package's stay.
                         "--dpkgopt=path-exclude=/usr/share/doc/*/*",
                         "--dpkgopt=path-include=/usr/share/doc/*/copyright",
                         "--dpkgopt=path-include=/usr/share/doc/*/changelog*",

@@ -1,5 +1,5 @@
-//! The packages of a Buildroot root, from what `make legal-info` wrote: `manifest.csv` in the folder
-//! `legal-info`.
+//! The packages of a Buildroot root, from what `make legal-info` wrote: `manifest.csv` in the
+//! folder `legal-info`.
 
 use super::Component;
 use anyhow::{Context as _, bail};
@@ -53,8 +53,8 @@ fn manifest(text: &str) -> anyhow::Result<Vec<Component>> {
     lines.map(component).collect()
 }
 
-/// The fields of a line of comma-separated values, each in double quotes (RFC 4180). Buildroot writes
-/// no field with an end of line.
+/// The fields of a line of comma-separated values, each in double quotes (RFC 4180). Buildroot
+/// writes no field with an end of line.
 fn fields(line: &str) -> anyhow::Result<Vec<String>> {
     let mut fields = Vec::new();
     let mut rest = line.trim();
