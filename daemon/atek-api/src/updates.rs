@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What happens when there is a new release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum UpdateMode {
     /// It is shown, and installed after a yes.
@@ -20,6 +21,7 @@ pub enum UpdateMode {
 
 /// What a person decided about the updates of one service, or of all that they own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateSettings {
     /// None: what the owner decided for all services, otherwise [`UpdateMode::Ask`].

@@ -94,7 +94,8 @@ impl Probe {
             .header(header::HOST, "localhost")
             .body(body::empty())
             .ok()?;
-        let pool = Pool::owned(&self.socket, Owner::OfFolder);
+        // A pool of its own: the connection ends with the attempt.
+        let pool = Pool::new(self.endpoint.clone());
         let answer = timeout(HEALTH_CHECK, pool.send(request)).await.ok()?.ok()?;
         Some(answer.status().as_u16())
     }

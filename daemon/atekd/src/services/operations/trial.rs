@@ -165,7 +165,11 @@ impl Operations {
         crash_point::reached("update.committed");
         let old = Definition::installed(key.clone(), Arc::new(trial.record.settings.clone()));
         let runs = self.supervisor.snapshot(key).await?.state.is_up();
-        let page_was_fine = runs && Probe::of(&old).page_status().await.is_some_and(|s| s < 500);
+        let page_was_fine = runs
+            && Probe::of(&old, self.attach.port_slot(key))
+                .page_status()
+                .await
+                .is_some_and(|s| s < 500);
         let name = snapshot_name();
         journal.snapshot = Some(name.clone());
         self.supervisor.hold(key, true).await;
@@ -247,7 +251,7 @@ impl Operations {
         progress: &Reporter,
     ) -> Result<(), TryError> {
         let definition = Definition::installed(key.clone(), new);
-        let probe = Probe::of(&definition);
+        let probe = Probe::of(&definition, self.attach.port_slot(key));
         let end = Instant::now() + self.updates.probation();
         progress.report(JobEvent::Progress {
             phase: "start".to_owned(),
