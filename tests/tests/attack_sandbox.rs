@@ -31,6 +31,9 @@ const COLUMNS: [&str; 7] = [
 const HOME: &str = "10.77.0.2:7777";
 const HOME_V6: &str = "[2001:db8:77::2]:7777";
 
+/// A server of the box's, at the end of the links that apps with the internet have.
+const LINK: &str = "169.254.0.1:7777";
+
 /// What came of each attempt, by its name.
 type Outcomes = Map<String, Value>;
 
@@ -89,6 +92,7 @@ async fn targets(host: &Host, victim: &str, code: &str, own: &str) -> anyhow::Re
         "udp": format!("{address}:7777"),
         "loopback": "127.0.0.1:7778",
         "theBox": format!("{address}:80"),
+        "link": LINK,
         "home": HOME,
         "homeV6": HOME_V6,
         "hostTmp": "/tmp/secret",

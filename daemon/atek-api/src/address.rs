@@ -2,6 +2,21 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Networks that are at home or on this machine wherever the box is, besides the loopback.
+pub const NEAR: [&str; 11] = [
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "224.0.0.0/4",
+    "255.255.255.255/32",
+    "fc00::/7",
+    "fe80::/10",
+    "ff00::/8",
+];
+
 /// Whether an address belongs to the internet at large, and neither to this machine nor to a
 /// home (IANA's special-purpose address registries).
 #[must_use]
@@ -40,6 +55,14 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_near_is_public() {
+        for near in NEAR {
+            let near: crate::spec::Prefix = near.parse().unwrap();
+            assert!(!is_public(near.address()), "{near}");
+        }
+    }
 
     #[test]
     fn addresses_of_homes_and_machines_are_not_public() {

@@ -26,6 +26,7 @@ pub use prefix::{InvalidPrefix, Prefix};
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,6 +49,12 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 pub const START_TIMEOUT: Duration = Duration::from_secs(45);
 /// How long `atek-sandbox` tries to hand its listeners to atekd.
 pub const ATTACH_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The name server of a service or build with a network of its own, and the machine's end of its
+/// link. The first 256 link-local addresses are reserved (RFC 3927, 2.1): no device has it.
+pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
+/// How the names of the machine's ends of these links begin. They are no networks of the home.
+pub const LINK_PREFIX: &str = "atek-";
 
 /// Bytes of all configuration values and names together.
 const CONFIG_MAX_BYTES: usize = 96 * 1024;
@@ -158,7 +165,7 @@ impl Package {
     }
 }
 
-/// What a service may reach beyond the host's own API: `"none"`, `"hosts"` or `{"direct": {…}}`.
+/// What a service, whose network namespace is its own, may reach beyond the host's own API: `"none"`, `"hosts"` or `{"direct": {…}}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(
     rename_all = "camelCase",
@@ -171,23 +178,12 @@ pub enum Network {
     None,
     /// Named hosts through the host's egress proxy; confined as [`Network::None`].
     Hosts,
-    /// The internet, from the host's network namespace.
+    /// The internet, through a link between the service's network namespace and the machine's.
     Direct {
-        /// Also private and link-local addresses.
+        /// Also devices at home.
         #[serde(default)]
         lan: bool,
     },
-}
-
-impl Network {
-    /// Whether the service runs in a network namespace of its own.
-    #[must_use]
-    pub fn is_private(self) -> bool {
-        match self {
-            Self::None | Self::Hosts => true,
-            Self::Direct { .. } => false,
-        }
-    }
 }
 
 impl ServiceSpec {
@@ -228,9 +224,6 @@ impl ServiceSpec {
             }
         }
         check_prefixes(&self.home)?;
-        if self.port.is_some() && !self.network.is_private() {
-            return Err(SpecError::PortInSharedNetwork);
-        }
         validate_config(&self.env)?;
         self.limits.validate()
     }
@@ -292,7 +285,7 @@ pub enum JobKind {
     #[default]
     Fetch,
     /// Installs and builds what a fetch left in the staging folder, with the package's own
-    /// scripts. Reaches the internet through the host's egress and nothing else.
+    /// scripts, in a network of its own: the internet and nothing at home.
     Build,
 }
 

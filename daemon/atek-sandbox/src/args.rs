@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use atek_api::ids::ServiceKey;
-use atek_api::spec::{AppPort, AttachNetwork};
+use atek_api::spec::AppPort;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -12,8 +12,8 @@ use std::path::PathBuf;
 pub(crate) struct Args {
     /// The service that starts.
     pub(crate) key: ServiceKey,
-    /// Whether the network namespace is its own.
-    pub(crate) network: AttachNetwork,
+    /// Whether its network namespace has a link to the machine's.
+    pub(crate) link: bool,
     /// The TCP port on which the program listens; `None`: it listens on its socket file.
     pub(crate) port: Option<AppPort>,
     /// Whether the program may reach hosts by name through the host's proxy.
@@ -37,7 +37,7 @@ pub(crate) struct Mount {
     pub(crate) inode: u64,
 }
 
-/// Parses `KEY private|shared [OPTION]... -- PROGRAM [ARG]...`.
+/// Parses `KEY [OPTION]... -- PROGRAM [ARG]...`.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<Args> {
     let mut args = args.into_iter();
     let mut next = |what: &str| args.next().with_context(|| format!("missing {what}"));
@@ -46,16 +46,12 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         .to_str()
         .context("the service key is not text")?
         .parse()?;
-    let network = match next("the network")?.to_str() {
-        Some("private") => AttachNetwork::Private,
-        Some("shared") => AttachNetwork::Shared,
-        _ => bail!("the network must be private or shared"),
-    };
-    let (mut port, mut proxy, mut mounts) = (None, false, Vec::new());
+    let (mut link, mut port, mut proxy, mut mounts) = (false, None, false, Vec::new());
     loop {
         let option = next("-- before the program")?;
         match option.as_bytes() {
             b"--" => break,
+            b"link" => link = true,
             b"proxy" => proxy = true,
             b"port=auto" => port = Some(AppPort::Auto),
             option if option.starts_with(b"port=") => port = Some(fixed_port(&option[5..])?),
@@ -69,7 +65,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
     }
     Ok(Args {
         key,
-        network,
+        link,
         port,
         proxy,
         mounts,
@@ -131,28 +127,27 @@ mod tests {
 
     #[test]
     fn everything_after_the_program_is_its_own() {
-        let args = parse_line("k1 private -- /usr/bin/node /app/index.js -- port=80 --x").unwrap();
+        let args = parse_line("k1 -- /usr/bin/node /app/index.js -- port=80 --x").unwrap();
         assert_eq!(args.key.as_str(), "k1");
-        assert_eq!(args.network, AttachNetwork::Private);
         assert_eq!(args.port, None);
-        assert!(!args.proxy && args.mounts.is_empty());
+        assert!(!args.link && !args.proxy && args.mounts.is_empty());
         assert_eq!(args.program, PathBuf::from("/usr/bin/node"));
         assert_eq!(args.arguments, ["/app/index.js", "--", "port=80", "--x"]);
     }
 
     #[test]
     fn options_come_before_the_program() {
-        let line = "k1 private port=8080 proxy mount=1:2:/app mount=3:4:/a:b -- /bin/true";
+        let line = "k1 link port=8080 proxy mount=1:2:/app mount=3:4:/a:b -- /bin/true";
         let args = parse_line(line).unwrap();
         assert_eq!(args.port, Some(AppPort::Fixed(8080)));
-        assert!(args.proxy);
+        assert!(args.link && args.proxy);
         let mount = |path: &str, device, inode| Mount {
             path: path.into(),
             device,
             inode,
         };
         assert_eq!(args.mounts, [mount("/app", 1, 2), mount("/a:b", 3, 4)]);
-        let auto = parse_line("k1 private port=auto -- /bin/true").unwrap();
+        let auto = parse_line("k1 port=auto -- /bin/true").unwrap();
         assert_eq!(auto.port, Some(AppPort::Auto));
     }
 
@@ -161,18 +156,17 @@ mod tests {
         for line in [
             "",
             "k1",
-            "k1 private",
-            "k1 private --",
-            "k1 public -- /bin/true",
-            "../k1 private -- /bin/true",
-            "k1 private /bin/true",
-            "k1 private -- node",
-            "k1 private port=80 -- /bin/true",
-            "k1 private port= -- /bin/true",
-            "k1 private mount=1:/app -- /bin/true",
-            "k1 private mount=1:2:app -- /bin/true",
-            "k1 private mount=x:2:/app -- /bin/true",
-            "k1 private loud -- /bin/true",
+            "k1 --",
+            "k1 private -- /bin/true",
+            "../k1 -- /bin/true",
+            "k1 /bin/true",
+            "k1 -- node",
+            "k1 port=80 -- /bin/true",
+            "k1 port= -- /bin/true",
+            "k1 mount=1:/app -- /bin/true",
+            "k1 mount=1:2:app -- /bin/true",
+            "k1 mount=x:2:/app -- /bin/true",
+            "k1 loud -- /bin/true",
         ] {
             assert!(parse_line(line).is_err(), "{line:?}");
         }

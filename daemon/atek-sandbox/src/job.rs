@@ -1,12 +1,13 @@
 //! Confines a package job, then becomes its program.
 //!
-//! The job's unit has applied user, mounts and limits. A build downloads and runs foreign code and
-//! is reached by no other process: it may not listen. A fetch runs no code of the package, and
-//! listens on its loopback for the proxy between libgit2 and the servers.
+//! The job's unit has applied user, mounts and limits. A build downloads and runs foreign code in a
+//! network of its own and is reached by no other process: it may not listen. A fetch runs no code of
+//! the package, is in the machine's network, and listens on its loopback for the proxy between
+//! libgit2 and the servers.
 
-use crate::{args, landlock, seccomp, surroundings};
+use crate::seccomp::{self, Netlink};
+use crate::{args, landlock, surroundings};
 use anyhow::Context as _;
-use atek_api::spec::AttachNetwork;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -45,10 +46,15 @@ pub(crate) fn run(kind: Kind, words: impl Iterator<Item = OsString>) -> anyhow::
 fn confine(kind: Kind, words: impl Iterator<Item = OsString>) -> anyhow::Result<Command> {
     let (mounts, program) = args::parse_job(words)?;
     surroundings::require_mounts(&mounts)?;
-    if kind == Kind::Build {
-        landlock::deny_listening().context("cannot restrict the network")?;
-    }
-    seccomp::confine(AttachNetwork::Shared).context("cannot restrict the system calls")?;
+    let netlink = match kind {
+        Kind::Fetch => Netlink::None,
+        Kind::Build => {
+            surroundings::require_network(true)?;
+            landlock::deny_listening().context("cannot restrict the network")?;
+            Netlink::Routes
+        }
+    };
+    seccomp::confine(netlink).context("cannot restrict the system calls")?;
     if kind == Kind::Build {
         seccomp::deny_listening().context("cannot restrict the system calls")?;
     }

@@ -16,14 +16,9 @@ const WANTED: ABI = ABI::V6;
 
 /// Restricts this process and everything it will execute.
 pub(crate) fn confine(policy: &Policy) -> anyhow::Result<()> {
-    let mut handled = Ruleset::default()
+    let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
-        .handle_access(AccessFs::from_all(REQUIRED))?;
-    if !policy.listen {
-        // No rule follows that allows it.
-        handled = handled.handle_access(AccessNet::BindTcp)?;
-    }
-    let mut ruleset = handled
+        .handle_access(AccessFs::from_all(REQUIRED))?
         // What follows is taken where the kernel has it.
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(WANTED))?

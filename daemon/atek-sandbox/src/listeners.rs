@@ -1,7 +1,6 @@
 //! The TCP listeners on which the host's API will answer this service.
 
 use anyhow::Context as _;
-use atek_api::spec::AttachNetwork;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
@@ -19,15 +18,12 @@ pub(crate) struct Listeners {
 /// The port at which programs look for a web server when none is named.
 pub(crate) const HTTP: u16 = 80;
 
-/// Opens them: in a network namespace of the service's own at [`HTTP`], else at a port that the
-/// kernel picks.
-pub(crate) fn open(network: AttachNetwork) -> anyhow::Result<Listeners> {
-    if network == AttachNetwork::Private
-        && let Some(listeners) = open_at_http()
-    {
-        return Ok(listeners);
+/// Opens them: at [`HTTP`], or at a port that the kernel picks.
+pub(crate) fn open() -> anyhow::Result<Listeners> {
+    match open_at_http() {
+        Some(listeners) => Ok(listeners),
+        None => open_anywhere(),
     }
-    open_anywhere()
 }
 
 /// `None` where the port cannot be had: the kernel then picks another one.
@@ -42,7 +38,7 @@ fn open_at_http() -> Option<Listeners> {
 }
 
 fn open_anywhere() -> anyhow::Result<Listeners> {
-    // In the host's network namespace another program may have the port on the other address.
+    // Another program may have the port on the other address.
     const ATTEMPTS: u32 = 8;
     let mut attempt = 0;
     loop {
@@ -81,7 +77,7 @@ mod tests {
 
     #[test]
     fn both_listeners_have_the_port_that_is_told() {
-        let listeners = open(AttachNetwork::Shared).unwrap();
+        let listeners = open_anywhere().unwrap();
         assert_ne!(listeners.port, 0);
         assert_eq!(listeners.v4.local_addr().unwrap().port(), listeners.port);
         if let Some(v6) = listeners.v6 {

@@ -1,7 +1,7 @@
 //! Confines itself, then becomes the service.
 //!
-//! Usage: `atek-sandbox KEY private|shared [OPTION]... -- PROGRAM [ARG]...`;
-//! `atek-sandbox prepare KEY private|shared` ([`prepare`]);
+//! Usage: `atek-sandbox KEY [OPTION]... -- PROGRAM [ARG]...`;
+//! `atek-sandbox prepare KEY` ([`prepare`]);
 //! `atek-sandbox fetch|build [OPTION]... -- PROGRAM [ARG]...` ([`job`]).
 //!
 //! Runs inside the service's unit, as its user; systemd has already applied user,
@@ -12,7 +12,7 @@
 //! 2. read the token and the configuration that systemd put in `$CREDENTIALS_DIRECTORY`;
 //! 3. listen on the loopback of its network namespace, and hand the listeners to atekd, for a
 //!    program with a TCP port with a channel by which atekd gets sockets to connect there;
-//! 4. Landlock: files by name, and no listening in the host's network namespace ([`landlock`]);
+//! 4. Landlock: files by name ([`landlock`]);
 //! 5. seccomp: no namespaces, no privileged calls, only ordinary sockets ([`seccomp`]);
 //! 6. execute the program with exactly the environment of [`environment`]; of a program with a TCP
 //!    port, remain as its parent and give atekd those sockets ([`socket_source`]).
@@ -34,7 +34,8 @@ mod surroundings;
 
 use anyhow::Context as _;
 use args::Args;
-use atek_api::spec::{AppPort, AttachNetwork};
+use atek_api::spec::AppPort;
+use seccomp::Netlink;
 use socket_source::SocketSource;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
@@ -61,12 +62,10 @@ fn run() -> anyhow::Result<ExitCode> {
     let args = args::parse(words)?;
     close_inherited_descriptors()?;
     surroundings::require_mounts(&args.mounts)?;
-    if args.network == AttachNetwork::Private {
-        surroundings::require_private_network()?;
-    }
+    surroundings::require_network(args.link)?;
     let credentials = credentials::read()?;
 
-    let listeners = listeners::open(args.network)?;
+    let listeners = listeners::open()?;
     let host_port = listeners.port;
     let port = args.port.map(free_port).transpose()?;
     let (source, channel) = port.map(SocketSource::new).transpose()?.unzip();
@@ -80,9 +79,9 @@ fn run() -> anyhow::Result<ExitCode> {
         port,
     };
     let environment = environment::build(&inputs, credentials.config);
-    let policy = rules::policy(&args.key, args.network, &rules::own_cgroup()?);
+    let policy = rules::policy(&args.key, &rules::own_cgroup()?);
     landlock::confine(&policy).context("cannot restrict the files")?;
-    seccomp::confine(args.network).context("cannot restrict the system calls")?;
+    seccomp::confine(Netlink::Routes).context("cannot restrict the system calls")?;
 
     execute(&args, environment, source)
 }

@@ -1,15 +1,15 @@
 //! Makes a service's surroundings ready, before the service starts.
 //!
-//! `atek-sandbox prepare KEY private|shared` runs as root, as the first command of the unit: the
+//! `atek-sandbox prepare KEY` runs as root, as the first command of the unit: the
 //! number of the service's user is known only then. It sees the service's mounts. Programs look up
 //! their own user in these files (`os.userInfo()`); what the system's files say of people is not
 //! shown to them.
 //!
-//! In a network namespace of the service's own, all ports from [`HTTP`] on need no privilege, so
-//! that the host's API answers there at `http://localhost/`.
+//! In the service's network namespace all ports from [`HTTP`] on need no privilege, so that the
+//! host's API answers there at `http://localhost/`.
 
 use crate::listeners::HTTP;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use atek_api::ids::ServiceKey;
 use atek_api::spec::paths;
 use std::ffi::OsString;
@@ -29,15 +29,8 @@ pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()
         .and_then(|key| key.into_string().ok())
         .context("missing the service key")?
         .parse()?;
-    let private = match args.next().context("missing the network")?.to_str() {
-        Some("private") => true,
-        Some("shared") => false,
-        _ => bail!("the network must be private or shared"),
-    };
     ensure!(args.next().is_none(), "too many arguments");
-    if private {
-        open_ports()?;
-    }
+    open_ports()?;
     // systemd has made the folder for the service's user; its parent is root's.
     let runtime = paths::runtime(&key);
     let owner = fs::symlink_metadata(&runtime)
@@ -108,13 +101,7 @@ mod tests {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
             run(words.into_iter())
         };
-        for words in [
-            &[][..],
-            &["k1"],
-            &["../k", "shared"],
-            &["k1", "both"],
-            &["k1", "shared", "x"],
-        ] {
+        for words in [&[][..], &["../k"], &["k1", "x"]] {
             assert!(line(words).is_err(), "{words:?}");
         }
     }

@@ -1,11 +1,11 @@
 //! What a service may touch, as a list. Pure; [`crate::landlock`] enforces it.
 //!
 //! systemd's mounts already hide most of the system. This list is the second wall, and the
-//! only one for abstract sockets, signals and listening in the host's network namespace.
+//! only one for abstract sockets and signals.
 
 use anyhow::Context as _;
 use atek_api::ids::ServiceKey;
-use atek_api::spec::{AttachNetwork, paths};
+use atek_api::spec::paths;
 use std::path::{Path, PathBuf};
 
 /// What may be done with a file or folder, and everything below it.
@@ -34,8 +34,6 @@ pub(crate) struct Rule {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub(crate) files: Vec<Rule>,
-    /// Whether the service may listen on TCP: only where no other program could connect.
-    pub(crate) listen: bool,
 }
 
 const REQUIRED: [(&str, Access); 11] = [
@@ -81,7 +79,7 @@ const WHERE_PRESENT: [(&str, Access); 17] = [
 ];
 
 /// The policy of one service. `cgroup` is its folder in `/sys/fs/cgroup`.
-pub(crate) fn policy(key: &ServiceKey, network: AttachNetwork, cgroup: &Path) -> Policy {
+pub(crate) fn policy(key: &ServiceKey, cgroup: &Path) -> Policy {
     let rule = |required| {
         move |(path, access): (&str, Access)| Rule {
             path: path.into(),
@@ -110,10 +108,7 @@ pub(crate) fn policy(key: &ServiceKey, network: AttachNetwork, cgroup: &Path) ->
             required: true,
         },
     ]);
-    Policy {
-        files,
-        listen: network == AttachNetwork::Private,
-    }
+    Policy { files }
 }
 
 /// This process's folder in `/sys/fs/cgroup`.
@@ -136,11 +131,7 @@ mod tests {
     use super::*;
 
     fn of(key: &str) -> Policy {
-        policy(
-            &key.parse().unwrap(),
-            AttachNetwork::Private,
-            Path::new("/sys/fs/cgroup/x.service"),
-        )
+        policy(&key.parse().unwrap(), Path::new("/sys/fs/cgroup/x.service"))
     }
 
     #[test]

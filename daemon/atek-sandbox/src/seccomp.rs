@@ -10,12 +10,11 @@
 //! | `clone3` | `ENOSYS` | a filter cannot read its flags; the C library then uses `clone` |
 //! | mounts, modules, clocks, keys, tracing and the rest of [`PRIVILEGED`] | `EPERM` | no program of a service has business there |
 //! | `socket` of another family than Unix, IPv4 and IPv6 | `EPERM` | packet, vsock, AF_ALG: kernel surface that no service needs |
-//! | netlink, but for routes in a network namespace of the service's own | `EPERM` | programs list their interfaces, and not those of the machine |
+//! | netlink, but for routes in a network namespace of the program's own | `EPERM` | programs list their interfaces, and not those of the machine |
 //! | Internet sockets other than plain TCP and UDP | `EPERM` | MPTCP, SCTP and raw sockets pass by Landlock's TCP rules |
 //! | `io_uring_*` | `EPERM` | runs operations that no filter on system calls sees |
 
 use anyhow::Context as _;
-use atek_api::spec::AttachNetwork;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule, TargetArch,
@@ -108,12 +107,21 @@ const PRIVILEGED: &[libc::c_long] = &[
     libc::SYS_io_submit,
 ];
 
+/// Which netlink sockets may be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Netlink {
+    /// None: the network namespace is the machine's.
+    None,
+    /// Those that list interfaces, addresses and routes.
+    Routes,
+}
+
 /// Installs the filter; it stays over `exec`.
-pub(crate) fn confine(network: AttachNetwork) -> anyhow::Result<()> {
+pub(crate) fn confine(netlink: Netlink) -> anyhow::Result<()> {
     let architecture =
         TargetArch::try_from(std::env::consts::ARCH).context("no filter for this architecture")?;
     // Where two filters deny a call, the answer is that of the one installed last.
-    for filter in [denied(network, architecture), missing(architecture)] {
+    for filter in [denied(netlink, architecture), missing(architecture)] {
         let program = filter.context("cannot compile the filter")?;
         seccompiler::apply_filter(&program).context("cannot install the filter")?;
     }
@@ -130,11 +138,11 @@ pub(crate) fn deny_listening() -> anyhow::Result<()> {
 }
 
 /// What is not permitted.
-fn denied(network: AttachNetwork, architecture: TargetArch) -> Result<BpfProgram, BackendError> {
+fn denied(netlink: Netlink, architecture: TargetArch) -> Result<BpfProgram, BackendError> {
     // Where netlink is not allowed, Unix sockets are named twice.
-    let netlink = match network {
-        AttachNetwork::Private => libc::AF_NETLINK,
-        AttachNetwork::Shared => libc::AF_UNIX,
+    let netlink = match netlink {
+        Netlink::Routes => libc::AF_NETLINK,
+        Netlink::None => libc::AF_UNIX,
     };
     let mut socket = vec![
         SeccompRule::new(vec![

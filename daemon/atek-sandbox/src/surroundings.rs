@@ -28,16 +28,19 @@ pub(crate) fn require_mounts(mounts: &[Mount]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Requires that this network namespace has no interface but the loopback.
+/// Requires that this network namespace has no interface but the loopback and, where there is to be
+/// one, the link that atek-network made.
 ///
-/// Everything may listen and connect there, so nothing else may be in it.
-pub(crate) fn require_private_network() -> anyhow::Result<()> {
+/// Everything may listen on the loopback, so no other program may be here.
+pub(crate) fn require_network(link: bool) -> anyhow::Result<()> {
     let text = fs::read_to_string("/proc/self/net/dev").context("cannot list the interfaces")?;
-    let others: Vec<&str> = interfaces(&text).filter(|name| *name != "lo").collect();
+    let found: Vec<&str> = interfaces(&text).filter(|name| *name != "lo").collect();
+    let expected: &[&str] = if link { &["eth0"] } else { &[] };
     ensure!(
-        others.is_empty(),
-        "the service has no network namespace of its own: it sees {}",
-        others.join(", ")
+        found == expected,
+        "the network namespace has other interfaces than it was to have: [{}], not [{}]",
+        found.join(", "),
+        expected.join(", ")
     );
     Ok(())
 }

@@ -10,6 +10,7 @@
 
 mod addresses;
 mod job;
+mod link;
 mod sandbox;
 mod service;
 

@@ -15,7 +15,6 @@ use atek_api::spec::{
     self, JobId, JobKind, PackageSpec, PackageVersion, Prefix, ServiceSpec, SnapshotName, paths,
 };
 use serde::de::DeserializeOwned;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -243,8 +242,7 @@ impl Spawn {
             })
             .await?;
         let version = self.systemd.version();
-        let servers = name_servers(&std::fs::read_to_string(RESOLVERS).unwrap_or_default());
-        let properties = properties::job(&job, &spec, source, &servers, version, channel, output);
+        let properties = properties::job(&job, &spec, source, version, channel, output);
         let started = match self
             .systemd
             .start(&unit, &properties, spec::START_TIMEOUT)
@@ -312,19 +310,8 @@ impl Spawn {
 
 /// How long a package job may take to end before it is killed; longer than systemd gives it.
 const JOB_STOP: Duration = Duration::from_secs(8);
-/// Where the C library finds the name servers.
-const RESOLVERS: &str = "/etc/resolv.conf";
 /// The services' units.
 const UNITS: &str = "atek-app-*.service";
-
-/// The name servers of `resolv.conf`'s text.
-fn name_servers(text: &str) -> Vec<IpAddr> {
-    text.lines()
-        .filter_map(|line| line.trim().strip_prefix("nameserver"))
-        .filter_map(|rest| rest.trim().parse().ok())
-        .take(3)
-        .collect()
-}
 
 fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
     // The text has a service's configuration; serde's message may quote a value, the place does
@@ -346,17 +333,4 @@ fn service_id(text: &str) -> Result<ServiceId> {
 fn service_key(text: &str) -> Result<ServiceKey> {
     text.parse()
         .map_err(|error| Error::InvalidSpec(format!("{error}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn name_servers_are_those_of_the_c_library() {
-        let text = "# comment\nnameserver 127.0.0.53\noptions edns0\n nameserver  fe80::1 \nnameserver x\n";
-        let expected: [IpAddr; 2] = ["127.0.0.53".parse().unwrap(), "fe80::1".parse().unwrap()];
-        assert_eq!(name_servers(text), expected);
-        assert!(name_servers("").is_empty());
-    }
 }

@@ -116,6 +116,10 @@ fn check_with(root: &Path, landlock_interface: u8) -> Report {
             kernel_seccomp(&at("/proc/sys/kernel/seccomp/actions_avail")),
         );
     }
+    let release = fs::read_to_string(at("/proc/sys/kernel/osrelease")).unwrap_or_default();
+    if let Some(modules) = modules(&at("/usr/lib/modules").join(release.trim())) {
+        report.note("network-modules", network_modules(&modules));
+    }
     let modules = fs::read_to_string(at("/sys/kernel/security/lsm")).ok();
     report.note("landlock", landlock(landlock_interface, modules.as_deref()));
     let controllers = fs::read_to_string(at("/sys/fs/cgroup/cgroup.controllers"));
@@ -161,6 +165,7 @@ const FATAL_PROGRAMS: &[&str] = &[
     "/usr/lib/atek/atekd",
     "/usr/lib/atek/atek-spawnd",
     "/usr/lib/atek/atek-sandbox",
+    "/usr/lib/atek/atek-network",
     "/usr/lib/atek/atek-package",
     "/usr/lib/atek/core/adb/atek-adb",
     "/usr/lib/atek/core/lonestar/lonestar",
@@ -172,6 +177,22 @@ const TOOLS: &[&str] = &[
     "/usr/bin/systemd-analyze",
     "/usr/bin/node",
     "/usr/bin/npm",
+    "/usr/sbin/ip",
+    "/usr/sbin/nft",
+];
+
+/// Modules of the kernel with which apps with the internet, and builds, get a network of their own.
+const NETWORK_MODULES: [&str; 10] = [
+    "veth",
+    "nf_tables",
+    "nft_chain_nat",
+    "nft_connlimit",
+    "nft_ct",
+    "nft_fib_inet",
+    "nft_hash",
+    "nft_masq",
+    "nft_nat",
+    "nft_reject_inet",
 ];
 
 /// What `systemctl --version` says.
@@ -238,6 +259,40 @@ fn kernel_seccomp(actions: &Path) -> Result<(), Wrong> {
     Err(fatal(
         "the kernel has no seccomp filters, so no service can start",
         "Use a kernel with CONFIG_SECCOMP_FILTER=y.",
+    ))
+}
+
+/// Names of the kernel's parts, built in or loadable; `None` where no list of them is there, as in a
+/// container.
+fn modules(folder: &Path) -> Option<Vec<String>> {
+    let lists = ["modules.builtin", "modules.dep"].map(|list| folder.join(list));
+    let texts: Vec<String> = lists
+        .iter()
+        .filter_map(|list| fs::read_to_string(list).ok())
+        .collect();
+    let name = |line: &str| {
+        let path = line.split(':').next()?;
+        let file = path.rsplit('/').next()?;
+        Some(file.split('.').next()?.replace('-', "_"))
+    };
+    let names = texts.iter().flat_map(|text| text.lines().filter_map(name));
+    (!texts.is_empty()).then(|| names.collect())
+}
+
+fn network_modules(modules: &[String]) -> Result<(), Wrong> {
+    let missing: Vec<&str> = NETWORK_MODULES
+        .into_iter()
+        .filter(|wanted| !modules.iter().any(|name| name == wanted))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(degraded(
+        format!(
+            "apps with the internet cannot start, and nothing can be built: the kernel lacks {}",
+            missing.join(", ")
+        ),
+        "Use a kernel with veth and nftables, with the options that buildroot/board/common/linux.fragment names.",
     ))
 }
 

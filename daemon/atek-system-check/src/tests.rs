@@ -25,8 +25,22 @@ pub(crate) fn a_whole_system() -> tempfile::TempDir {
         put(root, program, "", 0o755);
     }
     for (path, text) in [
+        ("/proc/sys/kernel/osrelease", "6.12.48+deb13-arm64\n"),
         ("/proc/sys/kernel/seccomp/actions_avail", "kill allow\n"),
         ("/sys/kernel/security/lsm", "capability,landlock,yama\n"),
+        (
+            "/usr/lib/modules/6.12.48+deb13-arm64/modules.dep",
+            "kernel/drivers/net/veth.ko.xz:\n\
+             kernel/net/netfilter/nft_chain_nat.ko.xz: kernel/net/netfilter/nf_nat.ko.xz\n\
+             kernel/net/netfilter/nft_connlimit.ko.xz:\nkernel/net/netfilter/nft_ct.ko.xz:\n\
+             kernel/net/netfilter/nft_fib_inet.ko.xz:\nkernel/net/netfilter/nft_hash.ko.xz:\n\
+             kernel/net/netfilter/nft_masq.ko.xz:\nkernel/net/netfilter/nft_nat.ko.xz:\n\
+             kernel/net/netfilter/nft_reject_inet.ko.xz:\n",
+        ),
+        (
+            "/usr/lib/modules/6.12.48+deb13-arm64/modules.builtin",
+            "kernel/net/netfilter/nf-tables.ko\n",
+        ),
         (
             "/sys/fs/cgroup/cgroup.controllers",
             "cpuset cpu io memory pids\n",
@@ -79,7 +93,7 @@ fn a_system_with_everything_lacks_nothing() {
     let folder = a_whole_system();
     let report = check_with(folder.path(), OLDEST_LANDLOCK);
     assert_eq!(report.missing, []);
-    assert!(report.is_usable() && report.met.len() == 13, "{report:?}");
+    assert!(report.is_usable() && report.met.len() == 14, "{report:?}");
 }
 
 #[test]
@@ -132,6 +146,18 @@ fn a_unit_that_may_not_see_the_kernels_settings_called_the_kernel_unusable() {
     let folder = a_whole_system();
     fs::remove_dir_all(folder.path().join("proc/sys")).unwrap();
     assert_eq!(check_with(folder.path(), OLDEST_LANDLOCK).missing, []);
+}
+
+#[test]
+fn a_kernel_without_a_firewall_is_named_and_one_whose_parts_are_not_listed_is_not_judged() {
+    let folder = "/usr/lib/modules/6.12.48+deb13-arm64";
+    let miss = without_file(&format!("{folder}/modules.builtin"));
+    assert_said(&miss, Severity::Degraded, "nf_tables", "linux.fragment");
+    let root = a_whole_system();
+    fs::remove_dir_all(root.path().join(folder.trim_start_matches('/'))).unwrap();
+    let report = check_with(root.path(), OLDEST_LANDLOCK);
+    assert_eq!(report.missing, []);
+    assert!(!report.met.contains(&"network-modules"), "{report:?}");
 }
 
 #[test]

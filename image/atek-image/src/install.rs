@@ -273,6 +273,7 @@ mod tests {
             "atekd",
             "atek-spawnd",
             "atek-sandbox",
+            "atek-network",
             "atek-package",
             "atek-adb",
         ] {

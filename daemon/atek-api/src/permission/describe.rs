@@ -19,11 +19,11 @@ impl Network {
     fn describe(&self) -> String {
         match self {
             Self::Direct { lan: false } => {
-                "connect to any computer on the internet and to other programs of this box, but not to devices in your home"
+                "connect to any computer on the internet, but not to devices in your home"
                     .to_owned()
             }
             Self::Direct { lan: true } => {
-                "connect to any computer on the internet, to devices in your home and to other programs of this box".to_owned()
+                "connect to any computer on the internet and to devices in your home".to_owned()
             }
             Self::Hosts(hosts) => {
                 let names: Vec<_> = hosts.iter().map(ToString::to_string).collect();

@@ -39,12 +39,6 @@ pub enum SpecError {
     /// More than a box can be on.
     #[error("{0} networks are more than the 64 that can be closed to a service")]
     TooManyNetworks(usize),
-    /// [`super::ServiceSpec::port`] is in the network namespace of the service alone, and there is
-    /// none.
-    #[error(
-        "a program with a \"port\" cannot have \"direct\" network access: every program of this machine could reach its port without signing in; name the hosts that it needs instead"
-    )]
-    PortInSharedNetwork,
     /// See [`super::is_config_name`].
     #[error(
         "the configuration name {0:?} cannot be an environment variable: use A-Z, 0-9 and _, and no name that starts with ATEK_"

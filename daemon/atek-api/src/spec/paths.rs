@@ -20,6 +20,12 @@ pub const CORE: &str = "/usr/lib/atek/core";
 pub const DATABASE: &str = "/usr/lib/atek/core/adb";
 /// The program that confines itself and becomes the service.
 pub const SANDBOX: &str = "/usr/lib/atek/atek-sandbox";
+/// The program that gives a unit a link to the machine's network.
+pub const NETWORK: &str = "/usr/lib/atek/atek-network";
+/// The unit that loads the firewall of these links.
+pub const NETWORK_UNIT: &str = "atek-network.service";
+/// What a unit with such a link sees as `/etc/resolv.conf`.
+pub const RESOLVERS: &str = "/usr/lib/atek/resolv.conf";
 /// The program that fetches and builds packages.
 pub const PACKAGER: &str = "/usr/lib/atek/atek-package";
 /// The interpreter of Node programs.

@@ -12,7 +12,7 @@ const ENOSYS: Outcome = Some(libc::ENOSYS);
 fn confined<T: Send>(tries: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            confine(AttachNetwork::Private).unwrap();
+            confine(Netlink::Routes).unwrap();
             tries()
         });
         thread.join().unwrap()
@@ -49,7 +49,7 @@ fn socket(family: i32, kind: i32, protocol: i32) -> Outcome {
 fn the_filter_compiles_for_every_architecture_we_ship() {
     for architecture in [TargetArch::x86_64, TargetArch::aarch64] {
         // The kernel takes 4,096 instructions.
-        assert!(denied(AttachNetwork::Private, architecture).unwrap().len() < 2_048);
+        assert!(denied(Netlink::Routes, architecture).unwrap().len() < 2_048);
         assert!(missing(architecture).unwrap().len() < 64);
     }
 }
@@ -188,7 +188,7 @@ fn a_build_listened_on_the_network_of_the_home() {
 fn the_interfaces_of_the_machine_are_not_listed() {
     let opened = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            confine(AttachNetwork::Shared).unwrap();
+            confine(Netlink::None).unwrap();
             let netlink = socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE);
             [netlink, socket(libc::AF_UNIX, libc::SOCK_STREAM, 0)]
         });

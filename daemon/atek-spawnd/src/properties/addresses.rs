@@ -1,49 +1,28 @@
 //! Addresses that a unit may or may not reach, in the shape of `IPAddressAllow=` and
 //! `IPAddressDeny=`.
 
-use atek_api::spec::Prefix;
+use atek_api::address::NEAR;
+use atek_api::spec::{NAME_SERVER, Prefix};
 use std::net::IpAddr;
 use zbus::Variant;
 
-/// Networks that are at home or on this machine wherever the box is.
-const NEAR: [&str; 11] = [
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "198.18.0.0/15",
-    "224.0.0.0/4",
-    "255.255.255.255/32",
-    "fc00::/7",
-    "fe80::/10",
-    "ff00::/8",
-];
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
-/// The loopback.
-pub(super) fn loopback() -> Variant<'static> {
-    value(LOOPBACK.into_iter().filter_map(parsed))
+/// What finds the machine's end of a link by IPv6: its address there, and the groups in which
+/// neighbours are asked for (RFC 4291, 2.7.1). The kernel asks in the name of the unit.
+const NEIGHBOUR: [&str; 2] = ["fe80::1/128", "ff02::1:ff00:0/104"];
+
+/// The loopback, which is the unit's own, and its link to the machine.
+pub(super) fn own() -> Variant<'static> {
+    let names = Prefix::new(NAME_SERVER.into(), 32);
+    let own = LOOPBACK.into_iter().chain(NEIGHBOUR).filter_map(parsed);
+    value(own.chain(names))
 }
 
 /// All that is near: what is private or local in itself, and the networks of the home.
 pub(super) fn near(home: &[Prefix]) -> Variant<'static> {
     let near = NEAR.into_iter().filter_map(parsed);
     value(near.chain(home.iter().copied()))
-}
-
-/// All that is near, and the loopback.
-pub(super) fn near_and_loopback(home: &[Prefix]) -> Variant<'static> {
-    let near = NEAR.into_iter().chain(LOOPBACK).filter_map(parsed);
-    value(near.chain(home.iter().copied()))
-}
-
-/// Single addresses.
-pub(super) fn each(addresses: &[IpAddr]) -> Variant<'static> {
-    value(addresses.iter().filter_map(|address| {
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        Prefix::new(*address, bits)
-    }))
 }
 
 /// Networks of the home, to be closed to a unit that runs.
@@ -75,7 +54,7 @@ mod tests {
 
     #[test]
     fn every_network_of_the_lists_is_one() {
-        for text in NEAR.into_iter().chain(LOOPBACK) {
+        for text in NEAR.into_iter().chain(LOOPBACK).chain(NEIGHBOUR) {
             let parsed = parsed(text).map(|prefix| prefix.to_string());
             assert_eq!(parsed.as_deref(), Some(text));
         }

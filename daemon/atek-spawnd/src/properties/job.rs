@@ -1,10 +1,9 @@
 //! The unit of a package job.
 
-use super::addresses;
+use super::link::{self, Reach};
 use super::{Bind, Property, Version, binds, command, mounted, sandbox, text, texts};
 use crate::files::Identity;
 use atek_api::spec::{JobId, JobKind, PackageSpec, paths};
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -14,13 +13,13 @@ use zbus::{Fd, Variant};
 /// standard input and output. The spec must be valid, and `checked` its source folder.
 ///
 /// It sees nothing of the host but programs, and writes nothing but its staging folder. A build,
-/// which runs the package's own scripts, reaches the internet and `name_servers`, and nothing at
-/// home or on this machine. A fetch runs no code of the package and reaches what atekd let it.
+/// which runs the package's own scripts, has a network of its own: it reaches the internet, and
+/// nothing at home or on this machine. A fetch runs no code of the package and reaches what atekd
+/// let it.
 pub(crate) fn job(
     job: &JobId,
     spec: &PackageSpec,
     checked: Option<Identity>,
-    name_servers: &[IpAddr],
     version: Version,
     input: OwnedFd,
     output: OwnedFd,
@@ -31,10 +30,13 @@ pub(crate) fn job(
     let families = ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"];
     let source = spec.source_folder.as_deref();
     let mut properties = sandbox::properties(version, &families, source);
-    let mut read = vec![
-        Bind::optional("/run/systemd/resolve/stub-resolv.conf"),
-        Bind::optional("/run/systemd/resolve/resolv.conf"),
-    ];
+    let mut read = match spec.kind {
+        JobKind::Fetch => vec![
+            Bind::optional("/run/systemd/resolve/stub-resolv.conf"),
+            Bind::optional("/run/systemd/resolve/resolv.conf"),
+        ],
+        JobKind::Build => vec![link::names()],
+    };
     read.extend(source.map(|folder| Bind::new(folder, folder)));
     let (homes, emptied) = surroundings(source);
     let kind = match spec.kind {
@@ -91,9 +93,13 @@ pub(crate) fn job(
     ]);
     if spec.kind == JobKind::Build {
         properties.extend([
-            ("IPAddressAllow", addresses::each(name_servers)),
-            ("IPAddressDeny", addresses::near_and_loopback(&spec.home)),
+            ("PrivateNetwork", Variant::from(true)),
+            (
+                "ExecStartPreEx",
+                link::commands(vec![link::attach(Reach::Internet)]),
+            ),
         ]);
+        properties.extend(link::properties(Reach::Internet, &spec.home));
     }
     properties
 }

@@ -1,6 +1,6 @@
 //! The unit of a service.
 
-use super::addresses;
+use super::link::{self, Reach};
 use super::{Bind, Property, Version, binds, command, micros, mounted, sandbox, text, texts};
 use crate::sources::Sources;
 use atek_api::ids::UserKey;
@@ -13,10 +13,9 @@ use zbus::Variant;
 pub(crate) fn service(spec: &ServiceSpec, sources: &Sources, version: Version) -> Vec<Property> {
     let mut properties = identity(spec);
     properties.extend(life(version));
-    // Netlink: to list the interfaces of a network namespace of its own (see atek-sandbox).
+    // Netlink: to list the interfaces of the service's own network namespace (see atek-sandbox).
     let families = ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"];
-    let families = &families[..if spec.network.is_private() { 4 } else { 3 }];
-    properties.extend(sandbox::properties(version, families, None));
+    properties.extend(sandbox::properties(version, &families, None));
     properties.extend(user_and_mounts(spec, sources));
     properties.extend(reserve(spec));
     properties.extend(network(spec));
@@ -109,17 +108,15 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
             Path::new(paths::APP).join("node_modules"),
         ));
     }
-    if !spec.network.is_private() {
-        // Where /etc/resolv.conf leads.
-        mounts.push(Bind::optional("/run/systemd/resolve/stub-resolv.conf"));
-        mounts.push(Bind::optional("/run/systemd/resolve/resolv.conf"));
+    if link(spec.network).is_some() {
+        mounts.push(link::names());
     }
     let workdir = match spec.workdir {
         Workdir::Package => inside.clone(),
         Workdir::State => paths::state_inside(&spec.key),
     };
     vec![
-        ("ExecStartPreEx", prepare(spec)),
+        ("ExecStartPreEx", link::commands(before(spec))),
         ("ExecStartEx", command(argv(spec, &inside, sources))),
         ("WorkingDirectory", text(workdir.to_string_lossy())),
         ("DynamicUser", Variant::from(true)),
@@ -156,33 +153,32 @@ fn reserve(spec: &ServiceSpec) -> Option<Property> {
     is_database.then(|| ("SupplementaryGroups", texts(&[paths::RESERVE_GROUP])))
 }
 
-/// Writes the service's accounts, as root: which user it has is known only when it starts.
-fn prepare(spec: &ServiceSpec) -> Variant<'static> {
-    let key = spec.key.as_str();
-    let argv = [paths::SANDBOX, "prepare", key, network_word(spec)].map(str::to_owned);
-    let flags = ["privileged", "no-env-expand"].map(str::to_owned);
-    Variant::from(vec![(
-        paths::SANDBOX.to_owned(),
-        argv.to_vec(),
-        flags.to_vec(),
-    )])
+/// What runs before the service, as root, in its network namespace: the link to the machine's, and
+/// the service's accounts, since which user it has is known only when it starts.
+fn before(spec: &ServiceSpec) -> Vec<Vec<String>> {
+    let accounts = [paths::SANDBOX, "prepare", spec.key.as_str()].map(str::to_owned);
+    let attach = link(spec.network).map(link::attach);
+    attach.into_iter().chain([accounts.to_vec()]).collect()
 }
 
-/// Whether the network namespace is the service's own, for atek-sandbox.
-fn network_word(spec: &ServiceSpec) -> &'static str {
-    if spec.network.is_private() {
-        "private"
-    } else {
-        "shared"
+/// What the service may reach through a link; `None`: it has none.
+fn link(network: Network) -> Option<Reach> {
+    match network {
+        Network::None | Network::Hosts => None,
+        Network::Direct { lan: false } => Some(Reach::Internet),
+        Network::Direct { lan: true } => Some(Reach::Home),
     }
 }
 
 /// What the unit executes: atek-sandbox, and behind `--` the program.
 pub(super) fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<String> {
     let in_package = |path: &str| inside.join(path).to_string_lossy().into_owned();
-    let mut argv = [paths::SANDBOX, spec.key.as_str(), network_word(spec)]
+    let mut argv = [paths::SANDBOX, spec.key.as_str()]
         .map(str::to_owned)
         .to_vec();
+    if link(spec.network).is_some() {
+        argv.push("link".to_owned());
+    }
     argv.extend(spec.port.map(|port| match port {
         AppPort::Auto => "port=auto".to_owned(),
         AppPort::Fixed(port) => format!("port={port}"),
@@ -268,19 +264,16 @@ fn mount_options(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<St
 }
 
 fn network(spec: &ServiceSpec) -> Vec<Property> {
-    // A user namespace of its own, too: what is left of the kernel's surface for
-    // users of a namespace is then that of a user without rights in any.
-    let users = ("PrivateUsers", Variant::from(true));
-    match spec.network {
-        Network::None | Network::Hosts => vec![("PrivateNetwork", Variant::from(true)), users],
-        Network::Direct { lan: true } => vec![users],
-        Network::Direct { lan: false } => vec![
-            users,
-            // The host's API and the local name server. An allowed address wins over a denied one.
-            ("IPAddressAllow", addresses::loopback()),
-            ("IPAddressDeny", addresses::near(&spec.home)),
-        ],
+    let mut properties = vec![
+        ("PrivateNetwork", Variant::from(true)),
+        // A user namespace of its own, too: what is left of the kernel's surface for
+        // users of a namespace is then that of a user without rights in any.
+        ("PrivateUsers", Variant::from(true)),
+    ];
+    if let Some(reach) = link(spec.network) {
+        properties.extend(link::properties(reach, &spec.home));
     }
+    properties
 }
 
 fn limits(spec: &ServiceSpec) -> Vec<Property> {

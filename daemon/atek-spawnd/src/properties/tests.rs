@@ -82,7 +82,7 @@ fn every_property_has_the_type_that_systemd_takes() {
             "NoNewPrivileges PrivateDevices PrivateIPC RemoveIPC ProtectKernelTunables \
                ProtectKernelModules ProtectKernelLogs ProtectControlGroups ProtectClock ProtectHostname \
                RestrictSUIDSGID RestrictRealtime LockPersonality MemoryAccounting CPUAccounting \
-               TasksAccounting DynamicUser PrivateUsers",
+               TasksAccounting DynamicUser PrivateUsers PrivateNetwork",
         ),
         (
             "t",
@@ -99,7 +99,8 @@ fn every_property_has_the_type_that_systemd_takes() {
         ("i", "SystemCallErrorNumber OOMScoreAdjust"),
         (
             "as",
-            "PartOf InaccessiblePaths SystemCallArchitectures StateDirectory RuntimeDirectory",
+            "PartOf InaccessiblePaths SystemCallArchitectures StateDirectory RuntimeDirectory \
+               Requires After",
         ),
         ("aay", "LogExtraFields"),
         ("(bas)", "RestrictAddressFamilies SystemCallFilter"),
@@ -318,7 +319,7 @@ fn programs_run_by_an_absolute_path_inside() {
             let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
             words.join(", ")
         };
-        let first = quoted(&["/usr/lib/atek/atek-sandbox", "k1", "private"]);
+        let first = quoted(&["/usr/lib/atek/atek-sandbox", "k1"]);
         assert!(exec.contains(&format!("[{first}, ")), "{exec}");
         let last = quoted(&[&["--"][..], command].concat());
         assert!(exec.contains(&format!(", {last}]")), "{exec}");
@@ -333,7 +334,7 @@ fn the_sandbox_is_told_what_must_be_mounted_and_how_the_program_is_reached() {
     for (spec, expected) in [
         (
             spec(),
-            "\"private\", \"mount=1:2:/run/atek/attach\", \"mount=1:3:/run/atek/host\", \"mount=1:4:/app\", \"--\"",
+            "\"k1\", \"mount=1:2:/run/atek/attach\", \"mount=1:3:/run/atek/host\", \"mount=1:4:/app\", \"--\"",
         ),
         (
             ServiceSpec {
@@ -341,14 +342,14 @@ fn the_sandbox_is_told_what_must_be_mounted_and_how_the_program_is_reached() {
                 port: Some(AppPort::Fixed(8080)),
                 ..spec()
             },
-            "\"private\", \"port=8080\", \"proxy\", \"mount=",
+            "\"k1\", \"port=8080\", \"proxy\", \"mount=",
         ),
         (
             ServiceSpec {
                 port: Some(AppPort::Auto),
                 ..spec()
             },
-            "\"private\", \"port=auto\", \"mount=",
+            "\"k1\", \"port=auto\", \"mount=",
         ),
         (
             ServiceSpec {
@@ -381,7 +382,7 @@ fn a_program_that_writes_where_it_starts_can_start_in_its_state() {
 fn the_accounts_are_written_by_root_before_the_service_starts() {
     let properties = service(&spec(), &Sources::default(), NEW);
     let prepare = value(&properties, "ExecStartPreEx");
-    let argv = "[\"/usr/lib/atek/atek-sandbox\", \"prepare\", \"k1\", \"private\"]";
+    let argv = "[\"/usr/lib/atek/atek-sandbox\", \"prepare\", \"k1\"]";
     assert!(prepare.contains(argv), "{prepare}");
     assert!(prepare.contains("\"privileged\""), "{prepare}");
     // The service itself is not.
@@ -390,28 +391,24 @@ fn the_accounts_are_written_by_root_before_the_service_starts() {
 
 #[test]
 fn the_network_is_a_permission() {
-    for (network, private, denied) in [
-        (Network::None, true, false),
-        (Network::Hosts, true, false),
-        (Network::Direct { lan: false }, false, true),
-        (Network::Direct { lan: true }, false, false),
+    for (network, reach, denied) in [
+        (Network::None, None, false),
+        (Network::Hosts, None, false),
+        (Network::Direct { lan: false }, Some("internet"), true),
+        (Network::Direct { lan: true }, Some("home"), false),
     ] {
         let properties = service(&ServiceSpec { network, ..spec() }, &Sources::default(), NEW);
-        assert_eq!(
-            !values(&properties, "PrivateNetwork").is_empty(),
-            private,
-            "{network:?}"
-        );
-        assert_eq!(
-            !values(&properties, "IPAddressDeny").is_empty(),
-            denied,
-            "{network:?}"
-        );
-        let word = if private { "\"private\"" } else { "\"shared\"" };
-        assert!(
-            value(&properties, "ExecStartEx").contains(word),
-            "{network:?}"
-        );
+        let has = |name: &str| !values(&properties, name).is_empty();
+        assert!(has("PrivateNetwork"), "{network:?}");
+        assert_eq!(has("IPAddressDeny"), denied, "{network:?}");
+        // No link without the firewall.
+        assert_eq!(has("Requires") && has("After"), reach.is_some());
+        let before = value(&properties, "ExecStartPreEx");
+        let attach = reach.map(|reach| format!("\"attach\", \"{reach}\""));
+        assert_eq!(before.contains("attach"), attach.is_some(), "{before}");
+        assert!(before.contains(&attach.unwrap_or_default()), "{before}");
+        let started = value(&properties, "ExecStartEx");
+        assert_eq!(started.contains("\"link\""), reach.is_some(), "{started}");
     }
 }
 
@@ -433,21 +430,22 @@ fn devices_at_home_were_reached_by_their_addresses_of_the_internet() {
             home: home.clone(),
             ..PackageSpec::default()
         };
-        let servers = ["192.168.1.1".parse().unwrap()];
         let id = "j1".parse().unwrap();
-        let properties = job(&id, &spec, None, &servers, NEW, channel(), channel());
+        let properties = job(&id, &spec, None, NEW, channel(), channel());
         let denied = values(&properties, "IPAddressDeny");
         assert_eq!(!denied.is_empty(), closed, "{kind:?}");
         // Only a build may not listen: a fetch has a proxy on its loopback.
         let started = value(&properties, "ExecStartEx");
         let word = if closed { "\"build\"" } else { "\"fetch\"" };
         assert!(started.contains(word), "{started}");
+        let private = values(&properties, "PrivateNetwork");
+        assert_eq!(!private.is_empty(), closed, "{kind:?}");
         if closed {
-            assert!(
-                denied[0].contains("0x7f") && denied[0].contains("0x77"),
-                "{denied:?}"
-            );
-            assert!(value(&properties, "IPAddressAllow").contains("0xa8"));
+            assert!(denied[0].contains("0x77"), "{denied:?}");
+            let before = value(&properties, "ExecStartPreEx");
+            assert!(before.contains("\"internet\""), "{before}");
+            // The name server, 169.254.0.1.
+            assert!(value(&properties, "IPAddressAllow").contains("0xa9"));
         }
     }
 }
@@ -494,7 +492,6 @@ fn a_job_writes_its_staging_folder_and_sees_only_the_folder_it_was_given() {
         &"j1".parse().unwrap(),
         &spec,
         Some(checked),
-        &[],
         NEW,
         channel(),
         channel(),
@@ -552,7 +549,6 @@ fn the_neighbours_of_a_jobs_source_folder_are_not_shown() {
             &"j1".parse().unwrap(),
             &spec,
             None,
-            &[],
             NEW,
             channel(),
             channel(),
@@ -584,7 +580,6 @@ fn a_build_that_met_its_memory_limit_took_with_it_who_could_have_said_so() {
         &"j1".parse().unwrap(),
         &spec_of_job,
         None,
-        &[],
         NEW,
         channel(),
         channel(),
@@ -604,7 +599,6 @@ fn what_a_build_printed_on_standard_error_went_into_the_channel() {
         &"j1".parse().unwrap(),
         &spec,
         None,
-        &[],
         NEW,
         channel(),
         channel(),

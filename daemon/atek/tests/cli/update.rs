@@ -139,7 +139,7 @@ fn a_release_that_asks_for_more_is_installed_after_a_yes() {
     assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
     assert_eq!(
         done.stderr,
-        "the new release of rss asks to:\n  - connect to any computer on the internet and to other programs of this box, but not to devices in your home\n\
+        "the new release of rss asks to:\n  - connect to any computer on the internet, but not to devices in your home\n\
          there is no terminal to ask at, so this is not granted\n\
          error: cannot update rss: rss v1.3.0 asks for more permissions than v1.2.0 has\n"
     );

@@ -1,5 +1,6 @@
 //! The addresses of the box on its networks, and when they change.
 
+use atek_api::spec::LINK_PREFIX;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use nix::sys::socket::{
@@ -23,12 +24,13 @@ pub(super) struct Address {
     pub(super) ip: IpAddr,
 }
 
-/// The addresses now, on networks where several devices hear each other.
+/// The addresses now, on networks where several devices hear each other. An app's link is none.
 pub(super) fn now() -> io::Result<BTreeSet<Address>> {
     let wanted = InterfaceFlags::IFF_UP | InterfaceFlags::IFF_MULTICAST;
     let unwanted = InterfaceFlags::IFF_LOOPBACK | InterfaceFlags::IFF_POINTOPOINT;
     let found = getifaddrs()?.filter_map(|entry| {
-        if !entry.flags.contains(wanted) || entry.flags.intersects(unwanted) {
+        let is_link = entry.interface_name.starts_with(LINK_PREFIX);
+        if is_link || !entry.flags.contains(wanted) || entry.flags.intersects(unwanted) {
             return None;
         }
         let address = entry.address?;

@@ -76,7 +76,7 @@ impl Definition {
     /// What its process says when it starts.
     pub(super) fn expected(&self) -> Expected {
         Expected {
-            private_network: self.network().is_private(),
+            private_network: true,
             port: self
                 .manifest()
                 .is_some_and(|manifest| manifest.port.is_some()),

@@ -5,7 +5,7 @@
 
 use super::Spawn;
 use crate::mdns::Changes;
-use atek_api::spec::Prefix;
+use atek_api::spec::{LINK_PREFIX, Prefix};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
@@ -25,7 +25,8 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// The kernel does not list them.
 pub fn networks() -> io::Result<Vec<Prefix>> {
     let found = getifaddrs()?.filter_map(|entry| {
-        if entry.flags.contains(InterfaceFlags::IFF_LOOPBACK) {
+        let is_link = entry.interface_name.starts_with(LINK_PREFIX);
+        if is_link || entry.flags.contains(InterfaceFlags::IFF_LOOPBACK) {
             return None;
         }
         let address = ip(&entry.address?)?;

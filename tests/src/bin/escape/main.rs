@@ -49,6 +49,8 @@ struct Targets {
     loopback: String,
     /// `ADDRESS:PORT` of the box itself on its network.
     the_box: String,
+    /// `ADDRESS:PORT` of the box at its end of the links that apps have.
+    link: String,
     /// `ADDRESS:PORT` of a device at home, by a private IPv4 address.
     home: String,
     /// The same device by its global IPv6 address.

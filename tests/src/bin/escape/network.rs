@@ -1,9 +1,10 @@
 //! Attempts on the network, and on sockets of the system and of other apps.
 
+use crate::Attempt;
 use crate::files::errno;
 use crate::raw::call;
-use crate::{Attempt, Targets};
 use nix::errno::Errno;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -13,13 +14,17 @@ pub(crate) const ATTEMPTS: &[(&str, Attempt)] = &[
     ("reach a TCP server", |to| tcp(&to.tcp)),
     ("reach the host's loopback", |to| tcp(&to.loopback)),
     ("reach the box by its address", |to| tcp(&to.the_box)),
+    ("reach the box by its end of a link", |to| tcp(&to.link)),
+    ("send a datagram to the box's end of a link", |to| {
+        send(&to.link)
+    }),
     ("reach a device at home", |to| tcp(&to.home)),
     ("reach a device at home by global IPv6", |to| {
         tcp(&to.home_v6)
     }),
     ("send a datagram to a device at home", |to| send(&to.home)),
     ("send a datagram by global IPv6", |to| send(&to.home_v6)),
-    ("reach a UDP server", udp),
+    ("reach a UDP server", |to| send(&to.udp)),
     ("listen on TCP", |_| {
         TcpListener::bind("0.0.0.0:0")
             .map(drop)
@@ -114,7 +119,7 @@ fn tcp(to: &str) -> Result<(), Errno> {
     TcpStream::connect_timeout(&address, Duration::from_secs(2))
         .map(drop)
         .map_err(|error| match error.kind() {
-            std::io::ErrorKind::TimedOut => Errno::ETIMEDOUT,
+            ErrorKind::TimedOut => Errno::ETIMEDOUT,
             _ => errno(&error),
         })
 }
@@ -128,21 +133,24 @@ fn list(path: &str) -> Result<(), Errno> {
     if seen { Ok(()) } else { Err(Errno::ENOENT) }
 }
 
+/// Sends a datagram, and waits a moment for a firewall to refuse it. One that the machine itself
+/// refuses, for want of a server, has arrived.
 fn send(to: &str) -> Result<(), Errno> {
     let to: SocketAddr = to.parse().map_err(|_| Errno::EINVAL)?;
     let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    UdpSocket::bind(any)
-        .and_then(|socket| socket.send_to(b"escaped", to))
-        .map(drop)
-        .map_err(|error| errno(&error))
-}
-
-fn udp(to: &Targets) -> Result<(), Errno> {
-    let socket = UdpSocket::bind("0.0.0.0:0").map_err(|error| errno(&error))?;
-    socket
-        .send_to(b"escaped", &to.udp)
-        .map(drop)
-        .map_err(|error| errno(&error))
+    let sent = UdpSocket::bind(any).and_then(|socket| {
+        socket.connect(to)?;
+        socket.set_read_timeout(Some(Duration::from_millis(500)))?;
+        socket.send(b"escaped")?;
+        socket.recv(&mut [0; 16])
+    });
+    match sent {
+        Ok(_) => Ok(()),
+        Err(error) => match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::ConnectionRefused => Ok(()),
+            _ => Err(errno(&error)),
+        },
+    }
 }
 
 fn socket(family: i32, kind: i32, protocol: usize) -> Result<(), Errno> {

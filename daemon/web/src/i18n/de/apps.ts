@@ -243,9 +243,9 @@ export const apps: typeof english = {
     addHost: 'Diesen Rechner hinzufügen',
     hosts: (names) => `sich mit ${names} verbinden`,
     direct:
-      'sich mit jedem Rechner im Internet und mit anderen Programmen dieser Box verbinden, aber nicht mit Geräten bei dir zu Hause',
+      'sich mit jedem Rechner im Internet verbinden, aber nicht mit Geräten bei dir zu Hause',
     directLan:
-      'sich mit jedem Rechner im Internet, mit Geräten bei dir zu Hause und mit anderen Programmen dieser Box verbinden',
+      'sich mit jedem Rechner im Internet und mit Geräten bei dir zu Hause verbinden',
     apis: {
       'atek.cloud/services-api': 'sehen, welche Apps du hast, und sie starten, anhalten und aktualisieren',
       'atek.cloud/services-api/logs': 'die Protokolle aller deiner Apps lesen',

@@ -223,9 +223,9 @@ export const apps = {
     addHost: 'Add this host',
     hosts: (names: string) => `connect to ${names}`,
     direct:
-      'connect to any computer on the internet and to other programs of this box, but not to devices in your home',
+      'connect to any computer on the internet, but not to devices in your home',
     directLan:
-      'connect to any computer on the internet, to devices in your home and to other programs of this box',
+      'connect to any computer on the internet and to devices in your home',
     apis: {
       'atek.cloud/services-api': 'see which apps you have, and start, stop and update them',
       'atek.cloud/services-api/logs': 'read the logs of all your apps',

@@ -1,0 +1,148 @@
+//! Makes the link of one unit.
+//!
+//! Called in the network namespace of the unit. What a former start left there, which systemd keeps
+//! while it starts a unit again, is replaced.
+
+use crate::addresses::{GATEWAY_V6, INSIDE, LINK_LOCAL, LINKS, Slot, free_block};
+use crate::tools::{exists_already, ip};
+use anyhow::{Context as _, bail, ensure};
+use atek_api::spec::{LINK_PREFIX, NAME_SERVER, Prefix};
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::{if_nameindex, if_nametoindex};
+use nix::sched::{CloneFlags, setns};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// What a unit may reach through its link. The kernel keeps it as the link's group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The internet, and nothing at home.
+    Internet,
+    /// The internet, and devices at home.
+    Home,
+}
+
+impl Reach {
+    /// The group of the machine's end. Any numbers that nothing else uses.
+    pub(crate) fn group(self) -> u32 {
+        match self {
+            Self::Internet => 42_976,
+            Self::Home => 42_977,
+        }
+    }
+}
+
+/// What is known of the machine's own namespace.
+struct Outside {
+    /// The block of the units' addresses.
+    block: Ipv4Addr,
+    /// Names of the links that exist.
+    taken: BTreeSet<String>,
+}
+
+/// Gives the network namespace of this process a link to the machine's.
+pub(crate) fn attach(reach: Reach) -> anyhow::Result<()> {
+    let namespace = |process: &str| {
+        let path = format!("/proc/{process}/ns/net");
+        File::open(&path).with_context(|| format!("cannot open {path}"))
+    };
+    let (own, machine) = (namespace("self")?, namespace("1")?);
+    let number = |file: &File| file.metadata().map(|about| (about.dev(), about.ino()));
+    ensure!(
+        number(&own)? != number(&machine)?,
+        "the unit has no network namespace of its own"
+    );
+    let enter = |namespace: &File| {
+        setns(namespace, CloneFlags::CLONE_NEWNET).context("cannot enter a network namespace")
+    };
+
+    enter(&machine)?;
+    let outside = look()?;
+    enter(&own)?;
+    if if_nametoindex(INSIDE).is_ok() {
+        ip(&format!("link delete {INSIDE}\n"))?;
+    }
+    let slot = make_link(&outside, reach)?;
+    enter(&machine)?;
+    let has_v6 = Path::new("/proc/sys/net/ipv6").exists();
+    ip(&lines_outside(slot, outside.block, has_v6)).context("cannot set up the machine's end")?;
+    enter(&own)?;
+    ip(&lines_inside(slot, outside.block, has_v6)).context("cannot set up the unit's end")
+}
+
+fn look() -> anyhow::Result<Outside> {
+    let taken = if_nameindex().context("cannot list the interfaces")?;
+    let taken = taken
+        .iter()
+        .map(|interface| interface.name().to_string_lossy().into_owned())
+        .collect();
+    let networks = getifaddrs()
+        .context("cannot list the addresses")?
+        .filter(|entry| !entry.interface_name.starts_with(LINK_PREFIX))
+        .filter_map(|entry| {
+            let address = entry.address?.as_sockaddr_in()?.ip();
+            let mask = entry.netmask?.as_sockaddr_in()?.ip();
+            let bits = u8::try_from(mask.to_bits().leading_ones()).ok()?;
+            Prefix::new(IpAddr::V4(address), bits)
+        })
+        .collect::<Vec<_>>();
+    let block = free_block(&networks)
+        .context("the machine is on every network that apps could be given")?;
+    Ok(Outside { block, taken })
+}
+
+/// Makes the pair of ends, in the first free place. The firewall knows the link from its first
+/// moment, by its name and group.
+fn make_link(outside: &Outside, reach: Reach) -> anyhow::Result<Slot> {
+    let group = reach.group();
+    for slot in Slot::all().filter(|slot| !outside.taken.contains(&slot.name())) {
+        let name = slot.name();
+        match ip(&format!(
+            "link add {INSIDE} type veth peer name {name} group {group} netns 1\n"
+        )) {
+            // Another unit was faster.
+            Err(error) if exists_already(&error) => {}
+            made => return made.map(|()| slot).context("cannot make the link"),
+        }
+    }
+    bail!("{LINKS} programs have a network of their own already, and there is room for no more")
+}
+
+fn lines_outside(slot: Slot, block: Ipv4Addr, has_v6: bool) -> String {
+    let (name, v4, v6) = (slot.name(), slot.v4(block), slot.v6());
+    let mut lines = format!(
+        "link set {name} addrgenmode none\n\
+         address add {NAME_SERVER}/32 dev {name}\n\
+         link set {name} up\n\
+         route add {v4}/32 dev {name} src {NAME_SERVER}\n"
+    );
+    if has_v6 {
+        lines.push_str(&format!(
+            "address add {GATEWAY_V6}/64 dev {name} nodad\n\
+             route add {v6}/128 dev {name}\n"
+        ));
+    }
+    lines
+}
+
+fn lines_inside(slot: Slot, block: Ipv4Addr, has_v6: bool) -> String {
+    let (v4, v6) = (slot.v4(block), slot.v6());
+    let mut lines = format!(
+        "link set {INSIDE} addrgenmode none\n\
+         address add {v4}/32 dev {INSIDE}\n\
+         link set {INSIDE} up\n\
+         route add {NAME_SERVER}/32 dev {INSIDE} src {v4}\n\
+         route add default via {NAME_SERVER} dev {INSIDE} src {v4}\n"
+    );
+    if has_v6 {
+        lines.push_str(&format!(
+            "address add {LINK_LOCAL}/64 dev {INSIDE} nodad\n\
+             address add {v6}/128 dev {INSIDE} nodad\n\
+             route add default via {GATEWAY_V6} dev {INSIDE} src {v6}\n"
+        ));
+    }
+    lines
+}
