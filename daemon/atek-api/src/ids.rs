@@ -249,7 +249,7 @@ impl FromStr for DbId {
 }
 
 /// RFC 1035 label, lower case, starting with a letter.
-fn is_label(text: &str) -> bool {
+pub(crate) fn is_label(text: &str) -> bool {
     let bytes = text.as_bytes();
     (1..=63).contains(&bytes.len())
         && bytes[0].is_ascii_lowercase()

@@ -11,6 +11,7 @@
 //! | [`secret`] | tokens, whose text is never shown |
 //! | [`jsonrpc`] | the envelope of every call |
 //! | [`manifest`] | `atek.json` |
+//! | [`catalogue`] | recipes of apps, and the lists that publish them |
 //! | [`permission`] | what an app may be granted |
 //! | [`source`] | where a package comes from |
 //! | [`version`] | which git tag is a release, and which one to take |
@@ -21,6 +22,7 @@
 
 pub mod address;
 pub mod autokey;
+pub mod catalogue;
 pub mod ids;
 pub mod jsonrpc;
 pub mod manifest;

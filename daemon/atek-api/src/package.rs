@@ -35,7 +35,7 @@ pub const MAX_NOTES: usize = 16 << 10;
 pub enum Request {
     /// Say which releases there are. Answered by [`Outcome::Releases`].
     ListTags {
-        /// A git source.
+        /// A git source, or a folder with a recipe.
         source: Source,
         /// Which computers the source may be on.
         #[serde(default)]
@@ -47,7 +47,7 @@ pub enum Request {
     /// Put a release into [`PACKAGE_FOLDER`], running nothing of it. Answered by
     /// [`Outcome::Package`].
     Fetch {
-        /// A git source.
+        /// A git source, or a folder with a recipe.
         source: Source,
         /// Which release: the newest that fits.
         #[serde(default)]
@@ -55,6 +55,15 @@ pub enum Request {
         /// Which computers the source may be on.
         #[serde(default)]
         reach: Reach,
+        /// Bounds of the work.
+        #[serde(default)]
+        limits: FetchLimits,
+    },
+    /// Put the newest release into [`PACKAGE_FOLDER`] as it is, without looking for an app in
+    /// it: a catalogue. Answered by [`Outcome::Package`].
+    FetchFiles {
+        /// A git source.
+        source: Source,
         /// Bounds of the work.
         #[serde(default)]
         limits: FetchLimits,
@@ -75,7 +84,9 @@ impl Request {
     #[must_use]
     pub fn source(&self) -> Option<&Source> {
         match self {
-            Self::ListTags { source, .. } | Self::Fetch { source, .. } => Some(source),
+            Self::ListTags { source, .. }
+            | Self::Fetch { source, .. }
+            | Self::FetchFiles { source, .. } => Some(source),
             Self::Build { .. } => None,
         }
     }
@@ -86,6 +97,7 @@ impl Request {
         match self {
             Self::ListTags { limits, .. }
             | Self::Fetch { limits, .. }
+            | Self::FetchFiles { limits, .. }
             | Self::Build { limits, .. } => limits,
         }
     }
@@ -209,7 +221,7 @@ pub enum Outcome {
 pub struct FetchedPackage {
     /// Its tag and version.
     pub release: Release,
-    /// The commit, 40 or 64 hexadecimal digits.
+    /// The commit, 40 or 64 hexadecimal digits; of a recipe the SHA-256 of its files.
     pub commit: String,
     /// Its manifest, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

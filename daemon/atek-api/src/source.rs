@@ -1,5 +1,6 @@
 //! Where a package comes from.
 
+use crate::catalogue::Name;
 use crate::services::SourceType;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -20,6 +21,15 @@ pub enum Source {
     Git(Url),
     /// A git repository of this machine: `git+file:///abs`.
     GitFolder(PathBuf),
+    /// A recipe of a catalogue: `catalogue:CATALOGUE/RECIPE`.
+    Recipe {
+        /// The catalogue's name on this box.
+        catalogue: Name,
+        /// The recipe's name in it.
+        recipe: Name,
+    },
+    /// A folder of this machine with a recipe, which is copied and built: `recipe+file:///abs`.
+    RecipeFolder(PathBuf),
 }
 
 /// Why a text is not a [`Source`]. No variant holds the text: it may have a secret.
@@ -30,6 +40,9 @@ pub enum InvalidSource {
         "the source must be an https:// or http:// URL of a git repository, or a folder as /path, file:///path or git+file:///path"
     )]
     Form,
+    /// `catalogue:` and not two names.
+    #[error("an app of a catalogue is written catalogue:CATALOGUE/NAME")]
+    Recipe,
     /// A protocol that packages are not fetched by.
     #[error("only git over https and http can be installed from, not {0}")]
     Scheme(String),
@@ -58,7 +71,10 @@ impl Source {
     pub fn source_type(&self) -> SourceType {
         match self {
             Self::Folder(_) => SourceType::File,
-            Self::Git(_) | Self::GitFolder(_) => SourceType::Git,
+            // Recipes are releases, too, and come from catalogues that are kept in git.
+            Self::Git(_) | Self::GitFolder(_) | Self::Recipe { .. } | Self::RecipeFolder(_) => {
+                SourceType::Git
+            }
         }
     }
 
@@ -66,8 +82,8 @@ impl Source {
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         match self {
-            Self::Folder(path) | Self::GitFolder(path) => Some(path),
-            Self::Git(_) => None,
+            Self::Folder(path) | Self::GitFolder(path) | Self::RecipeFolder(path) => Some(path),
+            Self::Git(_) | Self::Recipe { .. } => None,
         }
     }
 
@@ -76,7 +92,8 @@ impl Source {
     #[must_use]
     pub fn default_name(&self) -> String {
         let last = match self {
-            Self::Folder(path) | Self::GitFolder(path) => path
+            Self::Recipe { recipe, .. } => Some(recipe.to_string()),
+            Self::Folder(path) | Self::GitFolder(path) | Self::RecipeFolder(path) => path
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned()),
             Self::Git(url) => url
@@ -103,11 +120,15 @@ impl FromStr for Source {
         if text.starts_with('/') {
             return folder(PathBuf::from(text)).map(Self::Folder);
         }
+        if let Some(rest) = text.strip_prefix("catalogue:") {
+            return recipe(rest);
+        }
         let text = &web_address(text);
         let url = Url::parse(text).map_err(|_| InvalidSource::Form)?;
         match url.scheme() {
             "file" => url_folder(text, "file://").map(Self::Folder),
             "git+file" => url_folder(text, "git+file://").map(Self::GitFolder),
+            "recipe+file" => url_folder(text, "recipe+file://").map(Self::RecipeFolder),
             "https" | "http" => git_url(url).map(Self::Git),
             scheme => Err(InvalidSource::Scheme(scheme.to_owned())),
         }
@@ -180,6 +201,15 @@ fn git_url(mut url: Url) -> Result<Url, InvalidSource> {
     Ok(url)
 }
 
+/// `CATALOGUE/RECIPE`.
+fn recipe(text: &str) -> Result<Source, InvalidSource> {
+    let (catalogue, recipe) = text.split_once('/').ok_or(InvalidSource::Recipe)?;
+    match (catalogue.parse(), recipe.parse()) {
+        (Ok(catalogue), Ok(recipe)) => Ok(Source::Recipe { catalogue, recipe }),
+        _ => Err(InvalidSource::Recipe),
+    }
+}
+
 /// The path of a `file:` URL. Read from the text, not from the parsed URL, which
 /// has already resolved `..`.
 fn url_folder(text: &str, prefix: &str) -> Result<PathBuf, InvalidSource> {
@@ -238,6 +268,8 @@ impl fmt::Display for Source {
         match self {
             Self::Folder(path) => write!(f, "file://{}", escaped(path)),
             Self::GitFolder(path) => write!(f, "git+file://{}", escaped(path)),
+            Self::RecipeFolder(path) => write!(f, "recipe+file://{}", escaped(path)),
+            Self::Recipe { catalogue, recipe } => write!(f, "catalogue:{catalogue}/{recipe}"),
             Self::Git(url) => f.write_str(url.as_str()),
         }
     }
@@ -313,6 +345,18 @@ mod tests {
                 "git+file:///srv/a.git",
                 SourceType::Git,
                 "a",
+            ),
+            (
+                "catalogue:atek/node-red",
+                "catalogue:atek/node-red",
+                SourceType::Git,
+                "node-red",
+            ),
+            (
+                "recipe+file:///srv/recipes/notes",
+                "recipe+file:///srv/recipes/notes",
+                SourceType::Git,
+                "notes",
             ),
             (
                 "https://example.org/x/rss",
@@ -417,6 +461,11 @@ mod tests {
             ("file://server/share", OtherMachine),
             ("file:/srv/a", Path),
             ("git+file://../a", OtherMachine),
+            ("catalogue:atek", Recipe),
+            ("catalogue:atek/../x", Recipe),
+            ("catalogue:atek/a/b", Recipe),
+            ("catalogue:/a", Recipe),
+            ("recipe+file:///srv/../a", Path),
         ] {
             let error = text.parse::<Source>().unwrap_err();
             assert_eq!(error, expected, "{text:?}");
@@ -427,7 +476,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_refused_or_shown_so_that_it_reads_the_same(text in "(?s).{0,60}", prefix in prop_oneof![
-            Just(""), Just("/"), Just("file:///"), Just("git+file:///"), Just("https://a.org/"), Just("http://"), Just("git@"), Just("git@a.org:"), Just("ssh://git@"), Just("https://github.com/a/b/")
+            Just(""), Just("/"), Just("file:///"), Just("catalogue:"), Just("catalogue:a/"), Just("recipe+file:///"), Just("git+file:///"), Just("https://a.org/"), Just("http://"), Just("git@"), Just("git@a.org:"), Just("ssh://git@"), Just("https://github.com/a/b/")
         ]) {
             if let Ok(source) = format!("{prefix}{text}").parse::<Source>() {
                 prop_assert_eq!(source.to_string().parse::<Source>(), Ok(source));

@@ -296,7 +296,9 @@ impl PackageSpec {
     ///
     /// The first thing that is wrong; the texts are for a person.
     pub fn validate(&self) -> Result<(), SpecError> {
-        if let Some(folder) = &self.source_folder {
+        if let Some(folder) = &self.source_folder
+            && !(self.kind == JobKind::Fetch && paths::is_in_catalogue(folder))
+        {
             names::check_host_folder(folder)?;
             if folder.starts_with(paths::STATE) {
                 return Err(SpecError::ForbiddenFolder(folder.clone()));

@@ -152,6 +152,16 @@ pub trait Services: Send + Sync {
 
     /// The icon of the service with this id; `None` also for one that the caller may not see.
     fn icon<'a>(&'a self, caller: &'a Caller, id: &'a str) -> BoxFuture<'a, Option<Icon>>;
+
+    /// A picture of a catalogue's recipe, by its catalogue, recipe and path; `None` also for
+    /// a caller who is not known.
+    fn catalogue_picture<'a>(
+        &'a self,
+        caller: &'a Caller,
+        catalogue: &'a str,
+        recipe: &'a str,
+        picture: &'a str,
+    ) -> BoxFuture<'a, Option<Icon>>;
 }
 
 /// How much anybody may ask for, and how long things may take.

@@ -1,4 +1,4 @@
-//! The host's own paths below `/_atek`: pages, files, logs, jobs and icons.
+//! The host's own paths below `/_atek`: pages, files, logs, jobs, icons and pictures.
 //!
 //! An axum router, which sees only what was admitted: every handler that looks at the
 //! caller takes the [`Admitted`] from the request's extensions.
@@ -41,6 +41,10 @@ fn router() -> Router {
         .route("/_atek/logs", get(logs))
         .route("/_atek/icon/{id}", get(icon))
         .route("/_atek/jobs/{job}", get(job))
+        .route(
+            "/_atek/catalogue/{catalogue}/{recipe}/{*picture}",
+            get(catalogue_picture),
+        )
         .fallback(|| async { Failure::NotFound })
         .method_not_allowed_fallback(|| async { Failure::MethodNotAllowed("GET, HEAD") })
 }
@@ -116,6 +120,19 @@ async fn icon(
     sent: HeaderMap,
 ) -> Answer {
     icons::icon(&gateway, &admitted, &id, &sent).await
+}
+
+async fn catalogue_picture(
+    Extension(gateway): Extension<Gateway>,
+    Extension(admitted): Visit,
+    Path((catalogue, recipe, picture)): Path<(String, String, String)>,
+    sent: HeaderMap,
+) -> Answer {
+    let services = &gateway.deps().services;
+    let found = services.catalogue_picture(admitted.caller(), &catalogue, &recipe, &picture);
+    let picture = gateway.workers().on_main_runtime(found).await;
+    // Whether there is such a picture is not told.
+    Ok(icons::picture(picture.ok_or(Failure::NotFound)?, &sent))
 }
 
 impl IntoResponse for Failure {

@@ -1,9 +1,10 @@
-//! `GET /_atek/icon/ID`: an app's icon, in a form that can only be looked at.
+//! `GET /_atek/icon/ID`: an app's icon, and pictures of catalogues, in a form that can only be looked at.
 
 use super::admission::Admitted;
 use super::body::{self, Body};
 use super::error::Failure;
 use super::gateway::Gateway;
+use atek_host_model::streams::Icon;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -30,6 +31,11 @@ pub(super) async fn icon(
         .await
         // Whether there is such an app is not told.
         .ok_or(Failure::NotFound)?;
+    Ok(picture(icon, sent))
+}
+
+/// A picture as a response: locked, and not sent again to a browser that has it.
+pub(super) fn picture(icon: Icon, sent: &HeaderMap) -> Response<Body> {
     let digest = Sha256::digest(&icon.content);
     let tag = format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(&digest[..12]));
     let known = sent
@@ -54,5 +60,5 @@ pub(super) async fn icon(
     }
     headers.insert(CACHE_CONTROL, BRIEFLY);
     headers.insert(CONTENT_SECURITY_POLICY, LOCKED);
-    Ok(response)
+    response
 }

@@ -47,7 +47,7 @@ pub(super) enum HostPath {
     Setup,
     /// A step of the bind flow.
     BindSession,
-    /// Logs, jobs and icons.
+    /// Logs, jobs, icons and pictures of catalogues.
     Data,
     /// `/_atek/gateway` with a method that it does not have.
     GatewayOther,
@@ -157,7 +157,12 @@ impl HostPath {
             "logs" => Self::Data,
             "login/home.js" | "login/atek.css" | "js/rpc.js" => Self::File,
             _ if path.starts_with("ui/") => Self::File,
-            _ if path.starts_with("icon/") || path.starts_with("jobs/") => Self::Data,
+            _ if ["icon/", "jobs/", "catalogue/"]
+                .iter()
+                .any(|data| path.starts_with(data)) =>
+            {
+                Self::Data
+            }
             _ => Self::Unknown,
         }
     }
@@ -289,6 +294,7 @@ mod tests {
             ("/_atek/logs", Access::Known),
             ("/_atek/jobs/1", Access::Known),
             ("/_atek/icon/rss", Access::Known),
+            ("/_atek/catalogue/atek/rss/icon.svg", Access::Known),
             ("/_atek/gateway", Access::Known),
             ("/_atek/gateway/x", Access::Known),
             ("/", Access::SignedIn),

@@ -35,6 +35,9 @@ pub(crate) enum JobError {
         #[source]
         source: std::io::Error,
     },
+    /// A recipe cannot be used.
+    #[error("the recipe cannot be used: {0}")]
+    Recipe(String),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
@@ -83,7 +86,7 @@ impl JobError {
             Self::Staging { source: error, .. } => {
                 (FailureCode::Internal, format!("{self}: {error}"))
             }
-            Self::Manifest(_) | Self::PackageJson(_) => {
+            Self::Recipe(_) | Self::Manifest(_) | Self::PackageJson(_) => {
                 (FailureCode::BadManifest, self.to_string())
             }
             Self::Entry(EntryError::PackageJson(_)) => (FailureCode::BadManifest, self.to_string()),

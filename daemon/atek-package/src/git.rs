@@ -108,7 +108,7 @@ pub(crate) fn shown(source: Option<&Source>) -> String {
 fn answer(request: &Request) -> Result<GitLine, GitError> {
     let mut pulse = Pulse::default();
     match request {
-        Request::Build { .. } => Err(GitError::NotGit),
+        Request::Build { .. } | Request::FetchFiles { .. } => Err(GitError::NotGit),
         Request::ListTags { source, reach, .. } => {
             let tags = tags(source, *reach, &mut pulse)?;
             Ok(GitLine::Releases(newest_first(&tags.names)))
@@ -124,7 +124,10 @@ fn answer(request: &Request) -> Result<GitLine, GitError> {
             pulse.say(Phase::Resolve, format!("found {}", release.tag), Some(100));
             let repository = match source {
                 Source::GitFolder(folder) => repository::open(folder)?,
-                Source::Git(_) | Source::Folder(_) => remote::fetch(
+                Source::Git(_)
+                | Source::Folder(_)
+                | Source::Recipe { .. }
+                | Source::RecipeFolder(_) => remote::fetch(
                     &tags,
                     &release.tag,
                     limits,
@@ -154,7 +157,9 @@ fn tags(source: &Source, reach: Reach, pulse: &mut Pulse) -> Result<Tags, GitErr
             bridge: None,
             names: repository::tags(&repository::open(folder)?)?,
         },
-        Source::Folder(_) => return Err(GitError::NotGit),
+        Source::Folder(_) | Source::Recipe { .. } | Source::RecipeFolder(_) => {
+            return Err(GitError::NotGit);
+        }
     };
     if tags.names.len() > TAGS_MAX {
         return Err(GitError::TooManyTags(TAGS_MAX));

@@ -6,12 +6,13 @@ use crate::git::{self, CheckedOut, GitLine};
 use crate::inspect;
 use crate::npm;
 use crate::plan::{self, Plan, Step};
+use crate::recipe;
 use crate::report::{Reporter, write_line};
 use crate::text::{Excerpt, clean_line};
 use crate::tree::{self, Quota};
 use atek_api::manifest::{self, Manifest};
 use atek_api::package::{
-    FetchLimits, FetchedPackage, Outcome, PACKAGE_FOLDER, Request, Warning, WarningCode,
+    FetchLimits, FetchedPackage, Outcome, PACKAGE_FOLDER, Request, Wanted, Warning, WarningCode,
 };
 use atek_api::source::Source;
 use atek_api::version::Release;
@@ -32,16 +33,78 @@ pub(crate) fn run<W: Write>(
     if let Request::Build { package, limits } = request {
         return build((**package).clone(), &staging, limits, report);
     }
-    let fetched = run_git(request, &staging, report);
-    child::end_orphans();
-    match fetched? {
-        GitResult::Releases(releases) => Ok(Outcome::Releases(releases)),
-        GitResult::CheckedOut(checked_out) => {
-            // The files are written; the objects are of no more use.
-            remove_if_there(&staging.join(git::OBJECTS_FOLDER))?;
+    match request {
+        Request::ListTags {
+            source: Source::RecipeFolder(folder),
+            ..
+        } => Ok(Outcome::Releases(vec![recipe::release(folder)?])),
+        Request::Fetch {
+            source: Source::RecipeFolder(_),
+            ..
+        } => {
+            let checked_out = recipe::fetch(request, &staging, report)?;
+            inspect(checked_out, &staging, request.limits())
+        }
+        Request::FetchFiles { source, limits } => {
+            let newest = Request::Fetch {
+                source: source.clone(),
+                wanted: Wanted::default(),
+                reach: Default::default(),
+                limits: limits.clone(),
+            };
+            let checked_out = check_out(&newest, &staging, report)?;
+            describe_files(checked_out, &staging, limits)
+        }
+        Request::ListTags { .. } => {
+            let fetched = run_git(request, &staging, report);
+            child::end_orphans();
+            match fetched? {
+                GitResult::Releases(releases) => Ok(Outcome::Releases(releases)),
+                GitResult::CheckedOut(_) => Err(JobError::GitCrash("no releases".to_owned())),
+            }
+        }
+        _ => {
+            let checked_out = check_out(request, &staging, report)?;
             inspect(checked_out, &staging, request.limits())
         }
     }
+}
+
+/// Fetches a release of a git repository into the package's folder.
+pub(crate) fn check_out<W: Write>(
+    request: &Request,
+    staging: &Path,
+    report: &mut Reporter<W>,
+) -> Result<CheckedOut, JobError> {
+    let fetched = run_git(request, staging, report);
+    child::end_orphans();
+    match fetched? {
+        GitResult::CheckedOut(checked_out) => {
+            // The files are written; the objects are of no more use.
+            remove_if_there(&staging.join(git::OBJECTS_FOLDER))?;
+            Ok(checked_out)
+        }
+        GitResult::Releases(_) => Err(JobError::GitCrash("no package".to_owned())),
+    }
+}
+
+/// What there is to say of files that are no app.
+fn describe_files(
+    checked_out: CheckedOut,
+    staging: &Path,
+    limits: &FetchLimits,
+) -> Result<Outcome, JobError> {
+    let usage = tree::check(&staging.join(PACKAGE_FOLDER), quota(limits))?;
+    Ok(Outcome::Package(Box::new(FetchedPackage {
+        release: checked_out.release,
+        commit: checked_out.commit,
+        manifest: None,
+        program: None,
+        build: Vec::new(),
+        bytes: usage.bytes,
+        files: usage.files,
+        warnings: checked_out.warnings,
+    })))
 }
 
 pub(crate) fn staging_of(doing: &'static str) -> impl Fn(std::io::Error) -> JobError {
@@ -60,12 +123,16 @@ fn make_home(staging: &Path, request: &Request) -> Result<(), JobError> {
     let config = match request {
         // Git refuses a repository that belongs to another user, as every repository
         // on this machine does for the user who builds. It opens no other one here.
-        Request::ListTags { source, .. } | Request::Fetch { source, .. }
+        Request::ListTags { source, .. }
+        | Request::Fetch { source, .. }
+        | Request::FetchFiles { source, .. }
             if matches!(source, Source::GitFolder(_)) =>
         {
             "[safe]\n\tdirectory = *\n".to_owned()
         }
-        Request::ListTags { .. } | Request::Fetch { .. } => return Ok(()),
+        Request::ListTags { .. } | Request::Fetch { .. } | Request::FetchFiles { .. } => {
+            return Ok(());
+        }
         Request::Build { .. } => npm::git_config(),
     };
     fs::write(home.join(".gitconfig"), config).map_err(&cannot)

@@ -14,6 +14,7 @@
 //! |---|---|
 //! | [`job`] | the steps in their order |
 //! | [`git`] | the `git` child: tags, fetch, checkout |
+//! | [`recipe`] | a package that a recipe describes |
 //! | [`inspect`] | what is unusual about a package |
 //! | [`plan`] | which commands install and build a package |
 //! | [`npm`] | runs them |
@@ -36,6 +37,7 @@ mod job;
 mod memory;
 mod npm;
 mod plan;
+mod recipe;
 mod report;
 mod text;
 mod tool;

@@ -35,6 +35,20 @@ pub(crate) fn client(flags: &Global) -> Result<Client, Failure> {
     }
 }
 
+/// The host's port and one of its own tokens, for requests to the sites of apps.
+pub(crate) fn own_token(flags: &Global) -> Result<(u16, Secret), Failure> {
+    let state = Path::new("/var/lib/atek");
+    let folder = flags.config_dir.as_deref().unwrap_or(state);
+    match from_config(&folder.join("config.json"))? {
+        Way::Tcp {
+            port,
+            token: Some(token),
+            ..
+        } => Ok((port, token)),
+        _ => Err(Failure::Usage("the host has no token".to_owned())),
+    }
+}
+
 /// Whether the host runs on this machine and sees the same files.
 pub(crate) fn is_local(flags: &Global) -> bool {
     flags.host.is_none()

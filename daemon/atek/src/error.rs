@@ -58,6 +58,12 @@ pub(crate) enum Failure {
         #[source]
         source: Box<CallError>,
     },
+    /// A catalogue's folder cannot be used.
+    #[error("the catalogue cannot be used")]
+    Catalogue(#[from] atek_catalogue::folder::FolderError),
+    /// Recipes failed their check; why has been printed.
+    #[error("{failed} of {all} recipes failed their check")]
+    Check { failed: usize, all: usize },
     /// A log that is followed has no end of its own.
     #[error("the host ended the log")]
     LogEnded,
@@ -151,6 +157,8 @@ impl Failure {
             | Failure::Prompt(_)
             | Failure::Output(_)
             | Failure::UnusableSystem
+            | Failure::Catalogue(_)
+            | Failure::Check { .. }
             | Failure::Exec { .. } => exit::FAILED,
         }
     }
@@ -193,6 +201,8 @@ impl Failure {
             Failure::Usage(_)
             | Failure::NotRunning
             | Failure::UnusableSystem
+            | Failure::Catalogue(_)
+            | Failure::Check { .. }
             | Failure::Job { .. }
             | Failure::File { .. }
             | Failure::BadFile { .. }

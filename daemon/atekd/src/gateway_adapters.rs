@@ -1,5 +1,6 @@
 //! What the gateway sees of the rest of the daemon: implementations of its three traits.
 
+use crate::catalogues::Catalogues;
 use crate::error_chain::DisplayChain;
 use crate::host_api::HostApis;
 use crate::jobs::{Jobs, is_last};
@@ -112,6 +113,8 @@ pub struct ServiceAccess {
     pub logbook: Logbook,
     /// Installs and updates under way.
     pub jobs: Jobs,
+    /// Recipes and their pictures.
+    pub catalogues: Catalogues,
 }
 
 impl atek_gateway::Services for ServiceAccess {
@@ -138,6 +141,23 @@ impl atek_gateway::Services for ServiceAccess {
         query: LogQuery,
     ) -> BoxFuture<'a, Result<Lines, Refusal>> {
         Box::pin(self.log_lines(caller, query))
+    }
+
+    fn catalogue_picture<'a>(
+        &'a self,
+        caller: &'a Caller,
+        catalogue: &'a str,
+        recipe: &'a str,
+        picture: &'a str,
+    ) -> BoxFuture<'a, Option<Icon>> {
+        Box::pin(async move {
+            if !caller.is_known() {
+                return None;
+            }
+            let (content, kind) = self.catalogues.picture(catalogue, recipe, picture).await?;
+            let content = content.into();
+            Some(Icon { content, kind })
+        })
     }
 
     fn icon<'a>(&'a self, caller: &'a Caller, id: &'a str) -> BoxFuture<'a, Option<Icon>> {

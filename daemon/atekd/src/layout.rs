@@ -45,6 +45,12 @@ impl Layout {
         self.state.join("claim-code")
     }
 
+    /// The list of added catalogues.
+    #[must_use]
+    pub fn catalogues(&self) -> PathBuf {
+        self.state.join("catalogues.json")
+    }
+
     /// A request for a new password, which atek-firstboot found on the card.
     #[must_use]
     pub fn password_reset(&self) -> PathBuf {

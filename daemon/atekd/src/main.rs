@@ -3,7 +3,7 @@
 
 mod app_addresses;
 mod attach;
-
+mod catalogues;
 mod config;
 mod confinement;
 mod database;

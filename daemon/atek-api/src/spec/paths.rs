@@ -2,12 +2,16 @@
 
 use super::names::{JobId, PackageVersion};
 use crate::ids::ServiceKey;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// What belongs to the box: configuration, packages, staging. Owned by atekd's user.
 pub const STATE: &str = "/var/lib/atek";
 /// Installed packages, `KEY/versions/V` and the link `KEY/current`. Owned by root.
 pub const PACKAGES: &str = "/var/lib/atek/packages";
+/// The catalogue that comes with the system.
+pub const CATALOGUE: &str = "/usr/lib/atek/catalogue";
+/// How the keys begin under which copies of other catalogues are kept, in [`PACKAGES`].
+pub const CATALOGUE_KEY: &str = "catalogue-";
 /// One folder for each package job that runs.
 pub const STAGING: &str = "/var/lib/atek/staging";
 /// One file for each service with what may run with its key (see atek-spawnd). Owned by root.
@@ -133,6 +137,18 @@ pub fn host_socket(key: &ServiceKey) -> PathBuf {
 #[must_use]
 pub fn package(key: &ServiceKey) -> PathBuf {
     Path::new(PACKAGES).join(key.as_str())
+}
+
+/// Whether a folder lies in a catalogue of this host, which anyone may see.
+#[must_use]
+pub fn is_in_catalogue(folder: &Path) -> bool {
+    let is_plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+    if !folder.is_absolute() || !folder.components().all(is_plain) {
+        return false;
+    }
+    let copy = folder.strip_prefix(PACKAGES).ok();
+    let key = copy.and_then(|inside| inside.iter().next()?.to_str());
+    folder.starts_with(CATALOGUE) || key.is_some_and(|key| key.starts_with(CATALOGUE_KEY))
 }
 
 /// The installed versions of one service.

@@ -260,4 +260,14 @@ async fn an_icon_is_a_picture_and_nothing_else_and_is_not_sent_twice() {
         assert_eq!(world.get(path, &[known]).await.status, status, "{path}");
     }
     assert_eq!(world.get("/_atek/icon/rss", &[]).await.status, 401);
+    let picture = "/_atek/catalogue/atek/rss/pictures/one.svg";
+    let shown = world.get(picture, &[known]).await;
+    assert_eq!(shown.status, 200);
+    let policy = shown.header("content-security-policy").unwrap();
+    assert!(policy.contains("sandbox"), "{policy}");
+    assert_eq!(world.get(picture, &[]).await.status, 401);
+    let missing = world
+        .get("/_atek/catalogue/atek/rss/other.svg", &[known])
+        .await;
+    assert_eq!(missing.status, 404);
 }

@@ -21,8 +21,9 @@ fn or_default(
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-SOURCE is the URL of a git repository whose tags are versions (https://…, http://…,
-git+file:///…), or a folder of this machine, which is run in place.
+SOURCE is the name of an app in a catalogue (see atek search), the URL of a git repository whose tags are versions (https://…, http://…,
+git+file:///…), or a folder of this machine, which is run in place. A name that is also
+that of a folder here means the folder; catalogue:CATALOGUE/NAME means the app.
 
 What an app wants beyond its own data (the network, the host's APIs) is shown and
 asked for; nothing is granted by silence.
@@ -32,7 +33,7 @@ Examples:
   atek install ./my-app --id notes --user alice
   atek install https://example.org/feeds.git --version ^1.2 --config.INTERVAL 60 --yes")]
 pub(crate) struct Install {
-    /// A git URL, or a folder
+    /// The name of an app in a catalogue, a git URL, or a folder
     pub(crate) source: String,
     /// Name and subdomain of the app; by default derived from the source
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! The command line as people type it. Parsing only: nothing here acts.
 
 pub(crate) mod apps;
+pub(crate) mod catalogue;
 pub(crate) mod db;
 pub(crate) mod rewrite;
 pub(crate) mod updates;
@@ -15,7 +16,8 @@ const HELP_TEMPLATE: &str = "\
 {usage-heading} {usage}
 
 Apps:
-  install      Install an app from a git repository or a folder
+  search       Find apps in the catalogues
+  install      Install an app from a catalogue, a git repository or a folder
   uninstall    Remove an app and its data
   update       Check for new releases and install them
   ls           List the apps and services
@@ -28,6 +30,7 @@ Apps:
   logs         Show what a service printed
   top          Show which service uses how much
   kept         List or delete the data of uninstalled apps
+  catalogue    List, add, refresh and check catalogues
 
 Updates:
   outdated     Show which apps have a new release, and what became of updates
@@ -60,6 +63,8 @@ Options:
 
 const AFTER_HELP: &str = "\
 Examples:
+  atek search notes
+  atek install tiddlywiki
   atek install https://github.com/atek-cloud/hello-world-node
   atek install ./my-app --id notes --user alice --config.GREETING hello
   atek status notes
@@ -157,7 +162,9 @@ pub(crate) struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Install an app from a git repository or a folder
+    /// Find apps in the catalogues
+    Search(catalogue::Search),
+    /// Install an app from a catalogue, a git repository or a folder
     #[command(visible_alias = "add")]
     Install(apps::Install),
     /// Remove an app and its data
@@ -200,6 +207,9 @@ pub(crate) enum Command {
     Top,
     /// List or delete the data of uninstalled apps
     Kept(apps::Kept),
+    /// List, add, refresh and check catalogues
+    #[command(subcommand)]
+    Catalogue(catalogue::Catalogue),
     /// List the users
     #[command(visible_alias = "lsuser")]
     Users,

@@ -1,7 +1,7 @@
 //! `atek install`: from a source to a running app, with the permissions that the person grants.
 
 use super::job::{self, Task};
-use super::{grants, logs};
+use super::{grants, logs, search};
 use crate::cli::apps::Install;
 use crate::error::Failure;
 use crate::host::Host;
@@ -30,7 +30,10 @@ enum Consent {
 }
 
 pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
-    let source_url = source_url(host, &args.source)?;
+    let source_url = match search::named(host, &args.source).await? {
+        Some(source_url) => source_url,
+        None => source_url(host, &args.source)?,
+    };
     let Looked {
         consent,
         limits,

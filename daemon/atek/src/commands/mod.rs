@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod catalogue;
 mod cfg;
 mod check_system;
 mod claim;
@@ -13,6 +14,7 @@ mod lifecycle;
 mod list;
 mod logs;
 mod offline;
+mod search;
 mod status;
 mod system;
 mod top;
@@ -21,6 +23,7 @@ mod update;
 mod updates;
 mod users;
 
+use crate::cli::catalogue::Catalogue;
 use crate::cli::{Cli, Command};
 use crate::error::Failure;
 use crate::host::Host;
@@ -35,12 +38,20 @@ pub(crate) async fn run(cli: Cli, out: Out) -> Result<(), Failure> {
         Command::Completions { shell } => offline::completions(shell, &out),
         Command::CheckSystem { root } => check_system::run(&root, &out),
         Command::Run(flags) => offline::run_host(&cli.global, &flags),
+        Command::Catalogue(Catalogue::Index { folder }) => catalogue::index(&folder, &out),
+        Command::Catalogue(Catalogue::Check(args)) => {
+            let visitor = catalogue::Visitor::new(&cli.global)?;
+            let host = Host::new(&cli.global, out)?;
+            until_ctrl_c(&host, catalogue::check(&host, &visitor, &args)).await
+        }
         command => online(command, &Host::new(&cli.global, out)?).await,
     }
 }
 
 async fn online(command: Command, host: &Host) -> Result<(), Failure> {
     match command {
+        Command::Search(args) => search::run(host, &args).await,
+        Command::Catalogue(command) => catalogue::run(host, command).await,
         Command::Install(args) => until_ctrl_c(host, install::run(host, args)).await,
         Command::Uninstall(args) => uninstall::run(host, &args).await,
         Command::Update(args) => until_ctrl_c(host, update::run(host, args)).await,

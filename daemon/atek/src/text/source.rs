@@ -1,4 +1,6 @@
-//! Telling folders from URLs.
+//! Telling folders, URLs and names of apps apart.
+
+use atek_api::catalogue::Name;
 
 /// What a person gave as a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +14,8 @@ pub(crate) enum Given<'a> {
 /// A text with a scheme is a URL, and so is the address of a repository for ssh
 /// (`git@HOST:PATH`); everything else is a path.
 pub(crate) fn given(text: &str) -> Given<'_> {
-    if text.starts_with("git@") && text.contains(':') {
+    let is_repository = text.starts_with("git@") && text.contains(':');
+    if is_repository || text.starts_with("catalogue:") {
         return Given::Url(text);
     }
     match text.split_once("://") {
@@ -26,6 +29,11 @@ pub(crate) fn given(text: &str) -> Given<'_> {
         }
         _ => Given::Path(text),
     }
+}
+
+/// The name of an app in a catalogue, if the text can be one: neither a URL nor a path.
+pub(crate) fn name(text: &str) -> Option<Name> {
+    text.parse().ok()
 }
 
 /// Whether a path looks like a URL without its scheme.
@@ -54,6 +62,7 @@ mod tests {
                 "git@example.org:x/app.git",
                 Given::Url("git@example.org:x/app.git"),
             ),
+            ("catalogue:atek/rss", Given::Url("catalogue:atek/rss")),
             ("/srv/app", Given::Path("/srv/app")),
             ("./app", Given::Path("./app")),
             ("app", Given::Path("app")),
@@ -61,6 +70,16 @@ mod tests {
         ] {
             assert_eq!(given(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_path_or_a_url_is_never_the_name_of_an_app() {
+        for text in [
+            "./notes", "../notes", "/notes", "notes/", "a/b", "a.b", "~", "a:b", "",
+        ] {
+            assert_eq!(name(text), None, "{text}");
+        }
+        assert!(name("node-red").is_some());
     }
 
     #[test]

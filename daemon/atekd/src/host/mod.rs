@@ -81,6 +81,8 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     notify.tell("READY=1\nSTATUS=Starting the core services");
     tasks.spawn(keep_watchdog_quiet(stop.clone()));
 
+    let catalogues = host.catalogues.clone();
+    tasks.spawn(async move { catalogues.load().await });
     let start = async {
         for failure in host.services.start_core().await {
             tracing::error!(key = %failure.key, error = %DisplayChain(&failure.error), "a core service does not run");
@@ -102,6 +104,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
                 () = host.services.sleep_idle_services(Duration::from_secs(config.sleep_after_seconds)) => {}
                 () = host.setup.keep() => {}
                 () = host.services.follow_releases() => {}
+                () = host.catalogues.keep_fresh() => {}
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::sockets::ListenSockets;
 use crate::app_addresses::{self, AddressBook, AppPorts};
 use crate::attach::{ListenerChange, Passed};
+use crate::catalogues::Catalogues;
 use crate::config::Config;
 use crate::confinement::Confinement;
 use crate::database::{Database, Store};
@@ -14,6 +15,7 @@ use crate::journal::Logbook;
 use crate::layout::Layout;
 use crate::mdns;
 use crate::metrics::Metrics;
+use crate::packages::Packages;
 use crate::service_listeners;
 use crate::services::{Operations, OperationsDeps};
 use crate::sessions::{Passwords, Sessions};
@@ -37,6 +39,7 @@ pub(super) struct Host {
     pub(super) sessions: Sessions,
     pub(super) setup: Setup,
     pub(super) services: Arc<Operations>,
+    pub(super) catalogues: Catalogues,
     host_settings: HostSettings,
     gateway: Gateway,
 }
@@ -75,6 +78,9 @@ impl Host {
         let ports = AppPorts::new(config.app_ports, config.port);
         let logbook = Logbook::default();
         let jobs = Jobs::default();
+        let spawn = Spawn::new(bus.clone());
+        let packages = Packages::new(spawn.clone());
+        let catalogues = Catalogues::new(layout, packages.clone(), spawn.clone());
         let services = Operations::new(OperationsDeps {
             layout: layout.clone(),
             ports,
@@ -85,9 +91,11 @@ impl Host {
             passed,
             systemd: systemd.clone(),
             units,
-            spawn: Spawn::new(bus.clone()),
             logbook: logbook.clone(),
             updates: config.updates,
+            spawn,
+            packages,
+            catalogues: catalogues.clone(),
         });
         let apis = HostApis {
             database: database.clone(),
@@ -101,6 +109,7 @@ impl Host {
                 local: shown_local.clone(),
             },
             jobs: jobs.clone(),
+            catalogues: catalogues.clone(),
             metrics: Metrics::new(directory.clone(), systemd.clone()),
             logbook: logbook.clone(),
             confinement: Confinement::new(systemd),
@@ -133,6 +142,7 @@ impl Host {
                 services: services.clone(),
                 logbook,
                 jobs,
+                catalogues: catalogues.clone(),
             }),
             limits: limits(config),
         });
@@ -142,6 +152,7 @@ impl Host {
             sessions,
             setup,
             services,
+            catalogues,
             host_settings,
             gateway,
         };

@@ -179,7 +179,10 @@ impl HostApis {
         owner: &UserKey,
         source: &str,
     ) -> Result<(), RpcError> {
-        let remote = matches!(source.parse::<Source>(), Ok(Source::Git(_)));
+        let remote = matches!(
+            source.parse::<Source>(),
+            Ok(Source::Git(_) | Source::Recipe { .. })
+        );
         self.may(
             caller,
             if remote {

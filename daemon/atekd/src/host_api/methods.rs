@@ -5,7 +5,7 @@
 use super::inspect;
 use super::params::Params;
 use atek_api::jsonrpc::{RpcError, code};
-use atek_api::{services, sessions, setup, system, users};
+use atek_api::{catalogue, services, sessions, setup, system, users};
 use atek_host_model::host_api::Call;
 
 /// A method.
@@ -60,7 +60,7 @@ const INSTALL: &str =
     "users (unless `usersMayInstall` is off); apps with `atek.cloud/services-api/install`";
 
 /// All APIs, in the order of the document.
-pub(super) const APIS: [Api; 6] = [
+pub(super) const APIS: [Api; 7] = [
     Api {
         id: services::API,
         methods: &[
@@ -459,6 +459,46 @@ pub(super) const APIS: [Api; 6] = [
         ],
     },
     Api {
+        id: catalogue::API,
+        methods: &[
+            method(
+                "list",
+                &[],
+                "{catalogues: CatalogueInfo[]}",
+                "everyone who is known",
+                "Lists the catalogues, in the order of their rank.",
+            ),
+            method(
+                "search",
+                &[("params", "SearchParams?")],
+                "{recipes: RecipeInfo[]}",
+                "everyone who is known",
+                "Finds recipes that have all the words, best first, in the copies that the box has. Install one with its `sourceUrl`.",
+            ),
+            method(
+                "add",
+                &[("params", "AddParams")],
+                "CatalogueInfo",
+                ADMINS,
+                "Fetches a catalogue, checks its signature and every file, and keeps it up to date from then on. Nothing is added if a check fails.",
+            ),
+            method(
+                "refresh",
+                &[("name", "string")],
+                "CatalogueInfo",
+                ADMINS,
+                "Fetches a catalogue again. If that fails, the copy that the box has stays in use, and the error says why.",
+            ),
+            method(
+                "remove",
+                &[("name", "string")],
+                "null",
+                ADMINS,
+                "Removes a catalogue that was added. Apps that were installed from it stay.",
+            ),
+        ],
+    },
+    Api {
         id: inspect::API,
         methods: &[
             method(
@@ -568,6 +608,7 @@ To regenerate it: `ATEK_WRITE_API_DOC=1 cargo test -p atekd the_document_of_the_
             (sessions::API, include_str!("sessions.rs")),
             (setup::API, include_str!("setup.rs")),
             (system::API, include_str!("system.rs")),
+            (catalogue::API, include_str!("catalogue.rs")),
             (inspect::API, include_str!("inspect.rs")),
         ] {
             let start = source.find("match call.method");

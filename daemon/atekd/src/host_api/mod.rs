@@ -4,6 +4,7 @@
 //! happens in `services`, `sessions` and `database`.
 
 mod account_rules;
+mod catalogue;
 mod inspect;
 mod install;
 
@@ -18,6 +19,7 @@ mod user_deletion;
 mod users;
 
 use crate::app_addresses::AddressBook;
+use crate::catalogues::Catalogues;
 use crate::config::{AllowFileInstall, Config};
 use crate::confinement::Confinement;
 use crate::database::Database;
@@ -57,6 +59,8 @@ pub struct HostApis {
     pub addresses: AddressBook,
     /// Installs and updates under way.
     pub jobs: Jobs,
+    /// Recipes of apps.
+    pub catalogues: Catalogues,
     /// What they and the box used.
     pub metrics: Metrics,
     /// What they said.
@@ -97,6 +101,7 @@ impl HostApis {
             atek_api::users::API => self.users(&call).await,
             atek_api::services::API => self.services_api(&call).await,
             atek_api::system::API => self.system_api(&call).await,
+            atek_api::catalogue::API => self.catalogue_api(&call).await,
             _ => Err(RpcError::new(code::METHOD_NOT_FOUND, "API not found")),
         };
         Reply {

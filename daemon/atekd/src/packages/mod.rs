@@ -114,6 +114,30 @@ impl Packages {
         Ok((expect_package(outcome)?, staged))
     }
 
+    /// Fetches the newest release of a repository as it is, without looking for an app in it.
+    ///
+    /// # Errors
+    ///
+    /// [`PackageError`]; nothing is left.
+    pub async fn fetch_files(
+        &self,
+        source: &Source,
+    ) -> Result<(FetchedPackage, Staged), PackageError> {
+        let request = Request::FetchFiles {
+            source: source.clone(),
+            limits: FetchLimits::default(),
+        };
+        let spec = PackageSpec {
+            source_folder: folder_of(source),
+            ..PackageSpec::default()
+        };
+        let patience = Duration::from_secs(spec.limits.runtime_secs) + GRACE;
+        let (outcome, staged) = self
+            .run(&request, &spec, patience, &Reporter::unheard())
+            .await?;
+        Ok((expect_package(outcome)?, staged))
+    }
+
     /// Builds a fetched package in its staging folder, with its own scripts: only after
     /// a person agreed to it. Returns at once what needs no build.
     ///
@@ -239,7 +263,7 @@ fn expect_package(outcome: Outcome) -> Result<FetchedPackage, PackageError> {
 
 fn folder_of(source: &Source) -> Option<PathBuf> {
     match source {
-        Source::GitFolder(folder) => Some(folder.clone()),
-        Source::Folder(_) | Source::Git(_) => None,
+        Source::GitFolder(folder) | Source::RecipeFolder(folder) => Some(folder.clone()),
+        Source::Folder(_) | Source::Git(_) | Source::Recipe { .. } => None,
     }
 }

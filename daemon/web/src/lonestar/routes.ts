@@ -21,7 +21,7 @@ export interface Route {
   bleed?: boolean
 }
 
-export type NavName = 'home' | 'install' | 'permissions' | 'users' | 'system' | 'account'
+export type NavName = 'home' | 'catalogue' | 'install' | 'permissions' | 'users' | 'system' | 'account'
 
 export interface NavItem {
   name: NavName
@@ -34,6 +34,7 @@ export interface NavItem {
 
 export const navigation: readonly NavItem[] = [
   { name: 'home', href: '/', icon: 'home', first: true },
+  { name: 'catalogue', href: '/p/catalogue', icon: 'apps' },
   { name: 'install', href: '/p/install', icon: 'plus', first: true },
   { name: 'permissions', href: '/p/permissions', icon: 'shield' },
   { name: 'users', href: '/p/users', icon: 'users', admin: true },
@@ -45,6 +46,7 @@ export const routes: readonly Route[] = [
   { path: '/', page: plain(() => import('./pages/Launcher.svelte')), nav: 'home' },
   { path: '/app/:id', page: () => import('./pages/Frame.svelte'), nav: 'home', bleed: true },
   { path: '/app/:id/*', page: () => import('./pages/Frame.svelte'), nav: 'home', bleed: true },
+  { path: '/p/catalogue', page: plain(() => import('./pages/Catalogue.svelte')), nav: 'catalogue' },
   { path: '/p/install', page: plain(() => import('./pages/Install.svelte')), nav: 'install' },
   { path: '/p/apps/:id', page: () => import('./pages/App.svelte'), nav: 'home' },
   { path: '/p/apps/:id/:tab', page: () => import('./pages/App.svelte'), nav: 'home' },

@@ -93,7 +93,11 @@ impl Operations {
             Source::Folder(path) => Ok(Candidate::Folder {
                 manifest: read_folder(path.clone()).await?.map(Box::new),
             }),
-            Source::Git(_) | Source::GitFolder(_) => {
+            Source::Recipe { .. }
+            | Source::Git(_)
+            | Source::GitFolder(_)
+            | Source::RecipeFolder(_) => {
+                let source = &self.located(source).await?;
                 // A build on a full disk fails after minutes, in words of npm's.
                 if system::room(self.layout.state()) < MIN_FREE_BYTES {
                     return Err(OperationError::DiskFull);
@@ -104,6 +108,21 @@ impl Operations {
                 Ok(Candidate::Fetched { package, staged })
             }
         }
+    }
+
+    /// The source as a package job takes it: a recipe's folder in place of its name.
+    pub(super) async fn located(&self, source: &Source) -> Result<Source, OperationError> {
+        let Source::Recipe { catalogue, recipe } = source else {
+            return Ok(source.clone());
+        };
+        self.catalogues.ready().await;
+        let folder = self.catalogues.recipe(catalogue, recipe);
+        let missing = || {
+            OperationError::Source(format!(
+                "the catalogue {catalogue} has no app {recipe}; `atek search` shows what there is"
+            ))
+        };
+        folder.map(Source::RecipeFolder).ok_or_else(missing)
     }
 
     /// Exactly what an inspection showed, which may still be there.

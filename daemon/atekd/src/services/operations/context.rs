@@ -2,6 +2,7 @@
 
 use super::locks::Locks;
 use crate::attach::{Attach, ListenerChange, Passed, Peers};
+use crate::catalogues::Catalogues;
 use crate::config;
 use crate::database::{Change, Database, DatabaseError, Records, ServiceRecord};
 use crate::directory::DirectoryPublisher;
@@ -51,6 +52,10 @@ pub struct OperationsDeps {
     pub logbook: Logbook,
     /// How updates are looked for and tried.
     pub updates: config::Updates,
+    /// Fetches and builds.
+    pub packages: Packages,
+    /// Where recipes are found.
+    pub catalogues: Catalogues,
 }
 
 /// What can be done with services.
@@ -62,6 +67,7 @@ pub struct Operations {
     pub(super) systemd: Systemd,
     pub(super) spawn: Spawn,
     pub(super) packages: Packages,
+    pub(super) catalogues: Catalogues,
     pub(super) attach: Attach,
     pub(super) locks: Locks,
     pub(super) supervisor: SupervisorHandle,
@@ -93,7 +99,8 @@ impl Operations {
             ports: deps.ports,
             database: deps.database,
             systemd: deps.systemd,
-            packages: Packages::new(deps.spawn.clone()),
+            packages: deps.packages,
+            catalogues: deps.catalogues,
             spawn: deps.spawn,
             attach,
             locks: Locks::default(),

@@ -281,7 +281,10 @@ impl Operations {
             return Err(OperationError::NotVersioned);
         }
         let source = candidate::parse_source(&settings.source_url)?;
-        let mut releases = self.packages.releases(&source, reach).await?;
+        let mut releases = self
+            .packages
+            .releases(&self.located(&source).await?, reach)
+            .await?;
         releases.sort_by(|a, b| b.version.cmp(&a.version));
         Ok((source, releases))
     }

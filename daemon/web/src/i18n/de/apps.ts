@@ -4,6 +4,7 @@ export const apps: typeof english = {
   install: {
     title: 'App installieren',
     text: 'Aus einem Git-Repository oder aus einem Ordner dieser Box.',
+    catalogue: 'Aus dem Katalog wählen',
     source: 'Adresse oder Ordner',
     sourceHint: 'Zum Beispiel https://example.org/news.git oder /srv/news',
     sourceMissing: 'Gib die Adresse eines Git-Repositorys oder einen Ordner ein.',

@@ -4,6 +4,7 @@ export const lonestar: typeof english = {
   nav: {
     label: 'Hauptmenü',
     home: 'Start',
+    catalogue: 'Katalog',
     install: 'Neue App',
     users: 'Personen',
     permissions: 'Berechtigungen',
@@ -20,11 +21,40 @@ export const lonestar: typeof english = {
     failed: 'Deine Apps konnten nicht aufgelistet werden',
     empty: {
       title: 'Noch keine Apps',
-      text: 'Installiere die erste aus einem Git-Repository oder einem Ordner dieser Box.'
+      text: 'Wähle unten eine aus dem Katalog oder installiere eine aus einem Git-Repository oder einem Ordner dieser Box.'
     },
     nothing: { title: 'So heißt keine App', text: 'Versuche ein anderes Wort.' },
     others: 'Apps von anderen auf dieser Box',
     nobody: 'niemand'
+  },
+  catalogue: {
+    title: 'Katalog',
+    text: 'Apps, die mit Atek ausprobiert wurden.',
+    elsewhere: 'Aus anderer Quelle',
+    search: 'Im Katalog suchen',
+    categories: 'Kategorien',
+    all: 'Alle',
+    category: {
+      automation: 'Automatisierung',
+      communication: 'Kommunikation',
+      development: 'Entwicklung',
+      files: 'Dateien',
+      monitoring: 'Überwachung',
+      notes: 'Notizen',
+      tools: 'Werkzeuge'
+    },
+    failed: 'Der Katalog konnte nicht geladen werden',
+    old: (name) => `„${name}“ ließ sich nicht aktualisieren. Du siehst den letzten geprüften Stand.`,
+    none: {
+      title: 'Kein Katalog',
+      text: 'Diese Box hat keinen Katalog. Aus einem Git-Repository lassen sich Apps trotzdem installieren.'
+    },
+    nothing: { title: 'Keine App gefunden', text: 'Versuche ein anderes Wort oder eine andere Kategorie.' },
+    may: (words) => `Möchte: ${words}`,
+    mayNothing: 'Bittet um nichts außer ihren eigenen Daten.',
+    page: 'Über das Programm',
+    screenshot: (name) => `${name} in Benutzung`,
+    install: (name) => `${name} installieren`
   },
   frame: {
     leave: 'Zurück zu deinen Apps',

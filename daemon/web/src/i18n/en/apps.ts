@@ -3,6 +3,7 @@ export const apps = {
   install: {
     title: 'Install an app',
     text: 'From a git repository, or from a folder on this box.',
+    catalogue: 'Choose from the catalogue',
     source: 'Address or folder',
     sourceHint: 'Such as https://example.org/news.git or /srv/news',
     sourceMissing: 'Enter the address of a git repository, or a folder.',

@@ -3,6 +3,7 @@ export const lonestar = {
   nav: {
     label: 'Main',
     home: 'Home',
+    catalogue: 'Catalogue',
     install: 'Install',
     users: 'Users',
     permissions: 'Permissions',
@@ -19,11 +20,40 @@ export const lonestar = {
     failed: 'Your apps could not be loaded',
     empty: {
       title: 'No apps yet',
-      text: 'Install your first app from a git repository or a folder on this box.'
+      text: 'Choose one from the catalogue below, or install one from a git repository or a folder on this box.'
     },
     nothing: { title: 'No app has this name', text: 'Try another word.' },
     others: 'Other people’s apps on this box',
     nobody: 'nobody'
+  },
+  catalogue: {
+    title: 'Catalogue',
+    text: 'Apps that were tried on Atek.',
+    elsewhere: 'From another source',
+    search: 'Find an app in the catalogue',
+    categories: 'Categories',
+    all: 'All',
+    category: {
+      automation: 'Automation',
+      communication: 'Communication',
+      development: 'Development',
+      files: 'Files',
+      monitoring: 'Monitoring',
+      notes: 'Notes',
+      tools: 'Tools'
+    },
+    failed: 'The catalogue could not be loaded',
+    old: (name: string) => `“${name}” could not be brought up to date. You see the last good copy.`,
+    none: {
+      title: 'No catalogue',
+      text: 'This box has no catalogue. Apps can still be installed from a git repository.'
+    },
+    nothing: { title: 'No app was found', text: 'Try another word or another category.' },
+    may: (words: string) => `Asks to ${words}`,
+    mayNothing: 'Asks for nothing beyond its own data.',
+    page: 'About the program',
+    screenshot: (name: string) => `${name} in use`,
+    install: (name: string) => `Install ${name}`
   },
   frame: {
     leave: 'Back to your apps',
