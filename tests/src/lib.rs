@@ -33,6 +33,7 @@ pub mod host;
 pub mod http;
 pub mod layer;
 pub mod machine;
+pub mod minisign;
 pub mod paths;
 pub mod phone;
 pub mod rootfs;

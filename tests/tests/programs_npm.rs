@@ -428,3 +428,73 @@ async fn ipx_resizes_pictures_with_a_native_module() -> anyhow::Result<()> {
     assert_eq!(size, [16, 8]);
     program.uninstall().await
 }
+
+/// bcrypt comes compiled for Node in its own package, found by node-gyp-build.
+#[tokio::test]
+async fn bcrypt_hashes_with_another_native_module() -> anyhow::Result<()> {
+    let recipe = Recipe {
+        name: "bcrypt",
+        version: "6.0.0",
+        atek: json!({ "port": "auto" }),
+        files: &[(
+            "index.js",
+            "const bcrypt = require('bcrypt')
+             require('http')
+               .createServer(async ({ url }, response) => {
+                 const text = url.slice(1)
+                 const hash = await bcrypt.hash(text, 4)
+                 const same = [await bcrypt.compare(text, hash), await bcrypt.compare('x', hash)]
+                 response.end(JSON.stringify({ hash, same }))
+               })
+               .listen(process.env.PORT, process.env.HOST)",
+        )],
+    };
+    let Some(program) = Installed::of(&recipe).await? else {
+        return Ok(());
+    };
+    let answer = program.get("/secret").await?.json()?;
+    let hash = answer["hash"].as_str().unwrap_or_default();
+    assert!(hash.starts_with("$2b$04$"), "{answer}");
+    assert_eq!(answer["same"], json!([true, false]));
+    program.uninstall().await
+}
+
+#[tokio::test]
+async fn an_app_of_the_catalogue_is_installed_by_its_name() -> anyhow::Result<()> {
+    let registry = Recipe {
+        name: "tiddlywiki",
+        version: "5.3.6",
+        atek: json!({}),
+        files: &[],
+    };
+    if registry.lockfile()?.is_none() {
+        skip("tiddlywiki: the npm registry cannot be reached");
+        return Ok(());
+    }
+    let host = Host::on(Machine::builder("program-catalogue").internet(true)).await?;
+    let alice = host.person("alice", "admin").await?;
+    let words = ["atek", "install", "tiddlywiki", "--yes", "--user", "alice"];
+    let done = host.machine.exec_within(INSTALL, words, b"").await?;
+    let said = format!("{}{}", done.stdout, done.stderr);
+    assert!(done.status.success(), "{said}");
+    assert!(
+        said.contains("installed tiddlywiki (TiddlyWiki) 5.3.6, running"),
+        "{said}"
+    );
+    let id = "tiddlywiki";
+    let program = Installed { host, alice, id };
+    assert!(program.get("/").await?.text().contains("TiddlyWiki"));
+    let service = program.host.service(id).await?;
+    assert_eq!(
+        service["settings"]["sourceUrl"],
+        "catalogue:atek/tiddlywiki"
+    );
+    let system = program.host.system()?;
+    let check = system
+        .call(SERVICES, "checkForPackageUpdates", json!([id]))
+        .await?;
+    assert_eq!(check["hasUpdate"], false, "{check}");
+    let icon = program.alice.client.get("/_atek/icon/tiddlywiki").await?;
+    assert_eq!(icon.header("content-type"), "image/svg+xml");
+    program.uninstall().await
+}

@@ -2,8 +2,8 @@
 //!
 //! A catalogue is a folder, kept in git: recipes, and an index that lists them with the SHA-256
 //! of every file. The index is signed with `minisign` (Ed25519), so that what a box shows and
-//! installs is what the catalogue's maintainer published, whatever stands between. `docs/catalogue.md`
-//! describes the format.
+//! installs is what the catalogue's maintainer published, whatever stands between.
+//! `docs/catalogue.md` describes the format.
 //!
 //! ```text
 //! catalogue.json            the title

@@ -242,7 +242,7 @@ pub(crate) mod tests {
         let lock = json!({ "lockfileVersion": 3, "packages": {
             "": {}, "node_modules/http-server": {
                 "version": "14.1.1", "integrity": "sha512-x",
-                "resolved": "https://registry.npmjs.org/http-server/-/http-server-14.1.1.tgz",
+                "resolved": "https://packages.example.org/http-server/-/http-server-14.1.1.tgz",
             },
         }});
         let atek = json!({ "port": "auto", "permissions": { "network": { "hosts": ["a.org"] } } });

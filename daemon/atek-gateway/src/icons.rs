@@ -1,4 +1,5 @@
-//! `GET /_atek/icon/ID`: an app's icon, and pictures of catalogues, in a form that can only be looked at.
+//! `GET /_atek/icon/ID`: an app's icon, and pictures of catalogues, in a form that can only be
+//! looked at.
 
 use super::admission::Admitted;
 use super::body::{self, Body};

@@ -50,7 +50,7 @@ pub(crate) fn run<W: Write>(
                 source: source.clone(),
                 wanted: Wanted::default(),
                 reach: Default::default(),
-                limits: limits.clone(),
+                limits: *limits,
             };
             let checked_out = check_out(&newest, &staging, report)?;
             describe_files(checked_out, &staging, limits)

@@ -64,7 +64,7 @@ pub(crate) fn fetch<W: Write>(
                     .map_err(|_| JobError::Recipe(format!("{git} is not a repository")))?,
                 wanted: Wanted::Tag { tag: tag.clone() },
                 reach: *reach,
-                limits: limits.clone(),
+                limits: *limits,
             };
             let below = check_out(&below, staging, report)?;
             if below.commit != *commit {

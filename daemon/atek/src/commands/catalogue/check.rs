@@ -131,6 +131,7 @@ async fn install(
         user: None,
         config: None,
         grant: Some(grant.clone()),
+        limits: None,
         inspected: None,
         port: None,
         adopt_data: None,
@@ -294,13 +295,13 @@ mod tests {
     #[test]
     fn hosts_that_could_not_be_reached_are_found_in_a_log() {
         let lines = [
-            "Error: getaddrinfo EAI_AGAIN registry.npmjs.org",
+            "Error: getaddrinfo EAI_AGAIN packages.example.org",
             "reason: getaddrinfo ENOTFOUND api.github.com.",
             "code: 'ENOTFOUND', hostname: 'x'",
             "getaddrinfo ENOTFOUND localhost",
             "all is well",
         ];
         let found: Vec<_> = unreached(lines.into_iter()).into_iter().collect();
-        assert_eq!(found, ["api.github.com", "registry.npmjs.org"]);
+        assert_eq!(found, ["api.github.com", "packages.example.org"]);
     }
 }

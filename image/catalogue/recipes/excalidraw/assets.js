@@ -1,0 +1,2 @@
+// Fonts come from this box.
+window.EXCALIDRAW_ASSET_PATH = '/node_modules/@excalidraw/excalidraw/dist/'
