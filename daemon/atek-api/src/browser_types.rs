@@ -2,7 +2,7 @@
 
 use crate::metrics::{MetricsOptions, Series, ServiceSample, SystemSample};
 use crate::permission::PermissionRules;
-use crate::{services, sessions, setup, system, users};
+use crate::{services, sessions, setup, system, updates, users};
 use std::collections::BTreeMap;
 use std::path::Path;
 use ts_rs::{Config, TS, TypeVisitor};
@@ -94,6 +94,9 @@ fn declarations() -> String {
     all.visit::<services::UninstallParams>();
     all.visit::<services::ConfigureParams>();
     all.visit::<services::UpdateCheck>();
+    all.visit::<updates::UpdateStatus>();
+    all.visit::<updates::UpdateChanges>();
+    all.visit::<updates::UpdatePlan>();
     all.visit::<services::LogOptions>();
     all.visit::<services::LogEntry>();
     all.visit::<services::JobEvent>();

@@ -46,6 +46,7 @@ impl UpdateSettings {
 
 /// How an update ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum UpdateOutcome {
     /// The new version runs.
@@ -63,6 +64,7 @@ pub enum UpdateOutcome {
 
 /// One update that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateEntry {
     /// RFC 3339.
@@ -87,6 +89,7 @@ pub struct UpdateEntry {
 
 /// A release that is not installed again by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedRelease {
     /// The tag.
@@ -99,6 +102,7 @@ pub struct RefusedRelease {
 
 /// A copy of a service's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotInfo {
     /// Names it to `restoreSnapshot`.
@@ -117,6 +121,7 @@ pub struct SnapshotInfo {
 
 /// A release that could be installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct AvailableUpdate {
     /// The tag.
@@ -138,6 +143,7 @@ pub struct AvailableUpdate {
 
 /// The updates of one service, as `updates` lists them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateStatus {
     /// The service's id.
@@ -168,6 +174,7 @@ pub struct UpdateStatus {
 
 /// Parameters of `setUpdates`: what is missing stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateChanges {
     /// See [`UpdateSettings::mode`].
@@ -183,6 +190,7 @@ pub struct UpdateChanges {
 
 /// What an update would do, as `planUpdate` tells it. Nothing is stopped or built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct UpdatePlan {
     /// The installed tag.

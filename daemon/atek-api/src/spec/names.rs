@@ -107,6 +107,7 @@ impl FromStr for JobId {
 /// The name of a snapshot of a service's state: its folder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 pub struct SnapshotName(String);
 parsed_text!(SnapshotName);
 

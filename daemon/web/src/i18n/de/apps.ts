@@ -243,10 +243,8 @@ export const apps: typeof english = {
     hostHint: 'Zum Beispiel feeds.example.org, *.example.org oder 192.168.1.20:8080',
     addHost: 'Diesen Rechner hinzufügen',
     hosts: (names) => `sich mit ${names} verbinden`,
-    direct:
-      'sich mit jedem Rechner im Internet verbinden, aber nicht mit Geräten bei dir zu Hause',
-    directLan:
-      'sich mit jedem Rechner im Internet und mit Geräten bei dir zu Hause verbinden',
+    direct: 'sich mit jedem Rechner im Internet verbinden, aber nicht mit Geräten bei dir zu Hause',
+    directLan: 'sich mit jedem Rechner im Internet und mit Geräten bei dir zu Hause verbinden',
     apis: {
       'atek.cloud/services-api': 'sehen, welche Apps du hast, und sie starten, anhalten und aktualisieren',
       'atek.cloud/services-api/logs': 'die Protokolle aller deiner Apps lesen',

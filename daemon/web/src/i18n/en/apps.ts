@@ -223,10 +223,8 @@ export const apps = {
     hostHint: 'For example feeds.example.org, *.example.org or 192.168.1.20:8080',
     addHost: 'Add this host',
     hosts: (names: string) => `connect to ${names}`,
-    direct:
-      'connect to any computer on the internet, but not to devices in your home',
-    directLan:
-      'connect to any computer on the internet and to devices in your home',
+    direct: 'connect to any computer on the internet, but not to devices in your home',
+    directLan: 'connect to any computer on the internet and to devices in your home',
     apis: {
       'atek.cloud/services-api': 'see which apps you have, and start, stop and update them',
       'atek.cloud/services-api/logs': 'read the logs of all your apps',

@@ -32,6 +32,21 @@ export type ApiId = string;
  */
 export type AppPort = number | "auto";
 
+/** A release that could be installed. */
+export type AvailableUpdate = {
+/** The tag. */
+version: string,
+/** RFC 3339: when the tag was first seen. */
+firstSeen: string,
+/** The major version is another one. */
+major: boolean,
+/** RFC 3339: when it will be installed by itself; none: after a yes only. */
+automaticAt?: string,
+/** It asks for permissions that were not granted. */
+asksForMore?: boolean,
+/** The message of the tag, as its author wrote it: text, not markup. */
+notes?: string, };
+
 /** What `complete` tells; the session's cookie comes with it. */
 export type Completed = {
 /** Always: the person is signed in. */
@@ -339,6 +354,15 @@ file: string,
 /** What is wrong with it, for a person. */
 problem: string, };
 
+/** A release that is not installed again by itself. */
+export type RefusedRelease = {
+/** The tag. */
+tag: string,
+/** Why, for a person. */
+reason: string,
+/** RFC 3339: since when. */
+at: string, };
+
 /** A path inside a package: relative, and staying there. */
 export type RelativePath = string;
 
@@ -477,6 +501,8 @@ config?: Record<string, string>,
 granted?: Permissions,
 /** Differences from the default limits. */
 limits?: Limits,
+/** What a person decided about its updates. */
+updates?: UpdateSettings,
 /** Stopped by a person, and to stay so over a reboot. */
 stopped?: boolean,
 /**
@@ -557,6 +583,22 @@ problems?: Array<Problem>,
 /** The least number of characters of a password. */
 passwordMinLength?: number, };
 
+/** A copy of a service's data. */
+export type SnapshotInfo = {
+/** Names it to `restoreSnapshot`. */
+name: SnapshotName,
+/** RFC 3339: when it was made. */
+at: string,
+/** The tag that was installed then. */
+version?: string,
+/** Bytes of the data. */
+bytes: number,
+/** Made before an update, and removed with the next one. */
+automatic?: boolean, };
+
+/** The name of a snapshot of a service's state: its folder. */
+export type SnapshotName = string;
+
 /** What kind of place a package comes from. */
 export type SourceType = "file" | "git";
 
@@ -636,6 +678,15 @@ exposure: number,
 /** The same for a person, with what it can do beyond the usual. */
 words: string, };
 
+/** Parameters of `setUpdates`: what is missing stays as it is. */
+export type UpdateChanges = {
+/** See `UpdateSettings::mode`. */
+mode?: UpdateMode,
+/** See `UpdateSettings::delay_hours`. */
+delayHours?: number,
+/** See `UpdateSettings::hold_until`; the empty text ends it. */
+holdUntil?: string, };
+
 /** Result of `checkForPackageUpdates`. */
 export type UpdateCheck = {
 /** Whether `latest_version` is newer than what is installed. */
@@ -644,6 +695,32 @@ hasUpdate: boolean,
 installedVersion: string,
 /** The best tag that the pinned range admits. */
 latestVersion: string, };
+
+/** One update that was tried. */
+export type UpdateEntry = {
+/** RFC 3339. */
+at: string,
+/** The tag before. */
+from: string,
+/** The tag that was tried. */
+to: string,
+/** See `UpdateOutcome`. */
+outcome: UpdateOutcome,
+/** Why, for a person, where there is something to say. */
+reason?: string,
+/** The lines of the service's log that tell more, oldest first. */
+log?: Array<string>,
+/**
+ * Milliseconds in which the service did not answer; of an update that was taken back, from
+ * the discovery of the failure on. None where it was not measured.
+ */
+downMs?: number, };
+
+/** What happens when there is a new release. */
+export type UpdateMode = "ask" | "automatic" | "never";
+
+/** How an update ended. */
+export type UpdateOutcome = "updated" | "rolledBack" | "failed" | "interrupted" | "wentBack";
 
 /** Options of `startUpdate` and `updatePackage`. */
 export type UpdateParams = {
@@ -657,7 +734,68 @@ grant?: Permissions,
  * higher limits names them in its data: `limits`. An object without members leaves the
  * limits as they are.
  */
-limits?: Limits, };
+limits?: Limits,
+/**
+ * Exactly this tag, also an older one or one that was refused before; none: the newest that
+ * the range admits and that was not refused.
+ */
+to?: string, };
+
+/** What an update would do, as `planUpdate` tells it. Nothing is stopped or built. */
+export type UpdatePlan = {
+/** The installed tag. */
+from: string,
+/** The tag that would be installed. */
+to: string,
+/** Its commit. */
+commit: string,
+/** The message of the tag. */
+notes?: string,
+/** The commands that its build runs. */
+build: Array<string>,
+/** What it asks for and was not granted; each completes "this app may". */
+asksForMore: Array<string>,
+/** The same, to be granted. */
+asks: Permissions, };
+
+/** What a person decided about the updates of one service, or of all that they own. */
+export type UpdateSettings = {
+/** None: what the owner decided for all services, otherwise `UpdateMode::Ask`. */
+mode?: UpdateMode,
+/**
+ * Hours after a tag was first seen in which it is not installed by itself; a bad release is
+ * often replaced within a day. None: 24.
+ */
+delayHours?: number,
+/** RFC 3339: until then nothing is installed by itself. */
+holdUntil?: string, };
+
+/** The updates of one service, as `updates` lists them. */
+export type UpdateStatus = {
+/** The service's id. */
+id: string,
+/** What it is called. */
+title: string | null,
+/** The installed tag. */
+installedVersion: string | null,
+/** The releases that are taken, a semver range; none: all. */
+desiredVersion: string | null,
+/** What was decided for this service. */
+settings: UpdateSettings,
+/** What holds for it. */
+mode: UpdateMode,
+/** The release that could be installed, as of the last look. */
+available: AvailableUpdate | null,
+/** RFC 3339: when releases were last looked for. */
+checkedAt: string | null,
+/** Why the last look failed, for a person. */
+problem: string | null,
+/** See `RefusedRelease`. */
+refused: Array<RefusedRelease>,
+/** The last updates, newest first. */
+history: Array<UpdateEntry>,
+/** See `SnapshotInfo`; newest first. */
+snapshots: Array<SnapshotInfo>, };
 
 /** A user, as the API shows one. */
 export type User = {
