@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_url_of_another_host_is_for_the_proxy() {
-        let names = Names::new("box.example", &["atek.local".to_owned()]);
+        let names = Names::new("box.example", &[], &["atek.local".to_owned()]);
         for (uri, expected) in [
             (
                 "http://Feeds.example.org/a",
