@@ -103,6 +103,7 @@ fn describe_files(
         build: Vec::new(),
         bytes: usage.bytes,
         files: usage.files,
+        notes: checked_out.notes,
         warnings: checked_out.warnings,
     })))
 }

@@ -83,6 +83,7 @@ pub(crate) fn fetch<W: Write>(
     Ok(CheckedOut {
         release,
         commit: folder::digest(&files),
+        notes: None,
         warnings,
     })
 }
