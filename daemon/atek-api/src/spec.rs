@@ -165,7 +165,8 @@ impl Package {
     }
 }
 
-/// What a service, whose network namespace is its own, may reach beyond the host's own API: `"none"`, `"hosts"` or `{"direct": {…}}`.
+/// What a service, whose network namespace is its own, may reach beyond the host's own API:
+/// `"none"`, `"hosts"` or `{"direct": {…}}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(
     rename_all = "camelCase",

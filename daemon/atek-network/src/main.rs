@@ -9,9 +9,9 @@
 //! ```
 //!
 //! `firewall` runs once, before the first such unit, in `atek-network.service`: it loads the rules
-//! for all links in one transaction ([`firewall`]). `attach` runs as the first command of each unit,
-//! as root, in the unit's network namespace, before any code of the program: it makes the link and
-//! moves one end to the machine's namespace ([`attach`]).
+//! for all links in one transaction ([`firewall`]). `attach` runs as the first command of each
+//! unit, as root, in the unit's network namespace, before any code of the program: it makes the
+//! link and moves one end to the machine's namespace ([`attach`]).
 //!
 //! The link belongs to the unit's namespace and goes with it, however the unit ends, and routes and
 //! addresses go with the link. So nothing is collected afterwards, and no process remains.

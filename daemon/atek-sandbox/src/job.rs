@@ -1,8 +1,8 @@
 //! Confines a package job, then becomes its program.
 //!
 //! The job's unit has applied user, mounts and limits. A build downloads and runs foreign code in a
-//! network of its own and is reached by no other process: it may not listen. A fetch runs no code of
-//! the package, is in the machine's network, and listens on its loopback for the proxy between
+//! network of its own and is reached by no other process: it may not listen. A fetch runs no code
+//! of the package, is in the machine's network, and listens on its loopback for the proxy between
 //! libgit2 and the servers.
 
 use crate::seccomp::{self, Netlink};

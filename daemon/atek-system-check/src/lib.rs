@@ -262,8 +262,8 @@ fn kernel_seccomp(actions: &Path) -> Result<(), Wrong> {
     ))
 }
 
-/// Names of the kernel's parts, built in or loadable; `None` where no list of them is there, as in a
-/// container.
+/// Names of the kernel's parts, built in or loadable; `None` where no list of them is there, as in
+/// a container.
 fn modules(folder: &Path) -> Option<Vec<String>> {
     let lists = ["modules.builtin", "modules.dep"].map(|list| folder.join(list));
     let texts: Vec<String> = lists
