@@ -30,11 +30,11 @@ async fn a_request_hidden_in_another_ones_body_reaches_no_app() {
     for (framing, body) in [
         // Both: chunks count (RFC 9112, section 6.3), or the request is refused.
         (
-            format!("content-length: 3\r\ntransfer-encoding: chunked\r\n"),
+            "content-length: 3\r\ntransfer-encoding: chunked\r\n".to_string(),
             &chunked,
         ),
         (
-            format!("transfer-encoding: chunked\r\ncontent-length: 3\r\n"),
+            "transfer-encoding: chunked\r\ncontent-length: 3\r\n".to_string(),
             &chunked,
         ),
         (format!("content-length: {}\r\n", hidden.len()), &hidden),

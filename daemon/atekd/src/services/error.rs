@@ -203,7 +203,7 @@ pub enum OperationError {
         /// The installed tag.
         old: String,
         /// The limits that are higher.
-        limits: Limits,
+        limits: Box<Limits>,
     },
 
     /// The intent, or a note about retained data, could not be written.

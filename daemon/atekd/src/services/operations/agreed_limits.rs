@@ -43,7 +43,7 @@ pub(super) fn of_update(
             .installed_version
             .clone()
             .unwrap_or_default(),
-        limits: growth,
+        limits: Box::new(growth),
     })
 }
 
