@@ -442,9 +442,18 @@ fn the_vocabulary_does_nothing() {
             "atek-api depends on {dependency}"
         );
     }
-    for file in sources(&api.dir.join("src")) {
-        let source = std::fs::read_to_string(&file).unwrap();
-        // Its tests may do what they need to.
+    let files = sources(&api.dir.join("src"));
+    let texts: Vec<String> = files
+        .iter()
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    for (file, source) in files.iter().zip(&texts) {
+        // Its tests may do what they need to, also in a file of their own.
+        let stem = file.file_stem().unwrap().to_string_lossy();
+        let as_test = format!("#[cfg(test)]\nmod {stem};");
+        if texts.iter().any(|text| text.contains(&as_test)) {
+            continue;
+        }
         let code = source.split("#[cfg(test)]").next().unwrap_or_default();
         let paths = code
             .lines()

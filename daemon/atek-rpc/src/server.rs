@@ -115,7 +115,7 @@ pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     UnixListener::bind(path)
 }
 
-/// Accepts connections for [`axum::serve`] that [linger](crate::linger) when they end.
+/// Accepts connections for [`axum::serve()`] that [linger](crate::linger) when they end.
 #[derive(Debug)]
 pub struct LingeringListener(pub UnixListener);
 

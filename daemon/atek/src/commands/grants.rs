@@ -45,7 +45,7 @@ pub(super) async fn ask(host: &Host, name: &str, asked: &Permissions) -> Result<
 
 /// Shows which higher limits an app wants, and asks whether to allow them.
 ///
-/// As [`ask`] without a terminal.
+/// As [`ask()`] without a terminal.
 pub(super) async fn ask_limits(host: &Host, name: &str, limits: &Limits) -> Result<bool, Failure> {
     host.out
         .note(&format!("{name} wants more of the box than usual, to:"));
