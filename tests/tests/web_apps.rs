@@ -45,3 +45,9 @@ async fn data_that_was_kept_is_offered_when_the_app_is_installed_again() -> anyh
         .run("retained")
         .await
 }
+
+#[tokio::test]
+async fn a_person_without_apps_finds_one_in_the_catalogue() -> anyhow::Result<()> {
+    let host = Host::boot("web-catalogue").await?;
+    BrowserStory::new(host).run("catalogue").await
+}
