@@ -6,7 +6,7 @@
 
 mod report;
 
-pub use report::{ReportError, Score};
+pub use report::{ReportError, Score, with_network};
 
 use crate::systemd::{Systemd, SystemdError};
 use std::collections::{BTreeMap, HashMap};

@@ -3,6 +3,7 @@
 //!
 //! First the details of each unit, a JSON list a unit, then a list with a score a unit.
 
+use atek_api::permission::Network;
 use serde::Deserialize;
 
 /// How well a unit is confined.
@@ -123,6 +124,22 @@ fn words(exposure: f64, details: &[Row]) -> String {
     }
 }
 
+/// The words for an app with these hosts or networks to reach. systemd's figures do not show them:
+/// such an app's namespace has a link or a way through the host's proxy.
+#[must_use]
+pub fn with_network(words: &str, network: Option<&Network>) -> String {
+    let reaches = match network {
+        None => return words.to_owned(),
+        Some(Network::Hosts(_)) => "reaches the hosts that it was allowed",
+        Some(Network::Direct { lan: false }) => "can use the internet",
+        Some(Network::Direct { lan: true }) => "can use the internet and the home's network",
+    };
+    match words.split_once("; it ") {
+        Some((level, abilities)) => format!("{level}; it {reaches} and {abilities}"),
+        None => format!("{}; it {reaches}", short(words)),
+    }
+}
+
 fn short(level: &str) -> &str {
     level.split(':').next().unwrap_or(level)
 }
@@ -178,5 +195,27 @@ mod tests {
             let error = read(report.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(part), "{report}: {error}");
         }
+    }
+
+    #[test]
+    fn an_app_with_the_internet_was_called_one_that_reaches_nothing() {
+        let locked = "locked in: it reaches nothing but its own data and Atek";
+        assert_eq!(with_network(locked, None), locked);
+        let hosts = Network::Hosts(Vec::new());
+        let direct = |lan| Network::Direct { lan };
+        for (network, expected) in [
+            (hosts, "locked in; it reaches the hosts that it was allowed"),
+            (direct(false), "locked in; it can use the internet"),
+            (
+                direct(true),
+                "locked in; it can use the internet and the home's network",
+            ),
+        ] {
+            assert_eq!(with_network(locked, Some(&network)), expected);
+        }
+        assert_eq!(
+            with_network("well confined; it can set the clock", Some(&direct(false))),
+            "well confined; it can use the internet and can set the clock"
+        );
     }
 }

@@ -3,6 +3,7 @@
 use super::account_rules;
 use super::setup::field_error;
 use super::{Call, HostApis, internal, methods};
+use crate::confinement::with_network;
 use crate::database::Change;
 use crate::error_chain::DisplayChain;
 use crate::permissions::{Action, Caller};
@@ -183,7 +184,7 @@ impl HostApis {
                     id: Some(entry.id().clone()),
                     title: title.unwrap_or_else(|| entry.id().to_string()),
                     exposure: score.exposure,
-                    words: score.words,
+                    words: with_network(&score.words, entry.granted.network.as_ref()),
                 });
             }
         }
