@@ -16,7 +16,7 @@ pub mod paths;
 mod port;
 mod prefix;
 
-pub use attach::{AttachError, AttachNetwork, AttachRequest, MAX_ATTACH_BYTES};
+pub use attach::{AttachError, AttachRequest, MAX_ATTACH_BYTES};
 pub use error::SpecError;
 pub use limits::{Limits, PackageLimits};
 pub use names::{JobId, PackageVersion, RelativePath, SnapshotName, sanitize_title};

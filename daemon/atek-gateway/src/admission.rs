@@ -154,20 +154,14 @@ fn identify<B>(
     let for_others = HeaderMap::new();
     match (&*conn.origin, site) {
         (Origin::Control, Site::Main(_)) => Ok(Caller::System),
-        (
-            Origin::Service {
-                key,
-                private_network,
-            },
-            Site::Main(_) | Site::Egress { .. },
-        ) => {
+        (Origin::Service { key }, Site::Main(_) | Site::Egress { .. }) => {
             let directory = deps.directory.now();
             let sent = match site {
                 // An `Authorization` of these is for the host outside.
                 Site::Egress { .. } if *request.method() != Method::CONNECT => &for_others,
                 _ => sent,
             };
-            caller::of_service(&directory, key, *private_network, sent, conn.peer)
+            caller::of_service(&directory, key, sent)
         }
         (_, Site::Egress { .. }) => Err(Failure::MethodNotAllowed("GET, HEAD, POST, OPTIONS")),
         (_, Site::Main(_)) => caller::of_public(deps, sent, CookieSite::Main),

@@ -4,14 +4,11 @@ use super::deps::{Deps, Settings};
 use super::edge::cookie_scope::CookieScope;
 use super::edge::{cookies, headers};
 use super::error::Failure;
-use super::peer::peer_uid;
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
-use atek_host_model::directory::{Directory, Entry};
+use atek_host_model::directory::Directory;
 use atek_host_model::permissions::{Caller, Person, ServiceCaller};
-use atek_rpc::pool::Endpoint;
 use http::HeaderMap;
-use std::net::SocketAddr;
 use subtle::ConstantTimeEq as _;
 
 /// Where a cookie has to belong.
@@ -97,22 +94,19 @@ fn is_equal(own: &Secret, sent: &str) -> bool {
 
 /// The service whose listener this is, if the request may speak for it.
 ///
-/// A token that is sent must be the service's own. Without one, the listener is
-/// proof enough where only the service can reach it; in the host's own network the peer
-/// of a WebSocket is looked up instead, since the original's client sends no token.
+/// A token that is sent must be the service's own. Without one the listener is proof enough, as
+/// only the service can reach it.
 pub(super) fn of_service(
     directory: &Directory,
     key: &ServiceKey,
-    private_network: bool,
     sent: &HeaderMap,
-    peer: Option<SocketAddr>,
 ) -> Result<Caller, Failure> {
     let entry = directory.by_key(key.as_str()).ok_or(Failure::Unidentified(
         "this service is not installed any more",
     ))?;
     let is_proven = match headers::bearer(sent) {
         Some(token) => entry.token.as_ref().is_some_and(|own| is_equal(own, token)),
-        None => private_network || (headers::wants_websocket(sent) && is_own_process(entry, peer)),
+        None => true,
     };
     if !is_proven {
         return Err(Failure::Unidentified(
@@ -124,26 +118,6 @@ pub(super) fn of_service(
         owner: entry.owner().clone(),
         granted: entry.granted.clone(),
     }))
-}
-
-/// Whether the other end of a local TCP connection belongs to the user that the
-/// service runs as, which is its alone.
-fn is_own_process(entry: &Entry, peer: Option<SocketAddr>) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let (Endpoint::Unix(socket) | Endpoint::Owned(socket, _) | Endpoint::Service(socket, ..)) =
-        entry.pool.endpoint()
-    else {
-        return false;
-    };
-    let Some(peer) = peer.filter(|peer| peer.ip().is_loopback()) else {
-        return false;
-    };
-    // systemd made the folder for the service's user.
-    let folder = socket.parent().map(std::fs::symlink_metadata);
-    let Some(Ok(owner)) = folder.map(|folder| folder.map(|folder| folder.uid())) else {
-        return false;
-    };
-    peer_uid(peer) == Some(owner)
 }
 
 #[cfg(test)]

@@ -17,13 +17,11 @@ pub enum Origin {
     },
     /// Who may open the control socket: the administrator, who is the host itself.
     Control,
-    /// One service.
+    /// One service, which alone can reach the listener: it lies in the service's own network
+    /// namespace, or is a socket file that only the service sees.
     Service {
         /// The service's key.
         key: ServiceKey,
-        /// Whether only the service can reach the listener: it lies in the service's own
-        /// network namespace, or is a socket file that only it sees.
-        private_network: bool,
     },
 }
 
@@ -52,12 +50,11 @@ pub enum Listener {
 /// A change of the listeners that belong to services.
 #[derive(Debug)]
 pub enum ListenerChange {
-    /// Accept on these TCP listeners; those that the service had before are closed.
+    /// Accept on these TCP listeners of the service's own network namespace; those that it had
+    /// before are closed.
     Tcp {
         /// The service.
         key: ServiceKey,
-        /// Whether only the service can connect: they are in a network namespace of its own.
-        private_network: bool,
         /// IPv4, and IPv6 where there is one.
         listeners: Vec<Listener>,
     },

@@ -5,7 +5,7 @@ use crate::listeners::Listeners;
 use anyhow::{Context as _, bail};
 use atek_api::secret::Secret;
 use atek_api::spec::paths::ATTACH_SOCKET;
-use atek_api::spec::{ATTACH_TIMEOUT, AttachNetwork, AttachRequest};
+use atek_api::spec::{ATTACH_TIMEOUT, AttachRequest};
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use std::io::{self, IoSlice, Read as _};
 use std::os::fd::{AsRawFd as _, RawFd};
@@ -25,7 +25,6 @@ pub(crate) fn hand_over(
         key: args.key.clone(),
         token: token.clone(),
         port: listeners.port,
-        network: AttachNetwork::Private,
         connector: channel.is_some(),
     };
     let message = request.encode()?;

@@ -25,30 +25,22 @@ pub async fn follow(
             () = cancel.cancelled() => return,
             change = changes.recv() => change,
         };
-        let serve = |listener, key: &ServiceKey, private_network, token: &CancellationToken| {
-            let origin = Origin::Service {
-                key: key.clone(),
-                private_network,
-            };
+        let serve = |listener, key: &ServiceKey, token: &CancellationToken| {
+            let origin = Origin::Service { key: key.clone() };
             let (gateway, token) = (gateway.clone(), token.clone());
             tasks.spawn(async move { gateway.serve(listener, origin, token).await });
         };
         match change {
             None => return,
-            Some(ListenerChange::Tcp {
-                key,
-                private_network,
-                listeners,
-            }) => {
+            Some(ListenerChange::Tcp { key, listeners }) => {
                 let token = replace(&mut tcp, &key, &cancel);
                 for listener in listeners {
-                    serve(listener, &key, private_network, &token);
+                    serve(listener, &key, &token);
                 }
             }
             Some(ListenerChange::Unix { key, listener }) => {
-                // Only the service sees the file, whatever its network is.
                 let token = replace(&mut unix, &key, &cancel);
-                serve(listener, &key, true, &token);
+                serve(listener, &key, &token);
             }
             Some(ListenerChange::Close { key }) => {
                 for token in [tcp.remove(&key), unix.remove(&key)].into_iter().flatten() {

@@ -14,16 +14,6 @@ use serde::{Deserialize, Serialize};
 /// The largest JSON text of an attach message, in bytes.
 pub const MAX_ATTACH_BYTES: usize = 4096;
 
-/// Where a listener is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AttachNetwork {
-    /// In a network namespace that only the service is in: who connects is the service.
-    Private,
-    /// On the host's loopback: only a token says who connects.
-    Shared,
-}
-
 /// The message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,8 +24,6 @@ pub struct AttachRequest {
     pub token: Secret,
     /// TCP port of the listeners.
     pub port: u16,
-    /// See [`AttachNetwork`].
-    pub network: AttachNetwork,
     /// Whether the last descriptor is a Unix stream socket: the channel by which atekd gets
     /// sockets to connect to the program's TCP port.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -107,14 +95,13 @@ mod tests {
             key: "k1".parse().unwrap(),
             token: Secret::new("s3cret"),
             port: 4000,
-            network: AttachNetwork::Private,
             connector: false,
         };
         let bytes = request.encode().unwrap();
         let (prefix, text) = bytes.split_first_chunk::<4>().unwrap();
         assert_eq!(AttachRequest::text_length(*prefix).unwrap(), text.len());
         assert_eq!(AttachRequest::decode(text).unwrap(), request);
-        let expected = r#"{"key":"k1","token":"s3cret","port":4000,"network":"private"}"#;
+        let expected = r#"{"key":"k1","token":"s3cret","port":4000}"#;
         assert_eq!(text, expected.as_bytes());
     }
 

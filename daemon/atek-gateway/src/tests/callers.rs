@@ -26,7 +26,7 @@ fn seen(answer: &Value) -> (&str, &str) {
 #[tokio::test]
 async fn a_service_is_known_by_its_listener() {
     let world = world().await;
-    let own = world.listen_for("notes", true);
+    let own = world.listen_for("notes");
     for (headers, expected) in [
         (vec![], ("key-alice", "notes")),
         (
@@ -62,7 +62,7 @@ async fn a_service_is_known_by_its_listener() {
 #[tokio::test]
 async fn the_token_of_a_stopped_service_is_worth_nothing() {
     let mut world = world().await;
-    let own = world.listen_for("notes", true);
+    let own = world.listen_for("notes");
     world.change("notes", |entry| entry.token = None);
     let answer = call_at(
         &own,
@@ -72,27 +72,6 @@ async fn the_token_of_a_stopped_service_is_worth_nothing() {
     )
     .await;
     assert_eq!(answer.status, 401);
-}
-
-#[tokio::test]
-async fn in_the_hosts_own_network_a_service_must_send_its_token() {
-    let world = world().await;
-    let shared = world.listen_for("notes", false);
-    let answer = call_at(&shared, API, MIRROR, &[]).await;
-    assert_eq!(answer.status, 401);
-    assert!(
-        answer.text.contains("ATEK_HOST_BEARER_TOKEN"),
-        "{}",
-        answer.text
-    );
-    let answer = call_at(
-        &shared,
-        API,
-        MIRROR,
-        &[("authorization", "Bearer notes-token")],
-    )
-    .await;
-    assert_eq!(seen(&answer.json()), ("key-alice", "notes"));
 }
 
 #[tokio::test]
@@ -185,7 +164,7 @@ async fn while_the_host_starts_a_cookie_is_not_called_invalid() {
 #[tokio::test]
 async fn the_way_to_other_hosts_is_for_services_and_granted_hosts() {
     let mut world = world().await;
-    let own = world.listen_for("notes", true);
+    let own = world.listen_for("notes");
     world.change("notes", |entry| {
         let granted = json!({ "network": { "hosts": ["no-such-host.invalid"] } });
         entry.granted = std::sync::Arc::new(serde_json::from_value(granted).unwrap());
@@ -215,7 +194,7 @@ async fn the_way_to_other_hosts_is_for_services_and_granted_hosts() {
 #[tokio::test]
 async fn plain_http_to_other_hosts_has_the_same_rules_and_its_authorization_is_the_hosts() {
     let mut world = world().await;
-    let own = world.listen_for("notes", true);
+    let own = world.listen_for("notes");
     world.change("notes", |entry| {
         let granted = json!({ "network": { "hosts": ["no-such-host.invalid"] } });
         entry.granted = std::sync::Arc::new(serde_json::from_value(granted).unwrap());

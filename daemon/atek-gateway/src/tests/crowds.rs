@@ -86,7 +86,6 @@ async fn the_hosts_own_user_and_builds_are_refused_where_they_have_no_business()
             "service",
             Origin::Service {
                 key: "rss".parse().unwrap(),
-                private_network: true,
             },
         ),
     ] {

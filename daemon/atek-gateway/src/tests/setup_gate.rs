@@ -133,7 +133,7 @@ async fn the_host_itself_and_services_are_not_held_up() {
     let control = world.socket("control");
     world.listen(&control, Origin::Control);
     assert_eq!(send(&control, "GET", "/", &[], "").await.status, 200);
-    let own = world.listen_for("rss", true);
+    let own = world.listen_for("rss");
     let token = [
         ("authorization", "Bearer rss-token"),
         ("content-type", "application/json"),

@@ -26,7 +26,7 @@ fn handshake(path: &str, headers: &str) -> String {
 #[tokio::test]
 async fn a_websocket_is_for_known_callers_of_this_site_only() {
     let world = world().await;
-    let own = world.listen_for("notes", true);
+    let own = world.listen_for("notes");
     let (cookie, token) = (
         format!("cookie: session={ALICE}\r\n"),
         format!("authorization: Bearer {SYSTEM_TOKEN}\r\n"),

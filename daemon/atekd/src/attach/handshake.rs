@@ -4,7 +4,7 @@ use super::accept::tcp_listener;
 use super::run_files::RunFileError;
 use super::{Attach, Expected, passed};
 use atek_api::ids::ServiceKey;
-use atek_api::spec::{AttachError, AttachNetwork, AttachRequest};
+use atek_api::spec::{AttachError, AttachRequest};
 use atek_host_model::listener::Listener;
 use atek_rpc::port_connector::{PortConnector, PortSlot};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
@@ -30,8 +30,6 @@ pub(super) enum Refusal {
     NotExpected(ServiceKey),
     #[error("service {0} gave a wrong token")]
     WrongToken(ServiceKey),
-    #[error("service {0} says that it is in another network namespace than it was put into")]
-    WrongNetwork(ServiceKey),
     #[error("service {0} attached something else than its listeners")]
     NotListeners(ServiceKey),
     #[error("service {0} has not the channel to its port that it must have, or has one too many")]
@@ -96,11 +94,7 @@ async fn take(attach: &Attach, received: Received) -> Result<(), Refusal> {
     if !bool::from(expected.expose().as_bytes().ct_eq(given)) {
         return Err(Refusal::WrongToken(key.clone()));
     }
-    let private_network = request.network == AttachNetwork::Private;
     let expected = attach.with(key, |held| held.expected);
-    if expected.is_some_and(|expected| expected.private_network != private_network) {
-        return Err(Refusal::WrongNetwork(key.clone()));
-    }
     let channel = request
         .connector
         .then(|| descriptors.pop())
@@ -113,7 +107,7 @@ async fn take(attach: &Attach, received: Received) -> Result<(), Refusal> {
     let listeners = listeners.into_iter().map(Listener::Tcp).collect();
     attach.with(key, |held| held.stored.clear());
     slot.set(connector);
-    attach.hand_over(key, private_network, listeners).await;
+    attach.hand_over(key, listeners).await;
     tracing::debug!(%key, "attached");
     Ok(())
 }

@@ -68,8 +68,6 @@ struct Inner {
 /// What is known of a service before it starts, to compare with what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
-    /// Whether its network namespace is its own.
-    pub private_network: bool,
     /// Whether its program listens on a TCP port.
     pub port: bool,
 }
@@ -179,8 +177,7 @@ impl Attach {
                 .filter_map(|descriptor| accept::tcp_listener(descriptor).ok())
                 .map(Listener::Tcp)
                 .collect();
-            self.hand_over(key, expected.private_network, listeners)
-                .await;
+            self.hand_over(key, listeners).await;
         }
         Ok(Some(token))
     }
@@ -230,11 +227,10 @@ impl Attach {
         Ok(())
     }
 
-    async fn hand_over(&self, key: &ServiceKey, private_network: bool, listeners: Vec<Listener>) {
+    async fn hand_over(&self, key: &ServiceKey, listeners: Vec<Listener>) {
         self.with(key, |held| held.tcp = !listeners.is_empty());
         self.tell(ListenerChange::Tcp {
             key: key.clone(),
-            private_network,
             listeners,
         })
         .await;

@@ -1,7 +1,7 @@
 //! Hand-overs over a real socket, played by the test.
 
 use super::*;
-use atek_api::spec::{AttachNetwork, AttachRequest};
+use atek_api::spec::AttachRequest;
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use std::io::{IoSlice, Read as _};
 use std::net::TcpListener as StdTcpListener;
@@ -9,15 +9,9 @@ use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 
 /// An app that listens on its socket file.
-const SOCKET: Expected = Expected {
-    private_network: true,
-    port: false,
-};
+const SOCKET: Expected = Expected { port: false };
 /// An app that listens on a TCP port.
-const PORT: Expected = Expected {
-    private_network: true,
-    port: true,
-};
+const PORT: Expected = Expected { port: true };
 
 struct Host {
     folder: tempfile::TempDir,
@@ -72,12 +66,11 @@ fn listener() -> (StdTcpListener, u16) {
     (listener, port)
 }
 
-fn message(token: &Secret, port: u16, network: AttachNetwork) -> Vec<u8> {
+fn message(token: &Secret, port: u16) -> Vec<u8> {
     AttachRequest {
         key: key(),
         token: token.clone(),
         port,
-        network,
         connector: false,
     }
     .encode()
@@ -90,7 +83,6 @@ fn with_connector(token: &Secret, port: u16) -> Vec<u8> {
         key: key(),
         token: token.clone(),
         port,
-        network: AttachNetwork::Private,
         connector: true,
     }
     .encode()
@@ -106,16 +98,11 @@ async fn a_service_with_its_token_hands_its_listener_to_the_gateway() {
         Some(ListenerChange::Unix { .. })
     ));
     let (listener, port) = listener();
-    let text = message(&token, port, AttachNetwork::Private);
+    let text = message(&token, port);
     let answer = host.send(text, vec![listener.as_raw_fd()]).await;
     assert_eq!(answer, Some(AttachRequest::ACCEPTED));
     assert!(host.attach.is_attached(&key()));
-    let Some(ListenerChange::Tcp {
-        private_network: true,
-        listeners,
-        ..
-    }) = host.changes.recv().await
-    else {
+    let Some(ListenerChange::Tcp { listeners, .. }) = host.changes.recv().await else {
         panic!("no listeners")
     };
     let [Listener::Tcp(taken)] = listeners.as_slice() else {
@@ -133,42 +120,32 @@ async fn what_is_not_a_services_own_listener_is_refused() {
     let connected = StdUnixStream::pair().unwrap().0;
     let outside = StdTcpListener::bind("0.0.0.0:0").unwrap();
     let outside_port = outside.local_addr().unwrap().port();
-    let private = AttachNetwork::Private;
     for (what, text, descriptors) in [
         (
             "wrong token",
-            message(&Secret::new("0".repeat(64)), port, private),
+            message(&Secret::new("0".repeat(64)), port),
             vec![listening],
         ),
         (
             "empty token",
-            message(&Secret::new(""), port, private),
+            message(&Secret::new(""), port),
             vec![listening],
         ),
-        (
-            "wrong network",
-            message(&token, port, AttachNetwork::Shared),
-            vec![listening],
-        ),
-        ("no listener", message(&token, port, private), vec![]),
-        (
-            "wrong port",
-            message(&token, port ^ 1, private),
-            vec![listening],
-        ),
+        ("no listener", message(&token, port), vec![]),
+        ("wrong port", message(&token, port ^ 1), vec![listening]),
         (
             "no listening socket",
-            message(&token, port, private),
+            message(&token, port),
             vec![connected.as_raw_fd()],
         ),
         (
             "IPv4 twice",
-            message(&token, port, private),
+            message(&token, port),
             vec![listening, listening],
         ),
         (
             "on all addresses",
-            message(&token, outside_port, private),
+            message(&token, outside_port),
             vec![outside.as_raw_fd()],
         ),
         ("not JSON", vec![0, 0, 0, 1, b'x'], vec![listening]),
@@ -189,7 +166,7 @@ async fn a_stopped_service_cannot_come_back_with_its_old_token() {
     let token = host.attach.prepare(&key(), SOCKET).await.unwrap();
     host.attach.close(&key()).await;
     let (listener, port) = listener();
-    let text = message(&token, port, AttachNetwork::Private);
+    let text = message(&token, port);
     let answer = host.send(text, vec![listener.as_raw_fd()]).await;
     assert_eq!(answer, Some(AttachRequest::REFUSED));
     assert!(host.attach.known().is_empty());
@@ -240,7 +217,7 @@ async fn silent_connections_stopped_every_start() {
         .map(|_| StdUnixStream::connect(&path).unwrap())
         .collect();
     let (listener, port) = listener();
-    let text = message(&token, port, AttachNetwork::Private);
+    let text = message(&token, port);
     let send = host.send(text, vec![listener.as_raw_fd()]);
     // Well before any deadline of the silent ones.
     let answer = tokio::time::timeout(std::time::Duration::from_secs(1), send).await;
@@ -264,7 +241,7 @@ async fn an_app_with_a_port_brings_its_channel_once_for_each_of_its_processes() 
         let answer = host.send(text.clone(), wrong).await;
         assert_eq!(answer, Some(AttachRequest::REFUSED));
     }
-    let without = message(&token, port, AttachNetwork::Private);
+    let without = message(&token, port);
     let answer = host.send(without, vec![listening]).await;
     assert_eq!(answer, Some(AttachRequest::REFUSED), "no channel");
     assert!(slot.get().is_none());

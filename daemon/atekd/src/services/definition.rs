@@ -76,7 +76,6 @@ impl Definition {
     /// What its process says when it starts.
     pub(super) fn expected(&self) -> Expected {
         Expected {
-            private_network: true,
             port: self
                 .manifest()
                 .is_some_and(|manifest| manifest.port.is_some()),

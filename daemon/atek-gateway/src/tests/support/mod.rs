@@ -242,16 +242,12 @@ impl World {
     }
 
     /// The socket of a service's own listener.
-    pub(super) fn listen_for(&self, id: &str, private_network: bool) -> PathBuf {
-        let path = self
-            .folder
-            .path()
-            .join(format!("host-{id}-{private_network}.sock"));
+    pub(super) fn listen_for(&self, id: &str) -> PathBuf {
+        let path = self.folder.path().join(format!("host-{id}.sock"));
         self.listen(
             &path,
             Origin::Service {
                 key: id.parse().unwrap(),
-                private_network,
             },
         );
         path
