@@ -4,8 +4,18 @@ import type { UserConfig } from 'vite'
 
 const at = (path: string) => resolve(import.meta.dirname, path)
 
-/** What both bundles have in common; `root` is the folder of their HTML pages. */
-export function bundle(root: string, outDir: string, base: string, pages: string[]): UserConfig {
+/** A file that holds several modules; those of a greater priority take first what they need. */
+type Group = { name: string; test: RegExp; priority: number }
+
+/**
+ * What both bundles have in common; `groups`: what is put into one file, which compresses better than many. `root` is the folder of their HTML pages. */
+export function bundle(
+  root: string,
+  outDir: string,
+  base: string,
+  pages: string[],
+  groups: Group[] = []
+): UserConfig {
   return {
     root: at(root),
     base,
@@ -18,7 +28,10 @@ export function bundle(root: string, outDir: string, base: string, pages: string
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       reportCompressedSize: true,
-      rolldownOptions: { input: pages.map((page) => at(`${root}/${page}`)) }
+      rolldownOptions: {
+        input: pages.map((page) => at(`${root}/${page}`)),
+        output: { codeSplitting: { groups } }
+      }
     },
     server: {
       proxy: { '/_atek/gateway': box(), '/_atek/logs': box(), '/_atek/jobs': box(), '/_atek/icon': box() }

@@ -23,6 +23,16 @@ async fn a_person_looks_after_an_app() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_person_decides_about_updates_and_sees_what_came_of_them() -> anyhow::Result<()> {
+    let host = Host::boot("web-updates").await?;
+    BrowserStory::new(host)
+        .with_remote("hello")?
+        .with_remote("records")?
+        .run("updates")
+        .await
+}
+
+#[tokio::test]
 async fn a_hostile_app_gets_nothing_that_is_not_its_own() -> anyhow::Result<()> {
     let host = Host::boot("web-hostile").await?;
     BrowserStory::new(host)

@@ -2,7 +2,7 @@
 
 use crate::permission::Permissions;
 use crate::spec::SnapshotName;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What happens when there is a new release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -136,7 +136,8 @@ pub struct AvailableUpdate {
     /// It asks for permissions that were not granted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asks_for_more: bool,
-    /// The message of the tag, as its author wrote it: text, not markup.
+    /// The message of the tag, as its author wrote it: text, not markup; empty where there is none.
+    /// Nothing: it was not fetched yet, which `planUpdate` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
 }
@@ -152,6 +153,8 @@ pub struct UpdateStatus {
     pub title: Option<String>,
     /// The installed tag.
     pub installed_version: Option<String>,
+    /// The tag that `startRollback` would go back to.
+    pub previous_version: Option<String>,
     /// The releases that are taken, a semver range; none: all.
     pub desired_version: Option<String>,
     /// What was decided for this service.
@@ -172,20 +175,44 @@ pub struct UpdateStatus {
     pub snapshots: Vec<SnapshotInfo>,
 }
 
-/// Parameters of `setUpdates`: what is missing stays as it is.
+/// Parameters of `setUpdates`: what is missing stays as it is, and null takes a decision away.
+///
+/// The fields are those of [`UpdateSettings`], in which what is missing was not decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateChanges {
     /// See [`UpdateSettings::mode`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<UpdateMode>,
+    #[serde(
+        default,
+        deserialize_with = "also_null",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(test, ts(optional, type = "null | UpdateMode"))]
+    pub mode: Option<Option<UpdateMode>>,
     /// See [`UpdateSettings::delay_hours`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delay_hours: Option<u32>,
-    /// See [`UpdateSettings::hold_until`]; the empty text ends it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hold_until: Option<String>,
+    #[serde(
+        default,
+        deserialize_with = "also_null",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(test, ts(optional, type = "null | number"))]
+    pub delay_hours: Option<Option<u32>>,
+    /// See [`UpdateSettings::hold_until`].
+    #[serde(
+        default,
+        deserialize_with = "also_null",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(test, ts(optional, type = "null | string"))]
+    pub hold_until: Option<Option<String>>,
+}
+
+/// Tells null from a field that is missing: the inner option is the value that was given.
+fn also_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    value: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 /// What an update would do, as `planUpdate` tells it. Nothing is stopped or built.
@@ -208,4 +235,24 @@ pub struct UpdatePlan {
     pub asks_for_more: Vec<String>,
     /// The same, to be granted.
     pub asks: Permissions,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_tells_what_stays_from_what_is_taken_away() {
+        let read = |text: &str| serde_json::from_str::<UpdateChanges>(text);
+        assert_eq!(read("{}").unwrap(), UpdateChanges::default());
+        let taken_away = UpdateChanges {
+            mode: Some(None),
+            delay_hours: Some(Some(3)),
+            hold_until: Some(None),
+        };
+        let text = r#"{"mode":null,"delayHours":3,"holdUntil":null}"#;
+        assert_eq!(read(text).unwrap(), taken_away);
+        assert_eq!(serde_json::to_string(&taken_away).unwrap(), text);
+        assert!(read(r#"{"mod":"ask"}"#).is_err());
+    }
 }

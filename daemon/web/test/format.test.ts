@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { ago, bytes, duration, moment, short } from '../src/lib/format'
+import { ago, bytes, duration, moment, paragraphs, short } from '../src/lib/format'
 import { isLanguage, language, match } from '../src/lib/language.svelte'
 
 vi.stubGlobal('document', { documentElement: {} })
@@ -49,4 +49,11 @@ test('a text of an app is one line, shows no hidden characters, and ends', () =>
 test('the first wanted language that there is wins, English otherwise', () => {
   expect([match(['fr', 'de-AT', 'en']), match(['fr']), match([])]).toEqual(['de', 'en', 'en'])
   expect([isLanguage('de'), isLanguage('toString'), isLanguage(null)]).toEqual([true, false, false])
+})
+
+test('a text of several lines keeps them, and nothing that hides or reorders', () => {
+  expect(paragraphs('Faster\r\n\n\n\n- one \u202eevil\n\u0007- two\n', 100)).toBe(
+    'Faster\n\n- one  evil\n- two'
+  )
+  expect(paragraphs('abc\ndef', 5)).toBe('abc\n…')
 })

@@ -162,6 +162,7 @@ impl BrowserStory {
                 tag,
                 app,
                 files,
+                notes,
             } => {
                 let known = self.remotes.get(&remote);
                 let remote = known.with_context(|| format!("the test has no remote {remote}"))?;
@@ -170,7 +171,7 @@ impl BrowserStory {
                 for (path, content) in files {
                     remote.write(&path, content)?;
                 }
-                remote.tag(&tag)?;
+                remote.tag_with(&tag, &notes)?;
             }
             Ask::CutPower => machine.cut_power().await?,
             Ask::PowerOn => {

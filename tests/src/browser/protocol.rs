@@ -47,12 +47,13 @@ pub(super) enum Ask {
     },
     /// Put a fixture app on the machine; the answer is its `file://` URL.
     PlaceApp { app: String },
-    /// Publish a fixture app as a version of a remote, with these files besides.
+    /// Publish a fixture app as a version of a remote, with these files besides and this message.
     Publish {
         remote: String,
         tag: String,
         app: String,
         files: BTreeMap<String, String>,
+        notes: String,
     },
     /// End every process at once.
     CutPower,

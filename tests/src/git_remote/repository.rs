@@ -88,8 +88,17 @@ impl GitRemote {
     ///
     /// When the tag exists.
     pub fn tag(&self, tag: &str) -> anyhow::Result<&Self> {
+        self.tag_with(tag, tag)
+    }
+
+    /// The same with a message of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the tag exists.
+    pub fn tag_with(&self, tag: &str, message: &str) -> anyhow::Result<&Self> {
         self.commit(tag)?;
-        self.git(["tag", "--annotate", "--message", tag, tag])?;
+        self.git(["tag", "--annotate", "--message", message, tag])?;
         self.publish()
     }
 

@@ -81,9 +81,9 @@ export class Box {
     return this.call('services-api', 'install', { sourceUrl: await this.placeApp(app), id, user })
   }
 
-  /** The author of a remote publishes a fixture app as a version; `files` replace or add to it. */
-  publish(remote, tag, app, files = {}) {
-    return ask({ ask: 'publish', remote, tag, app, files })
+  /** The author of a remote publishes a fixture app as a version; `files` replace or add to it, `notes` is the tag's message. */
+  publish(remote, tag, app, files = {}, notes = tag) {
+    return ask({ ask: 'publish', remote, tag, app, files, notes })
   }
 
   async cutPower() {

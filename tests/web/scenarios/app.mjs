@@ -79,7 +79,7 @@ story(async ({ box, browser, step }) => {
   })
   await step('an update is found and made', async () => {
     await box.publish('hello', 'v1.1.0', 'hello-node')
-    await tab('Overview')
+    await tab('Updates')
     await button('Check for updates').click()
     await button('Update to v1.1.0').click()
     await page.getByText('Updated to v1.1.0').first().waitFor()
@@ -91,7 +91,7 @@ story(async ({ box, browser, step }) => {
     })
     await button('Check for updates').click()
     await button('Update to v1.2.0').click()
-    await page.getByRole('dialog').getByText('feeds.example.org').waitFor()
+    await page.getByRole('alert').getByText('feeds.example.org').waitFor()
     await looksRight(alice, 'update-asks')
     await button('Allow and update').click()
     await page.getByText('Updated to v1.2.0').first().waitFor()

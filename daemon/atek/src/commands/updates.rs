@@ -212,13 +212,19 @@ pub(super) async fn pin(host: &Host, args: &Pin) -> Result<(), Failure> {
 pub(super) async fn hold(host: &Host, args: &Hold) -> Result<(), Failure> {
     let id = args.id.clone().unwrap_or_default();
     let changes = UpdateChanges {
-        mode: args.mode.map(|mode| match mode {
-            Mode::Ask => UpdateMode::Ask,
-            Mode::Automatic => UpdateMode::Automatic,
-            Mode::Never => UpdateMode::Never,
-        }),
-        delay_hours: args.delay_hours,
-        hold_until: args.until.clone().or_else(|| args.end.then(String::new)),
+        mode: args
+            .mode
+            .map(|mode| match mode {
+                Mode::Ask => UpdateMode::Ask,
+                Mode::Automatic => UpdateMode::Automatic,
+                Mode::Never => UpdateMode::Never,
+            })
+            .map(Some),
+        delay_hours: args.delay_hours.map(Some),
+        hold_until: match &args.until {
+            Some(until) => Some(Some(until.clone())),
+            None => args.end.then_some(None),
+        },
     };
     let action = "decide about the updates of";
     let answer = if id.is_empty() {
@@ -279,13 +285,10 @@ pub(super) async fn snapshot(host: &Host, args: &Snapshot) -> Result<(), Failure
 }
 
 async fn snapshots(host: &Host, id: &str) -> Result<(), Failure> {
-    host.service("list the copies of", id).await?;
     let answer = host
-        .call(API, "updates", (false,), "list the copies")
+        .on_service("updateStatus", (id,), "list the copies of", id)
         .await?;
-    let updates = read::<Answer>("updates", &answer)?.updates;
-    let found = updates.into_iter().find(|status| status.id == id);
-    let snapshots = found.map(|status| status.snapshots).unwrap_or_default();
+    let snapshots = read::<UpdateStatus>("updateStatus", &answer)?.snapshots;
     if snapshots.is_empty() {
         return host
             .out

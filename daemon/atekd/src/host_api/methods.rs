@@ -174,9 +174,16 @@ pub(super) const APIS: [Api; 7] = [
             method(
                 "updates",
                 &[("look", "boolean?")],
-                "{updates: UpdateStatus[]}",
+                "{updates: UpdateStatus[], settings: UpdateSettings}",
                 RUN,
-                "Lists the updates of all services from git that the caller may update: what is new, what was decided, what was refused, history and snapshots. `look`: the sources are asked first; otherwise it is as of the last look.",
+                "Lists the updates of all services from git that the caller may update: what is new, what was decided, what was refused, history and snapshots; and what the caller decided for all. `look`: the sources are asked first; otherwise it is as of the last look.",
+            ),
+            method(
+                "updateStatus",
+                &[ID, ("look", "boolean?")],
+                "UpdateStatus",
+                RUN,
+                "The same of one service; one that is not from git has snapshots only.",
             ),
             method(
                 "planUpdate",

@@ -121,8 +121,10 @@ impl HostApis {
                 let versions = versions.map_err(|error| operation_error(&error))?;
                 raw(&json!({ "versions": versions }))
             }
-            "updates" | "planUpdate" | "setUpdates" | "startRollback" | "createSnapshot"
-            | "restoreSnapshot" | "removeSnapshot" => self.updates_api(call).await,
+            "updates" | "updateStatus" | "planUpdate" | "setUpdates" | "startRollback"
+            | "createSnapshot" | "restoreSnapshot" | "removeSnapshot" => {
+                self.updates_api(call).await
+            }
             "keptData" => self.kept_data(call.caller).await,
             "removeKept" => {
                 let key = read()?.text(0)?;

@@ -21,6 +21,11 @@ impl HostApis {
                 self.updates(call.caller, params.flag(0).unwrap_or(false))
                     .await
             }
+            "updateStatus" => {
+                let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
+                let status = self.services.update_status(&entry.key, params.flag(1)?);
+                raw(&status.await.map_err(|error| operation_error(&error))?)
+            }
             "planUpdate" => {
                 let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
                 let wanted = params.object_or_default(1)?;
@@ -91,7 +96,13 @@ impl HostApis {
                 updates.push(status);
             }
         }
-        raw(&json!({ "updates": updates }))
+        let records = self.database.records();
+        let general = caller
+            .owner_key()
+            .and_then(|owner| records.user(owner.as_str()).cloned())
+            .map(|user| user.settings.updates.clone())
+            .unwrap_or_default();
+        raw(&json!({ "updates": updates, "settings": general }))
     }
 
     /// Decides for one service or, with an empty id, for all of the caller's.

@@ -74,3 +74,15 @@ export function short(text: string, most: number): string {
   const characters = [...line]
   return characters.length <= most ? line : `${characters.slice(0, most - 1).join('')}…`
 }
+
+/** A text of several lines that came from an app or its author, with what hides or reorders taken out of each. */
+export function paragraphs(text: string, most: number): string {
+  const lines = text.split(/\r\n|[\n\r]/).map((line) => short(line, most).trimEnd())
+  const whole = [
+    ...lines
+      .join('\n')
+      .replace(/\n{3,}/g, '\n\n')
+      .trim()
+  ]
+  return whole.length <= most ? whole.join('') : `${whole.slice(0, most - 1).join('')}…`
+}

@@ -21,7 +21,8 @@ export interface Route {
   bleed?: boolean
 }
 
-export type NavName = 'home' | 'catalogue' | 'install' | 'permissions' | 'users' | 'system' | 'account'
+export type NavName =
+  'home' | 'catalogue' | 'install' | 'updates' | 'permissions' | 'users' | 'system' | 'account'
 
 export interface NavItem {
   name: NavName
@@ -36,6 +37,7 @@ export const navigation: readonly NavItem[] = [
   { name: 'home', href: '/', icon: 'home', first: true },
   { name: 'catalogue', href: '/p/catalogue', icon: 'apps' },
   { name: 'install', href: '/p/install', icon: 'plus', first: true },
+  { name: 'updates', href: '/p/updates', icon: 'download' },
   { name: 'permissions', href: '/p/permissions', icon: 'shield' },
   { name: 'users', href: '/p/users', icon: 'users', admin: true },
   { name: 'system', href: '/p/system', icon: 'system', first: true },
@@ -50,6 +52,7 @@ export const routes: readonly Route[] = [
   { path: '/p/install', page: plain(() => import('./pages/Install.svelte')), nav: 'install' },
   { path: '/p/apps/:id', page: () => import('./pages/App.svelte'), nav: 'home' },
   { path: '/p/apps/:id/:tab', page: () => import('./pages/App.svelte'), nav: 'home' },
+  { path: '/p/updates', page: plain(() => import('./pages/Updates.svelte')), nav: 'updates' },
   { path: '/p/permissions', page: plain(() => import('./pages/Permissions.svelte')), nav: 'permissions' },
   { path: '/p/users', page: plain(() => import('./pages/Users.svelte')), nav: 'users' },
   { path: '/p/account', page: plain(() => import('./pages/Account.svelte')), nav: 'account' },

@@ -201,6 +201,9 @@ impl Operations {
             id: settings.id.to_string(),
             title: settings.package.title.clone(),
             installed_version: settings.package.installed_version.clone(),
+            previous_version: ledger
+                .version_before(settings.package.installed_version.as_deref())
+                .map(ToOwned::to_owned),
             desired_version: settings.desired_version.clone(),
             settings: settings.updates.clone(),
             mode: self.decided(settings).mode,
@@ -264,29 +267,27 @@ pub(super) fn applied(
     changes: UpdateChanges,
 ) -> Result<UpdateSettings, OperationError> {
     let mut new = old.clone();
-    new.mode = changes.mode.or(new.mode);
-    if let Some(hours) = changes.delay_hours {
-        if hours > DELAY_HOURS_MAX {
-            return Err(OperationError::Updates(format!(
-                "{hours} hours are too long to wait for a release: at most {DELAY_HOURS_MAX}"
-            )));
-        }
-        new.delay_hours = Some(hours);
+    new.mode = changes.mode.unwrap_or(new.mode);
+    new.delay_hours = changes.delay_hours.unwrap_or(new.delay_hours);
+    if let Some(hours) = new.delay_hours.filter(|hours| *hours > DELAY_HOURS_MAX) {
+        return Err(OperationError::Updates(format!(
+            "{hours} hours are too long to wait for a release: at most {DELAY_HOURS_MAX}"
+        )));
     }
-    match changes.hold_until.as_deref() {
-        None => {}
-        Some("") => new.hold_until = None,
-        Some(text) => {
-            let until = seconds(text).ok_or_else(|| {
-                let text: String = text.chars().take(60).collect();
-                OperationError::Updates(format!(
-                    "{text:?} is not a time such as 2026-12-24T18:00:00Z"
-                ))
-            })?;
-            new.hold_until = Some(time_text(until));
-        }
+    if let Some(until) = changes.hold_until {
+        new.hold_until = until.as_deref().map(checked_time).transpose()?;
     }
     Ok(new)
+}
+
+fn checked_time(text: &str) -> Result<String, OperationError> {
+    let time = seconds(text).ok_or_else(|| {
+        let text: String = text.chars().take(60).collect();
+        OperationError::Updates(format!(
+            "{text:?} is not a time such as 2026-12-24T18:00:00Z"
+        ))
+    });
+    time.map(time_text)
 }
 
 fn see(ledger: &mut Ledger, release: &Release, now: &str) {

@@ -178,12 +178,7 @@ impl Operations {
             .clone()
             .unwrap_or_default();
         let ledger = Ledger::read(self.layout.state(), key);
-        let before = ledger
-            .history
-            .iter()
-            .find(|entry| entry.to == from && entry.outcome == UpdateOutcome::Updated)
-            .map(|entry| entry.from.clone());
-        match before {
+        match ledger.version_before(Some(&from)).map(ToOwned::to_owned) {
             Some(before) => Ok((from, before)),
             None => Err(OperationError::NothingBefore {
                 id: settings.id.clone(),

@@ -222,8 +222,8 @@ impl Operations {
             now: candidate::abbreviated(&moved.now),
         })?;
         if let Some(seen) = ledger.tags.get_mut(tag) {
-            let notes = package.notes.as_ref();
-            seen.notes = notes.map(|notes| notes.chars().take(NOTES_CHARS).collect());
+            let notes = package.notes.as_deref().unwrap_or_default();
+            seen.notes = Some(notes.chars().take(NOTES_CHARS).collect());
         }
         Ok(ledger.write(state, &record.key)?)
     }

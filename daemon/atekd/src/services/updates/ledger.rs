@@ -6,7 +6,7 @@
 
 use super::policy::Seconds;
 use atek_api::ids::ServiceKey;
-use atek_api::updates::{RefusedRelease, SnapshotInfo, UpdateEntry};
+use atek_api::updates::{RefusedRelease, SnapshotInfo, UpdateEntry, UpdateOutcome};
 use atek_files::{FileError, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -183,6 +183,15 @@ impl Ledger {
     pub(in crate::services) fn first_seen(&self, tag: &str) -> Option<Seconds> {
         let seen = self.tags.get(tag)?;
         super::seconds(&seen.first_seen)
+    }
+
+    /// The tag before the update to the installed one.
+    pub(in crate::services) fn version_before(&self, installed: Option<&str>) -> Option<&str> {
+        let mut history = self.history.iter();
+        let update = history.find(|entry| {
+            Some(entry.to.as_str()) == installed && entry.outcome == UpdateOutcome::Updated
+        })?;
+        Some(&update.from)
     }
 
     /// Puts an update at the head of the history.

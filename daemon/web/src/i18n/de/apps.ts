@@ -73,6 +73,7 @@ export const apps: typeof english = {
     tabs: {
       overview: 'Überblick',
       permissions: 'Berechtigungen',
+      updates: 'Versionen',
       logs: 'Protokoll',
       settings: 'Einstellungen'
     },
@@ -121,24 +122,6 @@ export const apps: typeof english = {
     byPort: 'Geht auch ohne Namensauflösung',
     allowed: 'Was sie darf',
     allowedNothing: 'Nichts außer ihren eigenen Daten: kein Netz.'
-  },
-  update: {
-    title: 'Aktualisierung',
-    check: 'Nach neuen Versionen sehen',
-    none: (version) => `${version} ist die neueste Version.`,
-    found: (version) => `Es gibt die Version ${version}.`,
-    submit: (version) => `Auf ${version} aktualisieren`,
-    notVersioned: 'Sie läuft aus einem Ordner dieser Box und ändert sich mit ihm.',
-    notChecked: 'Nach neuen Versionen ließ sich nicht sehen',
-    running: 'Wird aktualisiert',
-    done: (version) => `Auf ${version} aktualisiert`,
-    failed: 'Sie wurde nicht aktualisiert. Die Version davor läuft weiter.',
-    asksMore: 'Die neue Version bittet um mehr',
-    asksMoreText: 'Sie wird nur installiert, wenn du das erlaubst:',
-    allow: 'Erlauben und aktualisieren',
-    pin: 'Bleiben bei',
-    pinHint: 'Eine Version oder ein Bereich wie ^1.2. Leer nimmt jede neuere Version.',
-    pinned: 'Gespeichert. Die nächste Aktualisierung hält sich daran.'
   },
   logs: {
     follow: 'Mitlesen',

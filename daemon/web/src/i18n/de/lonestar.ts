@@ -6,6 +6,7 @@ export const lonestar: typeof english = {
     home: 'Start',
     catalogue: 'Katalog',
     install: 'Neue App',
+    updates: 'Aktualisieren',
     users: 'Personen',
     permissions: 'Berechtigungen',
     system: 'System',

@@ -59,7 +59,13 @@ export const apps = {
   },
   app: {
     failed: 'The app could not be shown',
-    tabs: { overview: 'Overview', permissions: 'Permissions', logs: 'Log', settings: 'Settings' },
+    tabs: {
+      overview: 'Overview',
+      permissions: 'Permissions',
+      updates: 'Updates',
+      logs: 'Log',
+      settings: 'Settings'
+    },
     tabsLabel: 'About the app',
     open: 'Open',
     start: 'Start',
@@ -100,24 +106,6 @@ export const apps = {
     byPort: 'Works without name resolution',
     allowed: 'What it may do',
     allowedNothing: 'Nothing beyond its own data: no network.'
-  },
-  update: {
-    title: 'Updates',
-    check: 'Check for updates',
-    none: (version: string) => `${version} is the newest version.`,
-    found: (version: string) => `Version ${version} is available.`,
-    submit: (version: string) => `Update to ${version}`,
-    notVersioned: 'It runs from a folder on this box, and changes with it.',
-    notChecked: 'Atek could not check for updates',
-    running: 'Updating',
-    done: (version: string) => `Updated to ${version}`,
-    failed: 'It was not updated. The previous version is still in use.',
-    asksMore: 'The new version asks for more',
-    asksMoreText: 'It will be installed only if you allow this:',
-    allow: 'Allow and update',
-    pin: 'Stay within',
-    pinHint: 'A version, or a range such as ^1.2. Leave it empty for every newer version.',
-    pinned: 'Saved. It applies from the next update on.'
   },
   logs: {
     follow: 'Follow',

@@ -5,6 +5,7 @@ export const lonestar = {
     home: 'Home',
     catalogue: 'Catalogue',
     install: 'Install',
+    updates: 'Updates',
     users: 'Users',
     permissions: 'Permissions',
     system: 'System',

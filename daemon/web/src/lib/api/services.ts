@@ -14,9 +14,7 @@ import type {
   ServiceInfo,
   ServiceSample,
   ServiceStatus,
-  UninstallParams,
-  UpdateCheck,
-  UpdateParams
+  UninstallParams
 } from './types'
 
 const API = 'atek.cloud/services-api'
@@ -37,7 +35,6 @@ export type {
   ServiceSettings as Settings,
   ServiceStatus,
   State,
-  UpdateCheck,
   Warning
 } from './types'
 
@@ -55,10 +52,6 @@ export const inspect = (
   signal?: AbortSignal
 ) => call<Inspection>(API, 'inspect', [params], signal)
 export const startInstall = (params: InstallParams) => call<{ job: string }>(API, 'startInstall', [params])
-export const startUpdate = (id: string, agreed: UpdateParams) =>
-  call<{ job: string }>(API, 'startUpdate', [id, agreed])
-export const checkForUpdates = (id: string, signal?: AbortSignal) =>
-  call<UpdateCheck>(API, 'checkForPackageUpdates', [id], signal)
 /** With `keepData` its files stay, for who installs it again. */
 export const uninstall = (id: string, keepData: boolean) =>
   call<null>(API, 'uninstall', [id, { keepData } satisfies UninstallParams])

@@ -44,7 +44,10 @@ major: boolean,
 automaticAt?: string,
 /** It asks for permissions that were not granted. */
 asksForMore?: boolean,
-/** The message of the tag, as its author wrote it: text, not markup. */
+/**
+ * The message of the tag, as its author wrote it: text, not markup; empty where there is none.
+ * Nothing: it was not fetched yet, which `planUpdate` does.
+ */
 notes?: string, };
 
 /** What `complete` tells; the session's cookie comes with it. */
@@ -678,14 +681,18 @@ exposure: number,
 /** The same for a person, with what it can do beyond the usual. */
 words: string, };
 
-/** Parameters of `setUpdates`: what is missing stays as it is. */
+/**
+ * Parameters of `setUpdates`: what is missing stays as it is, and null takes a decision away.
+ *
+ * The fields are those of `UpdateSettings`, in which what is missing was not decided.
+ */
 export type UpdateChanges = {
 /** See `UpdateSettings::mode`. */
-mode?: UpdateMode,
+mode?: null | UpdateMode,
 /** See `UpdateSettings::delay_hours`. */
-delayHours?: number,
-/** See `UpdateSettings::hold_until`; the empty text ends it. */
-holdUntil?: string, };
+delayHours?: null | number,
+/** See `UpdateSettings::hold_until`. */
+holdUntil?: null | string, };
 
 /** Result of `checkForPackageUpdates`. */
 export type UpdateCheck = {
@@ -778,6 +785,8 @@ id: string,
 title: string | null,
 /** The installed tag. */
 installedVersion: string | null,
+/** The tag that `startRollback` would go back to. */
+previousVersion: string | null,
 /** The releases that are taken, a semver range; none: all. */
 desiredVersion: string | null,
 /** What was decided for this service. */
