@@ -8,6 +8,7 @@
 //! | [`address`] | which addresses belong to the internet at large |
 //! | [`ids`] | service key and id, user key, database id |
 //! | [`autokey`] | sortable record keys |
+//! | [`backup`] | backups: the messages between atekd and `atek-backup`, when one is due, which are kept |
 //! | [`secret`] | tokens, whose text is never shown |
 //! | [`jsonrpc`] | the envelope of every call |
 //! | [`manifest`] | `atek.json` |
@@ -22,6 +23,7 @@
 
 pub mod address;
 pub mod autokey;
+pub mod backup;
 pub mod catalogue;
 pub mod ids;
 pub mod jsonrpc;

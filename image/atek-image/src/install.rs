@@ -274,6 +274,7 @@ mod tests {
             "atek-spawnd",
             "atek-sandbox",
             "atek-network",
+            "atek-backup",
             "atek-package",
             "atek-adb",
         ] {

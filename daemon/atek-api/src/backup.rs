@@ -1,0 +1,280 @@
+//! Backups: what atekd and `atek-backup` say to each other, and what both know of a backup.
+//!
+//! atekd writes one [`Request`] a line; each is answered by lines of [`Event::Progress`] and one
+//! last line. The first request is [`Request::Open`]. The end of the requests ends the job.
+//!
+//! A *run* is one backup of the box. It has a *part* for each thing that is copied at one moment
+//! (the state of a service, a package, the host's own files), and is whole when its manifest was
+//! stored, which is the last thing.
+
+mod names;
+pub mod schedule;
+
+pub use names::{BackupNameError, Part, RunId};
+
+use crate::secret::Secret;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// The only folder that Atek makes and changes on a target.
+pub const TARGET_FOLDER: &str = "atek-backup";
+
+/// Bytes of the longest line in either direction: a manifest with the records of all services.
+pub const MAX_LINE: usize = 16 << 20;
+
+/// Where backups are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum Target {
+    /// The folder [`TARGET_FOLDER`] in a folder of this machine: a disk that is mounted there.
+    Folder {
+        /// Absolute.
+        #[cfg_attr(test, ts(type = "string"))]
+        path: PathBuf,
+    },
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder { path } => write!(f, "{}", path.join(TARGET_FOLDER).display()),
+        }
+    }
+}
+
+/// How many runs are kept; a run that one of the rules wants stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Retention {
+    /// Hours of which the last run is kept.
+    pub hourly: u32,
+    /// Days of which the last run is kept.
+    pub daily: u32,
+    /// Weeks of which the last run is kept.
+    pub weekly: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            hourly: 24,
+            daily: 7,
+            weekly: 8,
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(
+    tag = "request",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
+pub enum Request {
+    /// Open the target. Answered by [`Event::Opened`].
+    Open {
+        /// Where the backups are.
+        target: Target,
+        /// What they are encrypted with.
+        password: Secret,
+        /// Whether to begin there if there is no backup yet.
+        create: bool,
+    },
+    /// Store a part of a run. Answered by [`Event::Stored`].
+    Store {
+        /// The run; all of its parts have the same.
+        run: RunId,
+        /// What to store.
+        part: Part,
+        /// Files that are read back from the target and compared.
+        prove: u32,
+    },
+    /// Make a run whole by storing what describes it. Answered by [`Event::Finished`].
+    Finish {
+        /// The run.
+        run: RunId,
+        /// What atekd wants to know at a restore.
+        manifest: Value,
+    },
+    /// Say which runs there are. Answered by [`Event::Runs`].
+    Runs,
+    /// Say what describes a run. Answered by [`Event::Manifest`].
+    Manifest {
+        /// The run.
+        run: RunId,
+    },
+    /// Remove the runs that no rule wants, and what only they held. Answered by
+    /// [`Event::Tidied`].
+    Tidy {
+        /// The rules.
+        retention: Retention,
+        /// The run that has just ended, as the present time.
+        now: RunId,
+    },
+    /// Check the whole target. Answered by [`Event::Checked`].
+    Check {
+        /// Whether to read all that is stored, instead of only what lists it.
+        read: bool,
+    },
+    /// Restore a part of a run to where a restored part is put. Answered by [`Event::Restored`].
+    Restore {
+        /// The run.
+        run: RunId,
+        /// What to restore.
+        part: Part,
+    },
+    /// List a folder of a part. Answered by [`Event::Files`].
+    Files {
+        /// The run.
+        run: RunId,
+        /// The part.
+        part: Part,
+        /// The folder, relative to the part; empty for the part itself.
+        path: String,
+    },
+}
+
+/// A line of the answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(
+    tag = "event",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Event {
+    /// How far the work is; not the last line.
+    Progress {
+        /// Bytes that were read or written.
+        done: u64,
+        /// Bytes in all, where that is known.
+        total: Option<u64>,
+    },
+    /// The target is open.
+    Opened {
+        /// Whether it was begun now.
+        created: bool,
+    },
+    /// A part is stored.
+    Stored {
+        /// Files that it has.
+        files: u64,
+        /// Bytes that it has.
+        bytes: u64,
+        /// Bytes that the target grew by.
+        added: u64,
+        /// Files that were read back and are the same.
+        proven: u32,
+    },
+    /// The run is whole.
+    Finished,
+    /// The runs, the newest first.
+    Runs {
+        /// See [`Run`].
+        runs: Vec<Run>,
+    },
+    /// What describes a run.
+    Manifest {
+        /// As it was given to [`Request::Finish`].
+        manifest: Value,
+    },
+    /// Old runs are removed.
+    Tidied {
+        /// Those runs.
+        removed: Vec<RunId>,
+    },
+    /// The target was checked.
+    Checked {
+        /// What is wrong; empty when nothing is.
+        problems: Vec<String>,
+    },
+    /// A part was restored.
+    Restored {
+        /// Files that were written.
+        files: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// The entries of a folder.
+    Files {
+        /// At most [`MAX_FILES`].
+        files: Vec<Entry>,
+        /// Whether there are more.
+        more: bool,
+    },
+    /// The request was not carried out.
+    Failed(Failure),
+}
+
+/// Entries of a folder that are listed.
+pub const MAX_FILES: usize = 2_000;
+
+/// A run as it is on the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// When it began.
+    pub run: RunId,
+    /// Its parts.
+    pub parts: Vec<Part>,
+    /// Bytes that all its parts have.
+    pub bytes: u64,
+    /// Whether its last step was done.
+    pub whole: bool,
+}
+
+/// A file or folder in a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// Its name; what is not UTF-8 is replaced.
+    pub name: String,
+    /// Whether it is a folder.
+    pub folder: bool,
+    /// Bytes of a file.
+    pub size: u64,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind of trouble it is.
+    pub code: FailureCode,
+    /// For a person.
+    pub message: String,
+}
+
+/// Kinds of trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum FailureCode {
+    /// The request makes no sense now.
+    Request,
+    /// The target is not there.
+    NoTarget,
+    /// There is no backup on the target.
+    NoBackup,
+    /// Another machine or process uses the target.
+    Busy,
+    /// The words or the password do not fit.
+    Password,
+    /// There is no room on the target.
+    NoRoom,
+    /// There is no such run, part or file.
+    Missing,
+    /// What is on the target is damaged.
+    Damaged,
+    /// What is to be stored cannot be read.
+    Source,
+    /// The target cannot be read or written.
+    Target,
+    /// What is restored cannot be written.
+    Destination,
+}

@@ -1,0 +1,98 @@
+//! What may go wrong, for the process that asked and for a person.
+
+use crate::folder::{FolderError, FolderStore};
+use atek_api::backup::{Failure, FailureCode};
+use rustic_core::RusticError;
+use std::io;
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{0}")]
+    Request(String),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error("the recovery words or the password do not fit the backup on this target")]
+    Password,
+    #[error("there is no room on the target: remove other files from it, or keep fewer backups")]
+    NoRoom,
+    #[error("there is no room on this machine for what is to be restored")]
+    NoRoomHere,
+    #[error("there is no {0}")]
+    Missing(String),
+    #[error("the backup is damaged: {0}")]
+    Damaged(String),
+    #[error("not everything can be read: {0}")]
+    Source(String),
+    #[error("the target does not work: {0}")]
+    Target(String),
+    #[error("not everything can be restored: {0}")]
+    Destination(String),
+    #[error("cannot {operation}")]
+    Local {
+        operation: &'static str,
+        source: io::Error,
+    },
+    #[error("{0}")]
+    Engine(String),
+}
+
+impl Error {
+    /// An error of rustic_core while it used a target.
+    pub(crate) fn of(store: &FolderStore, error: Box<RusticError>) -> Self {
+        if error.is_incorrect_password() {
+            return Self::Password;
+        }
+        match store.take_trouble() {
+            Some((io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _)) => Self::NoRoom,
+            // It was listed a moment ago, or is named by what was.
+            Some((io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof, text)) => {
+                Self::Damaged(text)
+            }
+            Some((_, text)) => Self::Target(text),
+            None => Self::engine(error),
+        }
+    }
+
+    /// An error of rustic_core that no target had a part in.
+    pub(crate) fn engine(error: Box<RusticError>) -> Self {
+        Self::Engine(error.display_log())
+    }
+
+    /// An error of a file of this machine.
+    pub(crate) fn local(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Local { operation, source }
+    }
+
+    /// For the process that asked.
+    pub(crate) fn failure(&self) -> Failure {
+        let code = match self {
+            Self::Request(_) => FailureCode::Request,
+            Self::Folder(FolderError::NoTarget(_)) => FailureCode::NoTarget,
+            Self::Folder(FolderError::NoBackup(_)) => FailureCode::NoBackup,
+            Self::Folder(FolderError::Busy(_)) => FailureCode::Busy,
+            Self::Folder(FolderError::Io { source, .. })
+                if source.kind() == io::ErrorKind::StorageFull =>
+            {
+                FailureCode::NoRoom
+            }
+            Self::Folder(FolderError::Io { .. }) | Self::Target(_) => FailureCode::Target,
+            Self::Password => FailureCode::Password,
+            Self::NoRoom => FailureCode::NoRoom,
+            Self::Missing(_) => FailureCode::Missing,
+            Self::Damaged(_) | Self::Engine(_) => FailureCode::Damaged,
+            Self::Source(_) => FailureCode::Source,
+            Self::Local { .. } | Self::Destination(_) | Self::NoRoomHere => {
+                FailureCode::Destination
+            }
+        };
+        let mut message = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            message.push_str(": ");
+            message.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Failure { code, message }
+    }
+}

@@ -1,0 +1,96 @@
+//! Where the parts of a backup are on this machine, and where a restored one is put.
+
+use crate::error::Error;
+use atek_api::backup::Part;
+use atek_api::spec::paths;
+use std::path::{Path, PathBuf};
+
+/// The snapshot of a service's state that is made to be stored.
+pub(crate) const STORED: &str = "backup";
+/// The one that a restore makes.
+pub(crate) const RESTORED: &str = "restored";
+
+/// The folders of the machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    /// One folder for each service, with snapshots of its state.
+    snapshots: PathBuf,
+    /// One folder for each service, with the versions of its package.
+    packages: PathBuf,
+    /// The host's own files.
+    host: PathBuf,
+}
+
+/// A folder that is stored.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    /// Names in it that are not stored.
+    pub(crate) left_out: &'static [&'static str],
+    /// Whether it is a copy that was made to be stored: nobody changes it, and its inodes and times
+    /// of change say nothing about whether a file is the same as before. All of it is read.
+    pub(crate) is_copy: bool,
+}
+
+/// What belongs to the host and is not stored: packages have parts of their own, the rest is of
+/// this moment or of this machine.
+const LEFT_OUT: &[&str] = &[
+    "packages",
+    "staging",
+    "restore",
+    "claim-code",
+    "installs",
+    "uninstalls",
+    "updates",
+    "gives",
+];
+
+impl Layout {
+    /// The folders below `root`.
+    pub(crate) fn below(root: &Path) -> Self {
+        let below = |path: &str| root.join(path.trim_start_matches('/'));
+        Self {
+            snapshots: below("/var/lib/private").join(paths::SNAPSHOTS_NAME),
+            packages: below(paths::PACKAGES),
+            host: below(paths::STATE),
+        }
+    }
+
+    /// The folder with a part.
+    pub(crate) fn source(&self, part: &Part) -> Result<Source, Error> {
+        let (path, left_out, is_copy) = match part {
+            Part::Host => (self.host.clone(), LEFT_OUT, false),
+            Part::State(key) => {
+                let path = self.snapshots.join(key.as_str()).join(STORED);
+                (path, &[][..], true)
+            }
+            Part::Package(key, version) => {
+                let path = self.packages.join(key.as_str());
+                let path = path.join("versions").join(version.as_str());
+                (path, &[][..], false)
+            }
+            Part::Manifest => return Err(Error::Request("a manifest is stored last".into())),
+        };
+        if !path.is_dir() {
+            return Err(Error::Source(format!("{} is not there", path.display())));
+        }
+        Ok(Source {
+            path,
+            left_out,
+            is_copy,
+        })
+    }
+
+    /// Where a restored part is put.
+    pub(crate) fn destination(&self, part: &Part) -> Result<PathBuf, Error> {
+        match part {
+            Part::Host => Ok(self.host.join("restore").join("host")),
+            Part::State(key) => Ok(self.snapshots.join(key.as_str()).join(RESTORED)),
+            Part::Package(key, version) => {
+                let path = self.host.join("restore").join("packages");
+                Ok(path.join(key.as_str()).join(version.as_str()))
+            }
+            Part::Manifest => Err(Error::Request("a manifest is read, not restored".into())),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `atek-backup`: backs this machine up to a target, and restores it, as atekd asks.
+//!
+//! One process is one job in a unit of its own. It reads requests from standard input, one JSON
+//! line each, and answers on standard output ([`atek_api::backup`]). `--root FOLDER`, for tests,
+//! takes all folders of the machine but the target's from below that folder.
+
+mod complaints;
+mod engine;
+mod error;
+mod folder;
+mod layout;
+mod meter;
+mod proof;
+
+use anyhow::{Context as _, bail};
+use atek_api::backup::{Event, MAX_LINE, Request};
+use engine::Engine;
+use error::Error;
+use layout::Layout;
+use meter::{Meter, say};
+use std::io::{BufRead, Read as _};
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args_os().skip(1);
+    let root = match (arguments.next(), arguments.next()) {
+        (None, _) => PathBuf::from("/"),
+        (Some(flag), Some(root)) if flag == "--root" => PathBuf::from(root),
+        _ => bail!("usage: atek-backup [--root FOLDER], with requests on standard input"),
+    };
+    complaints::listen();
+    let layout = Layout::below(&root);
+    let mut input = std::io::stdin().lock();
+    let mut engine = None;
+    while let Some(line) = line(&mut input)? {
+        let event = match serde_json::from_slice(&line) {
+            Ok(request) => guarded(request, &mut engine, &layout),
+            // The line may have the password: serde's message could quote it.
+            Err(_) => Err(Error::Request("the request is malformed".into())),
+        };
+        let event = event.unwrap_or_else(|error| Event::Failed(error.failure()));
+        say(&event).context("cannot answer atekd")?;
+    }
+    Ok(())
+}
+
+/// The next line, or none at the end of the input.
+fn line(input: &mut impl BufRead) -> anyhow::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let mut bounded = input.take(MAX_LINE as u64);
+    bounded
+        .read_until(b'\n', &mut line)
+        .context("cannot read a request")?;
+    match line.last() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(line)),
+        Some(_) => bail!("a request was cut off"),
+    }
+}
+
+/// Carries out a request. rustic_core panics where what it reads is damaged; that is an answer, too.
+fn guarded(request: Request, engine: &mut Option<Engine>, layout: &Layout) -> Result<Event, Error> {
+    let work = AssertUnwindSafe(|| carry_out(request, engine, layout));
+    std::panic::catch_unwind(work).unwrap_or_else(|_| {
+        // What it was doing is not known; the next request opens the target again.
+        *engine = None;
+        let what = "it does not fit what is known of it (the journal has more)";
+        Err(Error::Damaged(what.into()))
+    })
+}
+
+fn carry_out(
+    request: Request,
+    engine: &mut Option<Engine>,
+    layout: &Layout,
+) -> Result<Event, Error> {
+    if let Request::Open {
+        target,
+        password,
+        create,
+    } = &request
+    {
+        let (password, layout) = (password.expose(), layout.clone());
+        *engine = None;
+        let (opened, created) = Engine::open(target, password, *create, layout, Meter::default())?;
+        *engine = Some(opened);
+        return Ok(Event::Opened { created });
+    }
+    let Some(engine) = engine else {
+        return Err(Error::Request("no target is open".into()));
+    };
+    match request {
+        Request::Open { .. } => unreachable!("it is handled above"),
+        Request::Store { run, part, prove } => {
+            let stored = engine.store(&run, &part, prove)?;
+            Ok(Event::Stored {
+                files: stored.files,
+                bytes: stored.bytes,
+                added: stored.added,
+                proven: stored.proven,
+            })
+        }
+        Request::Finish { run, manifest } => {
+            engine.finish(&run, &manifest)?;
+            Ok(Event::Finished)
+        }
+        Request::Runs => Ok(Event::Runs {
+            runs: engine.runs()?,
+        }),
+        Request::Manifest { run } => Ok(Event::Manifest {
+            manifest: engine.manifest(&run)?,
+        }),
+        Request::Tidy { retention, now } => Ok(Event::Tidied {
+            removed: engine.tidy(retention, &now)?,
+        }),
+        Request::Check { read } => Ok(Event::Checked {
+            problems: engine.check(read)?,
+        }),
+        Request::Restore { run, part } => {
+            let (files, bytes) = engine.restore(&run, &part)?;
+            Ok(Event::Restored { files, bytes })
+        }
+        Request::Files { run, part, path } => {
+            let (files, more) = engine.files(&run, &part, &path)?;
+            Ok(Event::Files { files, more })
+        }
+    }
+}
