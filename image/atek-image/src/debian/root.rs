@@ -264,44 +264,66 @@ fn lay_checkout_over(overlay: &Path, aside: &Path, root: &Path) -> anyhow::Resul
 
 /// What the packages' scripts would have done, and what makes it a box's root.
 fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
-    let at = |path: &str| root.join(path);
-    let write = |path: &str, mode: u32, text: &str| {
-        let path = at(path);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make {}", folder.display()))?;
-        }
-        let _ = fs::remove_file(&path);
-        fs::write(&path, text)
-            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)))
-            .with_context(|| format!("cannot write {}", path.display()))
-    };
-    let read =
-        |path: &str| fs::read_to_string(at(path)).with_context(|| format!("cannot read /{path}"));
+    make_accounts(root, epoch)?;
+    gather_authorities(root)?;
+    remove_identity(root)?;
+    make_links(root)?;
+    make_mount_points(root)?;
+    cache_libraries(root)?;
+    choose_units(root)
+}
 
-    // base-passwd: the accounts that every Debian has, none with a password.
-    let passwd = read("usr/share/base-passwd/passwd.master")?.replace(":*:", ":x:");
-    let group = read("usr/share/base-passwd/group.master")?.replace(":*:", ":x:");
+/// Writes a file of the root in place of what is there.
+fn put(root: &Path, path: &str, mode: u32, text: &str) -> anyhow::Result<()> {
+    let path = root.join(path);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let _ = fs::remove_file(&path);
+    fs::write(&path, text)
+        .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The accounts that every Debian has (package base-passwd) and those of the units, none with a
+/// password.
+fn make_accounts(root: &Path, epoch: u64) -> anyhow::Result<()> {
+    let master = |name: &str| {
+        let path = root.join("usr/share/base-passwd").join(name);
+        fs::read_to_string(&path)
+            .map(|text| text.replace(":*:", ":x:"))
+            .with_context(|| format!("cannot read {}", path.display()))
+    };
+    let passwd = master("passwd.master")?;
+    let group = master("group.master")?;
     let each = |text: &str, rest: &str| {
         text.lines()
             .filter_map(|line| Some(format!("{}:*:{rest}\n", line.split(':').next()?)))
             .collect::<String>()
     };
-    write("etc/shadow", 0o640, &each(&passwd, "20000:0:99999:7:::"))?;
-    write("etc/gshadow", 0o640, &each(&group, ":"))?;
-    write("etc/passwd", 0o644, &passwd)?;
-    write("etc/group", 0o644, &group)?;
+    put(
+        root,
+        "etc/shadow",
+        0o640,
+        &each(&passwd, "20000:0:99999:7:::"),
+    )?;
+    put(root, "etc/gshadow", 0o640, &each(&group, ":"))?;
+    put(root, "etc/passwd", 0o644, &passwd)?;
+    put(root, "etc/group", 0o644, &group)?;
     // Passwords expire from a fixed day, not from the day of the build.
     command::run(
         Command::new("systemd-sysusers")
             .arg("--root")
             .arg(root)
             .env("SOURCE_DATE_EPOCH", epoch.to_string()),
-    )?;
+    )
+    .map(drop)
+}
 
-    // ca-certificates.
+/// One file of all certificate authorities (package ca-certificates), in the order of their names.
+fn gather_authorities(root: &Path) -> anyhow::Result<()> {
     let mut bundle = String::new();
-    let mozilla = at("usr/share/ca-certificates/mozilla");
+    let mozilla = root.join("usr/share/ca-certificates/mozilla");
     let mut authorities: Vec<_> = fs::read_dir(&mozilla)
         .with_context(|| format!("cannot list {}", mozilla.display()))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -311,16 +333,21 @@ fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
         bundle += &fs::read_to_string(&authority)
             .with_context(|| format!("cannot read {}", authority.display()))?;
     }
-    write("etc/ssl/certs/ca-certificates.crt", 0o644, &bundle)?;
+    put(root, "etc/ssl/certs/ca-certificates.crt", 0o644, &bundle)
+}
 
-    // Identity belongs to a box, not to its image.
-    write("etc/machine-id", 0o444, "")?;
-    write("etc/hostname", 0o644, "atek\n")?;
-    write("etc/fstab", 0o644, "")?;
-    write("usr/lib/clock-epoch", 0o644, "")?;
+/// Identity belongs to a box, not to its image.
+fn remove_identity(root: &Path) -> anyhow::Result<()> {
+    put(root, "etc/machine-id", 0o444, "")?;
+    put(root, "etc/hostname", 0o644, "atek\n")?;
+    put(root, "etc/fstab", 0o644, "")?;
+    put(root, "usr/lib/clock-epoch", 0o644, "")?;
     // As old as /usr: nothing in /etc is to be rebuilt at a start (ldconfig, accounts). It was made
     // here.
-    write("etc/.updated", 0o644, "")?;
+    put(root, "etc/.updated", 0o644, "")
+}
+
+fn make_links(root: &Path) -> anyhow::Result<()> {
     for (link, to) in [
         ("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf"),
         ("etc/localtime", "../usr/share/zoneinfo/Etc/UTC"),
@@ -330,11 +357,17 @@ fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
         ("home", "var/home"),
         ("root", "var/roothome"),
     ] {
-        let path = at(link);
+        let path = root.join(link);
         let _ = fs::remove_file(&path);
         let _ = fs::remove_dir(&path);
         symlink(to, &path).with_context(|| format!("cannot make the link /{link}"))?;
     }
+    Ok(())
+}
+
+/// Empties what the data partition holds or the build alone needed, and makes the folders that
+/// nothing can make on a read-only root.
+fn make_mount_points(root: &Path) -> anyhow::Result<()> {
     for folder in [
         "var",
         "boot",
@@ -344,23 +377,30 @@ fn configure(root: &Path, epoch: u64) -> anyhow::Result<()> {
         "usr/share/base-files",
         "usr/share/ca-certificates",
     ] {
-        let _ = fs::remove_dir_all(at(folder));
+        let _ = fs::remove_dir_all(root.join(folder));
     }
-    // `app`: where every service sees its package; nothing can make it on a read-only root.
+    // `app`: where every service sees its package.
     for folder in [
         "app", "var", "boot", "mnt", "tmp", "run", "proc", "sys", "dev",
     ] {
-        fs::create_dir_all(at(folder)).with_context(|| format!("cannot make /{folder}"))?;
+        fs::create_dir_all(root.join(folder)).with_context(|| format!("cannot make /{folder}"))?;
     }
+    Ok(())
+}
 
-    // The emulator runs this one program: it knows the architecture's libraries, and is static.
+/// Runs the root's ldconfig in the emulator: it knows the architecture's libraries, and is static.
+fn cache_libraries(root: &Path) -> anyhow::Result<()> {
     command::run(
         Command::new("qemu-aarch64")
-            .arg(at("usr/sbin/ldconfig"))
+            .arg(root.join("usr/sbin/ldconfig"))
             .arg("-r")
             .arg(root),
     )?;
-    let _ = fs::remove_dir_all(at("var/cache"));
+    let _ = fs::remove_dir_all(root.join("var/cache"));
+    Ok(())
+}
+
+fn choose_units(root: &Path) -> anyhow::Result<()> {
     let units = |words: &[&str]| {
         let mut command = Command::new("systemctl");
         command::run(command.arg("--root").arg(root).args(words))
