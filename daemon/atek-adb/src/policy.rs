@@ -4,6 +4,8 @@
 //! |---|---|---|---|
 //! | the host (`system`/`system`), an administrator in person | yes | yes | yes |
 //! | the owning user, through the owning service or in person | yes | yes | yes |
+//! | another user, as far as the database is shared | view | use | manage: change only |
+//! | an app with a permission for it | read | write | no |
 //! | another service of the owning user | public | no | no |
 //! | any other caller | public | no | no |
 //!
@@ -15,6 +17,7 @@
 
 use crate::caller::Caller;
 use crate::meta::DbMeta;
+use atek_api::grants::Level;
 
 /// What a caller is, beyond its headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct Standing<'a> {
     pub admin_role: bool,
     /// ADB's own service key: a database owned by it was made by a user in person.
     pub own_key: &'a str,
+    /// How far the caller may go with the database in question without owning it.
+    pub shared: Option<Level>,
 }
 
 /// Why metadata may not be changed. The texts are the original's.
@@ -68,10 +73,17 @@ impl Standing<'_> {
             && (self.caller.in_person || meta.owner_service() == Some(&self.caller.service))
     }
 
+    fn is_shared(&self, level: Level) -> bool {
+        self.shared.is_some_and(|shared| shared >= level)
+    }
+
     /// Whether the caller may read the records of the database with this metadata.
     #[must_use]
     pub fn may_read(&self, meta: Option<&DbMeta>) -> bool {
-        self.is_admin() || meta.is_some_and(|meta| meta.is_public() || self.owns(meta))
+        self.is_admin()
+            || meta.is_some_and(|meta| {
+                meta.is_public() || self.owns(meta) || self.is_shared(Level::View)
+            })
     }
 
     /// Whether a list for the caller shows the database with this metadata.
@@ -91,7 +103,7 @@ impl Standing<'_> {
     /// Whether the caller may write the records of the database with this metadata.
     #[must_use]
     pub fn may_write(&self, meta: Option<&DbMeta>) -> bool {
-        self.is_admin() || meta.is_some_and(|meta| self.owns(meta))
+        self.is_admin() || meta.is_some_and(|meta| self.owns(meta) || self.is_shared(Level::Use))
     }
 
     /// Whether the caller may make (`old` is `None`), change, or delete (`new` is `None`) metadata.
@@ -108,6 +120,13 @@ impl Standing<'_> {
         owner_of: impl FnOnce(&str) -> Result<Option<String>, E>,
     ) -> Result<(), E> {
         if self.is_admin() {
+            return Ok(());
+        }
+        if let (Some(old), Some(new)) = (old, new)
+            && self.is_shared(Level::Manage)
+            && old.owner == new.owner
+            && old.quota == new.quota
+        {
             return Ok(());
         }
         if let Some(old) = old {
@@ -210,6 +229,7 @@ mod tests {
                 caller: &caller,
                 admin_role,
                 own_key: ADB,
+                shared: None,
             };
             assert_eq!(
                 (standing.may_read(db), standing.may_write(db)),
@@ -309,6 +329,7 @@ mod tests {
                 caller: &caller,
                 admin_role: false,
                 own_key: ADB,
+                shared: None,
             };
             assert_eq!(
                 standing.may_configure(old, new.as_ref(), owners),

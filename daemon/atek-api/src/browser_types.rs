@@ -2,7 +2,7 @@
 
 use crate::metrics::{MetricsOptions, Series, ServiceSample, SystemSample};
 use crate::permission::PermissionRules;
-use crate::{services, sessions, setup, system, updates, users};
+use crate::{grants, services, sessions, setup, system, updates, users};
 use std::collections::BTreeMap;
 use std::path::Path;
 use ts_rs::{Config, TS, TypeVisitor};
@@ -101,6 +101,14 @@ fn declarations() -> String {
     all.visit::<services::LogEntry>();
     all.visit::<services::JobEvent>();
     all.visit::<MetricsOptions>();
+    all.visit::<grants::GrantInfo>();
+    all.visit::<grants::GrantParams>();
+    all.visit::<grants::PendingRequest>();
+    all.visit::<grants::AnswerParams>();
+    all.visit::<grants::ShareParams>();
+    all.visit::<grants::ShareInfo>();
+    all.visit::<grants::GroupInfo>();
+    all.visit::<grants::GroupParams>();
     all.visit::<Series<ServiceSample>>();
     all.visit::<ServiceSample>();
     all.visit::<SystemSample>();

@@ -230,6 +230,7 @@ impl FromStr for UserKey {
 /// The id of a database: 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 pub struct DbId(String);
 text_newtype!(DbId);
 

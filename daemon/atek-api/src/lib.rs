@@ -14,6 +14,7 @@
 //! | [`manifest`] | `atek.json` |
 //! | [`catalogue`] | recipes of apps, and the lists that publish them |
 //! | [`permission`] | what an app may be granted |
+//! | [`grants`] | who was granted what, by whom and until when; shares and groups |
 //! | [`source`] | where a package comes from |
 //! | [`version`] | which git tag is a release, and which one to take |
 //! | [`package`] | the messages between atekd and `atek-package` |
@@ -25,6 +26,7 @@ pub mod address;
 pub mod autokey;
 pub mod backup;
 pub mod catalogue;
+pub mod grants;
 pub mod ids;
 pub mod jsonrpc;
 pub mod manifest;

@@ -3,9 +3,11 @@
 
 mod describe;
 mod host;
+mod item;
 mod rules;
 
 pub use host::{HostPattern, InvalidHostPattern};
+pub use item::{Danger, InvalidPermission, Permission};
 pub use rules::{Grantable, PermissionRules};
 
 use crate::manifest::ApiId;

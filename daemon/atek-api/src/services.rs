@@ -1,5 +1,6 @@
 //! `atek.cloud/services-api`: shapes.
 
+use crate::grants::GrantNote;
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use crate::manifest::Manifest;
 use crate::package::{FetchedPackage, Warning};
@@ -112,6 +113,10 @@ pub struct ServiceSettings {
     /// What the installer granted, of what the manifest asks for.
     #[serde(default, skip_serializing_if = "Permissions::is_empty")]
     pub granted: Permissions,
+    /// Who granted each permission of [`ServiceSettings::granted`], by its id; without those that
+    /// were granted before this was written down.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub grant_notes: BTreeMap<String, GrantNote>,
     /// Differences from the default limits.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
@@ -125,6 +130,25 @@ pub struct ServiceSettings {
     /// services, and while every port of the configured range is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+}
+
+impl ServiceSettings {
+    /// Writes down who granted what is granted and was not before.
+    pub fn note_grants(&mut self, by: &UserKey, at: &str) {
+        let ids: Vec<String> = self
+            .granted
+            .items()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        self.grant_notes.retain(|id, _| ids.contains(id));
+        for id in ids {
+            self.grant_notes.entry(id).or_insert_with(|| GrantNote {
+                by: by.clone(),
+                at: at.to_owned(),
+            });
+        }
+    }
 }
 
 /// Where a person opens a service.

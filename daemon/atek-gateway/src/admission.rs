@@ -20,7 +20,7 @@ use super::site::{AppSite, Site};
 use super::{bind, egress_policy, pages, setup_gate};
 use atek_host_model::idle::KeepAwake;
 use atek_host_model::listener::Origin;
-use atek_host_model::permissions::{Caller, may_visit};
+use atek_host_model::permissions::{Caller, may_change, may_visit};
 use http::{HeaderMap, Method, Request, Response};
 use std::sync::Arc;
 
@@ -192,8 +192,17 @@ async fn visit<B>(
     }
     match &app.entry {
         None => Err(Failure::NoSuchSite(app.authority.to_string())),
-        Some(entry) if may_visit(caller, entry.owner()) => Ok(None),
-        Some(_) => Err(Failure::Forbidden),
+        Some(entry) => {
+            let sent = request.headers();
+            let changes =
+                same_origin::is_changing(request.method(), headers::wants_websocket(sent));
+            let may = if changes { may_change } else { may_visit };
+            if may(caller, entry.target()) {
+                Ok(None)
+            } else {
+                Err(Failure::Forbidden)
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A service's pages: at its own site, and the person's home on the main domain.
 
+use super::access_end::{Opened, access_end};
 use super::admission::Admitted;
 use super::bind::{self, redirect};
 use super::body::{self, Body, GuardedBody, IdleTimeoutBody};
@@ -10,7 +11,7 @@ use super::error::Failure;
 use super::gateway::Gateway;
 use super::pages::Browser;
 use super::rpc::{self, Offer};
-use super::session_end::{self, SessionBoundBody};
+use super::session_end::SessionBoundBody;
 use super::site::AppSite;
 use super::upstream::{Progress, ProgressBody, ResponseDeadline};
 use super::{caller, pages, site, upgrade};
@@ -221,7 +222,7 @@ pub(super) async fn home(
         None if request.uri().path() != "/" => Err(Failure::NotFound),
         None => {
             let directory = gateway.deps().directory.now();
-            let visitable = |entry: &&Arc<Entry>| may_visit(admitted.caller(), entry.owner());
+            let visitable = |entry: &&Arc<Entry>| may_visit(admitted.caller(), entry.target());
             let names = gateway.names();
             Ok(pages::home(
                 &person.user.username,
@@ -258,7 +259,7 @@ fn home_of(gateway: &Gateway, caller: &Caller, person: &Person) -> Option<Arc<En
         .or_else(|| {
             directory
                 .by_key(LONESTAR)
-                .filter(|entry| may_visit(caller, entry.owner()))
+                .filter(|entry| may_visit(caller, entry.target()))
         })
         .cloned()
 }
@@ -313,7 +314,11 @@ async fn proxy(
         return too_many_cookies(gateway, &head, cookies);
     }
     let secrets = scope.unscope_request(&mut head.headers);
-    let mut response = exchange(gateway, admitted, entry, head, incoming).await?;
+    let opened = Opened::Pages {
+        service: entry.key.clone(),
+        changes: same_origin::is_changing(&head.method, headers::wants_websocket(&head.headers)),
+    };
+    let mut response = exchange(gateway, admitted, entry, opened, head, incoming).await?;
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     headers::to_client(response.headers_mut(), is_upgrade);
     headers::keep_to_own_site(response.headers_mut());
@@ -322,11 +327,12 @@ async fn proxy(
 }
 
 /// Sends a request to a service: `head` holds the target's path and the headers that the client
-/// sent. The response's headers are the service's.
+/// sent. The response's headers are the service's. What lasts ends with the right to it.
 pub(super) async fn exchange(
     gateway: &Gateway,
     admitted: Admitted,
     entry: &Arc<Entry>,
+    opened: Opened,
     mut head: Parts,
     incoming: Incoming,
 ) -> Result<Response<Body>, Failure> {
@@ -337,7 +343,7 @@ pub(super) async fn exchange(
     head.version = Version::HTTP_11;
     if is_upgrade {
         // Boxed, as everything rare is: each request's future is as large as its largest branch.
-        return Box::pin(upgrade::websocket(gateway, admitted, entry, head)).await;
+        return Box::pin(upgrade::websocket(gateway, admitted, entry, opened, head)).await;
     }
     let limits = &gateway.deps().limits;
     let response = if incoming.is_end_stream() {
@@ -355,9 +361,9 @@ pub(super) async fn exchange(
         let deadline = ResponseDeadline::after(limits.response, progress);
         Box::pin(gateway.send(entry, deadline, request)).await?
     };
-    // A long response stays counted among the caller's requests, and ends with the session.
+    // A long response stays counted among the caller's requests, and ends with the right to it.
     let is_long = response.body().size_hint().exact().is_none();
-    let end = is_long.then(|| session_end::session_end(gateway, admitted.caller()));
+    let end = is_long.then(|| access_end(gateway, admitted.caller(), opened));
     Ok(response.map(|body| {
         let body = GuardedBody::new(body, admitted);
         match end {

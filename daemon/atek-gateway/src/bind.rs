@@ -156,7 +156,7 @@ pub(super) fn begin_at_main(
     let directory = gateway.deps().directory.now();
     let Some(entry) = directory
         .by_id(id.as_str())
-        .filter(|entry| may_visit(caller, entry.owner()))
+        .filter(|entry| may_visit(caller, entry.target()))
     else {
         return refused();
     };

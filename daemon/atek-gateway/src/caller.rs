@@ -117,6 +117,7 @@ pub(super) fn of_service(
         key: entry.key.clone(),
         owner: entry.owner().clone(),
         granted: entry.granted.clone(),
+        decisions: entry.decisions.clone(),
     }))
 }
 

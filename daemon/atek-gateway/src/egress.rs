@@ -4,14 +4,18 @@
 //! `CONNECT HOST:PORT` joins two connections, for TLS and anything else; `GET http://HOST/PATH`
 //! passes one request of plain HTTP on (RFC 9112 section 3.2.2).
 //!
+//! A tunnel is closed, and an answer that is under way ends, when the grant is taken back.
+//!
 //! The host resolves the name and connects to a public address only, so that a
 //! name cannot be pointed at the local network or at this machine.
 
+use super::access_end::{Opened, access_end};
 use super::admission::Admitted;
 use super::body::{self, Body, GuardedBody, IdleTimeoutBody};
-use super::deps::Limits;
 use super::edge::headers;
 use super::error::Failure;
+use super::gateway::Gateway;
+use super::session_end::SessionBoundBody;
 use super::{egress_policy, upgrade};
 use atek_api::address::is_public;
 use atek_api::permission::HostPattern;
@@ -32,6 +36,7 @@ const MAX_HEAD: usize = 64 << 10;
 
 /// Connects to `host:port` and joins the two connections.
 pub(super) async fn connect(
+    gateway: &Gateway,
     admitted: Admitted,
     host: &str,
     port: u16,
@@ -41,9 +46,14 @@ pub(super) async fn connect(
     let client = hyper::upgrade::on(&mut request);
     let conn = admitted.conn().clone();
     let cancel = conn.cancel.clone();
+    let opened = Opened::Host(host.to_owned(), port);
+    let end = access_end(gateway, admitted.caller(), opened);
     conn.tasks.spawn(async move {
         if let Ok(client) = client.await {
-            upgrade::pipe(TokioIo::new(client), stream, &cancel).await;
+            tokio::select! {
+                () = upgrade::pipe(TokioIo::new(client), stream, &cancel) => {}
+                () = end => {}
+            }
         }
         drop(admitted);
     });
@@ -54,13 +64,16 @@ pub(super) async fn connect(
 ///
 /// The connection is for this request alone: the next one may be refused.
 pub(super) async fn forward(
-    limits: &Limits,
+    gateway: &Gateway,
     admitted: Admitted,
     host: &str,
     port: u16,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
+    let limits = &gateway.deps().limits;
     let stream = reach(&admitted, host, port).await?;
+    let opened = Opened::Host(host.to_owned(), port);
+    let end = access_end(gateway, admitted.caller(), opened);
     let (mut head, incoming) = request.into_parts();
     headers::to_outside(&mut head.headers);
     head.version = Version::HTTP_11;
@@ -83,7 +96,10 @@ pub(super) async fn forward(
         return Err(Failure::EgressBroken(shown()));
     }
     headers::from_outside(response.headers_mut());
-    Ok(response.map(|body| body::boxed(GuardedBody::new(body, admitted))))
+    Ok(response.map(|body| {
+        let body = GuardedBody::new(body, admitted);
+        body::boxed(SessionBoundBody::new(body, end))
+    }))
 }
 
 /// Sends a request on a new connection; the head of the answer. `tasks` drive the connection.

@@ -29,6 +29,7 @@
 //! (`Workers::on_main_runtime`).
 #![forbid(unsafe_code)]
 
+mod access_end;
 mod activity;
 mod admission;
 mod apps;

@@ -277,11 +277,10 @@ impl Gateway {
             (Route::Egress, Site::Egress { host, port })
                 if *request.method() == Method::CONNECT =>
             {
-                Box::pin(egress::connect(admitted, host, *port, request)).await
+                Box::pin(egress::connect(self, admitted, host, *port, request)).await
             }
             (Route::Egress, Site::Egress { host, port }) => {
-                let limits = &self.deps().limits;
-                Box::pin(egress::forward(limits, admitted, host, *port, request)).await
+                Box::pin(egress::forward(self, admitted, host, *port, request)).await
             }
             (Route::Home | Route::App | Route::Egress, _) => Err(Failure::Internal),
         }

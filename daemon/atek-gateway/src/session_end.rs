@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 /// Why a body broke off.
 #[derive(Debug, thiserror::Error)]
-#[error("the session of this stream has ended")]
+#[error("the right to this stream has ended")]
 struct Ended;
 
 /// Ends with the caller's session; never for a caller without one.

@@ -1,10 +1,11 @@
 //! `GET /_atek/logs` and `GET /_atek/jobs/JOB`: JSON lines as they come.
 
+use super::access_end::{Opened, access_end};
 use super::admission::Admitted;
 use super::body::{self, Body, BoxError, GuardedBody};
 use super::error::Failure;
 use super::gateway::Gateway;
-use super::session_end::{self, SessionBoundBody};
+use super::session_end::SessionBoundBody;
 use atek_api::services::LogOptions;
 use atek_host_model::streams::{Lines, LogQuery};
 use futures_util::StreamExt as _;
@@ -21,11 +22,12 @@ pub(super) async fn logs(
     uri: &Uri,
 ) -> Result<Response<Body>, Failure> {
     let query = log_query(uri.query().unwrap_or_default())?;
+    let opened = Opened::Log(query.service.clone());
     let lines = gateway
         .workers()
         .on_main_runtime(gateway.deps().services.logs(admitted.caller(), query))
         .await?;
-    Ok(stream(gateway, admitted, lines))
+    Ok(stream(gateway, admitted, opened, lines))
 }
 
 /// `GET /_atek/jobs/JOB`.
@@ -38,11 +40,16 @@ pub(super) async fn job(
         .workers()
         .on_main_runtime(gateway.deps().services.job(admitted.caller(), job))
         .await?;
-    Ok(stream(gateway, admitted, lines))
+    Ok(stream(gateway, admitted, Opened::Own, lines))
 }
 
-fn stream(gateway: &Gateway, admitted: Arc<Admitted>, lines: Lines) -> Response<Body> {
-    let end = session_end::session_end(gateway, admitted.caller());
+fn stream(
+    gateway: &Gateway,
+    admitted: Arc<Admitted>,
+    opened: Opened,
+    lines: Lines,
+) -> Response<Body> {
+    let end = access_end(gateway, admitted.caller(), opened);
     // A follower would hold up the host's stop.
     let stopped = admitted.conn().cancel.clone().cancelled_owned();
     let frames = lines

@@ -1,6 +1,7 @@
 //! The `proxy` transport: a WebSocket or plain HTTP to the provider of an API, by way of
 //! `/_atek/gateway[/SUB]?api=ID`.
 
+use super::access_end::Opened;
 use super::admission::Admitted;
 use super::apps;
 use super::body::Body;
@@ -68,7 +69,11 @@ pub(super) async fn pass(
     // They are for the host, and not the provider's business.
     head.headers.remove(header::AUTHORIZATION);
     head.headers.remove(header::COOKIE);
-    let mut response = apps::exchange(gateway, admitted, &entry, head, incoming).await?;
+    let opened = Opened::Provider {
+        api: attributes.api().to_owned(),
+        service: entry.key.clone(),
+    };
+    let mut response = apps::exchange(gateway, admitted, &entry, opened, head, incoming).await?;
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     headers::to_client(response.headers_mut(), is_upgrade);
     confine(response.headers_mut());

@@ -1,10 +1,10 @@
 //! WebSockets: a handshake that passes through, then bytes in both directions.
 
+use super::access_end::{Opened, access_end};
 use super::admission::Admitted;
 use super::body::{self, Body};
 use super::error::Failure;
 use super::gateway::Gateway;
-use super::session_end;
 use super::upstream::{self, DEATH_DETECTION_LAG};
 use atek_host_model::directory::Entry;
 use http::request::Parts;
@@ -28,6 +28,7 @@ pub(super) async fn websocket(
     gateway: &Gateway,
     admitted: Admitted,
     entry: &Arc<Entry>,
+    opened: Opened,
     mut head: Parts,
 ) -> Result<Response<Body>, Failure> {
     let client = head
@@ -55,7 +56,7 @@ pub(super) async fn websocket(
         return Ok(response.map(body::boxed));
     }
     let service = hyper::upgrade::on(&mut response);
-    let end = session_end::session_end(gateway, admitted.caller());
+    let end = access_end(gateway, admitted.caller(), opened);
     let conn = admitted.conn().clone();
     let (cancel, kept) = (conn.cancel.clone(), (admitted, awake.hold));
     conn.tasks.spawn(async move {

@@ -2,6 +2,7 @@
 //! in one immutable picture, replaced as a whole whenever either changes.
 
 use crate::idle::{InFlight, KeepAwake};
+use crate::permissions::{Decisions, Shares, Target};
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Export;
 use atek_api::permission::Permissions;
@@ -29,8 +30,12 @@ pub struct Entry {
     pub pool: Pool,
     /// The token of its present start; none while it does not run.
     pub token: Option<Secret>,
-    /// What it was granted.
+    /// What it may do, as it is in force.
     pub granted: Arc<Permissions>,
+    /// What people decided about it besides.
+    pub decisions: Arc<Decisions>,
+    /// With whom its owner shares it.
+    pub shares: Arc<Shares>,
     /// Who uses it, where it may sleep.
     pub usage: Option<Arc<InFlight>>,
 }
@@ -57,6 +62,16 @@ impl Entry {
     #[must_use]
     pub fn owner(&self) -> &UserKey {
         &self.settings.owning_user_key
+    }
+
+    /// The service as something that is acted on.
+    #[must_use]
+    pub fn target(&self) -> Target<'_> {
+        Target {
+            key: Some(&self.key),
+            owner: self.owner(),
+            shares: &self.shares,
+        }
     }
 
     /// What it exports; nothing without a manifest.

@@ -12,7 +12,7 @@ use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use atek_gateway::BindError;
 use atek_host_model::bind::NonceHash;
-use atek_host_model::directory::{DirectoryView, Entry};
+use atek_host_model::directory::DirectoryView;
 use atek_host_model::host_api::{Call, Reply};
 use atek_host_model::permissions::{
     Action, Caller, Decision, Person, Rules, Target, Verb, decide, may_visit,
@@ -165,8 +165,8 @@ impl atek_gateway::Services for ServiceAccess {
             let key = {
                 let directory = self.directory.now();
                 let entry = directory.by_id(id)?;
-                let may = may(caller, Action::On(Verb::See, target(entry)))
-                    || may_visit(caller, entry.owner());
+                let may = may(caller, Action::On(Verb::See, entry.target()))
+                    || may_visit(caller, entry.target());
                 may.then(|| entry.key.clone())?
             };
             let icon = self.services.icon(&key).await?;
@@ -182,7 +182,7 @@ impl ServiceAccess {
     fn job_events(&self, caller: &Caller, job: &str) -> Result<Lines, Refusal> {
         // An app has to be able to begin such a job, or it reads what its owner installs.
         let allowed = |owner: &atek_api::ids::UserKey| {
-            let target = Target { key: None, owner };
+            let target = Target::of_owner(owner);
             may(caller, Action::On(Verb::Update, target))
                 || may(caller, Action::On(Verb::Uninstall, target))
         };
@@ -217,7 +217,7 @@ impl ServiceAccess {
 
     async fn log_lines(&self, caller: &Caller, query: LogQuery) -> Result<Lines, Refusal> {
         let subject = match self.directory.now().by_id(&query.service) {
-            Some(entry) if may(caller, Action::On(Verb::ReadLogs, target(entry))) => Subject {
+            Some(entry) if may(caller, Action::On(Verb::ReadLogs, entry.target())) => Subject {
                 key: entry.key.clone(),
                 id: entry.id().clone(),
             },
@@ -237,13 +237,6 @@ impl ServiceAccess {
 
 fn may(caller: &Caller, action: Action<'_>) -> bool {
     decide(caller, action, &Rules::default()) == Decision::Yes
-}
-
-fn target(entry: &Entry) -> Target<'_> {
-    Target {
-        key: Some(&entry.key),
-        owner: entry.owner(),
-    }
 }
 
 fn log_refusal(error: LogError) -> Refusal {

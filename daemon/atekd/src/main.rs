@@ -9,6 +9,7 @@ mod confinement;
 mod database;
 mod error_chain;
 mod gateway_adapters;
+mod grant_requests;
 mod host;
 mod host_api;
 mod instance_lock;

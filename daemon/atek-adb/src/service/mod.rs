@@ -21,6 +21,7 @@ mod lists;
 mod params;
 mod queries;
 mod records;
+mod shared;
 mod tables;
 pub(crate) mod transfer;
 mod view;

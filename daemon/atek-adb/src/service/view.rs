@@ -50,6 +50,14 @@ impl<'a, R: Read> View<'a, R> {
         })
     }
 
+    pub(super) fn read(&self) -> &'a R {
+        self.read
+    }
+
+    pub(super) fn limits(&self) -> &'a crate::limits::Limits {
+        &self.shared.limits
+    }
+
     pub(super) fn server(&self) -> &'a ServerDb {
         self.server
     }
@@ -87,7 +95,27 @@ impl<'a, R: Read> View<'a, R> {
             caller,
             admin_role,
             own_key: &self.shared.own_key,
+            shared: None,
         })
+    }
+
+    /// What a caller is to one database; looks shares up only where nothing else gives access.
+    pub(super) fn standing_on<'c>(
+        &self,
+        caller: &'c Caller,
+        meta: Option<&DbMeta>,
+    ) -> Result<Standing<'c>, AdbError>
+    where
+        'a: 'c,
+    {
+        let standing = self.standing(caller)?;
+        match meta {
+            Some(meta) if !standing.may_write(Some(meta)) => Ok(Standing {
+                shared: self.level(caller, meta)?,
+                ..standing
+            }),
+            _ => Ok(standing),
+        }
     }
 
     /// The user that a service belongs to.
@@ -136,7 +164,7 @@ impl<'a, R: Read> View<'a, R> {
         }
         let no = self.live(id)?;
         let meta = self.meta(id)?;
-        if !may(&self.standing(caller)?, meta.as_ref()) {
+        if !may(&self.standing_on(caller, meta.as_ref())?, meta.as_ref()) {
             return Err(AdbError::NoAccess(id.to_string()));
         }
         let quota = meta

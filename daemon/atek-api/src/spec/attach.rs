@@ -109,7 +109,7 @@ mod tests {
     fn a_large_or_malformed_message_is_refused_without_showing_it() {
         assert!(AttachRequest::text_length([0, 1, 0, 0]).is_err());
         assert!(AttachRequest::text_length([255; 4]).is_err());
-        let refusal = AttachRequest::decode(br#"{"token":"s3cret","key":"k","port":1}"#);
+        let refusal = AttachRequest::decode(br#"{"token":"s3cret","key":"k","port":1,"more":1}"#);
         let refusal = format!("{:?}", refusal.unwrap_err());
         assert!(!refusal.contains("s3cret"), "{refusal}");
     }

@@ -66,7 +66,7 @@ pub fn choose<'a>(
     directory
         .entries()
         .filter(|entry| entry.is_routable() && wanted.admits_service(entry))
-        .filter(|entry| may_call_provider(caller, entry.owner()))
+        .filter(|entry| may_call_provider(caller, wanted.api(), entry.target()))
         .filter_map(|entry| Some((entry, matching_export(entry, transport, wanted)?)))
         // The first of equals: the order of installation.
         .min_by_key(|(entry, _)| distance(caller, entry))

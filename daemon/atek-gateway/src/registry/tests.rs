@@ -27,6 +27,8 @@ fn entry(key: &str, owner: &str, exports: Value) -> Entry {
         pool: Pool::unix("/nowhere"),
         token: None,
         granted: Arc::new(Permissions::default()),
+        decisions: Arc::default(),
+        shares: Arc::default(),
         usage: None,
     }
 }
@@ -51,6 +53,7 @@ fn service(key: &str, owner: &str) -> Caller {
         key: key.parse().unwrap(),
         owner: owner.parse().unwrap(),
         granted: Arc::new(Permissions::default()),
+        decisions: Arc::default(),
     })
 }
 
@@ -280,7 +283,7 @@ proptest! {
         let attributes = Attributes::of_query("api=x.org/a").unwrap();
         let open: Vec<_> = directory
             .entries()
-            .filter(|entry| entry.is_routable() && may_call_provider(caller, entry.owner()))
+            .filter(|entry| entry.is_routable() && may_call_provider(caller, "x.org/a", entry.target()))
             .collect();
         match choose(&directory, caller, Transport::Rpc, &attributes, |_| false) {
             Ok(Provider::Service(entry, _)) => {

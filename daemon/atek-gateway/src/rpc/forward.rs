@@ -1,8 +1,9 @@
 //! One call to a service, and its answer.
 
+use super::super::access_end::{Opened, access_end};
 use super::super::body::{self, Body, Collected, IdleTimeoutBody, PrefixedBody, ReadError};
 use super::super::error::Failure;
-use super::super::session_end::{self, SessionBoundBody};
+use super::super::session_end::SessionBoundBody;
 use super::super::upstream::{ResponseDeadline, ServiceBody};
 use super::answer::{self, AnswerKind};
 use super::envelope::Call;
@@ -56,8 +57,12 @@ pub(super) async fn pass(
                     status,
                 });
             }
-            // It ends with the session, as everything that lasts.
-            let end = session_end::session_end(calls.gateway, calls.admitted.caller());
+            // It ends with the right to it, as everything that lasts.
+            let opened = Opened::Provider {
+                api: calls.api.to_owned(),
+                service: entry.key.clone(),
+            };
+            let end = access_end(calls.gateway, calls.admitted.caller(), opened);
             let answer = SessionBoundBody::new(PrefixedBody::new(parts, rest), end);
             let mut response = Response::new(body::boxed(answer));
             response

@@ -14,6 +14,7 @@ mod limits;
 mod pages;
 mod ports;
 mod proxies;
+mod revocation;
 mod rpc;
 mod session_end;
 mod setup_gate;

@@ -1,5 +1,6 @@
 //! Who is calling.
 
+use super::Decisions;
 use crate::users::{SessionId, UserRecord};
 use atek_api::ids::{SYSTEM, ServiceKey, UserKey};
 use atek_api::permission::Permissions;
@@ -34,8 +35,10 @@ pub struct ServiceCaller {
     pub key: ServiceKey,
     /// Whom it represents. It has this user's data, never this user's role.
     pub owner: UserKey,
-    /// What the installer granted to it.
+    /// What it may do, as it is in force.
     pub granted: Arc<Permissions>,
+    /// What people decided about it besides.
+    pub decisions: Arc<Decisions>,
 }
 
 impl Caller {

@@ -39,12 +39,20 @@ const COLUMNS: [&str; 9] = [
 
 /// `+` yes, `-` no; a letter: yes with that permission, else the owner is asked. `R` in front
 /// of a letter, or alone: only where the rules let users do it; an ordinary user then needs an
-/// administrator, an app may not.
+/// administrator, an app may not. `?`: the owner is asked.
 #[rustfmt::skip]
 const TABLE: &[(&str, [&str; 9])] = &[
     //                       system admin own   box  other self  same  box' other'
     ("call-provider",       ["+",  "+",  "+",  "+", "-",  "+",  "+",  "+", "-"]),
     ("open-pages",          ["+",  "+",  "+",  "+", "-",  "-",  "-",  "-", "-"]),
+    ("change-pages",        ["+",  "+",  "+",  "+", "-",  "-",  "-",  "-", "-"]),
+    ("reach",               ["-",  "-",  "-",  "-", "-",  "?",  "?",  "?", "?"]),
+    ("see-grants",          ["+",  "+",  "+",  "-", "-",  "+",  "-",  "-", "-"]),
+    ("revoke",              ["+",  "+",  "+",  "-", "-",  "-",  "-",  "-", "-"]),
+    ("share",               ["+",  "+",  "+",  "-", "-",  "-",  "-",  "-", "-"]),
+    ("read-audit",          ["+",  "+",  "+",  "-", "-",  "-",  "-",  "-", "-"]),
+    ("see-people",          ["+",  "+",  "+",  "+", "+",  "-",  "-",  "-", "-"]),
+    ("manage-groups",       ["+",  "+",  "-",  "-", "-",  "-",  "-",  "-", "-"]),
     ("see",                 ["+",  "+",  "+",  "-", "-",  "+",  "s",  "-", "-"]),
     ("logs",                ["+",  "+",  "+",  "-", "-",  "+",  "l",  "-", "-"]),
     ("read-configuration",  ["+",  "+",  "+",  "-", "-",  "+",  "c",  "-", "-"]),
@@ -122,6 +130,7 @@ fn actors() -> Vec<Actor> {
                     key: key.parse().unwrap(),
                     owner: owner.parse().unwrap(),
                     granted: Arc::new(granted),
+                    decisions: Arc::default(),
                 }),
                 user: owner,
                 is_admin: false,
@@ -154,7 +163,7 @@ fn expected(row: &str, actor: &Actor, service: &str, owner: &str, rules_allow: b
         return Decision::No;
     };
     // A service of the box sees itself, though it acts for no person.
-    let sees_itself = matches!(row, "see" | "logs" | "read-configuration")
+    let sees_itself = matches!(row, "see" | "logs" | "read-configuration" | "see-grants")
         && actor.service.as_deref() == Some(service);
     if sees_itself {
         return Decision::Yes;
@@ -204,13 +213,22 @@ fn the_policy_gives_the_answers_of_the_table_for_every_caller_target_grant_and_r
                 let target = Target {
                     key: Some(&key),
                     owner: &user,
+                    shares: &NOT_SHARED,
                 };
                 for rules in rules() {
                     let installs = rules.permissions.users_may_install;
                     let grants = rules.permissions.users_may_grant;
                     for (row, action, rules_allow) in [
-                        ("call-provider", Action::CallProvider(&user), true),
-                        ("open-pages", Action::OpenPages(&user), true),
+                        ("call-provider", Action::CallProvider("a.b/c", target), true),
+                        ("open-pages", Action::OpenPages(target), true),
+                        ("change-pages", Action::ChangePages(target), true),
+                        ("reach", Action::Reach("example.org", 443), true),
+                        ("see-grants", Action::SeeGrants(target), true),
+                        ("revoke", Action::Revoke(&user), true),
+                        ("share", Action::Share(&user), true),
+                        ("read-audit", Action::ReadAudit(&user), true),
+                        ("see-people", Action::SeePeople, true),
+                        ("manage-groups", Action::ManageGroups, true),
                         ("see", Action::On(Verb::See, target), true),
                         ("logs", Action::On(Verb::ReadLogs, target), true),
                         (
@@ -265,6 +283,7 @@ fn people_know_what_the_box_is_and_apps_only_with_a_permission() {
             key: "app".parse().unwrap(),
             owner: "bob".parse().unwrap(),
             granted: Arc::new(serde_json::from_value(json!({ "hostApis": apis })).unwrap()),
+            decisions: Arc::default(),
         })
     };
     for (caller, expected) in [

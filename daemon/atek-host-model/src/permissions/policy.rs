@@ -5,10 +5,11 @@
 //! app acts for its owner, never as an administrator, sees itself only, and needs a permission
 //! for each kind of thing beyond that.
 
-use super::Caller;
 use super::caller::ServiceCaller;
+use super::{Caller, NOT_SHARED, Shares};
+use atek_api::grants::Level;
 use atek_api::ids::{ServiceKey, UserKey};
-use atek_api::permission::{PermissionRules, Permissions};
+use atek_api::permission::{Network, PermissionRules, Permissions};
 use atek_api::users::Role;
 use atek_api::{services, system, users};
 
@@ -39,6 +40,20 @@ pub struct Target<'a> {
     pub key: Option<&'a ServiceKey>,
     /// Its owner.
     pub owner: &'a UserKey,
+    /// With whom its owner shares it.
+    pub shares: &'a Shares,
+}
+
+impl<'a> Target<'a> {
+    /// What belongs to this user alone, and is no service or one whose key does not matter.
+    #[must_use]
+    pub fn of_owner(owner: &'a UserKey) -> Self {
+        Self {
+            key: None,
+            owner,
+            shares: &NOT_SHARED,
+        }
+    }
 }
 
 /// What is done to a service.
@@ -63,10 +78,14 @@ pub enum Verb {
 /// Something that a caller wants to do.
 #[derive(Debug, Clone, Copy)]
 pub enum Action<'a> {
-    /// Call an API that a service of this owner provides.
-    CallProvider(&'a UserKey),
-    /// Open the pages of a service of this owner.
-    OpenPages(&'a UserKey),
+    /// Call this API of a service that provides it.
+    CallProvider(&'a str, Target<'a>),
+    /// Open the pages of a service, changing nothing there.
+    OpenPages(Target<'a>),
+    /// Send something to the pages of a service that may change it.
+    ChangePages(Target<'a>),
+    /// Reach this host at this port through the host.
+    Reach(&'a str, u16),
     /// Do something to a service.
     On(Verb, Target<'a>),
     /// Install a service from the internet for this owner, or look at a package.
@@ -75,6 +94,20 @@ pub enum Action<'a> {
     InstallFromFolder(&'a UserKey),
     /// Give permissions to a service of this owner.
     Grant(&'a UserKey, &'a Permissions),
+    /// Let a service of this owner use another service or one of its databases.
+    GrantUse(&'a UserKey, Target<'a>),
+    /// Take back what a service of this owner was granted, or deny it something.
+    Revoke(&'a UserKey),
+    /// Read what a service was granted.
+    SeeGrants(Target<'a>),
+    /// Share a service or database of this owner, or end that.
+    Share(&'a UserKey),
+    /// Read what services of this owner did.
+    ReadAudit(&'a UserKey),
+    /// Read the names of the box's users and groups, to share something.
+    SeePeople,
+    /// Make, change and remove groups.
+    ManageGroups,
     /// Let a service of this owner use more than the default limits.
     RaiseLimits(&'a UserKey),
     /// List users, make them, change and delete them.
@@ -109,7 +142,11 @@ pub struct Rules {
 pub fn decide(caller: &Caller, action: Action<'_>, rules: &Rules) -> Decision {
     match caller {
         Caller::Anonymous => Decision::No,
-        Caller::System => yes_if(!matches!(action, Action::ManageOwnSessions)),
+        Caller::System => yes_if(!matches!(
+            action,
+            Action::ManageOwnSessions | Action::Reach(..)
+        )),
+        Caller::User(_) if matches!(action, Action::Reach(..)) => Decision::No,
         Caller::User(person) if person.user.role == Role::Admin => Decision::Yes,
         Caller::User(person) => for_user(&person.user.key, action, rules),
         Caller::Service(service) => for_service(service, action, rules),
@@ -120,10 +157,19 @@ pub fn decide(caller: &Caller, action: Action<'_>, rules: &Rules) -> Decision {
 fn for_user(user: &UserKey, action: Action<'_>, rules: &Rules) -> Decision {
     let own = |owner: &UserKey| owner == user;
     match action {
-        Action::CallProvider(owner) | Action::OpenPages(owner) => {
-            yes_if(own(owner) || owner.is_system())
+        Action::OpenPages(target) => yes_if(may_use(user, target, Level::View)),
+        Action::CallProvider(_, target) | Action::ChangePages(target) => {
+            yes_if(may_use(user, target, Level::Use))
         }
-        Action::On(_, target) => yes_if(own(target.owner)),
+        Action::On(verb, target) => yes_if(
+            own(target.owner)
+                || level_of(verb).is_some_and(|level| target.shares.admit(user, level)),
+        ),
+        Action::GrantUse(owner, target) => yes_if(own(owner) && may_use(user, target, Level::Use)),
+        Action::Revoke(owner) | Action::Share(owner) | Action::ReadAudit(owner) => {
+            yes_if(own(owner))
+        }
+        Action::SeeGrants(target) => yes_if(own(target.owner)),
         Action::Install(owner)
         | Action::InstallFromFolder(owner)
         | Action::Grant(owner, _)
@@ -149,8 +195,10 @@ fn for_user(user: &UserKey, action: Action<'_>, rules: &Rules) -> Decision {
         | Action::ReadSettings(key)
         | Action::ChooseMainPage(key)
         | Action::ChangePassword(key) => yes_if(own(key)),
-        Action::ManageOwnSessions | Action::SeeBox => Decision::Yes,
-        Action::ManageUsers | Action::AdministerBox => Decision::No,
+        Action::ManageOwnSessions | Action::SeeBox | Action::SeePeople => Decision::Yes,
+        Action::ManageUsers | Action::ManageGroups | Action::AdministerBox | Action::Reach(..) => {
+            Decision::No
+        }
     }
 }
 
@@ -167,8 +215,11 @@ fn for_service(service: &ServiceCaller, action: Action<'_>, rules: &Rules) -> De
         }
     };
     match action {
-        Action::CallProvider(owner) => yes_if(owner.is_system() || own(owner)),
+        Action::CallProvider(api, target) => may_call(service, api, target),
+        Action::Reach(host, port) if service.decisions.blocks(host, port) => Decision::No,
+        Action::Reach(host, port) => or_ask(reaches(service, host, port), Approver::Owner),
         // Itself it may read, not change.
+        Action::SeeGrants(target) => yes_if(target.key == Some(&service.key)),
         Action::On(Verb::See | Verb::ReadLogs | Verb::ReadConfiguration, target)
             if target.key == Some(&service.key) =>
         {
@@ -191,12 +242,62 @@ fn for_service(service: &ServiceCaller, action: Action<'_>, rules: &Rules) -> De
         Action::Install(_)
         | Action::InstallFromFolder(_)
         | Action::OpenPages(_)
+        | Action::ChangePages(_)
         | Action::Grant(..)
+        | Action::GrantUse(..)
+        | Action::Revoke(_)
+        | Action::Share(_)
+        | Action::ReadAudit(_)
+        | Action::SeePeople
+        | Action::ManageGroups
         | Action::RaiseLimits(_)
         | Action::ManageUsers
         | Action::ChangePassword(_)
         | Action::ManageOwnSessions
         | Action::AdministerBox => Decision::No,
+    }
+}
+
+/// What the owner may do, the box's users with what belongs to the box, and who has a share.
+fn may_use(user: &UserKey, target: Target<'_>, level: Level) -> bool {
+    target.owner == user || target.owner.is_system() || target.shares.admit(user, level)
+}
+
+/// The level of a share with which another user does this to an app; none: only the owner does.
+fn level_of(verb: Verb) -> Option<Level> {
+    match verb {
+        Verb::See => Some(Level::View),
+        Verb::ReadLogs | Verb::Run | Verb::Update => Some(Level::Manage),
+        Verb::ReadConfiguration | Verb::Configure | Verb::Uninstall => None,
+    }
+}
+
+/// An app calls what its owner and the box provide, unless a person picked who provides an API
+/// to it. What another user shares with its owner it calls only after such a pick.
+fn may_call(service: &ServiceCaller, api: &str, target: Target<'_>) -> Decision {
+    let own = !target.owner.is_system() && *target.owner == service.owner;
+    let near = own || target.owner.is_system();
+    let mut picked = service.decisions.picked(api).peekable();
+    if picked.peek().is_none() {
+        let shared = target.shares.admit(&service.owner, Level::Use);
+        return if near || !shared {
+            yes_if(near)
+        } else {
+            Decision::Ask(Approver::Owner)
+        };
+    }
+    let is_picked = picked.any(|key| target.key == Some(key));
+    yes_if(is_picked && (near || target.shares.admit(&service.owner, Level::Use)))
+}
+
+/// Whether a host was granted by name.
+fn reaches(service: &ServiceCaller, host: &str, port: u16) -> bool {
+    match &service.granted.network {
+        Some(Network::Hosts(patterns)) => {
+            patterns.iter().any(|pattern| pattern.matches(host, port))
+        }
+        // It has a network of its own.
+        Some(Network::Direct { .. }) | None => false,
     }
 }
 
@@ -222,16 +323,22 @@ fn or_ask(may: bool, approver: Approver) -> Decision {
     }
 }
 
-/// Whether the caller may be routed to a provider that `owner` owns.
+/// Whether the caller may be routed to a provider of an API.
 #[must_use]
-pub fn may_call_provider(caller: &Caller, owner: &UserKey) -> bool {
-    decide(caller, Action::CallProvider(owner), &Rules::default()) == Decision::Yes
+pub fn may_call_provider(caller: &Caller, api: &str, target: Target<'_>) -> bool {
+    decide(caller, Action::CallProvider(api, target), &Rules::default()) == Decision::Yes
 }
 
 /// Whether the caller may open a service's pages.
 #[must_use]
-pub fn may_visit(caller: &Caller, owner: &UserKey) -> bool {
-    decide(caller, Action::OpenPages(owner), &Rules::default()) == Decision::Yes
+pub fn may_visit(caller: &Caller, target: Target<'_>) -> bool {
+    decide(caller, Action::OpenPages(target), &Rules::default()) == Decision::Yes
+}
+
+/// Whether the caller may send something to a service's pages that may change it.
+#[must_use]
+pub fn may_change(caller: &Caller, target: Target<'_>) -> bool {
+    decide(caller, Action::ChangePages(target), &Rules::default()) == Decision::Yes
 }
 
 /// Whether a service of `owner` may be at the user's main page.

@@ -4,6 +4,7 @@ pub(crate) mod apps;
 pub(crate) mod catalogue;
 pub(crate) mod db;
 pub(crate) mod rewrite;
+pub(crate) mod rights;
 pub(crate) mod updates;
 pub(crate) mod users;
 
@@ -46,6 +47,11 @@ Users:
   moduser      Change a user's name, role or password
   passwd       Change a user's password
   deluser      Delete a user
+  groups       List, make and remove groups of users
+
+Permissions:
+  permissions  Show and change what apps may do
+  share        Share apps and databases with other users
 
 Data:
   db           List, read, change, export and import databases
@@ -221,6 +227,12 @@ pub(crate) enum Command {
     Passwd(users::Passwd),
     /// Delete a user
     Deluser(users::Deluser),
+    /// List, make and remove groups of users
+    Groups(rights::Groups),
+    /// Show and change what apps may do
+    Permissions(rights::Permissions),
+    /// Share apps and databases with other users
+    Share(rights::Share),
     /// List, read, change, export and import databases
     #[command(subcommand)]
     Db(db::Db),

@@ -14,7 +14,9 @@ mod lifecycle;
 mod list;
 mod logs;
 mod offline;
+mod permissions;
 mod search;
+mod share;
 mod status;
 mod system;
 mod top;
@@ -77,6 +79,9 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Moduser(args) => users::change(host, args).await,
         Command::Passwd(args) => users::passwd(host, &args).await,
         Command::Deluser(args) => users::delete(host, &args).await,
+        Command::Permissions(args) => permissions::run(host, args).await,
+        Command::Share(args) => share::run(host, args).await,
+        Command::Groups(args) => share::groups(host, args).await,
         Command::Claim => claim::run(host).await,
         Command::Db(command) => db::run(host, command).await,
         // Handled before a host was looked for.

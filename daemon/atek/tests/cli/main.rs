@@ -12,6 +12,7 @@ mod install;
 mod logs;
 mod offline;
 mod reach;
+mod rights;
 mod run;
 mod sample;
 mod status;

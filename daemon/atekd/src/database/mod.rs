@@ -10,6 +10,7 @@
 //! written to ADB, and only then becomes visible. Readers take the snapshot and
 //! never wait, not for ADB either: when ADB restarts, sign-in and routing go on.
 
+mod grant_records;
 mod records;
 mod store;
 mod task;

@@ -1,6 +1,7 @@
 //! The records and their snapshot. Pure.
 
 use crate::permissions::may_be_main_service;
+use atek_api::grants::{Grant, Group, Share};
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::permission::PermissionRules;
 use atek_api::services::ServiceSettings;
@@ -71,6 +72,18 @@ pub enum Change {
     PutPermissionRules(PermissionRules),
     /// Replaces the main domains that administrators added.
     PutAddedNames(Vec<String>),
+    /// Adds or replaces a decision about a permission.
+    PutGrant(Grant),
+    /// Removes one.
+    DeleteGrant(String),
+    /// Adds or replaces a share.
+    PutShare(Share),
+    /// Removes a share.
+    DeleteShare(String),
+    /// Adds or replaces a group.
+    PutGroup(Group),
+    /// Removes a group.
+    DeleteGroup(String),
 }
 
 /// All records at one moment.
@@ -86,6 +99,9 @@ pub struct Records {
     sessions: HashMap<SessionId, Arc<SessionRecord>>,
     permission_rules: PermissionRules,
     added_names: Vec<String>,
+    pub(super) grants: BTreeMap<String, Arc<Grant>>,
+    pub(super) shares: BTreeMap<String, Arc<Share>>,
+    pub(super) groups: BTreeMap<String, Arc<Group>>,
 }
 
 impl Records {
@@ -210,6 +226,24 @@ impl Records {
             }
             Change::PutPermissionRules(rules) => self.permission_rules = rules,
             Change::PutAddedNames(names) => self.added_names = names,
+            Change::PutGrant(grant) => {
+                self.grants.insert(grant.id.clone(), Arc::new(grant));
+            }
+            Change::DeleteGrant(id) => {
+                self.grants.remove(&id);
+            }
+            Change::PutShare(share) => {
+                self.shares.insert(share.id.clone(), Arc::new(share));
+            }
+            Change::DeleteShare(id) => {
+                self.shares.remove(&id);
+            }
+            Change::PutGroup(group) => {
+                self.groups.insert(group.key.clone(), Arc::new(group));
+            }
+            Change::DeleteGroup(key) => {
+                self.groups.remove(&key);
+            }
         }
     }
 
@@ -239,6 +273,7 @@ impl Records {
                 self.main_service_of(key)
                     .map(|user| Change::PutUser(without_main_service(user)))
                     .chain(bound.map(|s| Change::DeleteSession(s.session_id.clone())))
+                    .chain(self.ends_with_service(key))
                     .collect()
             }
             Change::PutService(service) => self
@@ -249,12 +284,19 @@ impl Records {
             Change::DeleteUser(key) => self
                 .sessions_of(key)
                 .map(|session| Change::DeleteSession(session.session_id.clone()))
+                .chain(self.ends_with_user(key))
                 .collect(),
+            Change::DeleteGroup(key) => self.ends_with_group(key),
             Change::PutUser(_)
             | Change::PutSession(_)
             | Change::DeleteSession(_)
             | Change::PutPermissionRules(_)
-            | Change::PutAddedNames(_) => Vec::new(),
+            | Change::PutAddedNames(_)
+            | Change::PutGrant(_)
+            | Change::DeleteGrant(_)
+            | Change::PutShare(_)
+            | Change::DeleteShare(_)
+            | Change::PutGroup(_) => Vec::new(),
         }
     }
 

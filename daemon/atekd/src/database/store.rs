@@ -1,7 +1,7 @@
 //! The server database's place: calls to ADB.
 
 use super::records::{Change, ServiceRecord, SessionRecord, UserRecord};
-use atek_api::ids::{SYSTEM, ServiceKey, UserKey};
+use atek_api::ids::{DbId, SYSTEM, ServiceKey, UserKey};
 use atek_rpc::client::{CallError, Client};
 use atek_rpc::owned_socket::Owner;
 use http::header::{HeaderName, HeaderValue};
@@ -232,6 +232,24 @@ impl Store {
                 Err(error) => skipped("session", "(not shown)", &error),
             }
         }
+        for record in self.list(db, "grant").await? {
+            match serde_json::from_value(record.value) {
+                Ok(grant) => changes.push(Change::PutGrant(grant)),
+                Err(error) => skipped("grant", &record.key, &error),
+            }
+        }
+        for record in self.list(db, "share").await? {
+            match serde_json::from_value(record.value) {
+                Ok(share) => changes.push(Change::PutShare(share)),
+                Err(error) => skipped("share", &record.key, &error),
+            }
+        }
+        for record in self.list(db, "group").await? {
+            match serde_json::from_value(record.value) {
+                Ok(group) => changes.push(Change::PutGroup(group)),
+                Err(error) => skipped("group", &record.key, &error),
+            }
+        }
         for record in self.list(db, "setting").await? {
             let change = match record.key.as_str() {
                 PERMISSION_RULES => {
@@ -288,11 +306,26 @@ impl Store {
     }
 }
 
+/// A database and the service that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedDatabase {
+    /// Its id.
+    pub id: DbId,
+    /// The service that it belongs to.
+    pub service: Option<ServiceKey>,
+    /// What people or the service call it.
+    pub title: Option<String>,
+}
+
 /// A database, as ADB lists it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Db {
     db_id: String,
+    #[serde(default)]
+    alias: Option<String>,
+    #[serde(default)]
+    display_name: Option<String>,
     #[serde(default)]
     owner: DbOwner,
 }
@@ -366,6 +399,51 @@ impl Store {
         within(step, ended).await.map(drop)
     }
 
+    /// The user who owns a database; none: there is no such database, or it is the host's own.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn owner_of_database(
+        &self,
+        server_db: &str,
+        id: &DbId,
+    ) -> Result<Option<UserKey>, StoreError> {
+        let path = ["atek.cloud", "database", id.as_str()];
+        let read = self
+            .client
+            .post_as(ENDPOINT, "recordGet", (server_db, path));
+        let record = match within("read the server database", read).await {
+            Ok(record) => record,
+            Err(StoreError::Call {
+                source: CallError::Rpc(_),
+                ..
+            }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let record: Record = record;
+        Ok(record.value["owner"]["userKey"]
+            .as_str()
+            .and_then(|key| key.parse().ok()))
+    }
+
+    /// The databases that a user owns.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn databases(&self, user: &UserKey) -> Result<Vec<OwnedDatabase>, StoreError> {
+        let all = within("list the user's databases", self.databases_of(user)).await?;
+        let known = all.into_iter().filter_map(|db| {
+            Some(OwnedDatabase {
+                id: db.db_id.parse().ok()?,
+                service: db.owner.service_key.and_then(|key| key.parse().ok()),
+                title: db.display_name.or(db.alias),
+            })
+        });
+        Ok(known.collect())
+    }
+
     async fn databases_of(&self, user: &UserKey) -> Result<Vec<Db>, CallError> {
         self.client
             .post_as(ENDPOINT, "adminListDbsByOwningUser", (user,))
@@ -396,6 +474,27 @@ fn operation(change: &Change) -> serde_json::Result<Operation> {
         },
         Change::DeleteSession(id) => Operation::Delete {
             path: path("user-session", id.as_str()),
+        },
+        Change::PutGrant(grant) => Operation::Put {
+            path: path("grant", &grant.id),
+            value: serde_json::to_value(grant)?,
+        },
+        Change::DeleteGrant(id) => Operation::Delete {
+            path: path("grant", id),
+        },
+        Change::PutShare(share) => Operation::Put {
+            path: path("share", &share.id),
+            value: serde_json::to_value(share)?,
+        },
+        Change::DeleteShare(id) => Operation::Delete {
+            path: path("share", id),
+        },
+        Change::PutGroup(group) => Operation::Put {
+            path: path("group", &group.key),
+            value: serde_json::to_value(group)?,
+        },
+        Change::DeleteGroup(key) => Operation::Delete {
+            path: path("group", key),
         },
         Change::PutPermissionRules(rules) => Operation::Put {
             path: path("setting", PERMISSION_RULES),

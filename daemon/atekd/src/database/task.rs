@@ -1,8 +1,8 @@
 //! The task that owns the records.
 
 use super::records::{Change, Records};
-use super::store::{Store, StoreError};
-use atek_api::ids::{ServiceKey, UserKey};
+use super::store::{OwnedDatabase, Store, StoreError};
+use atek_api::ids::{DbId, ServiceKey, UserKey};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -209,6 +209,33 @@ impl Database {
     ) -> Result<(), DatabaseError> {
         let ended = self.store.end_trial(service, take_back).await;
         ended.map_err(DatabaseError::Store)
+    }
+
+    /// The user who owns a database of ADB; none: there is no such database.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`].
+    pub async fn owner_of_database(&self, id: &DbId) -> Result<Option<UserKey>, DatabaseError> {
+        let server_db = self
+            .opened
+            .borrow()
+            .clone()
+            .ok_or(DatabaseError::NotReady)?;
+        let owner = self.store.owner_of_database(&server_db, id).await;
+        owner.map_err(DatabaseError::Store)
+    }
+
+    /// The databases that a user owns.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Store`].
+    pub async fn databases_of(&self, user: &UserKey) -> Result<Vec<OwnedDatabase>, DatabaseError> {
+        self.store
+            .databases(user)
+            .await
+            .map_err(DatabaseError::Store)
     }
 
     /// Makes changes that need no decision.

@@ -9,6 +9,7 @@ use crate::confinement::Confinement;
 use crate::database::{Database, Store};
 use crate::directory::{self, DirectoryView};
 use crate::gateway_adapters::{Accounts, ServiceAccess};
+use crate::grant_requests::GrantRequests;
 use crate::host_api::HostApis;
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
@@ -40,6 +41,7 @@ pub(super) struct Host {
     pub(super) setup: Setup,
     pub(super) services: Arc<Operations>,
     pub(super) catalogues: Catalogues,
+    pub(super) apis: HostApis,
     host_settings: HostSettings,
     gateway: Gateway,
 }
@@ -110,6 +112,7 @@ impl Host {
             },
             jobs: jobs.clone(),
             catalogues: catalogues.clone(),
+            requests: GrantRequests::default(),
             metrics: Metrics::new(directory.clone(), systemd.clone()),
             logbook: logbook.clone(),
             confinement: Confinement::new(systemd),
@@ -136,7 +139,7 @@ impl Host {
                 sessions: sessions.clone(),
                 setup: setup.clone(),
             }),
-            host: Arc::new(apis),
+            host: Arc::new(apis.clone()),
             services: Arc::new(ServiceAccess {
                 directory: directory.clone(),
                 services: services.clone(),
@@ -153,6 +156,7 @@ impl Host {
             setup,
             services,
             catalogues,
+            apis,
             host_settings,
             gateway,
         };

@@ -166,6 +166,7 @@ impl HostApis {
             config: params.config.unwrap_or_default(),
             grant: params.grant.unwrap_or_default(),
             limits: params.limits.unwrap_or_default(),
+            by: by(caller),
             inspected: params.inspected,
             reach: reach(caller),
         })
@@ -241,6 +242,7 @@ impl HostApis {
             config: Default::default(),
             grant: Default::default(),
             limits: Default::default(),
+            by: UserKey::system(),
             data: UseData::Fresh,
             inspected: None,
             reach: Reach::Anywhere,
@@ -264,6 +266,11 @@ pub(super) fn reach(caller: &Caller) -> Reach {
     } else {
         Reach::Internet
     }
+}
+
+/// In whose name the caller decides.
+pub(super) fn by(caller: &Caller) -> UserKey {
+    caller.owner_key().unwrap_or_else(UserKey::system)
 }
 
 /// Reads what to do about data that an earlier install left.

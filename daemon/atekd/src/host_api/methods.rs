@@ -5,7 +5,7 @@
 use super::inspect;
 use super::params::Params;
 use atek_api::jsonrpc::{RpcError, code};
-use atek_api::{catalogue, services, sessions, setup, system, users};
+use atek_api::{catalogue, grants, services, sessions, setup, system, users};
 use atek_host_model::host_api::Call;
 
 /// A method.
@@ -60,7 +60,7 @@ const INSTALL: &str =
     "users (unless `usersMayInstall` is off); apps with `atek.cloud/services-api/install`";
 
 /// All APIs, in the order of the document.
-pub(super) const APIS: [Api; 7] = [
+pub(super) const APIS: [Api; 8] = [
     Api {
         id: services::API,
         methods: &[
@@ -506,6 +506,102 @@ pub(super) const APIS: [Api; 7] = [
         ],
     },
     Api {
+        id: grants::API,
+        methods: &[
+            method(
+                "list",
+                &[],
+                "{grants: GrantInfo[]}",
+                "owner; the app itself",
+                "Lists what apps were granted or denied: who may what, since when, by whose word, until when.",
+            ),
+            method(
+                "grant",
+                &[("params", "GrantParams")],
+                "{id: string}",
+                "owner, within `usersMayGrant`",
+                "Allows or denies one permission, also one that the app does not ask for. In force at once; the app is restarted only where the kind of its network changes. `seconds`: a time limit. A denied host is blocked, whatever else was granted. A new decision about a permission replaces the old one.",
+            ),
+            method(
+                "revoke",
+                &[ID],
+                "null",
+                "owner",
+                "Takes back what has this id in `list`; lifts a denial (within `usersMayGrant`). Connections that are no longer allowed end within a second.",
+            ),
+            method(
+                "request",
+                &[("params", "RequestParams")],
+                "RequestResult",
+                "apps",
+                "Asks the owner for a permission. `wait`: waits up to 60 s for the answer. An app has three requests that wait, makes ten an hour, and does not ask for a week for what was denied; then the error is -32005 or the state `denied`. `provider:API` and `database:read` leave open what is meant: the person picks, and what was picked is granted.",
+            ),
+            method(
+                "pending",
+                &[],
+                "{requests: PendingRequest[]}",
+                "owner",
+                "Lists requests that wait for an answer.",
+            ),
+            method(
+                "answer",
+                &[ID, ("answer", "AnswerParams")],
+                "{id: string}",
+                "owner, within `usersMayGrant`",
+                "Answers a request: `once` (five minutes), `hour`, `always` or `deny`. `pick`: one of its choices.",
+            ),
+            method(
+                "shares",
+                &[],
+                "{shares: ShareInfo[]}",
+                "users in person",
+                "Lists what the caller shares and what is shared with them.",
+            ),
+            method(
+                "share",
+                &[("params", "ShareParams")],
+                "{id: string}",
+                "owner",
+                "Shares an app or a database with a user or a group: `view` (open without changing), `use`, `manage`. Another level replaces the first.",
+            ),
+            method(
+                "unshare",
+                &[ID],
+                "null",
+                "owner; the user it is shared with",
+                "Ends a share. Open connections end within a second.",
+            ),
+            method(
+                "people",
+                &[],
+                "{users: {username, displayName}[], groups: string[]}",
+                "users in person",
+                "Lists with whom something can be shared.",
+            ),
+            method(
+                "groups",
+                &[],
+                "{groups: GroupInfo[]}",
+                "users in person",
+                "Lists the groups and their members.",
+            ),
+            method(
+                "putGroup",
+                &[("group", "GroupParams")],
+                "{key: string}",
+                ADMINS,
+                "Makes a group, or replaces the one with this key.",
+            ),
+            method(
+                "removeGroup",
+                &[("key", "string")],
+                "null",
+                ADMINS,
+                "Removes a group, and what was shared with it.",
+            ),
+        ],
+    },
+    Api {
         id: inspect::API,
         methods: &[
             method(
@@ -617,6 +713,7 @@ To regenerate it: `ATEK_WRITE_API_DOC=1 cargo test -p atekd the_document_of_the_
             (system::API, include_str!("system.rs")),
             (catalogue::API, include_str!("catalogue.rs")),
             (inspect::API, include_str!("inspect.rs")),
+            (grants::API, include_str!("permissions.rs")),
         ] {
             let start = source.find("match call.method");
             let start = start.or_else(|| source.find("match (call.method"));

@@ -10,9 +10,11 @@ mod install;
 
 mod methods;
 mod params;
+mod permissions;
 mod services;
 mod sessions;
 mod setup;
+mod sharing;
 mod system;
 mod updates;
 mod user_deletion;
@@ -25,6 +27,7 @@ use crate::confinement::Confinement;
 use crate::database::Database;
 use crate::directory::DirectoryView;
 use crate::error_chain::{DISK_FULL, DisplayChain, is_disk_full};
+use crate::grant_requests::GrantRequests;
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
 use crate::metrics::Metrics;
@@ -61,6 +64,8 @@ pub struct HostApis {
     pub jobs: Jobs,
     /// Recipes of apps.
     pub catalogues: Catalogues,
+    /// What apps ask for while they run.
+    pub requests: GrantRequests,
     /// What they and the box used.
     pub metrics: Metrics,
     /// What they said.
@@ -102,6 +107,7 @@ impl HostApis {
             atek_api::services::API => self.services_api(&call).await,
             atek_api::system::API => self.system_api(&call).await,
             atek_api::catalogue::API => self.catalogue_api(&call).await,
+            atek_api::grants::API => self.permissions_api(&call).await,
             _ => Err(RpcError::new(code::METHOD_NOT_FOUND, "API not found")),
         };
         Reply {

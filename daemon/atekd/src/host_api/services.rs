@@ -1,12 +1,12 @@
 //! `atek.cloud/services-api`.
 
-use super::install::reach;
+use super::install::{by, reach};
 use super::{Call, HostApis, internal, methods};
 use crate::directory::Entry;
 use crate::error_chain::DisplayChain;
 use crate::jobs::Reporter;
 use crate::journal::Subject;
-use crate::permissions::{Action, Caller, Target, Verb};
+use crate::permissions::{Action, Caller, Verb};
 use crate::services::OperationError;
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::metrics::MetricsOptions;
@@ -139,7 +139,7 @@ impl HostApis {
         let visible: Vec<ServiceInfo> = directory
             .entries()
             .filter(|entry| {
-                self.may(caller, Action::On(Verb::See, target(entry)))
+                self.may(caller, Action::On(Verb::See, entry.target()))
                     .is_ok()
             })
             .map(|entry| self.info(caller, entry))
@@ -162,7 +162,7 @@ impl HostApis {
     ) -> Result<Arc<Entry>, RpcError> {
         let entry = self.directory.now().by_id(id).cloned();
         let entry = entry.ok_or_else(RpcError::not_authorized)?;
-        self.may(caller, Action::On(verb, target(&entry)))?;
+        self.may(caller, Action::On(verb, entry.target()))?;
         Ok(entry)
     }
 
@@ -171,7 +171,7 @@ impl HostApis {
     pub(super) fn info(&self, caller: &Caller, entry: &Entry) -> ServiceInfo {
         let mut settings = ServiceSettings::clone(&entry.settings);
         if self
-            .may(caller, Action::On(Verb::ReadConfiguration, target(entry)))
+            .may(caller, Action::On(Verb::ReadConfiguration, entry.target()))
             .is_err()
         {
             settings.config = None;
@@ -206,7 +206,10 @@ impl HostApis {
         }
         self.may_grant(caller, entry.owner(), changes.grant.as_ref())?;
         self.may_set_limits(caller, entry.owner(), changes.limits.as_ref())?;
-        let changed = self.services.configure(&entry.key, changes).await;
+        let changed = self
+            .services
+            .configure(&entry.key, changes, &by(caller))
+            .await;
         changed.map_err(|error| operation_error(&error))?;
         raw(&())
     }
@@ -221,13 +224,6 @@ impl HostApis {
         };
         let page = self.logbook.page(&subject, &options).await;
         raw(&page.map_err(|error| RpcError::general(DisplayChain(&error).to_string()))?)
-    }
-}
-
-pub(super) fn target(entry: &Entry) -> Target<'_> {
-    Target {
-        key: Some(&entry.key),
-        owner: entry.owner(),
     }
 }
 

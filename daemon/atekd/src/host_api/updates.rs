@@ -1,6 +1,6 @@
 //! Updates, the way back from them, and snapshots: a part of `atek.cloud/services-api`.
 
-use super::install::reach;
+use super::install::{by, reach};
 use super::services::operation_error;
 use super::{Call, HostApis, methods};
 use crate::directory::Entry;
@@ -76,6 +76,7 @@ impl HostApis {
             limits: params.limits,
             to: params.to,
             reach: reach(caller),
+            by: by(caller),
         })
     }
 
@@ -83,7 +84,7 @@ impl HostApis {
     async fn updates(&self, caller: &Caller, look: bool) -> RpcResult {
         let directory = self.directory.now();
         let entries = directory.entries().filter(|entry| {
-            let target = super::services::target(entry);
+            let target = entry.target();
             entry.settings.package.source_type == SourceType::Git
                 && !entry.core
                 && self.may(caller, Action::On(Verb::Update, target)).is_ok()

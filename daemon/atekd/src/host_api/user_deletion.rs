@@ -27,10 +27,7 @@ impl HostApis {
     pub(super) async fn kept_data(&self, caller: &Caller) -> RpcResult {
         let mut retained = self.services.retained_data().await;
         retained.retain(|data| {
-            let target = Target {
-                key: None,
-                owner: &data.owner,
-            };
+            let target = Target::of_owner(&data.owner);
             self.may(caller, Action::On(Verb::See, target)).is_ok()
         });
         raw(&json!({ "kept": self.shown_retained(retained) }))
@@ -58,10 +55,7 @@ impl HostApis {
         let kept = self.services.retained_data().await;
         let kept = kept.into_iter().find(|kept| kept.key.as_str() == key);
         let kept = kept.ok_or_else(RpcError::not_authorized)?;
-        let target = Target {
-            key: None,
-            owner: &kept.owner,
-        };
+        let target = Target::of_owner(&kept.owner);
         self.may(caller, Action::On(Verb::Uninstall, target))?;
         let removed = self.services.remove_retained(&kept.key).await;
         removed.map_err(|error| operation_error(&error))?;

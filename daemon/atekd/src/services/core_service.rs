@@ -100,6 +100,7 @@ fn one(service: &config::CoreService, layout: &Layout) -> Option<CoreService> {
                 title: manifest.as_ref().and_then(|manifest| manifest.name.clone()),
                 warnings: Vec::new(),
             },
+            grant_notes: Default::default(),
             granted: manifest
                 .as_ref()
                 .map(|m| m.permissions.clone())

@@ -3,6 +3,7 @@
 use super::core_service::CoreService;
 use super::package_folder::{self, FolderError};
 use crate::attach::Expected;
+use atek_api::grants::Grant;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Manifest;
 use atek_api::permission::{Network as Asked, Permissions};
@@ -12,6 +13,7 @@ use atek_api::spec::{
     self, Limits, Network, Package, PackageVersion, Program, ServiceSpec, SpecError, Workdir, paths,
 };
 use atek_api::version::Release;
+use atek_host_model::permissions::{Decisions, in_force};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,6 +23,9 @@ pub(super) struct Definition {
     pub(super) key: ServiceKey,
     pub(super) settings: Arc<ServiceSettings>,
     pub(super) core: Option<Arc<CoreService>>,
+    /// Decisions about single permissions that are in force, beside what was granted of the
+    /// manifest.
+    pub(super) decided: Vec<Arc<Grant>>,
 }
 
 impl Definition {
@@ -29,7 +34,13 @@ impl Definition {
             key,
             settings,
             core: None,
+            decided: Vec::new(),
         }
+    }
+
+    pub(super) fn with_decided(mut self, decided: Vec<Arc<Grant>>) -> Self {
+        self.decided = decided;
+        self
     }
 
     pub(super) fn core(core: &CoreService) -> Self {
@@ -37,6 +48,7 @@ impl Definition {
             key: core.key.clone(),
             settings: core.settings.clone(),
             core: Some(Arc::new(core.clone())),
+            decided: Vec::new(),
         }
     }
 
@@ -62,7 +74,13 @@ impl Definition {
 
     /// What it may do: all that it was granted, also what its manifest does not ask for.
     pub(super) fn permissions(&self) -> Permissions {
-        self.settings.granted.clone()
+        self.in_force().0
+    }
+
+    /// The same, with the decisions that a set of permissions cannot hold.
+    pub(super) fn in_force(&self) -> (Permissions, Decisions) {
+        let decided = self.decided.iter().map(|grant| &**grant);
+        in_force(&self.settings.granted, decided)
     }
 
     pub(super) fn network(&self) -> Network {

@@ -13,11 +13,13 @@ use crate::database::Records;
 use crate::directory::{Directory, DirectoryPublisher, Entry};
 use crate::spawn::Spawn;
 use crate::systemd::{Exit, Phase, Systemd, UnitEvent, UnitView};
+use atek_api::grants::Grant;
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::secret::Secret;
 use atek_api::services::{ServiceSettings, State};
 use atek_api::spec::paths;
 use atek_host_model::idle::InFlight;
+use atek_host_model::permissions::Shares;
 use atek_rpc::owned_socket::Owner;
 use atek_rpc::pool::{Endpoint, Pool};
 use atek_rpc::port_connector::PortSlot;
@@ -367,13 +369,17 @@ impl Supervisor {
         self.followed = Some(records.clone());
         self.services
             .retain(|key, service| service.is_core() || records.service(key.as_str()).is_some());
+        let now = jiff::Timestamp::now().as_second();
         for record in records.services() {
-            match self.services.get_mut(&record.key) {
-                Some(service) => service.follow(&record.settings),
-                None => self.add(Definition::installed(
-                    record.key.clone(),
-                    Arc::new(record.settings.clone()),
-                )),
+            let decided = records.grants_of(&record.key, now);
+            if !self.services.contains_key(&record.key) {
+                let settings = Arc::new(record.settings.clone());
+                let definition = Definition::installed(record.key.clone(), settings);
+                self.add(definition.with_decided(decided.clone()));
+            }
+            if let Some(service) = self.services.get_mut(&record.key) {
+                service.follow(&record.settings, decided);
+                service.follow_shares(records.shares_of_app(&record.key, now));
             }
         }
     }
@@ -664,6 +670,8 @@ struct ServiceRuntime {
     running_since: Option<Instant>,
     /// Retries since it last ran for long.
     retries: u32,
+    /// With whom it is shared.
+    shares: Arc<Shares>,
     /// Whether the directory must be published.
     changed: bool,
 }
@@ -693,6 +701,7 @@ impl ServiceRuntime {
             in_flight: Arc::default(),
             running_since: None,
             retries: 0,
+            shares: Arc::default(),
             changed: true,
         }
     }
@@ -713,8 +722,10 @@ impl ServiceRuntime {
 
     fn override_settings(&mut self, settings: Option<Arc<ServiceSettings>>) {
         let key = &self.definition.key;
-        self.overridden =
-            settings.map(|settings| Arc::new(Definition::installed(key.clone(), settings)));
+        self.overridden = settings.map(|settings| {
+            let definition = Definition::installed(key.clone(), settings);
+            Arc::new(definition.with_decided(self.definition.decided.clone()))
+        });
         self.changed = true;
     }
 
@@ -725,16 +736,24 @@ impl ServiceRuntime {
     }
 
     /// Takes over a record, if it has changed.
-    fn follow(&mut self, settings: &ServiceSettings) {
-        if *self.definition.settings == *settings {
+    fn follow(&mut self, settings: &ServiceSettings, decided: Vec<Arc<Grant>>) {
+        if *self.definition.settings == *settings && self.definition.decided == decided {
             return;
         }
         let key = self.definition.key.clone();
-        self.definition = Arc::new(Definition::installed(key, Arc::new(settings.clone())));
+        let definition = Definition::installed(key, Arc::new(settings.clone()));
+        self.definition = Arc::new(definition.with_decided(decided));
         if self.state.is_down() {
             self.unit = self.definition.unit_id();
         }
         self.changed = true;
+    }
+
+    fn follow_shares(&mut self, shares: Shares) {
+        if *self.shares != shares {
+            self.shares = Arc::new(shares);
+            self.changed = true;
+        }
     }
 
     /// Applies an event; `None` if it changes nothing, otherwise what must be begun.
@@ -851,6 +870,7 @@ impl ServiceRuntime {
         if self.held && state != State::Running {
             (state, reason) = (State::Starting, Some("being updated".to_owned()));
         }
+        let (granted, decisions) = definition.in_force();
         Entry {
             key: definition.key.clone(),
             settings: definition.settings.clone(),
@@ -859,7 +879,9 @@ impl ServiceRuntime {
             reason,
             pool: self.pool.clone(),
             token: self.token.clone(),
-            granted: Arc::new(definition.permissions()),
+            granted: Arc::new(granted),
+            decisions: Arc::new(decisions),
+            shares: self.shares.clone(),
             usage: definition.sleeps().then(|| self.in_flight.clone()),
         }
     }

@@ -65,10 +65,10 @@ impl Adb {
                 return Err(AdbError::NoAccess(id.to_string()));
             }
             view.live(&id)?;
-            let standing = view.standing(caller)?;
             let Some(old) = view.meta(&id)? else {
                 return Err(AdbError::NoConfig);
             };
+            let standing = view.standing_on(caller, Some(&old))?;
             let mut new = old.clone();
             apply(&mut new, &config)?;
             if let Some(owner) = parse_field::<Owner>(&config, "owner")? {

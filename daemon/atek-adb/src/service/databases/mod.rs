@@ -113,7 +113,7 @@ impl Adb {
             let Some(meta) = view.meta(&id)? else {
                 return Err(AdbError::NoConfig);
             };
-            if !view.standing(caller)?.may_read(Some(&meta)) {
+            if !view.standing_on(caller, Some(&meta))?.may_read(Some(&meta)) {
                 return Err(AdbError::NoAccess(id.to_string()));
             }
             Ok(Config {
@@ -162,7 +162,7 @@ impl Adb {
             let Some(mut meta) = view.meta(&id)? else {
                 return Ok(DbInfo::bare(id.to_string(), false));
             };
-            let standing = view.standing(caller)?;
+            let standing = view.standing_on(caller, Some(&meta))?;
             if !standing.may_read(Some(&meta)) {
                 return Err(AdbError::NoAccess(id.to_string()));
             }

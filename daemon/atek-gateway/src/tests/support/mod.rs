@@ -275,6 +275,8 @@ impl World {
             pool: Pool::unix(self.socket(id)),
             token: Some(Secret::new(format!("{id}-token"))),
             granted: Arc::new(Permissions::default()),
+            decisions: Arc::default(),
+            shares: Arc::default(),
             usage: None,
         });
         self.publish();

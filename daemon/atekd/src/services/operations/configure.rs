@@ -8,7 +8,7 @@ use crate::services::crash_point;
 use crate::services::definition::{self, Definition};
 use crate::services::error::OperationError;
 use crate::services::supervisor::Command;
-use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::permission::Permissions;
 use atek_api::services::{ConfigureParams, ServiceSettings, SourceType};
 use atek_api::source::Source;
@@ -22,9 +22,10 @@ pub struct Reconfigured {
 }
 
 impl Operations {
-    /// Changes id, source, range, environment, limits or grants. A new id takes effect at
-    /// once (the unit is restarted under its new name); so do limits and grants. The
-    /// environment changes at the next start, as the original.
+    /// Changes id, source, range, environment, limits or grants, in the name of the user `by`.
+    /// All but the environment take effect at once; the unit is restarted for a new id, new
+    /// limits and another kind of network. The environment changes at the next start, as the
+    /// original.
     ///
     /// # Errors
     ///
@@ -33,24 +34,30 @@ impl Operations {
         self: &Arc<Self>,
         key: &ServiceKey,
         changes: ConfigureParams,
+        by: &UserKey,
     ) -> Result<Reconfigured, OperationError> {
         let record = self.record(key)?;
         let lock = self.locks.take(key, &record.settings.id, "configure")?;
-        let old = Definition::installed(key.clone(), Arc::new(record.settings.clone()));
+        let now = jiff::Timestamp::now().as_second();
+        let decided = self.database.records().grants_of(key, now);
+        let definition = |settings: ServiceSettings| {
+            Definition::installed(key.clone(), Arc::new(settings)).with_decided(decided.clone())
+        };
+        let old = definition(record.settings.clone());
         let planned = applied(&record.settings, &changes)?;
         if let Ok(Source::Folder(path)) = planned.source_url.parse()
             && planned.source_url != record.settings.source_url
         {
             candidate::read_folder(path).await?;
         }
-        let new = Definition::installed(key.clone(), Arc::new(planned.clone()));
+        let new = definition(planned.clone());
         let renamed = old.unit_id() != new.unit_id();
         if renamed && self.is_taken(&self.database.records(), &planned.id) {
             return Err(OperationError::IdTaken(planned.id.to_string()));
         }
         let unit_changes =
-            renamed || old.limits() != new.limits() || old.permissions() != new.permissions();
-        let (operations, key) = (self.clone(), key.clone());
+            renamed || old.limits() != new.limits() || old.network() != new.network();
+        let (operations, key, by) = (self.clone(), key.clone(), by.clone());
         let rest = tokio::spawn(async move {
             let _lock = lock;
             let restart = operations.supervisor.snapshot(&key).await?.state.is_up() && unit_changes;
@@ -63,7 +70,7 @@ impl Operations {
                 tracing::warn!(%key, error = %DisplayChain(&error), "left the unit of the old name");
             }
             crash_point::reached("configure.stopped");
-            let stored = operations.store_changes(&key, changes).await;
+            let stored = operations.store_changes(&key, changes, by).await;
             if restart {
                 let started = operations.supervisor.start(&key, Command::Start).await;
                 stored?;
@@ -80,14 +87,19 @@ impl Operations {
         &self,
         key: &ServiceKey,
         changes: ConfigureParams,
+        by: UserKey,
     ) -> Result<(), OperationError> {
         let (key, core) = (key.clone(), self.core_ids());
+        let at = jiff::Timestamp::now().to_string();
         self.database
             .update(move |records: &Records| {
                 let Some(record) = records.service(key.as_str()) else {
                     return Err(OperationError::NotFound(key.to_string()));
                 };
-                let settings = applied(&record.settings, &changes)?;
+                let mut settings = applied(&record.settings, &changes)?;
+                if changes.grant.is_some() {
+                    settings.note_grants(&by, &at);
+                }
                 let other = records.service_with_id(settings.id.as_str());
                 if core.contains(&settings.id) || other.is_some_and(|other| other.key != key) {
                     return Err(OperationError::IdTaken(settings.id.to_string()));

@@ -44,6 +44,8 @@ pub struct Install {
     pub grant: Permissions,
     /// Its limits, as a person agreed to them.
     pub limits: Limits,
+    /// Who grants that.
+    pub by: UserKey,
     /// What to do about data that an earlier install of the same source left to the owner.
     pub data: UseData,
     /// What [`super::inspect::Inspection`] showed; nothing else is installed then.
@@ -203,7 +205,7 @@ impl Operations {
 /// The record of a new service; its id and port are chosen when it is stored.
 fn settings_of(request: Install, source: &Source, built: &Candidate) -> ServiceSettings {
     let manifest = built.manifest().cloned();
-    ServiceSettings {
+    let mut settings = ServiceSettings {
         id: ServiceId::derive("app"),
         owning_user_key: request.owner,
         source_url: shown_source(&request.source, source),
@@ -217,11 +219,14 @@ fn settings_of(request: Install, source: &Source, built: &Candidate) -> ServiceS
         manifest,
         config: Some(request.config),
         granted: request.grant,
+        grant_notes: BTreeMap::new(),
         limits: request.limits,
         stopped: false,
         updates: Default::default(),
         port: None,
-    }
+    };
+    settings.note_grants(&request.by, &jiff::Timestamp::now().to_string());
+    settings
 }
 
 /// Everything that would refuse its first start is refused now.

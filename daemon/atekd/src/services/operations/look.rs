@@ -71,7 +71,9 @@ impl Operations {
         let request = UpdateRequest {
             to: Some(found.release.tag),
             reach: Reach::Internet,
-            ..UpdateRequest::default()
+            grant: None,
+            limits: None,
+            by: record.settings.owning_user_key.clone(),
         };
         let unheard = Reporter::unheard();
         if let Err(error) = self

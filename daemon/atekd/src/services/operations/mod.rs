@@ -7,6 +7,7 @@ mod agreed_limits;
 mod candidate;
 mod configure;
 mod context;
+mod grants;
 mod icon;
 mod inspect;
 mod install;

@@ -147,6 +147,7 @@ impl Operations {
             manifest: found.manifest,
             ..record.settings.clone()
         };
+        let by = record.settings.owning_user_key.clone();
         let trial = Trial {
             record,
             new,
@@ -157,6 +158,7 @@ impl Operations {
                 restore: restore.filter(|_| !keep_data),
             },
             outcome: UpdateOutcome::WentBack,
+            by,
         };
         let (operations, progress) = (self.clone(), progress.clone());
         let rest = tokio::spawn(async move {

@@ -19,7 +19,7 @@ use crate::services::updates::ledger::Ledger;
 use crate::services::updates::machine::{Journal, Stage, telling_lines};
 use crate::services::updates::now_text;
 use crate::system;
-use atek_api::ids::ServiceKey;
+use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::services::{JobEvent, LogOptions, ServiceSettings, UpdateDone};
 use atek_api::spec::{PackageVersion, SnapshotName};
 use atek_api::updates::{SnapshotInfo, UpdateEntry, UpdateOutcome};
@@ -50,6 +50,8 @@ pub(super) struct Trial {
     pub(super) origin: Origin,
     /// How it is remembered if it is kept.
     pub(super) outcome: UpdateOutcome,
+    /// In whose name.
+    pub(super) by: UserKey,
 }
 
 /// Where the version on trial comes from.
@@ -204,10 +206,14 @@ impl Operations {
                 .await?;
         }
         crash_point::reached("update.tried");
+        let by = trial.by;
         let stored = self.change_settings(key, move |settings| {
             settings.package = new.package.clone();
             settings.manifest = new.manifest.clone();
-            settings.granted = new.granted.clone();
+            if settings.granted != new.granted {
+                settings.granted = new.granted.clone();
+                settings.note_grants(&by, &now_text());
+            }
             settings.limits = new.limits;
         });
         stored.await?;

@@ -12,7 +12,7 @@ use crate::services::crash_point;
 use crate::services::error::OperationError;
 use crate::services::updates::ledger::Ledger;
 use crate::services::updates::now_text;
-use atek_api::ids::ServiceKey;
+use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::manifest::Manifest;
 use atek_api::package::{Failure, FailureCode, FetchedPackage, Reach, Wanted};
 use atek_api::permission::Permissions;
@@ -30,7 +30,7 @@ use std::sync::Arc;
 const NOTES_CHARS: usize = 4000;
 
 /// What a person asks of an update.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct UpdateRequest {
     /// Takes the place of what was granted, together with the new version.
     pub grant: Option<Permissions>,
@@ -40,6 +40,8 @@ pub struct UpdateRequest {
     pub to: Option<String>,
     /// Which computers the source may be on.
     pub reach: Reach,
+    /// In whose name the update is made.
+    pub by: UserKey,
 }
 
 impl Operations {
@@ -131,6 +133,7 @@ impl Operations {
             record,
             origin: Origin::Staged(staged),
             outcome: UpdateOutcome::Updated,
+            by: request.by.clone(),
         };
         let (operations, progress) = (self.clone(), progress.clone());
         // From here on it is finished or undone even if the caller goes away.

@@ -17,6 +17,16 @@ mdns: Array<string>,
 /** What is wrong with these addresses, in words for a person. */
 problem: string | null, };
 
+/** How a person answers a request. */
+export type Answer = "once" | "hour" | "always" | "deny";
+
+/** Options of `answer`. */
+export type AnswerParams = {
+/** See `Answer`. */
+answer: Answer,
+/** What was picked: the permission of one of the `PendingRequest::choices`. */
+pick?: Permission, };
+
 /**
  * The id of an API: a domain name of its author, `/` and a name, such as
  * `example.org/feeds` or `example.org/feeds/v2`.
@@ -49,6 +59,15 @@ asksForMore?: boolean,
  * Nothing: it was not fetched yet, which `planUpdate` does.
  */
 notes?: string, };
+
+/** Something to pick for a permission that leaves it open. */
+export type Choice = {
+/** What is granted when it is picked. */
+permission: Permission,
+/** What people call it. */
+title: string,
+/** Whose it is: a user name, `system` for everybody's. */
+owner: string, };
 
 /** What `complete` tells; the session's cookie comes with it. */
 export type Completed = {
@@ -86,6 +105,12 @@ password: Secret,
  */
 temporary?: boolean, };
 
+/** What a permission can do when the app that has it is hostile. */
+export type Danger = "low" | "medium" | "high";
+
+/** The id of a database: 64 lower-case hexadecimal digits. */
+export type DbId = string;
+
 /** Options of `delete`. */
 export type DeleteParams = {
 /** See `Leaving`. A refusal names the apps in its data: `services`. */
@@ -105,6 +130,55 @@ freeBytes: number, };
 /** One API that a service provides. */
 export type Export = { api: ApiId, path?: string, transport?: Transport, metadata?: Record<string, string>, };
 
+/** A permission of an app, as `list` shows it. */
+export type GrantInfo = {
+/** Names it to `revoke`. */
+id: string,
+/** The app's present id. */
+service: ServiceId,
+/** What people call the app. */
+title: string,
+/** The owner's user name; `system` for everybody's. */
+owner: string,
+/** What it may, or may not. */
+permission: Permission,
+/** The same as a sentence that completes "this app may". */
+words: string,
+/** See `Danger`. */
+danger: Danger,
+/** See `Verdict`. */
+verdict: Verdict,
+/** See `Origin`. */
+origin: Origin,
+/** Why the app asks for it, in its own words. */
+reason: string | null,
+/** The user name of who decided; none where that was not written down. */
+by: string | null,
+/** RFC 3339; none where that was not written down. */
+since: string | null,
+/** RFC 3339; none: until it is taken back. */
+until: string | null,
+/** The name of what was picked: a provider's or a database's. */
+picked: string | null, };
+
+/** Who granted a permission of the manifest, and when. */
+export type GrantNote = {
+/** Who. */
+by: UserKey,
+/** RFC 3339. */
+at: string, };
+
+/** Parameters of `grant`. */
+export type GrantParams = {
+/** The app's id. */
+service: string,
+/** What. */
+permission: Permission,
+/** Allowed or denied; none: allowed. */
+verdict?: Verdict,
+/** For so many seconds, up to ten years; none: until it is taken back. */
+seconds?: number, };
+
 /** The kinds of permissions that ordinary users may grant. */
 export type Grantable = {
 /** To reach hosts that are named, through the host. */
@@ -117,6 +191,24 @@ lan: boolean,
 hostApis: boolean,
 /** To use more memory, tasks or CPU than the default. */
 limits: boolean, };
+
+/** A group, as `groups` shows it. */
+export type GroupInfo = {
+/** Names it to the other methods. */
+key: string,
+/** What people call it. */
+name: string,
+/** User names. */
+members: Array<string>, };
+
+/** Parameters of `putGroup`. */
+export type GroupParams = {
+/** The key of the group that is changed; none: a new one. */
+key?: string,
+/** Its name. */
+name: string,
+/** User names of all members. */
+members: Array<string>, };
 
 /**
  * `example.org`, `*.example.org` (any subdomain, not the domain itself),
@@ -233,6 +325,9 @@ keptAt: string, };
 /** What becomes of a user's apps when the user is deleted. */
 export type Leaving = "refuse" | "uninstall" | "give";
 
+/** How far another user may go with what is shared; each level includes those before it. */
+export type Level = "view" | "use" | "manage";
+
 /**
  * Bounds of a service; what is missing is the default.
  *
@@ -325,6 +420,9 @@ since?: number, };
 /** What an app may reach on the network. */
 export type Network = "direct" | { "direct": { lan: boolean, } } | { "hosts": Array<HostPattern> };
 
+/** Where a permission comes from. */
+export type Origin = "manifest" | "decision";
+
 /** The installed package of a service. */
 export type PackageInfo = {
 /** Where it came from. */
@@ -335,6 +433,37 @@ installedVersion?: string,
 title?: string,
 /** What was unusual about the package when it was installed. */
 warnings?: Array<Warning>, };
+
+/** A request that waits, as `pending` shows it. */
+export type PendingRequest = {
+/** Names it to `answer`. */
+id: string,
+/** The app's present id. */
+service: ServiceId,
+/** What people call the app. */
+title: string,
+/** What it asks for. */
+permission: Permission,
+/** The same as a sentence that completes "this app may". */
+words: string,
+/** See `Danger`. */
+danger: Danger,
+/** Why, in the app's words. */
+reason: string,
+/** RFC 3339. */
+at: string,
+/** What the person can pick, where the permission leaves that open. */
+choices: Array<Choice>,
+/** Whether the person who asks may grant it, or needs an administrator. */
+mayGrant: boolean, };
+
+/**
+ * One thing that an app may do.
+ *
+ * Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
+ * `provider:example.org/notes=KEY`, `database:ID:read`.
+ */
+export type Permission = string;
 
 /** What users who are no administrators may decide for their own apps. */
 export type PermissionRules = {
@@ -502,6 +631,11 @@ manifest?: Manifest,
 config?: Record<string, string>,
 /** What the installer granted, of what the manifest asks for. */
 granted?: Permissions,
+/**
+ * Who granted each permission of `ServiceSettings::granted`, by its id; without those that
+ * were granted before this was written down.
+ */
+grantNotes?: { [key in string]: GrantNote },
 /** Differences from the default limits. */
 limits?: Limits,
 /** What a person decided about its updates. */
@@ -585,6 +719,46 @@ timezone?: string,
 problems?: Array<Problem>,
 /** The least number of characters of a password. */
 passwordMinLength?: number, };
+
+/** A share, as `shares` shows it. */
+export type ShareInfo = {
+/** Names it to `unshare`. */
+id: string,
+/** The present id of the app; none of a database. */
+service: ServiceId | null,
+/** The database; none of an app. */
+database: DbId | null,
+/** What people call it. */
+title: string,
+/** Whose it is: a user name. */
+owner: string,
+/** The user name of the recipient; none of a group. */
+user: string | null,
+/** The name of the group; none of a user. */
+group: string | null,
+/** See `Level`. */
+level: Level,
+/** The user name of who shared it. */
+by: string,
+/** RFC 3339. */
+since: string,
+/** RFC 3339; none: until it is taken back. */
+until: string | null, };
+
+/** Parameters of `share`. */
+export type ShareParams = {
+/** The id of an app; exclusive with `database`. */
+service?: string,
+/** The id of a database. */
+database?: DbId,
+/** A user name; exclusive with `group`. */
+user?: string,
+/** The name of a group. */
+group?: string,
+/** See `Level`. */
+level: Level,
+/** As `GrantParams::seconds`. */
+seconds?: number, };
 
 /** A copy of a service's data. */
 export type SnapshotInfo = {
@@ -841,6 +1015,9 @@ export type UserSettings = {
  * the app is uninstalled or given to another user.
  */
 mainServiceId?: string, };
+
+/** What a person decided. */
+export type Verdict = "allow" | "deny";
 
 /** A warning as it goes to the person who installs. */
 export type Warning = {

@@ -1,0 +1,359 @@
+//! One permission by itself, under an id that is the same wherever it is granted.
+
+use super::{HostPattern, Network, Permissions};
+use crate::ids::{DbId, InvalidId, ServiceKey};
+use crate::manifest::{ApiId, InvalidApiId};
+use crate::{services, system, users};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// One thing that an app may do.
+///
+/// Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
+/// `provider:example.org/notes=KEY`, `database:ID:read`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
+pub enum Permission {
+    /// Reach these hosts, through the host's egress proxy.
+    Host(HostPattern),
+    /// Reach the internet without a proxy.
+    Direct,
+    /// With `direct`: also devices of the local network.
+    Lan,
+    /// Call the changing methods of a host API.
+    HostApi(ApiId),
+    /// Call an API that this service provides; none of a request: the person picks one.
+    Provider {
+        /// The API.
+        api: ApiId,
+        /// Who provides it.
+        service: Option<ServiceKey>,
+    },
+    /// Use a database of another app; none of a request: the person picks one.
+    Database {
+        /// The database.
+        id: Option<DbId>,
+        /// Also change its records.
+        write: bool,
+    },
+}
+
+/// What a permission can do when the app that has it is hostile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum Danger {
+    /// Little: it sees nothing of the person that it does not have already.
+    Low,
+    /// It sees or changes something of the person's that can be put right.
+    Medium,
+    /// It reaches the home, other apps' secrets, or takes over what the person can do.
+    High,
+}
+
+/// Why a text is not a [`Permission`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPermission {
+    /// Not one of the forms.
+    #[error(
+        "a permission is host:NAME, direct, lan, api:API, provider:API[=KEY] or database:[ID:]read|write, not {0:?}"
+    )]
+    Form(String),
+    /// See [`super::InvalidHostPattern`].
+    #[error("the host of a permission {0}")]
+    Host(#[from] super::InvalidHostPattern),
+    /// See [`InvalidApiId`].
+    #[error(transparent)]
+    Api(#[from] InvalidApiId),
+    /// See [`InvalidId`].
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+}
+
+impl Permission {
+    /// Whether a person must still pick what it is about.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(
+            self,
+            Self::Provider { service: None, .. } | Self::Database { id: None, .. }
+        )
+    }
+
+    /// Whether this is a pick for the open permission `asked`.
+    #[must_use]
+    pub fn answers(&self, asked: &Self) -> bool {
+        match (self, asked) {
+            (
+                Self::Provider { api: one, .. },
+                Self::Provider {
+                    api: two,
+                    service: None,
+                },
+            ) => one == two && !self.is_open(),
+            (
+                Self::Database { write: one, .. },
+                Self::Database {
+                    write: two,
+                    id: None,
+                },
+            ) => one <= two && !self.is_open(),
+            (one, two) => one == two && !one.is_open(),
+        }
+    }
+
+    /// See [`Danger`].
+    #[must_use]
+    pub fn danger(&self) -> Danger {
+        match self {
+            Self::Host(host) if host.is_private_address() => Danger::High,
+            Self::Host(_) => Danger::Low,
+            Self::Direct | Self::Lan => Danger::High,
+            Self::HostApi(api) => match api.as_str() {
+                users::API | system::API => Danger::Low,
+                services::GRANT_LOGS | services::GRANT_CONFIGURE | services::GRANT_INSTALL => {
+                    Danger::High
+                }
+                _ => Danger::Medium,
+            },
+            Self::Provider { .. } | Self::Database { write: false, .. } => Danger::Medium,
+            Self::Database { write: true, .. } => Danger::High,
+        }
+    }
+
+    /// A sentence that completes "this app may".
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Provider { api, service: None } => {
+                format!("use one of your apps that provides {api}")
+            }
+            Self::Provider {
+                api,
+                service: Some(service),
+            } => {
+                format!("use {api} of the app {service}")
+            }
+            Self::Database {
+                id: None,
+                write: false,
+            } => "read a database of another app".to_owned(),
+            Self::Database {
+                id: None,
+                write: true,
+            } => "read and change a database of another app".to_owned(),
+            Self::Database {
+                id: Some(id),
+                write,
+            } => {
+                let verb = if *write { "read and change" } else { "read" };
+                format!("{verb} the database {id}")
+            }
+            Self::Host(_) | Self::Direct | Self::Lan | Self::HostApi(_) => {
+                let set = Permissions::from_items([self.clone()]);
+                set.describe().into_iter().next().unwrap_or_default()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => write!(f, "host:{host}"),
+            Self::Direct => f.write_str("direct"),
+            Self::Lan => f.write_str("lan"),
+            Self::HostApi(api) => write!(f, "api:{api}"),
+            Self::Provider { api, service: None } => write!(f, "provider:{api}"),
+            Self::Provider {
+                api,
+                service: Some(service),
+            } => write!(f, "provider:{api}={service}"),
+            Self::Database { id, write } => {
+                f.write_str("database:")?;
+                if let Some(id) = id {
+                    write!(f, "{id}:")?;
+                }
+                f.write_str(if *write { "write" } else { "read" })
+            }
+        }
+    }
+}
+
+impl FromStr for Permission {
+    type Err = InvalidPermission;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPermission> {
+        let form = || InvalidPermission::Form(text.chars().take(80).collect());
+        match text {
+            "direct" => return Ok(Self::Direct),
+            "lan" => return Ok(Self::Lan),
+            _ => {}
+        }
+        let (kind, rest) = text.split_once(':').ok_or_else(form)?;
+        match kind {
+            "host" => Ok(Self::Host(rest.parse()?)),
+            "api" => Ok(Self::HostApi(rest.parse()?)),
+            "provider" => {
+                let (api, service) = match rest.split_once('=') {
+                    Some((api, service)) => (api, Some(service.parse()?)),
+                    None => (rest, None),
+                };
+                let api = api.parse()?;
+                Ok(Self::Provider { api, service })
+            }
+            "database" => {
+                let (id, access) = match rest.split_once(':') {
+                    Some((id, access)) => (Some(id.parse()?), access),
+                    None => (None, rest),
+                };
+                match access {
+                    "read" => Ok(Self::Database { id, write: false }),
+                    "write" => Ok(Self::Database { id, write: true }),
+                    _ => Err(form()),
+                }
+            }
+            _ => Err(form()),
+        }
+    }
+}
+
+impl TryFrom<String> for Permission {
+    type Error = InvalidPermission;
+
+    fn try_from(text: String) -> Result<Self, InvalidPermission> {
+        text.parse()
+    }
+}
+
+impl From<Permission> for String {
+    fn from(permission: Permission) -> Self {
+        permission.to_string()
+    }
+}
+
+impl Permissions {
+    /// The single permissions of the set.
+    #[must_use]
+    pub fn items(&self) -> Vec<Permission> {
+        let mut items = match &self.network {
+            None => Vec::new(),
+            Some(Network::Hosts(hosts)) => hosts.iter().cloned().map(Permission::Host).collect(),
+            Some(Network::Direct { lan: false }) => vec![Permission::Direct],
+            Some(Network::Direct { lan: true }) => vec![Permission::Direct, Permission::Lan],
+        };
+        items.extend(self.host_apis.iter().cloned().map(Permission::HostApi));
+        items
+    }
+
+    /// The set of these. What a set cannot hold (providers, databases) is left out; the internet
+    /// includes every host that is no address of the local network.
+    #[must_use]
+    pub fn from_items(items: impl IntoIterator<Item = Permission>) -> Self {
+        let mut hosts: Vec<HostPattern> = Vec::new();
+        let (mut direct, mut lan) = (false, false);
+        let mut host_apis: Vec<ApiId> = Vec::new();
+        for item in items {
+            match item {
+                Permission::Host(host) if !hosts.contains(&host) => hosts.push(host),
+                Permission::HostApi(api) if !host_apis.contains(&api) => host_apis.push(api),
+                Permission::Direct => direct = true,
+                Permission::Lan => (direct, lan) = (true, true),
+                Permission::Host(_)
+                | Permission::HostApi(_)
+                | Permission::Provider { .. }
+                | Permission::Database { .. } => {}
+            }
+        }
+        let network = match (direct, hosts.is_empty()) {
+            (true, _) => Some(Network::Direct { lan }),
+            (false, false) => Some(Network::Hosts(hosts)),
+            (false, true) => None,
+        };
+        Self { network, host_apis }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const DB: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+    #[test]
+    fn a_permission_is_read_from_the_id_that_it_writes() {
+        for (text, danger) in [
+            ("host:api.example.org", Danger::Low),
+            ("host:*.example.org:8443", Danger::Low),
+            ("host:192.168.1.20", Danger::High),
+            ("direct", Danger::High),
+            ("lan", Danger::High),
+            ("api:atek.cloud/users-api", Danger::Low),
+            ("api:atek.cloud/services-api", Danger::Medium),
+            ("api:atek.cloud/services-api/install", Danger::High),
+            ("provider:example.org/notes", Danger::Medium),
+            (
+                "provider:example.org/notes=ff080d10490f8060",
+                Danger::Medium,
+            ),
+            ("database:read", Danger::Medium),
+            ("database:write", Danger::High),
+            (&format!("database:{DB}:read"), Danger::Medium),
+        ] {
+            let permission: Permission = text.parse().unwrap();
+            assert_eq!(permission.to_string(), text);
+            assert_eq!(permission.danger(), danger, "{text}");
+            assert!(!permission.describe().is_empty(), "{text}");
+        }
+        for text in [
+            "",
+            "host",
+            "host:",
+            "host:*",
+            "hosts:a.org",
+            "api:nonsense",
+            "provider:a.b/c=no key",
+            "database:",
+            "database:abc:read",
+            "database:erase",
+        ] {
+            assert!(text.parse::<Permission>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pick_answers_what_was_asked_and_not_more() {
+        let read = |text: &str| text.parse::<Permission>().unwrap();
+        let db = |access: &str| read(&format!("database:{DB}:{access}"));
+        for (pick, asked, answers) in [
+            (read("provider:a.b/c=k1"), read("provider:a.b/c"), true),
+            (read("provider:a.b/d=k1"), read("provider:a.b/c"), false),
+            (read("provider:a.b/c"), read("provider:a.b/c"), false),
+            (db("read"), read("database:write"), true),
+            (db("write"), read("database:read"), false),
+            (read("host:a.org"), read("host:a.org"), true),
+            (read("host:b.org"), read("host:a.org"), false),
+            (read("direct"), read("database:read"), false),
+        ] {
+            assert_eq!(pick.answers(&asked), answers, "{pick} for {asked}");
+        }
+    }
+
+    #[test]
+    fn a_set_is_the_sum_of_its_permissions() {
+        for set in [
+            json!({}),
+            json!({ "network": { "hosts": ["a.org", "*.b.org"] } }),
+            json!({ "network": "direct", "hostApis": ["atek.cloud/users-api"] }),
+            json!({ "network": { "direct": { "lan": true } } }),
+        ] {
+            let set: Permissions = serde_json::from_value(set).unwrap();
+            assert_eq!(Permissions::from_items(set.items()), set);
+            assert_eq!(set.union(&set), set);
+            assert_eq!(set.union(&Permissions::default()), set);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Decisions about single permissions of a service, in force at once.
+
+use super::context::Operations;
+use crate::database::{Change, Records};
+use crate::services::definition::Definition;
+use crate::services::error::OperationError;
+use crate::services::supervisor::Command;
+use atek_api::ids::ServiceKey;
+use atek_api::spec::Network;
+use std::sync::Arc;
+
+impl Operations {
+    /// Stores changes of the decisions about one service. Connections that are no longer allowed
+    /// end; the service is restarted only where it gets or loses a network of its own, and, unless
+    /// it `waits` for the answer, where its first or last host changes: its proxy variables do.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was changed, except with `StoredNotRunning`.
+    pub async fn decide(
+        self: &Arc<Self>,
+        key: &ServiceKey,
+        changes: Vec<Change>,
+        waits: bool,
+    ) -> Result<(), OperationError> {
+        let record = self.record(key)?;
+        // Also what has ended by itself was in force until it is removed.
+        let network = |records: &Records, now: i64| {
+            let settings = Arc::new(record.settings.clone());
+            let decided = records.grants_of(key, now);
+            Definition::installed(key.clone(), settings)
+                .with_decided(decided)
+                .network()
+        };
+        let records = self.database.records();
+        let mut planned = Records::clone(&records);
+        for change in &changes {
+            planned.apply(change.clone());
+        }
+        let now = jiff::Timestamp::now().as_second();
+        let (before, after) = (network(&records, i64::MIN), network(&planned, now));
+        let is_own = |network: &Network| matches!(network, Network::Direct { .. });
+        if before == after || (waits && !is_own(&before) && !is_own(&after)) {
+            self.database.write(changes).await?;
+            return Ok(());
+        }
+        let lock = self.locks.take(key, &record.settings.id, "configure")?;
+        let (operations, key) = (self.clone(), key.clone());
+        let rest = tokio::spawn(async move {
+            let _lock = lock;
+            operations.database.write(changes).await?;
+            if operations.supervisor.snapshot(&key).await?.state.is_up() {
+                operations.supervisor.stop(&key).await?;
+                let started = operations.supervisor.start(&key, Command::Start).await;
+                started.map_err(|error| OperationError::StoredNotRunning(Box::new(error)))?;
+            }
+            Ok(())
+        });
+        rest.await.unwrap_or(Err(OperationError::ShuttingDown))
+    }
+}

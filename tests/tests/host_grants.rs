@@ -1,0 +1,253 @@
+//! Permissions that apps ask for while they run, what people share, and how both end.
+
+use anyhow::Context as _;
+use atek_tests::host::{ADB, Host, Person, SOON, refusal};
+use atek_tests::{Seen, wait_for};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const PERMISSIONS: &str = "atek.cloud/permissions-api";
+const CALLER: &str = "caller-node";
+const HELLO: &str = "example.test/hello";
+
+/// What the app gets when it calls an API.
+async fn calls(
+    host: &Host,
+    person: &Person,
+    api: &str,
+    method: &str,
+    params: Value,
+) -> anyhow::Result<Value> {
+    let encoded =
+        |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
+    let path = format!(
+        "/call?api={}&method={method}&params={}",
+        encoded(api),
+        encoded(&params.to_string())
+    );
+    let page = host
+        .visit(person, CALLER)
+        .await?
+        .patient(Duration::from_secs(90));
+    let answer = page.get(&path).await?.json()?;
+    let body = answer["body"].as_str().context("the app got an answer")?;
+    Ok(serde_json::from_str(body)?)
+}
+
+async fn asks(host: &Host, person: &Person, permission: &str, wait: u32) -> anyhow::Result<Value> {
+    let params = json!([{ "permission": permission, "reason": "to test it", "wait": wait }]);
+    let answer = calls(host, person, PERMISSIONS, "request", params).await?;
+    anyhow::ensure!(answer["error"].is_null(), "{answer}");
+    Ok(answer["result"].clone())
+}
+
+async fn pending(person: &Person) -> anyhow::Result<Vec<Value>> {
+    let answer = person
+        .client
+        .call(PERMISSIONS, "pending", json!([]))
+        .await?;
+    Ok(answer["requests"].as_array().cloned().unwrap_or_default())
+}
+
+/// Waits for the one request that is pending and answers it.
+async fn answers(person: &Person, answer: Value) -> anyhow::Result<Value> {
+    let request = wait_for("a request of the app", SOON, async || {
+        let all = pending(person).await?;
+        Ok(Seen::if_so(all, |all| all.len() == 1))
+    })
+    .await?
+    .remove(0);
+    let id = &request["id"];
+    person
+        .client
+        .call(PERMISSIONS, "answer", json!([id, answer]))
+        .await?;
+    Ok(request)
+}
+
+async fn grants(person: &Person) -> anyhow::Result<Vec<Value>> {
+    let answer = person.client.call(PERMISSIONS, "list", json!([])).await?;
+    Ok(answer["grants"].as_array().cloned().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn an_app_asks_its_owner_answers_and_takes_it_back() -> anyhow::Result<()> {
+    let host = Host::boot("grants-ask").await?;
+    let bob = host.person("bob", "").await?;
+    let carol = host.person("carol", "").await?;
+    host.install(CALLER, "bob").await?;
+
+    // It waits while the owner decides, and has it at once.
+    let (asked, request) = tokio::join!(
+        asks(&host, &bob, "host:api.example.org", 60),
+        answers(&bob, json!({ "answer": "hour" }))
+    );
+    let request = request?;
+    assert_eq!(request["reason"], "to test it");
+    assert_eq!(request["words"], "connect to api.example.org");
+    assert_eq!(asked?["state"], "granted");
+    let [granted] = &grants(&bob).await?[..] else {
+        anyhow::bail!("one grant")
+    };
+    assert_eq!(
+        (&granted["by"], &granted["verdict"], &granted["permission"]),
+        (
+            &json!("bob"),
+            &json!("allow"),
+            &json!("host:api.example.org")
+        )
+    );
+    assert!(
+        granted["until"].is_string() && granted["reason"] == "to test it",
+        "{granted}"
+    );
+    assert!(
+        grants(&carol).await?.is_empty(),
+        "another user sees nothing of it"
+    );
+    let id = granted["id"].clone();
+    refusal(carol.client.call(PERMISSIONS, "revoke", json!([id])).await);
+    bob.client.call(PERMISSIONS, "revoke", json!([id])).await?;
+    assert!(grants(&bob).await?.is_empty());
+
+    // A "no" holds: the app is answered by itself, and the person is not asked again.
+    let (asked, _) = tokio::join!(
+        asks(&host, &bob, "host:tracker.example.org", 60),
+        answers(&bob, json!({ "answer": "deny" }))
+    );
+    assert_eq!(asked?["state"], "denied");
+    let again = asks(&host, &bob, "host:tracker.example.org", 0).await?;
+    assert_eq!(again["state"], "denied");
+    assert!(
+        again["askAgainAfter"]
+            .as_u64()
+            .is_some_and(|secs| secs > 6 * 86_400),
+        "{again}"
+    );
+    assert!(pending(&bob).await?.is_empty());
+
+    // What only an administrator may give stays with an administrator.
+    let asked = asks(&host, &bob, "direct", 0).await?;
+    assert_eq!(asked["state"], "pending");
+    let [request] = &pending(&bob).await?[..] else {
+        anyhow::bail!("one request")
+    };
+    assert_eq!(
+        (&request["mayGrant"], &request["danger"]),
+        (&json!(false), &json!("high"))
+    );
+    let answer = json!([request["id"], { "answer": "always" }]);
+    let refused = refusal(bob.client.call(PERMISSIONS, "answer", answer).await);
+    assert_eq!(refused.data["reason"], "needs-administrator");
+    assert!(pending(&carol).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_person_picks_the_provider_and_the_database_that_an_app_asks_for() -> anyhow::Result<()> {
+    let host = Host::boot("grants-powerbox").await?;
+    let alice = host.person("alice", "admin").await?;
+    let bob = host.person("bob", "").await?;
+    let hello = host.install("hello-node", "alice").await?;
+    host.install(CALLER, "bob").await?;
+    let who_calls = async || calls(&host, &bob, HELLO, "whoCalls", json!([])).await;
+
+    assert!(
+        who_calls().await?["error"].is_object(),
+        "another user's app is not reached"
+    );
+    let share = json!([{ "service": "hello-node", "user": "bob", "level": "use" }]);
+    let share = alice.client.call(PERMISSIONS, "share", share).await?;
+    assert!(!host.page(&bob, "hello-node", "/caller").await?.is_empty());
+    assert!(
+        who_calls().await?["error"].is_object(),
+        "a share with a person is none with an app"
+    );
+
+    let wanted = format!("provider:{HELLO}");
+    let pick = format!(
+        "provider:{HELLO}={}",
+        hello["key"].as_str().context("a key")?
+    );
+    let (asked, request) = tokio::join!(
+        asks(&host, &bob, &wanted, 60),
+        answers(&bob, json!({ "answer": "always", "pick": pick }))
+    );
+    let choices = &request?["choices"];
+    assert_eq!(choices[0]["permission"], pick, "{choices}");
+    assert_eq!(asked?["granted"], pick);
+    assert_eq!(who_calls().await?["result"]["user"], bob.key.as_str());
+
+    alice
+        .client
+        .call(PERMISSIONS, "unshare", json!([share["id"]]))
+        .await?;
+    wait_for("the app to be closed", SOON, async || {
+        let answer = who_calls().await?;
+        Ok(Seen::if_so(answer, |answer| answer["error"].is_object()))
+    })
+    .await?;
+    let closed = host.visit(&bob, "hello-node").await;
+    assert!(closed.is_err(), "the pages are closed, too");
+
+    let private = json!([{ "access": "private", "alias": "recipes" }]);
+    let db = bob.client.call(ADB, "dbCreate", private).await?["dbId"].clone();
+    let db = db.as_str().context("an id")?;
+    bob.client
+        .call(ADB, "recordPut", json!([db, "r/1", { "n": 1 }]))
+        .await?;
+    let read = async || calls(&host, &bob, ADB, "recordGet", json!([db, "r/1"])).await;
+    assert!(
+        read().await?["error"].is_object(),
+        "a database is its maker's"
+    );
+    let pick = format!("database:{db}:read");
+    let (asked, request) = tokio::join!(
+        asks(&host, &bob, "database:read", 60),
+        answers(&bob, json!({ "answer": "always", "pick": pick }))
+    );
+    assert_eq!(asked?["granted"], pick);
+    assert_eq!(request?["choices"][0]["title"], "recipes");
+    assert_eq!(read().await?["result"]["value"]["n"], 1);
+    let write = calls(&host, &bob, ADB, "recordPut", json!([db, "r/1", {}])).await?;
+    assert!(write["error"].is_object(), "{write}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_given_for_a_time_ends_by_itself_and_survives_a_restart_of_the_host()
+-> anyhow::Result<()> {
+    let host = Host::boot("grants-time").await?;
+    let alice = host.person("alice", "admin").await?;
+    host.install(CALLER, "alice").await?;
+    let give = async |permission: &str, seconds: Option<u32>| {
+        let params = json!([{ "service": CALLER, "permission": permission, "seconds": seconds }]);
+        alice.client.call(PERMISSIONS, "grant", params).await
+    };
+    give("host:long.example.org", None).await?;
+    give("host:short.example.org", Some(2)).await?;
+    wait_for("the short one to end", SOON, async || {
+        let left = grants(&alice).await?;
+        Ok(Seen::if_so(left, |left| left.len() == 1))
+    })
+    .await?;
+    host.machine.exec(["systemctl", "restart", "atekd"]).await?;
+    host.ready().await?;
+    let left = grants(&alice).await?;
+    assert_eq!(left[0]["permission"], "host:long.example.org");
+
+    // The app that is uninstalled leaves nothing behind.
+    let family = json!([{ "name": "Family", "members": ["alice"] }]);
+    alice.client.call(PERMISSIONS, "putGroup", family).await?;
+    let share = json!([{ "service": CALLER, "group": "family", "level": "view" }]);
+    alice.client.call(PERMISSIONS, "share", share).await?;
+    let gone = json!([CALLER]);
+    alice
+        .client
+        .call("atek.cloud/services-api", "uninstall", gone)
+        .await?;
+    assert!(grants(&alice).await?.is_empty());
+    let shares = alice.client.call(PERMISSIONS, "shares", json!([])).await?;
+    assert_eq!(shares, json!({ "shares": [] }));
+    Ok(())
+}
