@@ -10,8 +10,10 @@ fail() {
   exit 1
 }
 
+is_root() { [ "$(id -u)" = 0 ]; }
+
 need_root() {
-  [ "$(id -u)" = 0 ] || fail "run this as root: the test machine is made of namespaces and mounts"
+  is_root || fail "run this as root: the test machine is made of namespaces and mounts"
 }
 
 need_namespaces() {
@@ -19,7 +21,7 @@ need_namespaces() {
     fail "this machine does not let root make namespaces (a container without CAP_SYS_ADMIN?)"
 }
 
-# need_packages NAME… installs the Debian packages that are missing.
+# need_packages NAME… installs the Debian packages that are missing, or says their names when this is not root.
 need_packages() {
   local name missing=()
   for name in "$@"; do
@@ -27,6 +29,7 @@ need_packages() {
   done
   [ ${#missing[@]} = 0 ] && return
   command -v apt-get >/dev/null || fail "this is no Debian machine; install by hand: ${missing[*]}"
+  is_root || fail "only root installs packages: apt-get install --no-install-recommends ${missing[*]}"
   say "installing Debian packages: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -q
@@ -67,6 +70,17 @@ need_browser() {
 # What makes the SD card: everything else is in a toolbox that it makes for itself.
 need_image_tools() {
   need_packages mmdebstrap
+}
+
+# What boots a card. As root that is the toolbox's emulator, which is the same on every machine. Other users cannot
+# enter the toolbox, so for them it is the emulator of this machine.
+need_emulator() {
+  if is_root; then
+    need_namespaces
+    need_image_tools
+  elif ! command -v qemu-system-aarch64 >/dev/null; then
+    need_packages qemu-system-arm
+  fi
 }
 
 need_rust() {

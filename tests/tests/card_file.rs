@@ -87,7 +87,6 @@ fn a_card_put_together_twice_is_the_same_byte_for_byte() -> anyhow::Result<()> {
 #[test]
 fn a_person_who_boots_the_card_sees_its_console_and_leaves_it_as_it_was() -> anyhow::Result<()> {
     let card = built_card()?;
-    let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
     let words = |keep| {
         let options = Options {
             card: card.clone(),
@@ -101,8 +100,8 @@ fn a_person_who_boots_the_card_sees_its_console_and_leaves_it_as_it_was() -> any
             reader: None,
             keyboard: false,
         };
-        let command = emulator::command(&options, scratch.path())?;
-        let words = command.get_args().map(|word| word.to_string_lossy());
+        let boot = emulator::command(&options)?;
+        let words = boot.command.get_args().map(|word| word.to_string_lossy());
         anyhow::Ok(words.collect::<Vec<_>>().join(" "))
     };
     let said = words(false)?;

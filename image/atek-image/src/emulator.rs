@@ -3,8 +3,11 @@
 use crate::card::Card;
 use crate::firmware;
 use anyhow::Context as _;
-use std::fs;
-use std::path::{Path, PathBuf};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// How to boot.
@@ -32,21 +35,34 @@ pub struct Options {
     pub keyboard: bool,
 }
 
-/// The command that boots the card. `scratch` holds what the firmware would have loaded.
-///
-/// The serial console is this process's terminal.
+/// The emulator's program.
+pub const PROGRAM: &str = "qemu-system-aarch64";
+
+/// What boots a card.
+#[derive(Debug)]
+pub struct Boot {
+    /// QEMU. The serial console is the terminal of the process that becomes it.
+    pub command: Command,
+    /// What the firmware would have loaded, in memory that ends with its last user: the command
+    /// names these files by their descriptors.
+    pub loaded: Vec<File>,
+}
+
+/// The command that boots the card.
 ///
 /// # Errors
 ///
 /// When the card has nothing to boot.
-pub fn command(options: &Options, scratch: &Path) -> anyhow::Result<Command> {
+pub fn command(options: &Options) -> anyhow::Result<Boot> {
     let boot = firmware::boot(&Card::open(&options.card, false)?, options.tryboot)?;
-    let put = |name: &str, content: &[u8]| {
-        let path = scratch.join(name);
-        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut loaded = Vec::new();
+    let mut put = |name: &str, content: &[u8]| {
+        let file = in_memory(name, content)?;
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        loaded.push(file);
         anyhow::Ok(path)
     };
-    let mut qemu = Command::new("qemu-system-aarch64");
+    let mut qemu = Command::new(PROGRAM);
     qemu.args([
         "-M",
         "virt",
@@ -109,5 +125,16 @@ pub fn command(options: &Options, scratch: &Path) -> anyhow::Result<Command> {
         qemu.arg("-qmp")
             .arg(format!("unix:{},server=on,wait=off", socket.display()));
     }
-    Ok(qemu)
+    Ok(Boot {
+        command: qemu,
+        loaded,
+    })
+}
+
+/// A file without a name, which programs that this process starts have open, too.
+fn in_memory(name: &str, content: &[u8]) -> anyhow::Result<File> {
+    let doing = || format!("cannot keep {name} in memory");
+    let mut file = File::from(memfd_create(name, MFdFlags::empty()).with_context(doing)?);
+    file.write_all(content).with_context(doing)?;
+    Ok(file)
 }

@@ -82,8 +82,12 @@ impl Layout {
     /// When it cannot be read, or is not a layout.
     pub fn read() -> anyhow::Result<Self> {
         let path = paths::repository().join("image/layout.toml");
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!(
+                "cannot read {}: name a checkout of Atek with --checkout FOLDER",
+                path.display()
+            )
+        })?;
         let layout: Self =
             toml::from_str(&text).with_context(|| format!("{} is no layout", path.display()))?;
         for name in [

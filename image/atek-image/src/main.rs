@@ -10,7 +10,7 @@ use atek_image::licenses::{self, Sources};
 use atek_image::pack::{self, Files};
 use atek_image::sbom::{self, Component, Crates};
 use atek_image::steps::Steps;
-use atek_image::store::Store;
+use atek_image::store::{Store, Stored};
 use atek_image::{check, command, notes, paths};
 use clap::{Args, Parser, Subcommand};
 use std::fs;
@@ -319,7 +319,29 @@ fn epoch() -> anyhow::Result<u64> {
         .with_context(|| format!("{text:?} is no time in seconds"))
 }
 
+/// Becomes the emulator: as root that of the toolbox, which is the same on every machine; else the
+/// one that this machine has, as no part of it needs root.
 fn run(options: &Options) -> anyhow::Result<()> {
+    // Held until QEMU is there: the toolbox is not removed meanwhile.
+    let tools = if nix::unistd::geteuid().is_root() {
+        Some(enter_toolbox(options)?)
+    } else {
+        None
+    };
+    let mut boot = emulator::command(options)?;
+    let error = boot.command.exec();
+    drop(tools);
+    if error.kind() == std::io::ErrorKind::NotFound {
+        bail!(
+            "this machine has no {}: install it (on Debian the package qemu-system-arm), \
+             or run this as root, which uses an emulator of its own",
+            emulator::PROGRAM
+        );
+    }
+    Err(error).context("cannot start the emulator")
+}
+
+fn enter_toolbox(options: &Options) -> anyhow::Result<Stored> {
     let steps = Steps::default();
     let store = Store::open(paths::cache())?;
     let tools = toolbox::get(&store, &steps)?;
@@ -334,9 +356,5 @@ fn run(options: &Options) -> anyhow::Result<()> {
         &tools,
         &also.iter().map(PathBuf::as_path).collect::<Vec<_>>(),
     )?;
-    // In the toolbox's own memory, which goes with this process's mounts.
-    let scratch = Path::new("/run/atek-image");
-    fs::create_dir_all(scratch).context("cannot make a folder for the kernel")?;
-    let mut qemu = emulator::command(options, scratch)?;
-    bail!("cannot start the emulator: {}", qemu.exec())
+    Ok(tools)
 }
