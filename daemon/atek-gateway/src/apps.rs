@@ -184,7 +184,8 @@ async fn last_lines(gateway: &Gateway, caller: &Caller, entry: &Entry) -> Vec<St
 /// Answers every path of the main domain that is not the host's.
 ///
 /// Only a core service is served here, since a page of the main domain may call every host
-/// API in the person's name. A home of the person's own is opened at its own site.
+/// API in the person's name. A home of the person's own is opened at its own site; the pages of
+/// the built-in home keep their addresses beside it.
 pub(super) async fn home(
     gateway: &Gateway,
     admitted: Admitted,
@@ -199,7 +200,8 @@ pub(super) async fn home(
         Caller::Anonymous => return Err(Failure::NotAuthorized),
         Caller::User(person) => person,
     };
-    match home_of(gateway, admitted.caller(), person) {
+    let chosen = own_home(gateway, person).filter(|_| leads_to_own_home(&request));
+    match chosen.or_else(|| built_in_home(gateway, admitted.caller())) {
         Some(entry) if entry.core => {
             let renewed = renewed_session(&admitted, &request);
             let mut response = proxy(gateway, admitted, &entry, CookieScope::Main, request).await?;
@@ -210,9 +212,6 @@ pub(super) async fn home(
             Ok(response)
         }
         Some(entry) => {
-            if !same_origin::is_navigation(request.method(), request.headers()) {
-                return Err(Failure::NotFound);
-            }
             let at = authority.is_address().then_some("port");
             let url = bind::app_url(gateway, &entry, authority, admitted.client(), at)
                 .or_else(|| bind::app_url(gateway, &entry, authority, admitted.client(), None))
@@ -248,20 +247,27 @@ fn renewed_session<B>(admitted: &Admitted, request: &Request<B>) -> Option<Heade
     }
 }
 
-/// What the user chose, where it is still there and theirs; else Lonestar, where the box has it.
-fn home_of(gateway: &Gateway, caller: &Caller, person: &Person) -> Option<Arc<Entry>> {
+/// Whether a request for the main domain is for the person's own home, if there is one: pages are,
+/// but for those of the built-in home, where apps are managed and shown in a frame.
+fn leads_to_own_home<B>(request: &Request<B>) -> bool {
+    let mut segments = request.uri().path().split('/').skip(1);
+    let is_built_in = matches!(segments.next(), Some("app" | "p"));
+    same_origin::is_navigation(request.method(), request.headers()) && !is_built_in
+}
+
+/// What the user chose, where it is still there and theirs.
+fn own_home(gateway: &Gateway, person: &Person) -> Option<Arc<Entry>> {
+    let chosen = person.user.settings.main_service_key.as_ref()?;
     let directory = gateway.deps().directory.now();
-    let own = |entry: &&Arc<Entry>| may_be_main_service(&person.user.key, entry.owner());
-    let chosen = person.user.settings.main_service_key.as_ref();
-    chosen
-        .and_then(|key| directory.by_key(key.as_str()))
-        .filter(own)
-        .or_else(|| {
-            directory
-                .by_key(LONESTAR)
-                .filter(|entry| may_visit(caller, entry.target()))
-        })
-        .cloned()
+    let entry = directory.by_key(chosen.as_str())?;
+    may_be_main_service(&person.user.key, entry.owner()).then(|| Arc::clone(entry))
+}
+
+/// Lonestar, where the box has it.
+fn built_in_home(gateway: &Gateway, caller: &Caller) -> Option<Arc<Entry>> {
+    let directory = gateway.deps().directory.now();
+    let entry = directory.by_key(LONESTAR)?;
+    may_visit(caller, entry.target()).then(|| Arc::clone(entry))
 }
 
 /// The answer to a browser whose cookies no app would take: it loses them, and can go on.

@@ -346,6 +346,28 @@ async fn a_home_of_the_persons_own_is_opened_at_its_own_site_and_never_on_the_ma
     let bob = [("cookie", "session=bob-cookie")];
     let own = world.get("/", &bob).await;
     assert!(own.text.contains("Signed in as bob"), "{}", own.text);
+    // The built-in home has its pages and their files where they were.
+    world.service("core.lonestar", "system", json!([]));
+    world.change("core.lonestar", |entry| entry.core = true);
+    for (path, mode) in [
+        ("/p/databases", "navigate"),
+        ("/app/rss", "navigate"),
+        ("/assets/page.js", "no-cors"),
+    ] {
+        let answer = world
+            .get(path, &[("cookie", &alice), ("sec-fetch-mode", mode)])
+            .await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(
+            answer.json()["headers"]["atek-auth-service"],
+            "core.lonestar",
+            "{path}"
+        );
+    }
+    for path in ["/pages", "/apps/rss"] {
+        let answer = world.get(path, &[("cookie", &alice)]).await;
+        assert_eq!(answer.status, 302, "{path}");
+    }
 }
 
 #[tokio::test]
