@@ -357,6 +357,15 @@ impl Emulated {
     ///
     /// When it fails, or the box does not let the key in.
     pub async fn exec(&self, script: &str) -> anyhow::Result<String> {
+        self.exec_within(BOOT, script).await
+    }
+
+    /// The same for a script that takes its time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Emulated::exec`], or when it takes longer than `limit`.
+    pub async fn exec_within(&self, limit: Duration, script: &str) -> anyhow::Result<String> {
         let mut command = tokio::process::Command::new("ssh");
         let option = |name: &str, value: &OsStr| {
             let mut word = std::ffi::OsString::from(format!("-o{name}="));
@@ -385,7 +394,7 @@ impl Emulated {
         let (out, err) = (self.home.join("exec.out"), self.home.join("exec.err"));
         command.stdout(File::create(&out).context("cannot make a file")?);
         command.stderr(File::create(&err).context("cannot make a file")?);
-        let status = tokio::time::timeout(BOOT, command.status())
+        let status = tokio::time::timeout(limit, command.status())
             .await
             .with_context(|| format!("{script:?} did not end"))?
             .context("cannot start ssh")?;

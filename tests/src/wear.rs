@@ -7,6 +7,7 @@ use crate::wait::{Seen, wait_for};
 use anyhow::{Context as _, ensure};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// What an idle box may write in a day, in bytes.
 pub const PER_DAY: u64 = 5_000_000;
@@ -35,6 +36,14 @@ impl Written {
     #[must_use]
     pub fn per_day(&self) -> u64 {
         (self.bytes as f64 / self.seconds * 86_400.0) as u64
+    }
+
+    /// Whether it is no more than a day's share. What is written once an hour may fall into any
+    /// shorter time, so that has the share of an hour.
+    #[must_use]
+    pub fn is_little(&self) -> bool {
+        let share = PER_DAY as f64 / 86_400.0 * self.seconds.max(3600.0);
+        self.bytes as f64 <= share
     }
 }
 
@@ -86,12 +95,17 @@ pub async fn while_idle(emulated: &Emulated, seconds: u64) -> anyhow::Result<Wri
                 stat=/sys/dev/block/$disk/../stat; [ -e $stat ] || stat=/sys/dev/block/$disk/stat; \
                 at() { echo at $(cut -d' ' -f1 /proc/uptime) $(cat $stat); }";
     let rounds = seconds.div_ceil(EVERY);
+    // The box's clock may be slower than this machine's.
+    let limit = BOOT + 2 * Duration::from_secs(seconds);
     let said = emulated
-        .exec(&format!(
-            "{disk}; sync; sleep 60; touch /run/idle; {count}; at; \
+        .exec_within(
+            limit,
+            &format!(
+                "{disk}; sync; sleep 60; touch /run/idle; {count}; at; \
              for i in $(seq {rounds}); do sleep {EVERY}; at; done; echo then; {count}; echo files; \
              find /var -xdev -newer /run/idle -type f -exec ls -ln {{}} +"
-        ))
+            ),
+        )
         .await?;
     let (before, rest) = said.split_once("then\n").context("no second count")?;
     let (after, files) = rest.split_once("files\n").context("no list of files")?;
@@ -161,7 +175,17 @@ mod tests {
             files: String::new(),
         };
         assert_eq!(written.per_day(), 5_898_240);
-        assert!(written.per_day() > PER_DAY);
+        assert!(written.per_day() > PER_DAY && written.is_little());
+        let of = |seconds, bytes| Written {
+            seconds,
+            bytes,
+            minutes: Vec::new(),
+            by: Vec::new(),
+            files: String::new(),
+        };
+        assert!(!of(600.0, 580 << 10).is_little(), "the journal on the card");
+        assert!(of(3600.0, 208_000).is_little() && !of(3600.0, 209_000).is_little());
+        assert!(of(7200.0, 416_000).is_little() && !of(7200.0, 417_000).is_little());
         assert!(times("at 1 2 3").is_err());
     }
 }

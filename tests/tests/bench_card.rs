@@ -45,7 +45,10 @@ async fn times(emulated: &Emulated, start: &str, page: f64) -> anyhow::Result<()
         .exec(
             "systemctl is-system-running --wait >/dev/null; cut -d' ' -f1 /proc/uptime; \
              systemctl show -P ActiveEnterTimestampMonotonic multi-user.target atekd.service; \
-             systemd-analyze; systemctl get-default",
+             systemd-analyze; systemctl get-default; \
+             systemd-analyze critical-chain --no-pager multi-user.target atekd.service; \
+             systemd-analyze blame --no-pager | head -n 15; \
+             journalctl -b -o short-monotonic --no-pager | grep -m 1 -e 'the host is ready'",
         )
         .await?;
     let since = emulated.started.elapsed().as_secs_f64();

@@ -1,7 +1,8 @@
 //! What ten idle apps cost the card in an hour.
 //!
 //! `ATEK_IDLE_SECONDS` is how long the box is idle (3600), `ATEK_IDLE_APPS` how many apps it has
-//! (10).
+//! (10). The short form, 600 seconds with two apps, finds a program that writes all the time; a
+//! figure for a day needs the hour, because some things are written once in it.
 
 use anyhow::ensure;
 use atek_tests::emulated::Emulated;
@@ -27,9 +28,6 @@ async fn ten_idle_apps_write_at_most_five_megabytes_a_day() -> anyhow::Result<()
     wear::settle(&emulated).await?;
     let written = wear::while_idle(&emulated, idle).await?;
     println!("figure: {written}");
-    ensure!(
-        written.per_day() <= wear::PER_DAY,
-        "an idle box wears its card: {written}"
-    );
+    ensure!(written.is_little(), "an idle box wears its card: {written}");
     Ok(())
 }
