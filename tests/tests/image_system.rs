@@ -144,6 +144,30 @@ fn tests_of_the_card_use_no_program_that_buildroots_root_lacks() {
 }
 
 #[test]
+fn the_checklist_for_a_pi_uses_no_program_that_a_card_lacks() {
+    let list = text(atek_tests::paths::repository().join("image/PI-CHECKLIST.md"));
+    // What a person is told to enter: `cat /proc/cmdline`, not `ACT` or `os_check=0`.
+    let commands = list.split('`').skip(1).step_by(2).filter_map(|code| {
+        let (program, rest) = code.split_once(' ')?;
+        (!rest.is_empty() && program.chars().all(|c| c.is_ascii_lowercase())).then_some(program)
+    });
+    let known = [
+        "atek",
+        "cat",
+        "echo",
+        "journalctl",
+        "ls",
+        "reboot",
+        "systemctl",
+    ];
+    let commands: Vec<&str> = commands.collect();
+    assert!(commands.len() >= 6, "{commands:?}");
+    for program in commands {
+        assert!(known.contains(&program), "{program}: is it on both cards?");
+    }
+}
+
+#[test]
 fn files_of_systemd_that_warn_at_each_boot_are_replaced() {
     for file in ["home.conf", "provision.conf"] {
         let text = text(overlay().join("etc/tmpfiles.d").join(file));
