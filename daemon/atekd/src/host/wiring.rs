@@ -110,11 +110,11 @@ impl Host {
                 listening: app_ports,
                 local: shown_local.clone(),
             },
-            jobs: jobs.clone(),
+            jobs,
             catalogues: catalogues.clone(),
             requests: GrantRequests::default(),
             metrics: Metrics::new(directory.clone(), systemd.clone()),
-            logbook: logbook.clone(),
+            logbook,
             confinement: Confinement::new(systemd),
             power: Power::new(bus.clone()),
             host_settings: host_settings.clone(),
@@ -122,33 +122,7 @@ impl Host {
             config: config.clone(),
             shown_config,
         };
-        let gateway = Gateway::new(Deps {
-            directory: directory.clone(),
-            config: Arc::new(Settings {
-                domain: config.domain.clone(),
-                port: config.port,
-                system_auth_tokens: config.system_auth_tokens.clone(),
-                max_request_bytes: config.max_request_bytes,
-                trusted_proxies: config.trusted_proxies.clone(),
-                refused_users: refused_users(),
-            }),
-            box_name: host_settings.watch_name(),
-            added_names: added_names(&database),
-            local: shown_local,
-            accounts: Arc::new(Accounts {
-                sessions: sessions.clone(),
-                setup: setup.clone(),
-            }),
-            host: Arc::new(apis.clone()),
-            services: Arc::new(ServiceAccess {
-                directory: directory.clone(),
-                services: services.clone(),
-                logbook,
-                jobs,
-                catalogues: catalogues.clone(),
-            }),
-            limits: limits(config),
-        });
+        let gateway = gateway(config, &apis, shown_local);
         let host = Self {
             database,
             directory,
@@ -211,6 +185,37 @@ impl Host {
         let host_settings = self.host_settings.clone();
         tokio::spawn(async move { host_settings.follow_name().await });
     }
+}
+
+/// The HTTP surface over what the host's own APIs work with.
+fn gateway(config: &Config, apis: &HostApis, local: watch::Receiver<Arc<mdns::Local>>) -> Gateway {
+    Gateway::new(Deps {
+        directory: apis.directory.clone(),
+        config: Arc::new(Settings {
+            domain: config.domain.clone(),
+            port: config.port,
+            system_auth_tokens: config.system_auth_tokens.clone(),
+            max_request_bytes: config.max_request_bytes,
+            trusted_proxies: config.trusted_proxies.clone(),
+            refused_users: refused_users(),
+        }),
+        box_name: apis.host_settings.watch_name(),
+        added_names: added_names(&apis.database),
+        local,
+        accounts: Arc::new(Accounts {
+            sessions: apis.sessions.clone(),
+            setup: apis.setup.clone(),
+        }),
+        host: Arc::new(apis.clone()),
+        services: Arc::new(ServiceAccess {
+            directory: apis.directory.clone(),
+            services: apis.services.clone(),
+            logbook: apis.logbook.clone(),
+            jobs: apis.jobs.clone(),
+            catalogues: apis.catalogues.clone(),
+        }),
+        limits: limits(config),
+    })
 }
 
 /// The main domains that administrators added, as the records change.

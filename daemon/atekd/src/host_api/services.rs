@@ -31,11 +31,8 @@ impl HostApis {
             }
             "status" => {
                 let entry = self.seen(call.caller, &read()?.text(0)?)?;
-                raw(&self
-                    .services
-                    .status(&entry.key)
-                    .await
-                    .map_err(|error| operation_error(&error))?)
+                let status = self.services.status(&entry.key).await;
+                raw(&status.map_err(|error| operation_error(&error))?)
             }
             "metrics" => {
                 let params = read()?;
@@ -57,47 +54,13 @@ impl HostApis {
                 let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
                 self.start_update(call.caller, entry, params.object_or_default(1)?)
             }
-            "uninstall" => {
-                let params = read()?;
-                let entry = self.service_for(call.caller, &params.text(0)?, Verb::Uninstall)?;
-                // The second parameter was once the flag itself.
-                let keep_data = match params.flag(1) {
-                    Ok(keep_data) => keep_data,
-                    Err(_) => params.object::<UninstallParams>(1)?.keep_data,
-                };
-                let removed = self.services.uninstall(&entry.key, keep_data).await;
-                removed.map_err(|error| operation_error(&error))?;
-                raw(&())
-            }
+            "uninstall" => self.uninstall(call).await,
             "configure" => {
                 let params = read()?;
                 let id = params.text(0)?;
                 self.configure(call.caller, &id, params.object(1)?).await
             }
-            "start" => {
-                let entry = self.service_for(call.caller, &read()?.text(0)?, Verb::Run)?;
-                self.services
-                    .start(&entry.key)
-                    .await
-                    .map_err(|error| operation_error(&error))?;
-                raw(&())
-            }
-            "stop" => {
-                let entry = self.service_for(call.caller, &read()?.text(0)?, Verb::Run)?;
-                self.services
-                    .stop(&entry.key)
-                    .await
-                    .map_err(|error| operation_error(&error))?;
-                raw(&())
-            }
-            "restart" => {
-                let entry = self.service_for(call.caller, &read()?.text(0)?, Verb::Run)?;
-                self.services
-                    .restart(&entry.key)
-                    .await
-                    .map_err(|error| operation_error(&error))?;
-                raw(&())
-            }
+            "start" | "stop" | "restart" => self.run(call).await,
             "checkForPackageUpdates" => {
                 let entry = self.seen(call.caller, &read()?.text(0)?)?;
                 let check = self
@@ -132,6 +95,31 @@ impl HostApis {
             }
             other => Err(RpcError::method_not_found(other)),
         }
+    }
+
+    async fn run(&self, call: &Call<'_>) -> RpcResult {
+        let params = methods::params(API, call)?;
+        let entry = self.service_for(call.caller, &params.text(0)?, Verb::Run)?;
+        let done = match call.method {
+            "start" => self.services.start(&entry.key).await,
+            "stop" => self.services.stop(&entry.key).await,
+            _ => self.services.restart(&entry.key).await,
+        };
+        done.map_err(|error| operation_error(&error))?;
+        raw(&())
+    }
+
+    async fn uninstall(&self, call: &Call<'_>) -> RpcResult {
+        let params = methods::params(API, call)?;
+        let entry = self.service_for(call.caller, &params.text(0)?, Verb::Uninstall)?;
+        // The second parameter was once the flag itself.
+        let keep_data = match params.flag(1) {
+            Ok(keep_data) => keep_data,
+            Err(_) => params.object::<UninstallParams>(1)?.keep_data,
+        };
+        let removed = self.services.uninstall(&entry.key, keep_data).await;
+        removed.map_err(|error| operation_error(&error))?;
+        raw(&())
     }
 
     fn list(&self, caller: &Caller) -> RpcResult {
