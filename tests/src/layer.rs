@@ -26,7 +26,7 @@ const REVISION: u32 = 1;
 ///
 /// When a program is not built, or one of systemd's tools refuses a file.
 pub fn get(store: &Store, rootfs: &Stored) -> anyhow::Result<Stored> {
-    let files = install::plan(&paths::program)?;
+    let files = install::plan(&paths::program, node_arch())?;
     store.get("atek", &key(&files, &rootfs.path)?, |aside| {
         fs::create_dir(aside).context("cannot make the folder")?;
         install::copy(&files, aside, "strip")?;
@@ -40,6 +40,14 @@ pub fn get(store: &Store, rootfs: &Stored) -> anyhow::Result<Stored> {
         }
         Ok(())
     })
+}
+
+/// What Node calls the architecture of this machine.
+pub(crate) fn node_arch() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "x64",
+    }
 }
 
 /// The same files over the same root file system have the same key. Contents are known by time and

@@ -14,6 +14,7 @@
 //! - [`fixture`]: what the native fixture apps share.
 //! - [`browser`]: stories of people with a browser (`web/scenarios/`), told before a booted host.
 //! - [`serve`]: Atek for a person (`./image/run`).
+//! - [`neighbourhood`]: homes behind routers, and an internet with a DHT between them.
 //! - [`small_disk`]: a disk that can be filled.
 //! - [`wear`]: what an idle box writes to its card.
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the image.
@@ -34,6 +35,7 @@ pub mod http;
 pub mod layer;
 pub mod machine;
 pub mod minisign;
+pub mod neighbourhood;
 pub mod paths;
 pub mod phone;
 pub mod rootfs;

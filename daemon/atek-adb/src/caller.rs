@@ -45,6 +45,14 @@ impl Caller {
         })
     }
 
+    /// The core service that exchanges databases with other homes. Its key is `core.hypercore`, or
+    /// that with a suffix on a host in a folder of its own.
+    #[must_use]
+    pub fn is_replicator(&self) -> bool {
+        let name = self.service.strip_prefix("core.hypercore");
+        self.user == SYSTEM && name.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+
     /// The host itself, or who holds the host's own token.
     #[must_use]
     pub fn is_system(&self) -> bool {

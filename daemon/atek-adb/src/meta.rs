@@ -41,6 +41,13 @@ pub struct DbMeta {
     /// in both cases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<String>,
+    /// The owner lets the hypercore service read it, in order to share it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replicated: bool,
+    /// It is a copy of another home's database, of which this is the public key; only the hypercore
+    /// service writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<String>,
     /// The owning service's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,

@@ -8,6 +8,10 @@
 //! | an app with a permission for it | read | write | no |
 //! | another service of the owning user | public | no | no |
 //! | any other caller | public | no | no |
+//! | the hypercore service | public, replicated, copies | copies | copies |
+//!
+//! A copy of another home's database is written by the hypercore service alone; its owner can read
+//! and delete it.
 //!
 //! A service lists its own databases only; the owning user in person lists all of theirs. Databases
 //! are private unless their owner makes them public.
@@ -59,6 +63,9 @@ pub enum Denied {
     /// Only administrators set quotas.
     #[error("Only an administrator can change the quota of a database")]
     Quota,
+    /// A copy of another home's database is what the hypercore service makes of it.
+    #[error("Only the hypercore service makes and changes copies of other homes' databases")]
+    Copies,
 }
 
 impl Standing<'_> {
@@ -82,7 +89,11 @@ impl Standing<'_> {
     pub fn may_read(&self, meta: Option<&DbMeta>) -> bool {
         self.is_admin()
             || meta.is_some_and(|meta| {
-                meta.is_public() || self.owns(meta) || self.is_shared(Level::View)
+                let replicates = meta.replicated || meta.follows.is_some();
+                meta.is_public()
+                    || self.owns(meta)
+                    || self.is_shared(Level::View)
+                    || (self.caller.is_replicator() && replicates)
             })
     }
 
@@ -103,7 +114,11 @@ impl Standing<'_> {
     /// Whether the caller may write the records of the database with this metadata.
     #[must_use]
     pub fn may_write(&self, meta: Option<&DbMeta>) -> bool {
-        self.is_admin() || meta.is_some_and(|meta| self.owns(meta) || self.is_shared(Level::Use))
+        match meta {
+            Some(meta) if meta.follows.is_some() => self.caller.is_replicator(),
+            Some(meta) => self.is_admin() || self.owns(meta) || self.is_shared(Level::Use),
+            None => self.is_admin(),
+        }
     }
 
     /// Whether the caller may make (`old` is `None`), change, or delete (`new` is `None`) metadata.
@@ -119,6 +134,20 @@ impl Standing<'_> {
         new: Option<&DbMeta>,
         owner_of: impl FnOnce(&str) -> Result<Option<String>, E>,
     ) -> Result<(), E> {
+        let follows = |meta: Option<&DbMeta>| meta.and_then(|meta| meta.follows.clone());
+        if self.caller.is_replicator() {
+            // It makes, changes and deletes copies, for any owner, and nothing else.
+            let is_copy = follows(old).is_some() || (old.is_none() && follows(new).is_some());
+            let keeps_owner = old.zip(new).is_none_or(|(old, new)| old.owner == new.owner);
+            return if is_copy && keeps_owner {
+                Ok(())
+            } else {
+                Err(Denied::Copies.into())
+            };
+        }
+        if new.is_some() && follows(old) != follows(new) {
+            return Err(Denied::Copies.into());
+        }
         if self.is_admin() {
             return Ok(());
         }
@@ -197,6 +226,104 @@ mod tests {
             user: user.into(),
             service: service.into(),
             in_person: service == ADB && user != "system",
+        }
+    }
+
+    #[test]
+    fn the_hypercore_service_reads_what_is_shared_and_writes_copies_only() {
+        let private = meta("bob", "notes", "private");
+        let shared = DbMeta {
+            replicated: true,
+            ..private.clone()
+        };
+        let copy = DbMeta {
+            follows: Some("ab".repeat(32)),
+            ..private.clone()
+        };
+        let other_copy = DbMeta {
+            owner: meta("eve", "notes", "private").owner,
+            ..copy.clone()
+        };
+        fn standing(caller: &Caller, admin_role: bool) -> Standing<'_> {
+            Standing {
+                caller,
+                admin_role,
+                own_key: ADB,
+                shared: None,
+            }
+        }
+        // (user, service, administrator, database, may read, may write)
+        for (user, service, admin_role, db, read, write) in [
+            ("system", "core.hypercore", false, &private, false, false),
+            ("system", "core.hypercore", false, &shared, true, false),
+            ("system", "core.hypercore", false, &copy, true, true),
+            ("system", "core.hypercore-0a1b", false, &copy, true, true),
+            ("system", "core.hypercorex", false, &copy, false, false),
+            ("bob", "core.hypercore", false, &copy, false, false),
+            ("bob", "notes", false, &copy, true, false),
+            ("bob", ADB, true, &copy, true, false),
+            ("eve", "notes", false, &copy, false, false),
+        ] {
+            let caller = caller(user, service);
+            let standing = standing(&caller, admin_role);
+            assert_eq!(standing.may_read(Some(db)), read, "{user}/{service}");
+            assert_eq!(standing.may_write(Some(db)), write, "{user}/{service}");
+        }
+        // (user, service, administrator, before, after, may)
+        for (user, service, admin_role, old, new, may) in [
+            ("system", "core.hypercore", false, None, Some(&copy), true),
+            (
+                "system",
+                "core.hypercore",
+                false,
+                None,
+                Some(&private),
+                false,
+            ),
+            (
+                "system",
+                "core.hypercore",
+                false,
+                Some(&copy),
+                Some(&private),
+                true,
+            ),
+            (
+                "system",
+                "core.hypercore",
+                false,
+                Some(&copy),
+                Some(&other_copy),
+                false,
+            ),
+            ("system", "core.hypercore", false, Some(&copy), None, true),
+            (
+                "system",
+                "core.hypercore",
+                false,
+                Some(&shared),
+                Some(&private),
+                false,
+            ),
+            (
+                "system",
+                "core.hypercore",
+                false,
+                Some(&shared),
+                None,
+                false,
+            ),
+            ("bob", "notes", false, None, Some(&copy), false),
+            ("bob", "notes", false, Some(&copy), Some(&private), false),
+            ("bob", ADB, true, Some(&private), Some(&copy), false),
+            ("bob", "notes", false, Some(&private), Some(&shared), true),
+            ("bob", "notes", false, Some(&copy), None, true),
+            ("eve", "notes", false, Some(&copy), None, false),
+        ] {
+            let caller = caller(user, service);
+            let done = standing(&caller, admin_role)
+                .may_configure::<Denied>(old, new, |_| Ok(Some(user.to_owned())));
+            assert_eq!(done.is_ok(), may, "{user}/{service}: {done:?}");
         }
     }
 

@@ -39,6 +39,7 @@ mod budget;
 mod caller;
 mod connections;
 mod deps;
+mod device_tunnel;
 mod edge;
 mod egress;
 mod egress_policy;

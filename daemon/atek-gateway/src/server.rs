@@ -16,7 +16,7 @@ use super::peer::{self, Peer};
 use super::route::{self, Route};
 use super::rpc::{self, Offer};
 use super::site::{self, Site};
-use super::{apps, egress, host_paths, pages, transport};
+use super::{apps, device_tunnel, egress, host_paths, pages, transport};
 use atek_host_model::listener::{Listener, Origin};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -145,7 +145,12 @@ impl Gateway {
         }
     }
 
-    async fn connection(self, stream: Stream, conn: Arc<Conn>, close: CancellationToken) {
+    pub(super) async fn connection(
+        self,
+        stream: Stream,
+        conn: Arc<Conn>,
+        close: CancellationToken,
+    ) {
         let stream = match stream.rehomed() {
             Ok(stream) => Observed {
                 stream,
@@ -277,7 +282,10 @@ impl Gateway {
             (Route::Egress, Site::Egress { host, port })
                 if *request.method() == Method::CONNECT =>
             {
-                Box::pin(egress::connect(self, admitted, host, *port, request)).await
+                match device_tunnel::device(admitted.caller(), host) {
+                    Some(device) => device_tunnel::open(self, admitted, device, request),
+                    None => Box::pin(egress::connect(self, admitted, host, *port, request)).await,
+                }
             }
             (Route::Egress, Site::Egress { host, port }) => {
                 Box::pin(egress::forward(self, admitted, host, *port, request)).await

@@ -97,6 +97,12 @@ impl Layout {
             .ok()
     }
 
+    /// The mark of a core service that may sleep and says that it must not.
+    #[must_use]
+    pub fn awake(&self, key: &ServiceKey) -> PathBuf {
+        self.state.join("awake").join(key.as_str())
+    }
+
     /// The key of the database service.
     ///
     /// # Panics

@@ -17,6 +17,9 @@ pub enum Source {
     Program(String),
     /// A file of the checkout; the last part may have one `*`.
     Files(String),
+    /// A folder of the checkout with a program of npm packages, and a script `package` that makes
+    /// `dist/linux-ARCH` of it.
+    Npm(String),
 }
 
 /// One line of the list.
@@ -69,9 +72,10 @@ fn rule(line: &str) -> anyhow::Result<Rule> {
     if !destination.starts_with('/') || destination.split('/').any(|part| part == "..") {
         bail!("the destination must be an absolute path without `..`");
     }
-    let source = match source.strip_prefix("bin:") {
-        Some(name) => Source::Program(name.to_owned()),
-        None => Source::Files(source.to_owned()),
+    let source = match source.split_once(':') {
+        Some(("bin", name)) => Source::Program(name.to_owned()),
+        Some(("npm", folder)) => Source::Npm(folder.to_owned()),
+        _ => Source::Files(source.to_owned()),
     };
     let mode = u32::from_str_radix(mode, 8).context("the mode must be octal digits")?;
     Ok(Rule {
@@ -92,14 +96,23 @@ fn fits(pattern: &str, name: &str) -> bool {
 }
 
 /// The files that the list means today, in the list's order; `program` finds a built program by
-/// name.
+/// name, `arch` is what Node calls the architecture (`x64`, `arm64`).
 ///
 /// # Errors
 ///
-/// When a program is not built, or a file that is named in full is missing.
-pub fn plan(program: &dyn Fn(&str) -> anyhow::Result<PathBuf>) -> anyhow::Result<Vec<File>> {
+/// When a program is not built, a file that is named in full is missing, or npm packages cannot be
+/// had.
+pub fn plan(
+    program: &dyn Fn(&str) -> anyhow::Result<PathBuf>,
+    arch: &str,
+) -> anyhow::Result<Vec<File>> {
     let mut files = Vec::new();
     for rule in parse(&text()?)? {
+        if let Source::Npm(folder) = &rule.source {
+            let top = packaged(&paths::repository().join(folder), arch)?;
+            tree(&top, Path::new(&rule.destination), rule.mode, &mut files)?;
+            continue;
+        }
         let is_program = matches!(rule.source, Source::Program(_));
         for from in sources(&rule.source, program)? {
             let to = match rule.destination.strip_suffix('/') {
@@ -117,13 +130,42 @@ pub fn plan(program: &dyn Fn(&str) -> anyhow::Result<PathBuf>) -> anyhow::Result
     Ok(files)
 }
 
+/// Has the script of a folder make what is installed of it.
+fn packaged(folder: &Path, arch: &str) -> anyhow::Result<PathBuf> {
+    command::run(Command::new(folder.join("package")).arg(arch))?;
+    Ok(folder.join("dist").join(format!("linux-{arch}")))
+}
+
+/// All files below a folder, in the order of their names.
+fn tree(from: &Path, to: &Path, mode: u32, files: &mut Vec<File>) -> anyhow::Result<()> {
+    let list = fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))?;
+    let mut entries = list
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(|| format!("cannot list {}", from.display()))?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            tree(&from, &to, mode, files)?;
+        } else {
+            files.push(File {
+                from,
+                to,
+                mode,
+                program: false,
+            });
+        }
+    }
+    Ok(())
+}
+
 fn sources(
     source: &Source,
     program: &dyn Fn(&str) -> anyhow::Result<PathBuf>,
 ) -> anyhow::Result<Vec<PathBuf>> {
     let pattern = match source {
         Source::Program(name) => return Ok(vec![program(name)?]),
-        Source::Files(pattern) => paths::repository().join(pattern),
+        Source::Files(pattern) | Source::Npm(pattern) => paths::repository().join(pattern),
     };
     let name = pattern
         .file_name()
@@ -166,7 +208,7 @@ pub fn programs() -> anyhow::Result<Vec<String>> {
     Ok(rules
         .filter_map(|rule| match rule.source {
             Source::Program(name) => Some(name),
-            Source::Files(_) => None,
+            Source::Files(_) | Source::Npm(_) => None,
         })
         .collect())
 }

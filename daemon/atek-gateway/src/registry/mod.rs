@@ -67,11 +67,25 @@ pub fn choose<'a>(
         .entries()
         .filter(|entry| entry.is_routable() && wanted.admits_service(entry))
         .filter(|entry| may_call_provider(caller, wanted.api(), entry.target()))
+        .filter(|entry| !entry.core || is_granted(caller, wanted.api()))
         .filter_map(|entry| Some((entry, matching_export(entry, transport, wanted)?)))
         // The first of equals: the order of installation.
         .min_by_key(|(entry, _)| distance(caller, entry))
         .map(|(entry, export)| Provider::Service(entry, export))
         .ok_or_else(none)
+}
+
+/// APIs of core services by which an app reaches other homes: an app needs them in `hostApis` of
+/// what it was granted.
+const BY_GRANT: [&str; 1] = ["atek.cloud/hypercore-api"];
+
+fn is_granted(caller: &Caller, api: &str) -> bool {
+    match caller {
+        Caller::Service(service) => {
+            !BY_GRANT.contains(&api) || service.granted.allows_host_api(api)
+        }
+        Caller::User(_) | Caller::System | Caller::Anonymous => true,
+    }
 }
 
 fn matching_export<'a>(

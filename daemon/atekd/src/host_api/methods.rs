@@ -142,6 +142,13 @@ pub(super) const APIS: [Api; 8] = [
                 RUN,
                 "Stops a service; it stays stopped over a restart of the box.",
             ),
+            method(
+                "setAwake",
+                &[("awake", "boolean")],
+                "null",
+                "core services, for themselves",
+                "Keeps the calling service running although it may sleep, also over a restart of the box; or no longer.",
+            ),
             method("restart", &[ID], "null", RUN, "Stops and starts it."),
             method(
                 "checkForPackageUpdates",

@@ -61,6 +61,7 @@ impl HostApis {
                 self.configure(call.caller, &id, params.object(1)?).await
             }
             "start" | "stop" | "restart" => self.run(call).await,
+            "setAwake" => self.set_awake(call.caller, read()?.flag(0)?).await,
             "checkForPackageUpdates" => {
                 let entry = self.seen(call.caller, &read()?.text(0)?)?;
                 let check = self
@@ -119,6 +120,18 @@ impl HostApis {
         };
         let removed = self.services.uninstall(&entry.key, keep_data).await;
         removed.map_err(|error| operation_error(&error))?;
+        raw(&())
+    }
+
+    /// Only a core service has such a wish; of another one it is not known.
+    async fn set_awake(&self, caller: &Caller, awake: bool) -> RpcResult {
+        let Caller::Service(service) = caller else {
+            return Err(RpcError::not_authorized());
+        };
+        let (services, key) = (self.services.clone(), service.key.clone());
+        let storing = tokio::task::spawn_blocking(move || services.set_awake(&key, awake));
+        let stored = storing.await.map_err(|error| internal(&error))?;
+        stored.map_err(|error| operation_error(&error))?;
         raw(&())
     }
 

@@ -1,5 +1,6 @@
 //! Core services: those that belong to Atek itself, as the configuration lists them.
 
+use super::awake::Awake;
 use super::package_folder::{self, PackageFolder};
 use crate::config;
 use crate::layout::Layout;
@@ -23,6 +24,8 @@ pub(super) struct CoreService {
     pub(super) env: BTreeMap<String, String>,
     /// Its package; `Err` says why it cannot run.
     pub(super) package: Result<PathBuf, String>,
+    /// Whether it is kept running although it may sleep.
+    pub(super) awake: Awake,
 }
 
 impl CoreService {
@@ -83,8 +86,10 @@ fn one(service: &config::CoreService, layout: &Layout) -> Option<CoreService> {
         .ok()
         .and_then(|found: &PackageFolder| found.manifest.clone());
     let remote = service.source_url.starts_with("http");
+    let key = layout.core_key(name.unwrap_or(id.as_str().trim_start_matches("core.")))?;
     Some(CoreService {
-        key: layout.core_key(name.unwrap_or(id.as_str().trim_start_matches("core.")))?,
+        awake: Awake::read(layout.awake(&key)),
+        key,
         settings: Arc::new(ServiceSettings {
             id,
             owning_user_key: UserKey::system(),

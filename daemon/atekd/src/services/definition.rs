@@ -72,6 +72,13 @@ impl Definition {
             .is_some_and(|manifest| manifest.sleep)
     }
 
+    /// Whether it says itself that it must run.
+    pub(super) fn is_kept_awake(&self) -> bool {
+        self.core
+            .as_ref()
+            .is_some_and(|core| core.awake.is_wanted())
+    }
+
     /// What it may do: all that it was granted, also what its manifest does not ask for.
     pub(super) fn permissions(&self) -> Permissions {
         self.in_force().0

@@ -17,6 +17,7 @@
 //! (or is a core service of the configuration): whatever else is found of one is a leftover, and
 //! swept when the host starts.
 
+mod awake;
 mod core_service;
 mod crash_point;
 mod definition;

@@ -827,6 +827,7 @@ impl ServiceRuntime {
     /// so, no call begins before it runs again.
     fn may_sleep(&self, idle: Duration) -> bool {
         self.definition.sleeps()
+            && !self.definition.is_kept_awake()
             && matches!(self.state, ServiceState::Running { .. })
             && self.in_flight.close(idle)
     }

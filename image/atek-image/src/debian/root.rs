@@ -114,7 +114,7 @@ pub fn root(
     epoch: u64,
 ) -> anyhow::Result<Stored> {
     steps.step("Atek's programs for arm64", || cross::build(speed))?;
-    let files = install::plan(&|name| cross::program(speed, name))?;
+    let files = install::plan(&|name| cross::program(speed, name), "arm64")?;
     let init = cross::init(speed)?;
     let inputs = inputs(&files, &init)?;
     let key = key(&[

@@ -21,6 +21,11 @@ pub(in crate::service) struct DbInfo {
     pub(super) alias: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) replicated: bool,
+    /// The public key of the other home's database that it is a copy of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) follows: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) created_at: Option<String>,
     /// Shown to the owner and administrators.
@@ -70,6 +75,8 @@ impl DbInfo {
             owner: None,
             alias: None,
             access: None,
+            replicated: false,
+            follows: None,
             created_at: None,
             quota: None,
             usage: None,
@@ -95,7 +102,12 @@ impl DbInfo {
 impl From<DbMeta> for DbInfo {
     fn from(meta: DbMeta) -> Self {
         Self {
-            writable: meta.cached_meta.and_then(|cached| cached.writable),
+            writable: match meta.follows {
+                Some(_) => Some(false),
+                None => meta.cached_meta.and_then(|cached| cached.writable),
+            },
+            replicated: meta.replicated,
+            follows: meta.follows,
             owner: meta.owner,
             alias: meta.alias,
             access: meta.access,

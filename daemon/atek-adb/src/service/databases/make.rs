@@ -200,6 +200,18 @@ fn apply(meta: &mut DbMeta, config: &Map<String, Value>) -> Result<(), AdbError>
         }
         meta.display_name = Some(name);
     }
+    if let Some(replicated) = parse_field(config, "replicated")? {
+        meta.replicated = replicated;
+    }
+    if let Some(key) = parse_field::<String>(config, "follows")? {
+        let is_key = key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !key.is_empty() && !is_key {
+            return Err(AdbError::Refused(
+                "follows must be a public key of 64 hexadecimal digits".to_owned(),
+            ));
+        }
+        meta.follows = Some(key).filter(|key| !key.is_empty());
+    }
     if config.contains_key("quota") {
         meta.quota = parse_field(config, "quota")?;
     }

@@ -25,6 +25,18 @@ impl Operations {
         self.run(key, Command::Start).await
     }
 
+    /// Stores for a core service whether it is kept running although it may sleep. Blocks for as
+    /// long as the disk does.
+    ///
+    /// # Errors
+    ///
+    /// [`OperationError::NotFound`] for any other service; why it cannot be stored.
+    pub fn set_awake(&self, key: &ServiceKey, awake: bool) -> Result<(), OperationError> {
+        let core = self.core.iter().find(|core| core.key == *key);
+        let core = core.ok_or_else(|| OperationError::NotFound(key.to_string()))?;
+        Ok(core.awake.set(awake)?)
+    }
+
     /// Stops the service, starts it again (also one that was stopped) and waits until it is ready.
     ///
     /// # Errors

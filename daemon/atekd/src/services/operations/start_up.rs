@@ -23,12 +23,28 @@ impl Operations {
         let startable = self.core.iter().filter(|core| core.package.is_ok());
         let starts = startable.map(async |core| {
             let key = core.key.clone();
+            if self.may_stay_asleep(&key).await {
+                // It fails only for a host that ends.
+                let _ = self
+                    .supervisor
+                    .command(&key, Command::Sleep, WaitFor::Settled)
+                    .await;
+                return None;
+            }
             match self.supervisor.start(&key, Command::Start).await {
                 Ok(()) => None,
                 Err(error) => Some(CoreFailure { key, error }),
             }
         });
         join_all(starts).await.into_iter().flatten().collect()
+    }
+
+    /// Whether a core service starts only when it is called, and does not run already.
+    async fn may_stay_asleep(&self, key: &ServiceKey) -> bool {
+        self.supervisor.snapshot(key).await.is_ok_and(|snapshot| {
+            let definition = &snapshot.definition;
+            definition.sleeps() && !definition.is_kept_awake() && snapshot.unit.is_none()
+        })
     }
 
     /// Once the database is open: finishes or undoes what a crash interrupted, sweeps leftovers,

@@ -1,0 +1,20 @@
+// The heap is kept small, so that the service fits beside others on a small box; it must be set before anything is loaded.
+import v8 from 'node:v8'
+v8.setFlagsFromString('--max-old-space-size=64')
+v8.setFlagsFromString('--max-semi-space-size=2')
+
+const { start } = await import('./src/service.js')
+const service = await start(process.env)
+let stopping = false
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.on(signal, () => {
+    if (stopping) return
+    stopping = true
+    // A peer that does not answer does not hold up the end.
+    setTimeout(() => process.exit(0), 2000).unref()
+    service.close().then(() => process.exit(0), error => {
+      console.error('cannot close in order:', error)
+      process.exit(1)
+    })
+  })
+}

@@ -1,0 +1,69 @@
+/** The database of this box, called through the host's gateway. */
+
+import http from 'node:http'
+import { ApiError } from './errors.js'
+
+const API = 'atek.cloud/adb-api'
+/** Bytes of an answer: a list has at most 8 MiB. */
+const MAX_ANSWER = 16 << 20
+
+export class Adb {
+  /** @param {import('./settings.js').Settings} settings */
+  constructor (settings) {
+    this.settings = settings
+    this.agent = new http.Agent({ keepAlive: true, maxSockets: 32 })
+  }
+
+  /**
+   * @param {string} method
+   * @param {any[]} params
+   * @param {AbortSignal} [signal]
+   * @param {string} [api]
+   */
+  async call (method, params, signal, api = API) {
+    const answer = await this.post(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }), signal, api)
+    if (answer.error) throw new ApiError(answer.error.code, answer.error.message, answer.error.data)
+    return answer.result
+  }
+
+  post (text, signal, api) {
+    const { settings, agent } = this
+    return new Promise((resolve, reject) => {
+      const request = http.request({
+        host: '127.0.0.1',
+        port: settings.hostPort,
+        path: `/_atek/gateway?api=${encodeURIComponent(api)}`,
+        method: 'POST',
+        agent,
+        signal,
+        headers: {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(text),
+          ...(settings.token && { authorization: `Bearer ${settings.token}` })
+        }
+      }, response => {
+        const parts = []
+        let bytes = 0
+        response.on('data', part => {
+          bytes += part.length
+          if (bytes > MAX_ANSWER) response.destroy(new Error('the answer of the database is too large'))
+          else parts.push(part)
+        })
+        response.on('error', reject)
+        response.on('end', () => {
+          try {
+            resolve(JSON.parse(Buffer.concat(parts)))
+          } catch {
+            reject(new Error(`the host answered with status ${response.statusCode} and no JSON`))
+          }
+        })
+      })
+      request.on('error', reject)
+      request.end(text)
+    })
+  }
+
+  close () {
+    this.agent.destroy()
+  }
+}

@@ -1,0 +1,296 @@
+/**
+ * Databases of other homes that are followed: their bee goes into a read-only database of this box, which
+ * answers queries and subscriptions also while the other home is away.
+ *
+ * The writer of a bee is not trusted: sizes, keys and values are checked here and by the database, whose quota
+ * bounds the copy. What a core says is signed by its writer, or it is not accepted (hypercore).
+ */
+
+import crypto from 'node:crypto'
+import Hyperbee from 'hyperbee'
+import { owns } from './caller.js'
+import { badParams, full, notFound } from './errors.js'
+import * as link from './link.js'
+import { Loop, sleep } from './loop.js'
+import * as check from './params.js'
+
+/** Databases that one user follows. */
+const MAX_FOLLOWS = 100
+/** Operations and bytes of one write to the database. */
+const BATCH = 500
+const BATCH_BYTES = 1 << 20
+/** The longest path and value of the database, and segments of a path. */
+const MAX_KEY = 1024
+const MAX_VALUE = 1 << 20
+/** How far behind, in blocks, changes are taken one by one; beyond it, the whole tree is read. */
+const MAX_HISTORY = 20_000
+/** How long a block is waited for, in milliseconds. */
+const WAIT = 20_000
+/** Records of a copy: the database's own bound, kept here, too, so that a tree without end is left. */
+const MAX_RECORDS = 5_000_000
+/** How often a core without news is looked at, in milliseconds. */
+const LOOK = 30_000
+
+export class Follows {
+  constructor ({ store, state, replication, adb, onchange }) {
+    this.store = store.namespace('follows')
+    this.state = state
+    this.replication = replication
+    this.adb = adb
+    this.onchange = onchange
+    /** @type {Map<string, Follower>} by id */
+    this.running = new Map()
+  }
+
+  methods () {
+    return {
+      follow: (caller, [text, options]) => this.follow(caller, link.parse(text), check.options(options)),
+      follows: caller => this.state.follows.filter(follow => owns(caller, follow)).map(follow => this.describe(follow)),
+      unfollow: (caller, [id, options]) => this.unfollow(this.own(caller, id), check.options(options))
+    }
+  }
+
+  async resume () {
+    for (const follow of this.state.follows) this.run(follow)
+  }
+
+  own (caller, id) {
+    const follow = this.state.follows.find(follow => (follow.id === id || follow.dbId === id) && owns(caller, follow))
+    if (!follow) throw notFound('nothing like this is followed')
+    return follow
+  }
+
+  async follow (caller, { key, secret }, { label }) {
+    if (caller.user === 'system') throw badParams('a user follows, or an app of a user')
+    const { state } = this
+    const text = key.toString('hex')
+    const existing = state.follows.find(follow => follow.key === text && follow.user === caller.user && follow.service === caller.service)
+    if (existing) return this.describe(existing)
+    if (state.follows.filter(follow => follow.user === caller.user).length >= MAX_FOLLOWS) throw full(`you follow ${MAX_FOLLOWS} databases already: this is the most`)
+    const displayName = check.label(label)
+    const made = await this.adb.call('adminCreateDb', [{
+      owner: { userKey: caller.user, serviceKey: caller.inPerson ? 'core.adb' : caller.service },
+      follows: text,
+      ...(displayName && { displayName })
+    }])
+    const follow = {
+      id: crypto.randomBytes(8).toString('hex'),
+      dbId: made.dbId,
+      key: text,
+      secret: secret?.toString('hex') ?? null,
+      label: displayName,
+      user: caller.user,
+      service: caller.service,
+      createdAt: new Date().toISOString(),
+      cursor: 0,
+      fork: 0
+    }
+    state.follows.push(follow)
+    state.save()
+    this.run(follow)
+    this.onchange()
+    return this.describe(follow)
+  }
+
+  describe (follow) {
+    const { id, dbId, key, label, createdAt, cursor, lastSeen, error } = follow
+    return { id, dbId, key, label, createdAt, cursor, ...(lastSeen && { lastSeen }), ...(error && { error }), ...this.running.get(id)?.describe() }
+  }
+
+  run (follow) {
+    this.running.set(follow.id, new Follower(this, follow))
+  }
+
+  /** Ends it; the copy stays with `keep`, and is the owner's own then. */
+  async unfollow (follow, { keep = false }) {
+    const { state } = this
+    state.follows = state.follows.filter(other => other !== follow)
+    state.save()
+    const follower = this.running.get(follow.id)
+    this.running.delete(follow.id)
+    await follower?.remove()
+    if (check.flag(keep, 'keep')) await this.adb.call('adminEditDbConfig', [follow.dbId, { follows: '' }])
+    else await this.adb.call('adminDeleteDb', [follow.dbId])
+    this.onchange()
+    return null
+  }
+
+  async close () {
+    await Promise.allSettled([...this.running.values()].map(follower => follower.stop()))
+  }
+}
+
+/** Takes over one bee. */
+class Follower {
+  constructor (follows, follow) {
+    this.follows = follows
+    this.follow = follow
+    this.skipped = 0
+    this.received = 0
+    this.core = follows.store.get({ key: Buffer.from(follow.key, 'hex'), ...(follow.secret && { encryptionKey: Buffer.from(follow.secret, 'hex') }) })
+    this.core.on('download', (index, bytes) => { this.received += bytes })
+    this.loop = new Loop((signal, working) => this.round(signal, working), error => this.failed(error))
+  }
+
+  describe () {
+    const { core, skipped } = this
+    return { length: core.length, peers: core.peers.length, receivedBytes: this.received, ...(skipped && { skipped }) }
+  }
+
+  failed (error) {
+    this.follow.error = error.message
+    console.error(`follow ${this.follow.id}: ${error.message}, and goes on after a pause`)
+  }
+
+  async round (signal, working) {
+    const { core, follow, follows } = this
+    await core.ready()
+    follows.replication.admit(core, { server: false, client: true })
+    while (!signal.aborted) {
+      if (core.length > follow.cursor || core.fork !== follow.fork) {
+        await this.take(signal)
+        delete follow.error
+        follow.lastSeen = new Date().toISOString()
+        follows.state.saveSoon()
+        working()
+      } else await this.news(signal)
+    }
+  }
+
+  /** Waits until the core grows, is cut, or for a while. */
+  news (signal) {
+    const { core, follow } = this
+    const gone = new AbortController()
+    const end = () => gone.abort()
+    core.on('append', end)
+    core.on('truncate', end)
+    signal.addEventListener('abort', end)
+    if (core.length > follow.cursor || core.fork !== follow.fork) end()
+    return sleep(gone.signal.aborted ? 0 : LOOK, gone.signal).finally(() => {
+      core.off('append', end)
+      core.off('truncate', end)
+      signal.removeEventListener('abort', end)
+    })
+  }
+
+  async take (signal) {
+    const { core, follow } = this
+    const fork = core.fork
+    const length = core.length
+    const bee = new Hyperbee(core.snapshot(), { keyEncoding: 'utf-8', valueEncoding: 'binary', timeout: WAIT })
+    try {
+      const isNear = follow.cursor > 0 && follow.fork === fork && length - follow.cursor <= MAX_HISTORY
+      if (!isNear || !await this.takeHistory(bee, follow.cursor, length, signal)) await this.takeTree(bee, signal)
+    } finally {
+      await bee.close()
+    }
+    follow.cursor = length
+    follow.fork = fork
+  }
+
+  /** The changes one by one; false if some are not to be had any more. */
+  async takeHistory (bee, from, to, signal) {
+    this.core.download({ start: from, end: to })
+    const batch = new Batch(this, signal)
+    try {
+      for await (const { type, key, value } of bee.createHistoryStream({ gte: Math.max(from, 1), lt: to })) {
+        await batch.add(type, key, value)
+      }
+    } catch (error) {
+      if (error.code !== 'REQUEST_TIMEOUT') throw error
+      return false
+    }
+    await batch.flush()
+    return true
+  }
+
+  /** All that is in the tree, and the removal of what is not in it. */
+  async takeTree (bee, signal) {
+    const { dbId } = this.follow
+    const here = new Set()
+    const batch = new Batch(this, signal)
+    for await (const { key, value } of bee.createReadStream()) {
+      if (here.size >= MAX_RECORDS) throw new Error(`the database has more than ${MAX_RECORDS} records, and is not copied`)
+      const path = await batch.add('put', key, value)
+      if (path) here.add(path)
+    }
+    await batch.flush()
+    let cursor = ''
+    do {
+      const page = await this.follows.adb.call('recordList', [dbId, '/', { limit: BATCH, cursor }], signal)
+      for (const { path } of page.records) if (!here.has(path)) await batch.add('del', path)
+      cursor = page.cursor
+    } while (cursor)
+    await batch.flush()
+  }
+
+  async stop () {
+    await this.loop.stop()
+    await this.core.close()
+  }
+
+  async remove () {
+    await this.follows.replication.dismiss(this.core)
+    await this.loop.stop()
+    await this.core.purge().catch(() => {})
+  }
+}
+
+/** Operations on their way to the database, some at a time. */
+class Batch {
+  constructor (follower, signal) {
+    this.follower = follower
+    this.signal = signal
+    this.operations = []
+    this.bytes = 0
+  }
+
+  /** Adds an operation whose key and value are checked; the path, or null if it was left out. */
+  async add (type, key, value) {
+    const operation = operationOf(type, key, value)
+    if (!operation) {
+      this.follower.skipped++
+      return null
+    }
+    this.operations.push(operation)
+    this.bytes += key.length + (value?.length ?? 0)
+    if (this.operations.length >= BATCH || this.bytes >= BATCH_BYTES) await this.flush()
+    return operation.path
+  }
+
+  async flush () {
+    const { operations, follower, signal } = this
+    if (operations.length === 0) return
+    this.operations = []
+    this.bytes = 0
+    const { adb } = follower.follows
+    const { dbId } = follower.follow
+    try {
+      await adb.call('recordBatch', [dbId, operations], signal)
+    } catch (error) {
+      // The database has no room, or is not there: what comes later is taken when that has changed.
+      if (error.code === undefined || error.data?.quota || error.data?.diskFull || /^(Not authorized|DB not found|Server db)/.test(error.message)) throw error
+      // One of them is none that a database can have; the others are.
+      for (const operation of operations) {
+        await adb.call('recordBatch', [dbId, [operation]], signal).catch(error => {
+          if (error.code === undefined || error.data?.quota || error.data?.diskFull) throw error
+          follower.skipped++
+        })
+      }
+    }
+  }
+}
+
+/** What the database is asked to do for an entry of a bee; null for one that it cannot have. */
+export function operationOf (type, key, value) {
+  if (typeof key !== 'string' || key.length === 0 || Buffer.byteLength(key) > MAX_KEY) return null
+  const path = key.startsWith('/') ? key : `/${key}`
+  if (type === 'del') return { type, path }
+  if (!value || value.length > MAX_VALUE) return null
+  try {
+    const parsed = JSON.parse(value)
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? { type: 'put', path, value: parsed } : null
+  } catch {
+    return null
+  }
+}

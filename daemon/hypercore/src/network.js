@@ -1,0 +1,89 @@
+/** The node of the DHT and the swarm of this home: made when something needs them, not before. */
+
+import HyperDHT from 'hyperdht'
+import Hyperswarm from 'hyperswarm'
+import { derive } from './seed.js'
+
+/** Peers of the swarm of shared databases, at most. */
+const MAX_PEERS = 64
+
+export class Network {
+  /**
+   * @param {object} deps
+   * @param {import('./settings.js').Settings} deps.settings
+   * @param {Buffer} deps.seed
+   * @param {(connection: any, info: any) => void} deps.onconnection of the swarm of shared databases
+   */
+  constructor ({ settings, seed, onconnection }) {
+    this.settings = settings
+    this.seed = seed
+    this.onconnection = onconnection
+    this.node = null
+    this.ownSwarm = null
+    /** @type {Set<Hyperswarm>} swarms of services */
+    this.swarms = new Set()
+  }
+
+  /** The node of the DHT, shared by all. */
+  get dht () {
+    this.node ??= new HyperDHT({ bootstrap: this.settings.bootstrap, host: this.settings.bind, keyPair: this.keyPair('home') })
+    return this.node
+  }
+
+  /** The swarm in which shared databases are exchanged. Its key says nothing of the box or of its users. */
+  get swarm () {
+    if (!this.ownSwarm) {
+      this.ownSwarm = this.swarmWith(this.keyPair('swarm'), MAX_PEERS)
+      this.ownSwarm.on('connection', this.onconnection)
+    }
+    return this.ownSwarm
+  }
+
+  /**
+   * A swarm with a key pair of its own.
+   * @param {{publicKey: Buffer, secretKey: Buffer}} keyPair
+   * @param {number} maxPeers
+   */
+  swarmWith (keyPair, maxPeers) {
+    const swarm = new Hyperswarm({ dht: this.dht, keyPair, maxPeers, maxServerConnections: maxPeers, relayThrough: force => this.relayFor(force) })
+    this.swarms.add(swarm)
+    return swarm
+  }
+
+  /** Ends a swarm of a service; the node of the DHT goes on. */
+  async leave (swarm) {
+    if (!this.swarms.delete(swarm)) return
+    await swarm.clear()
+    // A swarm ends the node that it was given, and this one is not its own.
+    swarm.dht = { destroy: async () => {} }
+    await swarm.destroy({ force: true })
+    for (const connection of swarm.connections) connection.destroy()
+  }
+
+  /** The relay for a connection; null: none is configured, or none is needed, as this home can be reached. */
+  relayFor (force = false) {
+    return force || this.node?.randomized ? this.settings.relay : null
+  }
+
+  /** @param {string} purpose */
+  keyPair (purpose) {
+    return HyperDHT.keyPair(derive(this.seed, `key/${purpose}`))
+  }
+
+  describe () {
+    const { node, ownSwarm } = this
+    if (!node) return { online: false, peers: 0 }
+    return {
+      online: node.online,
+      peers: ownSwarm?.connections.size ?? 0,
+      firewalled: node.firewalled,
+      symmetricNat: node.randomized,
+      relay: this.settings.relay?.toString('hex') ?? null
+    }
+  }
+
+  async close () {
+    for (const swarm of this.swarms) await this.leave(swarm).catch(() => {})
+    await this.node?.destroy({ force: true }).catch(() => {})
+  }
+}

@@ -1,0 +1,54 @@
+/** Which cores are exchanged with peers: those that were admitted, and no other core of the store. */
+
+import Hypercore from 'hypercore'
+
+const hex = buffer => buffer.toString('hex')
+
+export class Replication {
+  /** @param {import('./network.js').Network} network */
+  constructor (network) {
+    this.network = network
+    /** @type {Map<string, {core: Hypercore, discovery: any}>} by discovery key */
+    this.admitted = new Map()
+    /** @type {Map<any, any>} connection to its stream */
+    this.streams = new Map()
+  }
+
+  /** For each connection of the swarm. */
+  accept (connection) {
+    const stream = Hypercore.createProtocolStream(connection, {
+      ondiscoverykey: key => this.admitted.get(hex(key))?.core.replicate(connection)
+    })
+    this.streams.set(connection, stream)
+    connection.on('error', () => {})
+    connection.once('close', () => this.streams.delete(connection))
+    for (const { core } of this.admitted.values()) core.replicate(connection)
+  }
+
+  /**
+   * Exchanges a core with all who know its key.
+   * @param {Hypercore} core open
+   * @param {{server: boolean, client: boolean}} role
+   */
+  admit (core, role) {
+    const key = hex(core.discoveryKey)
+    if (this.admitted.has(key)) return
+    const discovery = this.network.swarm.join(core.discoveryKey, role)
+    this.admitted.set(key, { core, discovery })
+    for (const connection of this.streams.keys()) core.replicate(connection)
+  }
+
+  /** Ends it, also on connections that exist: a peer is sent nothing more of this core. */
+  async dismiss (core) {
+    const key = hex(core.discoveryKey)
+    const found = this.admitted.get(key)
+    if (!found) return
+    this.admitted.delete(key)
+    for (const peer of [...found.core.peers]) peer.channel.close()
+    await this.network.swarm.leave(core.discoveryKey).catch(() => {})
+  }
+
+  isAdmitted (core) {
+    return this.admitted.has(hex(core.discoveryKey))
+  }
+}

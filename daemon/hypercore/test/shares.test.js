@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import Corestore from 'corestore'
+import Hyperbee from 'hyperbee'
+import createTestnet from 'hyperdht/testnet.js'
+import Hyperswarm from 'hyperswarm'
+import { Home, noDatabase, until } from './home.js'
+
+const options = { skip: noDatabase }
+let testnet, one, two
+
+before(async () => {
+  if (noDatabase) return
+  testnet = await createTestnet(3)
+  one = await Home.open({ bootstrap: testnet.bootstrap })
+  two = await Home.open({ bootstrap: testnet.bootstrap })
+})
+after(async () => {
+  if (noDatabase) return
+  await one.close()
+  await two.close()
+  await testnet.destroy()
+})
+
+async function database (config, records) {
+  const { dbId } = await one.adb('dbCreate', [config])
+  for (const [path, value] of Object.entries(records)) await one.adb('recordPut', [dbId, path, value])
+  return dbId
+}
+
+const record = (home, dbId, path) => home.adb('recordGet', [dbId, path]).then(({ value }) => value, () => null)
+
+/** What the other home has of a followed database, as soon as it is this. */
+const becomes = (dbId, path, value) => until(async () => JSON.stringify(await record(two, dbId, path)) === JSON.stringify(value))
+
+test('a database is shared by a link: live, read-only, offline, until the link ends', options, async () => {
+  const dbId = await database({ replicated: true }, { '/posts/1': { text: 'hello' }, '/posts/2': { text: 'there' } })
+  const share = await one.call('share', [dbId, { label: 'For Bob' }])
+  assert.match(share.link, /^atek:\/\/db\/\w{52}\.\w{52}$/)
+  const copy = await two.call('follow', [share.link], 'core.hypercore', 'bob')
+  const bob = (method, params) => two.adb(method, params, 'core.adb', 'bob')
+  await until(async () => (await bob('recordList', [copy.dbId, '/posts'])).records.length === 2)
+
+  // Live: a change and a removal arrive; a subscriber's long poll sees them.
+  const { seq } = await bob('recordDiff', [copy.dbId, '/'])
+  const polled = bob('recordDiff', [copy.dbId, '/', { since: seq, wait: 20_000 }])
+  await one.adb('recordPut', [dbId, '/posts/1', { text: 'changed' }])
+  assert.equal((await polled).changes[0].value.text, 'changed')
+  await one.adb('recordDelete', [dbId, '/posts/2'])
+  await until(async () => (await bob('recordList', [copy.dbId, '/posts'])).records.length === 1)
+
+  // Read-only, also for its owner; and nobody's but the owner's.
+  await assert.rejects(bob('recordPut', [copy.dbId, '/posts/3', {}]), /Not authorized/)
+  await assert.rejects(two.adb('recordGet', [copy.dbId, '/posts/1'], 'core.adb', 'eve'), /Not authorized/)
+  assert.equal((await bob('dbDescribe', [copy.dbId])).follows, share.key)
+
+  // Ended, nothing more comes; what was there is still read.
+  await one.call('unshare', [share.id])
+  await one.adb('recordPut', [dbId, '/posts/9', { text: 'secret' }])
+  await new Promise(resolve => setTimeout(resolve, 1000))
+  const left = await bob('recordList', [copy.dbId, '/posts'])
+  assert.deepEqual(left.records.map(({ value }) => value.text), ['changed'])
+  await two.call('unfollow', [copy.id], 'core.hypercore', 'bob')
+  await assert.rejects(bob('recordList', [copy.dbId, '/']), /DB not found|No access|Not authorized/)
+})
+
+test('a plain hyperbee from npm reads a public database', options, async t => {
+  const dbId = await database({ access: 'public' }, { '/a': { n: 1 }, '/b/c': { n: 2 } })
+  const share = await one.call('share', [dbId, { access: 'public' }])
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atek-peer-'))
+  const store = new Corestore(folder)
+  const swarm = new Hyperswarm({ dht: testnet.createNode() })
+  t.after(async () => {
+    await swarm.destroy()
+    await store.close()
+    fs.rmSync(folder, { recursive: true, force: true })
+  })
+  swarm.on('connection', connection => store.replicate(connection))
+  const core = store.get({ key: Buffer.from(share.key, 'hex') })
+  await core.ready()
+  swarm.join(core.discoveryKey, { server: false, client: true })
+  await until(() => core.length > 2)
+  const bee = new Hyperbee(core, { keyEncoding: 'utf-8', valueEncoding: 'json' })
+  const found = {}
+  for await (const { key, value } of bee.createReadStream()) found[key] = value
+  assert.deepEqual(found, { '/a': { n: 1 }, '/b/c': { n: 2 } })
+})
+
+test('only the owner shares, and only what says so', options, async () => {
+  const dbId = await database({}, {})
+  await assert.rejects(one.call('share', [dbId]), /does not let itself be shared/)
+  await one.adb('adminEditDbConfig', [dbId, { replicated: true }])
+  await assert.rejects(one.call('share', [dbId], 'core.hypercore', 'eve'), /only the owner/)
+  await assert.rejects(one.call('share', [dbId], 'someapp'), /only the owner/)
+  await assert.rejects(one.call('share', [dbId, { access: 'public' }]), /private/)
+  const { id } = await one.call('share', [dbId])
+  await assert.rejects(one.call('unshare', [id], 'core.hypercore', 'eve'), /no such share/)
+  assert.deepEqual(await one.call('shares', [], 'core.hypercore', 'eve'), [])
+})
+
+test('taking back the permission of the database ends its shares', options, async () => {
+  const dbId = await database({ replicated: true }, { '/a': {} })
+  const { id } = await one.call('share', [dbId])
+  await one.adb('adminEditDbConfig', [dbId, { replicated: false }])
+  await one.adb('recordPut', [dbId, '/b', {}])
+  await until(async () => !(await one.call('shares')).some(share => share.id === id), 30_000)
+})
+
+test('both sides go on after a restart, with what changed meanwhile', options, async () => {
+  const dbId = await database({ replicated: true }, { '/a': { n: 1 }, '/gone': {} })
+  const { link } = await one.call('share', [dbId])
+  const copy = await two.call('follow', [link])
+  await becomes(copy.dbId, '/a', { n: 1 })
+  await two.service.close()
+  await one.adb('recordPut', [dbId, '/a', { n: 2 }])
+  await one.adb('recordDelete', [dbId, '/gone'])
+  await one.restart()
+  await two.restart()
+  await becomes(copy.dbId, '/a', { n: 2 })
+  await until(async () => await record(two, copy.dbId, '/gone') === null)
+})
+
+test('many records arrive, also when the bee was lost and made again', options, async () => {
+  const dbId = await database({ replicated: true }, {})
+  for (let from = 0; from < 5000; from += 1000) {
+    await one.adb('recordBatch', [dbId, Array.from({ length: 1000 }, (_, n) => ({ type: 'put', path: `/r/${from + n}`, value: { n: from + n } }))])
+  }
+  const { link } = await one.call('share', [dbId])
+  const copy = await two.call('follow', [link])
+  await until(async () => (await two.adb('adminListDbs', [{ userKey: 'alice' }])).find(db => db.dbId === copy.dbId).usage.records === 5000, 40_000)
+})
+
+test('a writer that lies gets nothing into the database but what a database can have', options, async t => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atek-liar-'))
+  const store = new Corestore(folder)
+  const swarm = new Hyperswarm({ dht: testnet.createNode() })
+  t.after(async () => {
+    await swarm.destroy()
+    await store.close()
+    fs.rmSync(folder, { recursive: true, force: true })
+  })
+  swarm.on('connection', connection => store.replicate(connection))
+  const core = store.get({ name: 'liar' })
+  const bee = new Hyperbee(core, { keyEncoding: 'utf-8', valueEncoding: 'binary' })
+  const put = (key, value) => bee.put(key, Buffer.from(value))
+  await put('/good', '{"n":1}')
+  await put('/not-json', '{')
+  await put('/not-an-object', '[1]')
+  await put(`/${'x'.repeat(2000)}`, '{}')
+  await put('/../../atek.cloud/user/eve', '{"role":"admin"}')
+  await put('/large', JSON.stringify({ x: 'x'.repeat(2 << 20) }))
+  await put('//', '{}')
+  await put('/deep', '['.repeat(100_000))
+  swarm.join(core.discoveryKey, { server: true, client: false })
+  await swarm.flush()
+  const copy = await two.call('follow', [core.key.toString('hex')])
+  await becomes(copy.dbId, '/good', { n: 1 })
+  await until(async () => (await two.call('follows')).find(follow => follow.id === copy.id).skipped >= 5)
+  // What is no bee at all: blocks of noise.
+  await core.append(Array.from({ length: 50 }, () => Buffer.from('noise')))
+  await until(async () => (await two.call('follows')).find(follow => follow.id === copy.id).error)
+  assert.deepEqual(await record(two, copy.dbId, '/good'), { n: 1 })
+  await two.call('unfollow', [copy.id])
+})

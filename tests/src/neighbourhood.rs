@@ -1,0 +1,260 @@
+//! Homes behind routers of their own, and an internet between them with a DHT: network namespaces
+//! of this machine. Nothing outside is reached.
+//!
+//! `198.51.100.0/24` (RFC 5737) is the internet: nodes of the DHT at `.1` to `.6`, the routers from
+//! `.11` on. Each home is `10.70.0.0/24` behind a router that translates addresses and admits no
+//! connection from outside, as home routers do.
+
+use crate::{Machine, paths};
+use anyhow::{Context as _, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+/// Where the nodes of the DHT are; the first one is known to all.
+const NODES: [&str; 6] = [
+    "198.51.100.1",
+    "198.51.100.2",
+    "198.51.100.3",
+    "198.51.100.4",
+    "198.51.100.5",
+    "198.51.100.6",
+];
+
+/// The node that homes and devices are told of.
+pub const BOOTSTRAP: &str = "198.51.100.1:49737";
+
+/// How a router translates addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nat {
+    /// One port outside for each socket inside.
+    Friendly,
+    /// Another port for each peer: nobody can be told where to knock.
+    Symmetric,
+}
+
+/// The internet and what is connected to it; all of it goes with this.
+#[derive(Debug)]
+pub struct Neighbourhood {
+    prefix: String,
+    homes: u8,
+    programs: Vec<Child>,
+    folder: tempfile::TempDir,
+}
+
+impl Neighbourhood {
+    /// Makes the internet, and waits until its DHT works.
+    ///
+    /// # Errors
+    ///
+    /// When a namespace or a node cannot be made.
+    pub async fn new() -> anyhow::Result<Self> {
+        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let prefix = format!("n{}{number}", std::process::id());
+        let mut this = Self {
+            prefix,
+            homes: 0,
+            programs: Vec::new(),
+            folder: tempfile::tempdir().context("cannot make a temporary folder")?,
+        };
+        let net = this.namespace("net");
+        let addresses: String = NODES
+            .iter()
+            .map(|node| format!("ip -n {net} address add {node}/24 dev net0\n"))
+            .collect();
+        this.shell(&format!(
+            "ip netns add {net}; ip -n {net} link set lo up
+             ip -n {net} link add net0 type bridge; ip -n {net} link set net0 up\n{addresses}"
+        ))
+        .await?;
+        let modules = modules().await?;
+        let script = paths::repository().join("tests/homes/internet.mjs");
+        let mut arguments = vec![script.into_os_string(), modules.into_os_string()];
+        arguments.extend(NODES.iter().map(|node| (*node).into()));
+        this.run("net", &arguments, &[]).await?;
+        Ok(this)
+    }
+
+    /// Puts a booted machine into a home of its own: its way to the internet is the home's router.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be made.
+    pub async fn home(&mut self, machine: &Machine, nat: Nat) -> anyhow::Result<()> {
+        let router = self.router(nat).await?;
+        let (pid, end) = (machine.pid()?, format!("{}m", self.prefix));
+        self.shell(&format!(
+            "ip -n {router} link add lan type veth peer name {end}
+             ip -n {router} link set {end} netns {pid}
+             ip -n {router} address add 10.70.0.1/24 dev lan; ip -n {router} link set lan up"
+        ))
+        .await?;
+        machine
+            .shell(&format!(
+                "set -e; ip link set {end} name home; ip address add 10.70.0.2/24 dev home; ip link set home up
+                 ip route replace default via 10.70.0.1"
+            ))
+            .await
+            .map(drop)
+    }
+
+    /// A computer in a network of its own; the name of its namespace.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be made.
+    pub async fn computer(&mut self, name: &str, nat: Nat) -> anyhow::Result<()> {
+        let router = self.router(nat).await?;
+        let own = self.namespace(name);
+        self.shell(&format!(
+            "ip netns add {own}; ip -n {own} link set lo up
+             ip -n {router} link add lan type veth peer name eth0 netns {own}
+             ip -n {router} address add 10.70.0.1/24 dev lan; ip -n {router} link set lan up
+             ip -n {own} address add 10.70.0.2/24 dev eth0; ip -n {own} link set eth0 up
+             ip -n {own} route add default via 10.70.0.1"
+        ))
+        .await
+    }
+
+    /// Makes a router between the internet and a home; the name of its namespace.
+    async fn router(&mut self, nat: Nat) -> anyhow::Result<String> {
+        self.homes += 1;
+        let (net, router) = (
+            self.namespace("net"),
+            self.namespace(&format!("r{}", self.homes)),
+        );
+        let (port, address) = (format!("w{}", self.homes), 10 + self.homes);
+        let how = match nat {
+            Nat::Friendly => "masquerade",
+            Nat::Symmetric => "masquerade fully-random",
+        };
+        self.shell(&format!(
+            "ip netns add {router}; ip -n {router} link set lo up
+             ip -n {router} link add wan type veth peer name {port} netns {net}
+             ip -n {net} link set {port} master net0; ip -n {net} link set {port} up
+             ip -n {router} address add 198.51.100.{address}/24 dev wan; ip -n {router} link set wan up
+             ip netns exec {router} sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'
+             ip netns exec {router} nft 'table ip home {{ chain out {{ type nat hook postrouting priority srcnat; oifname \"wan\" {how}; }}; \
+               chain closed {{ type filter hook forward priority filter; iifname \"wan\" ct state new drop; }}; \
+               chain own {{ type filter hook input priority filter; iifname \"wan\" ct state new drop; }}; }}'"
+        ))
+        .await?;
+        Ok(router)
+    }
+
+    /// Gives a router another address outside, as a provider does at night.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such router.
+    pub async fn move_home(&self, home: u8) -> anyhow::Result<()> {
+        let router = self.namespace(&format!("r{home}"));
+        let (old, new) = (10 + home, 110 + home);
+        self.shell(&format!(
+            "ip -n {router} address add 198.51.100.{new}/24 dev wan; ip -n {router} address del 198.51.100.{old}/24 dev wan
+             ip -n {router} address add 198.51.100.{new}/24 dev wan 2>/dev/null || :
+             ip netns exec {router} nft 'flush table ip home' 2>/dev/null; ip netns exec {router} nft 'delete table ip home'
+             ip netns exec {router} nft 'table ip home {{ chain out {{ type nat hook postrouting priority srcnat; oifname \"wan\" masquerade; }}; \
+               chain closed {{ type filter hook forward priority filter; iifname \"wan\" ct state new drop; }}; }}'"
+        ))
+        .await
+    }
+
+    /// Runs a Node program on a computer until the end of this, and waits for its first line.
+    ///
+    /// # Errors
+    ///
+    /// When it ends before that; what it wrote to its standard error is shown as the test's own.
+    pub async fn run(
+        &mut self,
+        name: &str,
+        arguments: &[std::ffi::OsString],
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<String> {
+        let mut child = Command::new("ip")
+            .args(["netns", "exec", &self.namespace(name), "node"])
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot run ip netns exec")?;
+        let output = child.stdout.take().context("no standard output")?;
+        let mut lines = BufReader::new(output).lines();
+        let first = tokio::time::timeout(crate::host::SOON, lines.next_line())
+            .await
+            .context("the program says nothing")??;
+        self.programs.push(child);
+        first.with_context(|| format!("{arguments:?} ended"))
+    }
+
+    /// Lets a program of [`Neighbourhood::run`], the latest one, end at once.
+    pub async fn kill_latest(&mut self) {
+        if let Some(mut child) = self.programs.pop() {
+            let _ = child.kill().await;
+        }
+    }
+
+    /// A folder for what programs of this make.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn namespace(&self, name: &str) -> String {
+        format!("{}-{name}", self.prefix)
+    }
+
+    async fn shell(&self, script: &str) -> anyhow::Result<()> {
+        let output = Command::new("sh")
+            .args(["-ec", script])
+            .output()
+            .await
+            .context("cannot run sh")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{script}\nfailed: {said}");
+        Ok(())
+    }
+}
+
+impl Drop for Neighbourhood {
+    fn drop(&mut self) {
+        for child in &mut self.programs {
+            let _ = child.start_kill();
+        }
+        let list = std::process::Command::new("ip")
+            .args(["netns", "list"])
+            .output();
+        let listed = list.map(|output| output.stdout).unwrap_or_default();
+        let prefix = format!("{}-", self.prefix);
+        for name in String::from_utf8_lossy(&listed)
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|name| name.starts_with(&prefix))
+        {
+            let _ = std::process::Command::new("ip")
+                .args(["netns", "del", name])
+                .status();
+        }
+    }
+}
+
+/// The folder with the npm packages of the hypercore service, made if it is not there.
+///
+/// # Errors
+///
+/// When the registry cannot be reached.
+pub async fn modules() -> anyhow::Result<PathBuf> {
+    let arch = crate::layer::node_arch();
+    let service = paths::repository().join("daemon/hypercore");
+    let made = Command::new(service.join("package"))
+        .arg(arch)
+        .status()
+        .await
+        .context("cannot run daemon/hypercore/package")?;
+    ensure!(made.success(), "daemon/hypercore/package failed");
+    Ok(service.join(format!("dist/linux-{arch}")))
+}

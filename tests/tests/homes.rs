@@ -1,0 +1,352 @@
+//! Homes that find each other, each behind a router of its own: databases that are shared, and
+//! devices that reach their box from elsewhere. The other end is real each time: another box, the
+//! npm package `atek-connect`, a plain `hyperbee`.
+
+use anyhow::{Context as _, ensure};
+use atek_tests::host::{ADB, Host, INSPECT, Person, SOON, refusal};
+use atek_tests::http::Client;
+use atek_tests::neighbourhood::{BOOTSTRAP, Nat, Neighbourhood, modules};
+use atek_tests::{Machine, Seen, paths, wait_for};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+const HYPERCORE: &str = "atek.cloud/hypercore-api";
+const UNIT: &str = "atek-app-core.hypercore.service";
+
+/// A box whose hypercore service knows the test's DHT and no other.
+async fn home(name: &str) -> anyhow::Result<Host> {
+    let config = json!({
+        "updates": { "probationSeconds": 2 },
+        "coreServices": [
+            { "sourceUrl": "builtin:adb" },
+            { "sourceUrl": "builtin:lonestar" },
+            { "sourceUrl": "builtin:hypercore", "config": { "bootstrap": BOOTSTRAP } },
+        ],
+    });
+    Host::on(Machine::builder(name).file("/etc/atek/config.json", config.to_string(), 0o644)).await
+}
+
+async fn share(person: &Person, db: &str) -> anyhow::Result<Value> {
+    let allow = json!([db, { "replicated": true }]);
+    person.client.call(ADB, "adminEditDbConfig", allow).await?;
+    person.client.call(HYPERCORE, "share", json!([db])).await
+}
+
+async fn database(person: &Person, count: usize) -> anyhow::Result<String> {
+    let made = person.client.call(ADB, "dbCreate", json!([{}])).await?;
+    let db = made["dbId"].as_str().context("no dbId")?.to_owned();
+    for first in (0..count).step_by(500) {
+        let operations: Vec<Value> = (first..count.min(first + 500))
+            .map(|n| json!({ "type": "put", "path": format!("/posts/{n}"), "value": { "n": n } }))
+            .collect();
+        person
+            .client
+            .call(ADB, "recordBatch", json!([db, operations]))
+            .await?;
+    }
+    Ok(db)
+}
+
+async fn put(person: &Person, db: &str, path: &str, value: Value) -> anyhow::Result<()> {
+    let params = json!([db, path, value]);
+    person.client.call(ADB, "recordPut", params).await.map(drop)
+}
+
+/// Waits until a record of the copy has this value.
+async fn becomes(person: &Person, db: &str, path: &str, value: &Value) -> anyhow::Result<()> {
+    wait_for(&format!("{path} in the copy"), SOON, async || {
+        let found = person
+            .client
+            .call(ADB, "recordGet", json!([db, path]))
+            .await;
+        let found = found.map_or(Value::Null, |record| record["value"].clone());
+        Ok(Seen::if_so(found, |found| found == value))
+    })
+    .await
+    .map(drop)
+}
+
+async fn follow(person: &Person, share: &Value) -> anyhow::Result<String> {
+    let link = json!([share["link"]]);
+    let copy = person.client.call(HYPERCORE, "follow", link).await?;
+    Ok(copy["dbId"].as_str().context("no dbId")?.to_owned())
+}
+
+#[tokio::test]
+async fn a_box_that_shares_nothing_runs_no_hypercore_and_starts_it_when_it_is_called()
+-> anyhow::Result<()> {
+    let host = home("hypercore").await?;
+    let alice = host.person("alice", "admin").await?;
+    host.service_is("core.hypercore", "sleeping").await?;
+    let before = Instant::now();
+    let status = alice.client.call(HYPERCORE, "status", json!([])).await?;
+    println!(
+        "first answer of the sleeping service: {:?}",
+        before.elapsed()
+    );
+    ensure!(status["online"] == false, "{status}");
+    let memory = status["memory"].as_u64().context("no memory")?;
+    println!("memory, off the network: {} MiB", memory >> 20);
+    ensure!(memory < 100 << 20, "{status}");
+    // An app needs a grant, and the service has none for the host's own APIs.
+    let refused = host.install("caller-node", "alice").await;
+    refused.context("the app is not installed")?;
+    host.service_is("caller-node", "running").await?;
+    let exposure = host
+        .machine
+        .shell(&format!(
+            "systemd-analyze security --no-pager {UNIT} | tail -n 1"
+        ))
+        .await?;
+    println!("{}", exposure.trim());
+    let links = host
+        .machine
+        .shell("ip -o link show | grep -c atek- || :")
+        .await?;
+    ensure!(links.trim() == "1", "links: {links}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_database_is_shared_between_two_homes_behind_nat_until_it_is_not() -> anyhow::Result<()> {
+    let mut net = Neighbourhood::new().await?;
+    let (one, two) = tokio::try_join!(home("home-one"), home("home-two"))?;
+    net.home(&one.machine, Nat::Friendly).await?;
+    net.home(&two.machine, Nat::Friendly).await?;
+    let (alice, bob) = (
+        one.person("alice", "admin").await?,
+        two.person("bob", "admin").await?,
+    );
+
+    let db = database(&alice, 2000).await?;
+    let shared = share(&alice, &db).await?;
+    let begin = Instant::now();
+    let copy = follow(&bob, &shared).await?;
+    becomes(&bob, &copy, "/posts/1999", &json!({ "n": 1999 })).await?;
+    let first = begin.elapsed();
+    println!("2000 records, from the link to the last one, with the connection: {first:?}");
+    // Live, with queries of the box's own; nobody writes there.
+    put(&alice, &db, "/posts/1", json!({ "n": "changed" })).await?;
+    becomes(&bob, &copy, "/posts/1", &json!({ "n": "changed" })).await?;
+    let mut delays = Vec::new();
+    for n in 0..20 {
+        let begin = Instant::now();
+        put(&alice, &db, "/live", json!({ "n": n })).await?;
+        becomes(&bob, &copy, "/live", &json!({ "n": n })).await?;
+        delays.push(begin.elapsed());
+    }
+    delays.sort();
+    println!(
+        "a put until it is seen: p50 {:?}, max {:?}",
+        delays[10], delays[19]
+    );
+    let write = bob
+        .client
+        .call(ADB, "recordPut", json!([copy, "/x", {}]))
+        .await;
+    let refused = refusal(write);
+    ensure!(refused.message.contains("Not authorized"), "{refused:?}");
+
+    // Killed at either end, it goes on with what was written meanwhile.
+    for (host, n) in [(&one, 1), (&two, 2)] {
+        host.machine
+            .exec(["systemctl", "kill", "-s", "KILL", UNIT])
+            .await?;
+        put(&alice, &db, "/after-kill", json!({ "n": n })).await?;
+        becomes(&bob, &copy, "/after-kill", &json!({ "n": n })).await?;
+    }
+    // The database's process, too.
+    for host in [&one, &two] {
+        let unit = "atek-app-core.adb.service";
+        host.machine
+            .exec(["systemctl", "kill", "-s", "KILL", unit])
+            .await?;
+    }
+    wait_for("the database of the first home", SOON, async || {
+        let written = put(&alice, &db, "/after-kill", json!({ "n": 3 })).await;
+        Ok(Seen::if_so(written.is_ok(), |written| *written))
+    })
+    .await?;
+    becomes(&bob, &copy, "/after-kill", &json!({ "n": 3 })).await?;
+
+    // Ended: what is written later does not arrive, while another share of the same database works.
+    let other = share(&alice, &db).await?;
+    let second = follow(&bob, &other).await?;
+    becomes(&bob, &second, "/posts/5", &json!({ "n": 5 })).await?;
+    alice
+        .client
+        .call(HYPERCORE, "unshare", json!([shared["id"]]))
+        .await?;
+    put(&alice, &db, "/secret", json!({ "n": 1 })).await?;
+    becomes(&bob, &second, "/secret", &json!({ "n": 1 })).await?;
+    let ended = bob
+        .client
+        .call(ADB, "recordGet", json!([copy, "/secret"]))
+        .await;
+    ensure!(ended.is_err(), "it came through an ended share");
+    becomes(&bob, &copy, "/posts/5", &json!({ "n": 5 })).await
+}
+
+/// A client that reaches a box through `atek-connect` on a computer of the neighbourhood.
+async fn connect(
+    net: &mut Neighbourhood,
+    computer: &str,
+    link: &Value,
+    more: &[&str],
+) -> anyhow::Result<Client> {
+    let socket = net.folder().join(format!("{computer}.sock"));
+    let modules = modules().await?;
+    let repository = paths::repository();
+    let mut arguments = vec![
+        repository.join("tests/homes/relay.mjs").into_os_string(),
+        modules.into_os_string(),
+        repository
+            .join("daemon/hypercore/clients/connect")
+            .into_os_string(),
+        socket.clone().into_os_string(),
+        BOOTSTRAP.into(),
+    ];
+    arguments.extend(more.iter().map(|word| (*word).into()));
+    let link = link.as_str().context("no link")?;
+    let said = net
+        .run(computer, &arguments, &[("ATEK_CONNECT_LINK", link)])
+        .await?;
+    ensure!(said.starts_with("open"), "atek-connect: {said}");
+    println!("atek-connect, from its start to the first answer of the box: {said} ms");
+    Ok(Client::unix(socket).host("localhost:8989"))
+}
+
+#[tokio::test]
+async fn a_paired_device_opens_the_box_from_another_network_until_it_is_removed()
+-> anyhow::Result<()> {
+    let mut net = Neighbourhood::new().await?;
+    let host = home("home-away").await?;
+    net.home(&host.machine, Nat::Friendly).await?;
+    net.computer("laptop", Nat::Friendly).await?;
+    let alice = host.person("alice", "admin").await?;
+    host.install("hello-node", "alice").await?;
+    let pair = json!([{ "label": "Laptop" }]);
+    let device = alice.client.call(HYPERCORE, "pairDevice", pair).await?;
+    let laptop = connect(&mut net, "laptop", &device["link"], &[]).await?;
+
+    // A stranger until she signs in.
+    let front = laptop.get("/").await?;
+    ensure!(
+        front.header("location").contains("/_atek/login"),
+        "{front:?}"
+    );
+    ensure!(laptop.call(INSPECT, "getConfig", json!([])).await.is_err());
+    let login = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "login",
+        "params": [{ "username": "alice", "password": atek_tests::host::PASSWORD }],
+    });
+    let path = format!("/_atek/gateway?api={}", atek_tests::host::SESSIONS);
+    let answer = laptop.post_json(&path, &login).await?;
+    let cookie = atek_tests::host::cookie_named("session", answer.header("set-cookie"))?;
+    let person = Person {
+        key: alice.key.clone(),
+        client: laptop
+            .clone()
+            .header("cookie", &format!("session={cookie}")),
+        cookie,
+    };
+    ensure!(person.client.get("/").await?.status == 200);
+    let whoami = person.client.call(HYPERCORE, "devices", json!([])).await?;
+    ensure!(
+        whoami[0]["label"] == "Laptop" && whoami[0]["connections"].as_u64() > Some(0),
+        "{whoami}"
+    );
+    subdomain(&laptop, &person).await?;
+    upload(&person).await?;
+
+    // Killed, the service listens again, and the same link works.
+    host.machine
+        .exec(["systemctl", "kill", "-s", "KILL", UNIT])
+        .await?;
+    wait_for("the box after a kill", SOON, async || {
+        let page = person.client.get("/").await.map(|page| page.status);
+        Ok(Seen::if_so(page.ok(), |status| *status == Some(200)))
+    })
+    .await?;
+
+    let begin = Instant::now();
+    let removed = alice
+        .client
+        .call(HYPERCORE, "unpairDevice", json!([device["id"]]))
+        .await;
+    removed?;
+    ensure!(
+        person.client.get("/").await.is_err(),
+        "a removed device is let in"
+    );
+    println!("removed and refused after {:?}", begin.elapsed());
+    Ok(())
+}
+
+/// The app's own origin, through the bind flow, with a WebSocket.
+async fn subdomain(laptop: &Client, person: &Person) -> anyhow::Result<()> {
+    use atek_tests::host::{cookie_named, path_of};
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio_tungstenite::tungstenite::Message;
+    let name = "hello-node.localhost";
+    let app = laptop.clone().host(&format!("{name}:8989"));
+    let to_bind = app.get("/").await?;
+    let bind = path_of(to_bind.header("location"), "localhost")?;
+    let nonce = cookie_named("atek-bind", to_bind.header("set-cookie"))?;
+    let to_app = person.client.get(&bind).await?;
+    ensure!(
+        to_app.header("location").contains(&format!("{name}:8989")),
+        "{to_app:?}"
+    );
+    let entry = path_of(to_app.header("location"), name)?;
+    let entered = app
+        .clone()
+        .header("cookie", &format!("atek-bind={nonce}"))
+        .get(&entry)
+        .await?;
+    let cookie = cookie_named("atek-session", entered.header("set-cookie"))?;
+    let app = app.header("cookie", &format!("atek-session={cookie}"));
+    ensure!(app.get("/").await?.status == 200);
+    let echo = person
+        .client
+        .clone()
+        .header("origin", "http://localhost:8989");
+    let mut socket = echo
+        .websocket("/_atek/gateway?api=example.test/echo")
+        .await?;
+    socket.send(Message::text("through two routers")).await?;
+    // The app first says who is calling.
+    let told = socket.next().await.context("the socket ended")??;
+    ensure!(told.to_string().contains(&person.key), "{told}");
+    let heard = socket.next().await.context("the socket ended")??;
+    ensure!(heard.to_string().contains("through two routers"), "{heard}");
+    Ok(())
+}
+
+/// A blob up and down, with the speed.
+async fn upload(person: &Person) -> anyhow::Result<()> {
+    let made = person.client.call(ADB, "dbCreate", json!([{}])).await?;
+    let db = made["dbId"].as_str().context("no dbId")?;
+    let path = format!("/_atek/gateway/blobs/{db}/photo?api={ADB}");
+    let bytes = vec![b'x'; 16 << 20];
+    let from_page = person
+        .client
+        .clone()
+        .header("origin", "http://localhost:8989");
+    let begin = Instant::now();
+    let put = from_page
+        .send(http::Method::PUT, &path, bytes.clone())
+        .await?;
+    ensure!(put.status == 200, "{put:?}");
+    let up = begin.elapsed();
+    let begin = Instant::now();
+    let got = from_page.get(&path).await?;
+    ensure!(got.body.len() == bytes.len(), "{}", got.body.len());
+    let rate = |time: std::time::Duration| 16.0 / time.as_secs_f64();
+    println!(
+        "through the tunnel: up {:.1}, down {:.1} MiB/s",
+        rate(up),
+        rate(begin.elapsed())
+    );
+    Ok(())
+}
