@@ -37,7 +37,8 @@ need_packages() {
 }
 
 need_build_tools() {
-  need_packages build-essential pkg-config libssl-dev libsystemd-dev ca-certificates
+  # Tests sign tags with the last three.
+  need_packages build-essential pkg-config libssl-dev libsystemd-dev ca-certificates openssh-client gnupg gpgv
   command -v git >/dev/null || need_packages git
   need_rust
   [ -n "${ATEK_WEB_DIST:-}" ] || need_node

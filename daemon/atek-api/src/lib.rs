@@ -16,6 +16,7 @@
 //! | [`permission`] | what an app may be granted |
 //! | [`grants`] | who was granted what, by whom and until when; shares and groups |
 //! | [`source`] | where a package comes from |
+//! | [`signer`] | who signed a release |
 //! | [`version`] | which git tag is a release, and which one to take |
 //! | [`package`] | the messages between atekd and `atek-package` |
 //! | [`spec`] | what atekd asks of `atek-spawnd` |
@@ -37,6 +38,7 @@ pub mod secret;
 pub mod services;
 pub mod sessions;
 pub mod setup;
+pub mod signer;
 pub mod source;
 pub mod spec;
 pub mod system;

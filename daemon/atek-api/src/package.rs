@@ -12,6 +12,7 @@ pub use limits::FetchLimits;
 pub use warning::{MAX_WARNINGS, Warning, WarningCode};
 
 use crate::manifest::Manifest;
+use crate::signer::Signer;
 use crate::source::Source;
 use crate::spec::Program;
 use crate::version::{Range, Release};
@@ -20,6 +21,10 @@ use serde::{Deserialize, Serialize};
 
 /// The folder, in the job's staging folder, that holds the finished package.
 pub const PACKAGE_FOLDER: &str = "package";
+
+/// The file, at the top of a repository, with the armored public keys that check the OpenPGP
+/// signatures of its tags. SSH signatures carry their key.
+pub const SIGNING_KEY_FILE: &str = "signing-key.asc";
 
 /// Bytes of the longest message of a tag that is passed on.
 pub const MAX_NOTES: usize = 16 << 10;
@@ -241,6 +246,9 @@ pub struct FetchedPackage {
     /// [`MAX_NOTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// Who signed the release, where it has a signature that is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
     /// What the person who installs should know. At most [`MAX_WARNINGS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,

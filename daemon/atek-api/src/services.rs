@@ -5,6 +5,7 @@ use crate::ids::{ServiceId, ServiceKey, UserKey};
 use crate::manifest::Manifest;
 use crate::package::{FetchedPackage, Warning};
 use crate::permission::Permissions;
+use crate::signer::Signer;
 use crate::spec::Limits;
 use crate::updates::UpdateSettings;
 use serde::de::Error as _;
@@ -80,6 +81,9 @@ pub struct PackageInfo {
     /// The manifest's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// Who signed the installed release. Updates must be signed with the same key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
     /// What was unusual about the package when it was installed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
@@ -278,6 +282,9 @@ pub struct Inspection {
     pub version: Option<String>,
     /// Its commit; none for a folder.
     pub commit: Option<String>,
+    /// Who signed it, where it has a signature that is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
     /// Its manifest, if it has one.
     pub manifest: Option<Manifest>,
     /// What it asks for beyond the default.
@@ -338,6 +345,10 @@ pub struct UpdateParams {
     /// limits as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// The fingerprint of another key that the new version may be signed with; it takes the place
+    /// of the pinned one. A refusal names it in its data: `signer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
     /// Exactly this tag, also an older one or one that was refused before; none: the newest that
     /// the range admits and that was not refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]

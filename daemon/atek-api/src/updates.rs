@@ -1,6 +1,7 @@
 //! Updates of a service: what a person decides about them, and what is told of them.
 
 use crate::permission::Permissions;
+use crate::signer::Signer;
 use crate::spec::SnapshotName;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -229,6 +230,9 @@ pub struct UpdatePlan {
     /// The message of the tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// Who signed it, where it has a signature that is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<Signer>,
     /// The commands that its build runs.
     pub build: Vec<String>,
     /// What it asks for and was not granted; each completes "this app may".

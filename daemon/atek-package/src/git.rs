@@ -8,14 +8,16 @@ mod checkout;
 mod error;
 mod remote;
 mod repository;
+mod signature;
 
 use crate::read_request;
 use crate::report::write_line;
 use crate::text::size;
 use atek_api::package::{
     Failure, FailureCode, FetchLimits, PACKAGE_FOLDER, Phase, Progress, Reach, Request, Wanted,
-    Warning,
+    Warning, WarningCode,
 };
+use atek_api::signer::Signer;
 use atek_api::source::Source;
 use atek_api::version::{NoChoice, Release, choose, releases};
 use error::GitError;
@@ -60,6 +62,9 @@ pub(crate) struct CheckedOut {
     /// The tag's own message.
     #[serde(default)]
     pub(crate) notes: Option<String>,
+    /// Who signed it, where the signature is right.
+    #[serde(default)]
+    pub(crate) signer: Option<Signer>,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -137,8 +142,14 @@ fn answer(request: &Request) -> Result<GitLine, GitError> {
             };
             let commit = repository::commit_of_tag(&repository, &release.tag)?;
             let target = Path::new(PACKAGE_FOLDER);
-            let warnings = checkout::write(&repository, &commit, target, limits, &mut pulse)?;
+            let mut warnings = checkout::write(&repository, &commit, target, limits, &mut pulse)?;
+            let signer = signature::signer(&repository, &release.tag, &commit);
+            let signer = signer.unwrap_or_else(|error| {
+                warnings.push(unproven(&release.tag, &error));
+                None
+            });
             Ok(GitLine::CheckedOut(CheckedOut {
+                signer,
                 notes: repository::message_of_tag(&repository, &release.tag),
                 release,
                 commit: commit.id().to_string(),
@@ -146,6 +157,11 @@ fn answer(request: &Request) -> Result<GitLine, GitError> {
             }))
         }
     }
+}
+
+fn unproven(tag: &str, error: &signature::SignatureError) -> Warning {
+    let message = format!("the signature of {tag} proves nothing: {error}");
+    Warning::new(WarningCode::Signature, message)
 }
 
 fn tags(source: &Source, reach: Reach, pulse: &mut Pulse) -> Result<Tags, GitError> {

@@ -104,6 +104,7 @@ fn describe_files(
         bytes: usage.bytes,
         files: usage.files,
         notes: checked_out.notes,
+        signer: checked_out.signer,
         warnings: checked_out.warnings,
     })))
 }
@@ -268,6 +269,7 @@ fn inspect(
         bytes: usage.bytes,
         files: usage.files,
         notes: checked_out.notes,
+        signer: checked_out.signer,
         warnings,
     })))
 }
@@ -308,6 +310,7 @@ fn build<W: Write>(
         files: usage.files,
         warnings,
         notes: fetched.notes,
+        signer: fetched.signer,
         release: fetched.release,
         commit: fetched.commit,
     })))

@@ -177,6 +177,8 @@ const TOOLS: &[&str] = &[
     "/usr/bin/systemd-analyze",
     "/usr/bin/node",
     "/usr/bin/npm",
+    // OpenPGP signatures of releases.
+    "/usr/bin/gpgv",
     "/usr/sbin/ip",
     "/usr/sbin/nft",
 ];

@@ -91,6 +91,7 @@ fn a_fetched_package_survives_the_wire() {
     let package = FetchedPackage {
         release: Release::from_tag("v1.0.0").unwrap(),
         notes: None,
+        signer: None,
         commit: "0".repeat(40),
         manifest: Some(
             Manifest::parse(br#"{"name":"a","runtime":"native","entry":"bin/a"}"#).unwrap(),

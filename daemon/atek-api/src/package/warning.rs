@@ -34,6 +34,8 @@ pub enum WarningCode {
     UnknownKey,
     /// The icon that atek.json names is not there, or cannot be shown.
     Icon,
+    /// There is a signature that is wrong or cannot be checked.
+    Signature,
     /// The build has changed atek.json. What was shown before the build is in force.
     ManifestChanged,
 }

@@ -112,6 +112,9 @@ pub(crate) struct Update {
     /// Exactly this release, also an older one or one that was refused
     #[arg(long, value_name = "VERSION", requires = "id")]
     pub(crate) to: Option<String>,
+    /// Accept that the release is signed with another key than the installed one
+    #[arg(long, value_name = "FINGERPRINT", requires = "id")]
+    pub(crate) signer: Option<String>,
     /// Fetch the release and tell what it is, and change nothing
     #[arg(long, requires = "id", conflicts_with = "check")]
     pub(crate) dry_run: bool,

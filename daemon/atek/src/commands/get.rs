@@ -34,11 +34,20 @@ fn describe(host: &Host, info: &ServiceInfo) -> String {
             "Installed",
             match settings.package.source_type {
                 SourceType::File => "in place".to_owned(),
-                SourceType::Git => "from git".to_owned(),
+                SourceType::Git => match settings.source_url.strip_prefix("catalogue:") {
+                    Some(place) => {
+                        let name = place.split('/').next().unwrap_or(place);
+                        format!("from the catalogue {}", clean(name))
+                    }
+                    None => "from git".to_owned(),
+                },
             },
         ),
         ("Unit", settings.id.unit()),
     ];
+    if let Some(signer) = &settings.package.signer {
+        rows.push(("Signed with", clean(&signer.to_string())));
+    }
     if let Some(reason) = &info.reason {
         rows.insert(0, ("Reason", clean(reason)));
     }

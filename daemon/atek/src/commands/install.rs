@@ -166,6 +166,11 @@ async fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Loo
     let inspected = grants::inspected(&inspection);
     let warnings = inspection.warnings;
     show_warnings(host, &warnings);
+    if let Some(signer) = &inspection.signer {
+        let signer = clean::line(&signer.to_string()).into_owned();
+        host.out
+            .note(&format!("signed with {signer}; updates must be, too"));
+    }
     let name = inspection
         .manifest
         .as_ref()

@@ -30,6 +30,7 @@ pub(super) async fn run(host: &Host, args: Update) -> Result<(), Failure> {
         Some(id) => {
             let wanted = UpdateParams {
                 to: args.to,
+                signer: args.signer,
                 ..UpdateParams::default()
             };
             if args.dry_run {
@@ -81,6 +82,12 @@ async fn plan(host: &Host, id: &str, wanted: UpdateParams) -> Result<(), Failure
         format!("{id} would be updated from {from} to {to}\n")
     };
     text.push_str(&format!("commit: {}\n", clean::line(&plan.commit)));
+    if let Some(signer) = &plan.signer {
+        text.push_str(&format!(
+            "signed with: {}\n",
+            clean::line(&signer.to_string())
+        ));
+    }
     for command in &plan.build {
         text.push_str(&format!("build: {}\n", clean::line(command)));
     }
@@ -98,9 +105,9 @@ async fn update_one(host: &Host, id: &str, wanted: UpdateParams, yes: bool) -> R
         subject: id,
         ..UPDATE
     };
-    let params = || match &wanted.to {
-        Some(_) => vec![serde_json::json!(id), serde_json::json!(wanted)],
-        None => vec![serde_json::json!(id)],
+    let params = || match wanted == UpdateParams::default() {
+        true => vec![serde_json::json!(id)],
+        false => vec![serde_json::json!(id), serde_json::json!(wanted)],
     };
     let result = match job::run(host, task, params()).await {
         // The host's words are all there is to tell this refusal from others; should they

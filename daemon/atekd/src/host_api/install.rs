@@ -121,6 +121,7 @@ impl HostApis {
             id: inspection.id,
             version,
             commit,
+            signer: inspection.signer,
             manifest: inspection.manifest,
             asks_in_words: inspection.asks.describe(),
             asks: inspection.asks,

@@ -169,7 +169,7 @@ pub(super) const APIS: [Api; 8] = [
                 &[ID, ("options", "UpdateParams?")],
                 "UpdateDone",
                 RUN,
-                "Installs the newest release that the range admits and that was not refused, or the tag `to`, and watches it. If it does not work, the old one and its data are put back and the release is refused (`data.reason` `rolled-back`, `data.log`). A tag that was moved is refused (`moved`). A release that asks for more is refused, with `data.asks` or `data.limits`, until that is granted.",
+                "Installs the newest release that the range admits and that was not refused, or the tag `to`, and watches it. If it does not work, the old one and its data are put back and the release is refused (`data.reason` `rolled-back`, `data.log`). A tag that was moved is refused (`moved`), and so is a release that is not signed with the key of the installed one (`not-signed`, `other-signer` with `data.signer`, which `signer` accepts). A release that asks for more is refused, with `data.asks` or `data.limits`, until that is granted.",
             ),
             method(
                 "startUpdate",

@@ -251,6 +251,9 @@ pub(super) fn operation_error(error: &OperationError) -> RpcError {
             "new": growth,
         }));
     }
+    if let OperationError::OtherSigner { signer, .. } = error {
+        rpc.data = Some(json!({ "reason": "other-signer", "signer": signer }));
+    }
     if let OperationError::RolledBack { log, new, old, .. } = error {
         rpc.data = Some(json!({
             "reason": "rolled-back",

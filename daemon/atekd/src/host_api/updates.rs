@@ -74,6 +74,7 @@ impl HostApis {
         Ok(UpdateRequest {
             grant: params.grant,
             limits: params.limits,
+            signer: params.signer,
             to: params.to,
             reach: reach(caller),
             by: by(caller),

@@ -21,6 +21,7 @@ use atek_api::package::{
     Failure, FetchLimits, FetchedPackage, Outcome, Reach, Request, Wanted, Warning,
 };
 use atek_api::services::Inspected;
+use atek_api::signer::Signer;
 use atek_api::source::Source;
 use atek_api::spec::{JobKind, PackageSpec};
 use atek_api::version::Release;
@@ -248,6 +249,7 @@ fn as_shown(built: FetchedPackage, shown: FetchedPackage) -> FetchedPackage {
         release: shown.release,
         commit: shown.commit,
         manifest: shown.manifest,
+        signer: shown.signer,
         ..built
     }
 }
@@ -258,6 +260,7 @@ fn expect_package(outcome: Outcome) -> Result<FetchedPackage, PackageError> {
         return Err(PackageError::Channel(ChannelError::Unexpected));
     };
     package.warnings = Warning::bounded(package.warnings);
+    package.signer = package.signer.and_then(Signer::bounded);
     Ok(*package)
 }
 

@@ -96,6 +96,7 @@ fn one(service: &config::CoreService, layout: &Layout) -> Option<CoreService> {
             source_url: service.source_url.clone(),
             desired_version: service.desired_version.clone(),
             package: PackageInfo {
+                signer: None,
                 source_type: if remote {
                     SourceType::Git
                 } else {

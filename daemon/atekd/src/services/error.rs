@@ -9,6 +9,7 @@ use crate::packages::PackageError;
 use crate::spawn::SpawnError;
 use atek_api::ids::{InvalidId, ServiceId, ServiceKey};
 use atek_api::permission::Permissions;
+use atek_api::signer::Signer;
 use atek_api::spec::{Limits, SpecError};
 use atek_host_model::random::RandomError;
 
@@ -134,6 +135,33 @@ pub enum OperationError {
         /// The commit now, shortened.
         now: String,
     },
+    /// The releases of an app were signed, and this one is not.
+    #[error(
+        "{id} {new} was refused: {how}, and the installed version is signed. Someone else may have published it; ask its author"
+    )]
+    NotSigned {
+        /// The service.
+        id: ServiceId,
+        /// The new tag.
+        new: String,
+        /// What is wrong with its signature.
+        how: String,
+    },
+    /// A release is signed with another key than those before.
+    #[error(
+        "{id} {new} was refused: it is signed with {signer}, and the installed version with {pinned}. Ask its author whether the key was changed; if so, `atek update {id} --to {new} --signer {}` accepts it",
+        .signer.fingerprint
+    )]
+    OtherSigner {
+        /// The service.
+        id: ServiceId,
+        /// The new tag.
+        new: String,
+        /// The key before, for a person.
+        pinned: String,
+        /// The key of the new version.
+        signer: Box<Signer>,
+    },
     /// A decision about updates is out of range.
     #[error("{0}")]
     Updates(String),
@@ -229,6 +257,8 @@ impl OperationError {
             Self::Busy { .. } => Some("busy"),
             Self::IdTaken(_) => Some("id-taken"),
             Self::Moved { .. } | Self::TagMoved { .. } => Some("moved"),
+            Self::NotSigned { .. } => Some("not-signed"),
+            Self::OtherSigner { .. } => Some("other-signer"),
             Self::RolledBack { .. } => Some("rolled-back"),
             Self::NoSnapshot { .. } => Some("no-snapshot"),
             Self::DataUndecided(_) => Some("retained-data"),

@@ -12,6 +12,7 @@ use atek_api::manifest::Manifest;
 use atek_api::package::{FetchedPackage, Reach, Wanted, Warning};
 use atek_api::permission::Permissions;
 use atek_api::services::Inspected;
+use atek_api::signer::Signer;
 use atek_api::source::Source;
 use atek_api::spec::{Package, PackageVersion, SpecError};
 use atek_api::version::{Range, Release};
@@ -69,6 +70,14 @@ impl Candidate {
                 version: package.release.tag.clone(),
                 commit: package.commit.clone(),
             }),
+        }
+    }
+
+    /// Who signed it; none of a folder.
+    pub(super) fn signer(&self) -> Option<&Signer> {
+        match self {
+            Self::Folder { .. } => None,
+            Self::Fetched { package, .. } => package.signer.as_ref(),
         }
     }
 

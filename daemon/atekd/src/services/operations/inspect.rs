@@ -11,6 +11,7 @@ use atek_api::manifest::Manifest;
 use atek_api::package::{Reach, Warning};
 use atek_api::permission::Permissions;
 use atek_api::services::Inspected;
+use atek_api::signer::Signer;
 use atek_api::spec::Limits;
 
 /// A package that is not installed.
@@ -20,6 +21,8 @@ pub struct Inspection {
     pub id: ServiceId,
     /// What would be installed; none for a folder.
     pub release: Option<Inspected>,
+    /// Who signed it.
+    pub signer: Option<Signer>,
     /// Its manifest, if it has one.
     pub manifest: Option<Manifest>,
     /// What it asks for beyond the default.
@@ -59,6 +62,7 @@ impl Operations {
         let inspection = Inspection {
             id,
             release: found.release(),
+            signer: found.signer().cloned(),
             manifest: found.manifest().cloned(),
             asks: found.asks(),
             limits: found

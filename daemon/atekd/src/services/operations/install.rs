@@ -214,6 +214,7 @@ fn settings_of(request: Install, source: &Source, built: &Candidate) -> ServiceS
             source_type: source.source_type(),
             installed_version: built.release().map(|release| release.version),
             title: manifest.as_ref().and_then(|manifest| manifest.name.clone()),
+            signer: built.signer().cloned(),
             warnings: built.warnings().to_vec(),
         },
         manifest,

@@ -69,6 +69,7 @@ impl Operations {
         };
         tracing::info!(%key, to = found.release.tag, "installing a release by itself");
         let request = UpdateRequest {
+            signer: None,
             to: Some(found.release.tag),
             reach: Reach::Internet,
             grant: None,

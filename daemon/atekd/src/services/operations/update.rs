@@ -14,11 +14,12 @@ use crate::services::updates::ledger::Ledger;
 use crate::services::updates::now_text;
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::manifest::Manifest;
-use atek_api::package::{Failure, FailureCode, FetchedPackage, Reach, Wanted};
+use atek_api::package::{Failure, FailureCode, FetchedPackage, Reach, Wanted, WarningCode};
 use atek_api::permission::Permissions;
 use atek_api::services::{
     JobEvent, PackageInfo, ServiceSettings, SourceType, UpdateCheck, UpdateDone,
 };
+use atek_api::signer::{Signer, SignerChange};
 use atek_api::source::Source;
 use atek_api::spec::Limits;
 use atek_api::updates::{UpdateEntry, UpdateOutcome, UpdatePlan};
@@ -36,6 +37,8 @@ pub struct UpdateRequest {
     pub grant: Option<Permissions>,
     /// Limits for the new version, merged into those that a person has set.
     pub limits: Option<Limits>,
+    /// The fingerprint of another key that the new version may be signed with.
+    pub signer: Option<String>,
     /// Exactly this tag; none: the newest that the range admits and that was not refused.
     pub to: Option<String>,
     /// Which computers the source may be on.
@@ -164,6 +167,7 @@ impl Operations {
             return Err(OperationError::NotVersioned);
         };
         self.see_tag(&record, package)?;
+        check_signer(&record.settings, package, request.signer.as_deref())?;
         let asks = found.asks();
         Ok(UpdatePlan {
             from: record
@@ -175,6 +179,7 @@ impl Operations {
             to: package.release.tag.clone(),
             commit: package.commit.clone(),
             notes: package.notes.clone(),
+            signer: package.signer.clone(),
             build: package.build.clone(),
             asks_for_more: asks.new_beyond(&record.settings.granted).describe(),
             asks,
@@ -198,6 +203,7 @@ impl Operations {
             return Err(OperationError::NotVersioned);
         };
         self.see_tag(record, &package)?;
+        check_signer(&record.settings, &package, request.signer.as_deref())?;
         let granted = check_permissions(&record.settings, &package, request.grant.clone())?;
         let limits = agreed_limits::of_update(
             &record.settings,
@@ -241,7 +247,9 @@ impl Operations {
             OperationError::AsksForMore { .. } | OperationError::AsksForHigherLimits { .. } => {
                 ledger.asks_for_more = Some(tag.to_owned());
             }
-            OperationError::TagMoved { .. } => ledger.refuse(tag, &reason, &now),
+            OperationError::TagMoved { .. }
+            | OperationError::NotSigned { .. }
+            | OperationError::OtherSigner { .. } => ledger.refuse(tag, &reason, &now),
             OperationError::Package(PackageError::Failed(failure))
                 if !failure.code.is_temporary() =>
             {
@@ -359,6 +367,38 @@ fn no_release(source: &Source, range: &str, reason: NoChoice) -> OperationError 
     OperationError::Package(PackageError::Failed(Failure { code, message }))
 }
 
+/// Holds the new version to the signer of the installed one. `accepted`: the fingerprint of the key
+/// that a person agreed to in its place.
+fn check_signer(
+    settings: &ServiceSettings,
+    package: &FetchedPackage,
+    accepted: Option<&str>,
+) -> Result<(), OperationError> {
+    let pinned = settings.package.signer.as_ref();
+    let not_signed = |how: &str| OperationError::NotSigned {
+        id: settings.id.clone(),
+        new: package.release.tag.clone(),
+        how: how.to_owned(),
+    };
+    match Signer::check(pinned, package.signer.as_ref()) {
+        Ok(()) => Ok(()),
+        Err(SignerChange::Missing) => {
+            let mut warnings = package.warnings.iter();
+            let unproven = warnings.find(|warning| warning.code == WarningCode::Signature);
+            let how = unproven.map_or("it is not signed", |warning| warning.message.as_str());
+            Err(not_signed(how))
+        }
+        Err(SignerChange::Weaker) => Err(not_signed("its commit is signed, and its tag is not")),
+        Err(SignerChange::Other(signer)) if accepted == Some(&signer.fingerprint) => Ok(()),
+        Err(SignerChange::Other(signer)) => Err(OperationError::OtherSigner {
+            id: settings.id.clone(),
+            new: package.release.tag.clone(),
+            pinned: pinned.map(ToString::to_string).unwrap_or_default(),
+            signer: Box::new(signer),
+        }),
+    }
+}
+
 /// What is granted to the new version. What is new in what it asks for must have been granted
 /// before, or is now; what only the old one asked for is taken back.
 fn check_permissions(
@@ -409,6 +449,7 @@ fn with_package(
                 .manifest
                 .as_ref()
                 .and_then(|manifest| manifest.name.clone()),
+            signer: package.signer.clone(),
             warnings: package.warnings.clone(),
         },
         manifest: package.manifest.clone(),

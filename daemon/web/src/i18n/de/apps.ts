@@ -16,6 +16,7 @@ export const apps: typeof english = {
     notFound: 'Diese App ließ sich nicht lesen',
     stop: 'Abbrechen',
     by: (author) => `von ${author}`,
+    signed: (key) => `Signiert mit dem Schlüssel ${key}. Aktualisierungen müssen es auch sein.`,
     asks: 'Worum sie bittet',
     asksNothing: 'Um nichts: Sie läuft für sich, ohne Netz und ohne deine anderen Daten.',
     grant: 'All das erlauben',
@@ -36,6 +37,8 @@ export const apps: typeof english = {
         'Einige ihrer Dateien liegen in Git LFS. Die werden nicht geholt, und etwas kann fehlen.',
       engines: 'Sie ist für eine andere Version von Node gemacht.',
       'unknown-key': 'In ihrer atek.json steht etwas, das Atek nicht kennt, vielleicht ein Tippfehler.',
+      signature:
+        'Ihre Signatur ist falsch oder lässt sich nicht prüfen. Sie beweist nicht, von wem die App ist.',
       icon: 'Ihr Symbol fehlt oder lässt sich nicht zeigen.',
       'manifest-changed':
         'Ihr Build hat atek.json geändert. Das bleibt ohne Wirkung: Es gilt, was vor dem Build gezeigt wurde.'

@@ -58,6 +58,10 @@ export const common: typeof english = {
     'id-taken': 'Diesen Kurznamen hat schon eine andere App.',
     internal: 'In der Box ist etwas schiefgegangen. Versuche es noch einmal.',
     'missing-tool': 'Zum Bauen der App fehlt der Box ein Programm.',
+    'not-signed':
+      'Die installierte Version ist signiert, die neue nicht oder nicht richtig. Vielleicht hat sie jemand anders veröffentlicht: Frage den Autor.',
+    'other-signer':
+      'Die neue Version ist mit einem anderen Schlüssel signiert als die installierte. Frage den Autor, ob er gewechselt hat. Annehmen lässt sie sich auf der Kommandozeile.',
     moved: 'Unter dieser Version steht inzwischen etwas anderes. Sieh es dir noch einmal an.',
     'needs-administrator': 'Das darf nur, wer diese Box verwaltet. Bitte diese Person darum.',
     'needs-owner': 'Das darf nur die Person, der die App gehört. Bitte sie darum.',

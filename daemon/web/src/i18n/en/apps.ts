@@ -15,6 +15,7 @@ export const apps = {
     notFound: 'Atek could not read this app',
     stop: 'Stop',
     by: (author: string) => `by ${author}`,
+    signed: (key: string) => `Signed with the key ${key}. Updates must be signed with it, too.`,
     asks: 'What it asks for',
     asksNothing: 'It asks for nothing: it runs by itself, without a network and without your other data.',
     grant: 'Allow all of this',

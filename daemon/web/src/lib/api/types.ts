@@ -231,6 +231,8 @@ id: ServiceId,
 version: string | null,
 /** Its commit; none for a folder. */
 commit: string | null,
+/** Who signed it, where it has a signature that is right. */
+signer?: Signer,
 /** Its manifest, if it has one. */
 manifest: Manifest | null,
 /** What it asks for beyond the default. */
@@ -431,6 +433,8 @@ sourceType: SourceType,
 installedVersion?: string,
 /** The manifest's name. */
 title?: string,
+/** Who signed the installed release. Updates must be signed with the same key. */
+signer?: Signer,
 /** What was unusual about the package when it was installed. */
 warnings?: Array<Warning>, };
 
@@ -760,6 +764,27 @@ level: Level,
 /** As `GrantParams::seconds`. */
 seconds?: number, };
 
+/** What a signature covers. */
+export type Signed = "tag" | "commit";
+
+/**
+ * The key with which a release was signed, as a fetch found it: the signature is right, and who
+ * holds the key is not known. It is pinned at install, and later releases must have the same.
+ */
+export type Signer = {
+/** The kind of key. */
+kind: SignerKind,
+/**
+ * Its fingerprint: `SHA256:` and base64, as `ssh-keygen -l` shows it, or the hexadecimal
+ * digits of an OpenPGP key.
+ */
+fingerprint: string,
+/** What was signed. */
+signed: Signed, };
+
+/** The kinds of keys that releases are signed with. */
+export type SignerKind = "ssh" | "openpgp";
+
 /** A copy of a service's data. */
 export type SnapshotInfo = {
 /** Names it to `restoreSnapshot`. */
@@ -917,6 +942,11 @@ grant?: Permissions,
  */
 limits?: Limits,
 /**
+ * The fingerprint of another key that the new version may be signed with; it takes the place
+ * of the pinned one. A refusal names it in its data: `signer`.
+ */
+signer?: string,
+/**
  * Exactly this tag, also an older one or one that was refused before; none: the newest that
  * the range admits and that was not refused.
  */
@@ -932,6 +962,8 @@ to: string,
 commit: string,
 /** The message of the tag. */
 notes?: string,
+/** Who signed it, where it has a signature that is right. */
+signer?: Signer,
 /** The commands that its build runs. */
 build: Array<string>,
 /** What it asks for and was not granted; each completes "this app may". */
@@ -1027,7 +1059,7 @@ code: WarningCode,
 message: string, };
 
 /** The kinds of warning. */
-export type WarningCode = "no-lockfile" | "submodules" | "lfs-pointers" | "engines" | "unknown-key" | "icon" | "manifest-changed";
+export type WarningCode = "no-lockfile" | "submodules" | "lfs-pointers" | "engines" | "unknown-key" | "icon" | "signature" | "manifest-changed";
 
 /** The folder that a program is started in: `"package"` or `"state"`. */
 export type Workdir = "package" | "state";
