@@ -151,7 +151,7 @@ fn two_jobs_do_not_use_a_target_at_once() {
     assert_eq!(answer["code"], "busy", "{answer}");
     first.child.kill().unwrap();
     first.child.wait().unwrap();
-    // What a kill leaves holds nobody up.
+    // What a kill leaves is in no one's way.
     Session::open(&root, &disk).back_up("20260101T000000Z", &PARTS);
 }
 

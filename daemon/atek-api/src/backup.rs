@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
 
+/// The API of backups.
+pub const API: &str = "atek.cloud/backups-api";
+
 /// The only folder that Atek makes and changes on a target.
 pub const TARGET_FOLDER: &str = "atek-backup";
 
@@ -65,6 +68,113 @@ impl Default for Retention {
             weekly: 8,
         }
     }
+}
+
+/// What a person decided about backups.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupSettings {
+    /// None: there are no backups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+    /// How often.
+    pub schedule: schedule::Schedule,
+    /// How many are kept.
+    pub retention: Retention,
+}
+
+/// Parameters of `configure`. What is missing stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BackupChanges {
+    /// Where backups are kept from now on. Those elsewhere stay there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+    /// How often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<schedule::Schedule>,
+    /// How many are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+}
+
+/// How backups are doing. Times are RFC 3339.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupStatus {
+    /// See [`BackupSettings`].
+    pub settings: BackupSettings,
+    /// What is being done: `backup`, `restore` or `check`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running: Option<String>,
+    /// When the last whole run began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<String>,
+    /// When files were last restored from the target and compared with what was stored, all the
+    /// same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_proven: Option<String>,
+    /// How many files that were.
+    pub proven_files: u32,
+    /// When everything on the target was last read and found whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_checked: Option<String>,
+    /// Why the last run failed; none after a whole one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Whether backups are missing: two intervals have passed without one.
+    pub missed: bool,
+    /// When the next one begins by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The longest time that an app was paused in the last run, in milliseconds.
+    pub longest_pause_ms: u64,
+}
+
+/// What describes a run, for a restore of the whole box.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Manifest {
+    /// Version of this structure.
+    pub format: u32,
+    /// Version of Atek.
+    pub atek: String,
+    /// What is installed, with its parts.
+    pub services: Vec<StoredService>,
+}
+
+/// A service in a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredService {
+    /// Its key.
+    pub key: crate::ids::ServiceKey,
+    /// Its id at that time.
+    pub id: crate::ids::ServiceId,
+    /// The version of its package at that time; none of a core service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<crate::spec::PackageVersion>,
+}
+
+/// What a run stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct BackupDone {
+    /// The run.
+    pub run: RunId,
+    /// Files.
+    pub files: u64,
+    /// Bytes of those files.
+    pub bytes: u64,
+    /// Bytes that the target grew by.
+    pub added: u64,
+    /// Files that were read back and compared.
+    pub proven: u32,
+    /// Runs that were removed.
+    pub removed: Vec<RunId>,
 }
 
 /// What to do.

@@ -278,6 +278,45 @@ pub struct PackageSpec {
     pub limits: PackageLimits,
 }
 
+/// A job of `atek-backup`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackupSpec {
+    /// The folder of this machine with the target, at its own path.
+    pub target: PathBuf,
+    /// Services of which the state is restored; of a backup none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restore: Vec<ServiceKey>,
+}
+
+impl BackupSpec {
+    /// Services that one job restores.
+    pub const MAX_RESTORE: usize = 1_000;
+
+    /// Checks what the types alone cannot.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong; the texts are for a person.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        names::check_host_folder(&self.target)?;
+        let of_system = ["/var", "/tmp", "/usr", "/"].map(Path::new);
+        if of_system
+            .iter()
+            .any(|folder| match *folder == Path::new("/") {
+                true => self.target == *folder,
+                false => self.target.starts_with(folder),
+            })
+        {
+            return Err(SpecError::ForbiddenFolder(self.target.clone()));
+        }
+        match self.restore.len() > Self::MAX_RESTORE {
+            true => Err(SpecError::ForbiddenFolder(self.target.clone())),
+            false => Ok(()),
+        }
+    }
+}
+
 /// The two kinds of package job: consent stands between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

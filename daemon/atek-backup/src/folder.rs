@@ -85,7 +85,7 @@ impl FolderStore {
             .map_err(failed("open", &lock))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|_| FolderError::Busy(path.clone()))?;
-        // What a cut left; nobody else writes now.
+        // What a cut left; with the lock, no other process writes.
         if let Ok(left) = fs::read_dir(&tmp) {
             for entry in left.flatten() {
                 fs::remove_file(entry.path()).map_err(failed("remove", &entry.path()))?;

@@ -30,6 +30,11 @@ trait Manager {
 
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
 
+    /// Stops all processes of a unit where they are; returns when they are stopped.
+    fn freeze_unit(&self, name: &str) -> zbus::Result<()>;
+
+    fn thaw_unit(&self, name: &str) -> zbus::Result<()>;
+
     fn set_unit_properties(
         &self,
         name: &str,
@@ -81,6 +86,10 @@ type ListedUnit = (
 trait Unit {
     #[zbus(property(emits_changed_signal = "false"))]
     fn active_state(&self) -> zbus::Result<String>;
+
+    /// `running`, `frozen`, or on the way to one of them.
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn freezer_state(&self) -> zbus::Result<String>;
 }
 
 #[zbus::proxy(
@@ -233,6 +242,39 @@ impl Systemd {
             Err(error) if is_gone(&error) => Ok(None),
             state => Ok(Some(state?)),
         }
+    }
+
+    /// Stops all processes of a unit where they are.
+    pub(crate) async fn freeze(&self, unit: &str) -> Result<(), SystemdError> {
+        Ok(self.manager.freeze_unit(unit).await?)
+    }
+
+    /// Lets the processes of a unit go on. One that is not there, or is not stopped, is fine.
+    pub(crate) async fn thaw(&self, unit: &str) -> Result<(), SystemdError> {
+        self.ignore_missing(self.manager.thaw_unit(unit).await)
+    }
+
+    /// Lets the processes of all units of a pattern go on that are stopped where they are.
+    pub(crate) async fn thaw_all(&self, pattern: &str) -> Result<(), SystemdError> {
+        let units = self
+            .manager
+            .list_units_by_patterns(&["active", "activating", "reloading"], &[pattern])
+            .await?;
+        for listed in units {
+            let unit = UnitProxy::builder(&self.connection)
+                .path(listed.6)
+                .build()
+                .await?;
+            match unit.freezer_state().await {
+                Err(error) if is_gone(&error) => {}
+                state => {
+                    if state?.starts_with("fr") {
+                        self.thaw(&listed.0).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The unit that runs with this runtime folder, if there is one.

@@ -9,12 +9,14 @@
 //! are sent with `no-env-expand`, and the configuration goes by credential.
 
 mod addresses;
+mod backup;
 mod job;
 mod link;
 mod sandbox;
 mod service;
 
 pub(crate) use addresses::closed as closed_networks;
+pub(crate) use backup::backup;
 pub(crate) use job::job;
 pub(crate) use service::service;
 

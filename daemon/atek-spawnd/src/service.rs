@@ -12,11 +12,12 @@ use crate::manager::Systemd;
 use crate::{credentials, packages, properties, snapshots, sources, state};
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::spec::{
-    self, JobId, JobKind, PackageSpec, PackageVersion, Prefix, ServiceSpec, SnapshotName, paths,
+    self, BackupSpec, JobId, JobKind, PackageSpec, PackageVersion, Prefix, ServiceSpec,
+    SnapshotName, paths,
 };
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 /// The object's path.
@@ -184,6 +185,72 @@ impl Spawn {
             .on_files(move |layout| snapshots::make(layout, &key, &name))
             .await?;
         Ok(size.bytes)
+    }
+
+    /// Makes a snapshot of the state of a service, which is paused for as long as that takes if it
+    /// runs. Returns the bytes that it holds and the milliseconds of the pause.
+    async fn snapshot_running(&self, key: &str, name: &str) -> Result<(u64, u64)> {
+        let _call = self.activity.begin();
+        let (key, name): (_, SnapshotName) = (service_key(key)?, name.parse()?);
+        let _lease = self.services.take(key.as_str())?;
+        let unit = self.running_with_key(&key).await?;
+        let begun = Instant::now();
+        if let Some(unit) = &unit {
+            self.systemd.freeze(unit).await?;
+        }
+        let made = self
+            .on_files(move |layout| snapshots::make(layout, &key, &name))
+            .await;
+        if let Some(unit) = &unit {
+            self.systemd.thaw(unit).await?;
+        }
+        let pause = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok((made?.bytes, if unit.is_some() { pause } else { 0 }))
+    }
+
+    /// Lets all services go on that an interrupted snapshot left paused.
+    async fn thaw_services(&self) -> Result<()> {
+        let _call = self.activity.begin();
+        Ok(self.systemd.thaw_all(UNITS).await?)
+    }
+
+    /// Starts `atek-backup` with `channel` as its standard input and output. `request` is the JSON
+    /// text of a `BackupSpec`. One runs at a time.
+    async fn run_backup(&self, request: &str, channel: zbus::OwnedFd) -> Result<String> {
+        let _call = self.activity.begin();
+        let spec: BackupSpec = json(request)?;
+        spec.validate()?;
+        let keys = spec.restore.clone();
+        self.on_files(move |layout| {
+            snapshots::prepare_all(layout)?;
+            keys.iter()
+                .try_for_each(|key| snapshots::prepare(layout, key))
+        })
+        .await?;
+        let channel = std::os::fd::OwnedFd::from(channel);
+        let output = channel.try_clone().map_err(zbus::Error::from)?;
+        let properties = properties::backup(&spec, self.systemd.version(), channel, output);
+        let unit = spec::paths::BACKUP_UNIT;
+        match self
+            .systemd
+            .start(unit, &properties, spec::START_TIMEOUT)
+            .await?
+            .as_str()
+        {
+            "done" => Ok(unit.to_owned()),
+            result => Err(Error::Failed(format!(
+                "the start of {unit} ended with {result:?}"
+            ))),
+        }
+    }
+
+    /// Ends the backup or restore that runs. None is fine.
+    async fn stop_backup(&self) -> Result<()> {
+        let _call = self.activity.begin();
+        Ok(self
+            .systemd
+            .stop(spec::paths::BACKUP_UNIT, JOB_STOP)
+            .await?)
     }
 
     /// Makes a snapshot the state of a service that does not run. With `keep` the snapshot stays;

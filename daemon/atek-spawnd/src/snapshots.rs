@@ -136,6 +136,19 @@ pub(crate) fn restore(
     Ok(remove_tree(&snapshots, REPLACED.as_ref())?)
 }
 
+/// Makes the folder of a service's snapshots, into which a restore puts one.
+pub(crate) fn prepare(layout: &Layout, key: &ServiceKey) -> Result<(), SnapshotError> {
+    Ok(of_service(layout, key).map(drop)?)
+}
+
+/// Makes the folder of all snapshots, from which a backup reads.
+pub(crate) fn prepare_all(layout: &Layout) -> Result<(), SnapshotError> {
+    let states = Folder::open(&layout.state)?;
+    Ok(states
+        .child_or_new(paths::SNAPSHOTS_NAME.as_ref(), 0o700)
+        .map(drop)?)
+}
+
 /// Removes a snapshot. Missing is fine.
 pub(crate) fn remove(
     layout: &Layout,

@@ -34,7 +34,7 @@ impl Chance {
         &list[self.below(list.len() as u64) as usize]
     }
 
-    /// A name as nobody should give one.
+    /// A name with what programs stumble over.
     fn name(&mut self) -> OsString {
         let number = self.below(100_000);
         let name = match self.below(8) {

@@ -32,6 +32,10 @@ pub const NETWORK_UNIT: &str = "atek-network.service";
 pub const RESOLVERS: &str = "/usr/lib/atek/resolv.conf";
 /// The program that fetches and builds packages.
 pub const PACKAGER: &str = "/usr/lib/atek/atek-package";
+/// The program that stores and restores backups.
+pub const BACKUP: &str = "/usr/lib/atek/atek-backup";
+/// Its unit: there is one at a time.
+pub const BACKUP_UNIT: &str = "atek-backup.service";
 /// The interpreter of Node programs.
 pub const NODE: &str = "/usr/bin/node";
 /// The shell of start scripts (POSIX `sh`).

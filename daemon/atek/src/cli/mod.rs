@@ -1,6 +1,7 @@
 //! The command line as people type it. Parsing only: nothing here acts.
 
 pub(crate) mod apps;
+pub(crate) mod backup;
 pub(crate) mod catalogue;
 pub(crate) mod db;
 pub(crate) mod rewrite;
@@ -39,7 +40,10 @@ Updates:
   pin          Take only the releases of a range
   hold         Decide when updates are installed
   snapshot     Copy an app's files, or list the copies
-  restore      Put an app's files back as a copy has them
+  restore      Put an app's files back as a copy or a backup has them
+
+Backups:
+  backup       Make, list and check backups, and set where they are kept
 
 Users:
   users        List the users
@@ -188,8 +192,11 @@ pub(crate) enum Command {
     Hold(updates::Hold),
     /// Copy an app's files, or list the copies
     Snapshot(updates::Snapshot),
-    /// Put an app's files back as a copy has them
+    /// Put an app's files back as a copy or a backup has them
     Restore(updates::Restore),
+    /// Make, list and check backups, and set where they are kept
+    #[command(subcommand)]
+    Backup(backup::Backup),
     /// List the apps and services
     #[command(alias = "list")]
     Ls,

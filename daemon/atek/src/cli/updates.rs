@@ -97,11 +97,20 @@ pub(crate) struct Snapshot {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Without a copy, the last backup is taken. Databases and the version of the app stay.
+
+Examples:
+  atek restore notes
+  atek restore notes --backup 20261128T213000Z")]
 pub(crate) struct Restore {
     /// The service
     pub(crate) id: String,
     /// The copy, as `atek snapshot ID --list` names it
-    pub(crate) snapshot: String,
+    pub(crate) snapshot: Option<String>,
+    /// The backup, as `atek backup list` names it
+    #[arg(long, value_name = "BACKUP", conflicts_with = "snapshot")]
+    pub(crate) backup: Option<String>,
     /// Do not ask back
     #[arg(short, long)]
     pub(crate) yes: bool,

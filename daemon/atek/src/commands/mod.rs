@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod backup;
 mod catalogue;
 mod cfg;
 mod check_system;
@@ -63,6 +64,7 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Hold(args) => updates::hold(host, &args).await,
         Command::Snapshot(args) => updates::snapshot(host, &args).await,
         Command::Restore(args) => updates::restore(host, &args).await,
+        Command::Backup(command) => until_ctrl_c(host, backup::run(host, command)).await,
         Command::Ls => list::run(host).await,
         Command::Status(args) => status::run(host, &args).await,
         Command::Get(args) => get::run(host, &args.id).await,

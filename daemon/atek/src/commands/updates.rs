@@ -314,7 +314,10 @@ async fn snapshots(host: &Host, id: &str) -> Result<(), Failure> {
 }
 
 pub(super) async fn restore(host: &Host, args: &Restore) -> Result<(), Failure> {
-    let (id, name) = (args.id.as_str(), args.snapshot.as_str());
+    let id = args.id.as_str();
+    let Some(name) = args.snapshot.as_deref() else {
+        return super::backup::restore(host, id, args.backup.as_deref(), args.yes).await;
+    };
     let question =
         format!("Put the files of {id} back as {name} has them? What came since is lost.");
     ask::confirm_or_flag(args.yes, &question).await?;

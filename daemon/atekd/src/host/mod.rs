@@ -106,6 +106,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
                 () = host.services.follow_releases() => {}
                 () = host.catalogues.keep_fresh() => {}
                 () = host.apis.clone().end_grants_in_time() => {}
+                () = host.backups.keep() => {}
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::sockets::ListenSockets;
 use crate::app_addresses::{self, AddressBook, AppPorts};
 use crate::attach::{ListenerChange, Passed};
+use crate::backups::Backups;
 use crate::catalogues::Catalogues;
 use crate::config::Config;
 use crate::confinement::Confinement;
@@ -42,6 +43,7 @@ pub(super) struct Host {
     pub(super) services: Arc<Operations>,
     pub(super) catalogues: Catalogues,
     pub(super) apis: HostApis,
+    pub(super) backups: Backups,
     host_settings: HostSettings,
     gateway: Gateway,
 }
@@ -95,10 +97,12 @@ impl Host {
             units,
             logbook: logbook.clone(),
             updates: config.updates,
-            spawn,
+            spawn: spawn.clone(),
             packages,
             catalogues: catalogues.clone(),
         });
+        let state = layout.state().to_owned();
+        let backups = Backups::new(services.clone(), spawn, state);
         let apis = HostApis {
             database: database.clone(),
             sessions: sessions.clone(),
@@ -113,6 +117,7 @@ impl Host {
             jobs,
             catalogues: catalogues.clone(),
             requests: GrantRequests::default(),
+            backups: backups.clone(),
             metrics: Metrics::new(directory.clone(), systemd.clone()),
             logbook,
             confinement: Confinement::new(systemd),
@@ -131,6 +136,7 @@ impl Host {
             services,
             catalogues,
             apis,
+            backups,
             host_settings,
             gateway,
         };

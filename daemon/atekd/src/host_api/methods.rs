@@ -5,7 +5,7 @@
 use super::inspect;
 use super::params::Params;
 use atek_api::jsonrpc::{RpcError, code};
-use atek_api::{catalogue, grants, services, sessions, setup, system, users};
+use atek_api::{backup, catalogue, grants, services, sessions, setup, system, users};
 use atek_host_model::host_api::Call;
 
 /// A method.
@@ -60,7 +60,7 @@ const INSTALL: &str =
     "users (unless `usersMayInstall` is off); apps with `atek.cloud/services-api/install`";
 
 /// All APIs, in the order of the document.
-pub(super) const APIS: [Api; 8] = [
+pub(super) const APIS: [Api; 9] = [
     Api {
         id: services::API,
         methods: &[
@@ -247,6 +247,67 @@ pub(super) const APIS: [Api; 8] = [
                 "null",
                 "owner; apps with `atek.cloud/services-api/install`",
                 "Removes such data for good.",
+            ),
+        ],
+    },
+    Api {
+        id: backup::API,
+        methods: &[
+            method(
+                "status",
+                &[],
+                "BackupStatus",
+                ADMINS,
+                "Tells what was decided about backups, when the last one was made and proven, and what is wrong.",
+            ),
+            method(
+                "password",
+                &[],
+                "{password: string}",
+                ADMINS,
+                "Tells what the backups are encrypted with; made at the first call.",
+            ),
+            method(
+                "configure",
+                &[("changes", "BackupChanges")],
+                "BackupStatus",
+                ADMINS,
+                "Sets target, schedule or retention. A new target is opened first, and begun if there is no backup on it. Errors have `data.reason`: `no-target` (the disk is not there), `password`, `no-room`, `busy`, `damaged`, `failed`.",
+            ),
+            method(
+                "backUp",
+                &[],
+                "BackupDone",
+                ADMINS,
+                "Makes a backup and returns when it is whole. Each app is paused while its files are copied. Errors as for `configure`.",
+            ),
+            method(
+                "list",
+                &[],
+                "{runs: Run[]}",
+                ADMINS,
+                "Lists the backups on the target, newest first.",
+            ),
+            method(
+                "check",
+                &[("read", "boolean?")],
+                "{problems: string[]}",
+                ADMINS,
+                "Checks the target and returns what is wrong with it; with `read` all that is stored is read.",
+            ),
+            method(
+                "files",
+                &[ID, ("path", "string"), ("run", "string?")],
+                "{files: Entry[]}",
+                ADMINS,
+                "Lists a folder of an app's files in a backup, the last one without `run`.",
+            ),
+            method(
+                "restore",
+                &[ID, ("run", "string?")],
+                "{run: string}",
+                ADMINS,
+                "Puts the files of an app back as a backup has them, the last one without `run`. The app is stopped for two renames, and calls wait. Databases and the version of the app stay.",
             ),
         ],
     },
@@ -714,6 +775,7 @@ To regenerate it: `ATEK_WRITE_API_DOC=1 cargo test -p atekd the_document_of_the_
     fn every_method_of_the_table_is_answered_by_the_code_and_no_other() {
         for (api, source) in [
             (services::API, include_str!("services.rs")),
+            (backup::API, include_str!("backups.rs")),
             (users::API, include_str!("users.rs")),
             (sessions::API, include_str!("sessions.rs")),
             (setup::API, include_str!("setup.rs")),

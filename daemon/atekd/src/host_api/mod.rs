@@ -4,6 +4,7 @@
 //! happens in `services`, `sessions` and `database`.
 
 mod account_rules;
+mod backups;
 mod catalogue;
 mod inspect;
 mod install;
@@ -21,6 +22,7 @@ mod user_deletion;
 mod users;
 
 use crate::app_addresses::AddressBook;
+use crate::backups::Backups;
 use crate::catalogues::Catalogues;
 use crate::config::{AllowFileInstall, Config};
 use crate::confinement::Confinement;
@@ -66,6 +68,8 @@ pub struct HostApis {
     pub catalogues: Catalogues,
     /// What apps ask for while they run.
     pub requests: GrantRequests,
+    /// Copies of everything, elsewhere.
+    pub backups: Backups,
     /// What they and the box used.
     pub metrics: Metrics,
     /// What they said.
@@ -106,6 +110,7 @@ impl HostApis {
             atek_api::users::API => self.users(&call).await,
             atek_api::services::API => self.services_api(&call).await,
             atek_api::system::API => self.system_api(&call).await,
+            atek_api::backup::API => self.backups_api(&call).await,
             atek_api::catalogue::API => self.catalogue_api(&call).await,
             atek_api::grants::API => self.permissions_api(&call).await,
             _ => Err(RpcError::new(code::METHOD_NOT_FOUND, "API not found")),

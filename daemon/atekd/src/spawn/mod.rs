@@ -15,8 +15,8 @@ pub use error::SpawnError;
 use crate::systemd::Bus;
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::spec::{
-    JobId, PackageSpec, PackageVersion, Prefix, START_TIMEOUT, STOP_TIMEOUT, ServiceSpec,
-    SnapshotName,
+    BackupSpec, JobId, PackageSpec, PackageVersion, Prefix, START_TIMEOUT, STOP_TIMEOUT,
+    ServiceSpec, SnapshotName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -190,6 +190,59 @@ impl Spawn {
         let body = (key.as_str(), name.as_str());
         self.call_again(&operation, FILES, "RemoveSnapshot", &body)
             .await
+    }
+
+    /// Makes a snapshot of the state of a service, which is paused if it runs. Returns its bytes and
+    /// the milliseconds of the pause.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]; the service goes on, or [`Spawn::thaw_services`] lets it.
+    pub async fn snapshot_running(
+        &self,
+        key: &ServiceKey,
+        name: &SnapshotName,
+    ) -> Result<(u64, u64), SpawnError> {
+        let operation = format!("copy the data of {key}");
+        let body = (key.as_str(), name.as_str());
+        self.call(&operation, COPIES, "SnapshotRunning", &body)
+            .await
+    }
+
+    /// Lets all services go on that an interrupted snapshot left paused.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn thaw_services(&self) -> Result<(), SpawnError> {
+        let operation = "let paused services go on";
+        self.call_again(operation, QUICK, "ThawServices", &()).await
+    }
+
+    /// Starts a backup or restore whose standard input and output are `channel`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::Busy`] when one runs.
+    pub async fn run_backup(&self, spec: &BackupSpec, channel: OwnedFd) -> Result<(), SpawnError> {
+        let operation = "start the backup job".to_owned();
+        let text = serde_json::to_string(spec).map_err(|source| SpawnError::Express {
+            operation: operation.clone(),
+            source,
+        })?;
+        let body = (text, Fd::from(&channel));
+        let _unit: String = self.call(&operation, START, "RunBackup", &body).await?;
+        Ok(())
+    }
+
+    /// Ends the backup or restore that runs; harmless when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn stop_backup(&self) -> Result<(), SpawnError> {
+        let operation = "end the backup job";
+        self.call_again(operation, QUICK, "StopBackup", &()).await
     }
 
     /// Starts a package job whose standard input and output are `channel`.

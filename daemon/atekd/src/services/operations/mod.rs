@@ -4,6 +4,7 @@
 //! after a crash is written down first (`services/intents.rs`) and taken up by [`sweep`].
 
 mod agreed_limits;
+mod backup;
 mod candidate;
 mod configure;
 mod context;

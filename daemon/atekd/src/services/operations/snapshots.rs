@@ -207,7 +207,7 @@ impl Operations {
     }
 
     /// Does something while a service is stopped, and starts it again if it ran. Calls wait.
-    async fn while_down<T, E>(
+    pub(super) async fn while_down<T, E>(
         &self,
         key: &ServiceKey,
         work: impl Future<Output = Result<T, E>>,

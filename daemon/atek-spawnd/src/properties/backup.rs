@@ -1,0 +1,97 @@
+//! The unit of a backup or restore.
+
+use super::{Bind, Property, Version, binds, command, sandbox, text, texts};
+use atek_api::spec::{BackupSpec, paths};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+use zbus::{Fd, Variant};
+
+/// Bits of the capability sets (`capabilities(7)`).
+const CHOWN: u64 = 1 << 0;
+const DAC_OVERRIDE: u64 = 1 << 1;
+const DAC_READ_SEARCH: u64 = 1 << 2;
+const FOWNER: u64 = 1 << 3;
+
+/// A first backup of a large disk over USB 2.
+const LONGEST: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// The properties of the unit in which `atek-backup` runs, with `input` and `output` as its
+/// standard input and output. The spec must be valid.
+///
+/// It has no network. It reads the snapshots of states, and the host's own files; it writes the
+/// target, and of a restore the folders with the snapshots of the services that are restored.
+pub(crate) fn backup(
+    spec: &BackupSpec,
+    version: Version,
+    input: OwnedFd,
+    output: OwnedFd,
+) -> Vec<Property> {
+    let snapshots = Path::new("/var/lib/private").join(paths::SNAPSHOTS_NAME);
+    let target = spec.target.as_path();
+    let restores = !spec.restore.is_empty();
+    let capabilities = match restores {
+        false => DAC_READ_SEARCH,
+        true => DAC_READ_SEARCH | CHOWN | DAC_OVERRIDE | FOWNER,
+    };
+    let mut written = vec![Bind::new(target, target)];
+    for key in &spec.restore {
+        let folder = snapshots.join(key.as_str());
+        written.push(Bind::new(&folder, &folder));
+    }
+    let read = vec![
+        Bind::new(&snapshots, &snapshots),
+        Bind::new(paths::STATE, paths::STATE),
+    ];
+    let of_people = ["/root", "/home"].map(Path::new);
+    let homes = match of_people.iter().any(|folder| target.starts_with(folder)) {
+        true => "no",
+        false => "tmpfs",
+    };
+    let mut properties = sandbox::properties(version, &["AF_UNIX"], Some(target));
+    if restores {
+        // What `@privileged` took away and a restore of other users' files needs.
+        let calls = vec!["@chown".to_owned()];
+        properties.push(("SystemCallFilter", Variant::from((true, calls))));
+    }
+    properties.extend([
+        ("Description", text("Atek backup")),
+        ("Slice", text("atek-build.slice")),
+        ("Type", text("exec")),
+        ("CollectMode", text("inactive-or-failed")),
+        ("ExecStartEx", command(vec![paths::BACKUP.to_owned()])),
+        ("StandardInputFileDescriptor", Variant::Fd(Fd::from(input))),
+        (
+            "StandardOutputFileDescriptor",
+            Variant::Fd(Fd::from(output)),
+        ),
+        // See the unit of package jobs (systemd#33851).
+        ("StandardOutput", text("null")),
+        ("StandardError", text("journal")),
+        ("SyslogIdentifier", text("atek-backup")),
+        ("CapabilityBoundingSet", Variant::from(capabilities)),
+        ("UMask", Variant::from(0o077u32)),
+        ("WorkingDirectory", text("/")),
+        ("Environment", texts(&["LANG=C.UTF-8"])),
+        ("ProtectHome", text(homes)),
+        ("PrivateNetwork", Variant::from(true)),
+        (
+            "TemporaryFileSystem",
+            Variant::from(vec![
+                ("/run".to_owned(), "ro,mode=755,size=64k".to_owned()),
+                ("/var".to_owned(), "ro,mode=755,size=64k".to_owned()),
+            ]),
+        ),
+        ("BindReadOnlyPaths", binds(read)),
+        ("BindPaths", binds(written)),
+        ("MemoryMax", Variant::from(768u64 << 20)),
+        ("TasksMax", Variant::from(256u64)),
+        ("RuntimeMaxUSec", super::micros(LONGEST)),
+        ("TimeoutStopUSec", super::micros(Duration::from_secs(10))),
+        // Serving goes before storing.
+        ("CPUWeight", Variant::from(20u64)),
+        ("IOWeight", Variant::from(20u64)),
+        ("OOMScoreAdjust", Variant::from(500i32)),
+    ]);
+    properties
+}

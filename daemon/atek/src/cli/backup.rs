@@ -1,0 +1,78 @@
+//! Flags of `atek backup`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Backup {
+    /// Show when the last backup was made and proven, and what is wrong
+    Status,
+    /// Make a backup now
+    Now,
+    /// List the backups on the target, or an app's files in one
+    #[command(alias = "ls")]
+    List(List),
+    /// Set where backups are kept, how often they are made and how many are kept
+    Target(Target),
+    /// Show what the backups are encrypted with, to write it down
+    #[command(after_help = "\
+Without it nothing can be restored on another machine. There, Debian's restic takes it:
+  restic --repo FOLDER/atek-backup snapshots")]
+    Password,
+    /// Check that everything on the target can be restored
+    Verify {
+        /// Only look at what lists the data, without reading all of it
+        #[arg(long)]
+        quick: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// The app whose files are listed
+    pub(crate) id: Option<String>,
+    /// The folder among its files
+    #[arg(long, value_name = "PATH", requires = "id", default_value = "")]
+    pub(crate) path: String,
+    /// The backup; by default the last one
+    #[arg(long, value_name = "BACKUP", requires = "id")]
+    pub(crate) from: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Backups are kept in the folder atek-backup, which Atek makes there; nothing beside it is
+touched. They are encrypted, and Debian's restic opens them.
+
+Examples:
+  atek backup target /mnt/usb
+  atek backup target --every hourly --keep 24,14,26")]
+pub(crate) struct Target {
+    /// The folder where the disk is mounted
+    pub(crate) folder: Option<PathBuf>,
+    /// How often a backup is made
+    #[arg(long, value_enum)]
+    pub(crate) every: Option<Every>,
+    /// For how many hours, days and weeks the last backup of each is kept
+    #[arg(
+        long,
+        value_name = "HOURS,DAYS,WEEKS",
+        value_delimiter = ',',
+        num_args = 1
+    )]
+    pub(crate) keep: Option<Vec<u32>>,
+}
+
+/// How often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Every {
+    /// Only when asked
+    Never,
+    /// Every hour
+    Hourly,
+    /// Every day
+    Daily,
+    /// Every week
+    Weekly,
+}

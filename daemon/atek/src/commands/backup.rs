@@ -1,0 +1,280 @@
+//! `atek backup`, and `atek restore` from a backup.
+
+use crate::ask;
+use crate::cli::backup::{Backup, Every, List, Target};
+use crate::error::Failure;
+use crate::host::{Host, read};
+use crate::text::table::{Columns, Tone, fields};
+use crate::text::{clean, size, time};
+use atek_api::backup::{
+    API, BackupChanges, BackupDone, BackupStatus, Entry, Part, Retention, Run, schedule::Schedule,
+};
+use serde::Deserialize;
+
+pub(super) async fn run(host: &Host, command: Backup) -> Result<(), Failure> {
+    match command {
+        Backup::Status => status(host).await,
+        Backup::Now => now(host).await,
+        Backup::Password => password(host).await,
+        Backup::List(args) => match &args.id {
+            Some(id) => files(host, id, &args).await,
+            None => list(host).await,
+        },
+        Backup::Target(args) => target(host, args).await,
+        Backup::Verify { quick } => verify(host, !quick).await,
+    }
+}
+
+async fn status(host: &Host) -> Result<(), Failure> {
+    let action = "look at the backups";
+    let answer = host.call(API, "status", [(); 0], action).await?;
+    if host.out.json {
+        return host.out.print_json(&answer);
+    }
+    show(host, &read("status", &answer)?)
+}
+
+fn show(host: &Host, status: &BackupStatus) -> Result<(), Failure> {
+    let Some(target) = &status.settings.target else {
+        return host
+            .out
+            .done("there are no backups: set a target with atek backup target FOLDER");
+    };
+    let when = |time: &Option<String>| match time {
+        Some(time) => time::with_age(time, host.now(), &host.zone),
+        None => "never".to_owned(),
+    };
+    let proven = match &status.last_proven {
+        Some(_) => format!(
+            "{} ({} files)",
+            when(&status.last_proven),
+            status.proven_files
+        ),
+        None => "never".to_owned(),
+    };
+    let Retention {
+        hourly,
+        daily,
+        weekly,
+    } = status.settings.retention;
+    let schedule = match status.settings.schedule {
+        Schedule::Never => "only when asked",
+        Schedule::Hourly => "every hour",
+        Schedule::Daily => "every day",
+        Schedule::Weekly => "every week",
+    };
+    let mut rows = vec![
+        ("Last proven restore", proven),
+        ("Last backup", when(&status.last_good)),
+        ("All of it read", when(&status.last_checked)),
+        ("Target", clean::line(&target.to_string()).into_owned()),
+        ("Made", schedule.to_owned()),
+        (
+            "Kept",
+            format!("{hourly} hours, {daily} days, {weekly} weeks"),
+        ),
+    ];
+    if let Some(next) = &status.next {
+        rows.push(("Next", time::date(next, &host.zone)));
+    }
+    if let Some(running) = &status.running {
+        rows.push(("Under way", clean::line(running).into_owned()));
+    }
+    if let Some(problem) = &status.problem {
+        rows.push(("Problem", clean::line(problem).into_owned()));
+    }
+    if status.missed {
+        rows.push(("Missed", "there was no backup for two intervals".to_owned()));
+    }
+    host.out.print(&fields(&rows))
+}
+
+#[derive(Deserialize)]
+struct Password {
+    password: String,
+}
+
+async fn password(host: &Host) -> Result<(), Failure> {
+    let action = "show the password of the backups";
+    let answer = host.call(API, "password", [(); 0], action).await?;
+    if host.out.json {
+        return host.out.print_json(&answer);
+    }
+    let Password { password } = read("password", &answer)?;
+    host.out.print(&format!("{}\n", clean::line(&password)))?;
+    host.out
+        .note("write it down: without it, nothing can be restored on another machine");
+    Ok(())
+}
+
+async fn now(host: &Host) -> Result<(), Failure> {
+    let answer = host.call(API, "backUp", [(); 0], "make a backup").await?;
+    if host.out.json {
+        return host.out.print_json(&answer);
+    }
+    let done: BackupDone = read("backUp", &answer)?;
+    host.out.done(&format!(
+        "made the backup {}: {} files ({}), {} new on the target, {} read back and compared",
+        done.run,
+        done.files,
+        size::bytes(done.bytes),
+        size::bytes(done.added),
+        done.proven
+    ))
+}
+
+#[derive(Deserialize)]
+struct Runs {
+    runs: Vec<Run>,
+}
+
+async fn list(host: &Host) -> Result<(), Failure> {
+    let answer = host.call(API, "list", [(); 0], "list the backups").await?;
+    if host.out.json {
+        return host.out.print_json(&answer);
+    }
+    let runs = read::<Runs>("list", &answer)?.runs;
+    if runs.is_empty() {
+        return host
+            .out
+            .done("there is no backup yet: atek backup now makes one");
+    }
+    let mut table = Columns::new(host.out.look(), &["BACKUP", "APPS", "SIZE", "WHOLE"]);
+    for run in &runs {
+        let is_state = |part: &&Part| matches!(part, Part::State(_));
+        // One of them is the database.
+        let apps = run.parts.iter().filter(is_state).count().saturating_sub(1);
+        let (whole, tone) = match run.whole {
+            true => ("yes", Tone::Good),
+            false => ("no", Tone::Dim),
+        };
+        table.row([
+            (run.run.as_str(), Tone::Strong),
+            (&apps.to_string(), Tone::Plain),
+            (&size::bytes(run.bytes), Tone::Plain),
+            (whole, tone),
+        ]);
+    }
+    host.out.print(&table.render())
+}
+
+#[derive(Deserialize)]
+struct Files {
+    files: Vec<Entry>,
+}
+
+async fn files(host: &Host, id: &str, args: &List) -> Result<(), Failure> {
+    let action = format!("list the files of {id} in a backup");
+    let answer = match &args.from {
+        Some(run) => {
+            host.call(API, "files", (id, &args.path, run), &action)
+                .await
+        }
+        None => host.call(API, "files", (id, &args.path), &action).await,
+    }?;
+    if host.out.json {
+        return host.out.print_json(&answer);
+    }
+    let mut table = Columns::new(host.out.look(), &["NAME", "SIZE"]);
+    for entry in &read::<Files>("files", &answer)?.files {
+        let name = clean::line(&entry.name);
+        let (name, bytes) = match entry.folder {
+            true => (format!("{name}/"), String::new()),
+            false => (name.into_owned(), size::bytes(entry.size)),
+        };
+        table.row([(name.as_str(), Tone::Plain), (&bytes, Tone::Plain)]);
+    }
+    host.out.print(&table.render())
+}
+
+async fn target(host: &Host, args: Target) -> Result<(), Failure> {
+    let retention = match args.keep.as_deref() {
+        Some([hourly, daily, weekly]) => Some(Retention {
+            hourly: *hourly,
+            daily: *daily,
+            weekly: *weekly,
+        }),
+        Some(_) => {
+            return Err(Failure::Usage(
+                "--keep takes three numbers: hours, days and weeks".to_owned(),
+            ));
+        }
+        None => None,
+    };
+    let changes = BackupChanges {
+        target: args
+            .folder
+            .map(|path| atek_api::backup::Target::Folder { path }),
+        schedule: args.every.map(|every| match every {
+            Every::Never => Schedule::Never,
+            Every::Hourly => Schedule::Hourly,
+            Every::Daily => Schedule::Daily,
+            Every::Weekly => Schedule::Weekly,
+        }),
+        retention,
+    };
+    let action = "set up backups";
+    let answer = host.call(API, "configure", (changes,), action).await?;
+    if host.out.json {
+        return host.out.print_json(&answer);
+    }
+    show(host, &read("configure", &answer)?)
+}
+
+#[derive(Deserialize)]
+struct Checked {
+    problems: Vec<String>,
+}
+
+async fn verify(host: &Host, all: bool) -> Result<(), Failure> {
+    let action = "check the backups";
+    let answer = host.call(API, "check", (all,), action).await?;
+    if host.out.json {
+        return host.out.print_json(&answer);
+    }
+    let problems = read::<Checked>("check", &answer)?.problems;
+    if problems.is_empty() {
+        return host.out.done(match all {
+            true => "everything on the target was read and is whole",
+            false => "the lists on the target fit together",
+        });
+    }
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|problem| clean::line(problem).into_owned())
+        .collect();
+    host.out.print(&format!("{}\n", lines.join("\n")))?;
+    host.out
+        .note("the backups are damaged: set another target, and make a new backup there");
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Restored {
+    run: String,
+}
+
+/// Puts the files of an app back as a backup has them.
+pub(super) async fn restore(
+    host: &Host,
+    id: &str,
+    run: Option<&str>,
+    yes: bool,
+) -> Result<(), Failure> {
+    let which = run.unwrap_or("the last backup");
+    let question =
+        format!("Put the files of {id} back as {which} has them? What came since is lost.");
+    ask::confirm_or_flag(yes, &question).await?;
+    let action = format!("restore the files of {id}");
+    let answer = match run {
+        Some(run) => host.call(API, "restore", (id, run), &action).await,
+        None => host.call(API, "restore", (id,), &action).await,
+    }?;
+    if host.out.json {
+        return host.out.print_json(&answer);
+    }
+    let restored: Restored = read("restore", &answer)?;
+    let run = clean::line(&restored.run);
+    host.out
+        .done(&format!("restored the files of {id} from the backup {run}"))
+}

@@ -1,0 +1,65 @@
+//! One job of `atek-backup`, from its start to its end.
+
+use super::BackupError;
+use crate::spawn::{Spawn, SpawnError};
+use atek_api::backup::{Event, MAX_LINE, Request};
+use atek_api::spec::BackupSpec;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+
+/// How often the start is tried while the unit of the job before is on its way out, and the pause.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The channel to the job. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Job {
+    stream: BufReader<UnixStream>,
+}
+
+impl Job {
+    pub(super) async fn start(spawn: &Spawn, spec: &BackupSpec) -> Result<Self, BackupError> {
+        for tried in 1.. {
+            let (ours, theirs) = StdUnixStream::pair().map_err(BackupError::Channel)?;
+            ours.set_nonblocking(true).map_err(BackupError::Channel)?;
+            match spawn.run_backup(spec, theirs.into()).await {
+                // Its process is gone; systemd will notice in a moment.
+                Err(SpawnError::Busy { .. }) if tried < TRIES => tokio::time::sleep(PAUSE).await,
+                started => {
+                    started?;
+                    let ours = UnixStream::from_std(ours).map_err(BackupError::Channel)?;
+                    return Ok(Self {
+                        stream: BufReader::new(ours),
+                    });
+                }
+            }
+        }
+        Err(BackupError::Busy("backup"))
+    }
+
+    /// Asks, and waits for the last line of the answer.
+    pub(super) async fn ask(&mut self, request: &Request) -> Result<Event, BackupError> {
+        let mut line = serde_json::to_vec(request).map_err(|_| BackupError::Malformed)?;
+        line.push(b'\n');
+        let sent = self.stream.get_mut().write_all(&line).await;
+        sent.map_err(BackupError::Channel)?;
+        loop {
+            let mut line = Vec::new();
+            let read = (&mut self.stream)
+                .take(MAX_LINE as u64)
+                .read_until(b'\n', &mut line)
+                .await;
+            read.map_err(BackupError::Channel)?;
+            if line.last() != Some(&b'\n') {
+                return Err(BackupError::Ended);
+            }
+            match serde_json::from_slice(&line).map_err(|_| BackupError::Malformed)? {
+                Event::Progress { .. } => {}
+                Event::Failed(failure) => return Err(BackupError::Failed(failure)),
+                event => return Ok(event),
+            }
+        }
+    }
+}

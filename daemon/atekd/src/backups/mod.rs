@@ -1,0 +1,476 @@
+//! Backups of the box: when, where, what, and the way back.
+//!
+//! One piece of work at a time holds [`Backups::turn`] and with it the ledger. `atek-backup` does
+//! it, in a unit of its own; here is decided what is stored and in which order.
+
+mod job;
+mod ledger;
+
+use crate::error_chain::DisplayChain;
+use crate::services::{OperationError, Operations};
+use crate::spawn::{Spawn, SpawnError};
+use atek_api::backup::{
+    BackupChanges, BackupDone, BackupStatus, Entry, Event, Failure, Manifest, Part, Request, Run,
+    RunId, StoredService, Target, schedule,
+};
+use atek_api::ids::ServiceKey;
+use atek_api::secret::Secret;
+use atek_api::spec::BackupSpec;
+use jiff::Timestamp;
+use job::Job;
+use ledger::Ledger;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard, Notify};
+
+/// Files of each part that are read back and compared after it was stored.
+const PROVE: u32 = 8;
+/// The longest time between two looks at the schedule: the clock may be set.
+const LOOK: Duration = Duration::from_secs(600);
+
+/// Why something about backups was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// Nothing is set up.
+    #[error("no target for backups is set: atek backup target FOLDER sets one")]
+    NoTarget,
+    /// Another piece of work is under way.
+    #[error("a {0} is under way, try again when it is done")]
+    Busy(&'static str),
+    /// The job says why; the text is for a person.
+    #[error("{}", .0.message)]
+    Failed(Failure),
+    /// There is none.
+    #[error("there is no backup {0}")]
+    NoRun(String),
+    /// It is not installed, or a part of Atek.
+    #[error("{0} cannot be restored by itself")]
+    NotAnApp(String),
+    /// The job was not started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// A service could not be copied or put back.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+    /// The ledger could not be written.
+    #[error(transparent)]
+    File(#[from] atek_files::FileError),
+    /// The job could not be talked to.
+    #[error("cannot talk to the backup job")]
+    Channel(#[source] std::io::Error),
+    /// It ended before its answer.
+    #[error("the backup job ended before it was done; the journal of atek-backup has more")]
+    Ended,
+    /// It answered something else.
+    #[error("the backup job gave an answer that is none")]
+    Malformed,
+    /// The file with the password is unusable.
+    #[error("the password of the backups cannot be read")]
+    Password,
+}
+
+/// The backups of this box. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Backups {
+    services: Arc<Operations>,
+    spawn: Spawn,
+    state: PathBuf,
+    turn: Arc<Mutex<()>>,
+    running: Arc<StdMutex<Option<&'static str>>>,
+    /// The settings were changed.
+    changed: Arc<Notify>,
+}
+
+/// The turn of one piece of work.
+struct Turn<'a> {
+    running: &'a StdMutex<Option<&'static str>>,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_second()
+}
+
+fn time_text(seconds: i64) -> Option<String> {
+    let time = Timestamp::from_second(seconds).ok()?;
+    Some(time.to_string())
+}
+
+impl Backups {
+    /// Backups of these services.
+    #[must_use]
+    pub fn new(services: Arc<Operations>, spawn: Spawn, state: PathBuf) -> Self {
+        Self {
+            services,
+            spawn,
+            state,
+            turn: Arc::default(),
+            running: Arc::default(),
+            changed: Arc::default(),
+        }
+    }
+
+    /// How backups are doing.
+    #[must_use]
+    pub fn status(&self) -> BackupStatus {
+        let ledger = Ledger::read(&self.state);
+        let is_set = ledger.settings.target.is_some();
+        let schedule = ledger.settings.schedule;
+        let wait = schedule::wait(schedule, ledger.last_good, ledger.last_try, now());
+        let running = *self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        BackupStatus {
+            running: running.map(str::to_owned),
+            last_good: ledger.last_good.and_then(time_text),
+            last_proven: ledger.last_proven.and_then(time_text),
+            proven_files: ledger.proven_files,
+            last_checked: ledger.last_checked.and_then(time_text),
+            missed: is_set && schedule::is_missed(schedule, ledger.since, ledger.last_good, now()),
+            next: wait
+                .filter(|_| is_set)
+                .and_then(|wait| time_text(now() + wait)),
+            problem: ledger.problem,
+            longest_pause_ms: ledger.longest_pause_ms,
+            settings: ledger.settings,
+        }
+    }
+
+    /// What the backups are encrypted with: without it nothing is restored on another machine.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read or made.
+    pub fn password(&self) -> Result<Secret, BackupError> {
+        ledger::password(&self.state)
+    }
+
+    /// Changes what was decided. A new target is looked at first, and begun if it is empty.
+    ///
+    /// # Errors
+    ///
+    /// The target cannot be used; nothing is changed.
+    pub async fn configure(&self, changes: BackupChanges) -> Result<BackupStatus, BackupError> {
+        let _turn = self.take("change of the settings")?;
+        if let Some(target) = &changes.target {
+            self.open(target, &[], true).await?;
+        }
+        let mut ledger = Ledger::read(&self.state);
+        let settings = &mut ledger.settings;
+        if let Some(target) = changes.target
+            && settings.target.as_ref() != Some(&target)
+        {
+            settings.target = Some(target);
+            (ledger.last_good, ledger.last_try) = (None, None);
+            ledger.problem = None;
+        }
+        settings.schedule = changes.schedule.unwrap_or(settings.schedule);
+        settings.retention = changes.retention.unwrap_or(settings.retention);
+        ledger.since = now();
+        ledger.write(&self.state)?;
+        drop(_turn);
+        self.changed.notify_one();
+        Ok(self.status())
+    }
+
+    /// Makes a backup now.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none; older ones stay as they are.
+    pub async fn back_up(&self) -> Result<BackupDone, BackupError> {
+        let _turn = self.take("backup")?;
+        let mut ledger = Ledger::read(&self.state);
+        let target = ledger.settings.target.clone();
+        let target = target.ok_or(BackupError::NoTarget)?;
+        let begun = now();
+        ledger.last_try = Some(begun);
+        ledger.write(&self.state)?;
+        let run = RunId::at(begun);
+        let done = self.run(&target, &run, &mut ledger).await;
+        match &done {
+            Ok(done) => {
+                ledger.last_good = Some(begun);
+                ledger.problem = None;
+                ledger.proven_files = done.proven;
+                if done.proven > 0 {
+                    ledger.last_proven = Some(now());
+                }
+                tracing::info!(%run, files = done.files, added = done.added, "a backup is whole");
+            }
+            Err(error) => {
+                let text = DisplayChain(error).to_string();
+                tracing::error!(%run, error = text, "a backup failed");
+                ledger.problem = Some(text);
+            }
+        }
+        ledger.write(&self.state)?;
+        done
+    }
+
+    async fn run(
+        &self,
+        target: &Target,
+        run: &RunId,
+        ledger: &mut Ledger,
+    ) -> Result<BackupDone, BackupError> {
+        let mut job = self.open(target, &[], true).await?;
+        let services = self.services.to_store();
+        let mut done = BackupDone {
+            run: run.clone(),
+            files: 0,
+            bytes: 0,
+            added: 0,
+            proven: 0,
+            removed: Vec::new(),
+        };
+        ledger.longest_pause_ms = 0;
+        for service in &services {
+            let pause = self
+                .services
+                .copy_to_store(&service.key, &service.id)
+                .await?;
+            ledger.longest_pause_ms = ledger.longest_pause_ms.max(pause);
+            let part = Part::State(service.key.clone());
+            let stored = store(&mut job, run, part, &mut done).await;
+            self.services.drop_copy_to_store(&service.key).await?;
+            stored?;
+            if let Some(version) = &service.version {
+                let part = Part::Package(service.key.clone(), version.clone());
+                store(&mut job, run, part, &mut done).await?;
+            }
+        }
+        store(&mut job, run, Part::Host, &mut done).await?;
+        let manifest = Manifest {
+            format: 1,
+            atek: env!("CARGO_PKG_VERSION").to_owned(),
+            services,
+        };
+        let manifest = serde_json::to_value(manifest).map_err(|_| BackupError::Malformed)?;
+        let run = run.clone();
+        let finish = Request::Finish {
+            run: run.clone(),
+            manifest,
+        };
+        let Event::Finished = job.ask(&finish).await? else {
+            return Err(BackupError::Malformed);
+        };
+        let retention = ledger.settings.retention;
+        let tidy = Request::Tidy {
+            retention,
+            now: run,
+        };
+        match job.ask(&tidy).await {
+            Ok(Event::Tidied { removed }) => done.removed = removed,
+            Ok(_) => return Err(BackupError::Malformed),
+            // The run is whole; what is old goes with the next.
+            Err(error) => {
+                tracing::warn!(error = %DisplayChain(&error), "old backups were not removed");
+            }
+        }
+        Ok(done)
+    }
+
+    /// The runs on the target, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// The target cannot be read.
+    pub async fn runs(&self) -> Result<Vec<Run>, BackupError> {
+        let _turn = self.take("look at the backups")?;
+        let mut job = self.open(&self.target()?, &[], false).await?;
+        runs(&mut job).await
+    }
+
+    /// The entries of a folder of an app's state in a run.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run or folder.
+    pub async fn files(
+        &self,
+        key: &ServiceKey,
+        run: Option<&str>,
+        path: &str,
+    ) -> Result<Vec<Entry>, BackupError> {
+        let _turn = self.take("look at the backups")?;
+        let mut job = self.open(&self.target()?, &[], false).await?;
+        let part = Part::State(key.clone());
+        let run = choose(&runs(&mut job).await?, &part, run)?;
+        let path = path.to_owned();
+        match job.ask(&Request::Files { run, part, path }).await? {
+            Event::Files { files, .. } => Ok(files),
+            _ => Err(BackupError::Malformed),
+        }
+    }
+
+    /// Checks the target, with `read` all that is on it. Returns what is wrong.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be checked.
+    pub async fn check(&self, read: bool) -> Result<Vec<String>, BackupError> {
+        let _turn = self.take("check")?;
+        let mut job = self.open(&self.target()?, &[], false).await?;
+        let Event::Checked { problems } = job.ask(&Request::Check { read }).await? else {
+            return Err(BackupError::Malformed);
+        };
+        let mut ledger = Ledger::read(&self.state);
+        match problems.first() {
+            Some(first) => ledger.problem = Some(format!("the backups are damaged: {first}")),
+            None if read => ledger.last_checked = Some(now()),
+            None => {}
+        }
+        ledger.write(&self.state)?;
+        Ok(problems)
+    }
+
+    /// Puts the state of an app back as a run has it, or the last one that has the app.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, or it cannot be restored; the state is as it was.
+    pub async fn restore(
+        &self,
+        key: &ServiceKey,
+        id: &str,
+        run: Option<&str>,
+    ) -> Result<RunId, BackupError> {
+        let _turn = self.take("restore")?;
+        let stored = self.services.to_store();
+        let is_app = |stored: &&StoredService| stored.key == *key && stored.id.as_str() == id;
+        if stored.iter().skip(1).find(is_app).is_none() {
+            return Err(BackupError::NotAnApp(id.to_owned()));
+        }
+        let target = self.target()?;
+        let mut job = self.open(&target, std::slice::from_ref(key), false).await?;
+        let part = Part::State(key.clone());
+        let run = choose(&runs(&mut job).await?, &part, run)?;
+        let restore = Request::Restore {
+            run: run.clone(),
+            part,
+        };
+        let Event::Restored { .. } = job.ask(&restore).await? else {
+            return Err(BackupError::Malformed);
+        };
+        drop(job);
+        self.services.put_restored(key).await?;
+        tracing::info!(%key, %run, "an app was restored from a backup");
+        Ok(run)
+    }
+
+    /// Makes backups as they are due. Never ends.
+    pub async fn keep(&self) {
+        // What an earlier run of this daemon left.
+        let cleared = async {
+            self.spawn.stop_backup().await?;
+            self.spawn.thaw_services().await
+        };
+        if let Err(error) = cleared.await {
+            tracing::warn!(error = %DisplayChain(&error), "cannot end an earlier backup");
+        }
+        loop {
+            let ledger = Ledger::read(&self.state);
+            let settings = &ledger.settings;
+            let wait = settings.target.as_ref().and_then(|_| {
+                schedule::wait(settings.schedule, ledger.last_good, ledger.last_try, now())
+            });
+            if wait == Some(0) {
+                // It is in the ledger, and in the journal.
+                let _ = self.back_up().await;
+            }
+            let wait = wait.and_then(|wait| u64::try_from(wait).ok());
+            let wait = wait.map_or(LOOK, Duration::from_secs);
+            let wait = wait.clamp(Duration::from_secs(5), LOOK);
+            let _ = tokio::time::timeout(wait, self.changed.notified()).await;
+        }
+    }
+
+    fn target(&self) -> Result<Target, BackupError> {
+        let target = Ledger::read(&self.state).settings.target;
+        target.ok_or(BackupError::NoTarget)
+    }
+
+    async fn open(
+        &self,
+        target: &Target,
+        restore: &[ServiceKey],
+        create: bool,
+    ) -> Result<Job, BackupError> {
+        let Target::Folder { path } = target;
+        let spec = BackupSpec {
+            target: path.clone(),
+            restore: restore.to_vec(),
+        };
+        let mut job = Job::start(&self.spawn, &spec).await?;
+        let open = Request::Open {
+            target: target.clone(),
+            password: ledger::password(&self.state)?,
+            create,
+        };
+        match job.ask(&open).await? {
+            Event::Opened { .. } => Ok(job),
+            _ => Err(BackupError::Malformed),
+        }
+    }
+
+    fn take(&self, what: &'static str) -> Result<Turn<'_>, BackupError> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.turn.try_lock();
+        let turn = turn.map_err(|_| BackupError::Busy(running.unwrap_or("backup")))?;
+        *running = Some(what);
+        Ok(Turn {
+            running: &self.running,
+            _turn: turn,
+        })
+    }
+}
+
+async fn store(
+    job: &mut Job,
+    run: &RunId,
+    part: Part,
+    done: &mut BackupDone,
+) -> Result<(), BackupError> {
+    let request = Request::Store {
+        run: run.clone(),
+        part,
+        prove: PROVE,
+    };
+    let Event::Stored {
+        files,
+        bytes,
+        added,
+        proven,
+    } = job.ask(&request).await?
+    else {
+        return Err(BackupError::Malformed);
+    };
+    done.files += files;
+    done.bytes += bytes;
+    done.added += added;
+    done.proven += proven;
+    Ok(())
+}
+
+async fn runs(job: &mut Job) -> Result<Vec<Run>, BackupError> {
+    match job.ask(&Request::Runs).await? {
+        Event::Runs { runs } => Ok(runs),
+        _ => Err(BackupError::Malformed),
+    }
+}
+
+/// The run with this name, or the newest; it must be whole and have the part.
+fn choose(runs: &[Run], part: &Part, name: Option<&str>) -> Result<RunId, BackupError> {
+    let fits = |run: &&Run| {
+        run.whole && run.parts.contains(part) && name.is_none_or(|name| run.run.as_str() == name)
+    };
+    let none = || BackupError::NoRun(name.unwrap_or("that has it").chars().take(40).collect());
+    let run = runs.iter().find(fits).ok_or_else(none)?;
+    Ok(run.run.clone())
+}

@@ -1,0 +1,140 @@
+//! Backups of a booted box: apps go on, an app gets its files back, and Debian's `restic` reads
+//! what was stored.
+
+use atek_tests::host::{Host, refusal};
+use serde_json::{Value, json};
+
+const BACKUPS: &str = "atek.cloud/backups-api";
+const HELLO: &str = "example.test/hello";
+
+/// A box with an app that keeps a note, and a disk at /mnt/disk.
+async fn box_with_note(name: &str) -> anyhow::Result<Host> {
+    let host = Host::boot(name).await?;
+    host.person("bob", "").await?;
+    let source = host.machine.place_app("hello-node").await?;
+    let params = json!({ "sourceUrl": source, "id": "hello-node", "user": "bob" });
+    host.install_from(params).await?;
+    put(&host, "precious").await?;
+    host.machine
+        .shell("mkdir -p /mnt/disk && echo mine > /mnt/disk/other")
+        .await?;
+    Ok(host)
+}
+
+async fn put(host: &Host, text: &str) -> anyhow::Result<()> {
+    let note = json!(["note", text]);
+    host.system()?.call(HELLO, "put", note).await.map(drop)
+}
+
+async fn note(host: &Host) -> anyhow::Result<Value> {
+    host.system()?.call(HELLO, "get", json!(["note"])).await
+}
+
+#[tokio::test]
+async fn an_app_gets_its_files_back_from_a_backup() -> anyhow::Result<()> {
+    let host = box_with_note("backup-app").await?;
+    let system = host.system()?;
+    let none = refusal(system.call(BACKUPS, "backUp", json!([])).await);
+    assert_eq!(none.data["reason"], "no-target");
+
+    // A disk that is not there is no target.
+    let elsewhere = json!([{ "target": { "kind": "folder", "path": "/mnt/unplugged" } }]);
+    refusal(system.call(BACKUPS, "configure", elsewhere).await);
+
+    let shell = |script: &str| host.machine.shell(script.to_owned());
+    let said = shell("atek backup target /mnt/disk --every never").await?;
+    assert!(said.contains("/mnt/disk/atek-backup"), "{said}");
+    let done = system.call(BACKUPS, "backUp", json!([])).await?;
+    assert!(done["proven"].as_u64() >= Some(1), "{done}");
+    put(&host, "spoilt").await?;
+    let second = shell("atek backup now").await?;
+    assert!(second.contains("made the backup"), "{second}");
+
+    let said = shell("atek backup list").await?;
+    assert_eq!(said.matches("yes").count(), 2, "{said}");
+    let first = done["run"].as_str().unwrap_or_default();
+    let said = shell(&format!("atek restore hello-node --backup {first} --yes")).await?;
+    assert!(said.contains(first), "{said}");
+    assert_eq!(note(&host).await?, "precious");
+    shell("atek restore hello-node --yes").await?;
+    assert_eq!(note(&host).await?, "spoilt");
+
+    let said = shell("atek backup verify").await?;
+    assert!(said.contains("is whole"), "{said}");
+    let status = system.call(BACKUPS, "status", json!([])).await?;
+    assert!(status["lastProven"].is_string(), "{status}");
+    assert!(status["lastChecked"].is_string(), "{status}");
+    assert_eq!(status["missed"], false, "{status}");
+    assert!(status["longestPauseMs"].as_u64() <= Some(1_000), "{status}");
+    // Debian's restic of this machine reads what the box stored.
+    let password = shell("atek backup password").await?;
+    let disk = host.machine.outer_path("/mnt/disk/atek-backup")?;
+    match std::process::Command::new("restic")
+        .args(["--no-cache", "--repo"])
+        .arg(&disk)
+        .args(["check", "--read-data"])
+        .env(
+            "RESTIC_PASSWORD",
+            password.lines().next().unwrap_or_default(),
+        )
+        .output()
+    {
+        Ok(checked) => assert!(checked.status.success(), "{checked:?}"),
+        Err(_) => atek_tests::skip("Debian's restic is not installed"),
+    }
+    // Nothing beside the folder of the backups was touched.
+    let said =
+        shell("cat /mnt/disk/other; ls -A /mnt/disk; ls -A /var/lib/private/atek-snapshots/*")
+            .await?;
+    assert!(said.starts_with("mine\n"), "{said}");
+    assert!(
+        !said.contains("restored") && !said.contains("backup.new"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_of_a_backup_is_confined() -> anyhow::Result<()> {
+    let host = box_with_note("backup-confined").await?;
+    let system = host.system()?;
+    for refused in [
+        "/",
+        "/etc",
+        "/var/lib/atek",
+        "/usr/share",
+        "relative",
+        "/mnt/../etc",
+    ] {
+        let changes = json!([{ "target": { "kind": "folder", "path": refused } }]);
+        refusal(system.call(BACKUPS, "configure", changes).await);
+    }
+    let person = host.person("carol", "").await?;
+    let refused = refusal(person.client.call(BACKUPS, "status", json!([])).await);
+    assert_eq!(refused.code, -32003);
+    host.machine
+        .shell("atek backup target /mnt/disk --every never")
+        .await?;
+    // As many files as it takes for the job to be seen at work.
+    let fill = "head -c 300000000 /dev/urandom > /var/lib/private/atek-app-$(atek get hello-node --json | sed -n 's/.*\"key\":\"\\([^\"]*\\)\".*/\\1/p' | head -n 1)/large
+        (atek backup now > /tmp/said 2>&1; echo $? > /tmp/ended) &
+        until systemctl is-active --quiet atek-backup.service || [ -e /tmp/ended ]; do :; done
+        systemd-analyze security atek-backup.service --no-pager | tail -n 1
+        systemctl show atek-backup.service -p CapabilityBoundingSet -p PrivateNetwork
+        until [ -e /tmp/ended ]; do read -t 1 <> <(:) || :; done
+        cat /tmp/ended /tmp/said";
+    let said = host.machine.shell(fill).await?;
+    assert!(said.contains("PrivateNetwork=yes"), "{said}");
+    assert!(
+        said.contains("CapabilityBoundingSet=cap_dac_read_search\n"),
+        "{said}"
+    );
+    let level = said
+        .split("exposure level for atek-backup.service: ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .and_then(|level| level.parse::<f32>().ok());
+    assert!(level.is_some_and(|level| level <= 2.0), "{said}");
+    assert!(said.contains("made the backup"), "{said}");
+    Ok(())
+}
