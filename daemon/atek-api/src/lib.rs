@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`address`] | which addresses belong to the internet at large |
 //! | [`ids`] | service key and id, user key, database id |
+//! | [`image`] | names of container images, and how their programs are started |
 //! | [`autokey`] | sortable record keys |
 //! | [`backup`] | backups: the messages between atekd and `atek-backup`, when one is due, which are kept |
 //! | [`secret`] | tokens, whose text is never shown |
@@ -29,6 +30,7 @@ pub mod backup;
 pub mod catalogue;
 pub mod grants;
 pub mod ids;
+pub mod image;
 pub mod jsonrpc;
 pub mod manifest;
 pub mod metrics;

@@ -18,6 +18,7 @@ pub(crate) use api_id::is_domain;
 pub use api_id::{ApiId, InvalidApiId};
 pub use error::{ManifestError, Place, Problem};
 
+use crate::image::ImageRuntime;
 use crate::permission::Permissions;
 use crate::spec::{AppPort, Limits, RelativePath, Workdir};
 use serde::{Deserialize, Serialize};
@@ -229,6 +230,12 @@ pub enum Runtime {
         /// Its arguments, taken literally.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         args: Vec<String>,
+    },
+    /// The program of a container image.
+    #[serde(untagged)]
+    Image {
+        /// The image, and how it is started.
+        runtime: ImageRuntime,
     },
     /// Node, with a script of the package. The default, so it is not written.
     #[serde(untagged)]

@@ -1,6 +1,7 @@
 //! Where a package comes from.
 
 use crate::catalogue::Name;
+use crate::image::{ImageName, InvalidImage};
 use crate::services::SourceType;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -30,11 +31,22 @@ pub enum Source {
     },
     /// A folder of this machine with a recipe, which is copied and built: `recipe+file:///abs`.
     RecipeFolder(PathBuf),
+    /// A container image: `oci://REGISTRY/REPOSITORY[:TAG]`, or `oci+http://…` of a registry
+    /// without encryption.
+    Image {
+        /// Its name.
+        image: ImageName,
+        /// Whether the registry speaks http.
+        plain: bool,
+    },
 }
 
 /// Why a text is not a [`Source`]. No variant holds the text: it may have a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSource {
+    /// `oci:` and not the name of an image.
+    #[error(transparent)]
+    Image(#[from] InvalidImage),
     /// Neither a URL nor an absolute path.
     #[error(
         "the source must be an https:// or http:// URL of a git repository, or a folder as /path, file:///path or git+file:///path"
@@ -72,9 +84,12 @@ impl Source {
         match self {
             Self::Folder(_) => SourceType::File,
             // Recipes are releases, too, and come from catalogues that are kept in git.
-            Self::Git(_) | Self::GitFolder(_) | Self::Recipe { .. } | Self::RecipeFolder(_) => {
-                SourceType::Git
-            }
+            // Tags of an image are releases as tags of a repository are.
+            Self::Git(_)
+            | Self::GitFolder(_)
+            | Self::Recipe { .. }
+            | Self::RecipeFolder(_)
+            | Self::Image { .. } => SourceType::Git,
         }
     }
 
@@ -83,7 +98,7 @@ impl Source {
     pub fn folder(&self) -> Option<&Path> {
         match self {
             Self::Folder(path) | Self::GitFolder(path) | Self::RecipeFolder(path) => Some(path),
-            Self::Git(_) | Self::Recipe { .. } => None,
+            Self::Git(_) | Self::Recipe { .. } | Self::Image { .. } => None,
         }
     }
 
@@ -93,6 +108,7 @@ impl Source {
     pub fn default_name(&self) -> String {
         let last = match self {
             Self::Recipe { recipe, .. } => Some(recipe.to_string()),
+            Self::Image { image, .. } => Some(image.last_part().to_owned()),
             Self::Folder(path) | Self::GitFolder(path) | Self::RecipeFolder(path) => path
                 .file_name()
                 .map(|name| name.to_string_lossy().into_owned()),
@@ -122,6 +138,12 @@ impl FromStr for Source {
         }
         if let Some(rest) = text.strip_prefix("catalogue:") {
             return recipe(rest);
+        }
+        for (prefix, plain) in [("oci://", false), ("oci+http://", true)] {
+            if let Some(image) = text.strip_prefix(prefix) {
+                let image = image.parse()?;
+                return Ok(Self::Image { image, plain });
+            }
         }
         let text = &web_address(text);
         let url = Url::parse(text).map_err(|_| InvalidSource::Form)?;
@@ -271,6 +293,10 @@ impl fmt::Display for Source {
             Self::RecipeFolder(path) => write!(f, "recipe+file://{}", escaped(path)),
             Self::Recipe { catalogue, recipe } => write!(f, "catalogue:{catalogue}/{recipe}"),
             Self::Git(url) => f.write_str(url.as_str()),
+            Self::Image { image, plain } => {
+                let scheme = if *plain { "oci+http" } else { "oci" };
+                write!(f, "{scheme}://{image}")
+            }
         }
     }
 }
@@ -363,6 +389,18 @@ mod tests {
                 "https://example.org/x/rss",
                 SourceType::Git,
                 "rss",
+            ),
+            (
+                "oci://docker.io/library/redis:7.2.5",
+                "oci://docker.io/library/redis:7.2.5",
+                SourceType::Git,
+                "redis",
+            ),
+            (
+                "oci+http://127.0.0.1:5000/x",
+                "oci+http://127.0.0.1:5000/x",
+                SourceType::Git,
+                "x",
             ),
             (
                 "https://example.org/x/rss.git/",

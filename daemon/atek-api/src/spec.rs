@@ -24,6 +24,7 @@ pub use port::{AppPort, Workdir};
 pub use prefix::{InvalidPrefix, Prefix};
 
 use crate::ids::{ServiceId, ServiceKey, UserKey};
+use crate::image::{MAX_VOLUMES, is_image_folder, is_volume};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -124,6 +125,18 @@ pub enum Program {
         #[serde(default)]
         args: Vec<String>,
     },
+    /// The program of a container image, whose files are the package's folder
+    /// [`crate::image::ROOT_FOLDER`]: the service sees them as the root of the file system.
+    Image {
+        /// The program and its arguments, taken literally. A program without a slash is looked
+        /// for in `PATH`.
+        argv: Vec<String>,
+        /// The folder that it is started in.
+        workdir: String,
+        /// Folders that are kept in the service's state; the others cannot be written.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        volumes: Vec<String>,
+    },
     /// The script `start` of package.json, run as `npm start` runs it: by a shell that finds the
     /// programs of the package's dependencies, inside the service's confinement.
     Script {
@@ -214,6 +227,11 @@ impl ServiceSpec {
         self.validate_package()?;
         match &self.program {
             Program::Node { args, .. } | Program::Native { args, .. } => validate_arguments(args)?,
+            Program::Image {
+                argv,
+                workdir,
+                volumes,
+            } => self.validate_image(argv, workdir, volumes)?,
             Program::Script {
                 line,
                 name,
@@ -227,6 +245,35 @@ impl ServiceSpec {
         check_prefixes(&self.home)?;
         validate_config(&self.env)?;
         self.limits.validate()
+    }
+
+    fn validate_image(
+        &self,
+        argv: &[String],
+        workdir: &str,
+        volumes: &[String],
+    ) -> Result<(), SpecError> {
+        validate_arguments(argv)?;
+        if argv.first().is_none_or(String::is_empty) {
+            return Err(SpecError::Arguments);
+        }
+        if self.core || self.package.modules.is_some() {
+            return Err(SpecError::ForbiddenFolder(self.package.folder.clone()));
+        }
+        // The commands that make the link are the host's, and need the host's files.
+        if matches!(self.network, Network::Direct { .. }) {
+            return Err(SpecError::ImageNetwork);
+        }
+        let folders = [workdir].into_iter().filter(|path| !is_image_folder(path));
+        let volume = |path: &&str| !is_volume(path);
+        let wrong = folders.chain(volumes.iter().map(String::as_str).filter(volume));
+        if let Some(wrong) = wrong.map(sanitize_title).next() {
+            return Err(SpecError::ImageFolder(wrong));
+        }
+        if volumes.len() > MAX_VOLUMES {
+            return Err(SpecError::ImageFolder(format!("{} volumes", volumes.len())));
+        }
+        Ok(())
     }
 
     fn validate_package(&self) -> Result<(), SpecError> {

@@ -29,6 +29,8 @@ pub(crate) enum JobError {
     GitChild(#[source] ChildError<Stop>),
     #[error("the fetch crashed: {0}")]
     GitCrash(String),
+    #[error("the fetch crashed: {0}")]
+    ImageCrash(String),
     #[error("cannot {doing} in the staging folder")]
     Staging {
         doing: &'static str,
@@ -82,7 +84,9 @@ impl JobError {
         let (code, message) = match self {
             Self::Git(failure) => return failure.clone(),
             Self::GitChild(error) => git_child_failure(error, source),
-            Self::GitCrash(_) => (FailureCode::BrokenRepository, format!("{source}: {self}")),
+            Self::GitCrash(_) | Self::ImageCrash(_) => {
+                (FailureCode::BrokenRepository, format!("{source}: {self}"))
+            }
             Self::Staging { source: error, .. } => {
                 (FailureCode::Internal, format!("{self}: {error}"))
             }

@@ -3,7 +3,7 @@
 //! The only part that parses what a repository sends. It runs as a process of its
 //! own, with a bound on its memory, so that the worst it can do is to end.
 
-mod bridge;
+pub(crate) mod bridge;
 mod checkout;
 mod error;
 mod remote;
@@ -83,7 +83,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn confine(limits: &FetchLimits) -> Result<(), Failure> {
+pub(crate) fn confine(limits: &FetchLimits) -> Result<(), Failure> {
     let file_max = limits
         .fetch_bytes
         .max(limits.package_bytes)
@@ -132,7 +132,8 @@ fn answer(request: &Request) -> Result<GitLine, GitError> {
                 Source::Git(_)
                 | Source::Folder(_)
                 | Source::Recipe { .. }
-                | Source::RecipeFolder(_) => remote::fetch(
+                | Source::RecipeFolder(_)
+                | Source::Image { .. } => remote::fetch(
                     &tags,
                     &release.tag,
                     limits,
@@ -173,7 +174,10 @@ fn tags(source: &Source, reach: Reach, pulse: &mut Pulse) -> Result<Tags, GitErr
             bridge: None,
             names: repository::tags(&repository::open(folder)?)?,
         },
-        Source::Folder(_) | Source::Recipe { .. } | Source::RecipeFolder(_) => {
+        Source::Folder(_)
+        | Source::Recipe { .. }
+        | Source::RecipeFolder(_)
+        | Source::Image { .. } => {
             return Err(GitError::NotGit);
         }
     };

@@ -3,6 +3,7 @@
 use crate::child::{self, Bounds, Line, Outputs, Watch};
 use crate::error::{JobError, Stop};
 use crate::git::{self, CheckedOut, GitLine};
+use crate::image::{self, ImageLine, Unpacked};
 use crate::inspect;
 use crate::npm;
 use crate::plan::{self, Plan, Step};
@@ -10,9 +11,11 @@ use crate::recipe;
 use crate::report::{Reporter, write_line};
 use crate::text::{Excerpt, clean_line};
 use crate::tree::{self, Quota};
-use atek_api::manifest::{self, Manifest};
+use atek_api::image::ROOT_FOLDER;
+use atek_api::manifest::{self, Manifest, Runtime};
 use atek_api::package::{
-    FetchLimits, FetchedPackage, Outcome, PACKAGE_FOLDER, Request, Wanted, Warning, WarningCode,
+    Failure, FailureCode, FetchLimits, FetchedPackage, Found, Outcome, PACKAGE_FOLDER, Progress,
+    Request, Wanted, Warning, WarningCode,
 };
 use atek_api::source::Source;
 use atek_api::version::Release;
@@ -55,6 +58,17 @@ pub(crate) fn run<W: Write>(
             let checked_out = check_out(&newest, &staging, report)?;
             describe_files(checked_out, &staging, limits)
         }
+        Request::ListTags {
+            source: Source::Image { .. },
+            ..
+        } => match run_image(request, None, &staging, report)? {
+            ImageResult::Releases(releases) => Ok(Outcome::Releases(releases)),
+            ImageResult::Unpacked(_) => Err(JobError::ImageCrash("no releases".to_owned())),
+        },
+        Request::Fetch {
+            source: Source::Image { .. },
+            ..
+        } => fetch_image(request, &staging, report),
         Request::ListTags { .. } => {
             let fetched = run_git(request, &staging, report);
             child::end_orphans();
@@ -65,7 +79,10 @@ pub(crate) fn run<W: Write>(
         }
         _ => {
             let checked_out = check_out(request, &staging, report)?;
-            inspect(checked_out, &staging, request.limits())
+            match inspect(checked_out, &staging, request.limits())? {
+                Outcome::Package(package) => with_image(*package, request, &staging, report),
+                other @ Outcome::Releases(_) => Ok(other),
+            }
         }
     }
 }
@@ -85,6 +102,131 @@ pub(crate) fn check_out<W: Write>(
             Ok(checked_out)
         }
         GitResult::Releases(_) => Err(JobError::GitCrash("no package".to_owned())),
+    }
+}
+
+/// Makes the package of an image that has no repository: its manifest is what the image says.
+fn fetch_image<W: Write>(
+    request: &Request,
+    staging: &Path,
+    report: &mut Reporter<W>,
+) -> Result<Outcome, JobError> {
+    let ImageResult::Unpacked(unpacked) = run_image(request, None, staging, report)? else {
+        return Err(JobError::ImageCrash("no image".to_owned()));
+    };
+    let release = unpacked.release.clone().ok_or_else(|| {
+        JobError::Git(Failure {
+            code: FailureCode::NoRelease,
+            message: format!(
+                "{} has no tag that is a version such as 1.2.3: name one that is",
+                unpacked.image
+            ),
+        })
+    })?;
+    let digest = unpacked.image.digest().unwrap_or_default();
+    let package = FetchedPackage {
+        release,
+        commit: digest.trim_start_matches("sha256:").to_owned(),
+        manifest: None,
+        program: None,
+        build: Vec::new(),
+        bytes: 0,
+        files: 0,
+        notes: None,
+        warnings: Vec::new(),
+    };
+    described(package, *unpacked, staging, request.limits())
+}
+
+/// The package of a repository, completed by the image that its manifest names, if it names one.
+fn with_image<W: Write>(
+    package: FetchedPackage,
+    request: &Request,
+    staging: &Path,
+    report: &mut Reporter<W>,
+) -> Result<Outcome, JobError> {
+    let Some(Runtime::Image { runtime }) = package.manifest.as_ref().map(|it| &it.runtime) else {
+        return Ok(Outcome::Package(Box::new(package)));
+    };
+    let Request::Fetch { reach, limits, .. } = request else {
+        return Ok(Outcome::Package(Box::new(package)));
+    };
+    remove_if_there(&staging.join(PACKAGE_FOLDER).join(ROOT_FOLDER))?;
+    let below = Request::Fetch {
+        source: Source::Image {
+            image: runtime.image.clone(),
+            plain: false,
+        },
+        wanted: Wanted::default(),
+        reach: *reach,
+        limits: *limits,
+    };
+    match run_image(&below, package.manifest.as_ref(), staging, report)? {
+        ImageResult::Unpacked(unpacked) => described(package, *unpacked, staging, limits),
+        ImageResult::Releases(_) => Err(JobError::ImageCrash("no image".to_owned())),
+    }
+}
+
+/// A package whose image stands in its folder.
+fn described(
+    package: FetchedPackage,
+    unpacked: Unpacked,
+    staging: &Path,
+    limits: &FetchLimits,
+) -> Result<Outcome, JobError> {
+    let wish = package.manifest.as_ref();
+    let manifest = unpacked.manifest(wish).map_err(JobError::Git)?;
+    let usage = tree::check(&staging.join(PACKAGE_FOLDER), quota(limits))?;
+    let program = atek_api::package::program(Some(&manifest), None, |_| Found::Nothing)?;
+    let mut warnings = package.warnings;
+    if unpacked.left_out > 0 {
+        warnings.push(Warning::new(
+            WarningCode::LeftOut,
+            format!(
+                "{} devices and pipes of the image were left out",
+                unpacked.left_out
+            ),
+        ));
+    }
+    Ok(Outcome::Package(Box::new(FetchedPackage {
+        manifest: Some(manifest),
+        program: Some(program),
+        bytes: usage.bytes,
+        files: usage.files,
+        warnings,
+        ..package
+    })))
+}
+
+enum ImageResult {
+    Releases(Vec<Release>),
+    Unpacked(Box<Unpacked>),
+}
+
+/// Runs the `image` child. `wish` is the manifest that names the image.
+fn run_image<W: Write>(
+    request: &Request,
+    wish: Option<&Manifest>,
+    staging: &Path,
+    report: &mut Reporter<W>,
+) -> Result<ImageResult, JobError> {
+    let (last, how) = run_child(
+        image::ARGUMENT,
+        &(request, wish),
+        request,
+        staging,
+        report,
+        |it| match it {
+            ImageLine::Progress(progress) => Ok(progress),
+            other => Err(other),
+        },
+    )?;
+    child::end_orphans();
+    match last {
+        Some(ImageLine::Releases(releases)) => Ok(ImageResult::Releases(releases)),
+        Some(ImageLine::Unpacked(unpacked)) => Ok(ImageResult::Unpacked(unpacked)),
+        Some(ImageLine::Failed(failure)) => Err(JobError::Git(failure)),
+        Some(ImageLine::Progress(_)) | None => Err(JobError::ImageCrash(how)),
     }
 }
 
@@ -157,13 +299,41 @@ fn run_git<W: Write>(
     staging: &Path,
     report: &mut Reporter<W>,
 ) -> Result<GitResult, JobError> {
+    let (last, how) = run_child(
+        git::ARGUMENT,
+        request,
+        request,
+        staging,
+        report,
+        |line| match line {
+            GitLine::Progress(progress) => Ok(progress),
+            other => Err(other),
+        },
+    )?;
+    match last {
+        Some(GitLine::Releases(releases)) => Ok(GitResult::Releases(releases)),
+        Some(GitLine::CheckedOut(checked_out)) => Ok(GitResult::CheckedOut(checked_out)),
+        Some(GitLine::Failed(failure)) => Err(JobError::Git(failure)),
+        Some(GitLine::Progress(_)) | None => Err(JobError::GitCrash(how)),
+    }
+}
+
+/// Runs this program as the child that `argument` makes of it; its last line, and how it ended.
+fn run_child<W: Write, L: serde::de::DeserializeOwned>(
+    argument: &str,
+    input: &impl serde::Serialize,
+    request: &Request,
+    staging: &Path,
+    report: &mut Reporter<W>,
+    sort: fn(L) -> Result<Progress, L>,
+) -> Result<(Option<L>, String), JobError> {
     let limits = request.limits();
-    let mut input = Vec::new();
-    write_line(&mut input, request).map_err(staging_of("write a request"))?;
+    let mut line = Vec::new();
+    write_line(&mut line, input).map_err(staging_of("write a request"))?;
     // Not the path of this program, which an upgrade may have replaced.
     let mut command = Command::new("/proc/self/exe");
     command
-        .arg(git::ARGUMENT)
+        .arg(argument)
         .env_clear()
         .envs(
             GIT_PASSED_ON
@@ -175,21 +345,15 @@ fn run_git<W: Write>(
         deadline: Duration::from_secs(limits.fetch_secs),
         stall: Some(Duration::from_secs(limits.stall_secs)),
     };
-    let mut watch = GitWatcher {
+    let mut watch = ChildWatcher {
         report,
         last: None,
         noise: Excerpt::default(),
+        sort,
     };
-    let status = child::run(&mut command, &input, Outputs::Apart, bounds, &mut watch)
+    let status = child::run(&mut command, &line, Outputs::Apart, bounds, &mut watch)
         .map_err(JobError::GitChild)?;
-    match watch.last {
-        Some(GitLine::Releases(releases)) => Ok(GitResult::Releases(releases)),
-        Some(GitLine::CheckedOut(checked_out)) => Ok(GitResult::CheckedOut(checked_out)),
-        Some(GitLine::Failed(failure)) => Err(JobError::Git(failure)),
-        Some(GitLine::Progress(_)) | None => {
-            Err(JobError::GitCrash(format!("{status}{}", watch.noise)))
-        }
-    }
+    Ok((watch.last, format!("{status}{}", watch.noise)))
 }
 
 /// What the `git` child gets of our environment: how this machine reaches the network.
@@ -204,20 +368,22 @@ const GIT_PASSED_ON: [&str; 8] = [
     "SSL_CERT_DIR",
 ];
 
-struct GitWatcher<'w, W> {
+struct ChildWatcher<'w, W, L> {
     report: &'w mut Reporter<W>,
-    last: Option<GitLine>,
+    last: Option<L>,
     noise: Excerpt,
+    /// Tells progress from the last line.
+    sort: fn(L) -> Result<Progress, L>,
 }
 
-impl<W: Write> Watch for GitWatcher<'_, W> {
+impl<W: Write, L: serde::de::DeserializeOwned> Watch for ChildWatcher<'_, W, L> {
     type Stop = Stop;
 
     fn on_line(&mut self, line: Line) -> Result<(), Stop> {
         match line {
-            Line::Out(bytes) => match serde_json::from_slice(&bytes) {
-                Ok(GitLine::Progress(progress)) => self.report.progress(progress),
-                Ok(last) => self.last = Some(last),
+            Line::Out(bytes) => match serde_json::from_slice(&bytes).map(self.sort) {
+                Ok(Ok(progress)) => self.report.progress(progress),
+                Ok(Err(last)) => self.last = Some(last),
                 Err(_) => self.noise.push(&String::from_utf8_lossy(&bytes)),
             },
             Line::Err(bytes) => {

@@ -7,13 +7,14 @@
 //! package in `package/` there. Exit code 0 after `done`, 1 after `failed`.
 //!
 //! The work is done in child processes, each with a deadline: `atek-package git`
-//! (this program again: the only user of libgit2) and npm. So whatever hostile data
+//! (this program again: the only user of libgit2), `atek-package image` and npm. So whatever hostile data
 //! does to libgit2, and however long a build hangs, the last line is written.
 //!
 //! | module | does |
 //! |---|---|
 //! | [`job`] | the steps in their order |
 //! | [`git`] | the `git` child: tags, fetch, checkout |
+//! | [`image`] | the `image` child: tags and layers of container images |
 //! | [`recipe`] | a package that a recipe describes |
 //! | [`inspect`] | what is unusual about a package |
 //! | [`plan`] | which commands install and build a package |
@@ -32,6 +33,7 @@
 mod child;
 mod error;
 mod git;
+mod image;
 mod inspect;
 mod job;
 mod memory;
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         None => run_job(),
         Some(git::ARGUMENT) => git::main(),
+        Some(image::ARGUMENT) => image::main(),
         Some(_) => {
             complain("usage: atek-package < request.json (in an empty folder, see README.md)");
             ExitCode::from(2)

@@ -18,9 +18,15 @@ pub(crate) struct Args {
     pub(crate) port: Option<AppPort>,
     /// Whether the program may reach hosts by name through the host's proxy.
     pub(crate) proxy: bool,
+    /// Whether the root of the file system is a container image's, and how many of its folders
+    /// keep data.
+    pub(crate) image: Option<u16>,
+    /// The folder in which the program is started, if it is not the one of this process.
+    pub(crate) workdir: Option<PathBuf>,
     /// Folders that atek-spawnd has checked, and that systemd was to mount.
     pub(crate) mounts: Vec<Mount>,
-    /// An absolute path: nothing is searched.
+    /// An absolute path: nothing is searched. Of an image also a name, which is looked for in
+    /// the image's `PATH`.
     pub(crate) program: PathBuf,
     /// Taken literally.
     pub(crate) arguments: Vec<OsString>,
@@ -47,11 +53,14 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         .context("the service key is not text")?
         .parse()?;
     let (mut link, mut port, mut proxy, mut mounts) = (false, None, false, Vec::new());
+    let (mut image, mut workdir) = (None, None);
     loop {
         let option = next("-- before the program")?;
         match option.as_bytes() {
             b"--" => break,
             b"link" => link = true,
+            option if option.starts_with(b"image=") => image = Some(count(&option[6..])?),
+            option if option.starts_with(b"workdir=") => workdir = Some(folder(&option[8..])?),
             b"proxy" => proxy = true,
             b"port=auto" => port = Some(AppPort::Auto),
             option if option.starts_with(b"port=") => port = Some(fixed_port(&option[5..])?),
@@ -60,7 +69,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         }
     }
     let program = PathBuf::from(next("the program to run")?);
-    if !program.is_absolute() {
+    if !program.is_absolute() && image.is_none() {
         bail!("the program {} must be an absolute path", program.display());
     }
     Ok(Args {
@@ -68,6 +77,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         link,
         port,
         proxy,
+        image,
+        workdir,
         mounts,
         program,
         arguments: args.collect(),
@@ -89,6 +100,19 @@ pub(crate) fn parse_job(
         }
     }
     Ok((mounts, args.collect()))
+}
+
+fn folder(text: &[u8]) -> anyhow::Result<PathBuf> {
+    let path = PathBuf::from(OsStr::from_bytes(text));
+    anyhow::ensure!(path.is_absolute(), "the folder to start in is not absolute");
+    Ok(path)
+}
+
+fn count(text: &[u8]) -> anyhow::Result<u16> {
+    let number = std::str::from_utf8(text).ok();
+    number
+        .and_then(|text| text.parse().ok())
+        .context("the number of volumes is none")
 }
 
 fn fixed_port(text: &[u8]) -> anyhow::Result<AppPort> {
@@ -147,6 +171,10 @@ mod tests {
             inode,
         };
         assert_eq!(args.mounts, [mount("/app", 1, 2), mount("/a:b", 3, 4)]);
+        let image = parse_line("k1 image=2 workdir=/data -- redis-server --port 1").unwrap();
+        assert_eq!(image.image, Some(2));
+        assert_eq!(image.workdir, Some(PathBuf::from("/data")));
+        assert_eq!(image.program, PathBuf::from("redis-server"));
         let auto = parse_line("k1 port=auto -- /bin/true").unwrap();
         assert_eq!(auto.port, Some(AppPort::Auto));
     }

@@ -12,6 +12,7 @@
 //! 2. read the token and the configuration that systemd put in `$CREDENTIALS_DIRECTORY`;
 //! 3. listen on the loopback of its network namespace, and hand the listeners to atekd, for a
 //!    program with a TCP port with a channel by which atekd gets sockets to connect there;
+//!    for an image, make the folders that keep its data ([`volumes`]);
 //! 4. Landlock: files by name ([`landlock`]);
 //! 5. seccomp: no namespaces, no privileged calls, only ordinary sockets ([`seccomp`]);
 //! 6. execute the program with exactly the environment of [`environment`]; of a program with a TCP
@@ -31,6 +32,7 @@ mod rules;
 mod seccomp;
 mod socket_source;
 mod surroundings;
+mod volumes;
 
 use anyhow::Context as _;
 use args::Args;
@@ -65,6 +67,9 @@ fn run() -> anyhow::Result<ExitCode> {
     surroundings::require_network(args.link)?;
     let credentials = credentials::read()?;
 
+    if let Some(count) = args.image {
+        volumes::make(count)?;
+    }
     let listeners = listeners::open()?;
     let host_port = listeners.port;
     let port = args.port.map(free_port).transpose()?;
@@ -79,7 +84,11 @@ fn run() -> anyhow::Result<ExitCode> {
         port,
     };
     let environment = environment::build(&inputs, credentials.config);
-    let policy = rules::policy(&args.key, &rules::own_cgroup()?);
+    let cgroup = rules::own_cgroup()?;
+    let policy = match args.image {
+        Some(_) => rules::image_policy(&args.key, &cgroup)?,
+        None => rules::policy(&args.key, &cgroup),
+    };
     landlock::confine(&policy).context("cannot restrict the files")?;
     seccomp::confine(Netlink::Routes).context("cannot restrict the system calls")?;
 
@@ -94,6 +103,9 @@ fn execute(
 ) -> anyhow::Result<ExitCode> {
     let mut command = Command::new(&args.program);
     command.args(&args.arguments).env_clear().envs(environment);
+    if let Some(folder) = &args.workdir {
+        command.current_dir(folder);
+    }
     match source {
         Some(source) => source.run(command),
         // Only returns on failure.

@@ -5,7 +5,9 @@
 
 use anyhow::Context as _;
 use atek_api::ids::ServiceKey;
+use atek_api::image::SEEDS_FOLDER;
 use atek_api::spec::paths;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What may be done with a file or folder, and everything below it.
@@ -111,6 +113,61 @@ pub(crate) fn policy(key: &ServiceKey, cgroup: &Path) -> Policy {
     Policy { files }
 }
 
+/// The policy of a service whose root is a container image's: all that the image has can be read
+/// and executed, except what the host has mounted into it.
+///
+/// # Errors
+///
+/// A folder of the image that cannot be listed.
+pub(crate) fn image_policy(key: &ServiceKey, cgroup: &Path) -> anyhow::Result<Policy> {
+    let mut policy = policy(key, cgroup);
+    // Of the list for the host's file system only what every unit has.
+    policy
+        .files
+        .retain(|rule| rule.required && rule.path != Path::new("/usr"));
+    policy.files.extend(image_rules(Path::new("/"))?);
+    Ok(policy)
+}
+
+/// What is the unit's own in the root of an image.
+const NOT_OF_IMAGE: [&str; 6] = ["proc", "sys", "dev", "run", "tmp", SEEDS_FOLDER];
+/// Folders with something of the unit's inside: what else they have is named one by one.
+const SHARED: [&str; 2] = ["var", "var/lib"];
+
+fn image_rules(root: &Path) -> anyhow::Result<Vec<Rule>> {
+    let mut rules = Vec::new();
+    for folder in [""].into_iter().chain(SHARED) {
+        let path = root.join(folder);
+        // What is a link has its rule where it leads.
+        if !path.symlink_metadata().is_ok_and(|about| about.is_dir()) {
+            continue;
+        }
+        let cannot = || format!("cannot list {}", path.display());
+        for entry in fs::read_dir(&path).with_context(cannot)? {
+            let entry = entry.with_context(cannot)?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let inside = Path::new(folder).join(name.as_ref());
+            let is_units = match folder {
+                "" => NOT_OF_IMAGE.contains(&name.as_ref()),
+                "var" => name == "tmp",
+                _ => name == "private" || name.starts_with("atek-app-"),
+            };
+            let is_shared = SHARED.iter().any(|shared| inside == Path::new(shared));
+            let kind = entry.file_type().with_context(cannot)?;
+            if is_units || is_shared || kind.is_symlink() {
+                continue;
+            }
+            rules.push(Rule {
+                path: entry.path(),
+                access: Access::Execute,
+                required: false,
+            });
+        }
+    }
+    Ok(rules)
+}
+
 /// This process's folder in `/sys/fs/cgroup`.
 pub(crate) fn own_cgroup() -> anyhow::Result<PathBuf> {
     let text =
@@ -171,6 +228,43 @@ mod tests {
                         && rule.path.starts_with(&other.path))
             );
         }
+    }
+
+    #[test]
+    fn of_an_image_what_the_unit_has_of_its_own_is_not_its() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in [
+            "usr/bin",
+            "etc",
+            "opt",
+            "run/atek-sandbox",
+            "proc",
+            "tmp",
+            ".atek-volumes/0",
+            "var/log",
+            "var/tmp",
+            "var/lib/dpkg",
+            "var/lib/private/atek-app-k1",
+            "var/lib/atek-app-k1",
+        ] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        fs::write(root.path().join("entry.sh"), "").unwrap();
+        std::os::unix::fs::symlink("run", root.path().join("link")).unwrap();
+        let mut found: Vec<_> = image_rules(root.path())
+            .unwrap()
+            .into_iter()
+            .map(|rule| {
+                assert_eq!(rule.access, Access::Execute);
+                let inside = rule.path.strip_prefix(root.path()).unwrap();
+                inside.to_string_lossy().into_owned()
+            })
+            .collect();
+        found.sort();
+        assert_eq!(
+            found,
+            ["entry.sh", "etc", "opt", "usr", "var/lib/dpkg", "var/log"]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::files::{FileError, Folder};
 use crate::layout::Layout;
 use atek_api::ids::ServiceKey;
 use atek_api::spec::ServiceSpec;
-use atek_api::spec::paths::{CONFIG_CREDENTIAL, TOKEN_CREDENTIAL};
+use atek_api::spec::paths::{self, CONFIG_CREDENTIAL, TOKEN_CREDENTIAL};
 use std::io::Read as _;
 
 const MAX_TOKEN_BYTES: u64 = 512;
@@ -38,14 +38,19 @@ pub(crate) fn write(layout: &Layout, spec: &ServiceSpec) -> Result<(), Credentia
     Ok(())
 }
 
-/// Makes the files that the service will see as its `passwd` and `group`, for `atek-sandbox
+/// Makes the files that the service will see as its `passwd` and `group`, and a link to its state,
+/// for `atek-sandbox
 /// prepare` to fill: systemd mounts only what is there.
 pub(crate) fn make_accounts(layout: &Layout, key: &ServiceKey) -> Result<(), FileError> {
     let folder = Folder::open(&layout.accounts)?.child_or_new(key.as_str().as_ref(), 0o755)?;
     for name in ["passwd", "group"] {
         folder.make_file(name.as_ref(), 0o644)?;
     }
-    Ok(())
+    // The place of the service's state where its key is not known: in a container image.
+    match folder.make_link(paths::STATE_LINK.as_ref(), &paths::state_inside(key)) {
+        Err(error) if !error.is_present() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn read_token(layout: &Layout, key: &ServiceKey) -> Result<Vec<u8>, CredentialError> {

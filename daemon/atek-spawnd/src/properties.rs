@@ -10,6 +10,7 @@
 
 mod addresses;
 mod backup;
+mod image;
 mod job;
 mod link;
 mod sandbox;

@@ -10,11 +10,12 @@ use crate::error::Error;
 use crate::files::{FileError, Folder, Identity};
 use crate::layout::Layout;
 use crate::origin::Origin;
-use atek_api::spec::ServiceSpec;
-use std::path::Path;
+use atek_api::image::ROOT_FOLDER;
+use atek_api::spec::{Program, ServiceSpec};
+use std::path::{Path, PathBuf};
 
 /// What tells the folders of one service from all others.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Sources {
     /// Where atekd takes the services' listeners.
     pub(crate) attach: Identity,
@@ -24,6 +25,46 @@ pub(crate) struct Sources {
     pub(crate) package: Identity,
     /// The `node_modules` of a parent folder.
     pub(crate) modules: Option<Identity>,
+    /// What runs atek-sandbox inside a container image; `package` is then the image's root.
+    pub(crate) image: Option<ImageSources>,
+}
+
+/// What of the host atek-sandbox needs where the host's file system is not there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ImageSources {
+    /// The dynamic linker.
+    pub(crate) linker: PathBuf,
+    /// The libraries of this system's own programs.
+    pub(crate) libraries: Vec<PathBuf>,
+}
+
+impl ImageSources {
+    /// Those with which this program runs: it is built for the same system.
+    fn own() -> Result<Self, Error> {
+        let failed = |why: &dyn std::fmt::Display| {
+            Error::Failed(format!("cannot tell the libraries of this program: {why}"))
+        };
+        let maps = std::fs::read_to_string("/proc/self/maps").map_err(|error| failed(&error))?;
+        Self::of_maps(&maps).ok_or_else(|| failed(&"there is no dynamic linker among them"))
+    }
+
+    /// From the text of `/proc/PID/maps`.
+    fn of_maps(maps: &str) -> Option<Self> {
+        let mut files: Vec<PathBuf> = maps
+            .lines()
+            .filter_map(|line| Some(PathBuf::from(&line[line.find('/')?..])))
+            .filter(|path| path.to_string_lossy().contains(".so"))
+            .collect();
+        files.sort();
+        files.dedup();
+        let is_linker = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("ld-") || name.starts_with("ld.so")
+        };
+        let linker = files.iter().find(|path| is_linker(path))?.clone();
+        let libraries = files.into_iter().filter(|path| !is_linker(path)).collect();
+        Some(Self { linker, libraries })
+    }
 }
 
 /// Checks everything that a service's unit will be given, and makes its files.
@@ -37,7 +78,15 @@ pub(crate) fn open(layout: &Layout, spec: &ServiceSpec) -> Result<(Sources, Vec<
     let host = Folder::open(&layout.host_dirs)?.child(spec.key.as_str().as_ref())?;
     Origin::of(spec, &package)?.require(layout, &spec.key)?;
     make_accounts(layout, &spec.key)?;
+    let (package, image) = match &spec.program {
+        Program::Image { .. } => {
+            let root = package.child(ROOT_FOLDER.as_ref())?;
+            (root, Some(ImageSources::own()?))
+        }
+        Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => (package, None),
+    };
     let sources = Sources {
+        image,
         attach: attach.identity()?,
         host: host.identity()?,
         package: package.identity()?,
@@ -128,6 +177,22 @@ mod tests {
         // As systemd would find it: it follows links.
         let mounted = Folder::open(&fs::canonicalize(&spec.package.folder).unwrap()).unwrap();
         assert_ne!(mounted.identity().unwrap(), sources.package);
+    }
+
+    #[test]
+    fn the_linker_and_the_libraries_are_those_of_this_program() {
+        let maps = "55-56 r-xp 00000000 08:01 1 /usr/lib/atek/atek-spawnd\n\
+                    7f-80 r--p 00000000 08:01 2 /usr/lib/x86_64-linux-gnu/libc.so.6\n\
+                    80-81 r-xp 00001000 08:01 2 /usr/lib/x86_64-linux-gnu/libc.so.6\n\
+                    81-82 rw-p 00000000 00:00 0 [heap]\n\
+                    82-83 r-xp 00000000 08:01 3 /usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2\n";
+        let found = ImageSources::of_maps(maps).unwrap();
+        let linker = Path::new("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
+        assert_eq!(found.linker, linker);
+        let libc = PathBuf::from("/usr/lib/x86_64-linux-gnu/libc.so.6");
+        assert_eq!(found.libraries, [libc]);
+        let own = ImageSources::own().unwrap();
+        assert!(own.linker.is_file() && !own.libraries.is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What can be wrong with a manifest.
 
+use crate::image::InvalidImage;
 use crate::manifest::InvalidApiId;
 use crate::permission::InvalidHostPattern;
 use crate::spec::SpecError;
@@ -134,6 +135,17 @@ pub enum Problem {
     /// Given as an object and beside it.
     #[error("\"entry\" and \"args\" stand either in \"runtime\" or beside it")]
     RuntimeTwice,
+    /// See [`crate::image::ImageName`].
+    #[error(transparent)]
+    Image(InvalidImage),
+    /// See [`crate::image::is_image_folder`] and [`crate::image::is_volume`].
+    #[error(
+        "must be the absolute path of a folder of the image that is none of the system's own, such as /data, without \"..\", blanks, ':', '%', '$', '\\' and quotes"
+    )]
+    ImageFolder,
+    /// See [`crate::spec::is_config_name`].
+    #[error("the names of variables have A-Z, 0-9 and _, and do not start with ATEK_")]
+    Variable,
     /// Too long in sum, or with control characters.
     #[error("at most 64 arguments of 8192 bytes together, without control characters")]
     Arguments,

@@ -4,8 +4,9 @@ use super::cursor::{Cursor, Found};
 use super::error::{ManifestError, Problem};
 use super::json::{self, Value, shorten};
 use super::{Export, MAX_BYTES, MAX_EXPORTS, Manifest, Runtime, Transport};
+use crate::image::{ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_volume};
 use crate::permission::{Network, Permissions};
-use crate::spec::{AppPort, Limits, Workdir};
+use crate::spec::{AppPort, Limits, Workdir, is_config_name};
 use std::collections::BTreeMap;
 
 const MAX_METADATA: usize = 16;
@@ -199,6 +200,11 @@ impl RuntimeParts<'_> {
                 let mut kind = None;
                 for (key, value) in runtime.members()? {
                     match key {
+                        "kind" if value.string()? == "oci" => {
+                            return Ok(Runtime::Image {
+                                runtime: read_image(&runtime)?,
+                            });
+                        }
                         "kind" => kind = Some(value),
                         "entry" => self.entry = Some(value),
                         "args" => self.args = Some(value),
@@ -218,7 +224,7 @@ impl RuntimeParts<'_> {
             "node" => self.node(),
             "native" => self.native(&kind),
             other => Err(kind.problem(Problem::Word {
-                expected: "\"node\" or \"native\"",
+                expected: "\"node\", \"native\", or an object with the kind \"oci\"",
                 found: shorten(other),
             })),
         }
@@ -260,6 +266,73 @@ impl RuntimeParts<'_> {
         }
         Ok(args)
     }
+}
+
+/// The object of an image. Its `kind` has been read.
+fn read_image(value: &Cursor<'_>) -> Found<ImageRuntime> {
+    let (mut image, mut args) = (None, None);
+    let (mut env, mut workdir, mut volumes) = (BTreeMap::new(), None, Vec::new());
+    for (key, value) in value.members()? {
+        match key {
+            "kind" => {}
+            "image" => image = Some(value.parsed(Problem::Image)?),
+            "args" => args = Some(value),
+            "env" => env = read_variables(&value)?,
+            "workdir" => workdir = Some(read_folder(&value, is_image_folder)?),
+            "volumes" => {
+                for item in value.items(MAX_VOLUMES)? {
+                    let folder = read_folder(&item, is_volume)?;
+                    if !volumes.contains(&folder) {
+                        volumes.push(folder);
+                    }
+                }
+            }
+            other => {
+                return Err(value.problem(Problem::UnknownKey {
+                    found: shorten(other),
+                    known: "kind, image, args, env, workdir and volumes",
+                }));
+            }
+        }
+    }
+    let args = RuntimeParts {
+        args,
+        ..RuntimeParts::default()
+    };
+    Ok(ImageRuntime {
+        image: image.ok_or_else(|| value.problem(Problem::Missing("image")))?,
+        args: args.args()?,
+        env,
+        workdir,
+        volumes,
+    })
+}
+
+fn read_folder(value: &Cursor<'_>, fits: fn(&str) -> bool) -> Found<String> {
+    let folder = value.string()?;
+    if fits(folder) {
+        Ok(folder.to_owned())
+    } else {
+        Err(value.problem(Problem::ImageFolder))
+    }
+}
+
+fn read_variables(value: &Cursor<'_>) -> Found<BTreeMap<String, String>> {
+    let mut variables = BTreeMap::new();
+    for (name, text) in value.members()? {
+        let content = text.string()?;
+        if !is_config_name(name) || content.contains('\0') {
+            return Err(text.problem(Problem::Variable));
+        }
+        variables.insert(name.to_owned(), content.to_owned());
+    }
+    if variables.len() > MAX_VARIABLES {
+        return Err(value.problem(Problem::TooMany {
+            max: MAX_VARIABLES,
+            found: variables.len(),
+        }));
+    }
+    Ok(variables)
 }
 
 fn read_permissions(value: &Cursor<'_>) -> Found<Permissions> {

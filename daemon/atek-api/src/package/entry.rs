@@ -70,6 +70,11 @@ pub fn program(
     let default = Runtime::default();
     let runtime = manifest.map_or(&default, |manifest| &manifest.runtime);
     match runtime {
+        Runtime::Image { runtime } => Ok(Program::Image {
+            argv: runtime.args.clone(),
+            workdir: runtime.workdir.clone().unwrap_or_else(|| "/".to_owned()),
+            volumes: runtime.volumes.clone(),
+        }),
         Runtime::Native { entry, args } => match look(entry) {
             Found::Nothing => Err(EntryError::Missing(entry.clone())),
             Found::File => Err(EntryError::NotExecutable(entry.clone())),
@@ -93,6 +98,7 @@ pub fn program(
             let mut program = node_program(&package, &look)?;
             match &mut program {
                 Program::Node { args: own, .. }
+                | Program::Image { argv: own, .. }
                 | Program::Native { args: own, .. }
                 | Program::Script { args: own, .. } => own.extend(args.iter().cloned()),
             }

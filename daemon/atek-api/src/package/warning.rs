@@ -36,6 +36,8 @@ pub enum WarningCode {
     Icon,
     /// There is a signature that is wrong or cannot be checked.
     Signature,
+    /// The image has devices or pipes, which no package may have.
+    LeftOut,
     /// The build has changed atek.json. What was shown before the build is in force.
     ManifestChanged,
 }

@@ -36,6 +36,14 @@ pub enum SpecError {
         "the program's arguments are more than 64, longer than 8 KiB, or have control characters"
     )]
     Arguments,
+    /// See [`crate::image::is_volume`].
+    #[error("the image cannot be used with the folder {0}")]
+    ImageFolder(String),
+    /// A container image has no link to the machine's network.
+    #[error(
+        "an app from a container image cannot have the whole internet yet: give it the hosts that it needs by name"
+    )]
+    ImageNetwork,
     /// More than a box can be on.
     #[error("{0} networks are more than the 64 that can be closed to a service")]
     TooManyNetworks(usize),

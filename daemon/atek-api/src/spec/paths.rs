@@ -44,6 +44,14 @@ pub const SHELL: &str = "/bin/sh";
 pub const ENV: &str = "/usr/bin/env";
 /// A service's package, as the service sees it.
 pub const APP: &str = "/app";
+/// In the folder of accounts, a link to the service's state.
+pub const STATE_LINK: &str = "state";
+/// That link, as the service sees it: links of a container image lead here.
+pub const IMAGE_STATE: &str = "/run/atek-accounts/state";
+/// The folder of that state with what the image's volumes keep, numbered from 0.
+pub const VOLUMES: &str = "volumes";
+/// What of the host a container image is given to confine it with: atek-sandbox and its libraries.
+pub const IMAGE_TOOLS: &str = "/run/atek-sandbox";
 /// Folder of the socket on which atekd takes the services' listeners.
 pub const ATTACH_DIR: &str = "/run/atek/attach";
 /// That socket.
@@ -54,7 +62,8 @@ pub const TOKENS: &str = "/run/atek/tokens";
 /// token, and the configuration (JSON). `atek-spawnd` writes them, only root reads
 /// them, so that no other process chooses what systemd opens as root.
 pub const CREDENTIALS: &str = "/run/atek/credentials";
-/// One folder for each service with the `passwd` and `group` that it sees. Owned by root.
+/// One folder for each service with the `passwd` and `group` that it sees, and [`STATE_LINK`].
+/// Owned by root.
 pub const ACCOUNTS: &str = "/run/atek-accounts";
 /// One folder for each service with atekd's listener for it.
 pub const HOST_DIRS: &str = "/run/atek/host";

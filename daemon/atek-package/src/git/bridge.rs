@@ -33,17 +33,17 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// A proxy that runs until this process ends, which does one job.
 #[derive(Debug)]
-pub(super) struct Bridge {
+pub(crate) struct Bridge {
     /// Where libgit2 finds the repository.
     pub(super) url: String,
     /// The proxy for libgit2's encrypted connections.
-    pub(super) proxy: String,
+    pub(crate) proxy: String,
     refused: Arc<Mutex<Option<String>>>,
 }
 
 impl Bridge {
     /// Starts a proxy to the repository at `url`.
-    pub(super) fn to(url: &str, reach: Reach) -> io::Result<Self> {
+    pub(crate) fn to(url: &str, reach: Reach) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let proxy = format!("http://{}", listener.local_addr()?);
         let origin = absolute_target(url).map(|(authority, _)| authority.to_owned());
@@ -52,18 +52,21 @@ impl Bridge {
             None => url.to_owned(),
         };
         let refused = Arc::new(Mutex::new(None));
-        let gate = Gate {
+        let gate = Arc::new(Gate {
             reach,
             origin,
             own: proxy.trim_start_matches("http://").to_owned(),
             refused: refused.clone(),
-        };
+        });
         thread::Builder::new().spawn(move || {
             for client in listener.incoming().flatten() {
-                // libgit2 waits for one answer at a time. What goes wrong it sees as a
-                // connection that breaks off.
-                let _ = serve(&client, &gate);
-                let _ = client.shutdown(Shutdown::Both);
+                let gate = Arc::clone(&gate);
+                // What goes wrong is seen as a connection that breaks off.
+                let served = thread::Builder::new().spawn(move || {
+                    let _ = serve(&client, &gate);
+                    let _ = client.shutdown(Shutdown::Both);
+                });
+                drop(served);
             }
         })?;
         Ok(Self {
@@ -74,7 +77,7 @@ impl Bridge {
     }
 
     /// The host to which a connection was refused, if one was.
-    pub(super) fn refused(&self) -> Option<String> {
+    pub(crate) fn refused(&self) -> Option<String> {
         let refused = self.refused.lock();
         refused.unwrap_or_else(PoisonError::into_inner).clone()
     }

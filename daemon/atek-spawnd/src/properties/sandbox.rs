@@ -32,7 +32,7 @@ const NOT_CALLS: [&str; 13] = [
 ];
 
 /// Folders that no confined process has business in; missing ones are fine.
-const HIDDEN: [&str; 11] = [
+const HIDDEN: [&str; 12] = [
     "-/boot",
     "-/efi",
     "-/media",
@@ -44,11 +44,17 @@ const HIDDEN: [&str; 11] = [
     "-/sys/fs/bpf",
     "-/sys/firmware",
     "-/sys/kernel/security",
+    // What it names would be loaded into every program, atek-sandbox in a container image too.
+    "-/etc/ld.so.preload",
 ];
+
+/// Of these, folders of the machine, which a container image may have for itself.
+const OF_MACHINE: [&str; 6] = ["/boot", "/efi", "/media", "/mnt", "/opt", "/srv"];
 
 /// Everything but the user, the network, the mounts of its own and the limits.
 ///
-/// `shown` is a folder that will be mounted at its own path, so nothing above it is closed.
+/// `shown` is a folder that will be mounted at its own path, so nothing above it is closed; nor is
+/// anything below the root, which is then a container image's.
 pub(super) fn properties(
     version: Version,
     families: &[&str],
@@ -57,7 +63,12 @@ pub(super) fn properties(
     let hidden: Vec<&str> = HIDDEN
         .into_iter()
         .filter(|hidden| {
-            !shown.is_some_and(|shown| shown.starts_with(hidden.trim_start_matches('-')))
+            let hidden = hidden.trim_start_matches('-');
+            match shown {
+                Some(shown) if shown == Path::new("/") => !OF_MACHINE.contains(&hidden),
+                Some(shown) => !shown.starts_with(hidden),
+                None => true,
+            }
         })
         .collect();
     let on = || Variant::from(true);

@@ -1,7 +1,9 @@
 //! The unit of a service.
 
 use super::link::{self, Reach};
-use super::{Bind, Property, Version, binds, command, micros, mounted, sandbox, text, texts};
+use super::{
+    Bind, Property, Version, binds, command, image, micros, mounted, sandbox, text, texts,
+};
 use crate::sources::Sources;
 use atek_api::ids::UserKey;
 use atek_api::spec::{self, AppPort, Network, Program, ServiceSpec, Workdir, paths};
@@ -15,7 +17,9 @@ pub(crate) fn service(spec: &ServiceSpec, sources: &Sources, version: Version) -
     properties.extend(life(version));
     // Netlink: to list the interfaces of the service's own network namespace (see atek-sandbox).
     let families = ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"];
-    properties.extend(sandbox::properties(version, &families, None));
+    // What an image has in /opt or /srv is its own.
+    let own_root = sources.image.as_ref().map(|_| Path::new("/"));
+    properties.extend(sandbox::properties(version, &families, own_root));
     properties.extend(user_and_mounts(spec, sources));
     properties.extend(reserve(spec));
     properties.extend(network(spec));
@@ -95,12 +99,17 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
         Bind::new(accounts.join("passwd"), "/etc/passwd"),
         Bind::new(accounts.join("group"), "/etc/group"),
     ];
-    if !spec.core {
-        mounts.push(Bind::new(&spec.package.folder, &inside));
+    match &sources.image {
+        Some(image) => mounts.extend(image::mounts(image)),
+        None if !spec.core => mounts.push(Bind::new(&spec.package.folder, &inside)),
+        None => {}
     }
     // Only read-only, empty folders remain of the host's state and sockets.
     let empty = |path: &str| (path.to_owned(), "ro,mode=755,size=64k".to_owned());
-    let mut emptied = vec![empty("/run"), empty("/var")];
+    let mut emptied = vec![empty("/run")];
+    if sources.image.is_none() {
+        emptied.push(empty("/var"));
+    }
     if let Some(modules) = &spec.package.modules {
         emptied.push(empty(paths::APP));
         mounts.push(Bind::new(
@@ -111,11 +120,20 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
     if link(spec.network).is_some() {
         mounts.push(link::names());
     }
-    let workdir = match spec.workdir {
-        Workdir::Package => inside.clone(),
-        Workdir::State => paths::state_inside(&spec.key),
+    let workdir = match (&spec.program, spec.workdir) {
+        // Which atek-sandbox leaves: the image's may be one that it makes.
+        (Program::Image { .. }, _) => "/".into(),
+        (_, Workdir::Package) => inside.clone(),
+        (_, Workdir::State) => paths::state_inside(&spec.key),
     };
-    vec![
+    let mut properties = if sources.image.is_some() {
+        image::properties(spec)
+    } else {
+        Vec::new()
+    };
+    // An image's /home and /root are its own.
+    let homes = if sources.image.is_some() { "no" } else { "yes" };
+    properties.extend([
         ("ExecStartPreEx", link::commands(before(spec))),
         ("ExecStartEx", command(argv(spec, &inside, sources))),
         ("WorkingDirectory", text(workdir.to_string_lossy())),
@@ -128,7 +146,7 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
         ("StateDirectoryMode", Variant::from(0o700u32)),
         ("RuntimeDirectory", texts(&[&directory])),
         ("RuntimeDirectoryMode", Variant::from(0o750u32)),
-        ("ProtectHome", text("yes")),
+        ("ProtectHome", text(homes)),
         (
             "LoadCredential",
             Variant::from(vec![
@@ -143,7 +161,8 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
             "BindPaths",
             binds(vec![Bind::new(&accounts, paths::ACCOUNTS)]),
         ),
-    ]
+    ]);
+    properties
 }
 
 /// The database writes what the host writes, so it may use what the disk keeps back for the host.
@@ -156,9 +175,20 @@ fn reserve(spec: &ServiceSpec) -> Option<Property> {
 /// What runs before the service, as root, in its network namespace: the link to the machine's, and
 /// the service's accounts, since which user it has is known only when it starts.
 fn before(spec: &ServiceSpec) -> Vec<Vec<String>> {
-    let accounts = [paths::SANDBOX, "prepare", spec.key.as_str()].map(str::to_owned);
+    let mut accounts = sandbox_command(spec);
+    accounts.extend(["prepare", spec.key.as_str()].map(str::to_owned));
     let attach = link(spec.network).map(link::attach);
-    attach.into_iter().chain([accounts.to_vec()]).collect()
+    attach.into_iter().chain([accounts]).collect()
+}
+
+/// How atek-sandbox is called.
+fn sandbox_command(spec: &ServiceSpec) -> Vec<String> {
+    match spec.program {
+        Program::Image { .. } => image::sandbox(),
+        Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => {
+            vec![paths::SANDBOX.to_owned()]
+        }
+    }
 }
 
 /// What the service may reach through a link; `None`: it has none.
@@ -173,9 +203,19 @@ fn link(network: Network) -> Option<Reach> {
 /// What the unit executes: atek-sandbox, and behind `--` the program.
 pub(super) fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<String> {
     let in_package = |path: &str| inside.join(path).to_string_lossy().into_owned();
-    let mut argv = [paths::SANDBOX, spec.key.as_str()]
-        .map(str::to_owned)
-        .to_vec();
+    let mut argv = sandbox_command(spec);
+    argv.push(spec.key.as_str().to_owned());
+    if let Program::Image {
+        volumes, workdir, ..
+    } = &spec.program
+    {
+        argv.push(format!("image={}", volumes.len()));
+        let state = paths::state_inside(&spec.key);
+        argv.push(match spec.workdir {
+            Workdir::Package => format!("workdir={workdir}"),
+            Workdir::State => format!("workdir={}", state.display()),
+        });
+    }
     if link(spec.network).is_some() {
         argv.push("link".to_owned());
     }
@@ -193,6 +233,7 @@ pub(super) fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<
             argv.extend([paths::NODE.to_owned(), in_package(entry.as_str())]);
             argv.extend(args.iter().cloned());
         }
+        Program::Image { argv: own, .. } => argv.extend(own.iter().cloned()),
         Program::Native { path, args } => {
             argv.push(in_package(path.as_str()));
             argv.extend(args.iter().cloned());
@@ -255,7 +296,10 @@ fn mount_options(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<St
     let mut options = vec![
         mounted(Path::new(paths::ATTACH_DIR), sources.attach),
         mounted(Path::new(paths::HOST_DIRS), sources.host),
-        mounted(inside, sources.package),
+        match sources.image {
+            Some(_) => mounted(Path::new("/"), sources.package),
+            None => mounted(inside, sources.package),
+        },
     ];
     let modules = Path::new(paths::APP).join("node_modules");
     options.extend(sources.modules.map(|checked| mounted(&modules, checked)));

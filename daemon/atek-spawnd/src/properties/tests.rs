@@ -38,6 +38,7 @@ fn sources(spec: &ServiceSpec) -> Sources {
         host: identity(3),
         package: identity(4),
         modules: spec.package.modules.as_ref().map(|_| identity(5)),
+        image: None,
     }
 }
 

@@ -133,6 +133,7 @@ pub(super) fn manifest_rows(manifest: &Manifest, is_core: bool, rows: &mut Vec<(
     let runtime = match manifest.runtime {
         Runtime::Node { .. } => "node",
         Runtime::Native { .. } => "native",
+        Runtime::Image { .. } => "container image",
     };
     rows.push(("Runtime", runtime.to_owned()));
     for export in &manifest.exports {

@@ -183,7 +183,7 @@ impl HostApis {
     ) -> Result<(), RpcError> {
         let remote = matches!(
             source.parse::<Source>(),
-            Ok(Source::Git(_) | Source::Recipe { .. })
+            Ok(Source::Git(_) | Source::Recipe { .. } | Source::Image { .. })
         );
         self.may(
             caller,

@@ -267,6 +267,6 @@ fn expect_package(outcome: Outcome) -> Result<FetchedPackage, PackageError> {
 fn folder_of(source: &Source) -> Option<PathBuf> {
     match source {
         Source::GitFolder(folder) | Source::RecipeFolder(folder) => Some(folder.clone()),
-        Source::Folder(_) | Source::Git(_) | Source::Recipe { .. } => None,
+        Source::Folder(_) | Source::Git(_) | Source::Recipe { .. } | Source::Image { .. } => None,
     }
 }

@@ -5,7 +5,7 @@ use super::package_folder::{self, FolderError};
 use crate::attach::Expected;
 use atek_api::grants::Grant;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
-use atek_api::manifest::Manifest;
+use atek_api::manifest::{Manifest, Runtime};
 use atek_api::permission::{Network as Asked, Permissions};
 use atek_api::services::{ServiceSettings, SourceType};
 use atek_api::source::Source;
@@ -169,7 +169,7 @@ impl Definition {
             title: title(&self.settings),
             program,
             package,
-            env: environment(config),
+            env: self.variables(config),
             network: self.network(),
             home: self.home(),
             port: self.manifest().and_then(|manifest| manifest.port),
@@ -181,6 +181,16 @@ impl Definition {
         };
         spec.validate()?;
         Ok(spec)
+    }
+
+    /// The variables of its image, if it has one, and over them its configuration.
+    fn variables(&self, config: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
+        let mut variables = match self.manifest().map(|manifest| &manifest.runtime) {
+            Some(Runtime::Image { runtime }) => runtime.env.clone(),
+            Some(Runtime::Native { .. } | Runtime::Node { .. }) | None => BTreeMap::new(),
+        };
+        variables.extend(environment(config));
+        variables
     }
 
     fn package(&self) -> Result<(Package, Program), FolderError> {

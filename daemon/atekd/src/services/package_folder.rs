@@ -75,7 +75,7 @@ pub(super) fn read(folder: &Path) -> Result<PackageFolder, FolderError> {
     let program = find_program(&folder, manifest.as_ref())?;
     let modules = match program {
         Program::Node { .. } | Program::Script { .. } => parent_modules(&folder),
-        Program::Native { .. } => None,
+        Program::Native { .. } | Program::Image { .. } => None,
     };
     Ok(PackageFolder {
         folder,
@@ -161,6 +161,7 @@ mod tests {
             Program::Node { entry, .. } => entry.as_str(),
             Program::Native { path, .. } => path.as_str(),
             Program::Script { line, .. } => line,
+            Program::Image { argv, .. } => &argv[0],
         }
     }
 

@@ -105,7 +105,8 @@ impl Operations {
             Source::Recipe { .. }
             | Source::Git(_)
             | Source::GitFolder(_)
-            | Source::RecipeFolder(_) => {
+            | Source::RecipeFolder(_)
+            | Source::Image { .. } => {
                 let source = &self.located(source).await?;
                 // A build on a full disk fails after minutes, in words of npm's.
                 if system::room(self.layout.state()) < MIN_FREE_BYTES {

@@ -1,0 +1,336 @@
+//! Names of container images, and what of an image's configuration an app is started with.
+//!
+//! The name is written as container tools write it: `REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST]`
+//! (the OCI distribution specification, "Pulling manifests"). The registry is always named: no
+//! name means another image on another box.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// The folder of a package in which the files of its image are.
+pub const ROOT_FOLDER: &str = "rootfs";
+/// The folder of an image's root with the first content of its volumes, one folder each, numbered
+/// from 0 in the order of [`ImageRuntime::volumes`].
+pub const SEEDS_FOLDER: &str = ".atek-volumes";
+/// The most folders of an image that keep data.
+pub const MAX_VOLUMES: usize = 16;
+/// The most variables of an image.
+pub const MAX_VARIABLES: usize = 128;
+
+/// The name of an image in a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ImageName {
+    registry: String,
+    repository: String,
+    tag: Option<String>,
+    digest: Option<String>,
+}
+
+/// Why a text is not the name of an image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidImage {
+    /// No host before the first slash.
+    #[error(
+        "the name of an image begins with its registry and has a path, such as docker.io/library/redis:7.2.5"
+    )]
+    Registry,
+    /// See the distribution specification.
+    #[error("the path of an image has lower-case letters, digits, '.', '_', '-' and '/'")]
+    Repository,
+    /// As above.
+    #[error("the tag of an image has at most 100 letters, digits, '.', '_' and '-'")]
+    Tag,
+    /// Not SHA-256.
+    #[error("the digest of an image is sha256: and 64 lower-case hexadecimal digits")]
+    Digest,
+}
+
+impl ImageName {
+    /// The registry's host, with its port if it has one.
+    #[must_use]
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// The path in the registry.
+    #[must_use]
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// The tag.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    /// `sha256:` and 64 digits.
+    #[must_use]
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
+    }
+
+    /// The same image with another tag and no digest.
+    #[must_use]
+    pub fn with_tag(&self, tag: &str) -> Self {
+        Self {
+            tag: Some(tag.to_owned()),
+            digest: None,
+            ..self.clone()
+        }
+    }
+
+    /// Exactly the image with this digest.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidImage::Digest`].
+    pub fn with_digest(&self, digest: &str) -> Result<Self, InvalidImage> {
+        check_digest(digest)?;
+        Ok(Self {
+            digest: Some(digest.to_owned()),
+            ..self.clone()
+        })
+    }
+
+    /// The last part of the path: a name for the app.
+    #[must_use]
+    pub fn last_part(&self) -> &str {
+        let path = &self.repository;
+        path.rsplit('/').next().unwrap_or(path)
+    }
+}
+
+impl FromStr for ImageName {
+    type Err = InvalidImage;
+
+    fn from_str(text: &str) -> Result<Self, InvalidImage> {
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest)),
+            None => (text, None),
+        };
+        digest.map(check_digest).transpose()?;
+        let (registry, path) = rest.split_once('/').ok_or(InvalidImage::Registry)?;
+        check_registry(registry)?;
+        let (repository, tag) = match path.rsplit_once(':') {
+            Some((repository, tag)) => (repository, Some(tag)),
+            None => (path, None),
+        };
+        check_repository(repository)?;
+        tag.map(check_tag).transpose()?;
+        Ok(Self {
+            registry: registry.to_owned(),
+            repository: repository.to_owned(),
+            tag: tag.map(str::to_owned),
+            digest: digest.map(str::to_owned),
+        })
+    }
+}
+
+/// A host name or an address, and perhaps a port.
+fn check_registry(registry: &str) -> Result<(), InvalidImage> {
+    let named = registry.contains(['.', ':']) || registry == "localhost";
+    let fits = named
+        && registry.len() <= 255
+        && registry.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && registry
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-:".contains(&b));
+    fits.then_some(()).ok_or(InvalidImage::Registry)
+}
+
+fn check_repository(repository: &str) -> Result<(), InvalidImage> {
+    let part = |part: &str| {
+        let outer = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        part.starts_with(outer)
+            && part.ends_with(outer)
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+    };
+    let fits = repository.len() <= 255 && repository.split('/').all(part);
+    fits.then_some(()).ok_or(InvalidImage::Repository)
+}
+
+fn check_tag(tag: &str) -> Result<(), InvalidImage> {
+    let fits = (1..=100).contains(&tag.len())
+        && tag.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && tag
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    fits.then_some(()).ok_or(InvalidImage::Tag)
+}
+
+fn check_digest(digest: &str) -> Result<(), InvalidImage> {
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let fits = digest
+        .strip_prefix("sha256:")
+        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(is_hex));
+    fits.then_some(()).ok_or(InvalidImage::Digest)
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.repository)?;
+        if let Some(tag) = &self.tag {
+            write!(f, ":{tag}")?;
+        }
+        match &self.digest {
+            Some(digest) => write!(f, "@{digest}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl TryFrom<String> for ImageName {
+    type Error = InvalidImage;
+
+    fn try_from(text: String) -> Result<Self, InvalidImage> {
+        text.parse()
+    }
+}
+
+impl From<ImageName> for String {
+    fn from(image: ImageName) -> String {
+        image.to_string()
+    }
+}
+
+/// How the program of an image is started. In `atek.json` the value of `runtime`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename = "oci")]
+pub struct ImageRuntime {
+    /// The image.
+    pub image: ImageName,
+    /// The program and its arguments, in place of the image's `ENTRYPOINT` and `CMD`. A program
+    /// without a slash is looked for in `PATH`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Variables of its environment, beside the image's own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// The folder that it is started in; none: the image's own, or `/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workdir: Option<String>,
+    /// Folders that keep what is written into them; all others cannot be written. Beside the
+    /// image's own `VOLUME`s.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
+}
+
+/// Whether `path` names a folder of an image: absolute, without `.`, `..` and empty parts, and
+/// with no character that a unit's setting cannot carry.
+#[must_use]
+pub fn is_image_folder(path: &str) -> bool {
+    let odd = |c: char| c.is_control() || c.is_whitespace() || ":%\\\"'$".contains(c);
+    path == "/"
+        || path.len() <= 255
+            && path.starts_with('/')
+            && !path.contains(odd)
+            && path[1..]
+                .split('/')
+                .all(|part| !matches!(part, "" | "." | ".."))
+}
+
+/// Whether `path` names a folder of an image that can keep data: not one of the system's own, and
+/// none around those.
+#[must_use]
+pub fn is_volume(path: &str) -> bool {
+    const TAKEN: [&str; 12] = [
+        "/proc",
+        "/sys",
+        "/dev",
+        "/run",
+        "/tmp",
+        "/usr",
+        "/bin",
+        "/sbin",
+        "/lib",
+        "/lib64",
+        "/var/tmp",
+        "/var/lib/private",
+    ];
+    let within = |path: &str, folder: &str| {
+        path.strip_prefix(folder)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    const AROUND: [&str; 4] = ["/", "/etc", "/var", "/var/lib"];
+    is_image_folder(path)
+        && !AROUND.contains(&path)
+        && !TAKEN.iter().any(|taken| within(path, taken))
+        && !path.starts_with("/var/lib/atek")
+        && !path.starts_with(&format!("/{SEEDS_FOLDER}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_shown_as_container_tools_write_them() {
+        let digest = format!("sha256:{}", "0f".repeat(32));
+        for text in [
+            "docker.io/library/redis:7.2.5",
+            "localhost/x",
+            "127.0.0.1:5000/a/b-c_d.e:v1",
+            &format!("ghcr.io/a/b:1.2@{digest}"),
+            &format!("ghcr.io/a/b@{digest}"),
+        ] {
+            let name: ImageName = text.parse().unwrap();
+            assert_eq!(name.to_string(), text);
+        }
+        let name: ImageName = "127.0.0.1:5000/a/redis:1.0.0".parse().unwrap();
+        assert_eq!(name.registry(), "127.0.0.1:5000");
+        assert_eq!(name.repository(), "a/redis");
+        assert_eq!((name.tag(), name.last_part()), (Some("1.0.0"), "redis"));
+    }
+
+    #[test]
+    fn what_names_no_image_is_refused() {
+        use InvalidImage as No;
+        for (text, expected) in [
+            ("redis", No::Registry),
+            ("library/redis", No::Registry),
+            ("evil.example;x/redis", No::Registry),
+            ("user@docker.io/redis", No::Digest),
+            ("docker.io/", No::Repository),
+            ("docker.io/Redis", No::Repository),
+            ("docker.io/a/../b", No::Repository),
+            ("docker.io/a//b", No::Repository),
+            ("docker.io/a:", No::Tag),
+            ("docker.io/a:b c", No::Tag),
+            ("docker.io/a@sha256:12", No::Digest),
+            ("docker.io/a@md5:12", No::Digest),
+        ] {
+            assert_eq!(text.parse::<ImageName>(), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn data_is_kept_in_no_folder_of_the_system() {
+        for path in ["/data", "/var/lib/redis", "/etc/app", "/opt/x", "/home/app"] {
+            assert!(is_volume(path), "{path}");
+        }
+        for path in [
+            "/",
+            "/etc",
+            "/var/lib",
+            "/var/lib/atek-app-k1",
+            "/run/x",
+            "/usr/share",
+            "/proc",
+            "data",
+            "/a/../b",
+            "/a//b",
+            "/a:b",
+            "/a b",
+            "/a%n",
+            "/.atek-volumes/0",
+        ] {
+            assert!(!is_volume(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! A registry of container images: what it has, and blobs of it, checked by their digests.
+
+use super::error::ImageError;
+use crate::git::bridge::Bridge;
+use atek_api::image::ImageName;
+use atek_api::package::Reach;
+use futures_util::StreamExt as _;
+use oci_client::client::{BlobResponse, ClientConfig, ClientProtocol};
+use oci_client::errors::OciDistributionError;
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference};
+use sha2::{Digest as _, Sha256};
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// How long one read may take.
+const READ: Duration = Duration::from_secs(20);
+/// How long one address may take to answer.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How often a blob that breaks off is asked for again, from where it broke.
+const TRIES: u32 = 4;
+/// Bytes of the longest configuration of an image.
+const SMALL_MAX: u64 = 4 << 20;
+
+/// A connection to registries.
+pub(super) struct Registry {
+    client: Client,
+    runtime: Runtime,
+    bridge: Option<Bridge>,
+}
+
+/// What a manifest names.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    /// `sha256:…` of the manifest itself.
+    pub(super) digest: String,
+    pub(super) config: Blob,
+    /// The lowest first.
+    pub(super) layers: Vec<Blob>,
+}
+
+/// A blob that a manifest names.
+#[derive(Debug)]
+pub(super) struct Blob {
+    pub(super) digest: String,
+    pub(super) bytes: u64,
+    pub(super) media_type: String,
+}
+
+impl Registry {
+    pub(super) fn new(plain: bool, reach: Reach) -> Result<Self, ImageError> {
+        // Each address is checked where it is connected to.
+        let bridge = match reach {
+            Reach::Internet => {
+                Some(Bridge::to("https://registry", reach).map_err(ImageError::Start)?)
+            }
+            Reach::Anywhere => None,
+        };
+        let protocol = if plain {
+            ClientProtocol::Http
+        } else {
+            ClientProtocol::Https
+        };
+        let client = Client::new(ClientConfig {
+            protocol,
+            read_timeout: Some(READ),
+            connect_timeout: Some(CONNECT),
+            https_proxy: bridge.as_ref().map(|bridge| bridge.proxy.clone()),
+            http_proxy: bridge.as_ref().map(|bridge| bridge.proxy.clone()),
+            ..ClientConfig::default()
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(ImageError::Start)?;
+        Ok(Self {
+            client,
+            runtime,
+            bridge,
+        })
+    }
+
+    fn failed(&self, doing: &'static str) -> impl Fn(OciDistributionError) -> ImageError {
+        let refused = self.bridge.as_ref().and_then(Bridge::refused);
+        move |source| match &refused {
+            Some(host) => ImageError::PrivateAddress(host.clone()),
+            None => ImageError::Registry {
+                doing,
+                source: Box::new(source),
+            },
+        }
+    }
+
+    /// The tags of an image's repository.
+    pub(super) fn tags(&self, image: &ImageName) -> Result<Vec<String>, ImageError> {
+        const PAGE: usize = 1_000;
+        const PAGES: usize = 20;
+        let reference = reference(image)?;
+        let mut tags: Vec<String> = Vec::new();
+        for _ in 0..PAGES {
+            let last = tags.last().cloned();
+            let asked = self.client.list_tags(
+                &reference,
+                &RegistryAuth::Anonymous,
+                Some(PAGE),
+                last.as_deref(),
+            );
+            let page = self.runtime.block_on(asked);
+            let page = page.map_err(|error| self.failed("list the tags")(error))?;
+            let more = page.tags.len() >= PAGE && page.tags.last() != tags.last();
+            tags.extend(page.tags);
+            if !more {
+                break;
+            }
+        }
+        Ok(tags)
+    }
+
+    /// The manifest of an image for this machine's processor.
+    pub(super) fn manifest(&self, image: &ImageName) -> Result<Manifest, ImageError> {
+        let reference = reference(image)?;
+        let asked = self
+            .client
+            .pull_image_manifest(&reference, &RegistryAuth::Anonymous);
+        let (manifest, digest) = self
+            .runtime
+            .block_on(asked)
+            .map_err(|error| self.failed("read the manifest")(error))?;
+        let blob = |it: &oci_client::manifest::OciDescriptor| {
+            let bytes = u64::try_from(it.size)
+                .map_err(|_| ImageError::Config(format!("a blob of {} bytes", it.size)))?;
+            Ok::<_, ImageError>(Blob {
+                digest: it.digest.clone(),
+                bytes,
+                media_type: it.media_type.clone(),
+            })
+        };
+        Ok(Manifest {
+            digest,
+            config: blob(&manifest.config)?,
+            layers: manifest.layers.iter().map(blob).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// A blob that fits into memory.
+    pub(super) fn small_blob(&self, image: &ImageName, blob: &Blob) -> Result<Vec<u8>, ImageError> {
+        if blob.bytes > SMALL_MAX {
+            return Err(ImageError::Config(format!("it has {} bytes", blob.bytes)));
+        }
+        let path = Path::new(super::BLOB);
+        self.blob(image, blob, path, |_| {})?;
+        let content = std::fs::read(path).map_err(ImageError::write("read a blob"))?;
+        std::fs::remove_file(path).map_err(ImageError::write("remove a blob"))?;
+        Ok(content)
+    }
+
+    /// Writes a blob to a new file, and checks its digest. What breaks off goes on where it
+    /// broke. `tell` gets the bytes that are there.
+    pub(super) fn blob(
+        &self,
+        image: &ImageName,
+        blob: &Blob,
+        path: &Path,
+        mut tell: impl FnMut(u64),
+    ) -> Result<(), ImageError> {
+        let cannot = ImageError::write("write a blob");
+        let mut file = OpenOptions::new()
+            .create_new(true)
+            .read(true)
+            .append(true)
+            .open(path)
+            .map_err(&cannot)?;
+        let reference = reference(image)?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let pulled = self.pull(&reference, blob, &mut file, &mut tell);
+            let have = file.metadata().map_err(&cannot)?.len();
+            match pulled {
+                Ok(()) if have == blob.bytes => break,
+                Ok(()) | Err(ImageError::Registry { .. } | ImageError::Stalled)
+                    if tries < TRIES && have < blob.bytes => {}
+                Ok(()) => return Err(ImageError::Digest(blob.digest.clone())),
+                Err(error) => return Err(error),
+            }
+        }
+        drop(file);
+        let found = digest(path).map_err(&cannot)?;
+        if found == blob.digest {
+            Ok(())
+        } else {
+            Err(ImageError::Digest(blob.digest.clone()))
+        }
+    }
+
+    /// Appends what the file lacks.
+    fn pull(
+        &self,
+        reference: &Reference,
+        blob: &Blob,
+        file: &mut File,
+        tell: &mut impl FnMut(u64),
+    ) -> Result<(), ImageError> {
+        let cannot = ImageError::write("write a blob");
+        let mut have = file.metadata().map_err(&cannot)?.len();
+        self.runtime.block_on(async {
+            let failed = |error| self.failed("fetch a layer")(error);
+            // By its digest alone: a manifest may name other places to fetch a layer from.
+            let digest = blob.digest.as_str();
+            let mut stream = if have == 0 {
+                let whole = self.client.pull_blob_stream(reference, digest);
+                whole.await.map_err(failed)?
+            } else {
+                let rest = self
+                    .client
+                    .pull_blob_stream_partial(reference, digest, have, None);
+                match rest.await.map_err(failed)? {
+                    BlobResponse::Partial(stream) => stream,
+                    BlobResponse::Full(stream) => {
+                        file.set_len(0).map_err(&cannot)?;
+                        have = 0;
+                        stream
+                    }
+                }
+            };
+            while let Some(piece) = tokio::time::timeout(READ, stream.next())
+                .await
+                .map_err(|_| ImageError::Stalled)?
+            {
+                let piece = piece.map_err(|error| failed(OciDistributionError::IoError(error)))?;
+                have += piece.len() as u64;
+                if have > blob.bytes {
+                    return Err(ImageError::Digest(blob.digest.clone()));
+                }
+                file.write_all(&piece).map_err(&cannot)?;
+                tell(have);
+            }
+            Ok(())
+        })
+    }
+}
+
+fn reference(image: &ImageName) -> Result<Reference, ImageError> {
+    // A registry answers with the image of a digest; its tag may be another one by now.
+    let name = match (image.digest(), image.tag()) {
+        (Some(digest), _) => {
+            let (registry, repository) = (image.registry(), image.repository());
+            format!("{registry}/{repository}@{digest}")
+        }
+        (None, _) => image.to_string(),
+    };
+    name.parse()
+        .map_err(|error| ImageError::Config(format!("{name}: {error}")))
+}
+
+/// `sha256:…` of a file.
+fn digest(path: &Path) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(format!("sha256:{}", hex::encode(hash.finalize()))),
+            n => hash.update(&piece[..n]),
+        }
+    }
+}
