@@ -87,12 +87,7 @@ impl HostApis {
             until: None,
             picked: self.picked(permission),
         };
-        let manifest = entry.settings.manifest.as_ref();
-        let asked = manifest.map(|manifest| &manifest.permissions);
-        let granted = match asked {
-            Some(asked) => entry.settings.granted.intersection(asked).items(),
-            None => Vec::new(),
-        };
+        let granted = entry.settings.granted.items();
         let of_manifest = granted.iter().map(|permission| {
             let note = entry.settings.grant_notes.get(&permission.to_string());
             GrantInfo {

@@ -742,6 +742,11 @@ impl ServiceRuntime {
         }
         let key = self.definition.key.clone();
         let definition = Definition::installed(key, Arc::new(settings.clone()));
+        // What a person decides holds for a version on trial too.
+        if let Some(tried) = self.overridden.take() {
+            let tried = Definition::clone(&tried).with_decided(decided.clone());
+            self.overridden = Some(Arc::new(tried));
+        }
         self.definition = Arc::new(definition.with_decided(decided));
         if self.state.is_down() {
             self.unit = self.definition.unit_id();
