@@ -61,3 +61,9 @@ async fn a_person_without_apps_finds_one_in_the_catalogue() -> anyhow::Result<()
     let host = Host::boot("web-catalogue").await?;
     BrowserStory::new(host).run("catalogue").await
 }
+
+#[tokio::test]
+async fn an_app_asks_and_people_decide_share_and_take_back() -> anyhow::Result<()> {
+    let host = Host::boot("web-grants").await?;
+    BrowserStory::new(host).run("grants").await
+}

@@ -86,7 +86,7 @@ story(
     })
     await step('after another power cut alice is still signed in', async () => {
       // Her page asks for her apps every few seconds, also while there is no box.
-      alice.expect(/_atek\/\S* failed: net::ERR_|services-api 50\d$/)
+      alice.expect(/_atek\/\S* failed: net::ERR_|(services|permissions)-api 50\d$/)
       await box.cutPower()
       await box.powerOn()
       await alice.open(box.url())

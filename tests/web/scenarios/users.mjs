@@ -64,7 +64,7 @@ story(async ({ box, browser, step }) => {
     await bob.page.locator('a[href="/p/apps/sketches"]').waitFor()
     assert.equal(await bob.page.locator('a[href*=diary]').count(), 0)
     bob.expect(/(diary\S* 403|bind-session\?service=diary\S* 403)$/)
-    bob.expect(/services-api 40\d$/)
+    bob.expect(/(services|permissions)-api 40\d$/)
     await bob.open(box.appUrl('diary'))
     assert.doesNotMatch(await bob.page.locator('body').innerText(), /^hello$/)
     // The positive control: his own opens.

@@ -55,6 +55,8 @@ export const common: typeof english = {
     'build-failed': 'Die App ließ sich nicht bauen.',
     busy: 'Die App ist gerade beschäftigt. Versuche es noch einmal, wenn das vorbei ist.',
     certificate: 'Wer dort antwortet, kann nicht beweisen, wer er ist.',
+    direct:
+      'Diese App erreicht das Internet ohne Umweg über die Box, einzelne Server lassen sich darum nicht sperren. Nimm ihr zuerst diese Berechtigung.',
     'id-taken': 'Diesen Kurznamen hat schon eine andere App.',
     internal: 'In der Box ist etwas schiefgegangen. Versuche es noch einmal.',
     'missing-tool': 'Zum Bauen der App fehlt der Box ein Programm.',
@@ -64,6 +66,7 @@ export const common: typeof english = {
       'Die neue Version ist mit einem anderen Schlüssel signiert als die installierte. Frage den Autor, ob er gewechselt hat. Annehmen lässt sie sich auf der Kommandozeile.',
     moved: 'Unter dieser Version steht inzwischen etwas anderes. Sieh es dir noch einmal an.',
     'needs-administrator': 'Das darf nur, wer diese Box verwaltet. Bitte diese Person darum.',
+    pick: 'Wähle aus dem Angebot, was die App benutzen soll.',
     'needs-owner': 'Das darf nur die Person, der die App gehört. Bitte sie darum.',
     'no-entry': 'Der App fehlt die Datei, mit der sie startet.',
     'no-matching-release': 'Keine Version passt zu der gewünschten.',

@@ -1,0 +1,94 @@
+import type { rights as en } from '../en/rights'
+
+export const rights: typeof en = {
+  may: (words) => words,
+  mayNot: (words) => `nicht: ${words}`,
+  internet: 'sich mit jedem Rechner im Internet verbinden',
+  home: 'sich mit Geräten bei dir zu Hause verbinden',
+  provider: (api, name) => `${api} von ${name} benutzen`,
+  anyProvider: (api) => `eine App benutzen, die ${api} anbietet`,
+  readDatabase: (name) => `die Datenbank ${name} lesen`,
+  writeDatabase: (name) => `die Datenbank ${name} lesen und ändern`,
+  anyReadDatabase: 'eine deiner Datenbanken lesen',
+  anyWriteDatabase: 'eine deiner Datenbanken lesen und ändern',
+  danger: {
+    low: '',
+    medium: 'Erlaube das nur, wenn du der App vertraust.',
+    high: 'Vorsicht: Damit kann die App sehr viel.'
+  },
+  requests: {
+    title: 'Eine App bittet um Erlaubnis',
+    asks: (app) => `${app} möchte:`,
+    reason: (reason) => `Ihre Begründung: „${reason}“`,
+    noReason: 'Eine Begründung nennt sie nicht.',
+    pick: 'Dies benutzen',
+    noChoice: 'Auf dieser Box gibt es nichts, was sie benutzen könnte.',
+    needsAdmin: 'Das können nur die Administratoren dieser Box erlauben.',
+    once: 'Für 5 Minuten erlauben',
+    hour: 'Für eine Stunde erlauben',
+    always: 'Immer erlauben',
+    deny: 'Nicht erlauben',
+    later: (count) => (count === 1 ? 'Eine weitere Bitte wartet.' : `${count} weitere Bitten warten.`),
+    failed: 'Deine Antwort wurde nicht gespeichert'
+  },
+  list: {
+    by: 'Entschieden von',
+    since: 'Seit',
+    until: 'Bis',
+    forever: 'auf Widerruf',
+    notKnown: 'nicht festgehalten',
+    host: 'der Kommandozeile',
+    actions: 'Aktionen',
+    revoke: 'Zurücknehmen',
+    lift: 'Aufheben',
+    revokeOf: (words, app) => `${app} nehmen: ${words}`,
+    revoked: 'Die Berechtigung wurde zurückgenommen',
+    failed: 'Die Berechtigung wurde nicht geändert'
+  },
+  more: {
+    title: 'Einen Server erlauben oder sperren',
+    text: 'Du kannst dieser App mehr erlauben, als sie verlangt, oder ihr einen Server sperren. Es gilt sofort.',
+    host: 'Server',
+    hint: 'Zum Beispiel api.example.org oder *.example.org',
+    time: 'Wie lange',
+    times: { always: 'Bis auf Widerruf', hour: 'Eine Stunde', day: 'Einen Tag' },
+    allow: 'Erlauben',
+    block: 'Sperren',
+    allowed: (host) => `${host} ist jetzt erlaubt`,
+    blocked: (host) => `${host} ist jetzt gesperrt`
+  },
+  sharing: {
+    title: 'Geteilt mit',
+    text: 'Wer die App mit dir teilt, öffnet sie mit dem eigenen Konto.',
+    nobody: 'Du teilst diese App mit niemandem.',
+    who: 'Mit',
+    level: 'Darf',
+    levels: {
+      view: 'sie ansehen, ohne etwas zu ändern',
+      use: 'sie benutzen',
+      manage: 'sie benutzen und betreuen'
+    },
+    group: (name) => `Gruppe: ${name}`,
+    add: 'Teilen',
+    end: 'Nicht mehr teilen',
+    endOf: (name) => `Nicht mehr mit ${name} teilen`,
+    shared: 'Die App ist geteilt',
+    ended: 'Die App wird nicht mehr geteilt',
+    noOne: 'Außer dir hat noch niemand ein Konto auf dieser Box.'
+  },
+  groups: {
+    title: 'Gruppen',
+    text: 'Beim Teilen steht eine Gruppe für ihre Mitglieder.',
+    name: 'Name der Gruppe',
+    members: 'Mitglieder',
+    none: 'Es gibt noch keine Gruppen.',
+    add: 'Gruppe anlegen',
+    change: 'Ändern',
+    changeOf: (name) => `Gruppe ${name} ändern`,
+    remove: 'Entfernen',
+    removeOf: (name) => `Gruppe ${name} entfernen`,
+    actions: 'Aktionen',
+    empty: 'niemand',
+    failed: 'Die Gruppe wurde nicht geändert'
+  }
+}
