@@ -127,6 +127,12 @@ async fn lacks_nothing(emulated: &Emulated) -> anyhow::Result<()> {
 /// Those of apps (8100-8199) come with the apps.
 const PORTS: &[u16] = &[22, 80, 5353];
 
+/// networkd's service names it as `Also=`, so it is enabled with it.
+const COMES_WITH_NETWORKD: &str = "systemd-networkd.socket";
+
+/// The name server of the emulator's network.
+const NAME_SERVER: &str = "10.0.2.3";
+
 /// What listens, which units are enabled, and of whom names are asked.
 async fn exposes_what_the_list_says(emulated: &Emulated) -> anyhow::Result<()> {
     let sockets = emulated
@@ -167,6 +173,29 @@ async fn exposes_what_the_list_says(emulated: &Emulated) -> anyhow::Result<()> {
         .exec("systemctl is-enabled systemd-networkd-wait-online.service || true")
         .await?;
     assert_eq!(waits.trim(), "masked");
+    // The router's alone, which DHCP names.
+    let asked = emulated
+        .exec("grep ^nameserver /run/systemd/resolve/resolv.conf")
+        .await?;
+    assert!(
+        asked
+            .lines()
+            .all(|line| line == format!("nameserver {NAME_SERVER}")),
+        "names are asked of others: {asked}"
+    );
+    // The presets are the list: what else is enabled was enabled behind their back.
+    let units = emulated
+        .exec("systemctl list-unit-files --state=enabled --no-legend --plain")
+        .await?;
+    let (known, strange): (Vec<&str>, Vec<&str>) = units.lines().partition(|line| {
+        let preset = line.split_whitespace().nth(2);
+        preset == Some("enabled") || line.starts_with(COMES_WITH_NETWORKD)
+    });
+    ensure!(
+        known.iter().any(|line| line.starts_with("atekd.service")),
+        "no unit of Atek is enabled: {units}"
+    );
+    ensure!(strange.is_empty(), "units no preset enables: {strange:?}");
     Ok(())
 }
 
