@@ -15,12 +15,16 @@ const UNIT: &str = "atek-app-core.hypercore.service";
 
 /// A box whose hypercore service knows the test's DHT and no other.
 async fn home(name: &str) -> anyhow::Result<Host> {
+    home_with(name, json!({ "bootstrap": BOOTSTRAP })).await
+}
+
+async fn home_with(name: &str, hypercore: Value) -> anyhow::Result<Host> {
     let config = json!({
         "updates": { "probationSeconds": 2 },
         "coreServices": [
             { "sourceUrl": "builtin:adb" },
             { "sourceUrl": "builtin:lonestar" },
-            { "sourceUrl": "builtin:hypercore", "config": { "bootstrap": BOOTSTRAP } },
+            { "sourceUrl": "builtin:hypercore", "config": hypercore },
         ],
     });
     Host::on(Machine::builder(name).file("/etc/atek/config.json", config.to_string(), 0o644)).await
@@ -279,7 +283,10 @@ async fn a_paired_device_opens_the_box_from_another_network_until_it_is_removed(
         person.client.get("/").await.is_err(),
         "a removed device is let in"
     );
-    println!("removed and refused after {:?}", begin.elapsed());
+    println!(
+        "refused, after all attempts of the client: {:?}",
+        begin.elapsed()
+    );
     Ok(())
 }
 
@@ -348,5 +355,124 @@ async fn upload(person: &Person) -> anyhow::Result<()> {
         rate(up),
         rate(begin.elapsed())
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_both_routers_give_each_peer_another_port_a_relay_joins_them() -> anyhow::Result<()> {
+    let mut net = Neighbourhood::new().await?;
+    let seed = "5e".repeat(32);
+    let relay = vec![
+        paths::repository()
+            .join("tests/homes/relay-node.mjs")
+            .into_os_string(),
+        modules().await?.into_os_string(),
+        BOOTSTRAP.into(),
+        "198.51.100.6".into(),
+        seed.into(),
+    ];
+    let relay = net.run("net", &relay, &[]).await?;
+    let hypercore = json!({ "bootstrap": BOOTSTRAP, "relay": relay });
+    let host = home_with("home-symmetric", hypercore).await?;
+    net.home(&host.machine, Nat::Symmetric).await?;
+    net.computer("laptop", Nat::Symmetric).await?;
+    let alice = host.person("alice", "admin").await?;
+    let device = alice
+        .client
+        .call(HYPERCORE, "pairDevice", json!([{}]))
+        .await?;
+    wait_for("the service to know its router", SOON, async || {
+        let status = alice.client.call(HYPERCORE, "status", json!([])).await?;
+        Ok(Seen::if_so(status, |status| status["symmetricNat"] == true))
+    })
+    .await?;
+    let laptop = connect(&mut net, "laptop", &device["link"], &["--relay", &relay]).await?;
+    let front = laptop.get("/").await?;
+    ensure!(
+        front.header("location").contains("/_atek/login"),
+        "{front:?}"
+    );
+    Ok(())
+}
+
+/// Installs the app with its npm packages; `granted`: it may use the swarm of the box.
+async fn npm_app(host: &Host, user: &str, granted: bool) -> anyhow::Result<()> {
+    let repository = paths::repository();
+    let from = repository.join("tests/npm/homes-app");
+    let to = "/srv/apps/drive";
+    host.machine.copy_in(&from, to).await?;
+    let stand_in = repository.join("daemon/hypercore/clients/hyperswarm");
+    let place = format!("{to}/node_modules/hyperswarm");
+    host.machine.copy_in(&stand_in, &place).await?;
+    host.machine
+        .exec(["chmod", "--recursive", "a+rX", "/srv/apps"])
+        .await?;
+    let grant = if granted {
+        json!({ "hostApis": [HYPERCORE] })
+    } else {
+        json!({})
+    };
+    let id = if granted { "drive" } else { "denied" };
+    host.install_from(json!({
+        "sourceUrl": format!("file://{to}"), "id": id, "user": user, "grant": grant,
+    }))
+    .await?;
+    host.service_is(id, "running").await.map(drop)
+}
+
+async fn ask(host: &Host, person: &Person, id: &str, task: Value) -> anyhow::Result<Value> {
+    let app = host.visit(person, id).await?;
+    app.post_json("/", &task).await?.json()
+}
+
+#[tokio::test]
+async fn hyperbee_and_hyperdrive_of_npm_replicate_between_apps_that_have_no_network()
+-> anyhow::Result<()> {
+    let folder = paths::repository().join("tests/npm/homes-app");
+    let installed = std::process::Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(&folder)
+        .output()?;
+    if !installed.status.success() {
+        atek_tests::skip("npm packages of the app (the npm registry cannot be reached)");
+        return Ok(());
+    }
+    let mut net = Neighbourhood::new().await?;
+    let (one, two) = tokio::try_join!(home("apps-one"), home("apps-two"))?;
+    net.home(&one.machine, Nat::Friendly).await?;
+    net.home(&two.machine, Nat::Friendly).await?;
+    let alice = one.person("alice", "admin").await?;
+    let bob = two.person("bob", "admin").await?;
+    npm_app(&one, "alice", true).await?;
+    npm_app(&two, "bob", true).await?;
+
+    let text = "from a home to another";
+    let keys = ask(
+        &one,
+        &alice,
+        "drive",
+        json!({ "task": "write", "text": text }),
+    )
+    .await?;
+    let read = json!({ "task": "read", "bee": keys["bee"], "drive": keys["drive"] });
+    wait_for("what the other app wrote", SOON, async || {
+        let found = ask(&two, &bob, "drive", read.clone()).await?;
+        let expected = json!({ "bee": text, "drive": text });
+        Ok(Seen::if_so(found, |found| *found == expected))
+    })
+    .await?;
+    // It has no network, and without the permission no swarm either.
+    let out = json!({ "task": "connect", "host": "198.51.100.1", "port": 49737 });
+    let out = ask(&two, &bob, "drive", out).await?;
+    ensure!(out == "ENETUNREACH", "{out}");
+    npm_app(&two, "bob", false).await?;
+    let denied = ask(
+        &two,
+        &bob,
+        "denied",
+        json!({ "task": "write", "text": "x" }),
+    )
+    .await?;
+    ensure!(denied["error"].is_string(), "{denied}");
     Ok(())
 }

@@ -147,7 +147,10 @@ async fn an_id_is_a_dns_label_and_nothing_else() -> anyhow::Result<()> {
         .flatten()
         .map(|s| &s["settings"]["id"])
         .collect();
-    assert_eq!(ids, ["core.adb", "core.lonestar", "hello-node"]);
+    assert_eq!(
+        ids,
+        ["core.adb", "core.keys", "core.lonestar", "hello-node"]
+    );
     Ok(())
 }
 

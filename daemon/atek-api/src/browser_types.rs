@@ -120,6 +120,7 @@ fn declarations() -> String {
     all.visit::<setup::SetupParams>();
     all.visit::<setup::ResetStatus>();
     all.visit::<setup::ResetPassword>();
+    all.visit::<setup::RecoverPassword>();
     all.visit::<setup::Completed>();
     all.visit::<system::SystemInfo>();
     all.visit::<system::Resources>();

@@ -102,6 +102,20 @@ pub struct ResetPassword {
     pub password: Secret,
 }
 
+/// The parameter of `recoverPassword`.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RecoverPassword {
+    /// The 24 recovery words, as the person typed them.
+    pub words: Secret,
+    /// Whose password; may be left out where the box has one administrator.
+    #[serde(default)]
+    #[cfg_attr(test, ts(optional))]
+    pub username: Option<String>,
+    /// The new password.
+    pub password: Secret,
+}
+
 /// What `complete` tells; the session's cookie comes with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]

@@ -63,6 +63,11 @@ impl MasterSeed {
         node.child(generation).private_key()
     }
 
+    /// The x25519 private key with which the words open the keys of every user.
+    pub fn recovery_key(&self) -> Secret {
+        self.hkdf(&[b"recovery"])
+    }
+
     /// A secret that belongs to the service with the key `service`, of this name.
     pub fn app_seed(&self, service: &str, name: &str) -> Secret {
         self.hkdf(&[b"app/", service.as_bytes(), b"/", name.as_bytes()])

@@ -10,6 +10,7 @@
 //!        │   ├ info "backup-password"       the password of backups, as 64 hexadecimal digits
 //!        │   ├ info "hypercore"             the primary key of the hypercore service
 //!        │   ├ info "local-ca"              the key of the box's certificate authority
+//!        │   ├ info "recovery"              the key to which the users' keys are encrypted
 //!        │   ├ info "identity-root"         the seed of the users' identity keys (below)
 //!        │   └ info "app/" SERVICE "/" NAME a key of an app
 //!        └ wallets of others: the words are BIP-39, so they can be entered elsewhere

@@ -159,6 +159,47 @@ pub fn open(
         .map_err(|_| OpenError::Refused)
 }
 
+/// Bytes that [`lock`] adds.
+pub const LOCK_BYTES: usize = 24 + TAG_BYTES;
+
+/// Encrypts `secret` with a key that needs no stretching: nonce, then ciphertext and tag.
+/// `context` says what for, and is needed to open it.
+pub fn lock(key: &Secret, context: &[u8], secret: &[u8]) -> Result<Vec<u8>, SealError> {
+    if secret.len() > MAX_SECRET_BYTES {
+        return Err(SealError::TooLarge(secret.len()));
+    }
+    let mut locked = vec![0u8; 24];
+    getrandom::fill(&mut locked).map_err(NoRandomness::from)?;
+    let payload = Payload {
+        msg: secret,
+        aad: context,
+    };
+    let ciphertext = XChaCha20Poly1305::new(&(**key).into())
+        .encrypt(&nonce(&locked), payload)
+        .map_err(|_| SealError::TooLarge(secret.len()))?;
+    locked.extend_from_slice(&ciphertext);
+    Ok(locked)
+}
+
+/// Decrypts what [`lock`] made with the same key and context.
+pub fn unlock(
+    key: &Secret,
+    context: &[u8],
+    locked: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    if !(LOCK_BYTES..=MAX_SECRET_BYTES + LOCK_BYTES).contains(&locked.len()) {
+        return Err(OpenError::Form);
+    }
+    let payload = Payload {
+        msg: &locked[24..],
+        aad: context,
+    };
+    XChaCha20Poly1305::new(&(**key).into())
+        .decrypt(&nonce(&locked[..24]), payload)
+        .map(Zeroizing::new)
+        .map_err(|_| OpenError::Refused)
+}
+
 fn stretch(password: &[u8], salt: &[u8], cost: Cost) -> Result<Secret, ()> {
     let params = Params::new(cost.memory_kib, cost.passes, 1, Some(32)).map_err(|_| ())?;
     let mut key = Zeroizing::new([0u8; 32]);
@@ -222,6 +263,24 @@ mod tests {
             changed[9..13].copy_from_slice(&passes.to_be_bytes());
             let error = open(b"pass", b"user anna", &changed).expect_err("refused");
             assert!(matches!(error, OpenError::Cost(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_locked_opens_with_its_key_and_context_only() {
+        let (key, other) = (Secret::new([1; 32]), Secret::new([2; 32]));
+        let locked = lock(&key, b"a", b"secret").expect("locked");
+        assert_eq!(
+            unlock(&key, b"a", &locked).expect("opens").as_slice(),
+            b"secret"
+        );
+        assert_eq!(unlock(&other, b"a", &locked), Err(OpenError::Refused));
+        assert_eq!(unlock(&key, b"b", &locked), Err(OpenError::Refused));
+        for at in 0..locked.len() {
+            let mut changed = locked.clone();
+            changed[at] ^= 1;
+            assert_eq!(unlock(&key, b"a", &changed), Err(OpenError::Refused));
+            assert!(unlock(&key, b"a", &locked[..at]).is_err());
         }
     }
 

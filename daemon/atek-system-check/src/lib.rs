@@ -169,6 +169,7 @@ const FATAL_PROGRAMS: &[&str] = &[
     "/usr/lib/atek/atek-package",
     "/usr/lib/atek/core/adb/atek-adb",
     "/usr/lib/atek/core/lonestar/lonestar",
+    "/usr/lib/atek/core/keys/atek-keys",
 ];
 
 /// Programs that units and the host call.

@@ -87,6 +87,16 @@ pub(crate) fn new_password(from: &PasswordFrom) -> Result<Secret, Failure> {
     Err(Failure::Interrupted("nothing was changed"))
 }
 
+/// A secret that exists, from the next line of standard input where there is no terminal.
+pub(crate) fn password(prompt: &str) -> Result<Secret, Failure> {
+    if !somebody_is_there() {
+        return first_line_of_stdin();
+    }
+    rpassword::prompt_password(prompt)
+        .map(Secret::new)
+        .map_err(Failure::Prompt)
+}
+
 fn eprint(text: &str) {
     // If standard error is gone, the prompts are not seen either.
     let _ = writeln!(io::stderr().lock(), "{text}");

@@ -126,7 +126,12 @@ impl Default for Config {
             domain: "localhost".to_owned(),
             port: 80,
             server_db_id: None,
-            core_services: vec![builtin("adb"), builtin("lonestar"), builtin("hypercore")],
+            core_services: vec![
+                builtin("adb"),
+                builtin("lonestar"),
+                builtin("keys"),
+                builtin("hypercore"),
+            ],
             default_main_service: String::new(),
             system_auth_tokens: Vec::new(),
             allow_file_install: AllowFileInstall::default(),

@@ -114,6 +114,17 @@ impl Layout {
             .unwrap_or_else(|| unreachable!("adb can be part of a key"))
     }
 
+    /// The key of the key service.
+    ///
+    /// # Panics
+    ///
+    /// Never: its name is part of a key.
+    #[must_use]
+    pub fn keys_key(&self) -> ServiceKey {
+        self.core_key("keys")
+            .unwrap_or_else(|| unreachable!("keys can be part of a key"))
+    }
+
     /// The socket where a service listens.
     #[must_use]
     pub fn app_socket(&self, key: &ServiceKey) -> PathBuf {

@@ -16,6 +16,7 @@ mod host_api;
 mod instance_lock;
 mod jobs;
 mod journal;
+mod key_service;
 mod layout;
 mod mdns;
 mod metrics;

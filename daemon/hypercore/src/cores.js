@@ -3,10 +3,9 @@
 import { badParams, full, notFound } from './errors.js'
 import * as check from './params.js'
 
-/** Bytes of a block, in one call, and of all that one namespace keeps. */
+/** Bytes of a block, and of the blocks of one call. */
 const MAX_BLOCK = 1 << 20
 const MAX_CALL = 4 << 20
-export const QUOTA = 256 << 20
 /** Cores with a name of one namespace, and those of it that are replicated. */
 const MAX_CORES = 1000
 const MAX_REPLICATED = 64
@@ -20,10 +19,12 @@ export class Cores {
    * @param {import('corestore')} deps.store
    * @param {import('./state.js').State} deps.state
    * @param {import('./replication.js').Replication} deps.replication
+   * @param {number} deps.quota bytes that one namespace keeps
    * @param {() => void} deps.onchange after what is wanted of this service has changed
    */
-  constructor ({ store, state, replication, onchange }) {
+  constructor ({ store, state, replication, quota, onchange }) {
     this.store = store
+    this.quota = quota
     this.state = state
     this.replication = replication
     this.onchange = onchange
@@ -160,7 +161,7 @@ export class Cores {
   charge (namespace, ref, bytes) {
     const { usage } = this.state
     const used = Object.keys(usage).filter(name => name.startsWith(`${namespace}/`)).reduce((sum, name) => sum + usage[name], 0)
-    if (bytes > 0 && used + bytes > QUOTA) throw full(`the cores of this app have ${used} bytes, and may have ${QUOTA}`, { usage: used, quota: QUOTA })
+    if (bytes > 0 && used + bytes > this.quota) throw full(`the cores of this app have ${used} bytes, and may have ${this.quota}`, { usage: used, quota: this.quota })
     const slot = `${namespace}/${ref.name ?? ref.key}`
     usage[slot] = Math.max(0, (usage[slot] ?? 0) + bytes)
     this.state.saveSoon()

@@ -24,6 +24,8 @@ const MAX_KEY = 1024
 const MAX_VALUE = 1 << 20
 /** How far behind, in blocks, changes are taken one by one; beyond it, the whole tree is read. */
 const MAX_HISTORY = 20_000
+/** Blocks that are fetched ahead; of a longer log only what its tree leads to is fetched. */
+const MAX_AHEAD = 200_000
 /** How long a block is waited for, in milliseconds. */
 const WAIT = 20_000
 /** Records of a copy: the database's own bound, kept here, too, so that a tree without end is left. */
@@ -177,11 +179,15 @@ class Follower {
     const { core, follow } = this
     const fork = core.fork
     const length = core.length
+    let ahead = null
     const bee = new Hyperbee(core.snapshot(), { keyEncoding: 'utf-8', valueEncoding: 'binary', timeout: WAIT })
     try {
+      // Fetched in order and many at once, before they are asked for one by one.
+      if (length - follow.cursor <= MAX_AHEAD) ahead = core.download({ start: follow.cursor, end: length })
       const isNear = follow.cursor > 0 && follow.fork === fork && length - follow.cursor <= MAX_HISTORY
       if (!isNear || !await this.takeHistory(bee, follow.cursor, length, signal)) await this.takeTree(bee, signal)
     } finally {
+      ahead?.destroy()
       await bee.close()
     }
     follow.cursor = length
@@ -190,7 +196,6 @@ class Follower {
 
   /** The changes one by one; false if some are not to be had any more. */
   async takeHistory (bee, from, to, signal) {
-    this.core.download({ start: from, end: to })
     const batch = new Batch(this, signal)
     try {
       for await (const { type, key, value } of bee.createHistoryStream({ gte: Math.max(from, 1), lt: to })) {

@@ -7,7 +7,6 @@ const KEY = /^[0-9a-f]{64}$/
 /** A label that a person gave: one line of at most 80 characters. */
 export function label (value) {
   if (value === undefined || value === null) return ''
-  // eslint-disable-next-line no-control-regex
   if (typeof value !== 'string' || value.length > 80 || /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/.test(value)) {
     throw badParams('a label is one line of at most 80 characters')
   }

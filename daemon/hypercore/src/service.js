@@ -30,7 +30,7 @@ export async function start (env) {
   const adb = new Adb(settings)
   const awake = new Awake({ adb, wanted: () => state.wanted })
   const onchange = () => awake.update()
-  const cores = new Cores({ store, state, replication, onchange })
+  const cores = new Cores({ store, state, replication, quota: settings.quota, onchange })
   const shares = new Shares({ store, state, replication, adb, onchange })
   const follows = new Follows({ store, state, replication, adb, onchange })
   const devices = new Devices({ settings, seed, state, network, onchange })

@@ -10,6 +10,7 @@
  * @property {number} hostPort the port of the gateway
  * @property {{host: string, port: number}[] | undefined} bootstrap nodes of the DHT; undefined: the public ones
  * @property {string | undefined} bind the address of this machine that the DHT uses; undefined: any
+ * @property {number} quota bytes of the cores of one app
  * @property {Buffer | null} relay the public key of a relay for homes that cannot be reached otherwise
  */
 
@@ -32,6 +33,7 @@ export function read (env) {
     token: env.ATEK_HOST_BEARER_TOKEN || null,
     bootstrap: bootstrap(env.BOOTSTRAP),
     bind: env.BIND || undefined,
+    quota: quota(env.QUOTA),
     relay: relay(env.RELAY)
   }
 }
@@ -56,4 +58,11 @@ function relay (text) {
   if (!text) return null
   if (!/^[0-9a-f]{64}$/.test(text)) throw new Error('relay of the configuration: not a public key of 64 hexadecimal digits')
   return Buffer.from(text, 'hex')
+}
+
+/** @param {string | undefined} text bytes */
+function quota (text) {
+  if (!text) return 256 << 20
+  if (!/^\d{1,15}$/.test(text)) throw new Error('quota of the configuration: not a number of bytes')
+  return Number(text)
 }

@@ -181,21 +181,24 @@ class Publisher {
   async rebuild (page, signal) {
     const { share, bee, shares } = this
     const here = new Set()
+    const isNew = this.core.length === 0
     for (;;) {
       const news = []
       for (const change of page.changes) {
         if (change.type === 'del') continue
         here.add(change.path)
-        const old = await bee.get(change.path)
+        const old = isNew ? null : await bee.get(change.path)
         if (!old || JSON.stringify(old.value) !== JSON.stringify(change.value)) news.push(change)
       }
       if (news.length) await this.write(news)
       if (!page.more) break
       page = await shares.adb.call('recordDiff', [share.dbId, '/', { since: page.seq, limit: PAGE }], signal)
     }
-    const gone = []
-    for await (const { key } of bee.createReadStream()) if (!here.has(key)) gone.push({ type: 'del', path: key })
-    if (gone.length) await this.write(gone)
+    if (!isNew) {
+      const gone = []
+      for await (const { key } of bee.createReadStream()) if (!here.has(key)) gone.push({ type: 'del', path: key })
+      if (gone.length) await this.write(gone)
+    }
     this.records = here.size
     share.since = page.seq
     // An empty database has a header, so that its readers know that it is one.

@@ -11,7 +11,7 @@ import WebSocket from 'ws'
 import { start } from '../src/service.js'
 
 const repository = fileURLToPath(new URL('../../..', import.meta.url))
-const ADB = process.env.ATEK_ADB ?? path.join(repository, process.env.CARGO_TARGET_DIR ?? 'target', 'debug/atek-adb')
+const ADB = process.env.ATEK_ADB ?? path.resolve(repository, process.env.CARGO_TARGET_DIR ?? 'target', 'debug/atek-adb')
 
 /** Why tests with the database cannot run; false: they can. */
 export const noDatabase = fs.existsSync(ADB) ? false : `the database is not built: cargo build -p atek-adb (${ADB})`
@@ -36,6 +36,7 @@ export class Home {
       STATE_DIRECTORY: path.join(home.folder, 'hypercore'),
       ATEK_HOST_PORT: String(home.gateway.address().port),
       BIND: '127.0.0.1',
+      QUOTA: String(8 << 20),
       BOOTSTRAP: bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')
     }
     fs.mkdirSync(home.env.STATE_DIRECTORY, { recursive: true })
@@ -155,7 +156,7 @@ export async function post (socketPath, path, method, params, user, service) {
 }
 
 /** Waits until `look` gives something true, at most `limit` milliseconds. */
-export async function until (look, limit = 20_000) {
+export async function until (look, limit = 120_000) {
   const end = Date.now() + limit
   for (;;) {
     const found = await look()

@@ -104,7 +104,7 @@ test('two apps talk by messages that keep their bounds, and see each other leave
   await closed
 })
 
-test('what is no message of a swarm is answered, and ends nothing', async t => {
+test('what is no message of a swarm is answered, and ends nothing', async () => {
   const socket = one.socket('swarm')
   const answers = []
   socket.on('message', message => answers.push(JSON.parse(message)))

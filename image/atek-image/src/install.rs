@@ -319,6 +319,7 @@ mod tests {
             "atek-backup",
             "atek-package",
             "atek-adb",
+            "atek-keys",
         ] {
             assert!(
                 programs.iter().any(|program| program == name),

@@ -4,6 +4,7 @@ pub(crate) mod apps;
 pub(crate) mod backup;
 pub(crate) mod catalogue;
 pub(crate) mod db;
+pub(crate) mod keys;
 pub(crate) mod rewrite;
 pub(crate) mod rights;
 pub(crate) mod updates;
@@ -58,6 +59,7 @@ Permissions:
   share        Share apps and databases with other users
 
 Data:
+  keys         List, make and use keys, and answer apps that ask for them
   db           List, read, change, export and import databases
 
 Other:
@@ -240,6 +242,8 @@ pub(crate) enum Command {
     Permissions(rights::Permissions),
     /// Share apps and databases with other users
     Share(rights::Share),
+    /// List, make and use keys, and answer apps that ask for them
+    Keys(keys::Keys),
     /// List, read, change, export and import databases
     #[command(subcommand)]
     Db(db::Db),

@@ -11,6 +11,7 @@ mod grants;
 mod install;
 mod job;
 mod kept;
+mod keys;
 mod lifecycle;
 mod list;
 mod logs;
@@ -76,6 +77,7 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Top => top::run(host).await,
         Command::Kept(args) => kept::run(host, &args).await,
         Command::System { security } => system::run(host, security).await,
+        Command::Keys(args) => keys::run(host, args).await,
         Command::Users => users::list(host).await,
         Command::Mkuser(args) => users::create(host, args).await,
         Command::Moduser(args) => users::change(host, args).await,

@@ -14,6 +14,7 @@ use crate::grant_requests::GrantRequests;
 use crate::host_api::HostApis;
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
+use crate::key_service::KeyService;
 use crate::layout::Layout;
 use crate::mdns;
 use crate::metrics::Metrics;
@@ -105,6 +106,7 @@ impl Host {
         let backups = Backups::new(services.clone(), spawn, state);
         let apis = HostApis {
             database: database.clone(),
+            keys: KeyService::new(&layout.app_socket(&layout.keys_key())),
             sessions: sessions.clone(),
             setup: setup.clone(),
             services: services.clone(),

@@ -461,6 +461,13 @@ pub(super) const APIS: [Api; 9] = [
                 "everyone but apps, with that code",
                 "Sets a user's password, ends the user's sessions and signs in. Data stays.",
             ),
+            method(
+                "recoverPassword",
+                &[("recovery", "RecoverPassword")],
+                "UserSession",
+                "everyone but apps, with the recovery words",
+                "Sets a user's password with the box's recovery words, ends the user's sessions and signs in. Data and keys stay.",
+            ),
         ],
     },
     Api {

@@ -32,6 +32,7 @@ use crate::error_chain::{DISK_FULL, DisplayChain, is_disk_full};
 use crate::grant_requests::GrantRequests;
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
+use crate::key_service::KeyService;
 use crate::metrics::Metrics;
 use crate::permissions::{Action, Approver, Caller, Decision, Rules, decide};
 use crate::services::Operations;
@@ -52,6 +53,8 @@ use tokio::sync::watch;
 pub struct HostApis {
     /// The server database.
     pub database: Database,
+    /// The keeper of private keys.
+    pub keys: KeyService,
     /// Browser sessions.
     pub sessions: Sessions,
     /// First boot.

@@ -1,11 +1,14 @@
 //! `atek.cloud/user-sessions-api`.
 
 use super::{Call, CookieChange, HostApis, Reply, internal, methods};
+use crate::error_chain::DisplayChain;
 use crate::permissions::Caller;
 use crate::sessions::LoginError;
 use atek_api::ids::SYSTEM;
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
+use atek_api::secret::Secret;
 use atek_api::sessions::{API, Credentials, UserSession};
+use atek_api::users::Role;
 use serde_json::json;
 
 impl HostApis {
@@ -72,26 +75,44 @@ impl HostApis {
                 };
             }
         };
+        let password = credentials.password.clone();
         match self
             .sessions
             .login(call.caller, credentials, call.visitor)
             .await
         {
-            Ok((cookies, username)) => Reply {
-                outcome: raw(&UserSession {
-                    is_active: true,
-                    username: Some(username),
-                    display_name: None,
-                    user_key: None,
-                    role: None,
-                }),
-                cookie: Some(cookies),
-            },
+            Ok((cookies, username)) => {
+                self.open_keys(&username, password);
+                Reply {
+                    outcome: raw(&UserSession {
+                        is_active: true,
+                        username: Some(username),
+                        display_name: None,
+                        user_key: None,
+                        role: None,
+                    }),
+                    cookie: Some(cookies),
+                }
+            }
             Err(error) => Reply {
                 outcome: Err(login_error(&error)),
                 cookie: None,
             },
         }
+    }
+
+    /// Lets the key service open the keys of who signed in. Nobody waits for that.
+    fn open_keys(&self, username: &str, password: Secret) {
+        let Some(user) = self.database.records().user_named(username).cloned() else {
+            return;
+        };
+        let keys = self.keys.clone();
+        tokio::spawn(async move {
+            let is_admin = user.role == Role::Admin;
+            if let Err(error) = keys.signed_in(&user.key, &password, is_admin).await {
+                tracing::warn!(user = %user.key, error = %DisplayChain(&error), "the user's keys stay locked");
+            }
+        });
     }
 
     async fn logout(&self, caller: &Caller) -> Reply {

@@ -5,12 +5,16 @@ use super::users::{self, Refusal};
 use super::{Call, CookieChange, HostApis, Reply, internal, methods};
 use crate::database::{Change, StoredSettings, UserRecord};
 use crate::error_chain::DisplayChain;
+use crate::key_service::KeyServiceError;
 use crate::permissions::Caller;
 use crate::sessions::known_device;
 use crate::setup::{BadClaim, BadField, Ownership, box_name};
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
+use atek_api::secret::Secret;
 use atek_api::sessions::UserSession;
-use atek_api::setup::{API, Claim, Completed, ResetPassword, ResetStatus, SetupParams, Status};
+use atek_api::setup::{
+    API, Claim, Completed, RecoverPassword, ResetPassword, ResetStatus, SetupParams, Status,
+};
 use atek_api::users::Role;
 use serde_json::json;
 use std::sync::Arc;
@@ -31,6 +35,8 @@ impl HostApis {
             }),
             ("resetPassword", Caller::Service(_)) => Err(RpcError::not_authorized()),
             ("resetPassword", _) => return self.reset_password(call).await,
+            ("recoverPassword", Caller::Service(_)) => Err(RpcError::not_authorized()),
+            ("recoverPassword", _) => return self.recover_password(call).await,
             (other, _) => Err(RpcError::method_not_found(other)),
         };
         Reply {
@@ -128,12 +134,66 @@ impl HostApis {
             // Another one was faster.
             return Err(claim_error(BadClaim::NotMade));
         }
+        let signed_in = self.sign_in_anew(call, &user, hashed).await?;
+        tracing::info!(user = %user.key, "a password was set with the code that the box showed");
+        if let Err(error) = self.setup.end_reset().await {
+            tracing::error!(error = %DisplayChain(&error), "cannot remove the request for a new password");
+        }
+        Ok(signed_in)
+    }
+
+    /// Sets a password with the recovery words, and signs its user in.
+    async fn recover_password(&self, call: &Call<'_>) -> Reply {
+        match self.try_recover(call).await {
+            Ok((session, cookie)) => Reply {
+                outcome: raw(&session),
+                cookie: Some(cookie),
+            },
+            Err(error) => Reply {
+                outcome: Err(error),
+                cookie: None,
+            },
+        }
+    }
+
+    async fn try_recover(&self, call: &Call<'_>) -> Result<(UserSession, CookieChange), RpcError> {
+        let wanted: RecoverPassword = methods::params(API, call)?.object(0)?;
+        let attempt = self
+            .setup
+            .admit_words(call.visitor.address)
+            .await
+            .map_err(claim_error)?;
+        self.keys
+            .check_words(&wanted.words)
+            .await
+            .map_err(|error| words_error(&error))?;
+        attempt.succeed();
+        let user = self.whose_reset(None, wanted.username.as_deref())?;
+        let hashed = self
+            .hash(wanted.password.clone(), &user.username)
+            .await
+            .map_err(user_error)?;
+        let _turn = self.setup.turn().await;
+        self.keys
+            .recover(&user.key, &wanted.words, &wanted.password)
+            .await
+            .map_err(|error| words_error(&error))?;
+        tracing::info!(user = %user.key, "a password was set with the recovery words");
+        self.sign_in_anew(call, &user, hashed).await
+    }
+
+    /// Gives a user a new password, which ends their sessions, and begins a session.
+    async fn sign_in_anew(
+        &self,
+        call: &Call<'_>,
+        user: &UserRecord,
+        hashed: Secret,
+    ) -> Result<(UserSession, CookieChange), RpcError> {
         let (cookie, session) = self
             .sessions
-            .prepare(&user, call.visitor, false)
+            .prepare(user, call.visitor, false)
             .map_err(|error| internal(&error))?;
         let device = known_device::issue(&user.key, &hashed).map_err(|error| internal(&error))?;
-        let username = user.username.clone();
         self.change_user(user.key.clone(), move |_, user| {
             user.hashed_password = hashed;
             Ok(true)
@@ -141,22 +201,17 @@ impl HostApis {
         .await?;
         let begun = self.database.write(vec![Change::PutSession(session)]).await;
         begun.map_err(|error| internal(&error))?;
-        tracing::info!(user = %user.key, "a password was set with the code that the box showed");
-        if let Err(error) = self.setup.end_reset().await {
-            tracing::error!(error = %DisplayChain(&error), "cannot remove the request for a new password");
-        }
         let session = UserSession {
             is_active: true,
-            username: Some(username),
+            username: Some(user.username.clone()),
             display_name: None,
             user_key: None,
             role: None,
         };
-        let session_cookie = cookie;
         Ok((
             session,
             CookieChange::SignIn {
-                session: session_cookie,
+                session: cookie,
                 device,
             },
         ))
@@ -201,7 +256,7 @@ impl HostApis {
             .known_timezone(&wanted.timezone)
             .map_err(field_error)?;
         let hashed_password = self
-            .hash(wanted.password, &username)
+            .hash(wanted.password.clone(), &username)
             .await
             .map_err(user_error)?;
 
@@ -236,6 +291,10 @@ impl HostApis {
             .await
             .map_err(user_error)?;
         tracing::info!("the box has its first administrator");
+        // The page shows the recovery words next. Without them the box is set up all the same.
+        if let Err(error) = self.keys.signed_in(&key, &wanted.password, true).await {
+            tracing::error!(error = %DisplayChain(&error), "the recovery words are made at the next sign-in");
+        }
         // It may come from the network, and setup does not wait for that.
         let apis = self.clone();
         tokio::spawn(async move { apis.install_home(&key).await });
@@ -247,6 +306,16 @@ impl HostApis {
         let session = cookie;
         Ok((done, CookieChange::SignIn { session, device }))
     }
+}
+
+/// Why the recovery words were not accepted, at their field where they are the reason.
+fn words_error(error: &KeyServiceError) -> RpcError {
+    let problem = match error.refusal() {
+        Some("wrong-words") => "these are not the recovery words of this box",
+        Some(problem) => problem,
+        None => return internal(error),
+    };
+    field_error(BadField::new("words", problem))
 }
 
 fn claim_error(bad: BadClaim) -> RpcError {

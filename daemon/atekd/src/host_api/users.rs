@@ -8,6 +8,7 @@ use super::{Call, HostApis, internal, methods};
 use crate::database::{
     Change, DatabaseError, Records, SessionId, SessionRecord, StoredSettings, UserRecord,
 };
+use crate::error_chain::DisplayChain;
 use crate::permissions::{Action, Caller, may_be_main_service};
 use crate::sessions::{HashError, LoginError};
 use atek_api::ids::{ServiceKey, UserKey};
@@ -238,17 +239,24 @@ impl HostApis {
             Caller::User(person) if person.user.key == key => Some(person),
             _ => None,
         };
+        let old = change.old.unwrap_or_else(|| Secret::new(""));
         if let Some(person) = own {
-            let old = change.old.unwrap_or_else(|| Secret::new(""));
-            match self.sessions.confirm(person, old).await {
+            match self.sessions.confirm(person, old.clone()).await {
                 Ok(()) => {}
                 Err(LoginError::Wrong) => return Err(Refusal::WrongPassword.into()),
                 Err(error) => return Err(login_error(&error)),
             }
         }
         let username = self.user(&key)?.username.clone();
-        let hashed = self.hash(change.new, &username).await?;
+        let hashed = self.hash(change.new.clone(), &username).await?;
         let keep = own.map(|person| person.session.clone());
+        if own.is_some() {
+            // Before the change: if it is cut off in between, the person brings both passwords.
+            let sealed = self.keys.password_changed(&key, &old, &change.new).await;
+            if let Err(error) = sealed {
+                tracing::warn!(user = %key, error = %DisplayChain(&error), "the user's keys keep the old password");
+            }
+        }
         self.change_user_keeping(key, keep, move |_, user| {
             user.hashed_password = hashed;
             Ok(true)
@@ -314,6 +322,7 @@ impl HostApis {
             .await?;
         self.release_owned(&user.key, &owned).await?;
         let key = user.key;
+        let deleted = key.clone();
         self.database
             .update(move |records| -> Result<_, Refusal> {
                 // An administrator may have installed an app for the user since.
@@ -321,6 +330,9 @@ impl HostApis {
                 Ok(((), vec![Change::DeleteUser(key)]))
             })
             .await?;
+        if let Err(error) = self.keys.delete_user(&deleted).await {
+            tracing::warn!(user = %deleted, error = %DisplayChain(&error), "a deleted user's keys stay");
+        }
         raw(&())
     }
 

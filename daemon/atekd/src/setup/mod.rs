@@ -24,7 +24,7 @@ use crate::error_chain::DisplayChain;
 use crate::layout::Layout;
 use crate::system;
 use crate::systemd::HostSettings;
-use crate::throttle::{Guesser, Terms, Throttle, TooMany};
+use crate::throttle::{Attempt, Guesser, Terms, Throttle, TooMany};
 use atek_api::setup::Status;
 pub use atek_host_model::setup::Ownership;
 use std::net::IpAddr;
@@ -245,6 +245,18 @@ impl Setup {
         let code = self.code().ok_or(BadClaim::NotMade)?;
         let guesser = throttled.then(|| Guesser::at(address));
         self.compare(typed, &code, guesser).await
+    }
+
+    /// Admits an attempt at the recovery words, which waits its turn after wrong ones.
+    ///
+    /// # Errors
+    ///
+    /// [`BadClaim::Throttled`].
+    pub async fn admit_words(&self, address: Option<IpAddr>) -> Result<Attempt, BadClaim> {
+        let admitted = self.inner.throttle.admit("words", Guesser::at(address));
+        admitted
+            .await
+            .map_err(|TooMany(seconds)| BadClaim::Throttled(seconds))
     }
 
     async fn compare(

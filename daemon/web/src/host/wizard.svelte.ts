@@ -130,7 +130,7 @@ export class Wizard {
     const username = this.username.trim()
     const done = await complete({ code: shownCode(code), name, username, password, timezone })
     this.leftovers = done.problems ?? []
-    this.password = ''
+    // The password stays until the page is left: it opens the recovery words.
     dropDraft(sessionStorage)
     this.phase = 'done'
   }

@@ -46,6 +46,23 @@ export const host = {
       open: 'Go home',
       problems: 'Some settings could not be applied. You can change them later on the page “System”:'
     },
+    words: {
+      title: 'Recovery words',
+      text: 'If the memory card breaks, or you forget your password, 24 words bring back your backups and keys. Keep them on paper, not in a photo.',
+      show: 'Show the words',
+      later: 'You can also do this later. The words stay available until you confirm them.',
+      write: 'Write these words down in this order, or print them. Anyone who has them can open your backups and keys.',
+      qr: 'The words as a QR code',
+      print: 'Print',
+      written: 'I have them on paper',
+      check: 'Do you have them?',
+      word: (place: number) => `Word ${place}`,
+      wrong: 'These are not the words at these places. Look at your sheet again.',
+      again: 'Show them again',
+      confirm: 'Confirm',
+      confirmed: 'Confirmed. From now on the words are on your sheet only: keep it safe.',
+      failed: 'The words are not available'
+    },
     away: 'This box has been set up already.',
     signIn: 'Sign in',
     failed: 'The box was not set up',

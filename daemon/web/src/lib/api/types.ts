@@ -490,6 +490,15 @@ file: string,
 /** What is wrong with it, for a person. */
 problem: string, };
 
+/** The parameter of `recoverPassword`. */
+export type RecoverPassword = {
+/** The 24 recovery words, as the person typed them. */
+words: Secret,
+/** Whose password; may be left out where the box has one administrator. */
+username?: string,
+/** The new password. */
+password: Secret, };
+
 /** A release that is not installed again by itself. */
 export type RefusedRelease = {
 /** The tag. */

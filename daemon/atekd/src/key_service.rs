@@ -1,0 +1,171 @@
+//! What the host tells the key service: passwords that people typed, so that it can open and seal
+//! their keys. It never gets a key back.
+
+use atek_api::ids::{SYSTEM, UserKey};
+use atek_api::secret::Secret;
+use atek_rpc::client::{CallError, Client};
+use atek_rpc::owned_socket::Owner;
+use http::header::{HeaderName, HeaderValue};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+/// The path of its endpoint, as its manifest says.
+const ENDPOINT: &str = "/_api/keys";
+
+/// How long it may take: two stretched passwords on a slow board, and others before.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// The key service did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyServiceError {
+    /// It could not be asked, or refused.
+    #[error("cannot {step}")]
+    Call {
+        /// What was to be done.
+        step: &'static str,
+        /// The cause.
+        #[source]
+        source: CallError,
+    },
+    /// It was asked and does not answer.
+    #[error("cannot {step}: the key service did not answer within {} s", ANSWER.as_secs())]
+    Silent {
+        /// What was to be done.
+        step: &'static str,
+    },
+}
+
+impl KeyServiceError {
+    /// Why it refused, as `data.reason`, or its message where there is none.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        let Self::Call {
+            source: CallError::Rpc(error),
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let reason = error.data.as_ref().and_then(|data| data["reason"].as_str());
+        Some(reason.unwrap_or(&error.message))
+    }
+}
+
+/// The connection to the key service, as the host itself.
+#[derive(Debug, Clone)]
+pub struct KeyService {
+    client: Client,
+}
+
+impl KeyService {
+    /// The service behind this socket, whose owner is checked.
+    #[must_use]
+    pub fn new(socket: &Path) -> Self {
+        let client = Client::owned(socket, Owner::OfFolder)
+            .with_header(
+                HeaderName::from_static("atek-auth-user"),
+                HeaderValue::from_static(SYSTEM),
+            )
+            .with_header(
+                HeaderName::from_static("atek-auth-service"),
+                HeaderValue::from_static(SYSTEM),
+            );
+        Self { client }
+    }
+
+    /// Opens a user's keys. With an administrator's password the box's seed is made where there is
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyServiceError`]; the keys stay locked.
+    pub async fn signed_in(
+        &self,
+        user: &UserKey,
+        password: &Secret,
+        is_admin: bool,
+    ) -> Result<(), KeyServiceError> {
+        let method = if is_admin { "begin" } else { "signedIn" };
+        let params = json!({ "user": user, "password": password.expose() });
+        self.call("open a user's keys", method, params).await
+    }
+
+    /// Seals a user's keys by a new password.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyServiceError`]; the old password opens them as before.
+    pub async fn password_changed(
+        &self,
+        user: &UserKey,
+        old: &Secret,
+        new: &Secret,
+    ) -> Result<(), KeyServiceError> {
+        let params = json!({ "user": user, "old": old.expose(), "new": new.expose() });
+        self.call(
+            "seal a user's keys by the new password",
+            "passwordChanged",
+            params,
+        )
+        .await
+    }
+
+    /// Whether a text is the recovery words of this box.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyServiceError`]; its [refusal](KeyServiceError::refusal) says what is wrong with them.
+    pub async fn check_words(&self, words: &Secret) -> Result<(), KeyServiceError> {
+        let params = json!({ "words": words.expose() });
+        self.call("check the recovery words", "checkWords", params)
+            .await
+    }
+
+    /// Seals a user's keys by a new password with the recovery words.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyServiceError`].
+    pub async fn recover(
+        &self,
+        user: &UserKey,
+        words: &Secret,
+        password: &Secret,
+    ) -> Result<(), KeyServiceError> {
+        let params = json!({
+            "user": user, "words": words.expose(), "password": password.expose(),
+        });
+        self.call(
+            "open a user's keys with the recovery words",
+            "recover",
+            params,
+        )
+        .await
+    }
+
+    /// Removes a deleted user's keys.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyServiceError`]; they stay, and nobody can sign in to use them.
+    pub async fn delete_user(&self, user: &UserKey) -> Result<(), KeyServiceError> {
+        let params = json!({ "user": user });
+        self.call("remove a deleted user's keys", "deleteUser", params)
+            .await
+    }
+
+    async fn call(
+        &self,
+        step: &'static str,
+        method: &str,
+        params: Value,
+    ) -> Result<(), KeyServiceError> {
+        let call = self.client.post(ENDPOINT, method, (params,));
+        match tokio::time::timeout(ANSWER, call).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(source)) => Err(KeyServiceError::Call { step, source }),
+            Err(_) => Err(KeyServiceError::Silent { step }),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+/** `atek.cloud/keys-api`: the recovery words of the box. */
+
+import { call } from '../rpc'
+
+const API = 'atek.cloud/keys-api'
+
+export interface SeedState {
+  exists: boolean
+  /** Whether two of the words were typed. */
+  confirmed: boolean
+  /** Whether the password of who asks opens them. */
+  holder: boolean
+}
+
+export interface Words {
+  words: string[]
+  /** Rows of `0` and `1`: the words as a QR code. */
+  qr: string[]
+}
+
+export const seed = () => call<SeedState>(API, 'seed', [])
+/** Shown until they are confirmed. */
+export const words = (password: string) => call<Words>(API, 'words', [{ password }])
+/** `typed`: some of the words by their places, counted from 1. */
+export const confirm = (password: string, typed: Record<string, string>) =>
+  call<null>(API, 'confirm', [{ password, words: typed }])

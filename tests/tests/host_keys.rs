@@ -1,0 +1,189 @@
+//! The key service on a booted host: an app that asks for a signature, people who answer, recovery
+//! words, and the command line.
+
+use anyhow::Context as _;
+use atek_tests::host::{Host, PASSWORD, Person, SETUP, SOON, refusal};
+use atek_tests::{Seen, wait_for};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const KEYS: &str = "atek.cloud/keys-api";
+const CALLER: &str = "caller-node";
+const UNIT: &str = "atek-app-core.keys.service";
+
+/// The JSON-RPC answer that the app gets.
+async fn app_calls(
+    host: &Host,
+    person: &Person,
+    method: &str,
+    params: Value,
+) -> anyhow::Result<Value> {
+    let encoded =
+        |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
+    let path = format!(
+        "/call?api={}&method={method}&params={}",
+        encoded(KEYS),
+        encoded(&json!([params]).to_string())
+    );
+    let page = host
+        .visit(person, CALLER)
+        .await?
+        .patient(Duration::from_secs(90));
+    let answer = page.get(&path).await?.json()?;
+    let body = answer["body"].as_str().context("the app got an answer")?;
+    Ok(serde_json::from_str(body)?)
+}
+
+async fn by_hand(person: &Person, method: &str, params: Value) -> anyhow::Result<Value> {
+    person.client.call(KEYS, method, json!([params])).await
+}
+
+/// Signing in opens the keys soon after.
+async fn open(person: &Person) -> anyhow::Result<()> {
+    wait_for("the keys are open", SOON, async || {
+        let list = by_hand(person, "list", json!({})).await?;
+        Ok(Seen::if_so(list, |list| list["locked"] == false))
+    })
+    .await?;
+    Ok(())
+}
+
+async fn answers(person: &Person, choice: &str) -> anyhow::Result<Value> {
+    let pending = wait_for("a request of the app", SOON, async || {
+        let pending = by_hand(person, "pending", json!({})).await?;
+        Ok(Seen::if_so(pending, |it| it["requests"][0].is_object()))
+    })
+    .await?;
+    let request = pending["requests"][0].clone();
+    let answer = json!({ "request": request["id"], "choice": choice });
+    by_hand(person, "answer", answer).await?;
+    Ok(request)
+}
+
+#[tokio::test]
+async fn an_app_signs_after_a_yes_and_a_restart_locks_the_keys() -> anyhow::Result<()> {
+    let host = Host::boot("keys-sign").await?;
+    let anna = host.person("anna", "admin").await?;
+    let bob = host.person("bob", "").await?;
+    host.install(CALLER, "anna").await?;
+    open(&anna).await?;
+    let key = by_hand(
+        &anna,
+        "create",
+        json!({ "kind": "ed25519", "name": "mine" }),
+    )
+    .await?;
+
+    let wanted = json!({ "key": key["id"], "format": "text", "payload": "hello", "wait": 60 });
+    let (signed, request) = tokio::join!(
+        app_calls(&host, &anna, "sign", wanted.clone()),
+        answers(&anna, "once")
+    );
+    assert_eq!(request?["words"], "sign this text");
+    let signed = signed?["result"].clone();
+    let check = json!({ "kind": "ed25519", "publicKey": key["publicKey"], "format": "text",
+        "payload": "hello", "signature": signed["signature"] });
+    assert_eq!(by_hand(&bob, "verify", check).await?, json!(true));
+    // Neither the app nor another person does what anna does by hand, nor makes itself her.
+    for method in [
+        "export",
+        "words",
+        "pending",
+        "answer",
+        "uses",
+        "unattended",
+        "begin",
+    ] {
+        let params =
+            json!({ "key": key["id"], "password": PASSWORD, "user": anna.key, "asUser": anna.key });
+        let refused = app_calls(&host, &anna, method, params.clone()).await?;
+        assert!(refused["error"].is_object(), "{method}: {refused}");
+        if !["pending", "uses"].contains(&method) {
+            refusal(by_hand(&bob, method, params).await);
+        }
+    }
+    let sign = json!({ "key": key["id"], "format": "text", "payload": "hello" });
+    refusal(by_hand(&bob, "sign", sign.clone()).await);
+
+    // Confined as the database is: no network, and nothing but its own folder.
+    let security = host
+        .machine
+        .exec(["systemd-analyze", "security", "--no-pager", UNIT])
+        .await?;
+    let level = security
+        .stdout
+        .lines()
+        .last()
+        .unwrap_or_default()
+        .to_owned();
+    let score = level
+        .split_whitespace()
+        .find_map(|word| word.parse::<f64>().ok());
+    assert!(score.is_some_and(|score| score <= 2.0), "{level}");
+
+    host.machine.exec(["systemctl", "restart", UNIT]).await?;
+    host.service_is("core.keys", "running").await?;
+    let refused = refusal(by_hand(&anna, "sign", sign.clone()).await);
+    assert_eq!(refused.data["reason"], "locked");
+    host.sign_in("anna", PASSWORD).await?;
+    open(&anna).await?;
+    by_hand(&anna, "sign", sign).await?;
+    let uses = by_hand(&anna, "uses", json!({})).await?;
+    assert_eq!(uses["uses"].as_array().map(Vec::len), Some(2), "{uses}");
+
+    let listed = host
+        .machine
+        .exec(["atek", "keys", "--user", "anna"])
+        .await?;
+    assert!(
+        listed.stdout.contains("mine"),
+        "{}{}",
+        listed.stdout,
+        listed.stderr
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_replaced_with_the_recovery_words() -> anyhow::Result<()> {
+    let host = Host::boot("keys-recover").await?;
+    let anna = host.person("anna", "admin").await?;
+    open(&anna).await?;
+    let key = by_hand(
+        &anna,
+        "create",
+        json!({ "kind": "ed25519", "name": "mine" }),
+    )
+    .await?;
+    let words = by_hand(&anna, "words", json!({ "password": PASSWORD })).await?;
+    let words: Vec<String> = serde_json::from_value(words["words"].clone())?;
+    let typed = json!({ "2": words[1], "20": words[19] });
+    by_hand(
+        &anna,
+        "confirm",
+        json!({ "password": PASSWORD, "words": typed }),
+    )
+    .await?;
+
+    let recover = async |words: &str| {
+        let params =
+            json!([{ "words": words, "username": "anna", "password": "a whole new password" }]);
+        host.stranger().call(SETUP, "recoverPassword", params).await
+    };
+    let wrong = "abandon ".repeat(23) + "art";
+    assert_eq!(refusal(recover(&wrong).await).data["field"], "words");
+    host.sign_in("anna", PASSWORD).await?;
+    recover(&words.join(" ")).await?;
+    assert!(host.sign_in("anna", PASSWORD).await.is_err());
+    let cookie = host.sign_in("anna", "a whole new password").await?;
+    let anna = Person {
+        client: host
+            .stranger()
+            .header("cookie", &format!("session={cookie}")),
+        cookie,
+        key: anna.key,
+    };
+    let sign = json!({ "key": key["id"], "format": "text", "payload": "hello" });
+    by_hand(&anna, "sign", sign).await?;
+    Ok(())
+}
