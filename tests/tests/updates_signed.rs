@@ -68,8 +68,11 @@ async fn an_ssh_signed_app_takes_no_release_of_another_hand() -> anyhow::Result<
     publish(&remote, "v1.0.3", &other)?;
     let error = refusal(call(&host, "updatePackage", json!(["records"])).await);
     ensure!(error.message.contains(&other_key), "{}", error.message);
-    let data = error.data.unwrap_or_default();
-    ensure!(data["signer"]["fingerprint"] == other_key, "{data}");
+    ensure!(
+        error.data["signer"]["fingerprint"] == other_key,
+        "{}",
+        error.data
+    );
     remote.git(["update-ref", "refs/tags/v1.0.4", "refs/tags/v1.0.1"])?;
     remote.publish()?;
     let error = refusal(call(&host, "updatePackage", json!(["records"])).await);
