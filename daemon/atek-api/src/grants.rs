@@ -277,6 +277,9 @@ pub struct PendingRequest {
     pub choices: Vec<Choice>,
     /// Whether the person who asks may grant it, or needs an administrator.
     pub may_grant: bool,
+    /// The app does not ask: it was stored as granted, and never asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unasked: bool,
 }
 
 /// Something to pick for a permission that leaves it open.

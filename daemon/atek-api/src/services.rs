@@ -4,7 +4,7 @@ use crate::grants::GrantNote;
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use crate::manifest::Manifest;
 use crate::package::{FetchedPackage, Warning};
-use crate::permission::Permissions;
+use crate::permission::{Permission, Permissions};
 use crate::signer::Signer;
 use crate::spec::Limits;
 use crate::updates::UpdateSettings;
@@ -121,6 +121,10 @@ pub struct ServiceSettings {
     /// were granted before this was written down.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub grant_notes: BTreeMap<String, GrantNote>,
+    /// What was stored as granted and never asked for, by the id of the permission: not in force
+    /// until a person agrees to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unasked: Vec<Permission>,
     /// Differences from the default limits.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
@@ -137,6 +141,25 @@ pub struct ServiceSettings {
 }
 
 impl ServiceSettings {
+    /// Takes out of force what a record from before decision 0074 grants beyond the manifest. It
+    /// had no effect then, and nobody was asked about it; what a person granted since has a note.
+    pub fn set_aside_unasked(&mut self) {
+        let asked = self.manifest.as_ref().map(|manifest| &manifest.permissions);
+        let granted = self.granted.items();
+        let noted = |item: &Permission| self.grant_notes.contains_key(&item.to_string());
+        let mut kept =
+            asked.map_or_else(Vec::new, |asked| self.granted.intersection(asked).items());
+        kept.extend(granted.iter().filter(|item| noted(item)).cloned());
+        let unasked: Vec<Permission> = granted
+            .into_iter()
+            .filter(|item| !kept.contains(item) && !self.unasked.contains(item))
+            .collect();
+        if !unasked.is_empty() {
+            self.granted = Permissions::from_items(kept);
+            self.unasked.extend(unasked);
+        }
+    }
+
     /// Writes down who granted what is granted and was not before.
     pub fn note_grants(&mut self, by: &UserKey, at: &str) {
         let ids: Vec<String> = self
@@ -525,4 +548,73 @@ pub enum JobEvent {
         /// What the blocking method answers.
         error: crate::jsonrpc::RpcError,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stored_and_never_asked_for_is_set_aside_once() {
+        let note = serde_json::json!({ "by": "ann", "at": "2026-11-28T20:00:00Z" });
+        for (asked, granted, noted, kept, unasked) in [
+            ("{}", "{}", "", "{}", ""),
+            (
+                r#"{"network":"direct"}"#,
+                r#"{"network":"direct"}"#,
+                "",
+                r#"{"network":"direct"}"#,
+                "",
+            ),
+            (
+                r#"{"network":"direct"}"#,
+                r#"{"network":{"direct":{"lan":true}}}"#,
+                "",
+                r#"{"network":"direct"}"#,
+                "lan",
+            ),
+            ("{}", r#"{"network":"direct"}"#, "", "{}", "direct"),
+            (
+                "{}",
+                r#"{"network":"direct"}"#,
+                "direct",
+                r#"{"network":"direct"}"#,
+                "",
+            ),
+            (
+                r#"{"network":{"hosts":["x.a.org"]}}"#,
+                r#"{"network":{"hosts":["*.a.org"]}}"#,
+                "",
+                r#"{"network":{"hosts":["x.a.org"]}}"#,
+                "host:*.a.org",
+            ),
+            (
+                r#"{"network":{"hosts":["x.a.org"]}}"#,
+                r#"{"network":"direct"}"#,
+                "",
+                r#"{"network":{"hosts":["x.a.org"]}}"#,
+                "direct",
+            ),
+        ] {
+            let read = |text: &str| -> Permissions { serde_json::from_str(text).unwrap() };
+            let mut settings: ServiceSettings = serde_json::from_value(serde_json::json!({
+                "id": "app", "owningUserKey": "ann", "sourceUrl": "file:///app",
+                "package": { "sourceType": "file" },
+                "manifest": { "permissions": read(asked) },
+                "granted": read(granted),
+            }))
+            .unwrap();
+            if !noted.is_empty() {
+                let note = serde_json::from_value(note.clone()).unwrap();
+                settings.grant_notes.insert(noted.to_owned(), note);
+            }
+            settings.set_aside_unasked();
+            let once = settings.clone();
+            settings.set_aside_unasked();
+            assert_eq!(settings, once, "{asked} {granted}");
+            assert_eq!(settings.granted, read(kept), "{asked} {granted}");
+            let ids: Vec<String> = settings.unasked.iter().map(ToString::to_string).collect();
+            assert_eq!(ids.join(","), unasked, "{asked} {granted}");
+        }
+    }
 }

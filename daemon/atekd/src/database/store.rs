@@ -2,6 +2,7 @@
 
 use super::records::{Change, ServiceRecord, SessionRecord, UserRecord};
 use atek_api::ids::{DbId, SYSTEM, ServiceKey, UserKey};
+use atek_api::services::ServiceSettings;
 use atek_rpc::client::{CallError, Client};
 use atek_rpc::owned_socket::Owner;
 use http::header::{HeaderName, HeaderValue};
@@ -206,8 +207,9 @@ impl Store {
         let mut changes = Vec::new();
         for record in self.list(db, "service").await? {
             let key = record.key.parse();
-            match (key, serde_json::from_value(record.value)) {
-                (Ok(key), Ok(settings)) => {
+            match (key, serde_json::from_value::<ServiceSettings>(record.value)) {
+                (Ok(key), Ok(mut settings)) => {
+                    settings.set_aside_unasked();
                     let record = ServiceRecord { key, settings };
                     changes.push(Change::PutService(Box::new(record)));
                 }

@@ -616,7 +616,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[],
                 "{requests: PendingRequest[]}",
                 "owner",
-                "Lists requests that wait for an answer.",
+                "Lists requests that wait for an answer; with `unasked`, what was stored as granted and never asked for.",
             ),
             method(
                 "answer",

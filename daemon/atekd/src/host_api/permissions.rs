@@ -416,6 +416,26 @@ impl HostApis {
                 shown.push(self.shown_request(caller, &entry, &pending).await?);
             }
         }
+        let directory = self.directory.now();
+        let services = directory.entries();
+        for entry in
+            services.filter(|entry| self.may(caller, Action::Revoke(entry.owner())).is_ok())
+        {
+            for permission in &entry.settings.unasked {
+                let stored = Pending {
+                    id: format!("{}/{permission}", entry.key),
+                    service: entry.key.clone(),
+                    permission: permission.clone(),
+                    reason: String::new(),
+                    at: now(),
+                };
+                let request = self.shown_request(caller, entry, &stored).await?;
+                shown.push(PendingRequest {
+                    unasked: true,
+                    ..request
+                });
+            }
+        }
         raw(&json!({ "requests": shown }))
     }
 
@@ -442,6 +462,7 @@ impl HostApis {
             at: rfc3339(pending.at),
             choices,
             may_grant: may.is_ok(),
+            unasked: false,
         })
     }
 
@@ -499,11 +520,39 @@ impl HostApis {
             .collect()
     }
 
+    /// Answers the question about a permission that was stored and never asked for.
+    async fn answer_unasked(
+        &self,
+        caller: &Caller,
+        (key, permission): (&str, &str),
+        answer: Answer,
+    ) -> RpcResult {
+        let entry = self.directory.now().by_key(key).cloned();
+        let entry = entry.ok_or_else(RpcError::not_authorized)?;
+        self.may(caller, Action::Revoke(entry.owner()))?;
+        let stored = entry
+            .settings
+            .unasked
+            .iter()
+            .find(|item| item.to_string() == permission)
+            .cloned()
+            .ok_or_else(answered_already)?;
+        if answer != Answer::Deny {
+            self.may_decide(caller, &entry, &stored, Verdict::Allow)?;
+            let until = answer.seconds().map(|seconds| now() + i64::from(seconds));
+            let decision = self.decision(&entry.key, stored.clone(), Verdict::Allow, until, caller);
+            self.store_decision(&entry.key, decision, false).await?;
+        }
+        let forgotten = self.services.forget_unasked(&entry.key, stored).await;
+        forgotten.map_err(|error| operation_error(&error))?;
+        raw(&json!({ "id": format!("{key}/{permission}") }))
+    }
+
     async fn answer_request(&self, caller: &Caller, id: &str, params: AnswerParams) -> RpcResult {
-        let pending = self.requests.get(id, now()).ok_or_else(|| {
-            RpcError::general("this request was answered already, or the app took it back")
-                .because("not-found")
-        })?;
+        if let Some(unasked) = id.split_once('/') {
+            return self.answer_unasked(caller, unasked, params.answer).await;
+        }
+        let pending = self.requests.get(id, now()).ok_or_else(answered_already)?;
         let entry = self
             .directory
             .now()
@@ -565,6 +614,11 @@ fn shown_reason(text: &str) -> String {
         .join(" ")
         .trim()
         .to_owned()
+}
+
+fn answered_already() -> RpcError {
+    RpcError::general("this request was answered already, or the app took it back")
+        .because("not-found")
 }
 
 fn too_often(refused: &Refused) -> RpcError {

@@ -107,6 +107,7 @@ fn one(service: &config::CoreService, layout: &Layout) -> Option<CoreService> {
                 warnings: Vec::new(),
             },
             grant_notes: Default::default(),
+            unasked: Vec::new(),
             granted: manifest
                 .as_ref()
                 .map(|m| m.permissions.clone())

@@ -138,6 +138,7 @@ fn applied(
         if changed {
             // What was granted was granted to the program of the old source.
             new.granted = Permissions::default();
+            new.unasked.clear();
         }
     }
     if let Some(range) = &changes.desired_version {
@@ -161,6 +162,8 @@ fn applied(
     if let Some(grant) = &changes.grant {
         // Also more than the installed version asks for: an app of the original asks for nothing.
         new.granted = grant.clone();
+        let items = grant.items();
+        new.unasked.retain(|item| !items.contains(item));
     }
     Ok(new)
 }

@@ -6,10 +6,27 @@ use crate::services::definition::Definition;
 use crate::services::error::OperationError;
 use crate::services::supervisor::Command;
 use atek_api::ids::ServiceKey;
+use atek_api::permission::Permission;
 use atek_api::spec::Network;
 use std::sync::Arc;
 
 impl Operations {
+    /// Ends the question about a permission that was stored and never asked for.
+    ///
+    /// # Errors
+    ///
+    /// The question stays.
+    pub async fn forget_unasked(
+        &self,
+        key: &ServiceKey,
+        permission: Permission,
+    ) -> Result<(), OperationError> {
+        let changed = self.change_settings(key, move |settings| {
+            settings.unasked.retain(|item| *item != permission);
+        });
+        Ok(changed.await?)
+    }
+
     /// Stores changes of the decisions about one service. Connections that are no longer allowed
     /// end; the service is restarted only where it gets or loses a network of its own, and, unless
     /// it `waits` for the answer, where its first or last host changes: its proxy variables do.

@@ -221,6 +221,7 @@ fn settings_of(request: Install, source: &Source, built: &Candidate) -> ServiceS
         config: Some(request.config),
         granted: request.grant,
         grant_notes: BTreeMap::new(),
+        unasked: Vec::new(),
         limits: request.limits,
         stopped: false,
         updates: Default::default(),

@@ -18,9 +18,13 @@ export const rights: typeof en = {
   },
   requests: {
     title: 'Eine App bittet um Erlaubnis',
+    unaskedTitle: 'Eine gespeicherte Erlaubnis braucht deine Antwort',
+    unaskedAsks: (app) => `Darf ${app} das?`,
     asks: (app) => `${app} möchte:`,
     reason: (reason) => `Ihre Begründung: „${reason}“`,
     noReason: 'Eine Begründung nennt sie nicht.',
+    unasked:
+      'Das war früher als erlaubt gespeichert, ohne dass du gefragt wurdest. Die App kann es erst nutzen, wenn du es erlaubst.',
     pick: 'Dies benutzen',
     noChoice: 'Auf dieser Box gibt es nichts, was sie benutzen könnte.',
     needsAdmin: 'Das können nur die Administratoren dieser Box erlauben.',

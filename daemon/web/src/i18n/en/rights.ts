@@ -17,9 +17,13 @@ export const rights = {
   },
   requests: {
     title: 'An app asks for your permission',
+    unaskedTitle: 'A stored permission needs your answer',
+    unaskedAsks: (app: string) => `May ${app} do this?`,
     asks: (app: string) => `${app} would like to:`,
     reason: (reason: string) => `Its reason: “${reason}”`,
     noReason: 'It gives no reason.',
+    unasked:
+      'This was stored as granted in the past, but you were never asked. The app cannot use it until you allow it.',
     pick: 'Use this one',
     noChoice: 'There is nothing on this box that it could use.',
     needsAdmin: 'Only an administrator of this box can allow this.',

@@ -459,7 +459,9 @@ at: string,
 /** What the person can pick, where the permission leaves that open. */
 choices: Array<Choice>,
 /** Whether the person who asks may grant it, or needs an administrator. */
-mayGrant: boolean, };
+mayGrant: boolean,
+/** The app does not ask: it was stored as granted, and never asked for. */
+unasked?: boolean, };
 
 /**
  * One thing that an app may do.
@@ -649,6 +651,11 @@ granted?: Permissions,
  * were granted before this was written down.
  */
 grantNotes?: { [key in string]: GrantNote },
+/**
+ * What was stored as granted and never asked for, by the id of the permission: not in force
+ * until a person agrees to it.
+ */
+unasked?: Array<Permission>,
 /** Differences from the default limits. */
 limits?: Limits,
 /** What a person decided about its updates. */
@@ -1068,7 +1075,7 @@ code: WarningCode,
 message: string, };
 
 /** The kinds of warning. */
-export type WarningCode = "no-lockfile" | "submodules" | "lfs-pointers" | "engines" | "unknown-key" | "icon" | "signature" | "manifest-changed";
+export type WarningCode = "no-lockfile" | "submodules" | "lfs-pointers" | "engines" | "unknown-key" | "icon" | "signature" | "left-out" | "manifest-changed";
 
 /** The folder that a program is started in: `"package"` or `"state"`. */
 export type Workdir = "package" | "state";
