@@ -27,8 +27,8 @@ pub(crate) struct Source {
     pub(crate) path: PathBuf,
     /// Names in it that are not stored.
     pub(crate) left_out: &'static [&'static str],
-    /// Whether it is a copy that was made to be stored: it does not change, and its inodes and times
-    /// of change say nothing about whether a file is the same as before. All of it is read.
+    /// Whether it is a copy that was made to be stored: it does not change, and its inodes and
+    /// times of change do not tell whether a file is the same as before. All of it is read.
     pub(crate) is_copy: bool,
 }
 

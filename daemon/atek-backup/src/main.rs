@@ -59,7 +59,7 @@ fn line(input: &mut impl BufRead) -> anyhow::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Carries out a request. rustic_core panics where what it reads is damaged; that is an answer, too.
+/// Carries out a request. rustic_core panics where what it reads is damaged, which is an answer.
 fn guarded(request: Request, engine: &mut Option<Engine>, layout: &Layout) -> Result<Event, Error> {
     let work = AssertUnwindSafe(|| carry_out(request, engine, layout));
     std::panic::catch_unwind(work).unwrap_or_else(|_| {

@@ -20,8 +20,8 @@ fn name(text: &str) -> SnapshotName {
 }
 
 impl Operations {
-    /// What a backup has: the database, then the apps. A service that is installed after the copy of
-    /// the database is no part of the run.
+    /// What a backup has: the database, then the apps. A service that is installed after the copy
+    /// of the database is no part of the run.
     #[must_use]
     pub fn to_store(&self) -> Vec<StoredService> {
         let database = self.layout.database_key();
