@@ -24,6 +24,8 @@ pub(super) fn properties(spec: &ServiceSpec) -> Vec<Property> {
     let root = spec.package.folder.join(ROOT_FOLDER);
     vec![
         ("RootDirectory", text(root.to_string_lossy())),
+        // What root runs before it runs in the host's root, as for every service.
+        ("RootDirectoryStartOnly", Variant::from(true)),
         ("MountAPIVFS", Variant::from(true)),
     ]
 }

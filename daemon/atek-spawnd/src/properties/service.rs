@@ -175,10 +175,9 @@ fn reserve(spec: &ServiceSpec) -> Option<Property> {
 /// What runs before the service, as root, in its network namespace: the link to the machine's, and
 /// the service's accounts, since which user it has is known only when it starts.
 fn before(spec: &ServiceSpec) -> Vec<Vec<String>> {
-    let mut accounts = sandbox_command(spec);
-    accounts.extend(["prepare", spec.key.as_str()].map(str::to_owned));
+    let accounts = [paths::SANDBOX, "prepare", spec.key.as_str()].map(str::to_owned);
     let attach = link(spec.network).map(link::attach);
-    attach.into_iter().chain([accounts]).collect()
+    attach.into_iter().chain([accounts.to_vec()]).collect()
 }
 
 /// How atek-sandbox is called.

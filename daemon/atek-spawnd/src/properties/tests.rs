@@ -44,6 +44,64 @@ fn sources(spec: &ServiceSpec) -> Sources {
 
 const NEW: Version = Version(257);
 
+#[test]
+fn an_image_is_the_root_and_the_sandbox_enters_it_with_the_hosts_linker() {
+    let spec = ServiceSpec {
+        program: Program::Image {
+            argv: vec!["redis-server".to_owned()],
+            workdir: "/data".to_owned(),
+            volumes: vec!["/data".to_owned()],
+        },
+        ..spec()
+    };
+    spec.validate().unwrap();
+    let image = crate::sources::ImageSources {
+        linker: "/usr/lib/ld-linux-x86-64.so.2".into(),
+        libraries: vec!["/usr/lib/libc.so.6".into()],
+    };
+    let sources = Sources {
+        image: Some(image),
+        ..sources(&spec)
+    };
+    let properties = service(&spec, &sources, NEW);
+    let root = value(&properties, "RootDirectory");
+    assert!(root.contains("/versions/v1/rootfs"), "{root}");
+    assert!(value(&properties, "RootDirectoryStartOnly").contains("true"));
+    let exec = value(&properties, "ExecStartEx");
+    for part in [
+        "/run/atek-sandbox/ld.so",
+        "image=1",
+        "workdir=/data",
+        "mount=1:4:/\"",
+        "redis-server",
+    ] {
+        assert!(exec.contains(part), "{part}: {exec}");
+    }
+    let mounts = value(&properties, "BindReadOnlyPaths");
+    assert!(
+        mounts.contains("/run/atek-sandbox/lib/libc.so.6"),
+        "{mounts}"
+    );
+    // What the image has in /opt is its own; what the linker would load first is hidden.
+    let hidden = value(&properties, "InaccessiblePaths");
+    assert!(!hidden.contains("-/opt") && hidden.contains("-/etc/ld.so.preload"));
+    assert!(!value(&properties, "TemporaryFileSystem").contains("/var"));
+    // Nothing else is weaker than for other services.
+    for (name, at_rest) in service(&super::tests::spec(), &Sources::default(), NEW) {
+        let other = values(&properties, name);
+        let same = other.contains(&at_rest.to_string());
+        let differs = [
+            "ExecStartEx",
+            "WorkingDirectory",
+            "ProtectHome",
+            "InaccessiblePaths",
+            "TemporaryFileSystem",
+            "BindReadOnlyPaths",
+        ];
+        assert!(same || differs.contains(&name), "{name}");
+    }
+}
+
 /// Every value of a property, as text with its type.
 fn values(properties: &[Property], name: &str) -> Vec<String> {
     properties
