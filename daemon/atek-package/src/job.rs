@@ -133,6 +133,7 @@ fn fetch_image<W: Write>(
         bytes: 0,
         files: 0,
         notes: None,
+        signer: None,
         warnings: Vec::new(),
     };
     described(package, *unpacked, staging, request.limits())
