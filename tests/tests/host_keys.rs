@@ -110,12 +110,7 @@ async fn an_app_signs_after_a_yes_and_a_restart_locks_the_keys() -> anyhow::Resu
         .machine
         .exec(["systemd-analyze", "security", "--no-pager", UNIT])
         .await?;
-    let level = security
-        .stdout
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .to_owned();
+    let level = security.lines().last().unwrap_or_default().to_owned();
     let score = level
         .split_whitespace()
         .find_map(|word| word.parse::<f64>().ok());
@@ -135,12 +130,7 @@ async fn an_app_signs_after_a_yes_and_a_restart_locks_the_keys() -> anyhow::Resu
         .machine
         .exec(["atek", "keys", "--user", "anna"])
         .await?;
-    assert!(
-        listed.stdout.contains("mine"),
-        "{}{}",
-        listed.stdout,
-        listed.stderr
-    );
+    assert!(listed.contains("mine"), "{listed}");
     Ok(())
 }
 
