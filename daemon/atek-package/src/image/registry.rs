@@ -230,7 +230,14 @@ impl Registry {
                 .await
                 .map_err(|_| ImageError::Stalled)?
             {
-                let piece = piece.map_err(|error| failed(OciDistributionError::IoError(error)))?;
+                let piece = match piece {
+                    Ok(piece) => piece,
+                    // The stream checks the digest behind the last byte.
+                    Err(_) if have == blob.bytes => {
+                        return Err(ImageError::Digest(blob.digest.clone()));
+                    }
+                    Err(error) => return Err(failed(OciDistributionError::IoError(error))),
+                };
                 have += piece.len() as u64;
                 if have > blob.bytes {
                     return Err(ImageError::Digest(blob.digest.clone()));

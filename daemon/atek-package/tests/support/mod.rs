@@ -13,6 +13,7 @@
 )]
 
 pub mod http;
+pub mod registry;
 pub mod repo;
 
 use atek_api::package::{

@@ -1,0 +1,182 @@
+//! Debian's `docker-registry`, and images that are put into it by its own protocol.
+
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tar::{Builder, EntryType, Header};
+use tempfile::TempDir;
+
+/// A registry that runs until it is dropped.
+pub struct Registry {
+    child: Child,
+    address: SocketAddr,
+    store: TempDir,
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One entry of a layer: its kind, path, and content or target.
+pub type Entry<'a> = (EntryType, &'a str, &'a str);
+
+/// The name that this machine's processor has in images.
+pub fn machine() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "amd64",
+    }
+}
+
+impl Registry {
+    /// None, and a word about it, where the package is not installed.
+    pub fn start() -> Option<Self> {
+        let store = tempfile::tempdir().unwrap();
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| listener.local_addr())
+            .unwrap();
+        let config = store.path().join("config.yml");
+        let text = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n",
+            store.path().join("data").display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let started = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = match started {
+            Ok(child) => child,
+            Err(error) => {
+                eprintln!("skipped, because docker-registry is not installed: {error}");
+                return None;
+            }
+        };
+        let registry = Self {
+            child,
+            address,
+            store,
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < deadline, "the registry does not answer");
+            std::thread::yield_now();
+        }
+        Some(registry)
+    }
+
+    /// The source of an image in it.
+    pub fn source(&self, image: &str) -> String {
+        format!("oci+http://{}/{image}", self.address)
+    }
+
+    /// The file of a blob, for a registry that lies.
+    pub fn blob_file(&self, digest: &str) -> PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        let blobs = "data/docker/registry/v2/blobs/sha256";
+        let folder = self.store.path().join(blobs).join(&hex[..2]).join(hex);
+        folder.join("data")
+    }
+
+    /// Puts an image of these layers there; the digests of its layers.
+    pub fn push(&self, name: &str, tag: &str, config: Value, layers: &[Vec<u8>]) -> Vec<String> {
+        let (mut blobs, mut diffs, mut digests) = (Vec::new(), Vec::new(), Vec::new());
+        for layer in layers {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(layer).unwrap();
+            let gzip = gzip.finish().unwrap();
+            diffs.push(digest(layer));
+            let digest = self.blob(name, &gzip);
+            blobs.push(json!({
+                "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+                "digest": digest, "size": gzip.len(),
+            }));
+            digests.push(digest);
+        }
+        let mut whole = json!({
+            "architecture": machine(), "os": "linux",
+            "rootfs": { "type": "layers", "diff_ids": diffs },
+        });
+        for (key, value) in config.as_object().unwrap() {
+            whole[key] = value.clone();
+        }
+        let config = whole.to_string().into_bytes();
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": self.blob(name, &config), "size": config.len(),
+            },
+            "layers": blobs,
+        });
+        let path = format!("/v2/{name}/manifests/{tag}");
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        let (status, _) = self.ask("PUT", &path, kind, manifest.to_string().as_bytes());
+        assert_eq!(status, 201);
+        digests
+    }
+
+    fn blob(&self, name: &str, content: &[u8]) -> String {
+        let (status, head) = self.ask("POST", &format!("/v2/{name}/blobs/uploads/"), "", b"");
+        assert_eq!(status, 202, "{head}");
+        let location = head
+            .lines()
+            .find_map(|line| line.strip_prefix("Location: "))
+            .unwrap();
+        let path = location.trim().splitn(4, '/').nth(3).unwrap();
+        let digest = digest(content);
+        let path = format!("/{path}&digest={digest}");
+        let (status, head) = self.ask("PUT", &path, "application/octet-stream", content);
+        assert_eq!(status, 201, "{head}");
+        digest
+    }
+
+    fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer)
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}
+
+/// The archive of a layer. Files are executable, and set the user of who runs them.
+pub fn layer(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    for (kind, path, content) in entries {
+        let mut header = Header::new_ustar();
+        header.set_entry_type(*kind);
+        header.set_mode(0o4755);
+        // Not `set_path`, which refuses what a hostile image has.
+        header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
+        let data = if kind.is_file() { content } else { "" };
+        if matches!(kind, EntryType::Symlink | EntryType::Link) {
+            header.as_mut_bytes()[157..157 + content.len()].copy_from_slice(content.as_bytes());
+        }
+        header.set_size(data.len() as u64);
+        header.set_cksum();
+        builder.append(&header, data.as_bytes()).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
