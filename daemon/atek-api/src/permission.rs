@@ -2,10 +2,12 @@
 //! no changing call to the host's own APIs.
 
 mod describe;
+mod device;
 mod host;
 mod item;
 mod rules;
 
+pub use device::{DevicePath, InvalidDevice};
 pub use host::{HostPattern, InvalidHostPattern};
 pub use item::{Danger, InvalidPermission, Permission};
 pub use rules::{Grantable, PermissionRules};
@@ -24,6 +26,9 @@ pub struct Permissions {
     /// The host APIs whose changing methods the app may call, with its owner's rights.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_apis: Vec<ApiId>,
+    /// Devices of the box that the app may read and write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DevicePath>,
 }
 
 /// What an app may reach on the network.
@@ -44,7 +49,7 @@ impl Permissions {
     /// Whether nothing is asked or granted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.network.is_none() && self.host_apis.is_empty()
+        self.network.is_none() && self.host_apis.is_empty() && self.devices.is_empty()
     }
 
     /// Whether the changing methods of a host API may be called.
@@ -70,6 +75,7 @@ impl Permissions {
         Self {
             network,
             host_apis: self.apis(|api| !old.host_apis.contains(api)),
+            devices: self.devices_where(|device| !old.devices.contains(device)),
         }
     }
 
@@ -83,6 +89,7 @@ impl Permissions {
         Self {
             network,
             host_apis: self.apis(|api| other.host_apis.contains(api)),
+            devices: self.devices_where(|device| other.devices.contains(device)),
         }
     }
 
@@ -95,7 +102,18 @@ impl Permissions {
         };
         let mut host_apis = self.host_apis.clone();
         host_apis.extend(other.apis(|api| !self.host_apis.contains(api)));
-        Self { network, host_apis }
+        let mut devices = self.devices.clone();
+        devices.extend(other.devices_where(|device| !self.devices.contains(device)));
+        Self {
+            network,
+            host_apis,
+            devices,
+        }
+    }
+
+    fn devices_where(&self, wanted: impl Fn(&DevicePath) -> bool) -> Vec<DevicePath> {
+        let found = self.devices.iter().filter(|device| wanted(device));
+        found.cloned().collect()
     }
 
     fn apis(&self, wanted: impl Fn(&ApiId) -> bool) -> Vec<ApiId> {

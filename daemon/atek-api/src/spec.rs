@@ -25,6 +25,7 @@ pub use prefix::{InvalidPrefix, Prefix};
 
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use crate::image::{MAX_VOLUMES, is_image_folder, is_volume};
+use crate::permission::DevicePath;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -56,6 +57,9 @@ pub const ATTACH_TIMEOUT: Duration = Duration::from_secs(30);
 pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
 /// How the names of the machine's ends of these links begin. They are no networks of the home.
 pub const LINK_PREFIX: &str = "atek-";
+
+/// Devices of one service.
+const MAX_DEVICES: usize = 32;
 
 /// Bytes of all configuration values and names together.
 const CONFIG_MAX_BYTES: usize = 96 * 1024;
@@ -89,6 +93,9 @@ pub struct ServiceSpec {
     /// Networks that the machine is on, closed to a service without permission for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub home: Vec<Prefix>,
+    /// Devices of the machine that it may read and write, where they are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DevicePath>,
     /// The TCP port on which the program listens; `None`: it listens on its socket file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<AppPort>,
@@ -243,6 +250,9 @@ impl ServiceSpec {
             }
         }
         check_prefixes(&self.home)?;
+        if self.devices.len() > MAX_DEVICES {
+            return Err(SpecError::TooManyDevices(self.devices.len()));
+        }
         validate_config(&self.env)?;
         self.limits.validate()
     }

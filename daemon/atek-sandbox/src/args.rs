@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use atek_api::ids::ServiceKey;
+use atek_api::permission::DevicePath;
 use atek_api::spec::AppPort;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -23,6 +24,8 @@ pub(crate) struct Args {
     pub(crate) image: Option<u16>,
     /// The folder in which the program is started, if it is not the one of this process.
     pub(crate) workdir: Option<PathBuf>,
+    /// Devices that it may read and write.
+    pub(crate) devices: Vec<DevicePath>,
     /// Folders that atek-spawnd has checked, and that systemd was to mount.
     pub(crate) mounts: Vec<Mount>,
     /// An absolute path: nothing is searched. Of an image also a name, which is looked for in
@@ -52,7 +55,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         .to_str()
         .context("the service key is not text")?
         .parse()?;
-    let (mut link, mut port, mut proxy, mut mounts) = (false, None, false, Vec::new());
+    let (mut link, mut port, mut proxy) = (false, None, false);
+    let (mut devices, mut mounts) = (Vec::new(), Vec::new());
     let (mut image, mut workdir) = (None, None);
     loop {
         let option = next("-- before the program")?;
@@ -64,6 +68,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
             b"proxy" => proxy = true,
             b"port=auto" => port = Some(AppPort::Auto),
             option if option.starts_with(b"port=") => port = Some(fixed_port(&option[5..])?),
+            option if option.starts_with(b"device=") => devices.push(device(&option[7..])?),
             option if option.starts_with(b"mount=") => mounts.push(mount(&option[6..])?),
             _ => bail!("unknown option {}", option.display()),
         }
@@ -79,6 +84,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         proxy,
         image,
         workdir,
+        devices,
         mounts,
         program,
         arguments: args.collect(),
@@ -123,6 +129,11 @@ fn fixed_port(text: &[u8]) -> anyhow::Result<AppPort> {
         .context("the port must be auto, or a number from 1024 to 65535")
 }
 
+fn device(text: &[u8]) -> anyhow::Result<DevicePath> {
+    let text = std::str::from_utf8(text).context("a device is not text")?;
+    Ok(text.parse()?)
+}
+
 /// `DEVICE:INODE:PATH`.
 fn mount(text: &[u8]) -> anyhow::Result<Mount> {
     let mut parts = text.splitn(3, |byte| *byte == b':');
@@ -161,10 +172,11 @@ mod tests {
 
     #[test]
     fn options_come_before_the_program() {
-        let line = "k1 link port=8080 proxy mount=1:2:/app mount=3:4:/a:b -- /bin/true";
+        let line = "k1 link port=8080 proxy device=/dev/ttyUSB0 mount=1:2:/app mount=3:4:/a:b -- /bin/true";
         let args = parse_line(line).unwrap();
         assert_eq!(args.port, Some(AppPort::Fixed(8080)));
         assert!(args.link && args.proxy);
+        assert_eq!(args.devices, ["/dev/ttyUSB0".parse().unwrap()]);
         let mount = |path: &str, device, inode| Mount {
             path: path.into(),
             device,
@@ -194,6 +206,7 @@ mod tests {
             "k1 mount=1:/app -- /bin/true",
             "k1 mount=1:2:app -- /bin/true",
             "k1 mount=x:2:/app -- /bin/true",
+            "k1 device=/dev/sda -- /bin/true",
             "k1 loud -- /bin/true",
         ] {
             assert!(parse_line(line).is_err(), "{line:?}");

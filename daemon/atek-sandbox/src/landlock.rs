@@ -73,12 +73,19 @@ fn beneath(rule: &Rule) -> anyhow::Result<Option<PathBeneath<PathFd>>> {
         == libc::S_IFDIR;
     let access = rights(rule.access);
     // Rights that only make sense for a folder are an error on a file.
-    let access = if is_folder {
+    let access = if is_folder || rule.access == Access::Device {
         access
     } else {
         access & AccessFs::from_file(REQUIRED)
     };
-    Ok(Some(PathBeneath::new(file, access)))
+    // Kernels that do not tell control (`ioctl`) from reading and writing allow it with these.
+    let level = match rule.access {
+        Access::Device => CompatLevel::BestEffort,
+        _ => CompatLevel::HardRequirement,
+    };
+    Ok(Some(
+        PathBeneath::new(file, access).set_compatibility(level),
+    ))
 }
 
 fn rights(access: Access) -> BitFlags<AccessFs> {
@@ -87,6 +94,7 @@ fn rights(access: Access) -> BitFlags<AccessFs> {
         Access::Read => read,
         Access::Execute => read | AccessFs::Execute,
         Access::Update => AccessFs::ReadFile | AccessFs::WriteFile,
+        Access::Device => AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev,
         Access::Own => {
             AccessFs::from_all(REQUIRED)
                 & !(AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock)

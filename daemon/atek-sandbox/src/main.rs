@@ -85,10 +85,11 @@ fn run() -> anyhow::Result<ExitCode> {
     };
     let environment = environment::build(&inputs, credentials.config);
     let cgroup = rules::own_cgroup()?;
-    let policy = match args.image {
+    let mut policy = match args.image {
         Some(_) => rules::image_policy(&args.key, &cgroup)?,
         None => rules::policy(&args.key, &cgroup),
     };
+    policy.give(&args.devices);
     landlock::confine(&policy).context("cannot restrict the files")?;
     seccomp::confine(Netlink::Routes).context("cannot restrict the system calls")?;
 

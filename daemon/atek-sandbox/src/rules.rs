@@ -6,6 +6,7 @@
 use anyhow::Context as _;
 use atek_api::ids::ServiceKey;
 use atek_api::image::SEEDS_FOLDER;
+use atek_api::permission::DevicePath;
 use atek_api::spec::paths;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ pub(crate) enum Access {
     Execute,
     /// Read and write a file that exists.
     Update,
+    /// Read, write and control a device.
+    Device,
     /// Read, write, create and remove; never execute, never make a device.
     Own,
 }
@@ -113,6 +116,17 @@ pub(crate) fn policy(key: &ServiceKey, cgroup: &Path) -> Policy {
     Policy { files }
 }
 
+impl Policy {
+    /// Adds the devices that the service was given, whether they are plugged in or not.
+    pub(crate) fn give(&mut self, devices: &[DevicePath]) {
+        self.files.extend(devices.iter().map(|device| Rule {
+            path: device.as_path().to_owned(),
+            access: Access::Device,
+            required: false,
+        }));
+    }
+}
+
 /// The policy of a service whose root is a container image's: all that the image has can be read
 /// and executed, except what the host has mounted into it.
 ///
@@ -188,7 +202,9 @@ mod tests {
     use super::*;
 
     fn of(key: &str) -> Policy {
-        policy(&key.parse().unwrap(), Path::new("/sys/fs/cgroup/x.service"))
+        let mut policy = policy(&key.parse().unwrap(), Path::new("/sys/fs/cgroup/x.service"));
+        policy.give(&["/dev/ttyUSB0".parse().unwrap()]);
+        policy
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::files::{FileError, Folder, Identity};
 use crate::layout::Layout;
 use crate::origin::Origin;
 use atek_api::image::ROOT_FOLDER;
+use atek_api::permission::DevicePath;
 use atek_api::spec::{Program, ServiceSpec};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,8 @@ pub(crate) struct Sources {
     pub(crate) package: Identity,
     /// The `node_modules` of a parent folder.
     pub(crate) modules: Option<Identity>,
+    /// The groups of its devices that this system has.
+    pub(crate) groups: Vec<&'static str>,
     /// What runs atek-sandbox inside a container image; `package` is then the image's root.
     pub(crate) image: Option<ImageSources>,
 }
@@ -91,9 +94,19 @@ pub(crate) fn open(layout: &Layout, spec: &ServiceSpec) -> Result<(Sources, Vec<
         host: host.identity()?,
         package: package.identity()?,
         modules: modules.as_ref().map(Folder::identity).transpose()?,
+        groups: groups_of(&spec.devices),
     };
     let held = [package, attach, host].into_iter().chain(modules);
     Ok((sources, held.collect()))
+}
+
+/// The groups that read and write these devices, as far as this system has them.
+fn groups_of(devices: &[DevicePath]) -> Vec<&'static str> {
+    let mut groups: Vec<_> = devices.iter().map(DevicePath::group).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    groups.retain(|name| matches!(nix::unistd::Group::from_name(name), Ok(Some(_))));
+    groups
 }
 
 /// Opens a folder that the host itself could read: what it cannot read it cannot give away.

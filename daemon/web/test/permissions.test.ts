@@ -47,6 +47,7 @@ test('an API that is called like a property of every object is not one', () => {
 test.each([
   {},
   { network: 'direct' },
+  { devices: ['/dev/ttyUSB0', '/dev/video0'] },
   { network: { direct: { lan: true } } },
   { network: { hosts: ['a.org', '*.b.org:8443'] }, hostApis: ['atek.cloud/users-api', 'example.org/x'] }
 ])('a set is taken apart and put together again: %j', (set) => {

@@ -107,6 +107,9 @@ pub enum Problem {
     /// See [`super::ApiId`].
     #[error(transparent)]
     Api(InvalidApiId),
+    /// See [`crate::permission::DevicePath`].
+    #[error(transparent)]
+    Device(crate::permission::InvalidDevice),
     /// See [`super::Export::path`].
     #[error(
         "must be a path such as /_api/feeds: it starts with '/', has no '..' and no '//', and only printable ASCII without spaces, '?', '#' and '\\'"

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 const MAX_METADATA: usize = 16;
 const MAX_HOSTS: usize = 64;
 const MAX_HOST_APIS: usize = 32;
+const MAX_DEVICES: usize = 16;
 
 pub(super) fn manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let whole = |problem| ManifestError {
@@ -348,10 +349,18 @@ fn read_permissions(value: &Cursor<'_>) -> Found<Permissions> {
                     }
                 }
             }
+            "devices" => {
+                for item in value.items(MAX_DEVICES)? {
+                    let device = item.parsed(Problem::Device)?;
+                    if !permissions.devices.contains(&device) {
+                        permissions.devices.push(device);
+                    }
+                }
+            }
             other => {
                 return Err(value.problem(Problem::UnknownKey {
                     found: shorten(other),
-                    known: "network and hostApis",
+                    known: "network, hostApis and devices",
                 }));
             }
         }

@@ -11,7 +11,11 @@ impl Permissions {
             .host_apis
             .iter()
             .map(|api| describe_host_api(api.as_str()));
-        network.chain(apis).collect()
+        let devices = self
+            .devices
+            .iter()
+            .map(|device| format!("use the device {device} of this box"));
+        network.chain(apis).chain(devices).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! One permission by itself, under an id that is the same wherever it is granted.
 
-use super::{HostPattern, Network, Permissions};
+use super::{DevicePath, HostPattern, Network, Permissions};
 use crate::ids::{DbId, InvalidId, ServiceKey};
 use crate::manifest::{ApiId, InvalidApiId};
 use crate::{services, system, users};
@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// One thing that an app may do.
 ///
 /// Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
-/// `provider:example.org/notes=KEY`, `database:ID:read`.
+/// `provider:example.org/notes=KEY`, `database:ID:read`, `device:/dev/ttyUSB0`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
@@ -24,6 +24,8 @@ pub enum Permission {
     Lan,
     /// Call the changing methods of a host API.
     HostApi(ApiId),
+    /// Read and write a device of the box.
+    Device(DevicePath),
     /// Call an API that this service provides; none of a request: the person picks one.
     Provider {
         /// The API.
@@ -58,7 +60,7 @@ pub enum Danger {
 pub enum InvalidPermission {
     /// Not one of the forms.
     #[error(
-        "a permission is host:NAME, direct, lan, api:API, provider:API[=KEY] or database:[ID:]read|write, not {0:?}"
+        "a permission is host:NAME, direct, lan, api:API, device:/dev/NAME, provider:API[=KEY] or database:[ID:]read|write, not {0:?}"
     )]
     Form(String),
     /// See [`super::InvalidHostPattern`].
@@ -70,6 +72,9 @@ pub enum InvalidPermission {
     /// See [`InvalidId`].
     #[error(transparent)]
     Id(#[from] InvalidId),
+    /// See [`super::InvalidDevice`].
+    #[error(transparent)]
+    Device(#[from] super::InvalidDevice),
 }
 
 impl Permission {
@@ -110,7 +115,7 @@ impl Permission {
         match self {
             Self::Host(host) if host.is_private_address() => Danger::High,
             Self::Host(_) => Danger::Low,
-            Self::Direct | Self::Lan => Danger::High,
+            Self::Direct | Self::Lan | Self::Device(_) => Danger::High,
             Self::HostApi(api) => match api.as_str() {
                 users::API | system::API => Danger::Low,
                 services::GRANT_LOGS | services::GRANT_CONFIGURE | services::GRANT_INSTALL => {
@@ -151,7 +156,7 @@ impl Permission {
                 let verb = if *write { "read and change" } else { "read" };
                 format!("{verb} the database {id}")
             }
-            Self::Host(_) | Self::Direct | Self::Lan | Self::HostApi(_) => {
+            Self::Host(_) | Self::Direct | Self::Lan | Self::HostApi(_) | Self::Device(_) => {
                 let set = Permissions::from_items([self.clone()]);
                 set.describe().into_iter().next().unwrap_or_default()
             }
@@ -166,6 +171,7 @@ impl fmt::Display for Permission {
             Self::Direct => f.write_str("direct"),
             Self::Lan => f.write_str("lan"),
             Self::HostApi(api) => write!(f, "api:{api}"),
+            Self::Device(device) => write!(f, "device:{device}"),
             Self::Provider { api, service: None } => write!(f, "provider:{api}"),
             Self::Provider {
                 api,
@@ -196,6 +202,7 @@ impl FromStr for Permission {
         match kind {
             "host" => Ok(Self::Host(rest.parse()?)),
             "api" => Ok(Self::HostApi(rest.parse()?)),
+            "device" => Ok(Self::Device(rest.parse()?)),
             "provider" => {
                 let (api, service) = match rest.split_once('=') {
                     Some((api, service)) => (api, Some(service.parse()?)),
@@ -245,6 +252,7 @@ impl Permissions {
             Some(Network::Direct { lan: true }) => vec![Permission::Direct, Permission::Lan],
         };
         items.extend(self.host_apis.iter().cloned().map(Permission::HostApi));
+        items.extend(self.devices.iter().cloned().map(Permission::Device));
         items
     }
 
@@ -255,14 +263,17 @@ impl Permissions {
         let mut hosts: Vec<HostPattern> = Vec::new();
         let (mut direct, mut lan) = (false, false);
         let mut host_apis: Vec<ApiId> = Vec::new();
+        let mut devices: Vec<DevicePath> = Vec::new();
         for item in items {
             match item {
                 Permission::Host(host) if !hosts.contains(&host) => hosts.push(host),
                 Permission::HostApi(api) if !host_apis.contains(&api) => host_apis.push(api),
+                Permission::Device(device) if !devices.contains(&device) => devices.push(device),
                 Permission::Direct => direct = true,
                 Permission::Lan => (direct, lan) = (true, true),
                 Permission::Host(_)
                 | Permission::HostApi(_)
+                | Permission::Device(_)
                 | Permission::Provider { .. }
                 | Permission::Database { .. } => {}
             }
@@ -272,7 +283,11 @@ impl Permissions {
             (false, false) => Some(Network::Hosts(hosts)),
             (false, true) => None,
         };
-        Self { network, host_apis }
+        Self {
+            network,
+            host_apis,
+            devices,
+        }
     }
 }
 
@@ -290,6 +305,7 @@ mod tests {
             ("host:*.example.org:8443", Danger::Low),
             ("host:192.168.1.20", Danger::High),
             ("direct", Danger::High),
+            ("device:/dev/ttyUSB0", Danger::High),
             ("lan", Danger::High),
             ("api:atek.cloud/users-api", Danger::Low),
             ("api:atek.cloud/services-api", Danger::Medium),
@@ -315,6 +331,7 @@ mod tests {
             "host:*",
             "hosts:a.org",
             "api:nonsense",
+            "device:/dev/sda",
             "provider:a.b/c=no key",
             "database:",
             "database:abc:read",
@@ -349,6 +366,7 @@ mod tests {
             json!({ "network": { "hosts": ["a.org", "*.b.org"] } }),
             json!({ "network": "direct", "hostApis": ["atek.cloud/users-api"] }),
             json!({ "network": { "direct": { "lan": true } } }),
+            json!({ "devices": ["/dev/ttyUSB0", "/dev/video1"] }),
         ] {
             let set: Permissions = serde_json::from_value(set).unwrap();
             assert_eq!(Permissions::from_items(set.items()), set);

@@ -71,7 +71,9 @@ impl Grantable {
             }
             Some(Network::Direct { lan }) => self.direct && (self.lan || !lan),
         };
-        network && (self.host_apis || permissions.host_apis.is_empty())
+        // What is plugged into the box is everybody's: only administrators give it away.
+        let devices = permissions.devices.is_empty();
+        network && devices && (self.host_apis || permissions.host_apis.is_empty())
     }
 }
 
@@ -110,6 +112,19 @@ mod tests {
                 "{permissions}"
             );
         }
+    }
+
+    #[test]
+    fn devices_of_the_box_are_given_by_administrators_alone() {
+        let all = Grantable {
+            hosts: true,
+            direct: true,
+            lan: true,
+            host_apis: true,
+            limits: true,
+        };
+        let camera = json!({ "devices": ["/dev/video0"] });
+        assert!(!all.admits(&serde_json::from_value(camera).unwrap()));
     }
 
     #[test]

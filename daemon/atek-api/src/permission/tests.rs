@@ -187,7 +187,11 @@ fn any_permissions() -> impl Strategy<Value = Permissions> {
         prop::collection::vec(any_pattern(), 1..5).prop_map(|hosts| Some(Network::Hosts(hosts))),
     ];
     let apis = prop::collection::vec("[a-c]\\.org/[a-c]".prop_map(|t| t.parse().unwrap()), 0..4);
-    (network, apis).prop_map(|(network, host_apis)| Permissions { network, host_apis })
+    (network, apis).prop_map(|(network, host_apis)| Permissions {
+        network,
+        host_apis,
+        devices: Vec::new(),
+    })
 }
 
 proptest! {

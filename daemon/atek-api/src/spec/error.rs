@@ -47,6 +47,9 @@ pub enum SpecError {
     /// More than a box can be on.
     #[error("{0} networks are more than the 64 that can be closed to a service")]
     TooManyNetworks(usize),
+    /// More than a service can be given.
+    #[error("{0} devices are more than the 32 that a service can be given")]
+    TooManyDevices(usize),
     /// See [`super::is_config_name`].
     #[error(
         "the configuration name {0:?} cannot be an environment variable: use A-Z, 0-9 and _, and no name that starts with ATEK_"

@@ -21,7 +21,8 @@ pub(crate) fn service(spec: &ServiceSpec, sources: &Sources, version: Version) -
     let own_root = sources.image.as_ref().map(|_| Path::new("/"));
     properties.extend(sandbox::properties(version, &families, own_root));
     properties.extend(user_and_mounts(spec, sources));
-    properties.extend(reserve(spec));
+    properties.extend(groups(spec, sources));
+    properties.extend(allowed_devices(spec));
     properties.extend(network(spec));
     properties.extend(limits(spec));
     properties
@@ -156,20 +157,38 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
         ),
         ("TemporaryFileSystem", Variant::from(emptied)),
         ("BindReadOnlyPaths", binds(mounts)),
-        // For the first command, which is root and sees what the service sees.
-        (
-            "BindPaths",
-            binds(vec![Bind::new(&accounts, paths::ACCOUNTS)]),
-        ),
+        ("BindPaths", binds(writable(spec, &accounts))),
     ]);
     properties
 }
 
-/// The database writes what the host writes, so it may use what the disk keeps back for the host.
-/// It admits only the host to it.
-fn reserve(spec: &ServiceSpec) -> Option<Property> {
+/// The accounts' folder, for the first command, which is root and sees what the service sees; and
+/// devices at their own paths in the `/dev` of the service, where they are plugged in.
+fn writable(spec: &ServiceSpec, accounts: &Path) -> Vec<Bind> {
+    let devices = spec.devices.iter().map(ToString::to_string);
+    [Bind::new(accounts, paths::ACCOUNTS)]
+        .into_iter()
+        .chain(devices.map(|device| Bind::optional(&device)))
+        .collect()
+}
+
+/// Further groups: those of its devices; and since the database writes what the host writes, it may
+/// use what the disk keeps back for the host. It admits only the host to it.
+fn groups(spec: &ServiceSpec, sources: &Sources) -> Option<Property> {
     let is_database = spec.core && spec.package.folder == Path::new(paths::DATABASE);
-    is_database.then(|| ("SupplementaryGroups", texts(&[paths::RESERVE_GROUP])))
+    let reserve = is_database.then_some(paths::RESERVE_GROUP);
+    let groups: Vec<&str> = reserve.into_iter().chain(sources.groups.clone()).collect();
+    (!groups.is_empty()).then(|| ("SupplementaryGroups", texts(&groups)))
+}
+
+/// Devices that the kernel lets the unit open, beside the harmless ones of `DevicePolicy=closed`.
+fn allowed_devices(spec: &ServiceSpec) -> Option<Property> {
+    let allowed: Vec<(String, String)> = spec
+        .devices
+        .iter()
+        .map(|device| (device.to_string(), "rw".to_owned()))
+        .collect();
+    (!allowed.is_empty()).then(|| ("DeviceAllow", Variant::from(allowed)))
 }
 
 /// What runs before the service, as root, in its network namespace: the link to the machine's, and
@@ -225,6 +244,7 @@ pub(super) fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<
     if spec.network == Network::Hosts {
         argv.push("proxy".to_owned());
     }
+    argv.extend(spec.devices.iter().map(|device| format!("device={device}")));
     argv.extend(mount_options(spec, inside, sources));
     argv.push("--".to_owned());
     match &spec.program {

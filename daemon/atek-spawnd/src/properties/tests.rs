@@ -24,6 +24,7 @@ pub(crate) fn spec() -> ServiceSpec {
         env: BTreeMap::new(),
         network: Network::None,
         home: Vec::new(),
+        devices: Vec::new(),
         port: None,
         workdir: Workdir::Package,
         limits: Limits::default(),
@@ -39,6 +40,7 @@ fn sources(spec: &ServiceSpec) -> Sources {
         package: identity(4),
         modules: spec.package.modules.as_ref().map(|_| identity(5)),
         image: None,
+        groups: Vec::new(),
     }
 }
 
@@ -769,4 +771,31 @@ fn fuzz_property_lists() {
         assert_eq!(confined(&properties), expected);
         true
     });
+}
+
+#[test]
+fn a_service_is_given_its_devices_and_their_groups_and_no_other_device() {
+    let plain = service(&spec(), &sources(&spec()), NEW);
+    assert!(values(&plain, "DeviceAllow").is_empty());
+    assert!(values(&plain, "SupplementaryGroups").is_empty());
+    let spec = ServiceSpec {
+        devices: vec!["/dev/ttyUSB0".parse().unwrap()],
+        ..spec()
+    };
+    let sources = Sources {
+        groups: vec!["dialout"],
+        ..sources(&spec)
+    };
+    let properties = service(&spec, &sources, NEW);
+    for (name, expected) in [
+        ("DeviceAllow", r#"("/dev/ttyUSB0", "rw")"#),
+        ("DevicePolicy", "closed"),
+        ("PrivateDevices", "true"),
+        ("SupplementaryGroups", "dialout"),
+        ("BindPaths", r#"("/dev/ttyUSB0", "/dev/ttyUSB0", true,"#),
+        ("ExecStartEx", "device=/dev/ttyUSB0"),
+    ] {
+        let found = values(&properties, name).join(" ");
+        assert!(found.contains(expected), "{name}: {found}");
+    }
 }

@@ -42,12 +42,19 @@ pub(crate) fn parse_setting(text: &str) -> Result<(String, String), String> {
     Ok((parse_key(key)?, value.to_owned()))
 }
 
-/// Reads a permission: `internet`, `home` (with the internet), a host with or without a port, or
-/// the id of a host API.
+/// Reads a permission: `internet`, `home` (with the internet), a host with or without a port,
+/// a device, or the id of a host API.
 pub(crate) fn parse_permission(text: &str) -> Result<Permissions, String> {
     let network = match text {
         "internet" => Network::Direct { lan: false },
         "home" => Network::Direct { lan: true },
+        device if device.starts_with("/dev/") => {
+            let device = device.parse().map_err(|error| format!("{error}"))?;
+            return Ok(Permissions {
+                devices: vec![device],
+                ..Permissions::default()
+            });
+        }
         api if api.contains('/') => {
             let api: ApiId = api.parse().map_err(|error| format!("{error}"))?;
             return Ok(Permissions {

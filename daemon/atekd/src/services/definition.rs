@@ -6,7 +6,7 @@ use crate::attach::Expected;
 use atek_api::grants::Grant;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::{Manifest, Runtime};
-use atek_api::permission::{Network as Asked, Permissions};
+use atek_api::permission::{DevicePath, Network as Asked, Permissions};
 use atek_api::services::{ServiceSettings, SourceType};
 use atek_api::source::Source;
 use atek_api::spec::{
@@ -98,6 +98,11 @@ impl Definition {
         }
     }
 
+    /// What its unit must be started anew for: the kind of its network, and its devices.
+    pub(super) fn reach(&self) -> (Network, Vec<DevicePath>) {
+        (self.network(), self.permissions().devices)
+    }
+
     /// What its process says when it starts.
     pub(super) fn expected(&self) -> Expected {
         Expected {
@@ -172,6 +177,7 @@ impl Definition {
             env: self.variables(config),
             network: self.network(),
             home: self.home(),
+            devices: self.permissions().devices,
             port: self.manifest().and_then(|manifest| manifest.port),
             workdir: self
                 .manifest()
@@ -243,6 +249,7 @@ pub(super) fn plain_spec(
         network: Network::None,
         port: None,
         home: Vec::new(),
+        devices: Vec::new(),
         workdir: Workdir::Package,
         limits: Limits::default(),
     }

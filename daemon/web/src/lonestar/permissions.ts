@@ -8,6 +8,7 @@ export interface PermissionTexts {
   hosts: (names: string) => string
   direct: string
   directLan: string
+  device(path: string): string
   apis: Readonly<Record<string, string>>
   api: (id: string) => string
 }
@@ -27,8 +28,12 @@ export function permissionsOf(
   set: Readonly<Record<string, unknown>>,
   texts: PermissionTexts
 ): readonly Permission[] | null {
-  const { network, hostApis, ...unknown } = set
-  const found = [networkPermissions(network, texts), apiPermissions(hostApis, texts)]
+  const { network, hostApis, devices, ...unknown } = set
+  const found = [
+    networkPermissions(network, texts),
+    apiPermissions(hostApis, texts),
+    devicePermissions(devices, texts)
+  ]
   if (Object.keys(unknown).length > 0 || found.includes(null)) return null
   return found.flatMap((some) => some ?? [])
 }
@@ -58,15 +63,23 @@ function apiPermissions(apis: unknown, texts: PermissionTexts): Permission[] | n
   }))
 }
 
+function devicePermissions(devices: unknown, texts: PermissionTexts): Permission[] | null {
+  if (devices === undefined) return []
+  if (!Array.isArray(devices) || !devices.every((device) => typeof device === 'string')) return null
+  return devices.map((device: string) => ({ id: `device:${device}`, words: texts.device(device) }))
+}
+
 /** The set that holds exactly these permissions. */
 export function permissionSet(ids: Iterable<string>): Permissions {
   const hosts: string[] = []
   const hostApis: string[] = []
+  const devices: string[] = []
   let direct = false
   let lan = false
   for (const id of ids) {
     if (id.startsWith('host:')) hosts.push(id.slice(5))
     else if (id.startsWith('api:')) hostApis.push(id.slice(4))
+    else if (id.startsWith('device:')) devices.push(id.slice(7))
     else if (id === 'direct') direct = true
     else if (id === 'lan') lan = true
   }
@@ -77,7 +90,11 @@ export function permissionSet(ids: Iterable<string>): Permissions {
       : hosts.length > 0
         ? { hosts }
         : undefined
-  return { ...(network && { network }), ...(hostApis.length > 0 && { hostApis }) }
+  return {
+    ...(network && { network }),
+    ...(hostApis.length > 0 && { hostApis }),
+    ...(devices.length > 0 && { devices })
+  }
 }
 
 /** The sentences for `set`; the host's own `words` where this page does not know everything in it. */

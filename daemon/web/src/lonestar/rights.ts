@@ -20,6 +20,7 @@ export function wordsOf({ permission, words, picked }: Named, t: RightTexts, app
   if (permission === 'lan') return t.home
   const [kind, rest] = split(permission, ':')
   if (kind === 'host') return apps.hosts(rest)
+  if (kind === 'device') return apps.device(rest)
   if (kind === 'api')
     return (Object.hasOwn(apps.apis, rest) ? known(apps.apis, rest) : undefined) ?? apps.api(rest)
   if (kind === 'provider') {

@@ -47,7 +47,7 @@ fn the_schema_knows_every_key_that_the_parser_writes() {
         br#"{"name":"a","description":"b","author":"c","license":"d","frame":true,
         "exports":[{"api":"a.b/c","path":"/x","transport":"proxy","metadata":{"m":"n"}}],
         "runtime":"native","entry":"bin/a","args":["x"],
-        "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"]},
+        "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"],"devices":["/dev/video0"]},
         "limits":{"memoryMax":8388608,"tasksMax":1,"cpuQuota":1,"cpuWeight":1},"sleep":true,
         "port":8080,"workdir":"state","healthcheck":"/healthz","icon":"icon.svg"}"#,
     )
@@ -169,7 +169,7 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
         "args" => prop::collection::vec(one_of(&["-v", "", "a b", "a\nb"]), 0..4)
             .prop_map(Value::from)
             .boxed(),
-        "permissions" => object(&["network", "hostApis", "other"], 3),
+        "permissions" => object(&["network", "hostApis", "devices", "other"], 3),
         "network" => prop_oneof![
             one_of(&["direct", "none"]),
             object(&["direct", "hosts", "other"], 2),
@@ -186,6 +186,19 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
                 "a.org:0",
                 "A.org",
                 "10.0.0.1:8443",
+            ]),
+            0..3,
+        )
+        .prop_map(Value::from)
+        .boxed(),
+        "devices" => prop::collection::vec(
+            one_of(&[
+                "/dev/ttyUSB0",
+                "/dev/spidev0.1",
+                "/dev/spidev0",
+                "/dev/serial/by-id/usb-a.b",
+                "/dev/serial/by-id/.a",
+                "/dev/sda",
             ]),
             0..3,
         )

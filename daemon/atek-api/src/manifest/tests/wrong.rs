@@ -204,7 +204,7 @@ pub(super) const CASES: [(&str, &str); 42] = [
     ),
     (
         r#"{"permissions": {"filesystem": true}}"#,
-        "line 1, column 32, /permissions/filesystem: unknown key \"filesystem\"; known are network and hostApis",
+        "line 1, column 32, /permissions/filesystem: unknown key \"filesystem\"; known are network, hostApis and devices",
     ),
     (
         r#"{"permissions": {"network": "all"}}"#,

@@ -55,8 +55,7 @@ impl Operations {
         if renamed && self.is_taken(&self.database.records(), &planned.id) {
             return Err(OperationError::IdTaken(planned.id.to_string()));
         }
-        let unit_changes =
-            renamed || old.limits() != new.limits() || old.network() != new.network();
+        let unit_changes = renamed || old.limits() != new.limits() || old.reach() != new.reach();
         let (operations, key, by) = (self.clone(), key.clone(), by.clone());
         let rest = tokio::spawn(async move {
             let _lock = lock;

@@ -28,7 +28,7 @@ impl Operations {
     }
 
     /// Stores changes of the decisions about one service. Connections that are no longer allowed
-    /// end; the service is restarted only where it gets or loses a network of its own, and, unless
+    /// end; the service is restarted only where it gets or loses a network of its own or a device, and, unless
     /// it `waits` for the answer, where its first or last host changes: its proxy variables do.
     ///
     /// # Errors
@@ -42,12 +42,12 @@ impl Operations {
     ) -> Result<(), OperationError> {
         let record = self.record(key)?;
         // Also what has ended by itself was in force until it is removed.
-        let network = |records: &Records, now: i64| {
+        let reach = |records: &Records, now: i64| {
             let settings = Arc::new(record.settings.clone());
             let decided = records.grants_of(key, now);
             Definition::installed(key.clone(), settings)
                 .with_decided(decided)
-                .network()
+                .reach()
         };
         let records = self.database.records();
         let mut planned = Records::clone(&records);
@@ -55,9 +55,10 @@ impl Operations {
             planned.apply(change.clone());
         }
         let now = jiff::Timestamp::now().as_second();
-        let (before, after) = (network(&records, i64::MIN), network(&planned, now));
+        let (before, after) = (reach(&records, i64::MIN), reach(&planned, now));
         let is_own = |network: &Network| matches!(network, Network::Direct { .. });
-        if before == after || (waits && !is_own(&before) && !is_own(&after)) {
+        let by_proxy = before.1 == after.1 && !is_own(&before.0) && !is_own(&after.0);
+        if before == after || (waits && by_proxy) {
             self.database.write(changes).await?;
             return Ok(());
         }

@@ -214,6 +214,7 @@ export const apps = {
     hosts: (names: string) => `connect to ${names}`,
     direct: 'connect to any computer on the internet, but not to devices in your home',
     directLan: 'connect to any computer on the internet and to devices in your home',
+    device: (path: string) => `use the device ${path} of this box`,
     apis: {
       'atek.cloud/services-api': 'see which apps you have, and start, stop and update them',
       'atek.cloud/services-api/logs': 'read the logs of all your apps',

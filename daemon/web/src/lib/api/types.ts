@@ -118,6 +118,12 @@ services: Leaving,
 /** With `give`: the name of the user who gets them. */
 to?: string, };
 
+/**
+ * The path of a device that may be given to an app: `/dev/ttyUSB0`, `/dev/video0`,
+ * `/dev/gpiochip0`, `/dev/serial/by-id/NAME`.
+ */
+export type DevicePath = string;
+
 /** A disk. */
 export type Disk = {
 /** A folder on it. */
@@ -467,7 +473,7 @@ unasked?: boolean, };
  * One thing that an app may do.
  *
  * Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
- * `provider:example.org/notes=KEY`, `database:ID:read`.
+ * `provider:example.org/notes=KEY`, `database:ID:read`, `device:/dev/ttyUSB0`.
  */
 export type Permission = string;
 
@@ -483,7 +489,9 @@ export type Permissions = {
 /** What the app may reach on the network; none: nothing. */
 network?: Network,
 /** The host APIs whose changing methods the app may call, with its owner's rights. */
-hostApis?: Array<ApiId>, };
+hostApis?: Array<ApiId>,
+/** Devices of the box that the app may read and write. */
+devices?: Array<DevicePath>, };
 
 /** A file of the owner's settings that is wrong. */
 export type Problem = {
