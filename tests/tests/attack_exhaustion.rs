@@ -37,6 +37,10 @@ const TAKING: Duration = Duration::from_secs(300);
 const SAMPLES: usize = 200;
 /// 99 of 100 requests are answered in this time, unless the quiet machine is slower.
 const QUICK: Duration = Duration::from_millis(300);
+/// How soon after the end of the app everything is as before.
+const RECOVERED: Duration = Duration::from_secs(10);
+/// Requests in a row that must be quick for that.
+const IN_A_ROW: usize = 20;
 /// How much slower than on the quiet machine, where that is more than [`QUICK`].
 const FACTOR: u32 = 10;
 /// Resident memory of the host's process, at most, whatever an app sends.
@@ -60,6 +64,25 @@ async fn p99(owner: &Client) -> anyhow::Result<Duration> {
     }
     times.sort_unstable();
     Ok(times[SAMPLES * 99 / 100 - 1])
+}
+
+/// Waits until the other app answers and the owner's requests are quick again; returns how long it
+/// took.
+async fn recovery(host: &Host, owner: &Client, bound: Duration) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    hello_answers(host).await?;
+    let mut quick = 0;
+    while quick < IN_A_ROW {
+        ensure!(
+            began.elapsed() < RECOVERED,
+            "only {quick} quick requests in a row"
+        );
+        let started = Instant::now();
+        let page = owner.get("/_atek/login/").await?;
+        let is_quick = page.status == 200 && started.elapsed() <= bound;
+        quick = if is_quick { quick + 1 } else { 0 };
+    }
+    Ok(began.elapsed())
 }
 
 /// Resident memory of the host's process in KiB.
@@ -161,7 +184,10 @@ async fn endures(
         .call(SERVICES, "stop", json!(["hog-node"]))
         .await
         .with_context(|| format!("{deed}: the owner could not stop the app"))?;
-    hello_answers(host).await?;
+    let recovered = recovery(host, &alice.client, bound)
+        .await
+        .with_context(|| format!("{deed}: not as before within {RECOVERED:?}"))?;
+    println!("{deed}: as before {recovered:?} after its end");
     let after = p99(&alice.client).await?;
     ensure!(after <= bound, "{deed}: p99 after it is {after:?}");
     alice
