@@ -149,7 +149,13 @@ async fn an_id_is_a_dns_label_and_nothing_else() -> anyhow::Result<()> {
         .collect();
     assert_eq!(
         ids,
-        ["core.adb", "core.keys", "core.lonestar", "hello-node"]
+        [
+            "core.adb",
+            "core.hypercore",
+            "core.keys",
+            "core.lonestar",
+            "hello-node"
+        ]
     );
     Ok(())
 }
