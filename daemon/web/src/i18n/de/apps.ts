@@ -39,6 +39,7 @@ export const apps: typeof english = {
       'unknown-key': 'In ihrer atek.json steht etwas, das Atek nicht kennt, vielleicht ein Tippfehler.',
       signature:
         'Ihre Signatur ist falsch oder lässt sich nicht prüfen. Sie beweist nicht, von wem die App ist.',
+      'left-out': 'Geräte und Pipes ihres Abbilds wurden weggelassen, und etwas kann fehlen.',
       icon: 'Ihr Symbol fehlt oder lässt sich nicht zeigen.',
       'manifest-changed':
         'Ihr Build hat atek.json geändert. Das bleibt ohne Wirkung: Es gilt, was vor dem Build gezeigt wurde.'

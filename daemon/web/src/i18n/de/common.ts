@@ -55,10 +55,12 @@ export const common: typeof english = {
     'build-failed': 'Die App ließ sich nicht bauen.',
     busy: 'Die App ist gerade beschäftigt. Versuche es noch einmal, wenn das vorbei ist.',
     certificate: 'Wer dort antwortet, kann nicht beweisen, wer er ist.',
+    denied: 'Das hast du dieser App nicht erlaubt.',
     direct:
       'Diese App erreicht das Internet ohne Umweg über die Box, einzelne Server lassen sich darum nicht sperren. Nimm ihr zuerst diese Berechtigung.',
     'id-taken': 'Diesen Kurznamen hat schon eine andere App.',
     internal: 'In der Box ist etwas schiefgegangen. Versuche es noch einmal.',
+    locked: 'Die Wiederherstellungswörter sind verschlossen. Gib dein Passwort ein.',
     'missing-tool': 'Zum Bauen der App fehlt der Box ein Programm.',
     'not-signed':
       'Die installierte Version ist signiert, die neue nicht oder nicht richtig. Vielleicht hat sie jemand anders veröffentlicht: Frage den Autor.',
@@ -82,6 +84,8 @@ export const common: typeof english = {
     'tag-not-a-commit': 'Die Version der App ist falsch markiert.',
     timeout: 'Es hat zu lange gedauert.',
     'too-big': 'Die App ist zu groß.',
-    unreachable: 'Unter der Adresse antwortet niemand. Prüfe sie, und ob die Box im Internet ist.'
+    unreachable: 'Unter der Adresse antwortet niemand. Prüfe sie, und ob die Box im Internet ist.',
+    'wrong-password': 'Das Passwort stimmt nicht.',
+    'wrong-words': 'Das sind nicht die Wiederherstellungswörter dieser Box.'
   }
 }

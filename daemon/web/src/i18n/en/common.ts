@@ -7,9 +7,11 @@ export type Reason =
   | 'build-failed'
   | 'busy'
   | 'certificate'
+  | 'denied'
   | 'direct'
   | 'id-taken'
   | 'internal'
+  | 'locked'
   | 'missing-tool'
   | 'moved'
   | 'needs-administrator'
@@ -31,6 +33,8 @@ export type Reason =
   | 'timeout'
   | 'too-big'
   | 'unreachable'
+  | 'wrong-password'
+  | 'wrong-words'
 
 /** Texts of the components that both bundles use. */
 export const common = {
