@@ -41,6 +41,7 @@ export const apps: typeof english = {
         'Ihre Signatur ist falsch oder lässt sich nicht prüfen. Sie beweist nicht, von wem die App ist.',
       'left-out': 'Geräte und Pipes ihres Abbilds wurden weggelassen, und etwas kann fehlen.',
       icon: 'Ihr Symbol fehlt oder lässt sich nicht zeigen.',
+      'left-out': 'Das Image hat Geräte oder Pipes. Die werden weggelassen, und etwas kann fehlen.',
       'manifest-changed':
         'Ihr Build hat atek.json geändert. Das bleibt ohne Wirkung: Es gilt, was vor dem Build gezeigt wurde.'
     },
