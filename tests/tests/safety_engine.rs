@@ -1,6 +1,8 @@
 //! Backups without a machine around them: what is restored is what was stored, Debian's `restic`
 //! agrees, and damage, kills and full disks cost nothing that was whole.
 
+#![allow(clippy::unwrap_used, reason = "a failure ends the test")]
+
 #[path = "safety/session.rs"]
 mod session;
 #[path = "safety/tree.rs"]

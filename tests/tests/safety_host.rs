@@ -41,7 +41,7 @@ async fn an_app_gets_its_files_back_from_a_backup() -> anyhow::Result<()> {
     let elsewhere = json!([{ "target": { "kind": "folder", "path": "/mnt/unplugged" } }]);
     refusal(system.call(BACKUPS, "configure", elsewhere).await);
 
-    let shell = |script: &str| host.machine.shell(script.to_owned());
+    let shell = async |script: &str| host.machine.shell(script).await;
     let said = shell("atek backup target /mnt/disk --every never").await?;
     assert!(said.contains("/mnt/disk/atek-backup"), "{said}");
     let done = system.call(BACKUPS, "backUp", json!([])).await?;

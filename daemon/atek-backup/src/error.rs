@@ -55,6 +55,7 @@ impl Error {
     }
 
     /// An error of rustic_core that no target had a part in.
+    #[expect(clippy::boxed_local, reason = "rustic_core boxes its errors")]
     pub(crate) fn engine(error: Box<RusticError>) -> Self {
         Self::Engine(error.display_log())
     }

@@ -50,7 +50,7 @@ pub(crate) enum GitLine {
     /// The answer to [`Request::ListTags`].
     Releases(Vec<Release>),
     /// The answer to [`Request::Fetch`].
-    CheckedOut(CheckedOut),
+    CheckedOut(Box<CheckedOut>),
     Failed(Failure),
 }
 
@@ -149,13 +149,13 @@ fn answer(request: &Request) -> Result<GitLine, GitError> {
                 warnings.push(unproven(&release.tag, &error));
                 None
             });
-            Ok(GitLine::CheckedOut(CheckedOut {
+            Ok(GitLine::CheckedOut(Box::new(CheckedOut {
                 signer,
                 notes: repository::message_of_tag(&repository, &release.tag),
                 release,
                 commit: commit.id().to_string(),
                 warnings,
-            }))
+            })))
         }
     }
 }

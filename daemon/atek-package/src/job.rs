@@ -313,7 +313,7 @@ fn run_git<W: Write>(
     )?;
     match last {
         Some(GitLine::Releases(releases)) => Ok(GitResult::Releases(releases)),
-        Some(GitLine::CheckedOut(checked_out)) => Ok(GitResult::CheckedOut(checked_out)),
+        Some(GitLine::CheckedOut(checked_out)) => Ok(GitResult::CheckedOut(*checked_out)),
         Some(GitLine::Failed(failure)) => Err(JobError::Git(failure)),
         Some(GitLine::Progress(_)) | None => Err(JobError::GitCrash(how)),
     }

@@ -1,5 +1,7 @@
 //! Releases that real `git tag -s` has signed, with keys of real `ssh-keygen` and `gpg`.
 
+#![allow(clippy::unwrap_used, reason = "a failure ends the test")]
+
 mod support;
 
 use atek_api::package::{FetchLimits, SIGNING_KEY_FILE, Wanted, WarningCode};

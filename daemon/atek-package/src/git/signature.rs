@@ -104,8 +104,11 @@ fn split(object: &[u8]) -> Option<Signature<'_>> {
             .iter()
             .any(|(begin, _)| line.starts_with(begin.as_bytes()))
     };
-    let lines = (0..object.len()).filter(|at| *at == 0 || object.get(at - 1) == Some(&b'\n'));
-    let at = lines.filter(|at| begins(*at)).last()?;
+    let is_line = |at: &usize| *at == 0 || object.get(at - 1) == Some(&b'\n');
+    let at = (0..object.len())
+        .rev()
+        .filter(is_line)
+        .find(|at| begins(*at))?;
     let (payload, armored) = object.split_at(at);
     Some(Signature { payload, armored })
 }

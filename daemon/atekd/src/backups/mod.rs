@@ -52,7 +52,7 @@ pub enum BackupError {
     Spawn(#[from] SpawnError),
     /// A service could not be copied or put back.
     #[error(transparent)]
-    Operation(#[from] OperationError),
+    Operation(Box<OperationError>),
     /// The ledger could not be written.
     #[error(transparent)]
     File(#[from] atek_files::FileError),
@@ -68,6 +68,12 @@ pub enum BackupError {
     /// The file with the password is unusable.
     #[error("the password of the backups cannot be read")]
     Password,
+}
+
+impl From<OperationError> for BackupError {
+    fn from(error: OperationError) -> Self {
+        Self::Operation(Box::new(error))
+    }
 }
 
 /// The backups of this box. Cheap to clone.
