@@ -156,7 +156,7 @@ pub(super) const CASES: [(&str, &str); 42] = [
     ),
     (
         r#"{"runtime": "python"}"#,
-        "line 1, column 13, /runtime: must be \"node\" or \"native\", not \"python\"",
+        "line 1, column 13, /runtime: must be \"node\", \"native\", or an object with the kind \"oci\", not \"python\"",
     ),
     (
         r#"{"runtime": "native"}"#,
