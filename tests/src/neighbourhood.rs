@@ -30,7 +30,7 @@ pub const BOOTSTRAP: &str = "198.51.100.1:49737";
 pub enum Nat {
     /// One port outside for each socket inside.
     Friendly,
-    /// Another port for each peer: nobody can be told where to knock.
+    /// Another port for each peer: a peer cannot be told where to knock.
     Symmetric,
 }
 

@@ -129,7 +129,7 @@ async fn a_database_is_shared_between_two_homes_behind_nat_until_it_is_not() -> 
     becomes(&bob, &copy, "/posts/1999", &json!({ "n": 1999 })).await?;
     let first = begin.elapsed();
     println!("2000 records, from the link to the last one, with the connection: {first:?}");
-    // Live, with queries of the box's own; nobody writes there.
+    // Live, with queries of the box's own; no app writes there.
     put(&alice, &db, "/posts/1", json!({ "n": "changed" })).await?;
     becomes(&bob, &copy, "/posts/1", &json!({ "n": "changed" })).await?;
     let mut delays = Vec::new();
@@ -151,7 +151,7 @@ async fn a_database_is_shared_between_two_homes_behind_nat_until_it_is_not() -> 
     let refused = refusal(write);
     ensure!(refused.message.contains("Not authorized"), "{refused:?}");
 
-    // Killed at either end, it goes on with what was written meanwhile.
+    // Killed at either end, it goes on with what was written in that time.
     for (host, n) in [(&one, 1), (&two, 2)] {
         host.machine
             .exec(["systemctl", "kill", "-s", "KILL", UNIT])

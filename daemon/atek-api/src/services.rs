@@ -142,7 +142,7 @@ pub struct ServiceSettings {
 
 impl ServiceSettings {
     /// Takes out of force what a record from before decision 0074 grants beyond the manifest. It
-    /// had no effect then, and nobody was asked about it; what a person granted since has a note.
+    /// had no effect then, and it was not asked about; what a person granted since has a note.
     pub fn set_aside_unasked(&mut self) {
         let asked = self.manifest.as_ref().map(|manifest| &manifest.permissions);
         let granted = self.granted.items();

@@ -17,7 +17,7 @@ use super::gateway::{Conn, Gateway};
 use super::limiter::Ticket;
 use super::route::{Access, OriginRule, Route};
 use super::site::{AppSite, Site};
-use super::{bind, device_tunnel, egress_policy, pages, setup_gate};
+use super::{bind, egress_policy, pages, paired_device, setup_gate};
 use atek_host_model::idle::KeepAwake;
 use atek_host_model::listener::Origin;
 use atek_host_model::permissions::{Caller, may_change, may_visit};
@@ -100,7 +100,7 @@ pub(super) async fn admit<B>(
                 return Err(Failure::Internal);
             };
             let is_tunnel = *request.method() == Method::CONNECT
-                && device_tunnel::device(&caller, host).is_some();
+                && paired_device::device(&caller, host).is_some();
             if !is_tunnel {
                 egress_policy::grant(&caller, host, *port)?;
             }

@@ -12,7 +12,6 @@ use super::listener::Stream;
 use super::peer;
 use super::upgrade;
 use atek_host_model::listener::Origin;
-use atek_host_model::permissions::Caller;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -20,23 +19,6 @@ use sha2::{Digest as _, Sha256};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::UnixStream;
-
-/// What stands behind a device's id.
-const SUFFIX: &str = ".device.atek";
-
-/// The device whose connection the caller asks for; none for any other caller or target.
-pub(super) fn device<'a>(caller: &Caller, host: &'a str) -> Option<&'a str> {
-    let Caller::Service(service) = caller else {
-        return None;
-    };
-    // With a suffix on a host in a folder of its own. No app has such a key: the host makes them.
-    let rest = service.key.as_str().strip_prefix("core.hypercore")?;
-    let is_hypercore = rest.is_empty() || rest.starts_with('-');
-    let id = host.strip_suffix(SUFFIX)?;
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_id = !id.is_empty() && id.len() <= 32 && id.bytes().all(fits);
-    (service.owner.is_system() && is_hypercore && is_id).then_some(id)
-}
 
 /// Stands for a device where clients are told apart by their address: an own /64 of the unique
 /// local range `fd00::/8` (RFC 4193) for each.
@@ -102,36 +84,6 @@ pub(super) fn open(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use atek_api::permission::Permissions;
-    use atek_host_model::permissions::ServiceCaller;
-
-    #[test]
-    fn only_the_hypercore_service_brings_devices() {
-        for (key, owner, host, expected) in [
-            ("core.hypercore", "system", "0a1b.device.atek", Some("0a1b")),
-            (
-                "core.hypercore-12ab34cd",
-                "system",
-                "0a.device.atek",
-                Some("0a"),
-            ),
-            ("core.hypercore", "alice", "0a1b.device.atek", None),
-            ("core.hypercore", "system", "example.org", None),
-            ("core.hypercore", "system", ".device.atek", None),
-            ("core.hypercore", "system", "a.b.device.atek", None),
-            ("core.hypercorex", "system", "0a1b.device.atek", None),
-            ("core.lonestar", "system", "0a1b.device.atek", None),
-        ] {
-            let caller = Caller::Service(ServiceCaller {
-                key: key.parse().unwrap(),
-                owner: owner.parse().unwrap(),
-                granted: Arc::new(Permissions::default()),
-                decisions: Arc::default(),
-            });
-            assert_eq!(device(&caller, host), expected, "{key} {owner} {host}");
-        }
-        assert_eq!(device(&Caller::System, "0a1b.device.atek"), None);
-    }
 
     #[test]
     fn each_device_is_a_client_of_its_own() {

@@ -50,6 +50,7 @@ mod icons;
 mod limiter;
 mod listener;
 mod pages;
+mod paired_device;
 mod peer;
 mod registry;
 mod route;

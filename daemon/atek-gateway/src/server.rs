@@ -16,7 +16,7 @@ use super::peer::{self, Peer};
 use super::route::{self, Route};
 use super::rpc::{self, Offer};
 use super::site::{self, Site};
-use super::{apps, device_tunnel, egress, host_paths, pages, transport};
+use super::{apps, device_tunnel, egress, host_paths, pages, paired_device, transport};
 use atek_host_model::listener::{Listener, Origin};
 use futures_util::FutureExt as _;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -282,7 +282,7 @@ impl Gateway {
             (Route::Egress, Site::Egress { host, port })
                 if *request.method() == Method::CONNECT =>
             {
-                match device_tunnel::device(admitted.caller(), host) {
+                match paired_device::device(admitted.caller(), host) {
                     Some(device) => device_tunnel::open(self, admitted, device, request),
                     None => Box::pin(egress::connect(self, admitted, host, *port, request)).await,
                 }

@@ -2,7 +2,7 @@
 //!
 //! What a boot without a person needs (the password of backups, hypercore's key) lies beside it in
 //! the open. Until the words were confirmed they can be shown again with the password; after that
-//! only the seed is kept, from which nobody can make the words.
+//! only the seed is kept, from which the words cannot be made.
 
 use crate::KeysError;
 use crate::crypto::{self, Kind};

@@ -7,8 +7,8 @@
 //! package in `package/` there. Exit code 0 after `done`, 1 after `failed`.
 //!
 //! The work is done in child processes, each with a deadline: `atek-package git`
-//! (this program again: the only user of libgit2), `atek-package image` and npm. So whatever hostile data
-//! does to libgit2, and however long a build hangs, the last line is written.
+//! (this program again: the only user of libgit2), `atek-package image` and npm. So whatever
+//! hostile data does to libgit2, and however long a build hangs, the last line is written.
 //!
 //! | module | does |
 //! |---|---|

@@ -20,9 +20,9 @@
 //! ```
 //!
 //! `1096041803` is "ATEK" in ASCII. `a` to `d` are the first four big-endian 32-bit words of
-//! SHA-256 of the user's key, each without its highest bit, so that a restored user, who has the same
-//! key, has the same identity. `generation` is 0 until an identity is replaced. HKDF's `app/`
-//! information is free of ambiguity as a service's key has no slash.
+//! SHA-256 of the user's key, each without its highest bit, so that a restored user, who has
+//! the same key, has the same identity. `generation` is 0 until an identity is replaced. HKDF's
+//! `app/` information is free of ambiguity as a service's key has no slash.
 //!
 //! Labels and order never change. A new kind of secret gets a new label; a new tree a new salt.
 //!

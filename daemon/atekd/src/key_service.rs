@@ -148,7 +148,7 @@ impl KeyService {
     ///
     /// # Errors
     ///
-    /// [`KeyServiceError`]; they stay, and nobody can sign in to use them.
+    /// [`KeyServiceError`]; they stay, and no sign-in opens them.
     pub async fn delete_user(&self, user: &UserKey) -> Result<(), KeyServiceError> {
         let params = json!({ "user": user });
         self.call("remove a deleted user's keys", "deleteUser", params)

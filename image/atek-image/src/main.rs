@@ -322,7 +322,7 @@ fn epoch() -> anyhow::Result<u64> {
 /// Becomes the emulator: as root that of the toolbox, which is the same on every machine; else the
 /// one that this machine has, as no part of it needs root.
 fn run(options: &Options) -> anyhow::Result<()> {
-    // Held until QEMU is there: the toolbox is not removed meanwhile.
+    // Held until QEMU is there: the toolbox is not removed before.
     let tools = if nix::unistd::geteuid().is_root() {
         Some(enter_toolbox(options)?)
     } else {

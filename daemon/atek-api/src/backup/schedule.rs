@@ -174,8 +174,8 @@ mod tests {
         };
         let removed: HashSet<_> = surplus(&runs, retention, &runs[0]).into_iter().collect();
         let kept: Vec<_> = runs.iter().filter(|run| !removed.contains(run)).collect();
-        // Of 24 hours, 7 days and 8 weeks, the newest is one run; so may others be. The oldest is the
-        // last one of the eighth week, of which this one is the first.
+        // Of 24 hours, 7 days and 8 weeks, the newest is one run; so may others be. The oldest is
+        // the last one of the eighth week, of which this one is the first.
         assert!((30..=37).contains(&kept.len()), "{}", kept.len());
         assert!(kept.last().unwrap().unix_seconds() <= NOW - 42 * DAY);
         assert_eq!(kept[0], &runs[0]);

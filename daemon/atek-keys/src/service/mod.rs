@@ -118,7 +118,7 @@ impl Keys {
             let name = path.file_name().and_then(|name| name.to_str());
             let user = name.and_then(|name| name.strip_suffix(".json")?.parse::<UserKey>().ok());
             if let (Some(user), Some(ring)) = (user, store::read::<Keyring>(&path)?) {
-                // The list of uses is worth less than the keys: a damaged one begins anew.
+                // The list of uses is worth less than the keys: a damaged one is begun again.
                 let uses = store::read(&uses_file(folder, &user)).unwrap_or_else(|error| {
                     tracing::warn!(%error, "the list of uses begins anew");
                     None

@@ -95,7 +95,7 @@ fn an_app_uses_a_persons_key_only_after_a_yes_and_sees_no_private_key() {
     assert_eq!(waiting[0]["words"], "sign this text");
     assert_eq!(waiting[0]["fields"][0]["value"], "hello");
     let id = &waiting[0]["id"];
-    // Nobody else answers it: not the app, not another person, not the host.
+    // No other answers it: not the app, not another person, not the host.
     let yes = json!({"request": id, "choice": "once"});
     for other in [
         rss.clone(),

@@ -101,7 +101,7 @@ impl HostApis {
         }
     }
 
-    /// Lets the key service open the keys of who signed in. Nobody waits for that.
+    /// Lets the key service open the keys of who signed in. The sign-in does not wait for that.
     fn open_keys(&self, username: &str, password: Secret) {
         let Some(user) = self.database.records().user_named(username).cloned() else {
             return;

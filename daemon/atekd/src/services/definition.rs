@@ -98,7 +98,7 @@ impl Definition {
         }
     }
 
-    /// What its unit must be started anew for: the kind of its network, and its devices.
+    /// What its unit must be started again for: the kind of its network, and its devices.
     pub(super) fn reach(&self) -> (Network, Vec<DevicePath>) {
         (self.network(), self.permissions().devices)
     }

@@ -192,8 +192,8 @@ impl Spawn {
             .await
     }
 
-    /// Makes a snapshot of the state of a service, which is paused if it runs. Returns its bytes and
-    /// the milliseconds of the pause.
+    /// Makes a snapshot of the state of a service, which is paused if it runs. Returns its bytes
+    /// and the milliseconds of the pause.
     ///
     /// # Errors
     ///

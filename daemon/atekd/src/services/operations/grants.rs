@@ -28,8 +28,9 @@ impl Operations {
     }
 
     /// Stores changes of the decisions about one service. Connections that are no longer allowed
-    /// end; the service is restarted only where it gets or loses a network of its own or a device, and, unless
-    /// it `waits` for the answer, where its first or last host changes: its proxy variables do.
+    /// end; the service is restarted only where it gets or loses a network of its own or a device,
+    /// and, unless it `waits` for the answer, where its first or last host changes: its proxy
+    /// variables do.
     ///
     /// # Errors
     ///

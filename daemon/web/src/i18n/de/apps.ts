@@ -39,7 +39,6 @@ export const apps: typeof english = {
       'unknown-key': 'In ihrer atek.json steht etwas, das Atek nicht kennt, vielleicht ein Tippfehler.',
       signature:
         'Ihre Signatur ist falsch oder lässt sich nicht prüfen. Sie beweist nicht, von wem die App ist.',
-      'left-out': 'Geräte und Pipes ihres Abbilds wurden weggelassen, und etwas kann fehlen.',
       icon: 'Ihr Symbol fehlt oder lässt sich nicht zeigen.',
       'left-out': 'Das Image hat Geräte oder Pipes. Die werden weggelassen, und etwas kann fehlen.',
       'manifest-changed':
