@@ -50,11 +50,11 @@ export const host: typeof english = {
     },
     words: {
       title: 'Wiederherstellungswörter',
-      text: 'Wenn die Speicherkarte kaputtgeht oder du dein Passwort vergisst, bringen 24 Wörter deine Sicherungen und Schlüssel zurück. Bewahre sie auf Papier auf, nicht als Foto.',
+      text: 'Wenn du dein Passwort vergisst, öffnen 24 Wörter deine Schlüssel wieder. Bewahre sie auf Papier auf, nicht als Foto.',
       show: 'Wörter anzeigen',
       later: 'Das geht auch später. Die Wörter bleiben abrufbar, bis du sie bestätigst.',
       write:
-        'Schreib diese Wörter in dieser Reihenfolge auf, oder druck sie aus. Wer sie hat, kann deine Sicherungen und Schlüssel öffnen.',
+        'Schreib diese Wörter in dieser Reihenfolge auf, oder druck sie aus. Wer sie hat, kann deine Schlüssel öffnen.',
       qr: 'Die Wörter als QR-Code',
       print: 'Drucken',
       written: 'Ich habe sie auf Papier',

@@ -48,11 +48,11 @@ export const host = {
     },
     words: {
       title: 'Recovery words',
-      text: 'If the memory card breaks, or you forget your password, 24 words bring back your backups and keys. Keep them on paper, not in a photo.',
+      text: 'If you forget your password, 24 words open your keys again. Keep them on paper, not in a photo.',
       show: 'Show the words',
       later: 'You can also do this later. The words stay available until you confirm them.',
       write:
-        'Write these words down in this order, or print them. Anyone who has them can open your backups and keys.',
+        'Write these words down in this order, or print them. Anyone who has them can open your keys.',
       qr: 'The words as a QR code',
       print: 'Print',
       written: 'I have them on paper',
