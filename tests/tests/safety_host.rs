@@ -118,10 +118,11 @@ async fn a_job_of_a_backup_is_confined() -> anyhow::Result<()> {
     // As many files as it takes for the job to be seen at work.
     let fill = "head -c 300000000 /dev/urandom > /var/lib/private/atek-app-$(atek get hello-node --json | sed -n 's/.*\"key\":\"\\([^\"]*\\)\".*/\\1/p' | head -n 1)/large
         (atek backup now > /tmp/said 2>&1; echo $? > /tmp/ended) &
+        job=$!
         until systemctl is-active --quiet atek-backup.service || [ -e /tmp/ended ]; do :; done
         systemd-analyze security atek-backup.service --no-pager | tail -n 1
         systemctl show atek-backup.service -p CapabilityBoundingSet -p PrivateNetwork
-        until [ -e /tmp/ended ]; do read -t 1 <> <(:) || :; done
+        wait $job
         cat /tmp/ended /tmp/said";
     let said = host.machine.shell(fill).await?;
     assert!(said.contains("PrivateNetwork=yes"), "{said}");
