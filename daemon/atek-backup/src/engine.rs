@@ -31,6 +31,9 @@ const MANIFEST_FILE: &str = "manifest.json";
 const MANIFEST_MAX: u64 = 16 << 20;
 /// Problems that a check tells.
 const PROBLEMS_MAX: usize = 20;
+/// In the words of rustic_core: a pack that a run which was cut off has left. No run needs it, and the
+/// next one that tidies up removes it.
+const LEFTOVER: &str = "not referenced in index";
 
 /// An open target.
 #[derive(Debug)]
@@ -265,9 +268,10 @@ impl Engine {
         let results = results.map_err(|error| Error::of(&self.store, error))?;
         let bad = results.is_ok().is_err();
         let mut problems: Vec<String> = complaints::take();
+        problems.retain(|text| !text.contains(LEFTOVER));
         if bad {
             let texts = results.0.iter().map(|(_, error)| error.to_string());
-            problems = texts.collect();
+            problems = texts.filter(|text| !text.contains(LEFTOVER)).collect();
         }
         problems.truncate(PROBLEMS_MAX);
         Ok(problems)

@@ -44,8 +44,9 @@ export const rights: typeof en = {
     host: 'der Kommandozeile',
     actions: 'Aktionen',
     revoke: 'Zurücknehmen',
+    liftOf: (what, app) => `Aufheben bei ${app}: ${what}`,
     lift: 'Aufheben',
-    revokeOf: (words, app) => `${app} nehmen: ${words}`,
+    revokeOf: (words, app) => `Zurücknehmen bei ${app}: ${words}`,
     revoked: 'Die Berechtigung wurde zurückgenommen',
     failed: 'Die Berechtigung wurde nicht geändert'
   },

@@ -44,6 +44,7 @@ export const rights = {
     host: 'the command line',
     actions: 'Actions',
     revoke: 'Take back',
+    liftOf: (what: string, app: string) => `Lift for ${app}: ${what}`,
     lift: 'Lift',
     revokeOf: (words: string, app: string) => `Take back from ${app}: ${words}`,
     revoked: 'The permission was taken back',
