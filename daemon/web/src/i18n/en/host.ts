@@ -51,8 +51,7 @@ export const host = {
       text: 'If you forget your password, 24 words open your keys again. Keep them on paper, not in a photo.',
       show: 'Show the words',
       later: 'You can also do this later. The words stay available until you confirm them.',
-      write:
-        'Write these words down in this order, or print them. Anyone who has them can open your keys.',
+      write: 'Write these words down in this order, or print them. Anyone who has them can open your keys.',
       qr: 'The words as a QR code',
       print: 'Print',
       written: 'I have them on paper',
