@@ -109,6 +109,15 @@ fn meant(list: &str) -> BTreeMap<String, u32> {
         let [source, destination, mode] = line.split_whitespace().collect::<Vec<_>>()[..] else {
             panic!("{line}");
         };
+        if let Some(folder) = source.strip_prefix("npm:") {
+            let made = checkout().join(folder).join("dist/linux-arm64");
+            let mode = u32::from_str_radix(mode, 8).unwrap();
+            let all = files(&made).into_keys();
+            meant.extend(
+                all.map(|file| (format!("{}{file}", destination.trim_end_matches('/')), mode)),
+            );
+            continue;
+        }
         let names: Vec<String> = match (source.strip_prefix("bin:"), source.split_once('*')) {
             (Some(name), _) => vec![name.to_owned()],
             (None, None) => vec![source.rsplit('/').next().unwrap().to_owned()],
@@ -158,6 +167,9 @@ fn install(list: &Path, programs: &Path, target: &Path) -> Output {
 #[test]
 fn the_package_installs_exactly_what_the_install_list_means() {
     let list = checkout().join("image/install.list");
+    // What buildroot/build does first: there is no npm inside Buildroot.
+    let made = run(Command::new(checkout().join("daemon/hypercore/package")).arg("arm64"));
+    assert!(made.status.success(), "{}", said(&made));
     let programs = programs(&text(&list));
     let target = tempfile::tempdir().unwrap();
     let output = install(&list, programs.path(), target.path());
