@@ -31,8 +31,8 @@ const MANIFEST_FILE: &str = "manifest.json";
 const MANIFEST_MAX: u64 = 16 << 20;
 /// Problems that a check tells.
 const PROBLEMS_MAX: usize = 20;
-/// In the words of rustic_core: a pack that a run which was cut off has left. No run needs it, and the
-/// next one that tidies up removes it.
+/// In the words of rustic_core: a pack that a run which was cut off has left. No run needs it, and
+/// the next one that tidies up removes it.
 const LEFTOVER: &str = "not referenced in index";
 
 /// An open target.

@@ -68,9 +68,9 @@ const NEWEST: usize = 3;
 
 /// The runs to remove. `runs` are whole runs in any order.
 ///
-/// The newest runs are always kept, as a person who makes two in a row wants both, and so are runs
-/// that began after `now`: when a clock jumps, what is old and what is new is not known, and nothing
-/// is removed because of it.
+/// The newest runs are always kept, as a person who makes two in a row wants both. So are runs that
+/// began after `now`: when a clock jumps, what is old and what is new is not known, and nothing is
+/// removed because of it.
 #[must_use]
 pub fn surplus(runs: &[RunId], retention: Retention, now: &RunId) -> Vec<RunId> {
     let sorted: BTreeSet<&RunId> = runs.iter().collect();
