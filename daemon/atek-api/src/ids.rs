@@ -3,8 +3,8 @@
 //! A *key* is opaque, minted once and never reused; everything that must outlive
 //! a rename refers to it. An *id* is chosen by people and may change.
 
+use crate::text::checked_text;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::str::FromStr;
 
 /// The key of the host itself, in records and in `Atek-Auth-*` headers.
@@ -31,50 +31,6 @@ pub enum InvalidId {
     DbId,
 }
 
-macro_rules! text_newtype {
-    ($name:ident) => {
-        impl $name {
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidId;
-
-            fn try_from(text: String) -> Result<Self, InvalidId> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(value: $name) -> String {
-                value.0
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::borrow::Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                &self.0
-            }
-        }
-    };
-}
-
 /// The opaque, immutable identity of an installed service.
 ///
 /// Part of unit properties and paths, hence the narrow alphabet.
@@ -82,14 +38,14 @@ macro_rules! text_newtype {
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 #[serde(try_from = "String", into = "String")]
 pub struct ServiceKey(String);
-text_newtype!(ServiceKey);
+checked_text!(ServiceKey);
 
 /// The opaque, immutable identity of a user; `system` is the host itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 #[serde(try_from = "String", into = "String")]
 pub struct UserKey(String);
-text_newtype!(UserKey);
+checked_text!(UserKey);
 
 impl UserKey {
     /// The user that owns what belongs to everybody.
@@ -112,7 +68,7 @@ impl UserKey {
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 #[serde(try_from = "String", into = "String")]
 pub struct ServiceId(String);
-text_newtype!(ServiceId);
+checked_text!(ServiceId);
 
 impl ServiceId {
     /// Names that an installed service may not take: the host's own, and labels
@@ -207,11 +163,7 @@ impl FromStr for ServiceKey {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        if is_key(text) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidId::Key)
-        }
+        key(text).map(Self)
     }
 }
 
@@ -219,11 +171,7 @@ impl FromStr for UserKey {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        if is_key(text) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidId::Key)
-        }
+        key(text).map(Self)
     }
 }
 
@@ -232,7 +180,7 @@ impl FromStr for UserKey {
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 pub struct DbId(String);
-text_newtype!(DbId);
+checked_text!(DbId);
 
 impl FromStr for DbId {
     type Err = InvalidId;
@@ -260,14 +208,16 @@ pub(crate) fn is_label(text: &str) -> bool {
             .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-fn is_key(text: &str) -> bool {
-    (1..=40).contains(&text.len())
+/// The text of a key of a service or user.
+fn key(text: &str) -> Result<String, InvalidId> {
+    let fits = (1..=40).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && !text.ends_with('.')
         && !text.contains("..")
         && text
             .bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'))
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'));
+    fits.then(|| text.to_owned()).ok_or(InvalidId::Key)
 }
 
 #[cfg(test)]

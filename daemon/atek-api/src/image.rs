@@ -185,19 +185,7 @@ impl fmt::Display for ImageName {
     }
 }
 
-impl TryFrom<String> for ImageName {
-    type Error = InvalidImage;
-
-    fn try_from(text: String) -> Result<Self, InvalidImage> {
-        text.parse()
-    }
-}
-
-impl From<ImageName> for String {
-    fn from(image: ImageName) -> String {
-        image.to_string()
-    }
-}
+crate::text::text_on_the_wire!(ImageName);
 
 /// How the program of an image is started. In `atek.json` the value of `runtime`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

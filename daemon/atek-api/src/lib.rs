@@ -44,6 +44,7 @@ pub mod signer;
 pub mod source;
 pub mod spec;
 pub mod system;
+mod text;
 pub mod updates;
 pub mod users;
 pub mod version;

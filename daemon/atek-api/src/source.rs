@@ -318,19 +318,7 @@ fn escaped(path: &Path) -> String {
         })
 }
 
-impl TryFrom<String> for Source {
-    type Error = InvalidSource;
-
-    fn try_from(text: String) -> Result<Self, InvalidSource> {
-        text.parse()
-    }
-}
-
-impl From<Source> for String {
-    fn from(source: Source) -> String {
-        source.to_string()
-    }
-}
+crate::text::text_on_the_wire!(Source);
 
 #[cfg(test)]
 mod tests {

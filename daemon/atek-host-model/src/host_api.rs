@@ -2,7 +2,7 @@
 
 use crate::permissions::Caller;
 use crate::users::SessionId;
-use atek_api::jsonrpc::RpcResult;
+use atek_api::jsonrpc::{RpcError, RpcResult};
 use atek_api::secret::Secret;
 use serde_json::value::RawValue;
 use std::net::IpAddr;
@@ -14,6 +14,29 @@ pub struct Reply {
     pub outcome: RpcResult,
     /// `login` sets cookies, `logout` clears the session's.
     pub cookie: Option<CookieChange>,
+}
+
+impl Reply {
+    /// A result with a change of the session cookie; a refusal changes none.
+    #[must_use]
+    pub fn with_cookie(done: Result<(RpcResult, CookieChange), RpcError>) -> Self {
+        match done {
+            Ok((outcome, cookie)) => Self {
+                outcome,
+                cookie: Some(cookie),
+            },
+            Err(error) => Self::from(Err(error)),
+        }
+    }
+}
+
+impl From<RpcResult> for Reply {
+    fn from(outcome: RpcResult) -> Self {
+        Self {
+            outcome,
+            cookie: None,
+        }
+    }
 }
 
 /// How the text of a cookie begins whose session ends with the browser: the gateway sets it

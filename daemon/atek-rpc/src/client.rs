@@ -3,6 +3,7 @@
 use crate::body::{self, Body};
 use crate::owned_socket::Owner;
 use crate::pool::{Endpoint, Pool, PooledBody, SendError};
+use atek_api::ids::SYSTEM;
 use atek_api::jsonrpc::{self, Answer, RpcError};
 use atek_api::secret::Secret;
 use bytes::{Buf as _, BytesMut};
@@ -112,6 +113,16 @@ impl Client {
             host: HeaderValue::from_static("localhost"),
             headers: Vec::new(),
         }
+    }
+
+    /// A client of a core service, as the host itself: the owner of the socket's folder must
+    /// serve it, and every request is one of `system`.
+    #[must_use]
+    pub fn core_service(socket: &Path) -> Self {
+        let system = || HeaderValue::from_static(SYSTEM);
+        Self::owned(socket, Owner::OfFolder)
+            .with_header(HeaderName::from_static("atek-auth-user"), system())
+            .with_header(HeaderName::from_static("atek-auth-service"), system())
     }
 
     /// Adds a header to every request.

@@ -1,11 +1,9 @@
 //! What the host tells the key service: passwords that people typed, so that it can open and seal
 //! their keys. It never gets a key back.
 
-use atek_api::ids::{SYSTEM, UserKey};
+use atek_api::ids::UserKey;
 use atek_api::secret::Secret;
 use atek_rpc::client::{CallError, Client};
-use atek_rpc::owned_socket::Owner;
-use http::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -62,16 +60,9 @@ impl KeyService {
     /// The service behind this socket, whose owner is checked.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
-        let client = Client::owned(socket, Owner::OfFolder)
-            .with_header(
-                HeaderName::from_static("atek-auth-user"),
-                HeaderValue::from_static(SYSTEM),
-            )
-            .with_header(
-                HeaderName::from_static("atek-auth-service"),
-                HeaderValue::from_static(SYSTEM),
-            );
-        Self { client }
+        Self {
+            client: Client::core_service(socket),
+        }
     }
 
     /// Opens a user's keys. With an administrator's password the box's seed is made where there is

@@ -1,7 +1,6 @@
 //! Ids of APIs.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::str::FromStr;
 
 /// Bytes of the longest id.
@@ -24,12 +23,6 @@ pub struct ApiId(String);
 pub struct InvalidApiId;
 
 impl ApiId {
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The part before the first `/`.
     #[must_use]
     pub fn domain(&self) -> &str {
@@ -78,37 +71,7 @@ fn is_segment(segment: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
-impl fmt::Display for ApiId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for ApiId {
-    type Error = InvalidApiId;
-
-    fn try_from(text: String) -> Result<Self, InvalidApiId> {
-        text.parse()
-    }
-}
-
-impl From<ApiId> for String {
-    fn from(id: ApiId) -> String {
-        id.0
-    }
-}
-
-impl AsRef<str> for ApiId {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::borrow::Borrow<str> for ApiId {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
+crate::text::checked_text!(ApiId);
 
 impl PartialEq<str> for ApiId {
     fn eq(&self, other: &str) -> bool {

@@ -1,7 +1,6 @@
 //! Devices of the box that a person may give to an app.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -85,25 +84,7 @@ impl FromStr for DevicePath {
     }
 }
 
-impl TryFrom<String> for DevicePath {
-    type Error = InvalidDevice;
-
-    fn try_from(text: String) -> Result<Self, InvalidDevice> {
-        text.parse()
-    }
-}
-
-impl From<DevicePath> for String {
-    fn from(device: DevicePath) -> Self {
-        device.0
-    }
-}
-
-impl fmt::Display for DevicePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+crate::text::checked_text!(DevicePath);
 
 #[cfg(test)]
 mod tests {

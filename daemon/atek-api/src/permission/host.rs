@@ -187,16 +187,4 @@ impl fmt::Display for HostPattern {
     }
 }
 
-impl TryFrom<String> for HostPattern {
-    type Error = InvalidHostPattern;
-
-    fn try_from(text: String) -> Result<Self, InvalidHostPattern> {
-        text.parse()
-    }
-}
-
-impl From<HostPattern> for String {
-    fn from(pattern: HostPattern) -> String {
-        pattern.to_string()
-    }
-}
+crate::text::text_on_the_wire!(HostPattern);

@@ -227,19 +227,7 @@ impl FromStr for Permission {
     }
 }
 
-impl TryFrom<String> for Permission {
-    type Error = InvalidPermission;
-
-    fn try_from(text: String) -> Result<Self, InvalidPermission> {
-        text.parse()
-    }
-}
-
-impl From<Permission> for String {
-    fn from(permission: Permission) -> Self {
-        permission.to_string()
-    }
-}
+crate::text::text_on_the_wire!(Permission);
 
 impl Permissions {
     /// The single permissions of the set.

@@ -2,49 +2,17 @@
 
 use super::error::SpecError;
 use super::paths;
+use crate::text::checked_text;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
-
-macro_rules! parsed_text {
-    ($name:ident) => {
-        impl $name {
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = SpecError;
-
-            fn try_from(text: String) -> Result<Self, SpecError> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(value: $name) -> String {
-                value.0
-            }
-        }
-    };
-}
 
 /// A path inside a package: relative, and staying there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 #[serde(try_from = "String", into = "String")]
 pub struct RelativePath(String);
-parsed_text!(RelativePath);
+checked_text!(RelativePath);
 
 impl FromStr for RelativePath {
     type Err = SpecError;
@@ -77,7 +45,7 @@ impl FromStr for RelativePath {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobId(String);
-parsed_text!(JobId);
+checked_text!(JobId);
 
 impl JobId {
     /// The name of the transient unit that runs the job.
@@ -109,7 +77,7 @@ impl FromStr for JobId {
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
 pub struct SnapshotName(String);
-parsed_text!(SnapshotName);
+checked_text!(SnapshotName);
 
 impl FromStr for SnapshotName {
     type Err = SpecError;
@@ -132,7 +100,7 @@ impl FromStr for SnapshotName {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PackageVersion(String);
-parsed_text!(PackageVersion);
+checked_text!(PackageVersion);
 
 impl FromStr for PackageVersion {
     type Err = SpecError;

@@ -69,19 +69,7 @@ impl FromStr for Prefix {
     }
 }
 
-impl TryFrom<String> for Prefix {
-    type Error = InvalidPrefix;
-
-    fn try_from(text: String) -> Result<Self, InvalidPrefix> {
-        text.parse()
-    }
-}
-
-impl From<Prefix> for String {
-    fn from(prefix: Prefix) -> Self {
-        prefix.to_string()
-    }
-}
+crate::text::text_on_the_wire!(Prefix);
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,9 @@
 //! The server database's place: calls to ADB.
 
 use super::records::{Change, ServiceRecord, SessionRecord, UserRecord};
-use atek_api::ids::{DbId, SYSTEM, ServiceKey, UserKey};
+use atek_api::ids::{DbId, ServiceKey, UserKey};
 use atek_api::services::ServiceSettings;
 use atek_rpc::client::{CallError, Client};
-use atek_rpc::owned_socket::Owner;
-use http::header::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
@@ -158,17 +156,9 @@ impl Store {
     /// The store behind ADB's socket.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
-        // ADB owns the folder of its socket, so what the name leads to is checked.
-        let client = Client::owned(socket, Owner::OfFolder)
-            .with_header(
-                HeaderName::from_static("atek-auth-user"),
-                HeaderValue::from_static(SYSTEM),
-            )
-            .with_header(
-                HeaderName::from_static("atek-auth-service"),
-                HeaderValue::from_static(SYSTEM),
-            );
-        Self { client }
+        Self {
+            client: Client::core_service(socket),
+        }
     }
 
     /// Tells ADB which database is the server's; an empty id makes a new one.

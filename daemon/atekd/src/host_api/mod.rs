@@ -101,10 +101,7 @@ impl HostApis {
     /// Answers one call. Only for APIs that the host [has](Self::has).
     pub async fn call(&self, api: &str, call: Call<'_>) -> Reply {
         if self.has(api) && methods::find(api, call.method).is_none() {
-            return Reply {
-                outcome: Err(RpcError::method_not_found(call.method)),
-                cookie: None,
-            };
+            return Err(RpcError::method_not_found(call.method)).into();
         }
         let outcome = match api {
             atek_api::sessions::API => return self.user_sessions(&call).await,
@@ -118,10 +115,7 @@ impl HostApis {
             atek_api::grants::API => self.permissions_api(&call).await,
             _ => Err(RpcError::new(code::METHOD_NOT_FOUND, "API not found")),
         };
-        Reply {
-            outcome,
-            cookie: None,
-        }
+        outcome.into()
     }
 }
 

@@ -31,10 +31,7 @@ impl HostApis {
             },
             other => Err(RpcError::method_not_found(other)),
         };
-        Reply {
-            outcome,
-            cookie: None,
-        }
+        outcome.into()
     }
 
     fn whoami(&self, caller: &Caller) -> RpcResult {
@@ -64,41 +61,26 @@ impl HostApis {
     }
 
     async fn login(&self, call: &Call<'_>) -> Reply {
-        let credentials =
-            methods::params(API, call).and_then(|params| params.object::<Credentials>(0));
-        let credentials = match credentials {
-            Ok(credentials) => credentials,
-            Err(error) => {
-                return Reply {
-                    outcome: Err(error),
-                    cookie: None,
-                };
-            }
-        };
+        Reply::with_cookie(self.try_login(call).await)
+    }
+
+    async fn try_login(&self, call: &Call<'_>) -> Result<(RpcResult, CookieChange), RpcError> {
+        let credentials: Credentials = methods::params(API, call)?.object(0)?;
         let password = credentials.password.clone();
-        match self
+        let (cookies, username) = self
             .sessions
             .login(call.caller, credentials, call.visitor)
             .await
-        {
-            Ok((cookies, username)) => {
-                self.open_keys(&username, password);
-                Reply {
-                    outcome: raw(&UserSession {
-                        is_active: true,
-                        username: Some(username),
-                        display_name: None,
-                        user_key: None,
-                        role: None,
-                    }),
-                    cookie: Some(cookies),
-                }
-            }
-            Err(error) => Reply {
-                outcome: Err(login_error(&error)),
-                cookie: None,
-            },
-        }
+            .map_err(|error| login_error(&error))?;
+        self.open_keys(&username, password);
+        let session = UserSession {
+            is_active: true,
+            username: Some(username),
+            display_name: None,
+            user_key: None,
+            role: None,
+        };
+        Ok((raw(&session), cookies))
     }
 
     /// Lets the key service open the keys of who signed in. The sign-in does not wait for that.
@@ -117,21 +99,13 @@ impl HostApis {
 
     async fn logout(&self, caller: &Caller) -> Reply {
         let Caller::User(person) = caller else {
-            return Reply {
-                outcome: raw(&()),
-                cookie: None,
-            };
+            return raw(&()).into();
         };
-        match self.sessions.logout(person.session.clone()).await {
-            Ok(()) => Reply {
-                outcome: raw(&()),
-                cookie: Some(CookieChange::SignOut),
-            },
-            Err(error) => Reply {
-                outcome: Err(internal(&error)),
-                cookie: None,
-            },
-        }
+        let ended = self.sessions.logout(person.session.clone()).await;
+        Reply::with_cookie(match ended {
+            Ok(()) => Ok((raw(&()), CookieChange::SignOut)),
+            Err(error) => Err(internal(&error)),
+        })
     }
 
     async fn revoke(&self, call: &Call<'_>) -> RpcResult {

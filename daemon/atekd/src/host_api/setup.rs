@@ -39,10 +39,7 @@ impl HostApis {
             ("recoverPassword", _) => return self.recover_password(call).await,
             (other, _) => Err(RpcError::method_not_found(other)),
         };
-        Reply {
-            outcome,
-            cookie: None,
-        }
+        outcome.into()
     }
 
     /// What the setup page is told: also the rule that it can show before a password is sent.
@@ -91,30 +88,14 @@ impl HostApis {
     /// the name and the time zone can be set again, so they come first; the
     /// administrator, with the session, comes last and in one write: that is the commit.
     async fn complete(&self, call: &Call<'_>) -> Reply {
-        match self.try_complete(call).await {
-            Ok((done, cookie)) => Reply {
-                outcome: raw(&done),
-                cookie: Some(cookie),
-            },
-            Err(error) => Reply {
-                outcome: Err(error),
-                cookie: None,
-            },
-        }
+        let done = self.try_complete(call).await;
+        Reply::with_cookie(done.map(|(done, cookie)| (raw(&done), cookie)))
     }
 
     /// Sets a password with the code that the box shows, and signs its user in.
     async fn reset_password(&self, call: &Call<'_>) -> Reply {
-        match self.try_reset(call).await {
-            Ok((session, cookie)) => Reply {
-                outcome: raw(&session),
-                cookie: Some(cookie),
-            },
-            Err(error) => Reply {
-                outcome: Err(error),
-                cookie: None,
-            },
-        }
+        let done = self.try_reset(call).await;
+        Reply::with_cookie(done.map(|(session, cookie)| (raw(&session), cookie)))
     }
 
     async fn try_reset(&self, call: &Call<'_>) -> Result<(UserSession, CookieChange), RpcError> {
@@ -144,16 +125,8 @@ impl HostApis {
 
     /// Sets a password with the recovery words, and signs its user in.
     async fn recover_password(&self, call: &Call<'_>) -> Reply {
-        match self.try_recover(call).await {
-            Ok((session, cookie)) => Reply {
-                outcome: raw(&session),
-                cookie: Some(cookie),
-            },
-            Err(error) => Reply {
-                outcome: Err(error),
-                cookie: None,
-            },
-        }
+        let done = self.try_recover(call).await;
+        Reply::with_cookie(done.map(|(session, cookie)| (raw(&session), cookie)))
     }
 
     async fn try_recover(&self, call: &Call<'_>) -> Result<(UserSession, CookieChange), RpcError> {
