@@ -74,9 +74,10 @@ const NEWEST: usize = 3;
 #[must_use]
 pub fn surplus(runs: &[RunId], retention: Retention, now: &RunId) -> Vec<RunId> {
     let sorted: BTreeSet<&RunId> = runs.iter().collect();
-    let mut keep: HashSet<&RunId> = sorted.iter().copied().filter(|run| *run > now).collect();
+    let is_past = |run: &&RunId| *run <= now && run.unix_seconds() <= now.unix_seconds();
+    let mut keep: HashSet<&RunId> = sorted.iter().copied().filter(|run| !is_past(run)).collect();
     keep.extend(sorted.last());
-    let past = || sorted.iter().rev().copied().filter(|run| *run <= now);
+    let past = || sorted.iter().rev().copied().filter(is_past);
     keep.extend(past().take(NEWEST));
     // A week begins on Monday; 1970 began on a Thursday.
     for (count, length, shift) in [
@@ -183,6 +184,25 @@ mod tests {
         assert!((32..=39).contains(&kept.len()), "{}", kept.len());
         assert!(kept.last().unwrap().unix_seconds() <= NOW - 42 * DAY);
         assert_eq!(kept[0], &runs[0]);
+    }
+
+    #[test]
+    fn a_clock_that_went_back_removes_nothing_of_the_time_after_it() {
+        let mut runs = Vec::new();
+        for day in (0..20).chain(5..20) {
+            runs.push(RunId::after(&runs, NOW + day * DAY));
+        }
+        let (ahead, now) = (RunId::at(NOW + 19 * DAY), runs[24].clone());
+        assert_eq!(now.to_string(), "20261207T213000Z-1");
+        let none = Retention {
+            hourly: 0,
+            daily: 0,
+            weekly: 0,
+        };
+        let removed = surplus(&runs[..25], none, &now);
+        assert!(!removed.contains(&ahead) && !removed.contains(&now));
+        // Three of the new count, and what lies in the future of the clock.
+        assert_eq!(removed.len(), 25 - 3 - 10);
     }
 
     proptest! {

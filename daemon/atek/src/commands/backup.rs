@@ -148,9 +148,10 @@ async fn list(host: &Host) -> Result<(), Failure> {
             true => ("yes", Tone::Good),
             false => ("no", Tone::Dim),
         };
+        let (name, apps) = (run.run.to_string(), apps.to_string());
         table.row([
-            (run.run.as_str(), Tone::Strong),
-            (&apps.to_string(), Tone::Plain),
+            (name.as_str(), Tone::Strong),
+            (&apps, Tone::Plain),
             (&size::bytes(run.bytes), Tone::Plain),
             (whole, tone),
         ]);

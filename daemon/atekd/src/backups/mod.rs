@@ -197,8 +197,7 @@ impl Backups {
         let begun = now();
         ledger.last_try = Some(begun);
         ledger.write(&self.state)?;
-        let run = RunId::at(begun);
-        let done = self.run(&target, &run, &mut ledger).await;
+        let done = self.run(&target, begun, &mut ledger).await;
         match &done {
             Ok(done) => {
                 ledger.last_good = Some(begun);
@@ -207,11 +206,12 @@ impl Backups {
                 if done.proven > 0 {
                     ledger.last_proven = Some(now());
                 }
-                tracing::info!(%run, files = done.files, added = done.added, "a backup is whole");
+                let (run, files, added) = (&done.run, done.files, done.added);
+                tracing::info!(%run, files, added, "a backup is whole");
             }
             Err(error) => {
                 let text = DisplayChain(error).to_string();
-                tracing::error!(%run, error = text, "a backup failed");
+                tracing::error!(error = text, "a backup failed");
                 ledger.problem = Some(text);
             }
         }
@@ -222,10 +222,12 @@ impl Backups {
     async fn run(
         &self,
         target: &Target,
-        run: &RunId,
+        begun: i64,
         ledger: &mut Ledger,
     ) -> Result<BackupDone, BackupError> {
         let mut job = self.open(target, &[], true).await?;
+        let earlier = runs(&mut job).await?;
+        let run = &RunId::after(earlier.iter().map(|run| &run.run), begun);
         let services = self.services.to_store();
         let mut done = BackupDone {
             run: run.clone(),
@@ -474,7 +476,7 @@ async fn runs(job: &mut Job) -> Result<Vec<Run>, BackupError> {
 /// The run with this name, or the newest; it must be whole and have the part.
 fn choose(runs: &[Run], part: &Part, name: Option<&str>) -> Result<RunId, BackupError> {
     let fits = |run: &&Run| {
-        run.whole && run.parts.contains(part) && name.is_none_or(|name| run.run.as_str() == name)
+        run.whole && run.parts.contains(part) && name.is_none_or(|name| run.run.to_string() == name)
     };
     let none = || BackupError::NoRun(name.unwrap_or("that has it").chars().take(40).collect());
     let run = runs.iter().find(fits).ok_or_else(none)?;
