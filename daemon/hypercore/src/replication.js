@@ -1,6 +1,10 @@
 /** Which cores are exchanged with peers: those that were admitted, and no other core of the store. */
 
 import Hypercore from 'hypercore'
+import { Seek } from './seek.js'
+
+/** The longest pause between two looks for the home that writes a core, in milliseconds. */
+const LONGEST = 60_000
 
 const hex = buffer => buffer.toString('hex')
 
@@ -8,7 +12,7 @@ export class Replication {
   /** @param {import('./network.js').Network} network */
   constructor (network) {
     this.network = network
-    /** @type {Map<string, {core: Hypercore, discovery: any}>} by discovery key */
+    /** @type {Map<string, {core: Hypercore, seek: Seek | null}>} by discovery key */
     this.admitted = new Map()
     /** @type {Map<any, any>} connection to its stream */
     this.streams = new Map()
@@ -34,7 +38,9 @@ export class Replication {
     const key = hex(core.discoveryKey)
     if (this.admitted.has(key)) return
     const discovery = this.network.swarm.join(core.discoveryKey, role)
-    this.admitted.set(key, { core, discovery })
+    const look = () => discovery.refresh(role)
+    const seek = role.client ? new Seek({ look, found: () => core.peers.length > 0, longest: LONGEST }) : null
+    this.admitted.set(key, { core, seek })
     for (const connection of this.streams.keys()) core.replicate(connection)
   }
 
@@ -44,8 +50,16 @@ export class Replication {
     const found = this.admitted.get(key)
     if (!found) return
     this.admitted.delete(key)
+    found.seek?.stop()
+    // Detached first, so that these connections open no new channel for it.
+    const { replicator } = found.core.core
+    for (const connection of this.streams.keys()) replicator.detachFrom(connection.userData)
     for (const peer of [...found.core.peers]) peer.channel.close()
     await this.network.swarm.leave(core.discoveryKey).catch(() => {})
+  }
+
+  close () {
+    for (const { seek } of this.admitted.values()) seek?.stop()
   }
 
   isAdmitted (core) {

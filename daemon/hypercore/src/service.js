@@ -65,6 +65,7 @@ export async function start (env) {
     async close () {
       awake.close()
       server.close()
+      replication.close()
       await Promise.allSettled([shares.close(), follows.close(), devices.close()])
       await network.close()
       adb.close()

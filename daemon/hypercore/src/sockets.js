@@ -34,7 +34,8 @@ export function join (socket, stream) {
   stream.once('close', () => socket.close())
   stream.on('error', () => socket.close())
   socket.on('message', data => {
-    if (!stream.write(data)) {
+    // Some messages still come after a pause: they were read already.
+    if (!stream.write(data) && !socket.isPaused) {
       socket.pause()
       stream.once('drain', () => socket.resume())
     }

@@ -20,12 +20,15 @@ import HyperDHT from 'hyperdht'
 import { ApiError, badParams, full } from './errors.js'
 import * as check from './params.js'
 import { derive } from './seed.js'
+import { Seek } from './seek.js'
 import { join } from './sockets.js'
 
 /** Swarms and topics of one namespace; peers of one swarm. */
 const MAX_SWARMS = 8
 const MAX_TOPICS = 256
 const MAX_PEERS = 64
+/** The longest pause between two looks for peers of a topic, in milliseconds: that of a swarm itself. */
+const LONGEST = 600_000
 /** How long a connection waits to be fetched, in milliseconds. */
 const FETCH = 10_000
 
@@ -88,6 +91,8 @@ class SwarmSocket {
     this.socket = socket
     this.namespace = namespace
     this.swarm = null
+    /** @type {Map<string, {discovery: any, seek: Seek | null}>} by topic */
+    this.topics = new Map()
     this.closed = false
     socket.on('message', (data, isBinary) => this.message(data, isBinary))
   }
@@ -114,10 +119,8 @@ class SwarmSocket {
     if (message.open) return this.begin(message.open)
     const { swarm } = this
     if (!swarm) throw badParams('the first message must be {open}')
-    if (message.join !== undefined) {
-      if (swarm.topics && [...swarm.topics()].length >= MAX_TOPICS) throw full(`${MAX_TOPICS} topics are joined already: this is the most`)
-      swarm.join(check.key(message.join, 'the topic'), { server: message.server !== false, client: message.client !== false })
-    } else if (message.leave !== undefined) return swarm.leave(check.key(message.leave, 'the topic'))
+    if (message.join !== undefined) this.join(check.key(message.join, 'the topic'), { server: message.server !== false, client: message.client !== false })
+    else if (message.leave !== undefined) return this.leave(check.key(message.leave, 'the topic'))
     else if (message.flush === null) return swarm.flush()
     else if (message.flush !== undefined) return swarm.status(check.key(message.flush, 'the topic'))?.flushed()
     else if (message.joinPeer !== undefined) {
@@ -145,6 +148,27 @@ class SwarmSocket {
     this.say({ ready: { publicKey: keyPair.publicKey.toString('hex') } })
   }
 
+  join (topic, role) {
+    const { swarm, topics } = this
+    if (!role.server && !role.client) throw badParams('a topic is joined as server, as client or as both')
+    const key = topic.toString('hex')
+    const known = topics.get(key)
+    if (!known && topics.size >= MAX_TOPICS) throw full(`${MAX_TOPICS} topics are joined already: this is the most`)
+    known?.seek?.stop()
+    const discovery = known?.discovery ?? swarm.join(topic, role)
+    if (known) discovery.refresh(role).catch(() => {})
+    const look = () => discovery.refresh(role)
+    const found = () => [...swarm.connections].some(({ remotePublicKey }) => swarm.peers.get(remotePublicKey.toString('hex'))?.topics.some(other => other.equals(topic)))
+    topics.set(key, { discovery, seek: role.client ? new Seek({ look, found, longest: LONGEST }) : null })
+  }
+
+  leave (topic) {
+    const key = topic.toString('hex')
+    this.topics.get(key)?.seek?.stop()
+    this.topics.delete(key)
+    return this.swarm.leave(topic)
+  }
+
   connection (stream, info) {
     stream.on('error', () => {})
     if (this.closed) return stream.destroy()
@@ -164,6 +188,7 @@ class SwarmSocket {
 
   async close () {
     this.closed = true
+    for (const { seek } of this.topics.values()) seek?.stop()
     if (this.swarm) await this.all.network.leave(this.swarm)
   }
 }

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import Corestore from 'corestore'
 import createTestnet from 'hyperdht/testnet.js'
-import Hyperswarm from 'hyperswarm'
-import fs from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
-import { Home, until } from './home.js'
+import { Home, meet, peer, until } from './home.js'
 
 const text = block => Buffer.from(block, 'base64').toString()
 const block = text => Buffer.from(text).toString('base64')
@@ -75,33 +70,53 @@ test('a core that is replicated is read by a bare hyperswarm, live, and not afte
   await call('setReplication', 'shared', true)
   assert.equal(await until(() => home.awake), true)
 
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atek-peer-'))
-  const store = new Corestore(folder)
-  const swarm = new Hyperswarm({ dht: testnet.createNode() })
-  t.after(async () => {
-    await swarm.destroy()
-    await store.close()
-    fs.rmSync(folder, { recursive: true, force: true })
-  })
-  swarm.on('connection', connection => store.replicate(connection))
+  const { store, swarm } = peer(t, testnet)
   const core = store.get({ key: Buffer.from(key, 'hex') })
   await core.ready()
-  swarm.join(Buffer.from(discoveryKey, 'hex'), { server: false, client: true })
-  assert.equal((await core.get(0, { timeout: 10_000 })).toString(), 'first')
+  await meet(swarm, Buffer.from(discoveryKey, 'hex'), () => core.length === 1)
+  assert.equal((await core.get(0)).toString(), 'first')
   await call('append', 'shared', [block('second')])
-  assert.equal((await core.get(1, { timeout: 10_000 })).toString(), 'second')
+  assert.equal((await core.get(1)).toString(), 'second')
   assert.equal((await call('peers', 'shared')).length, 1)
 
-  // A core that its owner did not let go out is not sent, even to those who know its key.
+  // A core that its owner did not let go out is not sent, even to those who know its key: what is asked for later comes.
   const hidden = await call('createCore', 'hidden')
   await call('append', 'hidden', [block('mine')])
   const own = store.get({ key: Buffer.from(hidden.key, 'hex') })
-  await assert.rejects(own.get(0, { timeout: 500 }), /TIMEOUT/)
+  await own.ready()
+  const asked = own.get(0, { timeout: 0 }).then(() => 'came', () => 'did not come')
+  const next = async text => {
+    const { length } = await call('append', 'other', [block(text)])
+    assert.equal((await other.get(length - 1)).toString(), text)
+  }
+  const { key: otherKey, discoveryKey: otherTopic } = await call('createCore', 'other')
+  await call('setReplication', 'other', true)
+  const other = store.get({ key: Buffer.from(otherKey, 'hex') })
+  await other.ready()
+  await meet(swarm, Buffer.from(otherTopic, 'hex'), () => other.peers.length > 0)
+  await next('third')
+  assert.equal(own.length, 0)
 
+  // Switched off, it is not sent either to a peer that asks for a new channel on the same connection, while it is read here.
+  const reader = home.socket('follow/shared', 'notes')
+  const read = []
+  reader.on('message', message => read.push(message))
+  await until(() => read.length === 2)
+  const stale = core.get(2).then(() => 'came', () => 'did not come')
   await call('setReplication', 'shared', false)
-  await call('append', 'shared', [block('third')])
-  await assert.rejects(core.get(2, { timeout: 500 }), /TIMEOUT/)
+  await until(() => core.peers.length === 0)
+  for (const connection of swarm.connections) core.replicate(connection)
+  await call('append', 'shared', [block('secret')])
+  await until(() => read.length === 3)
+  await next('fourth')
+  await next('fifth')
+  assert.equal(core.length, 2)
+  assert.deepEqual(await call('peers', 'shared'), [])
+  reader.close()
+  await call('setReplication', 'other', false)
   assert.equal(await until(() => home.awake === false), true)
+  await Promise.all([own.close(), core.close()])
+  assert.deepEqual(await Promise.all([asked, stale]), ['did not come', 'did not come'])
 })
 
 test('what was replicated is again after a restart', async () => {

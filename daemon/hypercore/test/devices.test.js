@@ -11,8 +11,7 @@ let testnet, home, pages
 
 before(async () => {
   testnet = await createTestnet(3)
-  // As the host, it ends a connection on which no request comes.
-  pages = http.createServer({ headersTimeout: 2000, connectionsCheckingInterval: 500 }, async (request, response) => {
+  pages = http.createServer(async (request, response) => {
     let bytes = 0
     for await (const part of request) bytes += part.length
     response.end(`${request.headers.host} ${request.url} ${bytes}`)
@@ -54,7 +53,7 @@ test('a paired device opens the box, with uploads and upgrades, until it is remo
   assert.match(device.link, /^hs:\/\/s000[a-z0-9]{52}$/)
   assert.equal(await until(() => home.awake), true)
   const { made, port } = await tunnel(t, device.link)
-  await made.check()
+  await until(() => made.check().then(() => true, () => false))
   assert.equal(await get(port, '/a?b', { headers: { host: 'notes.localhost' } }), 'notes.localhost /a?b 0')
   const upload = Buffer.alloc(8 << 20, 'x')
   assert.equal(await get(port, '/up', { method: 'POST', body: upload, headers: { 'content-length': upload.length, host: 'l' } }), `l /up ${8 << 20}`)
@@ -108,7 +107,7 @@ test('a device is let in after a restart of the service', async t => {
   const device = await home.call('pairDevice', [{}])
   await home.restart()
   const { made, port } = await tunnel(t, device.link)
-  await made.check()
+  await until(() => made.check().then(() => true, () => false))
   assert.equal(await get(port, '/', { headers: { host: 'x' } }), 'x / 0')
   await home.call('unpairDevice', [device.id])
 })
@@ -119,7 +118,12 @@ test('a connection that Holesail makes is a paired device', async t => {
   const keyPair = HyperDHT.keyPair(seedOf(device.link))
   const node = testnet.createNode()
   t.after(() => node.destroy())
-  const connection = node.connect(keyPair.publicKey, { reusableSocket: true, keyPair })
+  const attempt = () => new Promise(resolve => {
+    const connection = node.connect(keyPair.publicKey, { reusableSocket: true, keyPair })
+    connection.once('open', () => resolve(connection))
+    connection.once('error', () => resolve(null))
+  })
+  const connection = await until(attempt)
   connection.write('GET /phone HTTP/1.1\r\nHost: localhost:8989\r\nConnection: close\r\n\r\n')
   let heard = ''
   connection.on('data', data => { heard += data })
@@ -132,7 +136,7 @@ test('a connection that Holesail makes is a paired device', async t => {
 test('a flood of connections is bounded', async t => {
   const device = await home.call('pairDevice', [{}])
   const { made, port } = await tunnel(t, device.link)
-  await made.check()
+  await until(() => made.check().then(() => true, () => false))
   const sockets = Array.from({ length: 200 }, () => net.connect(port, '127.0.0.1').on('error', () => {}))
   await until(async () => (await home.call('devices')).find(({ id }) => id === device.id).connections >= 100)
   const [{ connections }] = await home.call('devices')

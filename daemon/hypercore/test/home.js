@@ -7,6 +7,8 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import Corestore from 'corestore'
+import Hyperswarm from 'hyperswarm'
 import WebSocket from 'ws'
 import { start } from '../src/service.js'
 
@@ -51,7 +53,9 @@ export class Home {
     this.adbSocket = path.join(this.folder, 'adb.sock')
     fs.rmSync(this.adbSocket, { force: true })
     this.process = spawn(ADB, ['--data', data], { env: { ...process.env, RUST_LOG: 'warn', ATEK_ASSIGNED_SOCKET_FILE: this.adbSocket, ATEK_ASSIGNED_SERVICE_KEY: 'core.adb' }, stdio: 'inherit' })
-    await until(() => fs.existsSync(this.adbSocket))
+    await until(() => new Promise(resolve => {
+      const socket = net.connect(this.adbSocket, () => { socket.destroy(); resolve(true) }).on('error', () => resolve(false))
+    }))
   }
 
   /** The gateway: it names the caller, and passes the call on. */
@@ -155,13 +159,34 @@ export async function post (socketPath, path, method, params, user, service) {
   return answer.result
 }
 
+/** A peer that is no box: a plain corestore in a plain hyperswarm. */
+export function peer (t, testnet) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atek-peer-'))
+  const store = new Corestore(folder)
+  const swarm = new Hyperswarm({ dht: testnet.createNode() })
+  t.after(async () => {
+    await swarm.destroy()
+    await store.close()
+    fs.rmSync(folder, { recursive: true, force: true })
+  })
+  swarm.on('connection', connection => { connection.on('error', () => {}); store.replicate(connection) })
+  return { store, swarm }
+}
+
+/** Joins a topic as a client until `found`: a plain swarm looks once, and the other end may not be announced yet. */
+export async function meet (swarm, topic, found) {
+  const role = { server: false, client: true }
+  const discovery = swarm.join(topic, role)
+  return until(async () => found() || (await discovery.refresh(role), found()), undefined, 200)
+}
+
 /** Waits until `look` gives something true, at most `limit` milliseconds. */
-export async function until (look, limit = 120_000) {
+export async function until (look, limit = 240_000, pause = 20) {
   const end = Date.now() + limit
   for (;;) {
     const found = await look()
     if (found) return found
     if (Date.now() > end) throw new Error(`not in ${limit} ms: ${look}`)
-    await new Promise(resolve => setTimeout(resolve, 20))
+    await new Promise(resolve => setTimeout(resolve, pause))
   }
 }

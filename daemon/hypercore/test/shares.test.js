@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict'
-import fs from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
 import { after, before, test } from 'node:test'
-import Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
 import createTestnet from 'hyperdht/testnet.js'
-import Hyperswarm from 'hyperswarm'
-import { Home, noDatabase, until } from './home.js'
+import { Home, meet, noDatabase, peer, until } from './home.js'
 
 const options = { skip: noDatabase }
 let testnet, one, two
@@ -57,10 +52,12 @@ test('a database is shared by a link: live, read-only, offline, until the link e
   await assert.rejects(two.adb('recordGet', [copy.dbId, '/posts/1'], 'core.adb', 'eve'), /Not authorized/)
   assert.equal((await bob('dbDescribe', [copy.dbId])).follows, share.key)
 
-  // Ended, nothing more comes; what was there is still read.
+  // Ended, nothing more comes, while another share of the database goes on; what was there is still read.
+  const other = await two.call('follow', [(await one.call('share', [dbId])).link])
+  await becomes(other.dbId, '/posts/1', { text: 'changed' })
   await one.call('unshare', [share.id])
   await one.adb('recordPut', [dbId, '/posts/9', { text: 'secret' }])
-  await new Promise(resolve => setTimeout(resolve, 1000))
+  await becomes(other.dbId, '/posts/9', { text: 'secret' })
   const left = await bob('recordList', [copy.dbId, '/posts'])
   assert.deepEqual(left.records.map(({ value }) => value.text), ['changed'])
   await two.call('unfollow', [copy.id], 'core.hypercore', 'bob')
@@ -70,19 +67,10 @@ test('a database is shared by a link: live, read-only, offline, until the link e
 test('a plain hyperbee from npm reads a public database', options, async t => {
   const dbId = await database({ access: 'public' }, { '/a': { n: 1 }, '/b/c': { n: 2 } })
   const share = await one.call('share', [dbId, { access: 'public' }])
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atek-peer-'))
-  const store = new Corestore(folder)
-  const swarm = new Hyperswarm({ dht: testnet.createNode() })
-  t.after(async () => {
-    await swarm.destroy()
-    await store.close()
-    fs.rmSync(folder, { recursive: true, force: true })
-  })
-  swarm.on('connection', connection => store.replicate(connection))
+  const { store, swarm } = peer(t, testnet)
   const core = store.get({ key: Buffer.from(share.key, 'hex') })
   await core.ready()
-  swarm.join(core.discoveryKey, { server: false, client: true })
-  await until(() => core.length > 2)
+  await meet(swarm, core.discoveryKey, () => core.length > 2)
   const bee = new Hyperbee(core, { keyEncoding: 'utf-8', valueEncoding: 'json' })
   const found = {}
   for await (const { key, value } of bee.createReadStream()) found[key] = value
@@ -123,6 +111,20 @@ test('both sides go on after a restart, with what changed meanwhile', options, a
   await until(async () => await record(two, copy.dbId, '/gone') === null)
 })
 
+test('a home that comes after its follower has looked for it is found', options, async () => {
+  const dbId = await database({ replicated: true }, { '/a': { n: 1 } })
+  const { link } = await one.call('share', [dbId])
+  await one.service.close()
+  const copy = await two.call('follow', [link])
+  // It has looked, and there was nobody; a plain swarm looks again after ten minutes.
+  const { discoveryKey } = await two.call('info', [{ key: (await two.call('follows')).find(({ id }) => id === copy.id).key }])
+  const looked = () => two.service.network.swarm.status(Buffer.from(discoveryKey, 'hex'))
+  await until(looked)
+  await looked().flushed()
+  await one.restart()
+  await becomes(copy.dbId, '/a', { n: 1 })
+})
+
 test('many records arrive, also when the bee was lost and made again', options, async () => {
   const dbId = await database({ replicated: true }, {})
   for (let from = 0; from < 5000; from += 1000) {
@@ -134,15 +136,7 @@ test('many records arrive, also when the bee was lost and made again', options, 
 })
 
 test('a writer that lies gets nothing into the database but what a database can have', options, async t => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atek-liar-'))
-  const store = new Corestore(folder)
-  const swarm = new Hyperswarm({ dht: testnet.createNode() })
-  t.after(async () => {
-    await swarm.destroy()
-    await store.close()
-    fs.rmSync(folder, { recursive: true, force: true })
-  })
-  swarm.on('connection', connection => store.replicate(connection))
+  const { store, swarm } = peer(t, testnet)
   const core = store.get({ name: 'liar' })
   const bee = new Hyperbee(core, { keyEncoding: 'utf-8', valueEncoding: 'binary' })
   const put = (key, value) => bee.put(key, Buffer.from(value))

@@ -9,7 +9,7 @@ import Hyperbee from 'hyperbee'
 import createTestnet from 'hyperdht/testnet.js'
 import Hyperswarm from 'hyperswarm'
 import StandIn from '../clients/hyperswarm/index.js'
-import { Home, until } from './home.js'
+import { Home, meet, peer, until } from './home.js'
 
 let testnet, one
 
@@ -41,19 +41,17 @@ function storeFor (t) {
 }
 
 test('an app without a network replicates its own corestore and hyperbee with a bare hyperswarm', async t => {
-  const [mine, theirs] = [storeFor(t), storeFor(t)]
+  const mine = storeFor(t)
   const bee = new Hyperbee(mine.get({ name: 'bee' }), { keyEncoding: 'utf-8', valueEncoding: 'json' })
   await bee.put('greeting', { text: 'hello' })
   const swarm = appSwarm(t, one)
   swarm.on('connection', connection => mine.replicate(connection))
   await swarm.join(bee.core.discoveryKey).flushed()
 
-  const bare = new Hyperswarm({ dht: testnet.createNode() })
-  t.after(() => bare.destroy())
-  bare.on('connection', connection => theirs.replicate(connection))
+  const { store: theirs, swarm: bare } = peer(t, testnet)
   const copy = new Hyperbee(theirs.get({ key: bee.core.key }), { keyEncoding: 'utf-8', valueEncoding: 'json' })
   await copy.ready()
-  bare.join(copy.core.discoveryKey, { server: false, client: true })
+  await meet(bare, copy.core.discoveryKey, () => copy.core.peers.length > 0)
   assert.equal((await until(() => copy.get('greeting'))).value.text, 'hello')
   // Live, and large enough for messages to wait for each other.
   const batch = bee.batch()
@@ -90,9 +88,7 @@ test('two apps talk by messages that keep their bounds, and see each other leave
   await server.join(topic, { server: true, client: false }).flushed()
   const client = new Hyperswarm({ dht: testnet.createNode() })
   t.after(() => client.destroy())
-  const connected = new Promise(resolve => client.once('connection', resolve))
-  client.join(topic, { server: false, client: true })
-  const connection = await connected
+  const [connection] = await meet(client, topic, () => client.connections.size && [...client.connections])
   connection.on('error', () => {})
   const answers = []
   connection.on('data', data => answers.push(data.toString()))
@@ -131,8 +127,7 @@ test('a connection is fetched by the app that it is for, and by no other', async
   const client = new Hyperswarm({ dht: testnet.createNode() })
   client.on('connection', connection => connection.on('error', () => {}))
   t.after(() => client.destroy())
-  client.join(topic, { server: false, client: true })
-  const { connection } = await until(() => told.find(message => message.connection))
+  const { connection } = await meet(client, topic, () => told.find(message => message.connection))
   const thief = one.socket(`connection/${connection.id}`, 'thief')
   assert.equal(await new Promise(resolve => thief.once('close', resolve)), 4404)
   const own = one.socket(`connection/${connection.id}`, 'app')
