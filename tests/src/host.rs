@@ -215,6 +215,22 @@ impl Host {
         .await
     }
 
+    /// Every file of a service's state: kind, mode, owner, links, time, size and content.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such service, or its files cannot be read.
+    pub async fn state_of(&self, id: &str) -> anyhow::Result<String> {
+        let service = self.service(id).await?;
+        let key = service["key"].as_str().context("a key")?;
+        let script = format!(
+            "cd /var/lib/private/atek-app-{key}
+             find . -printf '%p %y %m %U %G %n %T@ %s %l\\n' | sort
+             find . -type f -print0 | sort -z | xargs -0 --no-run-if-empty sha256sum"
+        );
+        self.machine.shell(&script).await
+    }
+
     /// Opens an app's page as a browser would, through the bind flow; returns a client with the
     /// app's own cookie.
     ///

@@ -15,6 +15,7 @@
 //! - [`browser`]: stories of people with a browser (`web/scenarios/`), told before a booted host.
 //! - [`serve`]: Atek for a person (`./image/run`).
 //! - [`neighbourhood`]: homes behind routers, and an internet with a DHT between them.
+//! - [`npm`]: lockfiles of programs of the registry, made once.
 //! - [`small_disk`]: a disk that can be filled.
 //! - [`wear`]: what an idle box writes to its card.
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the image.
@@ -36,6 +37,7 @@ pub mod layer;
 pub mod machine;
 pub mod minisign;
 pub mod neighbourhood;
+pub mod npm;
 pub mod paths;
 pub mod phone;
 pub mod rootfs;

@@ -4,16 +4,12 @@
 //! The lockfiles, which fix the versions, and what npm fetched to make them are kept in the
 //! cache (`$ATEK_CACHE`).
 
-use anyhow::bail;
 use atek_tests::git_remote::GitRemote;
 use atek_tests::host::{Host, Person, SERVICES, SOON};
 use atek_tests::http::{Client, Response};
-use atek_tests::{Machine, Seen, paths, skip, wait_for};
+use atek_tests::{Machine, Seen, npm, skip, wait_for};
 use http::Method;
 use serde_json::{Value, json};
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// The guide for authors, whose example is one of the programs.
@@ -41,30 +37,8 @@ impl Recipe {
 
     /// The lockfile, made once; none where the registry cannot be reached.
     fn lockfile(&self) -> anyhow::Result<Option<String>> {
-        let folder: PathBuf = paths::cache()
-            .join("programs")
-            .join(format!("{}-{}", self.name, self.version));
-        let file = folder.join("package-lock.json");
-        if !file.exists() {
-            fs::create_dir_all(&folder)?;
-            fs::write(folder.join("package.json"), self.package_json())?;
-            let made = Command::new("npm")
-                .args(["install", "--package-lock-only", "--no-audit", "--no-fund"])
-                .arg("--omit-lockfile-registry-resolved=false")
-                .arg("--cache")
-                .arg(paths::cache().join("npm"))
-                .current_dir(&folder)
-                .output()?;
-            if !made.status.success() {
-                let words = String::from_utf8_lossy(&made.stderr);
-                let gone = ["ENOTFOUND", "ECONNREFUSED", "ETIMEDOUT", "EAI_AGAIN"];
-                if gone.iter().any(|code| words.contains(code)) {
-                    return Ok(None);
-                }
-                bail!("no lockfile of {}: {words}", self.name);
-            }
-        }
-        Ok(Some(fs::read_to_string(file)?))
+        let folder = format!("{}-{}", self.name, self.version);
+        npm::lockfile(&folder, &self.package_json())
     }
 
     /// The repository, with one release.

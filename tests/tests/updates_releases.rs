@@ -41,20 +41,6 @@ async fn with_records(name: &str, probation: u64) -> anyhow::Result<(Host, GitRe
     Ok((host, remote))
 }
 
-/// Every file of the app's data: kind, mode, owner, links, time, size and content.
-async fn state_of(host: &Host, id: &str) -> anyhow::Result<String> {
-    let key = host.service(id).await?["key"]
-        .as_str()
-        .context("a key")?
-        .to_owned();
-    let script = format!(
-        "cd /var/lib/private/atek-app-{key}
-         find . -printf '%p %y %m %U %G %n %T@ %s %l\\n' | sort
-         find . -type f -print0 | sort -z | xargs -0 sha256sum"
-    );
-    host.machine.shell(&script).await
-}
-
 /// What of a release is broken.
 struct Breakage {
     name: &'static str,
@@ -219,7 +205,7 @@ async fn is_taken_back(
     tag: &str,
     breakage: &Breakage,
 ) -> anyhow::Result<()> {
-    let before = state_of(host, "records").await?;
+    let before = host.state_of("records").await?;
     atek_tests::apps::stage("records-node", &remote.work())?;
     remote.write("VERSION", tag)?;
     if !breakage.script.is_empty() {
@@ -247,7 +233,7 @@ async fn is_taken_back(
         records(host, "all", json!([])).await? == json!(["one", "two", "three"]),
         "{name}: the records"
     );
-    let after = state_of(host, "records").await?;
+    let after = host.state_of("records").await?;
     ensure!(
         before == after,
         "{name}: the data is not what it was\n{before}\n{after}"
@@ -367,7 +353,7 @@ async fn a_health_check_decides_where_there_is_one() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_remote_that_fails_stops_nothing() -> anyhow::Result<()> {
     let (host, remote) = with_records("updates-remote", 2).await?;
-    let before = state_of(&host, "records").await?;
+    let before = host.state_of("records").await?;
     let pid = host.service("records").await?["key"].clone();
     for (hostility, says) in [
         (Hostility::Hangs, ""),
@@ -406,7 +392,7 @@ async fn a_remote_that_fails_stops_nothing() -> anyhow::Result<()> {
         status(&host, "records").await?["refused"] == json!([]),
         "{gone}"
     );
-    ensure!(state_of(&host, "records").await? == before);
+    ensure!(host.state_of("records").await? == before);
     ensure!(host.service("records").await?["key"] == pid);
     Ok(())
 }
@@ -479,7 +465,7 @@ async fn a_tag_that_moves_or_goes_or_asks_for_more_is_not_installed() -> anyhow:
 #[tokio::test]
 async fn a_person_goes_back_to_the_version_before_and_to_a_snapshot() -> anyhow::Result<()> {
     let (host, remote) = with_records("updates-back", 2).await?;
-    let before = state_of(&host, "records").await?;
+    let before = host.state_of("records").await?;
     remote.tag_app("v1.1.0", "records-node")?;
     call(&host, "updatePackage", json!(["records"])).await?;
     records(&host, "add", json!(["four"])).await?;
@@ -495,7 +481,7 @@ async fn a_person_goes_back_to_the_version_before_and_to_a_snapshot() -> anyhow:
     host.service_is("records", "running").await?;
     ensure!(records(&host, "version", json!([])).await? == "v1.0.0");
     ensure!(
-        state_of(&host, "records").await? == before,
+        host.state_of("records").await? == before,
         "the data of that time"
     );
     // It is not offered again.

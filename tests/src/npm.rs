@@ -1,0 +1,45 @@
+//! Lockfiles of programs of the npm registry. They fix the versions; they and what npm fetched to
+//! make them are kept in the cache (`$ATEK_CACHE`).
+
+use crate::paths;
+use anyhow::bail;
+use std::fs;
+use std::process::Command;
+
+/// The lockfile of a package.json, made once under this name; none where the registry cannot be
+/// reached.
+///
+/// # Errors
+///
+/// When npm cannot make it for another reason.
+pub fn lockfile(name: &str, package_json: &str) -> anyhow::Result<Option<String>> {
+    let folder = paths::cache().join("programs").join(name);
+    let file = folder.join("package-lock.json");
+    let asked = folder.join("package.json");
+    if !file.exists() || fs::read_to_string(&asked).is_ok_and(|asked| asked != package_json) {
+        fs::create_dir_all(&folder)?;
+        // A lockfile of other wishes would be changed as little as possible.
+        if let Err(error) = fs::remove_file(&file)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(error.into());
+        }
+        fs::write(&asked, package_json)?;
+        let made = Command::new("npm")
+            .args(["install", "--package-lock-only", "--no-audit", "--no-fund"])
+            .arg("--omit-lockfile-registry-resolved=false")
+            .arg("--cache")
+            .arg(paths::cache().join("npm"))
+            .current_dir(&folder)
+            .output()?;
+        if !made.status.success() {
+            let words = String::from_utf8_lossy(&made.stderr);
+            let gone = ["ENOTFOUND", "ECONNREFUSED", "ETIMEDOUT", "EAI_AGAIN"];
+            if gone.iter().any(|code| words.contains(code)) {
+                return Ok(None);
+            }
+            bail!("no lockfile of {name}: {words}");
+        }
+    }
+    Ok(Some(fs::read_to_string(file)?))
+}
