@@ -146,6 +146,42 @@ fn wrong_words_open_nothing_and_change_nothing() {
 }
 
 #[test]
+fn a_target_of_a_random_password_is_opened_by_the_words_from_then_on() {
+    let (_folder, root, disk) = machine();
+    let mut session = Session::start(&root);
+    let random = "f".repeat(64);
+    let opened = session.ask(open(&disk, &random, true));
+    assert_eq!(opened["event"], "opened", "{opened}");
+    session.back_up("20260101T000000Z", &PARTS);
+    drop(session);
+    // A wrong one beside it opens nothing.
+    let with = |password: &str, older: &str| {
+        let mut request = open(&disk, password, false);
+        request["older"] = json!(older);
+        request
+    };
+    let wrong = "e".repeat(64);
+    let answer = Session::start(&root).ask(with(PASSWORD, &wrong));
+    assert_eq!(answer["code"], "password", "{answer}");
+    let mut session = Session::start(&root);
+    let opened = session.ask(with(PASSWORD, &random));
+    assert_eq!(opened["event"], "opened", "{opened}");
+    session.back_up("20260102T000000Z", &PARTS);
+    drop(session);
+    // Both do, and Debian's restic reads everything with what follows from the words.
+    for password in [PASSWORD, &random] {
+        let mut session = Session::start(&root);
+        let opened = session.ask(open(&disk, password, false));
+        assert_eq!(opened["event"], "opened", "{opened}");
+        assert_eq!(session.whole_runs().len(), 2);
+    }
+    if has_restic() {
+        let (fine, said) = restic(&disk, &["check", "--read-data"]);
+        assert!(fine, "{said}");
+    }
+}
+
+#[test]
 fn two_jobs_do_not_use_a_target_at_once() {
     let (_folder, root, disk) = machine();
     let mut first = Session::open(&root, &disk);

@@ -1,9 +1,13 @@
 //! Backups of a booted box: apps go on, an app gets its files back, and Debian's `restic` reads
 //! what was stored.
 
-use atek_tests::host::{Host, refusal};
+use atek_tests::host::{Host, PASSWORD, Person, SOON, refusal};
+use atek_tests::{Seen, wait_for};
 use serde_json::{Value, json};
+use std::io::Write as _;
+use std::process::Stdio;
 
+const KEYS: &str = "atek.cloud/keys-api";
 const BACKUPS: &str = "atek.cloud/backups-api";
 const HELLO: &str = "example.test/hello";
 
@@ -91,6 +95,86 @@ async fn an_app_gets_its_files_back_from_a_backup() -> anyhow::Result<()> {
         !said.contains("restored") && !said.contains("backup.new"),
         "{said}"
     );
+    Ok(())
+}
+
+/// What a program of this machine says, which knows nothing of the box.
+fn outside(
+    program: &std::path::Path,
+    arguments: &[&str],
+    password: &str,
+    input: &str,
+) -> anyhow::Result<String> {
+    let mut child = std::process::Command::new(program)
+        .args(arguments)
+        .env("RESTIC_PASSWORD", password)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    if let Some(mut typed) = child.stdin.take() {
+        typed.write_all(input.as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
+    anyhow::ensure!(output.status.success(), "{program:?} {arguments:?} failed");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// An administrator, the recovery words that their signing in made, and the password of backups.
+async fn with_words(host: &Host) -> anyhow::Result<(Person, String, String)> {
+    let anna = host.person("anna", "admin").await?;
+    let system = host.system()?;
+    let told = wait_for("the box has words", SOON, async || {
+        let told = system.call(BACKUPS, "password", json!([])).await?;
+        Ok(Seen::if_so(told, |told| told["ofWords"] == true))
+    })
+    .await?;
+    let params = json!([{ "password": PASSWORD }]);
+    let words = anna.client.call(KEYS, "words", params).await?;
+    let words: Vec<String> = serde_json::from_value(words["words"].clone())?;
+    let password = told["password"].as_str().unwrap_or_default().to_owned();
+    Ok((anna, words.join(" "), password))
+}
+
+#[tokio::test]
+async fn the_recovery_words_alone_open_a_backup_on_another_machine() -> anyhow::Result<()> {
+    let host = box_with_note("backup-words").await?;
+    let system = host.system()?;
+    let shell = async |script: &str| host.machine.shell(script).await;
+    shell("atek backup target /mnt/disk --every never").await?;
+    shell("atek backup now").await?;
+    let random = shell("atek backup password").await?;
+    let random = random.lines().next().unwrap_or_default().to_owned();
+    let (_, words, password) = with_words(&host).await?;
+    assert_ne!(random, password);
+    // What was begun before the box had words is gone on with.
+    shell("atek backup now").await?;
+    let runs = system.call(BACKUPS, "list", json!([])).await?;
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(2), "{runs}");
+
+    let atek = atek_tests::paths::program("atek")?;
+    let from_words = ["backup", "password", "--from-words"];
+    let typed = format!("{}\n", words.to_uppercase());
+    assert_eq!(outside(&atek, &from_words, "", &typed)?.trim(), password);
+    let wrong = words.replacen(' ', " zoo ", 1);
+    assert!(outside(&atek, &from_words, "", &wrong).is_err());
+
+    let disk = host.machine.outer_path("/mnt/disk/atek-backup")?;
+    let disk = disk.to_str().unwrap_or_default();
+    let restic = std::path::Path::new("restic");
+    if outside(restic, &["version"], "", "").is_err() {
+        atek_tests::skip("Debian's restic is not installed");
+        return Ok(());
+    }
+    let check = ["--no-cache", "--repo", disk, "check", "--read-data"];
+    outside(restic, &check, &password, "")?;
+    outside(restic, &check, &random, "")?;
+    // A new target is begun with the words' password, and the random one opens nothing there.
+    shell("mkdir -p /mnt/other && atek backup target /mnt/other && atek backup now").await?;
+    let disk = host.machine.outer_path("/mnt/other/atek-backup")?;
+    let disk = disk.to_str().unwrap_or_default();
+    let check = ["--no-cache", "--repo", disk, "check", "--read-data"];
+    outside(restic, &check, &password, "")?;
+    assert!(outside(restic, &check, &random, "").is_err());
     Ok(())
 }
 

@@ -192,6 +192,9 @@ pub enum Request {
         target: Target,
         /// What they are encrypted with.
         password: Secret,
+        /// What they may have been begun with. Where only this fits, the other is made to fit, too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        older: Option<Secret>,
         /// Whether to begin there if there is no backup yet.
         create: bool,
     },

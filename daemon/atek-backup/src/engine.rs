@@ -44,6 +44,13 @@ pub(crate) struct Engine {
     meter: Meter,
 }
 
+/// What opens a target.
+pub(crate) struct Passwords<'a> {
+    pub(crate) password: &'a str,
+    /// What it may have been begun with.
+    pub(crate) older: Option<&'a str>,
+}
+
 /// What a part took.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
@@ -57,7 +64,7 @@ impl Engine {
     /// Opens the backups on a target, or begins there.
     pub(crate) fn open(
         target: &Target,
-        password: &str,
+        passwords: Passwords<'_>,
         create: bool,
         layout: Layout,
         meter: Meter,
@@ -65,15 +72,24 @@ impl Engine {
         let Target::Folder { path } = target;
         let store = Arc::new(FolderStore::open(path, TARGET_FOLDER, create)?);
         let repository = repository(&store, &meter)?;
-        let credentials = Credentials::password(password);
+        let of = |error| Error::of(&store, error);
+        let credentials = Credentials::password(passwords.password);
         let created = !store.has_config();
+        let keys = KeyOptions::default().hostname(HOST.to_owned());
         let opened = if created {
-            let (keys, config) = (KeyOptions::default(), ConfigOptions::default());
-            repository.init(&credentials, &keys.hostname(HOST.to_owned()), &config)
+            repository.init(&credentials, &keys, &ConfigOptions::default())
         } else {
             repository.open(&credentials)
         };
-        let opened = opened.map_err(|error| Error::of(&store, error))?;
+        let opened = match (opened, passwords.older) {
+            (Err(error), Some(older)) if error.is_incorrect_password() => {
+                let older = Credentials::password(older);
+                let begun = self::repository(&store, &meter)?.open(&older).map_err(of)?;
+                begun.add_key(passwords.password, &keys).map_err(of)?;
+                begun
+            }
+            (opened, _) => opened.map_err(of)?,
+        };
         let key = opened.key();
         let engine = Self {
             store,

@@ -14,7 +14,8 @@ mod proof;
 
 use anyhow::{Context as _, bail};
 use atek_api::backup::{Event, MAX_LINE, Request};
-use engine::Engine;
+use atek_api::secret::Secret;
+use engine::{Engine, Passwords};
 use error::Error;
 use layout::Layout;
 use meter::{Meter, say};
@@ -78,12 +79,17 @@ fn carry_out(
     if let Request::Open {
         target,
         password,
+        older,
         create,
     } = &request
     {
-        let (password, layout) = (password.expose(), layout.clone());
+        let layout = layout.clone();
+        let passwords = Passwords {
+            password: password.expose(),
+            older: older.as_ref().map(Secret::expose),
+        };
         *engine = None;
-        let (opened, created) = Engine::open(target, password, *create, layout, Meter::default())?;
+        let (opened, created) = Engine::open(target, passwords, *create, layout, Meter::default())?;
         *engine = Some(opened);
         return Ok(Event::Opened { created });
     }

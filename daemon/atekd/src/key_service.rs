@@ -4,6 +4,8 @@
 use atek_api::ids::UserKey;
 use atek_api::secret::Secret;
 use atek_rpc::client::{CallError, Client};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -25,6 +27,15 @@ pub enum KeyServiceError {
         /// The cause.
         #[source]
         source: CallError,
+    },
+    /// It answered something else.
+    #[error("cannot {step}: the answer of the key service is malformed")]
+    Malformed {
+        /// What was to be done.
+        step: &'static str,
+        /// The cause.
+        #[source]
+        source: serde_json::Error,
     },
     /// It was asked and does not answer.
     #[error("cannot {step}: the key service did not answer within {} s", ANSWER.as_secs())]
@@ -50,6 +61,13 @@ impl KeyServiceError {
     }
 }
 
+/// What needs no person.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Unattended {
+    backup_password: Secret,
+}
+
 /// The connection to the key service, as the host itself.
 #[derive(Debug, Clone)]
 pub struct KeyService {
@@ -62,6 +80,25 @@ impl KeyService {
     pub fn new(socket: &Path) -> Self {
         Self {
             client: Client::core_service(socket),
+        }
+    }
+
+    /// What backups are encrypted with, as it follows from the recovery words; none while the box
+    /// has no words.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyServiceError`] when it does not say.
+    pub async fn backup_password(&self) -> Result<Option<Secret>, KeyServiceError> {
+        let step = "ask for the password of backups";
+        match self.ask(step, "unattended", json!({})).await {
+            Ok(answer) => {
+                let told: Unattended = serde_json::from_str(answer.get())
+                    .map_err(|source| KeyServiceError::Malformed { step, source })?;
+                Ok(Some(told.backup_password))
+            }
+            Err(error) if error.refusal().is_some() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -152,9 +189,18 @@ impl KeyService {
         method: &str,
         params: Value,
     ) -> Result<(), KeyServiceError> {
+        self.ask(step, method, params).await.map(drop)
+    }
+
+    async fn ask(
+        &self,
+        step: &'static str,
+        method: &str,
+        params: Value,
+    ) -> Result<Box<RawValue>, KeyServiceError> {
         let call = self.client.post(ENDPOINT, method, (params,));
         match tokio::time::timeout(ANSWER, call).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(source)) => Err(KeyServiceError::Call { step, source }),
             Err(_) => Err(KeyServiceError::Silent { step }),
         }

@@ -17,9 +17,15 @@ pub(crate) enum Backup {
     Target(Target),
     /// Show what the backups are encrypted with, to write it down
     #[command(after_help = "\
-Without it nothing can be restored on another machine. There, Debian's restic takes it:
+Without it, or the recovery words from which it follows, nothing can be restored on another
+machine. There, Debian's restic takes it:
   restic --repo FOLDER/atek-backup snapshots")]
-    Password,
+    Password {
+        /// Compute it from the recovery words, which are asked for or read from standard input.
+        /// Works on any machine, without a box
+        #[arg(long)]
+        from_words: bool,
+    },
     /// Check that everything on the target can be restored
     Verify {
         /// Only look at what lists the data, without reading all of it

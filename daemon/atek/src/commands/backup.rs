@@ -4,18 +4,20 @@ use crate::ask;
 use crate::cli::backup::{Backup, Every, List, Target};
 use crate::error::Failure;
 use crate::host::{Host, read};
+use crate::out::Out;
 use crate::text::table::{Columns, Tone, fields};
 use crate::text::{clean, size, time};
 use atek_api::backup::{
     API, BackupChanges, BackupDone, BackupStatus, Entry, Part, Retention, Run, schedule::Schedule,
 };
+use atek_seed::RecoveryWords;
 use serde::Deserialize;
 
 pub(super) async fn run(host: &Host, command: Backup) -> Result<(), Failure> {
     match command {
         Backup::Status => status(host).await,
         Backup::Now => now(host).await,
-        Backup::Password => password(host).await,
+        Backup::Password { .. } => password(host).await,
         Backup::List(args) => match &args.id {
             Some(id) => files(host, id, &args).await,
             None => list(host).await,
@@ -90,8 +92,21 @@ fn show(host: &Host, status: &BackupStatus) -> Result<(), Failure> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Password {
     password: String,
+    #[serde(default)]
+    of_words: bool,
+}
+
+/// Prints the password that follows from recovery words. Needs no host.
+pub(super) fn password_from_words(out: &Out) -> Result<(), Failure> {
+    let typed = ask::password("Recovery words: ")?;
+    let words = RecoveryWords::parse(typed.expose());
+    let words = words.map_err(|error| Failure::Usage(error.to_string()))?;
+    let seed = words.seed();
+    let password = seed.backup_password();
+    out.print(&format!("{}\n", *password))
 }
 
 async fn password(host: &Host) -> Result<(), Failure> {
@@ -100,10 +115,12 @@ async fn password(host: &Host) -> Result<(), Failure> {
     if host.out.json {
         return host.out.print_json(&answer);
     }
-    let Password { password } = read("password", &answer)?;
+    let Password { password, of_words } = read("password", &answer)?;
     host.out.print(&format!("{}\n", clean::line(&password)))?;
-    host.out
-        .note("write it down: without it, nothing can be restored on another machine");
+    host.out.note(match of_words {
+        true => "it follows from the recovery words, with which backups are opened on any machine",
+        false => "write it down: without it, nothing can be restored on another machine",
+    });
     Ok(())
 }
 

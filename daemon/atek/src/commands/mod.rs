@@ -27,6 +27,7 @@ mod update;
 mod updates;
 mod users;
 
+use crate::cli::backup::Backup;
 use crate::cli::catalogue::Catalogue;
 use crate::cli::{Cli, Command};
 use crate::error::Failure;
@@ -41,6 +42,7 @@ pub(crate) async fn run(cli: Cli, out: Out) -> Result<(), Failure> {
     match command {
         Command::Completions { shell } => offline::completions(shell, &out),
         Command::CheckSystem { root } => check_system::run(&root, &out),
+        Command::Backup(Backup::Password { from_words: true }) => backup::password_from_words(&out),
         Command::Run(flags) => offline::run_host(&cli.global, &flags),
         Command::Catalogue(Catalogue::Index { folder }) => catalogue::index(&folder, &out),
         Command::Catalogue(Catalogue::Check(args)) => {

@@ -7,6 +7,7 @@ mod job;
 mod ledger;
 
 use crate::error_chain::DisplayChain;
+use crate::key_service::KeyService;
 use crate::services::{OperationError, Operations};
 use crate::spawn::{Spawn, SpawnError};
 use atek_api::backup::{
@@ -81,6 +82,7 @@ impl From<OperationError> for BackupError {
 pub struct Backups {
     services: Arc<Operations>,
     spawn: Spawn,
+    keys: KeyService,
     state: PathBuf,
     turn: Arc<Mutex<()>>,
     running: Arc<StdMutex<Option<&'static str>>>,
@@ -112,10 +114,11 @@ fn time_text(seconds: i64) -> Option<String> {
 impl Backups {
     /// Backups of these services.
     #[must_use]
-    pub fn new(services: Arc<Operations>, spawn: Spawn, state: PathBuf) -> Self {
+    pub fn new(services: Arc<Operations>, spawn: Spawn, keys: KeyService, state: PathBuf) -> Self {
         Self {
             services,
             spawn,
+            keys,
             state,
             turn: Arc::default(),
             running: Arc::default(),
@@ -147,13 +150,32 @@ impl Backups {
         }
     }
 
-    /// What the backups are encrypted with: without it nothing is restored on another machine.
+    /// What the backups are encrypted with, and whether it follows from the recovery words: without
+    /// it, or them, nothing is restored on another machine.
     ///
     /// # Errors
     ///
     /// It cannot be read or made.
-    pub fn password(&self) -> Result<Secret, BackupError> {
-        ledger::password(&self.state)
+    pub async fn password(&self) -> Result<(Secret, bool), BackupError> {
+        match self.password_of_words().await? {
+            Some(password) => Ok((password, true)),
+            None => Ok((ledger::random_password(&self.state)?, false)),
+        }
+    }
+
+    /// What follows from the words; none while the box has none.
+    async fn password_of_words(&self) -> Result<Option<Secret>, BackupError> {
+        match self.keys.backup_password().await {
+            Ok(Some(password)) => {
+                ledger::remember_password_of_words(&self.state, &password)?;
+                Ok(Some(password))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => {
+                tracing::warn!(error = %DisplayChain(&error), "the key service is not there for a backup");
+                ledger::password_of_words(&self.state)
+            }
+        }
     }
 
     /// Changes what was decided. A new target is looked at first, and begun if it is empty.
@@ -415,10 +437,17 @@ impl Backups {
             target: path.clone(),
             restore: restore.to_vec(),
         };
+        let (password, of_words) = self.password().await?;
+        // Begun before the box had words.
+        let older = match of_words {
+            true => ledger::known_random_password(&self.state)?,
+            false => None,
+        };
         let mut job = Job::start(&self.spawn, &spec).await?;
         let open = Request::Open {
             target: target.clone(),
-            password: ledger::password(&self.state)?,
+            password,
+            older,
             create,
         };
         match job.ask(&open).await? {

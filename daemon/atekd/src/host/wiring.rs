@@ -103,10 +103,11 @@ impl Host {
             catalogues: catalogues.clone(),
         });
         let state = layout.state().to_owned();
-        let backups = Backups::new(services.clone(), spawn, state);
+        let keys = KeyService::new(&layout.app_socket(&layout.keys_key()));
+        let backups = Backups::new(services.clone(), spawn, keys.clone(), state);
         let apis = HostApis {
             database: database.clone(),
-            keys: KeyService::new(&layout.app_socket(&layout.keys_key())),
+            keys,
             sessions: sessions.clone(),
             setup: setup.clone(),
             services: services.clone(),

@@ -16,8 +16,9 @@ impl HostApis {
         match call.method {
             "status" => raw(&backups.status()),
             "password" => {
-                let password = backups.password().map_err(|error| refusal(&error))?;
-                raw(&json!({ "password": password.expose() }))
+                let (password, of_words) =
+                    backups.password().await.map_err(|error| refusal(&error))?;
+                raw(&json!({ "password": password.expose(), "ofWords": of_words }))
             }
             "configure" => {
                 let changes = params.object(0)?;

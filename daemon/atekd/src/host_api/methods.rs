@@ -263,9 +263,9 @@ pub(super) const APIS: [Api; 9] = [
             method(
                 "password",
                 &[],
-                "{password: string}",
+                "{password: string, ofWords: boolean}",
                 ADMINS,
-                "Tells what the backups are encrypted with; made at the first call.",
+                "Tells what the backups are encrypted with, and whether it follows from the recovery words. A box without words makes it at the first call.",
             ),
             method(
                 "configure",
