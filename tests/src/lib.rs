@@ -13,6 +13,7 @@
 //!   and hostile.
 //! - [`fixture`]: what the native fixture apps share.
 //! - [`browser`]: stories of people with a browser (`web/scenarios/`), told before a booted host.
+//! - [`registry`], [`debian_images`]: a registry of container images, and images of Debian packages.
 //! - [`serve`]: Atek for a person (`./image/run`).
 //! - [`neighbourhood`]: homes behind routers, and an internet with a DHT between them.
 //! - [`npm`]: lockfiles of programs of the registry, made once.
@@ -28,6 +29,7 @@
 
 pub mod apps;
 pub mod browser;
+pub mod debian_images;
 pub mod emulated;
 pub mod fixture;
 pub mod git_remote;
@@ -40,6 +42,8 @@ pub mod neighbourhood;
 pub mod npm;
 pub mod paths;
 pub mod phone;
+#[allow(clippy::unwrap_used, reason = "only tests use it")]
+pub mod registry;
 pub mod rootfs;
 pub mod serve;
 pub mod small_disk;

@@ -8,11 +8,13 @@
 //! |---|---|
 //! | [`registry`] | tokens, tags, manifests, blobs |
 //! | [`layer`] | unpacks one layer over those before |
+//! | [`inside`] | finds folders with the image as the root |
 //! | [`settle`] | makes of the unpacked files what a package may be |
 //! | [`config`] | what the image's configuration says of its program |
 
 pub(crate) mod config;
 mod error;
+mod inside;
 mod layer;
 mod registry;
 mod settle;

@@ -168,6 +168,18 @@ fn with_image<W: Write>(
     }
 }
 
+/// Writes the manifest into the package, which a roll-back reads.
+fn keep(manifest: &Manifest, staging: &Path) -> Result<(), JobError> {
+    let failed = staging_of("write the manifest");
+    let text = serde_json::to_vec(manifest).map_err(|error| failed(error.into()))?;
+    // Of a repository the name is taken, and could be a link.
+    let aside = staging.join(manifest::FILE_NAME);
+    let path = staging.join(PACKAGE_FOLDER).join(manifest::FILE_NAME);
+    fs::write(&aside, text)
+        .and_then(|()| fs::rename(&aside, &path))
+        .map_err(failed)
+}
+
 /// A package whose image stands in its folder.
 fn described(
     package: FetchedPackage,
@@ -177,6 +189,7 @@ fn described(
 ) -> Result<Outcome, JobError> {
     let wish = package.manifest.as_ref();
     let manifest = unpacked.manifest(wish).map_err(JobError::Git)?;
+    keep(&manifest, staging)?;
     let usage = tree::check(&staging.join(PACKAGE_FOLDER), quota(limits))?;
     let program = atek_api::package::program(Some(&manifest), None, |_| Found::Nothing)?;
     let mut warnings = package.warnings;

@@ -1,21 +1,21 @@
 //! Unpacks the layers of an image over each other (the OCI image specification, "Image Layer
 //! Filesystem Changeset").
 //!
-//! Everything happens below one open folder. The folder of an entry is found by `openat2` with
-//! `RESOLVE_IN_ROOT`, as the image's own programs would find it: no link and no `..` of an image
-//! leads out of it. Names are made and removed relative to that folder, and never follow a link.
+//! Everything happens below one open folder. The folder of an entry is found as the image's own
+//! programs would find it ([`super::inside`]): no link and no `..` of an image leads out of it. Names are made and removed relative to that folder, and never follow a link.
 //!
 //! Owners, times, extended attributes and all bits of a mode but "executable" are dropped: the
 //! files become root's, and readable by everybody, as those of every package. Devices and pipes
 //! are left out.
 
 use super::error::ImageError;
+use super::inside::open_folder;
 use super::registry::Blob;
 use crate::tree::{check_name, shown};
 use atek_api::package::FetchLimits;
 use flate2::read::MultiGzDecoder;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 use sha2::{Digest as _, Sha256};
@@ -177,15 +177,7 @@ impl Unpacker {
 
     /// Opens a folder as a program of the image would find it.
     pub(super) fn open(&self, path: &Path) -> nix::Result<OwnedFd> {
-        let path = if path.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            path
-        };
-        let how = OpenHow::new()
-            .flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        openat2(&self.root, path, how)
+        open_folder(&self.root, path)
     }
 
     /// A folder of a layer: one that is there keeps what it has.

@@ -13,6 +13,7 @@
 )]
 
 pub mod http;
+#[path = "../../../../tests/src/registry.rs"]
 pub mod registry;
 pub mod repo;
 

@@ -1,4 +1,6 @@
 //! Debian's `docker-registry`, and images that are put into it by its own protocol.
+//!
+//! The tests of `atek-package` use this file, too.
 
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
@@ -12,6 +14,7 @@ use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
 /// A registry that runs until it is dropped.
+#[derive(Debug)]
 pub struct Registry {
     child: Child,
     address: SocketAddr,
@@ -37,10 +40,15 @@ pub fn machine() -> &'static str {
 }
 
 impl Registry {
-    /// None, and a word about it, where the package is not installed.
+    /// One for this machine alone. None, and a word about it, where the package is not installed.
     pub fn start() -> Option<Self> {
+        Self::start_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// One at an address of this machine's.
+    pub fn start_at(address: Ipv4Addr) -> Option<Self> {
         let store = tempfile::tempdir().unwrap();
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        let address = TcpListener::bind((address, 0))
             .and_then(|listener| listener.local_addr())
             .unwrap();
         let config = store.path().join("config.yml");
@@ -73,6 +81,11 @@ impl Registry {
             std::thread::yield_now();
         }
         Some(registry)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The source of an image in it.
