@@ -241,8 +241,16 @@ fn license_sources(unpacked: &debian::Made, crates: &Crates) -> Sources {
     let named = |(name, version, folder): &(String, String, PathBuf)| {
         (format!("crates/{name}-{version}"), folder.clone())
     };
-    let web = paths::repository().join("daemon/web/node_modules");
-    let trees = unpacked.license_folders().into_iter().chain([("web", web)]);
+    let checkout = paths::repository();
+    let own = [
+        ("web", "daemon/web/node_modules"),
+        (
+            "hypercore",
+            "daemon/hypercore/dist/linux-arm64/node_modules",
+        ),
+    ];
+    let own = own.map(|(name, folder)| (name, checkout.join(folder)));
+    let trees = unpacked.license_folders().into_iter().chain(own);
     Sources {
         packages: crates.sources.iter().map(named).collect(),
         trees: trees
@@ -292,11 +300,8 @@ fn finish(
 /// Writes the bill of materials beside the card: what the route knows of its packages, and what
 /// Atek itself is made of.
 fn write_bill(files: &Files, mut components: Vec<Component>, crates: Crates) -> anyhow::Result<()> {
-    let lock = paths::repository().join("daemon/web/package-lock.json");
-    let lock =
-        fs::read_to_string(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
     components.extend(crates.components);
-    components.extend(sbom::npm(&lock)?);
+    components.extend(sbom::npm_of_checkout(paths::repository())?);
     let bill = sbom::document(env!("CARGO_PKG_VERSION"), components);
     let text = serde_json::to_string_pretty(&bill).context("cannot write the bill of materials")?;
     fs::write(&files.bill, text + "\n")

@@ -72,6 +72,8 @@ pub enum Change {
     PutPermissionRules(PermissionRules),
     /// Replaces the main domains that administrators added.
     PutAddedNames(Vec<String>),
+    /// Replaces the port of an app that was given last.
+    PutNewestPort(u16),
     /// Adds or replaces a decision about a permission.
     PutGrant(Grant),
     /// Removes one.
@@ -99,6 +101,7 @@ pub struct Records {
     sessions: HashMap<SessionId, Arc<SessionRecord>>,
     permission_rules: PermissionRules,
     added_names: Vec<String>,
+    newest_port: Option<u16>,
     pub(super) grants: BTreeMap<String, Arc<Grant>>,
     pub(super) shares: BTreeMap<String, Arc<Share>>,
     pub(super) groups: BTreeMap<String, Arc<Group>>,
@@ -189,6 +192,13 @@ impl Records {
         &self.added_names
     }
 
+    /// The port of an app that was given last, also when that app is gone; none in records of an
+    /// older Atek.
+    #[must_use]
+    pub fn newest_port(&self) -> Option<u16> {
+        self.newest_port
+    }
+
     /// All sessions, in no order.
     pub fn sessions(&self) -> impl Iterator<Item = &Arc<SessionRecord>> {
         self.sessions.values()
@@ -226,6 +236,7 @@ impl Records {
             }
             Change::PutPermissionRules(rules) => self.permission_rules = rules,
             Change::PutAddedNames(names) => self.added_names = names,
+            Change::PutNewestPort(port) => self.newest_port = Some(port),
             Change::PutGrant(grant) => {
                 self.grants.insert(grant.id.clone(), Arc::new(grant));
             }
@@ -292,6 +303,7 @@ impl Records {
             | Change::DeleteSession(_)
             | Change::PutPermissionRules(_)
             | Change::PutAddedNames(_)
+            | Change::PutNewestPort(_)
             | Change::PutGrant(_)
             | Change::DeleteGrant(_)
             | Change::PutShare(_)

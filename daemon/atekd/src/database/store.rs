@@ -18,6 +18,8 @@ const PAGE: u32 = 1000;
 const PERMISSION_RULES: &str = "permission-rules";
 /// The record of the main domains that administrators added.
 const ADDED_NAMES: &str = "added-names";
+/// The record of table `setting` with the port of an app that was given last.
+const NEWEST_PORT: &str = "newest-port";
 
 /// How long ADB may take to answer one call. It takes milliseconds; a slow card and a long
 /// list may need seconds.
@@ -119,6 +121,12 @@ struct List {
     records: Vec<Record>,
     #[serde(default)]
     cursor: Option<String>,
+}
+
+/// The value of [`NEWEST_PORT`].
+#[derive(Deserialize)]
+struct NewestPort {
+    port: u16,
 }
 
 /// The value of [`ADDED_NAMES`].
@@ -249,6 +257,8 @@ impl Store {
                 }
                 ADDED_NAMES => serde_json::from_value(record.value)
                     .map(|AddedNames { names }| Change::PutAddedNames(names)),
+                NEWEST_PORT => serde_json::from_value(record.value)
+                    .map(|NewestPort { port }| Change::PutNewestPort(port)),
                 _ => continue,
             };
             match change {
@@ -495,6 +505,10 @@ fn operation(change: &Change) -> serde_json::Result<Operation> {
         Change::PutAddedNames(names) => Operation::Put {
             path: path("setting", ADDED_NAMES),
             value: serde_json::json!({ "names": names }),
+        },
+        Change::PutNewestPort(port) => Operation::Put {
+            path: path("setting", NEWEST_PORT),
+            value: serde_json::json!({ "port": port }),
         },
     })
 }

@@ -17,6 +17,11 @@ pub(super) struct Reading {
     pub(super) cpu_usec: Option<u64>,
     /// Processes and threads.
     pub(super) tasks: Option<u32>,
+    /// How often a new process or thread was refused since the group was made.
+    pub(super) tasks_refused: u64,
+    /// How often the kernel ended a process of it, at its memory limit. That the limit was met
+    /// (`max`) says little: files that it read count as well, and are dropped then.
+    pub(super) memory_refused: u64,
 }
 
 /// The folder of a unit's group, by the name that systemd gives it.
@@ -37,11 +42,21 @@ pub(super) fn read(folder: &Path) -> Option<Reading> {
         memory: text("memory.current").as_deref().and_then(number),
         cpu_usec: text("cpu.stat").as_deref().and_then(cpu_usec),
         tasks: tasks.map(|tasks| u32::try_from(tasks).unwrap_or(u32::MAX)),
+        tasks_refused: events(text("pids.events"), "max"),
+        memory_refused: events(text("memory.events"), "oom_kill"),
     })
 }
 
 fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
+}
+
+/// A counter in a file of events (`NAME COUNT` a line); 0 without the file.
+fn events(text: Option<String>, name: &str) -> u64 {
+    let text = text.unwrap_or_default();
+    let mut counts = text.lines().filter_map(|line| line.split_once(' '));
+    let found = counts.find(|(counter, _)| *counter == name);
+    found.and_then(|(_, count)| number(count)).unwrap_or(0)
 }
 
 /// The first figure of `cpu.stat`.
@@ -71,13 +86,17 @@ mod tests {
             ("cpu.stat", stat),
             ("pids.current", "7\n"),
             ("cgroup.threads", "1\n2\n"),
+            ("pids.events", "max 3\n"),
+            ("memory.events", "low 9\nhigh 0\nmax 4\noom 9\noom_kill 2\n"),
         ];
         assert_eq!(
             read(group(&all).path()),
             Some(Reading {
                 memory: Some(4096),
                 cpu_usec: Some(1_234_567),
-                tasks: Some(7)
+                tasks: Some(7),
+                tasks_refused: 3,
+                memory_refused: 2,
             })
         );
         assert_eq!(
@@ -85,7 +104,9 @@ mod tests {
             Some(Reading {
                 memory: None,
                 cpu_usec: Some(1_234_567),
-                tasks: Some(3)
+                tasks: Some(3),
+                tasks_refused: 0,
+                memory_refused: 0,
             })
         );
         assert_eq!(read(Path::new("/nonexistent")), None);

@@ -13,6 +13,7 @@
 
 mod cgroup;
 mod packed;
+mod pressure;
 mod ring;
 mod sampler;
 

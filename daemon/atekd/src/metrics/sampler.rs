@@ -5,6 +5,7 @@
 
 use super::cgroup::{self, Reading};
 use super::packed::{Service, System};
+use super::pressure::{Pressure, Watch};
 use super::ring::{Clock, Moment, Ring, interval_sec};
 use super::{Ask, INTERVAL};
 use crate::directory::{Directory, DirectoryView};
@@ -41,14 +42,25 @@ pub(super) async fn run(
             gathered = async { gathering.as_mut()?.await.ok() }, if gathering.is_some() => {
                 gathering = None;
                 if let Some(gathered) = gathered {
-                    let now = Moment::after(gathered.at.duration_since(began));
-                    sampler.take(gathered, now, jiff::Timestamp::now().as_millisecond());
+                    let since = gathered.at.duration_since(began);
+                    let millis = jiff::Timestamp::now().as_millisecond();
+                    tell(&sampler.take(gathered, since, millis), &directory.now());
                 }
             }
             ask = inbox.recv() => match ask {
                 Some(ask) => sampler.answer(ask),
                 None => return,
             },
+        }
+    }
+}
+
+/// Names in the journal who presses on the box.
+fn tell(pressed: &[(ServiceKey, Pressure)], directory: &Directory) {
+    for (key, pressure) in pressed {
+        if let Some(entry) = directory.by_key(key.as_str()) {
+            let id = entry.id();
+            tracing::warn!(service = %id, "the app {id} {pressure}");
         }
     }
 }
@@ -117,6 +129,7 @@ struct Track {
     samples: Ring<Service>,
     group: Option<PathBuf>,
     last: Option<(Instant, u64)>,
+    watch: Watch,
 }
 
 impl Sampler {
@@ -144,7 +157,15 @@ impl Sampler {
             .collect()
     }
 
-    fn take(&mut self, gathered: Gathered, now: Moment, unix_millis: i64) {
+    /// Takes what was read `since` the sampler began; returns who presses on the box.
+    fn take(
+        &mut self,
+        gathered: Gathered,
+        since: Duration,
+        unix_millis: i64,
+    ) -> Vec<(ServiceKey, Pressure)> {
+        let now = Moment::after(since);
+        let mut pressed = Vec::new();
         self.clock.adjust(now, unix_millis);
         let mut found = BTreeMap::new();
         for (key, reading) in gathered.services {
@@ -157,12 +178,13 @@ impl Sampler {
             if !found.contains_key(key) {
                 track.group = None;
                 track.last = None;
+                track.watch = Watch::default();
                 track.samples.forget(now);
             }
             found.contains_key(key) || !track.samples.is_empty()
         });
         for (key, (group, reading)) in found {
-            let track = self.services.entry(key).or_default();
+            let track = self.services.entry(key.clone()).or_default();
             let cpu = reading
                 .cpu_usec
                 .and_then(|usec| cpu_percent(track.last, (gathered.at, usec)));
@@ -170,6 +192,8 @@ impl Sampler {
             track.last = reading.cpu_usec.map(|usec| (gathered.at, usec));
             let sample = Service::pack(reading.memory, cpu, reading.tasks);
             track.samples.push(now, sample);
+            let told = track.watch.take(since, cpu, &reading);
+            pressed.extend(told.into_iter().map(|pressure| (key.clone(), pressure)));
         }
         if let Some(machine) = gathered.machine {
             let cpu = self.last.and_then(|last| machine.cpu.percent_since(last));
@@ -179,6 +203,7 @@ impl Sampler {
                 System::pack(machine.memory_used, cpu, machine.temperature),
             );
         }
+        pressed
     }
 
     fn answer(&self, ask: Ask) {
@@ -225,6 +250,7 @@ mod tests {
             memory: Some(1 << 20),
             cpu_usec: Some(cpu_usec),
             tasks: Some(3),
+            ..Reading::default()
         };
         Some((PathBuf::from("/group"), reading))
     }
@@ -253,7 +279,7 @@ mod tests {
                 machine: None,
             };
             let millis = i64::try_from(secs * 1000).unwrap();
-            self.sampler.take(gathered, Moment::after(elapsed), millis);
+            self.sampler.take(gathered, elapsed, millis);
         }
 
         fn cpu(&self, key: &str) -> Vec<Option<f64>> {

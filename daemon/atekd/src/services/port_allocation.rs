@@ -1,14 +1,18 @@
 //! Chooses the port of the box at which each app is opened. Pure; applied to the newest records,
 //! so that no two apps have the same.
+//!
+//! A port is an origin: what a browser stored for the app that had it is open to the app that gets
+//! it. So a port that became free is given again only after all the others.
 
 use crate::database::{Change, Records, ServiceRecord};
 use atek_host_model::ports::AppPorts;
 use std::collections::HashSet;
 
-/// The port of a new app; none if all are taken.
-pub(super) fn for_new(records: &Records, ports: AppPorts) -> Option<u16> {
+/// The port of a new app, and the change that remembers it; none if all are taken.
+pub(super) fn for_new(records: &Records, ports: AppPorts) -> Option<(u16, Change)> {
     let taken = taken(records, ports);
-    ports.next_free(newest(records, ports), &taken)
+    let port = ports.next_free(newest(records, ports), &taken)?;
+    Some((port, Change::PutNewestPort(port)))
 }
 
 /// The changes that give a port to every app that has none, or one outside the range.
@@ -33,6 +37,7 @@ pub(super) fn missing(records: &Records, ports: AppPorts) -> Vec<Change> {
             let mut record = ServiceRecord::clone(record);
             record.settings.port = port;
             changes.push(Change::PutService(Box::new(record)));
+            changes.extend(port.map(Change::PutNewestPort));
         }
     }
     changes
@@ -42,9 +47,11 @@ fn taken(records: &Records, ports: AppPorts) -> HashSet<u16> {
     used(records, ports).collect()
 }
 
-/// The port that was given last: keys sort by the time they were made.
+/// The port that was given last. Records of an older Atek do not say it: there it is that of the
+/// newest app, as keys sort by the time they were made.
 fn newest(records: &Records, ports: AppPorts) -> Option<u16> {
-    used(records, ports).last()
+    let remembered = records.newest_port().filter(|port| ports.contains(*port));
+    remembered.or_else(|| used(records, ports).last())
 }
 
 fn used(records: &Records, ports: AppPorts) -> impl Iterator<Item = u16> {
@@ -106,6 +113,21 @@ mod tests {
             ),
             given(&[("a", 8101), ("b", 8100), ("c", 8102)])
         );
+    }
+
+    #[test]
+    fn a_new_app_got_the_port_of_the_one_that_was_just_uninstalled() {
+        let ports = AppPorts::new(PortRange::try_from("8100-8102".to_owned()).ok(), 80);
+        let mut records = Records::loaded([]);
+        let mut given = Vec::new();
+        for key in ["a", "b", "c", "d"] {
+            let (port, remembered) = for_new(&records, ports).unwrap();
+            given.push(port);
+            records.apply(record(key, Some(port)));
+            records.apply(remembered);
+            records.apply(Change::DeleteService(key.parse().unwrap()));
+        }
+        assert_eq!(given, [8100, 8101, 8102, 8100]);
     }
 
     #[test]

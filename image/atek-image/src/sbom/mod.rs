@@ -11,6 +11,7 @@ pub use debian::debian;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -170,18 +171,42 @@ fn checksums(lock: &str) -> anyhow::Result<BTreeMap<(String, String), String>> {
         .collect())
 }
 
-/// The packages of an npm lockfile, the project itself left out.
+/// The lockfiles of the npm packages that are on the card, in the checkout.
+const NPM_LOCKS: [&str; 2] = [
+    "daemon/web/package-lock.json",
+    "daemon/hypercore/package-lock.json",
+];
+
+/// The npm packages that Atek's own programs are made of.
+///
+/// # Errors
+///
+/// When a lockfile cannot be read.
+pub fn npm_of_checkout(checkout: &Path) -> anyhow::Result<Vec<Component>> {
+    let mut found = Vec::new();
+    for name in NPM_LOCKS {
+        let path = checkout.join(name);
+        let lock = fs::read_to_string(&path);
+        let lock = lock.with_context(|| format!("cannot read {}", path.display()))?;
+        found.extend(npm(&lock).with_context(|| path.display().to_string())?);
+    }
+    Ok(found)
+}
+
+/// The packages of an npm lockfile; not the project itself, nor what only its tests and checks
+/// use.
 ///
 /// # Errors
 ///
 /// When it is not JSON of lockfile version 2 or 3.
-pub fn npm(lock: &str) -> anyhow::Result<Vec<Component>> {
+fn npm(lock: &str) -> anyhow::Result<Vec<Component>> {
     let lock: Value = serde_json::from_str(lock).context("package-lock.json is no JSON")?;
     let packages = lock["packages"]
         .as_object()
         .context("package-lock.json has no `packages`")?;
     Ok(packages
         .iter()
+        .filter(|(_, package)| package["dev"] != true)
         .filter_map(|(path, package)| npm_package(path.rsplit_once("node_modules/")?.1, package))
         .collect())
 }
@@ -341,7 +366,6 @@ mod tests {
     fn every_crate_of_this_checkout_has_a_licence_and_a_hash_and_the_bytes_are_the_same_twice() {
         let checkout = crate::paths::repository();
         let made = || {
-            let lock = std::fs::read_to_string(checkout.join("daemon/web/package-lock.json"));
             let mut all = crates(checkout).unwrap().components;
             for component in &all {
                 assert!(component.sha256.is_some(), "{component:?}");
@@ -350,11 +374,14 @@ mod tests {
                 };
                 assert!(is_expression(license), "{component:?}");
             }
-            all.extend(npm(&lock.unwrap()).unwrap());
+            all.extend(npm_of_checkout(checkout).unwrap());
             document("0.1.0", all).to_string()
         };
         let bill = made();
         assert_eq!(bill, made());
-        assert!(bill.contains("pkg:cargo/tokio@") && bill.contains("pkg:npm/svelte@"));
+        for named in ["cargo/tokio", "npm/svelte", "npm/hyperswarm"] {
+            assert!(bill.contains(&format!("pkg:{named}@")), "{named}");
+        }
+        assert!(!bill.contains("pkg:npm/eslint@"), "only its checks use it");
     }
 }

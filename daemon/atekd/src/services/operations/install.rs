@@ -194,9 +194,12 @@ impl Operations {
                     core.contains(id) || records.service_with_id(id.as_str()).is_some()
                 };
                 settings.id = wanted.choose(taken)?;
-                settings.port = port_allocation::for_new(records, ports);
+                let (port, remembered) = port_allocation::for_new(records, ports).unzip();
+                settings.port = port;
                 let record = ServiceRecord { key, settings };
-                Ok(((), vec![Change::PutService(Box::new(record))]))
+                let mut changes = vec![Change::PutService(Box::new(record))];
+                changes.extend(remembered);
+                Ok(((), changes))
             })
             .await
     }
