@@ -77,7 +77,7 @@ const RECIPES: [Recipe; 5] = [
     Recipe {
         name: "postgres",
         packages: "postgresql-17",
-        // The compiler of queries is as large as all the rest, and not loaded without a large query.
+        // The compiler of queries is as large as all the rest, and loaded for large queries only.
         script: "rm -f /usr/lib/*/libLLVM*
                  printf '%s\n' '#!/bin/sh' 'set -eu' \
                    'test \"$(id -un)\" = postgres' \

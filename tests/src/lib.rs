@@ -13,7 +13,7 @@
 //!   and hostile.
 //! - [`fixture`]: what the native fixture apps share.
 //! - [`browser`]: stories of people with a browser (`web/scenarios/`), told before a booted host.
-//! - [`registry`], [`debian_images`]: a registry of container images, and images of Debian packages.
+//! - [`registry`], [`debian_images`]: a registry of container images, images of Debian packages.
 //! - [`serve`]: Atek for a person (`./image/run`).
 //! - [`neighbourhood`]: homes behind routers, and an internet with a DHT between them.
 //! - [`npm`]: lockfiles of programs of the registry, made once.

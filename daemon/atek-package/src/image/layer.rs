@@ -2,7 +2,8 @@
 //! Filesystem Changeset").
 //!
 //! Everything happens below one open folder. The folder of an entry is found as the image's own
-//! programs would find it ([`super::inside`]): no link and no `..` of an image leads out of it. Names are made and removed relative to that folder, and never follow a link.
+//! programs would find it ([`super::inside`]): no link and no `..` of an image leads out of it.
+//! Names are made and removed relative to that folder, and never follow a link.
 //!
 //! Owners, times, extended attributes and all bits of a mode but "executable" are dropped: the
 //! files become root's, and readable by everybody, as those of every package. Devices and pipes
