@@ -141,6 +141,12 @@ pub struct Manifest {
     pub format: u32,
     /// Version of Atek.
     pub atek: String,
+    /// The box's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its time zone, an IANA name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// What is installed, with its parts.
     pub services: Vec<StoredService>,
 }

@@ -1,5 +1,6 @@
 //! `atek.cloud/setup-api`: shapes.
 
+use crate::backup::{RunId, Target};
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,49 @@ pub struct RecoverPassword {
     pub username: Option<String>,
     /// The new password.
     pub password: Secret,
+}
+
+/// The parameter of `restoreBox`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RestoreBox {
+    /// The claim code, as the person typed it; empty on the command line of the box.
+    #[serde(default)]
+    pub code: String,
+    /// Where the backups are.
+    pub target: Target,
+    /// The recovery words as the person typed them, or the password of the backups.
+    pub words: Secret,
+    /// The backup; by default the last whole one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub run: Option<RunId>,
+}
+
+/// What `restoreBox` tells: everything could be opened, and is being fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RestoreBegun {
+    /// The backup.
+    pub run: RunId,
+    /// How many apps it has.
+    pub apps: usize,
+}
+
+/// How far the restore of the whole box is, as `restoreStatus` tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestoreStatus {
+    /// Whether it goes on.
+    pub running: bool,
+    /// Parts that were fetched.
+    pub done: usize,
+    /// All of them.
+    pub total: usize,
+    /// Why it ended without a restore; the box is as new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// What `complete` tells; the session's cookie comes with it.

@@ -344,6 +344,9 @@ pub struct BackupSpec {
     /// Services of which the state is restored; of a backup none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restore: Vec<ServiceKey>,
+    /// Whether the whole box is restored: packages and the host's own files, too.
+    #[serde(default)]
+    pub whole: bool,
 }
 
 impl BackupSpec {

@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Who a backup is of, for `restic snapshots`.
@@ -297,7 +298,8 @@ impl Engine {
     pub(crate) fn restore(&self, run: &RunId, part: &Part) -> Result<(u64, u64), Error> {
         let snapshot = self.snapshot_of(run, part)?;
         let place = self.layout.destination(part)?;
-        let new = place.with_extension("new");
+        // Versions of packages have dots of their own.
+        let new = PathBuf::from(format!("{}.new", place.display()));
         clear(&new)?;
         fs::create_dir_all(&new).map_err(Error::local("make the folder of the restore"))?;
         let repository = self.indexed()?;
@@ -332,6 +334,10 @@ impl Engine {
             return Err(Error::Destination(wrong.join("; ")));
         }
         let failed = || Error::local("put the restored files in place");
+        if let Some(owners) = self.layout.owner_of(part) {
+            let owner = fs::metadata(owners).map_err(failed())?;
+            give(&new, owner.uid(), owner.gid()).map_err(failed())?;
+        }
         let folder = File::open(&new).map_err(failed())?;
         nix::unistd::syncfs(folder.as_fd()).map_err(|error| failed()(error.into()))?;
         clear(&place)?;
@@ -410,6 +416,18 @@ fn restore_options() -> Result<RestoreOptions, Error> {
     options.sparse = serde_json::from_value(json!("ByContent"))
         .map_err(|error| Error::Request(error.to_string()))?;
     Ok(options)
+}
+
+/// Gives a folder that only this process can have filled to a user.
+fn give(folder: &Path, uid: u32, gid: u32) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => give(&entry.path(), uid, gid)?,
+            false => std::os::unix::fs::lchown(entry.path(), Some(uid), Some(gid))?,
+        }
+    }
+    std::os::unix::fs::chown(folder, Some(uid), Some(gid))
 }
 
 fn clear(folder: &Path) -> Result<(), Error> {

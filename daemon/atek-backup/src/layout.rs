@@ -19,6 +19,8 @@ pub(crate) struct Layout {
     packages: PathBuf,
     /// The host's own files.
     host: PathBuf,
+    /// Where packages and the host's own files are restored.
+    restore: PathBuf,
 }
 
 /// A folder that is stored.
@@ -37,7 +39,7 @@ pub(crate) struct Source {
 const LEFT_OUT: &[&str] = &[
     "packages",
     "staging",
-    "restore",
+    "restore.json",
     "claim-code",
     "installs",
     "uninstalls",
@@ -53,6 +55,7 @@ impl Layout {
             snapshots: below("/var/lib/private").join(paths::SNAPSHOTS_NAME),
             packages: below(paths::PACKAGES),
             host: below(paths::STATE),
+            restore: below(paths::RESTORE),
         }
     }
 
@@ -81,13 +84,18 @@ impl Layout {
         })
     }
 
+    /// A file whose owner gets a restored part: that user may have another number here.
+    pub(crate) fn owner_of(&self, part: &Part) -> Option<PathBuf> {
+        matches!(part, Part::Host).then(|| self.host.join("config.json"))
+    }
+
     /// Where a restored part is put.
     pub(crate) fn destination(&self, part: &Part) -> Result<PathBuf, Error> {
         match part {
-            Part::Host => Ok(self.host.join("restore").join("host")),
+            Part::Host => Ok(self.restore.join("host")),
             Part::State(key) => Ok(self.snapshots.join(key.as_str()).join(RESTORED)),
             Part::Package(key, version) => {
-                let path = self.host.join("restore").join("packages");
+                let path = self.restore.join("packages");
                 Ok(path.join(key.as_str()).join(version.as_str()))
             }
             Part::Manifest => Err(Error::Request("a manifest is read, not restored".into())),

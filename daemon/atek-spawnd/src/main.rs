@@ -34,6 +34,7 @@ mod manager;
 mod origin;
 mod packages;
 mod properties;
+mod restored;
 mod service;
 mod snapshots;
 mod sources;

@@ -17,7 +17,7 @@ use atek_api::spec::{JobId, PackageVersion};
 use std::ffi::OsStr;
 use std::path::Path;
 
-const VERSIONS: &str = "versions";
+pub(crate) const VERSIONS: &str = "versions";
 const CURRENT: &str = "current";
 
 /// Why a package operation failed.
@@ -192,7 +192,7 @@ pub(crate) fn remove(layout: &Layout, key: &ServiceKey) -> Result<(), PackageErr
 
 /// Opens a folder that only root can have filled. Its parent is atekd's to write, and
 /// atekd is not trusted with choosing what root changes.
-fn ours(layout: &Layout, path: &Path) -> Result<Folder, PackageError> {
+pub(crate) fn ours(layout: &Layout, path: &Path) -> Result<Folder, PackageError> {
     let folder = Folder::open(path)?;
     if folder.own_stat()?.st_uid == layout.root.uid.as_raw() {
         Ok(folder)

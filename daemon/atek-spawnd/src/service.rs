@@ -9,7 +9,7 @@ use crate::files::Folder;
 use crate::layout::Layout;
 use crate::leases::Leases;
 use crate::manager::Systemd;
-use crate::{credentials, packages, properties, snapshots, sources, state};
+use crate::{credentials, packages, properties, restored, snapshots, sources, state};
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::spec::{
     self, BackupSpec, JobId, JobKind, PackageSpec, PackageVersion, Prefix, ServiceSpec,
@@ -220,11 +220,16 @@ impl Spawn {
         let _call = self.activity.begin();
         let spec: BackupSpec = json(request)?;
         spec.validate()?;
-        let keys = spec.restore.clone();
+        let (keys, whole) = (spec.restore.clone(), spec.whole);
         self.on_files(move |layout| {
+            if whole {
+                restored::prepare(layout)?;
+            }
             snapshots::prepare_all(layout)?;
-            keys.iter()
-                .try_for_each(|key| snapshots::prepare(layout, key))
+            for key in &keys {
+                snapshots::prepare(layout, key)?;
+            }
+            Ok::<_, Error>(())
         })
         .await?;
         let channel = std::os::fd::OwnedFd::from(channel);
@@ -356,6 +361,21 @@ impl Spawn {
         let (key, version) = (service_key(key)?, version.parse()?);
         self.on_files(move |layout| packages::set_current(layout, &key, &version))
             .await
+    }
+
+    /// Installs a package that a restore of the whole box fetched, as the current version. One that
+    /// was installed before is fine.
+    async fn put_restored_package(&self, key: &str, version: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        let (key, version) = (service_key(key)?, version.parse()?);
+        self.on_files(move |layout| restored::put_package(layout, &key, &version))
+            .await
+    }
+
+    /// Removes what is left of a restore of the whole box. Nothing there is fine.
+    async fn drop_restored(&self) -> Result<()> {
+        let _call = self.activity.begin();
+        self.on_files(|layout| restored::drop_all(layout)).await
     }
 
     /// Removes one installed version. One that is not there is fine.

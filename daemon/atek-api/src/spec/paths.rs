@@ -16,6 +16,9 @@ pub const CATALOGUE_KEY: &str = "catalogue-";
 pub const STAGING: &str = "/var/lib/atek/staging";
 /// One file for each service with what may run with its key (see atek-spawnd). Owned by root.
 pub const ORIGINS: &str = "/var/lib/atek/origins";
+/// Where a restore of the whole box puts what it fetched, until it is put in place:
+/// `packages/KEY/VERSION` and, for atekd, `host`. Owned by root.
+pub const RESTORE: &str = "/var/lib/atek/staging/restore";
 /// The folder in [`STAGING`]`/JOB` that becomes the package.
 pub const STAGED_PACKAGE: &str = "package";
 /// Services that belong to Atek itself, one folder each.

@@ -20,7 +20,8 @@ const LONGEST: Duration = Duration::from_secs(3 * 24 * 3600);
 /// standard input and output. The spec must be valid.
 ///
 /// It has no network. It reads the snapshots of states, and the host's own files; it writes the
-/// target, and of a restore the folders with the snapshots of the services that are restored.
+/// target, and of a restore the folders with the snapshots of the services that are restored, for
+/// the whole box also the one for packages and the host's own files.
 pub(crate) fn backup(
     spec: &BackupSpec,
     version: Version,
@@ -29,7 +30,7 @@ pub(crate) fn backup(
 ) -> Vec<Property> {
     let snapshots = Path::new("/var/lib/private").join(paths::SNAPSHOTS_NAME);
     let target = spec.target.as_path();
-    let restores = !spec.restore.is_empty();
+    let restores = spec.whole || !spec.restore.is_empty();
     let capabilities = match restores {
         false => DAC_READ_SEARCH,
         true => DAC_READ_SEARCH | CHOWN | DAC_OVERRIDE | FOWNER,
@@ -38,6 +39,9 @@ pub(crate) fn backup(
     for key in &spec.restore {
         let folder = snapshots.join(key.as_str());
         written.push(Bind::new(&folder, &folder));
+    }
+    if spec.whole {
+        written.push(Bind::new(paths::RESTORE, paths::RESTORE));
     }
     let read = vec![
         Bind::new(&snapshots, &snapshots),

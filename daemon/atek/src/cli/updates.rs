@@ -102,10 +102,16 @@ Without a copy, the last backup is taken. Databases and the version of the app s
 
 Examples:
   atek restore notes
-  atek restore notes --backup 20261128T213000Z")]
+  atek restore notes --backup 20261128T213000Z
+  atek restore --box /mnt/usb        # a new box becomes the one of the backups there")]
 pub(crate) struct Restore {
     /// The service
-    pub(crate) id: String,
+    #[arg(required_unless_present = "whole")]
+    pub(crate) id: Option<String>,
+    /// Make this new box the one of the last backup in this folder, with all its users, apps and
+    /// data. The recovery words are asked for, or read from standard input
+    #[arg(long = "box", value_name = "FOLDER", conflicts_with_all = ["id", "snapshot"])]
+    pub(crate) whole: Option<std::path::PathBuf>,
     /// The copy, as `atek snapshot ID --list` names it
     pub(crate) snapshot: Option<String>,
     /// The backup, as `atek backup list` names it

@@ -158,9 +158,11 @@ async fn list(host: &Host) -> Result<(), Failure> {
     }
     let mut table = Columns::new(host.out.look(), &["BACKUP", "APPS", "SIZE", "WHOLE"]);
     for run in &runs {
-        let is_state = |part: &&Part| matches!(part, Part::State(_));
-        // One of them is the database.
-        let apps = run.parts.iter().filter(is_state).count().saturating_sub(1);
+        let is_app = |part: &&Part| match part {
+            Part::State(key) => !key.as_str().starts_with("core."),
+            _ => false,
+        };
+        let apps = run.parts.iter().filter(is_app).count();
         let (whole, tone) = match run.whole {
             true => ("yes", Tone::Good),
             false => ("no", Tone::Dim),

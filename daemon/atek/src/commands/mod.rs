@@ -17,6 +17,7 @@ mod list;
 mod logs;
 mod offline;
 mod permissions;
+mod restore_box;
 mod search;
 mod share;
 mod status;
@@ -66,7 +67,7 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Pin(args) => updates::pin(host, &args).await,
         Command::Hold(args) => updates::hold(host, &args).await,
         Command::Snapshot(args) => updates::snapshot(host, &args).await,
-        Command::Restore(args) => updates::restore(host, &args).await,
+        Command::Restore(args) => until_ctrl_c(host, updates::restore(host, &args)).await,
         Command::Backup(command) => until_ctrl_c(host, backup::run(host, command)).await,
         Command::Ls => list::run(host).await,
         Command::Status(args) => status::run(host, &args).await,

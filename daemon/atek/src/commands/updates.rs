@@ -314,9 +314,13 @@ async fn snapshots(host: &Host, id: &str) -> Result<(), Failure> {
 }
 
 pub(super) async fn restore(host: &Host, args: &Restore) -> Result<(), Failure> {
-    let id = args.id.as_str();
+    let backup = args.backup.as_deref();
+    let id = match (&args.whole, &args.id) {
+        (Some(folder), _) => return super::restore_box::run(host, folder, backup).await,
+        (None, id) => id.as_deref().unwrap_or_default(),
+    };
     let Some(name) = args.snapshot.as_deref() else {
-        return super::backup::restore(host, id, args.backup.as_deref(), args.yes).await;
+        return super::backup::restore(host, id, backup, args.yes).await;
     };
     let question =
         format!("Put the files of {id} back as {name} has them? What came since is lost.");

@@ -5,6 +5,7 @@
 
 mod job;
 mod ledger;
+mod whole;
 
 use crate::error_chain::DisplayChain;
 use crate::key_service::KeyService;
@@ -12,10 +13,11 @@ use crate::services::{OperationError, Operations};
 use crate::spawn::{Spawn, SpawnError};
 use atek_api::backup::{
     BackupChanges, BackupDone, BackupStatus, Entry, Event, Failure, Manifest, Part, Request, Run,
-    RunId, StoredService, Target, schedule,
+    RunId, Target, schedule,
 };
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
+use atek_api::setup::RestoreStatus;
 use atek_api::spec::BackupSpec;
 use jiff::Timestamp;
 use job::Job;
@@ -23,7 +25,8 @@ use ledger::Ledger;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
+pub use whole::{WholeBox, typed_password};
 
 /// Files of each part that are read back and compared after it was stored.
 const PROVE: u32 = 8;
@@ -57,6 +60,9 @@ pub enum BackupError {
     /// The ledger could not be written.
     #[error(transparent)]
     File(#[from] atek_files::FileError),
+    /// Of a restore of the whole box.
+    #[error("cannot take over the host's own files from the backup")]
+    HostFiles(#[source] std::io::Error),
     /// The job could not be talked to.
     #[error("cannot talk to the backup job")]
     Channel(#[source] std::io::Error),
@@ -88,6 +94,12 @@ pub struct Backups {
     running: Arc<StdMutex<Option<&'static str>>>,
     /// The settings were changed.
     changed: Arc<Notify>,
+    /// The restore of the whole box.
+    restoring: watch::Sender<RestoreStatus>,
+    /// The host is to start again.
+    restart: Arc<Notify>,
+    /// The box's name.
+    name: watch::Receiver<Option<String>>,
 }
 
 /// The turn of one piece of work.
@@ -114,7 +126,13 @@ fn time_text(seconds: i64) -> Option<String> {
 impl Backups {
     /// Backups of these services.
     #[must_use]
-    pub fn new(services: Arc<Operations>, spawn: Spawn, keys: KeyService, state: PathBuf) -> Self {
+    pub fn new(
+        services: Arc<Operations>,
+        spawn: Spawn,
+        keys: KeyService,
+        state: PathBuf,
+        name: watch::Receiver<Option<String>>,
+    ) -> Self {
         Self {
             services,
             spawn,
@@ -123,6 +141,9 @@ impl Backups {
             turn: Arc::default(),
             running: Arc::default(),
             changed: Arc::default(),
+            restoring: watch::Sender::new(RestoreStatus::default()),
+            restart: Arc::default(),
+            name,
         }
     }
 
@@ -279,6 +300,8 @@ impl Backups {
         let manifest = Manifest {
             format: 1,
             atek: env!("CARGO_PKG_VERSION").to_owned(),
+            name: self.name.borrow().clone(),
+            timezone: Some(crate::system::timezone()),
             services,
         };
         let manifest = serde_json::to_value(manifest).map_err(|_| BackupError::Malformed)?;
@@ -372,9 +395,7 @@ impl Backups {
         run: Option<&str>,
     ) -> Result<RunId, BackupError> {
         let _turn = self.take("restore")?;
-        let stored = self.services.to_store();
-        let is_app = |stored: &&StoredService| stored.key == *key && stored.id.as_str() == id;
-        if stored.iter().skip(1).find(is_app).is_none() {
+        if !self.services.is_app(key, id) {
             return Err(BackupError::NotAnApp(id.to_owned()));
         }
         let target = self.target()?;
@@ -436,6 +457,7 @@ impl Backups {
         let spec = BackupSpec {
             target: path.clone(),
             restore: restore.to_vec(),
+            whole: false,
         };
         let (password, of_words) = self.password().await?;
         // Begun before the box had words.
@@ -443,14 +465,19 @@ impl Backups {
             true => ledger::known_random_password(&self.state)?,
             false => None,
         };
-        let mut job = Job::start(&self.spawn, &spec).await?;
         let open = Request::Open {
             target: target.clone(),
             password,
             older,
             create,
         };
-        match job.ask(&open).await? {
+        self.open_job(&spec, &open).await
+    }
+
+    /// Starts a job and has it open its target.
+    async fn open_job(&self, spec: &BackupSpec, open: &Request) -> Result<Job, BackupError> {
+        let mut job = Job::start(&self.spawn, spec).await?;
+        match job.ask(open).await? {
             Event::Opened { .. } => Ok(job),
             _ => Err(BackupError::Malformed),
         }

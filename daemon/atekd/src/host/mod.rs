@@ -12,6 +12,7 @@ mod unusable_system;
 mod wiring;
 
 use crate::attach::{Notify, Passed};
+use crate::backups::WholeBox;
 use crate::config::{ConfigFile, Overrides};
 use crate::database::Database;
 use crate::directory::DirectoryView;
@@ -59,6 +60,10 @@ pub struct Options {
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let Options { layout, overrides } = options;
     let _lock = InstanceLock::hold(Path::new(HOST_DIRS))?;
+    let restored = WholeBox::decided(layout.state());
+    if let Some(found) = &restored {
+        found.take_host_files(layout.state())?;
+    }
     let mut file = ConfigFile::load(&layout, &overrides)?;
     let config = Arc::new(file.config().clone());
     let (shown, shown_config) = watch::channel(file.shown());
@@ -84,6 +89,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     let catalogues = host.catalogues.clone();
     tasks.spawn(async move { catalogues.load().await });
     let start = async {
+        if let Some(found) = &restored {
+            put_box(&host, found, &notify).await;
+        }
         for failure in host.services.start_core().await {
             tracing::error!(key = %failure.key, error = %DisplayChain(&failure.error), "a core service does not run");
         }
@@ -107,6 +115,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
                 () = host.catalogues.keep_fresh() => {}
                 () = host.apis.clone().end_grants_in_time() => {}
                 () = host.backups.keep() => {}
+                () = host.backups.restart_wanted() => {}
             }
         }
     }
@@ -170,6 +179,19 @@ fn announce(port: u16) {
         std::io::stdout(),
         "Application server listening at http://localhost:{port}"
     );
+}
+
+/// Puts in place what a restore of the whole box fetched. Tries until it succeeds: a part of a box
+/// is none.
+async fn put_box(host: &Host, found: &WholeBox, notify: &Notify) {
+    notify.tell("STATUS=Restoring the box from a backup");
+    while let Err(error) = host.backups.put_box(found).await {
+        tracing::error!(error = %DisplayChain(&error), "cannot put the restored box in place");
+        tokio::time::sleep(REOPEN).await;
+    }
+    if let Some((name, zone)) = found.name_and_zone() {
+        host.setup.apply(name, zone).await;
+    }
 }
 
 /// Tries until it succeeds: a box whose database is late must still come up.

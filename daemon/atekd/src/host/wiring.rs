@@ -104,7 +104,13 @@ impl Host {
         });
         let state = layout.state().to_owned();
         let keys = KeyService::new(&layout.app_socket(&layout.keys_key()));
-        let backups = Backups::new(services.clone(), spawn, keys.clone(), state);
+        let backups = Backups::new(
+            services.clone(),
+            spawn,
+            keys.clone(),
+            state,
+            host_settings.watch_name(),
+        );
         let apis = HostApis {
             database: database.clone(),
             keys,

@@ -65,7 +65,7 @@ async fn finished<T: serde::Serialize + Send + 'static>(
     }
 }
 
-fn refusal(error: &BackupError) -> RpcError {
+pub(super) fn refusal(error: &BackupError) -> RpcError {
     let text = crate::error_chain::DisplayChain(error).to_string();
     let reason = match error {
         BackupError::NoTarget => "no-target",

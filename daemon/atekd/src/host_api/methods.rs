@@ -468,6 +468,20 @@ pub(super) const APIS: [Api; 9] = [
                 "everyone but apps, with the recovery words",
                 "Sets a user's password with the box's recovery words, ends the user's sessions and signs in. Data and keys stay.",
             ),
+            method(
+                "restoreBox",
+                &[("restore", "RestoreBox")],
+                "RestoreBegun",
+                "everyone but apps, with the claim code, until there is an administrator",
+                "Makes a new box the one of a backup: users, apps, data, settings. Answers when the backup is open; the rest goes on (`restoreStatus`) until the host starts again. Wrong words have `data.field`, others `data.reason` as `backups-api`.",
+            ),
+            method(
+                "restoreStatus",
+                &[],
+                "RestoreStatus",
+                "everyone",
+                "Tells how far the restore of the whole box is.",
+            ),
         ],
     },
     Api {

@@ -12,6 +12,7 @@ mod install;
 mod methods;
 mod params;
 mod permissions;
+mod restore_box;
 mod services;
 mod sessions;
 mod setup;

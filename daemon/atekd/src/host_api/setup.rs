@@ -35,6 +35,9 @@ impl HostApis {
             }),
             ("resetPassword", Caller::Service(_)) => Err(RpcError::not_authorized()),
             ("resetPassword", _) => return self.reset_password(call).await,
+            ("restoreBox", Caller::Service(_)) => Err(RpcError::not_authorized()),
+            ("restoreBox", _) => self.restore_box(call).await,
+            ("restoreStatus", _) => raw(&self.backups.restoring()),
             ("recoverPassword", Caller::Service(_)) => Err(RpcError::not_authorized()),
             ("recoverPassword", _) => return self.recover_password(call).await,
             (other, _) => Err(RpcError::method_not_found(other)),
@@ -73,7 +76,7 @@ impl HostApis {
     }
 
     /// Goes on only for who knows the code, while there is something to claim.
-    async fn claimed(&self, call: &Call<'_>, typed: &str) -> Result<(), RpcError> {
+    pub(super) async fn claimed(&self, call: &Call<'_>, typed: &str) -> Result<(), RpcError> {
         if self.setup.ownership() == Ownership::Claimed {
             return Err(Refusal::SetUpAlready.into());
         }

@@ -245,6 +245,33 @@ impl Spawn {
         self.call_again(operation, QUICK, "StopBackup", &()).await
     }
 
+    /// Installs a package that a restore of the whole box fetched, as the current version; harmless
+    /// when it was done before.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn put_restored_package(
+        &self,
+        key: &ServiceKey,
+        version: &PackageVersion,
+    ) -> Result<(), SpawnError> {
+        let operation = format!("put the restored {key} {version} in place");
+        let body = (key.as_str(), version.as_str());
+        self.call_again(&operation, COPIES, "PutRestoredPackage", &body)
+            .await
+    }
+
+    /// Removes what is left of a restore of the whole box.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn drop_restored(&self) -> Result<(), SpawnError> {
+        let operation = "remove what is left of a restore";
+        self.call_again(operation, FILES, "DropRestored", &()).await
+    }
+
     /// Starts a package job whose standard input and output are `channel`.
     ///
     /// # Errors

@@ -20,13 +20,19 @@ fn name(text: &str) -> SnapshotName {
 }
 
 impl Operations {
-    /// What a backup has: the database, then the apps. A service that is installed after the copy
+    /// What a backup has: the database, the other core services with state of their own, then the
+    /// apps. A service that is installed after the copy
     /// of the database is no part of the run.
     #[must_use]
     pub fn to_store(&self) -> Vec<StoredService> {
         let database = self.layout.database_key();
-        let core = self.core.iter().filter(|core| core.key == database);
-        let core = core.map(|core| StoredService {
+        let mut core: Vec<_> = self
+            .core
+            .iter()
+            .filter(|core| core.package.is_ok())
+            .collect();
+        core.sort_by_key(|core| core.key != database);
+        let core = core.into_iter().map(|core| StoredService {
             key: core.key.clone(),
             id: core.settings.id.clone(),
             version: None,
@@ -44,6 +50,39 @@ impl Operations {
             }
         });
         core.chain(apps).collect()
+    }
+
+    /// Whether it is an app of this box, with that id.
+    #[must_use]
+    pub fn is_app(&self, key: &ServiceKey, id: &str) -> bool {
+        let record = self.record(key);
+        record.is_ok_and(|record| record.settings.id.as_str() == id)
+    }
+
+    /// Puts what a restore of the whole box fetched in the place of what is there, before anything
+    /// is started; the database last. Asking again is harmless.
+    ///
+    /// # Errors
+    ///
+    /// What could not be done; the rest may be.
+    pub async fn put_box(&self, services: &[StoredService]) -> Result<(), OperationError> {
+        for core in &self.core {
+            self.spawn.stop_service(&core.unit_id()).await?;
+        }
+        for service in services {
+            if let Some(version) = &service.version {
+                self.spawn
+                    .put_restored_package(&service.key, version)
+                    .await?;
+            }
+        }
+        // Until the database is there, the box is a new one.
+        for service in services.iter().rev() {
+            self.spawn
+                .restore_snapshot(&service.key, &name(RESTORED), false)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Makes the copy of a service's state that is stored. Returns for how many milliseconds the
