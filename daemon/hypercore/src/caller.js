@@ -1,6 +1,6 @@
 /** Who calls: two headers that the host sets. Only the host reaches this service's socket. */
 
-import { denied } from './errors.js'
+import { badParams, denied } from './errors.js'
 
 /**
  * @typedef {object} Caller
@@ -21,6 +21,21 @@ export function of (headers, ownKey) {
   if (!user || !service) throw denied('Not authorized')
   const inPerson = service === ownKey && user !== 'system'
   return { user, service, inPerson, namespace: inPerson ? `user:${user}` : `service:${service}` }
+}
+
+/**
+ * The command line of the box calls as the system, and names the person for whom: `{asUser: KEY}` as the last parameter.
+ * @param {Caller} caller
+ * @param {any[]} params
+ * @param {string} ownKey
+ * @returns {{caller: Caller, params: any[]}}
+ */
+export function acting (caller, params, ownKey) {
+  const last = params.at(-1)
+  if (caller.user !== 'system' || caller.service !== 'system' || typeof last?.asUser !== 'string') return { caller, params }
+  const { asUser: user } = last
+  if (!/^[0-9a-zA-Z-]{1,64}$/.test(user) || user === 'system') throw badParams('asUser must be the key of a user')
+  return { caller: { user, service: ownKey, inPerson: true, namespace: `user:${user}` }, params: params.slice(0, -1) }
 }
 
 /**

@@ -103,11 +103,12 @@ class Door {
     this.devices = devices
     this.device = device
     this.connections = new Set()
+    this.closed = false
     this.keyPair = HyperDHT.keyPair(devices.seedOf(device))
     const { network } = devices
     this.server = network.dht.createServer({
       // True refuses. Before this nothing of the remote end was heard, and nothing of this home was told.
-      firewall: remotePublicKey => this.connections.size >= MAX_CONNECTIONS || !remotePublicKey.equals(this.keyPair.publicKey),
+      firewall: remotePublicKey => this.closed || this.connections.size >= MAX_CONNECTIONS || !remotePublicKey.equals(this.keyPair.publicKey),
       reusableSocket: true,
       relayThrough: () => network.relayFor()
     }, connection => this.enter(connection))
@@ -132,11 +133,13 @@ class Door {
   }
 
   enter (connection) {
+    connection.on('error', () => {})
+    // Its handshake had begun before the device was removed.
+    if (this.closed) return connection.destroy()
     this.connections.add(connection)
     this.device.lastSeen = new Date().toISOString()
     this.devices.state.saveSoon()
     connection.setKeepAlive(5000)
-    connection.on('error', () => {})
     connection.once('close', () => {
       this.connections.delete(connection)
       this.devices.state.saveSoon()
@@ -149,6 +152,7 @@ class Door {
 
   join (connection, host) {
     const { device } = this
+    if (connection.destroyed) return host.destroy()
     connection.on('data', data => {
       device.inBytes += data.length
       if (!host.write(data)) {
@@ -176,6 +180,7 @@ class Door {
   }
 
   async close () {
+    this.closed = true
     clearInterval(this.timer)
     for (const connection of this.connections) connection.destroy()
     await this.server.close()

@@ -66,6 +66,7 @@ export class Follows {
     if (caller.user === 'system') throw badParams('a user follows, or an app of a user')
     const { state } = this
     const text = key.toString('hex')
+    if (state.shares.some(share => share.key === text)) throw badParams('this link is to a database of this box: share it with its users instead (atek share db)')
     const existing = state.follows.find(follow => follow.key === text && follow.user === caller.user && follow.service === caller.service)
     if (existing) return this.describe(existing)
     if (state.follows.filter(follow => follow.user === caller.user).length >= MAX_FOLLOWS) throw full(`you follow ${MAX_FOLLOWS} databases already: this is the most`)
@@ -235,9 +236,12 @@ class Follower {
   }
 
   async remove () {
-    await this.follows.replication.dismiss(this.core)
-    await this.loop.stop()
-    await this.core.purge().catch(() => {})
+    const { core, follow, follows, loop } = this
+    await loop.stop()
+    // Another user of this box follows the same database: its core goes on.
+    if (follows.state.follows.some(other => other.key === follow.key)) return core.close()
+    await follows.replication.dismiss(core)
+    await core.purge().catch(() => {})
   }
 }
 

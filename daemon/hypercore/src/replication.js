@@ -39,7 +39,9 @@ export class Replication {
     if (this.admitted.has(key)) return
     const discovery = this.network.swarm.join(core.discoveryKey, role)
     const look = () => discovery.refresh(role)
-    const seek = role.client ? new Seek({ look, found: () => core.peers.length > 0, longest: LONGEST }) : null
+    // The core itself and no session of it: who admitted it first may end before others.
+    const { replicator } = core.core
+    const seek = role.client ? new Seek({ look, found: () => replicator.peers.length > 0, longest: LONGEST }) : null
     this.admitted.set(key, { core, seek })
     for (const connection of this.streams.keys()) core.replicate(connection)
   }
@@ -52,9 +54,9 @@ export class Replication {
     this.admitted.delete(key)
     found.seek?.stop()
     // Detached first, so that these connections open no new channel for it.
-    const { replicator } = found.core.core
+    const { replicator } = core.core
     for (const connection of this.streams.keys()) replicator.detachFrom(connection.userData)
-    for (const peer of [...found.core.peers]) peer.channel.close()
+    for (const peer of [...replicator.peers]) peer.channel.close()
     await this.network.swarm.leave(core.discoveryKey).catch(() => {})
   }
 

@@ -58,7 +58,8 @@ export class Server {
     }
   }
 
-  call (caller, { method, params }) {
+  call (asking, { method, params: given }) {
+    const { caller, params } = callers.acting(asking, given, this.ownKey)
     const handler = this.methods.get(method)
     if (!handler) throw new ApiError(CODE.method, `Method not found: ${String(method).slice(0, 80)}`)
     return handler(caller, params)

@@ -103,6 +103,21 @@ test('an app pairs and sees no devices, and a person only their own', async () =
   await home.call('unpairDevice', [device.id])
 })
 
+test('the command line names the person for whom it acts, and nobody else can', async () => {
+  const asAlice = { asUser: 'alice' }
+  const device = await home.call('pairDevice', [{ label: 'Phone' }, asAlice], 'system', 'system')
+  assert.deepEqual((await home.call('devices')).map(({ label }) => label), ['Phone'])
+  assert.equal((await home.call('devices', [asAlice], 'system', 'system')).length, 1)
+  await assert.rejects(home.call('devices', [], 'system', 'system'), /only a person/)
+  await assert.rejects(home.call('devices', [{ asUser: 'system' }], 'system', 'system'), /key of a user/)
+  for (const [service, user] of [['app', 'alice'], ['core.other', 'system'], ['system', 'bob']]) {
+    await assert.rejects(home.call('devices', [asAlice], service, user), /only a person/)
+  }
+  assert.deepEqual(await home.call('devices', [asAlice], 'core.hypercore', 'bob'), [])
+  await home.call('unpairDevice', [device.id, asAlice], 'system', 'system')
+  assert.deepEqual(await home.call('devices'), [])
+})
+
 test('a device is let in after a restart of the service', async t => {
   const device = await home.call('pairDevice', [{}])
   await home.restart()

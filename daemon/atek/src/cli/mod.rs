@@ -4,6 +4,7 @@ pub(crate) mod apps;
 pub(crate) mod backup;
 pub(crate) mod catalogue;
 pub(crate) mod db;
+pub(crate) mod homes;
 pub(crate) mod keys;
 pub(crate) mod rewrite;
 pub(crate) mod rights;
@@ -56,7 +57,13 @@ Users:
 
 Permissions:
   permissions  Show and change what apps may do
-  share        Share apps and databases with other users
+  share        Share apps and databases with other users, and databases with other homes
+
+Other homes and devices:
+  follow       Follow a database of another home, or list those that are followed
+  unfollow     Stop following a database of another home
+  devices      List, pair and remove devices that reach the box from elsewhere
+  connect      Reach a box from this computer, wherever both are
 
 Data:
   keys         List, make and use keys, and answer apps that ask for them
@@ -240,8 +247,17 @@ pub(crate) enum Command {
     Groups(rights::Groups),
     /// Show and change what apps may do
     Permissions(rights::Permissions),
-    /// Share apps and databases with other users
+    /// Share apps and databases with other users, and databases with other homes
+    #[command(alias = "shares")]
     Share(rights::Share),
+    /// Follow a database of another home, or list those that are followed
+    Follow(homes::Follow),
+    /// Stop following a database of another home
+    Unfollow(homes::Unfollow),
+    /// List, pair and remove devices that reach the box from elsewhere
+    Devices(homes::Devices),
+    /// Reach a box from this computer, wherever both are
+    Connect(homes::Connect),
     /// List, make and use keys, and answer apps that ask for them
     Keys(keys::Keys),
     /// List, read, change, export and import databases

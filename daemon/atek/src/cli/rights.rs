@@ -101,7 +101,12 @@ Examples:
   atek share
   atek share app album --user bob --level view
   atek share db DATABASE --group family
-  atek share end SHARE")]
+  atek share end SHARE
+
+With people of other homes, who follow the link (atek follow LINK):
+  atek share link DATABASE --label \"for Bob\"
+  atek share links
+  atek share unlink LINK-ID")]
 pub(crate) struct Share {
     #[command(subcommand)]
     pub(crate) action: Option<ShareAction>,
@@ -129,6 +134,31 @@ pub(crate) enum ShareAction {
     End {
         /// The id of the share
         id: String,
+    },
+    /// Share a database with other homes: prints a link, which who has it can follow
+    Link {
+        /// The id of the database, its beginning, or its alias
+        db: String,
+        /// For whom the link is, so that you know it later
+        #[arg(long, value_name = "TEXT")]
+        label: Option<String>,
+        /// Let everybody read it who knows its key; the database must be public
+        #[arg(long)]
+        public: bool,
+    },
+    /// List the links of databases, with what went over them
+    Links {
+        /// Of this user; may be left out when the box has one user
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+    },
+    /// End a link: nothing more is sent to those who follow it
+    Unlink {
+        /// The id that `links` shows
+        id: String,
+        /// Of this user; may be left out when the box has one user
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
     },
 }
 

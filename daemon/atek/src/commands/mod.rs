@@ -6,8 +6,10 @@ mod cfg;
 mod check_system;
 mod claim;
 mod db;
+mod devices;
 mod get;
 mod grants;
+mod homes;
 mod install;
 mod job;
 mod kept;
@@ -44,6 +46,7 @@ pub(crate) async fn run(cli: Cli, out: Out) -> Result<(), Failure> {
         Command::Completions { shell } => offline::completions(shell, &out),
         Command::CheckSystem { root } => check_system::run(&root, &out),
         Command::Backup(Backup::Password { from_words: true }) => backup::password_from_words(&out),
+        Command::Connect(args) => devices::connect(&args),
         Command::Run(flags) => offline::run_host(&cli.global, &flags),
         Command::Catalogue(Catalogue::Index { folder }) => catalogue::index(&folder, &out),
         Command::Catalogue(Catalogue::Check(args)) => {
@@ -88,11 +91,17 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Deluser(args) => users::delete(host, &args).await,
         Command::Permissions(args) => permissions::run(host, args).await,
         Command::Share(args) => share::run(host, args).await,
+        Command::Follow(args) => homes::follow(host, args).await,
+        Command::Unfollow(args) => homes::unfollow(host, &args).await,
+        Command::Devices(args) => devices::run(host, args).await,
         Command::Groups(args) => share::groups(host, args).await,
         Command::Claim => claim::run(host).await,
         Command::Db(command) => db::run(host, command).await,
         // Handled before a host was looked for.
-        Command::Completions { .. } | Command::Run(_) | Command::CheckSystem { .. } => Ok(()),
+        Command::Completions { .. }
+        | Command::Connect(_)
+        | Command::Run(_)
+        | Command::CheckSystem { .. } => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `atek share` and `atek groups`.
 
+use super::homes;
 use super::permissions::seconds;
 use crate::cli::rights::{GroupAction, Groups, Share, ShareAction, ShareWith};
 use crate::error::Failure;
@@ -25,6 +26,9 @@ pub(super) async fn run(host: &Host, args: Share) -> Result<(), Failure> {
         ShareAction::List => list(host).await,
         ShareAction::App { id, with } => share(host, Some(id), None, with).await,
         ShareAction::Db { id, with } => share(host, None, Some(id), with).await,
+        ShareAction::Link { db, label, public } => homes::link(host, &db, label, public).await,
+        ShareAction::Links { user } => homes::links(host, user.as_deref()).await,
+        ShareAction::Unlink { id, user } => homes::unlink(host, &id, user.as_deref()).await,
         ShareAction::End { id } => {
             let answer = host.call(API, "unshare", (&id,), "end the share").await?;
             if host.out.json {

@@ -114,7 +114,7 @@ async fn all(host: &Host, user: Option<&str>) -> Result<Box<RawValue>, Failure> 
 }
 
 /// The id of the database that a person means.
-pub(super) async fn id(host: &Host, name: &str) -> Result<DbId, Failure> {
+pub(in crate::commands) async fn id(host: &Host, name: &str) -> Result<DbId, Failure> {
     if let Ok(id) = name.parse() {
         return Ok(id);
     }

@@ -4,6 +4,8 @@ mod find;
 mod records;
 mod transfer;
 
+pub(in crate::commands) use find::id;
+
 use crate::cli::db::Db;
 use crate::error::Failure;
 use crate::host::Host;
