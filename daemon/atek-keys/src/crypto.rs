@@ -120,15 +120,9 @@ pub fn sign(kind: Kind, secret: &Secret, what: &ToSign) -> Result<Signature, Key
         (Kind::Secp256k1, ToSign::Message(message)) => ecdsa(&Sha256::digest(message).into()),
         (Kind::Secp256k1, ToSign::Recoverable(hash)) => ecdsa(hash),
         (Kind::Secp256k1, ToSign::Schnorr(hash)) => {
-            let key =
-                k256::schnorr::SigningKey::from_slice(secret.as_slice()).map_err(|_| broken())?;
             let mut random = [0; 32];
             getrandom::fill(&mut random)?;
-            let signature = key.sign_raw(hash, &random).map_err(|_| broken())?;
-            Ok(Signature {
-                bytes: signature.to_bytes(),
-                recovery: None,
-            })
+            schnorr(secret, hash, &random)
         }
         (Kind::X25519, _) => Err(KeysError::Params(
             "an x25519 key encrypts and does not sign".into(),
@@ -137,6 +131,16 @@ pub fn sign(kind: Kind, secret: &Secret, what: &ToSign) -> Result<Signature, Key
             "this format is signed with a secp256k1 key".into(),
         )),
     }
+}
+
+/// BIP-340's signature of a hash, with its auxiliary random bytes.
+fn schnorr(secret: &Secret, hash: &[u8; 32], random: &[u8; 32]) -> Result<Signature, KeysError> {
+    let key = k256::schnorr::SigningKey::from_slice(secret.as_slice()).map_err(|_| broken())?;
+    let signature = key.sign_raw(hash, random).map_err(|_| broken())?;
+    Ok(Signature {
+        bytes: signature.to_bytes(),
+        recovery: None,
+    })
 }
 
 /// Whether a signature is good. Malformed keys and signatures are not.
@@ -269,6 +273,9 @@ pub fn keccak(bytes: &[u8]) -> [u8; 32] {
 fn broken() -> KeysError {
     KeysError::Refused("the key cannot be used".into())
 }
+
+#[cfg(test)]
+mod vectors;
 
 #[cfg(test)]
 mod tests {
