@@ -63,6 +63,33 @@ pub enum UpdateOutcome {
     WentBack,
 }
 
+/// A part of an update, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum UpdateStage {
+    /// The new version is put beside the old one, which runs.
+    #[default]
+    Installing,
+    /// The service is stopped and its data is copied.
+    Saving,
+    /// The new version runs, or did.
+    Trying,
+    /// The data before the update is put back.
+    RollingBack,
+}
+
+/// An update that is being tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateUnderWay {
+    /// The tag.
+    pub to: String,
+    /// How far it is.
+    pub stage: UpdateStage,
+}
+
 /// One update that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -158,6 +185,8 @@ pub struct UpdateStatus {
     pub previous_version: Option<String>,
     /// The releases that are taken, a semver range; none: all.
     pub desired_version: Option<String>,
+    /// The update that is being tried, after it was fetched and built.
+    pub under_way: Option<UpdateUnderWay>,
     /// What was decided for this service.
     pub settings: UpdateSettings,
     /// What holds for it.

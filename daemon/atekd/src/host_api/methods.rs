@@ -186,6 +186,13 @@ pub(super) const APIS: [Api; 9] = [
                 "Lists the updates of all services from git that the caller may update: what is new, what was decided, what was refused, history and snapshots; and what the caller decided for all. `look`: the sources are asked first; otherwise it is as of the last look.",
             ),
             method(
+                "updatesChanged",
+                &[("since", "number?")],
+                "{revision: number}",
+                "everyone who is known",
+                "Returns when something about the updates of any service is not as it was at the revision `since`: a release was found, an update went into another stage or ended, a decision was made. At the latest after 25 seconds, and without `since` at once. So a page follows updates without asking again and again.",
+            ),
+            method(
                 "updateStatus",
                 &[ID, ("look", "boolean?")],
                 "UpdateStatus",

@@ -78,6 +78,19 @@ impl Params {
         }
     }
 
+    /// A parameter that may be missing or null, and otherwise is a whole number.
+    ///
+    /// # Errors
+    ///
+    /// `Parameter N must be number`.
+    pub fn number(&self, index: usize) -> Result<Option<u64>, RpcError> {
+        let Some(value) = self.get(index) else {
+            return Ok(None);
+        };
+        serde_json::from_str(value.get())
+            .map_err(|_| RpcError::invalid_param(index + 1, "must be number"))
+    }
+
     /// A parameter that may be missing or null, and otherwise is a boolean.
     ///
     /// # Errors

@@ -85,8 +85,8 @@ impl HostApis {
                 let versions = versions.map_err(|error| operation_error(&error))?;
                 raw(&json!({ "versions": versions }))
             }
-            "updates" | "updateStatus" | "planUpdate" | "setUpdates" | "startRollback"
-            | "createSnapshot" | "restoreSnapshot" | "removeSnapshot" => {
+            "updates" | "updatesChanged" | "updateStatus" | "planUpdate" | "setUpdates"
+            | "startRollback" | "createSnapshot" | "restoreSnapshot" | "removeSnapshot" => {
                 self.updates_api(call).await
             }
             "keptData" => self.kept_data(call.caller).await,

@@ -12,6 +12,10 @@ use atek_api::services::{API, SourceType, UpdateParams};
 use atek_api::updates::{UpdateChanges, UpdateStatus};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long `updatesChanged` waits at most: below what proxies in between wait for an answer.
+const CHANGE_PATIENCE: Duration = Duration::from_secs(25);
 
 impl HostApis {
     pub(super) async fn updates_api(&self, call: &Call<'_>) -> RpcResult {
@@ -20,6 +24,15 @@ impl HostApis {
             "updates" => {
                 self.updates(call.caller, params.flag(0).unwrap_or(false))
                     .await
+            }
+            "updatesChanged" => {
+                // Only that there is something new, not for whom.
+                call.caller
+                    .owner_key()
+                    .ok_or_else(RpcError::not_authorized)?;
+                let since = params.number(0)?;
+                let revision = self.services.updates_changed(since, CHANGE_PATIENCE).await;
+                raw(&json!({ "revision": revision }))
             }
             "updateStatus" => {
                 let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;

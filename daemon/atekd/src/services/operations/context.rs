@@ -19,7 +19,9 @@ use crate::systemd::{Systemd, UnitEvent};
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::services::ServiceSettings;
 use atek_host_model::ports::AppPorts;
+use jiff::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// Tokens and socket files are in folders of this.
@@ -74,6 +76,8 @@ pub struct Operations {
     pub(super) core: Vec<CoreService>,
     pub(super) logbook: Logbook,
     pub(super) updates: config::Updates,
+    /// Goes up with everything that is new about updates.
+    pub(super) updates_revision: watch::Sender<u64>,
     /// Whether the leftovers of an earlier run of the host are gone. Before that, what an
     /// operation makes could be taken for one.
     pub(super) swept: watch::Sender<bool>,
@@ -108,6 +112,8 @@ impl Operations {
             core,
             logbook: deps.logbook,
             updates: deps.updates,
+            // Not one of an earlier run of the host.
+            updates_revision: watch::Sender::new(Timestamp::now().as_millisecond().unsigned_abs()),
             swept: watch::Sender::new(false),
         })
     }
@@ -116,6 +122,21 @@ impl Operations {
     pub(super) async fn wait_until_swept(&self) {
         // The sender is in `self`, so this cannot fail.
         let _ = self.swept.subscribe().wait_for(|swept| *swept).await;
+    }
+
+    /// Says that something about updates is new.
+    pub(super) fn updates_are_new(&self) {
+        self.updates_revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// Returns when something about updates is not as it was at `since`, at the latest after
+    /// `patience`; the revision of now.
+    pub async fn updates_changed(&self, since: Option<u64>, patience: Duration) -> u64 {
+        let mut revisions = self.updates_revision.subscribe();
+        let changed = revisions.wait_for(|now| Some(*now) != since);
+        // The sender is in `self`: what ends this early is the patience.
+        let _ = tokio::time::timeout(patience, changed).await;
+        *self.updates_revision.borrow()
     }
 
     /// Whether an id belongs to another service.

@@ -7,7 +7,9 @@ use crate::database::{Change, ServiceRecord};
 use crate::error_chain::DisplayChain;
 use crate::jobs::Reporter;
 use crate::services::error::OperationError;
+use crate::services::intents;
 use crate::services::updates::ledger::Ledger;
+use crate::services::updates::machine::Journal;
 use crate::services::updates::policy::{
     self, Candidate, Decided, Known, Permit, Seconds, candidate, may_look, next_look, permit,
 };
@@ -15,7 +17,9 @@ use crate::services::updates::{now_text, seconds, time_text};
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::package::Reach;
 use atek_api::services::{ServiceSettings, SourceType};
-use atek_api::updates::{AvailableUpdate, UpdateChanges, UpdateSettings, UpdateStatus};
+use atek_api::updates::{
+    AvailableUpdate, UpdateChanges, UpdateSettings, UpdateStatus, UpdateUnderWay,
+};
 use atek_api::version::{Range, Release};
 use jiff::Timestamp;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -208,6 +212,12 @@ impl Operations {
                 .version_before(settings.package.installed_version.as_deref())
                 .map(ToOwned::to_owned),
             desired_version: settings.desired_version.clone(),
+            under_way: intents::one::<Journal>(self.layout.state(), key).map(|journal| {
+                UpdateUnderWay {
+                    to: journal.to,
+                    stage: journal.stage,
+                }
+            }),
             settings: settings.updates.clone(),
             mode: self.decided(settings).mode,
             available,
@@ -234,6 +244,7 @@ impl Operations {
         let stored = updates.clone();
         self.change_settings(key, move |settings| settings.updates = stored)
             .await?;
+        self.updates_are_new();
         Ok(updates)
     }
 }
@@ -250,7 +261,8 @@ impl Operations {
         changes: UpdateChanges,
     ) -> Result<UpdateSettings, OperationError> {
         let user = user.clone();
-        self.database
+        let stored = self
+            .database
             .update(move |records| {
                 let Some(record) = records.user(user.as_str()) else {
                     return Err(OperationError::Updates("there is no such user".to_owned()));
@@ -260,7 +272,9 @@ impl Operations {
                 let updates = record.settings.updates.clone();
                 Ok((updates, vec![Change::PutUser(record)]))
             })
-            .await
+            .await?;
+        self.updates_are_new();
+        Ok(stored)
     }
 }
 

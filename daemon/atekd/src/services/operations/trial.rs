@@ -229,7 +229,9 @@ impl Operations {
         stage: Stage,
     ) -> Result<(), OperationError> {
         *journal = journal.at(stage);
-        Ok(intents::begin(self.layout.state(), key, journal)?)
+        intents::begin(self.layout.state(), key, journal)?;
+        self.updates_are_new();
+        Ok(())
     }
 
     async fn start_on_trial(&self, key: &ServiceKey, course: &mut Course) -> Result<(), TryError> {
@@ -364,6 +366,7 @@ impl Operations {
         }
         self.remove_old_snapshots(key).await;
         intents::end::<Journal>(self.layout.state(), key);
+        self.updates_are_new();
     }
 
     /// Keeps the newest of the snapshots that updates made.
@@ -438,6 +441,7 @@ impl Operations {
                 // On a disk that the new version has filled. The stage before leads to the same.
                 tracing::warn!(%key, error = %DisplayChain(&error), "cannot write the journal");
             }
+            self.updates_are_new();
             crash_point::reached("update.undoing");
             self.spawn
                 .stop_service_within(&record.settings.id, LAST_STOP)
@@ -490,7 +494,10 @@ impl Operations {
             None => Ok(()),
         };
         match removed {
-            Ok(()) => intents::end::<Journal>(self.layout.state(), key),
+            Ok(()) => {
+                intents::end::<Journal>(self.layout.state(), key);
+                self.updates_are_new();
+            }
             Err(error) => {
                 tracing::warn!(%key, error = %DisplayChain(&error), "left a version for the next sweep");
             }

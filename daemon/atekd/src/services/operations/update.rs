@@ -280,6 +280,7 @@ impl Operations {
             let error = crate::error_chain::DisplayChain(&error);
             tracing::error!(%key, %error, "cannot remember how an update ended");
         }
+        self.updates_are_new();
     }
 
     /// The releases of a source, newest first.

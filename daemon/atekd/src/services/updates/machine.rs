@@ -33,22 +33,8 @@
 //! | Trying, RollingBack | old | restores the data first: [`Recovery::RollBack`] |
 
 use atek_api::spec::SnapshotName;
+pub(in crate::services) use atek_api::updates::UpdateStage as Stage;
 use serde::{Deserialize, Serialize};
-
-/// A part of an update, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(in crate::services) enum Stage {
-    /// The new version is put beside the old one, which runs.
-    #[default]
-    Installing,
-    /// The service is stopped and its data is copied.
-    Saving,
-    /// The new version runs, or did.
-    Trying,
-    /// The data before the update is put back.
-    RollingBack,
-}
 
 /// The journal of an update.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -216,6 +216,14 @@ name: string,
 /** User names of all members. */
 members: Array<string>, };
 
+/** The field `healthcheck`: a path, or an object with a command. */
+export type Healthcheck = string | {
+/**
+ * The program and its arguments, taken literally; at least one. A program with a slash is
+ * a file of the package, one without is looked for in `PATH`.
+ */
+command: Array<string>, };
+
 /**
  * `example.org`, `*.example.org` (any subdomain, not the domain itself),
  * `192.168.1.20`, `[2001:db8::1]`; each with `:PORT`, or for ports 80 and 443.
@@ -401,11 +409,8 @@ exports?: Array<Export>,
 port?: AppPort,
 /** The folder in which the app is started. */
 workdir?: Workdir,
-/**
- * The path that answers with a status below 400 when the app is ready; none: the app is
- * ready when it listens. As `Export::path`.
- */
-healthcheck?: string,
+/** What tells that the app is ready and stays well; none: the app is ready when it listens. */
+healthcheck?: Healthcheck,
 /** What the app asks for beyond the default. */
 permissions?: Permissions,
 /** The limits that the app needs, where they differ from the default. */
@@ -1007,6 +1012,9 @@ delayHours?: number,
 /** RFC 3339: until then nothing is installed by itself. */
 holdUntil?: string, };
 
+/** A part of an update, in their order. */
+export type UpdateStage = "installing" | "saving" | "trying" | "rollingBack";
+
 /** The updates of one service, as `updates` lists them. */
 export type UpdateStatus = {
 /** The service's id. */
@@ -1019,6 +1027,8 @@ installedVersion: string | null,
 previousVersion: string | null,
 /** The releases that are taken, a semver range; none: all. */
 desiredVersion: string | null,
+/** The update that is being tried, after it was fetched and built. */
+underWay: UpdateUnderWay | null,
 /** What was decided for this service. */
 settings: UpdateSettings,
 /** What holds for it. */
@@ -1035,6 +1045,13 @@ refused: Array<RefusedRelease>,
 history: Array<UpdateEntry>,
 /** See `SnapshotInfo`; newest first. */
 snapshots: Array<SnapshotInfo>, };
+
+/** An update that is being tried. */
+export type UpdateUnderWay = {
+/** The tag. */
+to: string,
+/** How far it is. */
+stage: UpdateStage, };
 
 /** A user, as the API shows one. */
 export type User = {

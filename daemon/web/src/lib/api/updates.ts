@@ -27,6 +27,9 @@ export type {
 /** As of the last look; and what this person decided for all their apps. */
 export const list = (signal?: AbortSignal) =>
   call<{ updates: UpdateStatus[]; settings: UpdateSettings }>(API, 'updates', [], signal)
+/** Returns when something about updates is not as it was at `since`, or after a while all the same. */
+export const changed = (since: number | undefined, signal?: AbortSignal) =>
+  call<{ revision: number }>(API, 'updatesChanged', since === undefined ? [] : [since], signal)
 /** With `look` the source is asked first, which may take a while. */
 export const status = (id: string, look: boolean, signal?: AbortSignal) =>
   call<UpdateStatus>(API, 'updateStatus', [id, look], signal)
