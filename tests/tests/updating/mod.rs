@@ -7,8 +7,8 @@ use atek_tests::{Machine, Seen, wait_for};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const RECORDS: &str = "example.test/records";
-const VERSIONS: [&str; 2] = ["v1.0.0", "v1.1.0"];
+pub const RECORDS: &str = "example.test/records";
+pub const VERSIONS: [&str; 2] = ["v1.0.0", "v1.1.0"];
 
 /// What is killed in a round.
 #[derive(Debug, Clone, Copy)]
@@ -33,12 +33,32 @@ impl Dice {
     }
 }
 
-async fn call(host: &Host, method: &str, params: Value) -> anyhow::Result<Value> {
+pub async fn call(host: &Host, method: &str, params: Value) -> anyhow::Result<Value> {
     host.system()?.call(SERVICES, method, params).await
 }
 
 async fn records(host: &Host, method: &str) -> anyhow::Result<Value> {
     host.system()?.call(RECORDS, method, json!([])).await
+}
+
+/// A machine that keeps its disk, with the first version of the app and data.
+///
+/// # Errors
+///
+/// When it cannot be installed.
+pub async fn with_records(name: &str) -> anyhow::Result<(Host, GitRemote)> {
+    let config = json!({ "updates": { "probationSeconds": 1 } }).to_string();
+    let builder = Machine::builder(name).file("/etc/atek/config.json", config, 0o644);
+    let host = Host::on(builder.persistent()).await?;
+    let remote = GitRemote::new("records", host.machine.gateway()?)?;
+    for version in VERSIONS {
+        remote.tag_app(version, "records-node")?;
+    }
+    let source = json!({ "sourceUrl": remote.url(), "user": "system", "desiredVersion": "1.0.0" });
+    host.install_from(source).await?;
+    let add = json!(["precious"]);
+    host.system()?.call(RECORDS, "add", add).await?;
+    Ok((host, remote))
 }
 
 /// Kills at `rounds` random moments of updates, and checks after each that one of the two versions
@@ -48,17 +68,7 @@ async fn records(host: &Host, method: &str) -> anyhow::Result<Value> {
 ///
 /// What was not whole, with the round.
 pub async fn survive(name: &str, rounds: u64) -> anyhow::Result<()> {
-    let config = json!({ "updates": { "probationSeconds": 1 } }).to_string();
-    let builder = Machine::builder(name).file("/etc/atek/config.json", config, 0o644);
-    let mut host = Host::on(builder.persistent()).await?;
-    let remote = GitRemote::new("records", host.machine.gateway()?)?;
-    for version in VERSIONS {
-        remote.tag_app(version, "records-node")?;
-    }
-    let source = json!({ "sourceUrl": remote.url(), "user": "system", "desiredVersion": "1.0.0" });
-    host.install_from(source).await?;
-    let add = json!(["precious"]);
-    host.system()?.call(RECORDS, "add", add).await?;
+    let (mut host, _remote) = with_records(name).await?;
     let mut dice = Dice(20);
     let (mut updated, mut undone) = (0, 0);
     for round in 0..rounds {
@@ -118,7 +128,11 @@ async fn kill(host: &mut Host, victim: Victim) -> anyhow::Result<()> {
 }
 
 /// Waits until nothing of an update is under way, and checks version and data. Returns the version.
-async fn is_whole(host: &Host) -> anyhow::Result<String> {
+///
+/// # Errors
+///
+/// What is not whole.
+pub async fn is_whole(host: &Host) -> anyhow::Result<String> {
     wait_for("the update to be over", SOON, async || {
         let left = host
             .machine
