@@ -349,51 +349,180 @@ async fn a_health_check_decides_where_there_is_one() -> anyhow::Result<()> {
     is_taken_back(&host, &remote, "v1.0.1", &breakage).await
 }
 
+/// A command of the app's own, as the app: it sees the app's data, and nothing of the host's.
+const CHECK: &str = "
+    const fs = require('fs')
+    const sees = (path) => {
+      try {
+        fs.readdirSync(path)
+        return true
+      } catch {
+        return false
+      }
+    }
+    const state = process.env.HOME
+    const marks = `${state}/checked`
+    if (!fs.existsSync(marks)) {
+      const cgroup = fs.readFileSync('/proc/self/cgroup', 'utf8').trim()
+      const host = ['/var/lib/atek', '/var/lib/private', '/root'].filter(sees)
+      fs.writeFileSync(marks, JSON.stringify({ user: process.getuid(), cgroup, host }))
+    }
+    const { records } = JSON.parse(fs.readFileSync(`${state}/records.json`))
+    process.exit(records.includes('bad') ? 5 : 0)
+";
+
+/// A manifest whose health check is that command.
+const COMMAND: &str = "{ \"name\": \"Records\", \"healthcheck\": { \"command\": [\"node\", \"check.js\"] }, \
+    \"exports\": [{ \"api\": \"example.test/records\", \"path\": \"/_api/records\" }] }";
+
+#[tokio::test]
+async fn a_health_check_may_be_a_command_in_the_apps_own_sandbox() -> anyhow::Result<()> {
+    let (host, remote) = with_records("updates-command", 4).await?;
+    // It spoils its data two seconds after it listens; its page and socket tell nothing of that.
+    let breakage = Breakage {
+        name: "spoils its data and answers on",
+        script: "exports.later = ({ data }) => setTimeout(() => {
+               const fs = require('fs')
+               const all = JSON.parse(fs.readFileSync(data))
+               fs.writeFileSync(data, JSON.stringify({ ...all, records: ['bad'] }))
+             }, 2000)",
+        files: &[("atek.json", COMMAND), ("check.js", CHECK)],
+        says: "failed its health check (node check.js: exit code 5)",
+    };
+    is_taken_back(&host, &remote, "v1.0.1", &breakage).await?;
+    remote.tag_app("v1.1.0", "records-node")?;
+    remote
+        .write("atek.json", COMMAND)?
+        .write("check.js", CHECK)?
+        .tag("v1.1.1")?;
+    let done = call(&host, "updatePackage", json!(["records"])).await?;
+    ensure!(done["installedVersion"] == "v1.1.1", "{done}");
+    let pid = host.pid("records").await?;
+    let script = format!("awk '/^Uid:/ {{ print $2 }}' /proc/{pid}/status; cat /proc/{pid}/cgroup");
+    let told = host.machine.shell(&script).await?;
+    let (user, cgroup) = told.trim().split_once('\n').context("two lines")?;
+    let key = host.service("records").await?["key"].clone();
+    let key = key.as_str().context("a key")?;
+    let marks = format!("/var/lib/private/atek-app-{key}/checked");
+    let marks: Value = serde_json::from_str(&host.machine.read(&marks).await?)?;
+    ensure!(marks["cgroup"] == cgroup, "{marks} {cgroup}");
+    ensure!(marks["user"].to_string() == user, "{marks} {user}");
+    ensure!(marks["host"] == json!([]), "{marks}");
+    Ok(())
+}
+
+/// The revision of what there is to say about updates, once it is not `since` any more.
+async fn changed(host: &Host, since: Option<u64>) -> anyhow::Result<Option<u64>> {
+    let waiting = host.system()?.patient(SOON);
+    let answer = waiting
+        .call(SERVICES, "updatesChanged", json!([since]))
+        .await?;
+    Ok(Some(answer["revision"].as_u64().context("a revision")?))
+}
+
+/// A page follows an update without asking again and again.
+#[tokio::test]
+async fn what_is_new_about_updates_arrives_without_polling() -> anyhow::Result<()> {
+    let (host, remote) = with_records("updates-events", 3).await?;
+    let first = changed(&host, None).await?;
+    let decided = json!(["records", { "delayHours": 5 }]);
+    call(&host, "setUpdates", decided).await?;
+    let mut revision = changed(&host, first).await?;
+    ensure!(revision != first, "a decision is not told");
+    remote.tag_app("v1.0.1", "records-node")?;
+    let system = host.system()?.patient(SOON);
+    let update = tokio::spawn(async move {
+        system
+            .call(SERVICES, "updatePackage", json!(["records"]))
+            .await
+    });
+    let mut stages: Vec<String> = Vec::new();
+    let mut asked = 0;
+    loop {
+        revision = changed(&host, revision).await?;
+        asked += 1;
+        ensure!(asked < 40, "asked {asked} times, {stages:?}");
+        let status = call(&host, "updateStatus", json!(["records"])).await?;
+        let stage = status["underWay"]["stage"].as_str();
+        match stage {
+            Some(stage) if stages.last().is_none_or(|last| last != stage) => {
+                ensure!(status["underWay"]["to"] == "v1.0.1", "{status}");
+                stages.push(stage.to_owned());
+            }
+            None if status["installedVersion"] == "v1.0.1" => break,
+            _ => {}
+        }
+    }
+    update.await??;
+    let mut order = ["installing", "saving", "trying"].into_iter();
+    ensure!(
+        stages.iter().all(|stage| order.any(|next| next == stage))
+            && stages.contains(&"trying".to_owned()),
+        "{stages:?}"
+    );
+    Ok(())
+}
+
 /// Remotes that are gone, slow or hostile stop nothing and refuse no release.
 #[tokio::test]
 async fn a_remote_that_fails_stops_nothing() -> anyhow::Result<()> {
     let (host, remote) = with_records("updates-remote", 2).await?;
+    remote.tag_app("v1.0.1", "records-node")?;
     let before = host.state_of("records").await?;
-    let pid = host.service("records").await?["key"].clone();
-    for (hostility, says) in [
-        (Hostility::Hangs, ""),
-        (Hostility::Trickles, ""),
-        (Hostility::Status(500), ""),
-        (Hostility::Status(404), ""),
-        (Hostility::Garbles, ""),
-        (Hostility::ServesAPage, ""),
-        (Hostility::RedirectsInCircles, ""),
-    ] {
-        let hostile = HostileRemote::new(hostility.clone(), host.machine.gateway()?)?;
-        call(
-            &host,
-            "configure",
-            json!(["records", { "sourceUrl": hostile.url() }]),
-        )
-        .await?;
-        let error = refusal(call(&host, "updatePackage", json!(["records"])).await);
-        ensure!(
-            error.message.contains(says) && !error.message.is_empty(),
-            "{hostility:?}"
-        );
-        println!(
-            "| {hostility:?} | {} |",
-            error.message.lines().next().unwrap_or_default()
-        );
+    let pid = host.pid("records").await?;
+    let gateway = host.machine.gateway()?;
+    let hostile = [
+        (Hostility::Hangs, "did not answer for 30 s"),
+        (Hostility::Trickles, "No release (git tag) has been set"),
+        (Hostility::Status(500), "cannot be reached"),
+        (Hostility::Status(404), "does not exist or is not public"),
+        (Hostility::Garbles, "sends damaged data"),
+        (Hostility::ServesAPage, "not as a git repository"),
+        (Hostility::RedirectsInCircles, "leads elsewhere"),
+    ];
+    let mut sources = Vec::new();
+    let mut servers = Vec::new();
+    for (hostility, says) in hostile {
+        let server = HostileRemote::new(hostility, gateway)?;
+        sources.push((server.url(), says));
+        servers.push(server);
     }
-    let gone = "http://192.0.2.1:9/records.git";
-    call(
-        &host,
-        "configure",
-        json!(["records", { "sourceUrl": remote.url() }]),
-    )
-    .await?;
-    ensure!(
-        status(&host, "records").await?["refused"] == json!([]),
-        "{gone}"
-    );
-    ensure!(host.state_of("records").await? == before);
-    ensure!(host.service("records").await?["key"] == pid);
+    // Nothing listens; and an address that no router knows (RFC 5737).
+    sources.push((
+        format!("http://{gateway}:9/records.git"),
+        "cannot be reached",
+    ));
+    sources.push((
+        "http://192.0.2.1/records.git".to_owned(),
+        "did not answer for 30 s",
+    ));
+    let mut wrong = Vec::new();
+    for (url, says) in sources {
+        let source = json!(["records", { "sourceUrl": url }]);
+        call(&host, "configure", source).await?;
+        let error = refusal(call(&host, "updatePackage", json!(["records"])).await);
+        println!("| {url} | {} |", error.message);
+        if !error.message.contains(says) {
+            wrong.push(format!("{}, not {says}", error.message));
+        }
+        // Nothing was stopped, changed or blamed on a release.
+        ensure!(host.pid("records").await? == pid, "{url}: it was restarted");
+        let all = records(&host, "all", json!([])).await?;
+        ensure!(all == json!(["one", "two", "three"]), "{url}: {all}");
+        let status = status(&host, "records").await?;
+        ensure!(status["refused"] == json!([]), "{url}: {status}");
+        ensure!(status["installedVersion"] == "v1.0.0", "{url}: {status}");
+        ensure!(host.state_of("records").await? == before, "{url}: its data");
+    }
+    ensure!(wrong.is_empty(), "{wrong:#?}");
+    for server in &servers {
+        ensure!(server.requests() > 0, "{} was never asked", server.url());
+    }
+    // With its own remote again, it is updated as if nothing had been.
+    let source = json!(["records", { "sourceUrl": remote.url() }]);
+    call(&host, "configure", source).await?;
+    let done = call(&host, "updatePackage", json!(["records"])).await?;
+    ensure!(done["installedVersion"] == "v1.0.1", "{done}");
     Ok(())
 }
 

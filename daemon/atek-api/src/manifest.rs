@@ -11,12 +11,14 @@
 mod api_id;
 mod cursor;
 mod error;
+mod healthcheck;
 mod json;
 mod read;
 
 pub(crate) use api_id::is_domain;
 pub use api_id::{ApiId, InvalidApiId};
 pub use error::{ManifestError, Place, Problem};
+pub use healthcheck::Healthcheck;
 
 use crate::image::ImageRuntime;
 use crate::permission::Permissions;
@@ -71,10 +73,9 @@ pub struct Manifest {
     #[serde(skip_serializing_if = "Workdir::is_package")]
     #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub workdir: Workdir,
-    /// The path that answers with a status below 400 when the app is ready; none: the app is
-    /// ready when it listens. As [`Export::path`].
+    /// What tells that the app is ready and stays well; none: the app is ready when it listens.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub healthcheck: Option<String>,
+    pub healthcheck: Option<Healthcheck>,
     /// What the app asks for beyond the default.
     #[serde(skip_serializing_if = "Permissions::is_empty")]
     #[cfg_attr(test, ts(optional, as = "Option<_>"))]

@@ -49,6 +49,11 @@ pub const START_LIMIT_INTERVAL: Duration = Duration::from_secs(300);
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long systemd may take to set up the unit and execute `atek-sandbox`.
 pub const START_TIMEOUT: Duration = Duration::from_secs(45);
+/// How long the command of a health check may take; then it is killed.
+pub const HEALTH_COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// What `atek-sandbox` answers at [`paths::health_socket`] when the command ended well. Everything
+/// else is what went wrong, for a person.
+pub const HEALTHY: &str = "well";
 /// How long `atek-sandbox` tries to hand its listeners to atekd.
 pub const ATTACH_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -102,6 +107,10 @@ pub struct ServiceSpec {
     /// The folder that the program is started in.
     #[serde(default, skip_serializing_if = "Workdir::is_package")]
     pub workdir: Workdir,
+    /// The command of its health check: a program and arguments, taken literally; empty: it has
+    /// none. A program with a slash is a file of the package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health_command: Vec<String>,
     /// Differences from [`Limits::for_apps`] or [`Limits::for_core`].
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
@@ -249,6 +258,7 @@ impl ServiceSpec {
                 validate_arguments(&[&texts, args.as_slice()].concat())?;
             }
         }
+        validate_arguments(&self.health_command)?;
         check_prefixes(&self.home)?;
         if self.devices.len() > MAX_DEVICES {
             return Err(SpecError::TooManyDevices(self.devices.len()));

@@ -22,6 +22,8 @@ pub(crate) struct Args {
     /// Whether the root of the file system is a container image's, and how many of its folders
     /// keep data.
     pub(crate) image: Option<u16>,
+    /// The command of its health check.
+    pub(crate) health: Option<Vec<String>>,
     /// The folder in which the program is started, if it is not the one of this process.
     pub(crate) workdir: Option<PathBuf>,
     /// Devices that it may read and write.
@@ -57,7 +59,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         .parse()?;
     let (mut link, mut port, mut proxy) = (false, None, false);
     let (mut devices, mut mounts) = (Vec::new(), Vec::new());
-    let (mut image, mut workdir) = (None, None);
+    let (mut image, mut workdir, mut health) = (None, None, None);
     loop {
         let option = next("-- before the program")?;
         match option.as_bytes() {
@@ -65,6 +67,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
             b"link" => link = true,
             option if option.starts_with(b"image=") => image = Some(count(&option[6..])?),
             option if option.starts_with(b"workdir=") => workdir = Some(folder(&option[8..])?),
+            option if option.starts_with(b"health=") => health = Some(words(&option[7..])?),
             b"proxy" => proxy = true,
             b"port=auto" => port = Some(AppPort::Auto),
             option if option.starts_with(b"port=") => port = Some(fixed_port(&option[5..])?),
@@ -83,12 +86,22 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         port,
         proxy,
         image,
+        health,
         workdir,
         devices,
         mounts,
         program,
         arguments: args.collect(),
     })
+}
+
+/// A list of words in JSON, at least one.
+fn words(json: &[u8]) -> anyhow::Result<Vec<String>> {
+    let words: Vec<String> = serde_json::from_slice(json).context("not a list of words")?;
+    if words.first().is_none_or(String::is_empty) {
+        bail!("a health check without a program");
+    }
+    Ok(words)
 }
 
 /// Parses `[mount=DEVICE:INODE:PATH]... -- PROGRAM [ARG]...`.
@@ -187,6 +200,8 @@ mod tests {
         assert_eq!(image.image, Some(2));
         assert_eq!(image.workdir, Some(PathBuf::from("/data")));
         assert_eq!(image.program, PathBuf::from("redis-server"));
+        let health = parse_line(r#"k1 health=["node","check.js"] -- /bin/true"#).unwrap();
+        assert_eq!(health.health.unwrap(), ["node", "check.js"]);
         let auto = parse_line("k1 port=auto -- /bin/true").unwrap();
         assert_eq!(auto.port, Some(AppPort::Auto));
     }
@@ -208,6 +223,9 @@ mod tests {
             "k1 mount=x:2:/app -- /bin/true",
             "k1 device=/dev/sda -- /bin/true",
             "k1 loud -- /bin/true",
+            "k1 health=[] -- /bin/true",
+            "k1 health=[\"\"] -- /bin/true",
+            "k1 health=node -- /bin/true",
         ] {
             assert!(parse_line(line).is_err(), "{line:?}");
         }

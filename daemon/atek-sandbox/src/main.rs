@@ -16,14 +16,17 @@
 //! 4. Landlock: files by name ([`landlock`]);
 //! 5. seccomp: no namespaces, no privileged calls, only ordinary sockets ([`seccomp`]);
 //! 6. execute the program with exactly the environment of [`environment`]; of a program with a TCP
-//!    port, remain as its parent and give atekd those sockets ([`socket_source`]).
+//!    port, or with a command for its health check, remain as its parent ([`companion`]), give
+//!    atekd those sockets ([`socket_source`]) and run that command ([`health`]).
 //!
 //! Any doubt is an error: a service that cannot be confined is not started.
 
 mod args;
+mod companion;
 mod credentials;
 mod environment;
 mod handoff;
+mod health;
 mod job;
 mod landlock;
 mod listeners;
@@ -37,6 +40,8 @@ mod volumes;
 use anyhow::Context as _;
 use args::Args;
 use atek_api::spec::AppPort;
+use atek_api::spec::paths::health_socket;
+use health::HealthCheck;
 use seccomp::Netlink;
 use socket_source::SocketSource;
 use std::net::{Ipv4Addr, TcpListener};
@@ -96,23 +101,31 @@ fn run() -> anyhow::Result<ExitCode> {
     execute(&args, environment, source)
 }
 
-/// Becomes the program, or runs it beside the source of sockets for its port.
+/// Becomes the program, or runs it beside what the host asks for meanwhile.
 fn execute(
     args: &Args,
     environment: std::collections::BTreeMap<String, std::ffi::OsString>,
     source: Option<SocketSource>,
 ) -> anyhow::Result<ExitCode> {
     let mut command = Command::new(&args.program);
-    command.args(&args.arguments).env_clear().envs(environment);
     if let Some(folder) = &args.workdir {
         command.current_dir(folder);
     }
-    match source {
-        Some(source) => source.run(command),
-        // Only returns on failure.
-        None => Err(command.exec())
-            .with_context(|| format!("cannot execute {}", args.program.display())),
+    let health = match &args.health {
+        Some(words) => Some(HealthCheck::open(
+            &health_socket(&args.key),
+            words.clone(),
+            environment.clone(),
+            args.workdir.clone(),
+        )?),
+        None => None,
+    };
+    command.args(&args.arguments).env_clear().envs(environment);
+    if source.is_some() || health.is_some() {
+        return companion::run(command, source, health);
     }
+    // Only returns on failure.
+    Err(command.exec()).with_context(|| format!("cannot execute {}", args.program.display()))
 }
 
 /// The port that the program is told; of `auto`, one that no listener has.

@@ -152,6 +152,9 @@ pub enum Problem {
     /// Too long in sum, or with control characters.
     #[error("at most 64 arguments of 8192 bytes together, without control characters")]
     Arguments,
+    /// See [`super::Healthcheck::Command`].
+    #[error("must name a program and its arguments, such as [\"node\", \"check.js\"]")]
+    HealthCommand,
     /// See [`crate::permission::HostPattern`].
     #[error(transparent)]
     Host(InvalidHostPattern),

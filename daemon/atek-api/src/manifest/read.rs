@@ -3,7 +3,7 @@
 use super::cursor::{Cursor, Found};
 use super::error::{ManifestError, Problem};
 use super::json::{self, Value, shorten};
-use super::{Export, MAX_BYTES, MAX_EXPORTS, Manifest, Runtime, Transport};
+use super::{Export, Healthcheck, MAX_BYTES, MAX_EXPORTS, Manifest, Runtime, Transport};
 use crate::image::{ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_volume};
 use crate::permission::{Network, Permissions};
 use crate::spec::{AppPort, Limits, Workdir, is_config_name};
@@ -57,7 +57,7 @@ fn read_manifest(root: &Cursor<'_>) -> Found<Manifest> {
             "args" => runtime.args = Some(value),
             "port" => manifest.port = Some(read_port(&value)?),
             "workdir" => manifest.workdir = read_workdir(&value)?,
-            "healthcheck" => manifest.healthcheck = Some(read_path(&value)?),
+            "healthcheck" => manifest.healthcheck = Some(read_healthcheck(&value)?),
             "permissions" => manifest.permissions = read_permissions(&value)?,
             "limits" => manifest.limits = read_limits(&value)?,
             "sleep" => manifest.sleep = value.boolean()?,
@@ -124,6 +124,30 @@ fn read_path(value: &Cursor<'_>) -> Found<String> {
         Ok(path.to_owned())
     } else {
         Err(value.problem(Problem::ExportPath))
+    }
+}
+
+fn read_healthcheck(value: &Cursor<'_>) -> Found<Healthcheck> {
+    if !matches!(value.node.value, Value::Object(_)) {
+        return read_path(value).map(Healthcheck::Path);
+    }
+    let mut parts = RuntimeParts::default();
+    for (key, value) in value.members()? {
+        match key {
+            "command" => parts.args = Some(value),
+            other => {
+                return Err(value.problem(Problem::UnknownKey {
+                    found: shorten(other),
+                    known: "command",
+                }));
+            }
+        }
+    }
+    let command = parts.args()?;
+    match (&parts.args, command.first()) {
+        (None, _) => Err(value.problem(Problem::Missing("command"))),
+        (Some(_), Some(program)) if !program.is_empty() => Ok(Healthcheck::Command { command }),
+        (Some(list), _) => Err(list.problem(Problem::HealthCommand)),
     }
 }
 

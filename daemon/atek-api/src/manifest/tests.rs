@@ -88,11 +88,26 @@ fn a_program_that_listens_on_a_port_says_which_and_where_it_runs() {
     );
     assert_eq!(manifest.port, Some(AppPort::Fixed(8080)));
     assert_eq!(manifest.workdir, Workdir::State);
-    assert_eq!(manifest.healthcheck.as_deref(), Some("/healthz"));
+    assert_eq!(
+        manifest.healthcheck,
+        Some(Healthcheck::Path("/healthz".into()))
+    );
     let text = serde_json::to_string(&manifest).unwrap();
     assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
     assert_eq!(parse(r#"{"port": "auto"}"#).port, Some(AppPort::Auto));
     assert_eq!(parse("{}").port, None);
+}
+
+#[test]
+fn a_health_check_is_a_path_or_a_command() {
+    let manifest = parse(r#"{"healthcheck": {"command": ["node", "check.js", "--quick"]}}"#);
+    let command = ["node", "check.js", "--quick"].map(str::to_owned);
+    let check = manifest.healthcheck.as_ref();
+    assert_eq!(check.and_then(Healthcheck::command), Some(&command[..]));
+    let text = serde_json::to_string(&manifest).unwrap();
+    assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
+    let manifest = parse(r#"{"healthcheck": "/"}"#);
+    assert_eq!(manifest.healthcheck.unwrap().command(), None);
 }
 
 #[test]

@@ -119,6 +119,13 @@ pub fn app_socket(key: &ServiceKey) -> PathBuf {
     runtime(key).join("app.sock")
 }
 
+/// The socket at which `atek-sandbox` runs the health check of a service that has a command for
+/// it, the same inside and on the host.
+#[must_use]
+pub fn health_socket(key: &ServiceKey) -> PathBuf {
+    runtime(key).join("health.sock")
+}
+
 /// The file with a service's bearer token.
 #[must_use]
 pub fn token(key: &ServiceKey) -> PathBuf {

@@ -245,6 +245,7 @@ pub(super) fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<
         argv.push("proxy".to_owned());
     }
     argv.extend(spec.devices.iter().map(|device| format!("device={device}")));
+    argv.extend(health_option(spec, inside));
     argv.extend(mount_options(spec, inside, sources));
     argv.push("--".to_owned());
     match &spec.program {
@@ -268,6 +269,20 @@ pub(super) fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<
         }
     }
     argv
+}
+
+/// The command of the health check, as JSON in one word. A program with a slash is a file of the
+/// package; an image's is one of the image.
+fn health_option(spec: &ServiceSpec, inside: &Path) -> Option<String> {
+    let (program, arguments) = spec.health_command.split_first()?;
+    let program = match spec.program {
+        Program::Image { .. } => program.clone(),
+        _ if !program.contains('/') => program.clone(),
+        _ => inside.join(program).to_string_lossy().into_owned(),
+    };
+    let words: Vec<&String> = std::iter::once(&program).chain(arguments).collect();
+    let words = serde_json::to_string(&words).ok()?;
+    Some(format!("health={words}"))
 }
 
 /// The variables that npm sets for scripts and that programs read (npm-scripts(7)).

@@ -27,6 +27,7 @@ pub(crate) fn spec() -> ServiceSpec {
         devices: Vec::new(),
         port: None,
         workdir: Workdir::Package,
+        health_command: Vec::new(),
         limits: Limits::default(),
     }
 }

@@ -5,7 +5,7 @@ use super::package_folder::{self, FolderError};
 use crate::attach::Expected;
 use atek_api::grants::Grant;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
-use atek_api::manifest::{Manifest, Runtime};
+use atek_api::manifest::{Healthcheck, Manifest, Runtime};
 use atek_api::permission::{DevicePath, Network as Asked, Permissions};
 use atek_api::services::{ServiceSettings, SourceType};
 use atek_api::source::Source;
@@ -183,10 +183,19 @@ impl Definition {
                 .manifest()
                 .map(|manifest| manifest.workdir)
                 .unwrap_or_default(),
+            health_command: self.health_command().to_vec(),
             limits: self.limits(),
         };
         spec.validate()?;
         Ok(spec)
+    }
+
+    /// The command of its health check; empty where it has none.
+    fn health_command(&self) -> &[String] {
+        let check = self
+            .manifest()
+            .and_then(|manifest| manifest.healthcheck.as_ref());
+        check.and_then(Healthcheck::command).unwrap_or_default()
     }
 
     /// The variables of its image, if it has one, and over them its configuration.
@@ -251,6 +260,7 @@ pub(super) fn plain_spec(
         home: Vec::new(),
         devices: Vec::new(),
         workdir: Workdir::Package,
+        health_command: Vec::new(),
         limits: Limits::default(),
     }
 }

@@ -4,19 +4,24 @@
 
 use super::definition::Definition;
 use crate::error_chain::DisplayChain;
-use atek_api::spec::{AppPort, paths};
+use atek_api::manifest::Healthcheck;
+use atek_api::spec::{self, AppPort, paths};
 use atek_rpc::body;
-use atek_rpc::owned_socket::Owner;
+use atek_rpc::owned_socket::{Owner, connect_checked};
 use atek_rpc::pool::{Endpoint, Pool};
 use atek_rpc::port_connector::PortSlot;
 use http::{Request, header};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long a service may take until it is ready, in seconds.
 pub(super) const READY_SECS: u64 = 30;
 /// The first pause between two attempts, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(100)];
+/// The most bytes of what is said about the command of a health check.
+const VERDICT_BYTES: u64 = 400;
 /// How long one health check may take.
 const HEALTH_CHECK: Duration = Duration::from_secs(5);
 
@@ -26,7 +31,9 @@ pub(super) struct Probe {
     endpoint: Endpoint,
     /// What the program listens on, for a person.
     listens_on: String,
-    healthcheck: Option<String>,
+    healthcheck: Option<Healthcheck>,
+    /// Where the command of its health check is run.
+    health_socket: PathBuf,
 }
 
 impl Probe {
@@ -41,6 +48,7 @@ impl Probe {
         Self {
             endpoint: Endpoint::Service(paths::app_socket(&definition.key), Owner::OfFolder, slot),
             listens_on,
+            health_socket: paths::health_socket(&definition.key),
             healthcheck: manifest.and_then(|manifest| manifest.healthcheck.clone()),
         }
     }
@@ -109,7 +117,10 @@ impl Probe {
         }
         match &self.healthcheck {
             None => Ok(()),
-            Some(path) => check_health(&pool, path).await,
+            Some(Healthcheck::Path(path)) => check_health(&pool, path).await,
+            Some(Healthcheck::Command { command }) => {
+                run_command(&self.health_socket, command).await
+            }
         }
     }
 }
@@ -129,12 +140,34 @@ async fn check_health(pool: &Pool, path: &str) -> Result<(), String> {
     }
 }
 
+/// Asks the service's sandbox to run the command of its health check.
+async fn run_command(socket: &Path, command: &[String]) -> Result<(), String> {
+    let asked = async {
+        let stream = connect_checked(socket, Owner::OfFolder).await.ok()?;
+        let mut said = String::new();
+        let read = stream.take(VERDICT_BYTES).read_to_string(&mut said).await;
+        read.ok().filter(|bytes| *bytes > 0).map(|_| said)
+    };
+    let said = match timeout(spec::HEALTH_COMMAND_TIMEOUT + HEALTH_CHECK, asked).await {
+        Ok(Some(said)) => said,
+        Ok(None) => "its sandbox does not answer".to_owned(),
+        Err(_) => "no answer".to_owned(),
+    };
+    if said == spec::HEALTHY {
+        return Ok(());
+    }
+    let command = spec::sanitize_title(&command.join(" "));
+    let said = spec::sanitize_title(&said);
+    Err(format!(
+        "failed its health check ({command}: {said}) and did not become ready"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixListener;
-    use std::path::{Path, PathBuf};
 
     fn socket_of(folder: &Path) -> PathBuf {
         folder.join("app.sock")
@@ -145,7 +178,8 @@ mod tests {
         Probe {
             endpoint: Endpoint::Service(socket, Owner::OfFolder, PortSlot::default()),
             listens_on: "port 8080".to_owned(),
-            healthcheck: healthcheck.map(ToOwned::to_owned),
+            health_socket: folder.join("health.sock"),
+            healthcheck: healthcheck.map(|path| Healthcheck::Path(path.to_owned())),
         }
     }
 

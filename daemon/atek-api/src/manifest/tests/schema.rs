@@ -76,6 +76,8 @@ fn the_schema_refuses_wrong_values() {
         json!({"port": 80}),
         json!({"port": "any"}),
         json!({"healthcheck": "healthz"}),
+        json!({"healthcheck": {"command": []}}),
+        json!({"healthcheck": {"command": "check"}}),
         json!({"permissions": {"network": {"hosts": []}}}),
     ] {
         assert!(!VALIDATOR.is_valid(&wrong), "{wrong}");
@@ -121,7 +123,12 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
         ]
         .boxed(),
         "workdir" => one_of(&["state", "package", "State", "/data"]).boxed(),
-        "path" | "healthcheck" => one_of(&[
+        "healthcheck" => prop_oneof![
+            one_of(&["/", "/_api/x", "x", "/a b"]),
+            object(&["args", "command", "other"], 2),
+        ]
+        .boxed(),
+        "path" => one_of(&[
             "/",
             "/_api/x",
             "x",
@@ -166,7 +173,7 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
             "././.", "", "...", "..a", "a..", "a\tb", "./..",
         ])
         .boxed(),
-        "args" => prop::collection::vec(one_of(&["-v", "", "a b", "a\nb"]), 0..4)
+        "args" | "command" => prop::collection::vec(one_of(&["-v", "", "a b", "a\nb"]), 0..4)
             .prop_map(Value::from)
             .boxed(),
         "permissions" => object(&["network", "hostApis", "devices", "other"], 3),

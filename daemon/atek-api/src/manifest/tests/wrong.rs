@@ -199,6 +199,18 @@ pub(super) const CASES: [(&str, &str); 42] = [
         "line 1, column 17, /healthcheck: must be a text, not true or false",
     ),
     (
+        r#"{"healthcheck": {}}"#,
+        "line 1, column 17, /healthcheck: the key \"command\" is missing",
+    ),
+    (
+        r#"{"healthcheck": {"path": "/"}}"#,
+        "line 1, column 26, /healthcheck/path: unknown key \"path\"; known are command",
+    ),
+    (
+        r#"{"healthcheck": {"command": [""]}}"#,
+        "line 1, column 29, /healthcheck/command: must name a program and its arguments, such as [\"node\", \"check.js\"]",
+    ),
+    (
         r#"{"runtime": "native", "entry": "a", "args": ["a\u0000"]}"#,
         "line 1, column 46, /args/0: at most 64 arguments of 8192 bytes together, without control characters",
     ),

@@ -1,0 +1,71 @@
+//! Runs a program as a child, and beside it what the host asks of its sandbox meanwhile: sockets to
+//! the program's port ([`SocketSource`]), and its health check ([`HealthCheck`]).
+//!
+//! This process is the unit's main process and ends as the program ends. It is confined as the
+//! program is, and cannot be traced by it.
+
+use crate::health::HealthCheck;
+use crate::socket_source::SocketSource;
+use anyhow::Context as _;
+use nix::sys::signal::Signal;
+use std::convert::Infallible;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, ExitCode, ExitStatus};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs `command` until it ends.
+///
+/// # Errors
+///
+/// The program cannot be started, or the host not be answered.
+pub(crate) fn run(
+    command: Command,
+    source: Option<SocketSource>,
+    health: Option<HealthCheck>,
+) -> anyhow::Result<ExitCode> {
+    // Its memory and descriptors are not the program's, though both have the same user.
+    nix::sys::prctl::set_dumpable(false).context("cannot keep the program out")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot wait for the program")?;
+    let status = runtime.block_on(async {
+        // systemd asks every process of the unit to end: this one ends after the program.
+        let _terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
+        let program = command.get_program().to_owned();
+        let mut child = tokio::process::Command::from(command)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot execute {}", program.display()))?;
+        let give = unless_none(source.map(SocketSource::give));
+        let check = unless_none(health.map(HealthCheck::answer_all));
+        tokio::select! {
+            status = child.wait() => status.context("cannot wait for the program"),
+            error = give => Err(error).context("cannot give sockets to atekd"),
+            error = check => Err(error).context("cannot answer for the health check"),
+        }
+    })?;
+    Ok(end_as(status))
+}
+
+async fn unless_none(part: Option<impl Future<Output = io::Error>>) -> io::Error {
+    match part {
+        Some(part) => part.await,
+        None => match std::future::pending::<Infallible>().await {},
+    }
+}
+
+/// The exit code of this process for the status of the program's. A signal ends this process, too.
+fn end_as(status: ExitStatus) -> ExitCode {
+    let signal = status.signal().and_then(|raw| Signal::try_from(raw).ok());
+    if let Some(signal) = signal {
+        // Returns only for SIGTERM, which is caught here.
+        let _ = nix::sys::signal::raise(signal);
+    }
+    let code = status
+        .code()
+        .or_else(|| Some(128 + status.signal()?))
+        .and_then(|code| u8::try_from(code).ok());
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
+}
