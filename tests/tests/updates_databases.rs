@@ -1,5 +1,5 @@
 //! A release that migrates its records and crashes: its database is what it was, and what others
-//! wrote meanwhile is still there.
+//! wrote since is still there.
 
 use anyhow::{Context as _, ensure};
 use atek_tests::git_remote::GitRemote;
@@ -143,7 +143,7 @@ async fn a_migration_that_crashes_leaves_its_records_and_what_others_wrote() -> 
         migrated["a"] == json!({ "schema": 2, "was": { "n": 1 } }) && !migrated.contains_key("b"),
         "{migrated:?}"
     );
-    // Meanwhile: another app writes in its database, and a person beside and over the migration.
+    // During the trial another app writes in its database, and a person beside and over it.
     app(&host, "diary", "put", json!(["d", { "n": 4 }])).await?;
     for (key, n) in [("mine", 7), ("c", 31), ("go", 0)] {
         let put = json!([ledger, key, { "n": n }]);

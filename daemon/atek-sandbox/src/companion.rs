@@ -1,4 +1,4 @@
-//! Runs a program as a child, and beside it what the host asks of its sandbox meanwhile: sockets to
+//! Runs a program as a child, and beside it what the host asks of its sandbox: sockets to
 //! the program's port ([`SocketSource`]), and its health check ([`HealthCheck`]).
 //!
 //! This process is the unit's main process and ends as the program ends. It is confined as the

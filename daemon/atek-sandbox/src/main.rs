@@ -101,7 +101,7 @@ fn run() -> anyhow::Result<ExitCode> {
     execute(&args, environment, source)
 }
 
-/// Becomes the program, or runs it beside what the host asks for meanwhile.
+/// Becomes the program, or runs it beside what the host asks for.
 fn execute(
     args: &Args,
     environment: std::collections::BTreeMap<String, std::ffi::OsString>,
