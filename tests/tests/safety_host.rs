@@ -179,6 +179,40 @@ async fn the_recovery_words_alone_open_a_backup_on_another_machine() -> anyhow::
 }
 
 #[tokio::test]
+async fn a_pause_that_a_backup_left_is_ended_and_one_of_a_person_is_not() -> anyhow::Result<()> {
+    let host = box_with_note("backup-pause").await?;
+    let shell = async |script: &str| host.machine.shell(script).await;
+    let unit = "atek-app-hello-node.service";
+    let frozen = async || shell(&format!("systemctl show -P FreezerState {unit}")).await;
+    shell(&format!("systemctl freeze {unit}; systemctl restart atekd")).await?;
+    // From then on the host ends no pause.
+    let starts = "journalctl -u atekd -o cat | grep -c 'backups are made as they are due' || true";
+    wait_for("the second start", SOON, async || {
+        Ok(Seen::if_so(shell(starts).await?, |count| {
+            count.trim() == "2"
+        }))
+    })
+    .await?;
+    assert_eq!(frozen().await?.trim(), "frozen");
+    // As a host that was killed while it copied leaves it.
+    shell("install -o atek -m 600 /dev/null /var/lib/atek/paused; systemctl restart atekd").await?;
+    wait_for("the service goes on", SOON, async || {
+        Ok(Seen::if_so(frozen().await?, |state| {
+            state.trim() == "running"
+        }))
+    })
+    .await?;
+    assert_eq!(note(&host).await?, "precious");
+    assert_eq!(
+        shell("ls /var/lib/atek | grep -c paused || true")
+            .await?
+            .trim(),
+        "0"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_job_of_a_backup_is_confined() -> anyhow::Result<()> {
     let host = box_with_note("backup-confined").await?;
     let system = host.system()?;

@@ -63,6 +63,19 @@ pub fn is_missed(schedule: Schedule, since: i64, last_good: Option<i64>, now: i6
         .is_some_and(|interval| now - last_good.unwrap_or(since).max(since) > 2 * interval)
 }
 
+/// Seconds between two checks that read everything.
+const CHECK: i64 = 30 * DAY;
+
+/// Whether all that is stored is to be read again: a month has passed since it was, or since
+/// backups were set up. A last check that lies in the future was made with a clock that was wrong.
+#[must_use]
+pub fn is_check_due(since: i64, last_checked: Option<i64>, now: i64) -> bool {
+    match last_checked {
+        Some(checked) if checked > now => true,
+        checked => now - checked.unwrap_or(since).max(since) >= CHECK,
+    }
+}
+
 /// Runs that are kept whatever their hour is.
 const NEWEST: usize = 3;
 
@@ -166,6 +179,23 @@ mod tests {
             NOW
         ));
         assert!(!is_missed(Schedule::Never, 0, None, NOW));
+    }
+
+    #[test]
+    fn everything_is_read_once_a_month() {
+        for (since, checked, expected) in [
+            (NOW, None, false),
+            (NOW - 29 * DAY, None, false),
+            (NOW - 30 * DAY, None, true),
+            (NOW - 99 * DAY, Some(NOW - 29 * DAY), false),
+            (NOW - 99 * DAY, Some(NOW - 30 * DAY), true),
+            // Set up again on another target.
+            (NOW - DAY, Some(NOW - 99 * DAY), false),
+            (NOW - DAY, Some(NOW + DAY), true),
+        ] {
+            let due = is_check_due(since, checked, NOW);
+            assert_eq!(due, expected, "{since} {checked:?}");
+        }
     }
 
     #[test]

@@ -420,11 +420,15 @@ impl Backups {
         // What an earlier run of this daemon left.
         let cleared = async {
             self.spawn.stop_backup().await?;
-            self.spawn.thaw_services().await
+            self.services
+                .end_left_pause()
+                .await
+                .map_err(BackupError::from)
         };
         if let Err(error) = cleared.await {
             tracing::warn!(error = %DisplayChain(&error), "cannot end an earlier backup");
         }
+        tracing::info!("backups are made as they are due");
         loop {
             let ledger = Ledger::read(&self.state);
             let settings = &ledger.settings;
@@ -432,13 +436,31 @@ impl Backups {
                 schedule::wait(settings.schedule, ledger.last_good, ledger.last_try, now())
             });
             if wait == Some(0) {
-                // It is in the ledger, and in the journal.
-                let _ = self.back_up().await;
+                // What went wrong is in the ledger, and in the journal.
+                if self.back_up().await.is_ok() {
+                    self.check_in_time().await;
+                }
             }
             let wait = wait.and_then(|wait| u64::try_from(wait).ok());
             let wait = wait.map_or(LOOK, Duration::from_secs);
             let wait = wait.clamp(Duration::from_secs(5), LOOK);
             let _ = tokio::time::timeout(wait, self.changed.notified()).await;
+        }
+    }
+
+    /// Reads everything once a month.
+    async fn check_in_time(&self) {
+        let ledger = Ledger::read(&self.state);
+        if !schedule::is_check_due(ledger.since, ledger.last_checked, now()) {
+            return;
+        }
+        match self.check(true).await {
+            Ok(problems) if problems.is_empty() => tracing::info!("all backups were read"),
+            Ok(problems) => tracing::error!(first = problems[0], "the backups are damaged"),
+            // It is tried again after the next backup.
+            Err(error) => {
+                tracing::warn!(error = %DisplayChain(&error), "the backups were not read");
+            }
         }
     }
 

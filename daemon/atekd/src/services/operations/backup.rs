@@ -1,6 +1,7 @@
 //! What backups and restores need done with services.
 
 use super::context::Operations;
+use crate::error_chain::DisplayChain;
 use crate::services::error::OperationError;
 use atek_api::backup::StoredService;
 use atek_api::ids::{ServiceId, ServiceKey};
@@ -13,6 +14,9 @@ use std::sync::Arc;
 const STORED: &str = "backup";
 /// The snapshot that a restore makes.
 const RESTORED: &str = "restored";
+
+/// A file in the host's state while a service is paused.
+const PAUSED: &str = "paused";
 
 fn name(text: &str) -> SnapshotName {
     let name = text.parse();
@@ -98,14 +102,35 @@ impl Operations {
     ) -> Result<u64, OperationError> {
         self.wait_until_swept().await;
         let _lock = self.locks.take(key, id, "backup")?;
+        let mark = self.layout.state().join(PAUSED);
+        atek_files::write_atomic(&mark, key.as_str().as_bytes(), 0o600)?;
         match self.spawn.snapshot_running(key, &name(STORED)).await {
-            Ok((_, pause)) => Ok(pause),
+            Ok((_, pause)) => {
+                atek_files::remove(&mark)?;
+                Ok(pause)
+            }
             Err(error) => {
                 // The launcher may have ended between pause and copy.
-                let _ = self.spawn.thaw_services().await;
+                if let Err(error) = self.end_left_pause().await {
+                    tracing::error!(%key, error = %DisplayChain(&error), "a service may be paused still");
+                }
                 Err(error.into())
             }
         }
+    }
+
+    /// Lets services go on that a copy left paused. What was paused otherwise stays so.
+    ///
+    /// # Errors
+    ///
+    /// They may be paused still.
+    pub async fn end_left_pause(&self) -> Result<(), OperationError> {
+        let mark = self.layout.state().join(PAUSED);
+        if mark.exists() {
+            self.spawn.thaw_services().await?;
+            atek_files::remove(&mark)?;
+        }
+        Ok(())
     }
 
     /// Removes that copy.
