@@ -3,6 +3,7 @@
 //! npm package `atek-connect`, a plain `hyperbee`.
 
 use anyhow::{Context as _, ensure};
+use atek_tests::browser::BrowserStory;
 use atek_tests::host::{ADB, Host, INSPECT, Person, SOON, refusal};
 use atek_tests::http::Client;
 use atek_tests::neighbourhood::{BOOTSTRAP, Nat, Neighbourhood, modules};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
 
 const HYPERCORE: &str = "atek.cloud/hypercore-api";
+/// A story of the browser comes to its point in this time.
+const LATER: Duration = Duration::from_secs(300);
 /// A removed device is cut off in this time.
 const REVOKED: Duration = Duration::from_secs(1);
 const UNIT: &str = "atek-app-core.hypercore.service";
@@ -414,6 +417,27 @@ async fn upload(person: &Person) -> anyhow::Result<()> {
         rate(begin.elapsed())
     );
     Ok(())
+}
+
+#[tokio::test]
+async fn a_person_shares_and_pairs_by_the_pages_of_the_box() -> anyhow::Result<()> {
+    let mut net = Neighbourhood::new().await?;
+    let host = home("home-pages").await?;
+    net.home(&host.machine, Nat::Friendly).await?;
+    net.computer("laptop", Nat::Friendly).await?;
+    host.person("alice", "admin").await?;
+    let file = paths::repository().join("out/web/homes/link");
+    let _ = std::fs::remove_file(&file);
+    let mut story = BrowserStory::new(host);
+    let laptop = async {
+        // The story writes the link as a person carries it to the laptop.
+        let link = wait_for("the link of the device", LATER, async || {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            Ok(Seen::if_so(text, |text| !text.is_empty()))
+        });
+        connect(&mut net, "laptop", &Value::String(link.await?), &[]).await
+    };
+    tokio::try_join!(story.run("homes"), laptop).map(drop)
 }
 
 #[tokio::test]

@@ -22,7 +22,16 @@ export interface Route {
 }
 
 export type NavName =
-  'home' | 'catalogue' | 'install' | 'updates' | 'permissions' | 'users' | 'system' | 'account'
+  | 'home'
+  | 'catalogue'
+  | 'install'
+  | 'updates'
+  | 'permissions'
+  | 'sharing'
+  | 'devices'
+  | 'users'
+  | 'system'
+  | 'account'
 
 export interface NavItem {
   name: NavName
@@ -39,6 +48,8 @@ export const navigation: readonly NavItem[] = [
   { name: 'install', href: '/p/install', icon: 'plus', first: true },
   { name: 'updates', href: '/p/updates', icon: 'download' },
   { name: 'permissions', href: '/p/permissions', icon: 'shield' },
+  { name: 'sharing', href: '/p/sharing', icon: 'globe' },
+  { name: 'devices', href: '/p/devices', icon: 'power' },
   { name: 'users', href: '/p/users', icon: 'users', admin: true },
   { name: 'system', href: '/p/system', icon: 'system', first: true },
   { name: 'account', href: '/p/account', icon: 'user', first: true }
@@ -54,6 +65,8 @@ export const routes: readonly Route[] = [
   { path: '/p/apps/:id/:tab', page: () => import('./pages/App.svelte'), nav: 'home' },
   { path: '/p/updates', page: plain(() => import('./pages/Updates.svelte')), nav: 'updates' },
   { path: '/p/permissions', page: plain(() => import('./pages/Permissions.svelte')), nav: 'permissions' },
+  { path: '/p/sharing', page: plain(() => import('./pages/Sharing.svelte')), nav: 'sharing' },
+  { path: '/p/devices', page: plain(() => import('./pages/Devices.svelte')), nav: 'devices' },
   { path: '/p/users', page: plain(() => import('./pages/Users.svelte')), nav: 'users' },
   { path: '/p/account', page: plain(() => import('./pages/Account.svelte')), nav: 'account' },
   { path: '/p/databases', page: () => import('./pages/Databases.svelte'), nav: 'system' },

@@ -9,6 +9,8 @@ export const lonestar: typeof english = {
     updates: 'Aktualisieren',
     users: 'Personen',
     permissions: 'Berechtigungen',
+    sharing: 'Teilen',
+    devices: 'Geräte',
     system: 'System',
     account: 'Konto',
     more: 'Mehr'

@@ -8,6 +8,8 @@ export const lonestar = {
     updates: 'Updates',
     users: 'Users',
     permissions: 'Permissions',
+    sharing: 'Sharing',
+    devices: 'Devices',
     system: 'System',
     account: 'Account',
     more: 'More'

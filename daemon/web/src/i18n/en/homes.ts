@@ -1,0 +1,73 @@
+/** Texts of the pages about other homes and devices. */
+export const homes = {
+  label: 'Name',
+  link: 'Link',
+  copy: 'Copy the link',
+  copied: 'The link is copied.',
+  connected: 'Connected',
+  notConnected: 'Not connected',
+  never: 'never',
+  noName: 'without a name',
+  sharing: {
+    title: 'Sharing',
+    text: 'Databases that go to other homes, and those of other homes that you read here.',
+    given: 'You share',
+    none: 'You share no database with other homes. Open a database and press “Share with other homes”.',
+    database: 'Database',
+    for: 'For',
+    readers: 'Connected homes',
+    sent: 'Sent',
+    since: 'Since',
+    everybody: 'everybody',
+    stop: 'Stop sharing',
+    stopOf: (name: string) => `Stop sharing: ${name}`,
+    stopText:
+      'Nothing more is sent to those who follow this link. What they received before stays with them. Other links go on.',
+    stopped: 'The link has ended.',
+    followed: 'You follow',
+    followNone: 'You follow no database of another home.',
+    copyOf: 'Copy on this box',
+    received: 'Received',
+    news: 'Last news',
+    follow: 'Follow',
+    followLink: 'Link of another home',
+    followHint: 'It begins with atek://db/',
+    following: 'Followed. The copy fills as soon as the other home is reached.',
+    unfollow: 'Stop following',
+    unfollowOf: (name: string) => `Stop following: ${name}`,
+    unfollowText: 'The copy on this box is deleted.',
+    unfollowed: 'No longer followed.',
+    share: 'Share with other homes',
+    shareText:
+      'You get a link. Who has it reads this database from their own Atek box, and can pass the link on. They cannot write here.',
+    shareFor: 'For whom (only you see this)',
+    make: 'Make the link',
+    made: 'Send this link to the person. They put it under “Sharing” on their own box.'
+  },
+  devices: {
+    title: 'Devices',
+    text: 'Computers and phones that open this box from any network. People still sign in there.',
+    none: 'No device is paired.',
+    pair: 'Pair a device',
+    lastSeen: 'Last seen',
+    sent: 'Sent to it',
+    received: 'Received from it',
+    remove: 'Remove',
+    removeOf: (name: string) => `Remove ${name}`,
+    removeText: 'The device is cut off at once, and its link is of no use any more.',
+    removed: 'The device is removed.',
+    steps: {
+      name: 'Step 1 of 3: give it a name',
+      nameHint: 'Such as Laptop or Phone',
+      next: 'Next',
+      link: 'Step 2 of 3: bring the link to the device',
+      linkText:
+        'On a computer, run atek-connect with this link. On a phone, scan the code with an app for Holesail links. The link is the key of this device: it is shown this one time.',
+      qr: 'The link as a QR code',
+      wait: 'Step 3 of 3: connect',
+      waitText: 'Waiting for the device …',
+      done: 'The device has connected.',
+      close: 'Done'
+    }
+  }
+}
