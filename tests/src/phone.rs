@@ -79,6 +79,12 @@ impl LanClient {
         })
     }
 
+    /// The device itself.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
     /// The address of a name of the local network, as the phone's resolver says now.
     ///
     /// # Errors

@@ -5,11 +5,13 @@ mod describe;
 mod device;
 mod host;
 mod item;
+mod lan_port;
 mod rules;
 
 pub use device::{DevicePath, InvalidDevice};
 pub use host::{HostPattern, InvalidHostPattern};
 pub use item::{Danger, InvalidPermission, Permission};
+pub use lan_port::{InvalidLanPort, LanPort, Transport};
 pub use rules::{Grantable, PermissionRules};
 
 use crate::manifest::ApiId;
@@ -29,6 +31,9 @@ pub struct Permissions {
     /// Devices of the box that the app may read and write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DevicePath>,
+    /// Ports of the home's network that lead to the app.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listen: Vec<LanPort>,
 }
 
 /// What an app may reach on the network.
@@ -49,7 +54,10 @@ impl Permissions {
     /// Whether nothing is asked or granted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.network.is_none() && self.host_apis.is_empty() && self.devices.is_empty()
+        self.network.is_none()
+            && self.host_apis.is_empty()
+            && self.devices.is_empty()
+            && self.listen.is_empty()
     }
 
     /// Whether the changing methods of a host API may be called.
@@ -76,6 +84,7 @@ impl Permissions {
             network,
             host_apis: self.apis(|api| !old.host_apis.contains(api)),
             devices: self.devices_where(|device| !old.devices.contains(device)),
+            listen: self.ports_where(|port| !old.listen.contains(port)),
         }
     }
 
@@ -90,6 +99,7 @@ impl Permissions {
             network,
             host_apis: self.apis(|api| other.host_apis.contains(api)),
             devices: self.devices_where(|device| other.devices.contains(device)),
+            listen: self.ports_where(|port| other.listen.contains(port)),
         }
     }
 
@@ -104,11 +114,19 @@ impl Permissions {
         host_apis.extend(other.apis(|api| !self.host_apis.contains(api)));
         let mut devices = self.devices.clone();
         devices.extend(other.devices_where(|device| !self.devices.contains(device)));
+        let mut listen = self.listen.clone();
+        listen.extend(other.ports_where(|port| !self.listen.contains(port)));
         Self {
             network,
             host_apis,
             devices,
+            listen,
         }
+    }
+
+    fn ports_where(&self, wanted: impl Fn(&LanPort) -> bool) -> Vec<LanPort> {
+        let found = self.listen.iter().filter(|port| wanted(port));
+        found.copied().collect()
     }
 
     fn devices_where(&self, wanted: impl Fn(&DevicePath) -> bool) -> Vec<DevicePath> {

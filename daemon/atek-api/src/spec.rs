@@ -25,7 +25,7 @@ pub use prefix::{InvalidPrefix, Prefix};
 
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use crate::image::{MAX_VOLUMES, is_image_folder, is_volume};
-use crate::permission::DevicePath;
+use crate::permission::{DevicePath, LanPort};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -65,6 +65,8 @@ pub const LINK_PREFIX: &str = "atek-";
 
 /// Devices of one service.
 const MAX_DEVICES: usize = 32;
+/// Ports of the home's network of one service.
+const MAX_LAN_PORTS: usize = 32;
 
 /// Bytes of all configuration values and names together.
 const CONFIG_MAX_BYTES: usize = 96 * 1024;
@@ -101,6 +103,9 @@ pub struct ServiceSpec {
     /// Devices of the machine that it may read and write, where they are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DevicePath>,
+    /// Ports of the home's network that lead to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listen: Vec<LanPort>,
     /// The TCP port on which the program listens; `None`: it listens on its socket file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<AppPort>,
@@ -263,6 +268,9 @@ impl ServiceSpec {
         if self.devices.len() > MAX_DEVICES {
             return Err(SpecError::TooManyDevices(self.devices.len()));
         }
+        if self.listen.len() > MAX_LAN_PORTS {
+            return Err(SpecError::TooManyLanPorts(self.listen.len()));
+        }
         validate_config(&self.env)?;
         self.limits.validate()
     }
@@ -281,7 +289,7 @@ impl ServiceSpec {
             return Err(SpecError::ForbiddenFolder(self.package.folder.clone()));
         }
         // The commands that make the link are the host's, and need the host's files.
-        if matches!(self.network, Network::Direct { .. }) {
+        if matches!(self.network, Network::Direct { .. }) || !self.listen.is_empty() {
             return Err(SpecError::ImageNetwork);
         }
         let folders = [workdir].into_iter().filter(|path| !is_image_folder(path));

@@ -45,6 +45,15 @@ impl Slot {
         format!("{LINK_PREFIX}{}", self.0)
     }
 
+    /// The machine's end of the place that has an address of a unit.
+    pub(crate) fn name_of(address: IpAddr) -> Option<String> {
+        let number = match address {
+            IpAddr::V4(v4) => v4.octets()[3],
+            IpAddr::V6(v6) => u8::try_from(v6.segments()[7]).ok()?,
+        };
+        Some(Self(number).name())
+    }
+
     /// The unit's address in a block.
     pub(crate) fn v4(self, block: Ipv4Addr) -> Ipv4Addr {
         let [a, b, c, _] = block.octets();

@@ -4,21 +4,24 @@
 //! while it starts a unit again, is replaced.
 
 use crate::addresses::{GATEWAY_V6, INSIDE, LINK_LOCAL, LINKS, Slot, free_block};
-use crate::tools::{exists_already, ip};
-use anyhow::{Context as _, bail, ensure};
+use crate::namespaces::Namespaces;
+use crate::ports;
+use crate::tools::{exists_already, ip, is_gone};
+use anyhow::{Context as _, bail};
+use atek_api::permission::LanPort;
 use atek_api::spec::{LINK_PREFIX, NAME_SERVER, Prefix};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{if_nameindex, if_nametoindex};
-use nix::sched::{CloneFlags, setns};
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// What a unit may reach through its link. The kernel keeps it as the link's group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
+    /// Nothing: devices at home reach its ports, and it answers.
+    Nothing,
     /// The internet, and nothing at home.
     Internet,
     /// The internet, and devices at home.
@@ -29,6 +32,7 @@ impl Reach {
     /// The group of the machine's end. Any numbers that nothing else uses.
     pub(crate) fn group(self) -> u32 {
         match self {
+            Self::Nothing => 42_978,
             Self::Internet => 42_976,
             Self::Home => 42_977,
         }
@@ -43,42 +47,71 @@ struct Outside {
     taken: BTreeSet<String>,
 }
 
-/// Gives the network namespace of this process a link to the machine's.
-pub(crate) fn attach(reach: Reach) -> anyhow::Result<()> {
-    let namespace = |process: &str| {
-        let path = format!("/proc/{process}/ns/net");
-        File::open(&path).with_context(|| format!("cannot open {path}"))
-    };
-    let (own, machine) = (namespace("self")?, namespace("1")?);
-    let number = |file: &File| file.metadata().map(|about| (about.dev(), about.ino()));
-    ensure!(
-        number(&own)? != number(&machine)?,
-        "the unit has no network namespace of its own"
-    );
-    let enter = |namespace: &File| {
-        setns(namespace, CloneFlags::CLONE_NEWNET).context("cannot enter a network namespace")
-    };
-
-    enter(&machine)?;
+/// Gives the network namespace of this process a link to the machine's, and lets ports of the
+/// home's network lead to it.
+pub(crate) fn attach(reach: Reach, listen: &[LanPort]) -> anyhow::Result<()> {
+    let namespaces = Namespaces::of_unit()?;
+    let unit = own_unit()?;
+    namespaces.enter_machine()?;
+    remove_former(&unit)?;
     let outside = look()?;
-    enter(&own)?;
+    namespaces.enter_own()?;
     if if_nametoindex(INSIDE).is_ok() {
         ip(&format!("link delete {INSIDE}\n"))?;
     }
     let slot = make_link(&outside, reach)?;
-    enter(&machine)?;
+    namespaces.enter_machine()?;
     let has_v6 = Path::new("/proc/sys/net/ipv6").exists();
-    ip(&lines_outside(slot, outside.block, has_v6)).context("cannot set up the machine's end")?;
-    enter(&own)?;
-    ip(&lines_inside(slot, outside.block, has_v6)).context("cannot set up the unit's end")
+    ip(&lines_outside(slot, &unit, outside.block, has_v6))
+        .context("cannot set up the machine's end")?;
+    ports::open(listen, slot, outside.block, has_v6)?;
+    namespaces.enter_own()?;
+    ip(&lines_inside(slot, outside.block, has_v6)).context("cannot set up the unit's end")?;
+    ports::admit(listen)
+}
+
+/// The unit in which this process runs, by its control group.
+fn own_unit() -> anyhow::Result<String> {
+    let path = "/proc/self/cgroup";
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    unit_of(&text).with_context(|| format!("{path} names no unit"))
+}
+
+/// The unit in the text of `/proc/PID/cgroup`. Pure.
+fn unit_of(text: &str) -> Option<String> {
+    let parts = text.trim().split('/');
+    let unit = parts.into_iter().find(|part| part.ends_with(".service"))?;
+    Some(unit.to_owned())
+}
+
+/// Removes what a former start of the unit left: its namespace lives while a process holds a
+/// socket of it, as atekd does that of its listener there, and so do its link and the ports that
+/// lead to it.
+fn remove_former(unit: &str) -> anyhow::Result<()> {
+    for name in interfaces()?
+        .iter()
+        .filter(|name| name.starts_with(LINK_PREFIX))
+    {
+        let alias = fs::read_to_string(format!("/sys/class/net/{name}/ifalias"));
+        if alias.is_ok_and(|alias| alias.trim() == unit) {
+            ip(&format!("link delete {name}\n"))
+                .or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })?;
+        }
+    }
+    Ok(())
+}
+
+/// Names of the interfaces of the namespace in which this process is.
+pub(crate) fn interfaces() -> anyhow::Result<BTreeSet<String>> {
+    let found = if_nameindex().context("cannot list the interfaces")?;
+    let names = found
+        .iter()
+        .map(|interface| interface.name().to_string_lossy().into_owned());
+    Ok(names.collect())
 }
 
 fn look() -> anyhow::Result<Outside> {
-    let taken = if_nameindex().context("cannot list the interfaces")?;
-    let taken = taken
-        .iter()
-        .map(|interface| interface.name().to_string_lossy().into_owned())
-        .collect();
+    let taken = interfaces()?;
     let networks = getifaddrs()
         .context("cannot list the addresses")?
         .filter(|entry| !entry.interface_name.starts_with(LINK_PREFIX))
@@ -111,10 +144,11 @@ fn make_link(outside: &Outside, reach: Reach) -> anyhow::Result<Slot> {
     bail!("{LINKS} programs have a network of their own already, and there is room for no more")
 }
 
-fn lines_outside(slot: Slot, block: Ipv4Addr, has_v6: bool) -> String {
+fn lines_outside(slot: Slot, unit: &str, block: Ipv4Addr, has_v6: bool) -> String {
     let (name, v4, v6) = (slot.name(), slot.v4(block), slot.v6());
     let mut lines = format!(
         "link set {name} addrgenmode none\n\
+         link set {name} alias {unit}\n\
          address add {NAME_SERVER}/32 dev {name}\n\
          link set {name} up\n\
          route add {v4}/32 dev {name} src {NAME_SERVER}\n"
@@ -145,4 +179,26 @@ fn lines_inside(slot: Slot, block: Ipv4Addr, has_v6: bool) -> String {
         ));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_known_by_its_control_group() {
+        for (text, unit) in [
+            (
+                "0::/atek.slice/atek-apps.slice/atek-app-rss.service\n",
+                Some("atek-app-rss.service"),
+            ),
+            (
+                "0::/atek.slice/atek-app-rss.service/.control\n",
+                Some("atek-app-rss.service"),
+            ),
+            ("0::/user.slice/session-1.scope\n", None),
+        ] {
+            assert_eq!(unit_of(text).as_deref(), unit, "{text}");
+        }
+    }
 }

@@ -85,11 +85,13 @@ fn rules(names: Ipv4Addr, guarded: bool) -> String {
          define others = \"{others}\"\n\
          define lookup = {MARK}\n\
          define home = {}\n\
+         define closed = {}\n\
          define ports = {{ {} }}\n\
          {RULES}{guard}",
         near(false),
         near(true),
         Reach::Home.group(),
+        Reach::Nothing.group(),
         ports.join(", ")
     )
 }
@@ -150,6 +152,7 @@ mod tests {
         assert!(open.contains("define others = \"accept\"") && !open.contains(GUARD));
         assert!(ROUTING.iter().all(|rule| rule.contains(&MARK.to_string())));
         assert_ne!(Reach::Home.group(), Reach::Internet.group());
+        assert!(open.contains("define closed = 42978"));
         assert_eq!(RULES.matches(&format!(" mod {} ", PORTS.len())).count(), 2);
         assert!(RULES.contains(&format!("\"{}*\"", atek_api::spec::LINK_PREFIX)));
     }

@@ -1,6 +1,7 @@
 //! Gives apps with the internet, and builds, a network of their own.
 //!
-//! Usage: `atek-network firewall`; `atek-network attach internet|home`.
+//! Usage: `atek-network firewall`; `atek-network attach nothing|internet|home [PORT]...`;
+//! `atek-network detach PORT...`.
 //!
 //! ```text
 //!  network namespace of a unit            the machine's
@@ -11,10 +12,12 @@
 //! `firewall` runs once, before the first such unit, in `atek-network.service`: it loads the rules
 //! for all links in one transaction ([`firewall`]). `attach` runs as the first command of each
 //! unit, as root, in the unit's network namespace, before any code of the program: it makes the
-//! link and moves one end to the machine's namespace ([`attach`]).
+//! link and moves one end to the machine's namespace ([`attach`]), and lets ports of the home's
+//! network lead to the unit, such as `tcp/1883` ([`ports`]). `detach` takes these back, when the
+//! unit is stopped and when it has ended.
 //!
 //! The link belongs to the unit's namespace and goes with it, however the unit ends, and routes and
-//! addresses go with the link. So nothing is collected afterwards, and no process remains.
+//! addresses go with the link. So nothing else is collected afterwards, and no process remains.
 //!
 //! `ip` and `nft` do the work; what they are told is made of numbers and words of this program.
 #![forbid(unsafe_code)]
@@ -22,10 +25,13 @@
 mod addresses;
 mod attach;
 mod firewall;
+mod namespaces;
+mod ports;
 mod resolver;
 mod tools;
 
 use anyhow::{Context as _, bail, ensure};
+use atek_api::permission::LanPort;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -41,13 +47,31 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let mut words = std::env::args().skip(1);
-    let task = words.next().context("missing firewall or attach")?;
-    let reach = words.next();
-    ensure!(words.next().is_none(), "too many arguments");
-    match (task.as_str(), reach.as_deref()) {
-        ("firewall", None) => firewall::load(),
-        ("attach", Some("internet")) => attach::attach(attach::Reach::Internet),
-        ("attach", Some("home")) => attach::attach(attach::Reach::Home),
-        _ => bail!("use: atek-network firewall, or atek-network attach internet|home"),
+    let task = words.next().context("missing firewall, attach or detach")?;
+    match task.as_str() {
+        "firewall" => {
+            ensure!(words.next().is_none(), "too many arguments");
+            firewall::load()
+        }
+        "attach" => {
+            let reach = match words.next().as_deref() {
+                Some("nothing") => attach::Reach::Nothing,
+                Some("internet") => attach::Reach::Internet,
+                Some("home") => attach::Reach::Home,
+                _ => bail!("use: atek-network attach nothing|internet|home [PORT]..."),
+            };
+            attach::attach(reach, &ports_of(words)?)
+        }
+        "detach" => ports::close(&ports_of(words)?),
+        _ => bail!("use: atek-network firewall, attach or detach"),
     }
+}
+
+fn ports_of(words: impl Iterator<Item = String>) -> anyhow::Result<Vec<LanPort>> {
+    words
+        .map(|word| {
+            word.parse()
+                .with_context(|| format!("{word:?} is not a port"))
+        })
+        .collect()
 }

@@ -36,6 +36,26 @@ pub(crate) fn feed(program: &str, arguments: &[&str], input: &str) -> anyhow::Re
     Ok(())
 }
 
+/// What a program says.
+///
+/// # Errors
+///
+/// The program is missing or fails.
+pub(crate) fn read(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    let ended = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PATH)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {program}"))?;
+    if !ended.status.success() {
+        let said = String::from_utf8_lossy(&ended.stderr);
+        bail!("{program} failed: {}", said.trim());
+    }
+    Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+}
+
 /// Lines for `ip`, which stops at the first that fails.
 ///
 /// # Errors
@@ -43,6 +63,11 @@ pub(crate) fn feed(program: &str, arguments: &[&str], input: &str) -> anyhow::Re
 /// As of [`feed`].
 pub(crate) fn ip(lines: &str) -> anyhow::Result<()> {
     feed("ip", &["-batch", "-"], lines)
+}
+
+/// Whether the kernel does not have what was to be removed.
+pub(crate) fn is_gone(error: &anyhow::Error) -> bool {
+    error.to_string().contains("Cannot find device")
 }
 
 /// Whether the kernel has what was to be added.

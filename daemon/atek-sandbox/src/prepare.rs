@@ -54,7 +54,14 @@ fn open_ports() -> anyhow::Result<()> {
         "the service has no network namespace of its own"
     );
     let setting = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
-    fs::write(setting, HTTP.to_string()).with_context(|| format!("cannot write {setting}"))
+    let now = fs::read_to_string(setting).with_context(|| format!("cannot read {setting}"))?;
+    // A port of the home's network that the service was given may be lower.
+    match now.trim().parse::<u16>() {
+        Ok(lowest) if lowest <= HTTP => Ok(()),
+        Ok(_) | Err(_) => {
+            fs::write(setting, HTTP.to_string()).with_context(|| format!("cannot write {setting}"))
+        }
+    }
 }
 
 /// The content of `passwd` and `group`.

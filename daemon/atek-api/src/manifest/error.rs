@@ -110,6 +110,9 @@ pub enum Problem {
     /// See [`crate::permission::DevicePath`].
     #[error(transparent)]
     Device(crate::permission::InvalidDevice),
+    /// See [`crate::permission::LanPort`].
+    #[error(transparent)]
+    LanPort(crate::permission::InvalidLanPort),
     /// See [`super::Export::path`].
     #[error(
         "must be a path such as /_api/feeds: it starts with '/', has no '..' and no '//', and only printable ASCII without spaces, '?', '#' and '\\'"

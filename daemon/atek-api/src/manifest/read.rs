@@ -13,6 +13,7 @@ const MAX_METADATA: usize = 16;
 const MAX_HOSTS: usize = 64;
 const MAX_HOST_APIS: usize = 32;
 const MAX_DEVICES: usize = 16;
+const MAX_PORTS: usize = 16;
 
 pub(super) fn manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let whole = |problem| ManifestError {
@@ -381,10 +382,18 @@ fn read_permissions(value: &Cursor<'_>) -> Found<Permissions> {
                     }
                 }
             }
+            "listen" => {
+                for item in value.items(MAX_PORTS)? {
+                    let port = item.parsed(Problem::LanPort)?;
+                    if !permissions.listen.contains(&port) {
+                        permissions.listen.push(port);
+                    }
+                }
+            }
             other => {
                 return Err(value.problem(Problem::UnknownKey {
                     found: shorten(other),
-                    known: "network, hostApis and devices",
+                    known: "network, hostApis, devices and listen",
                 }));
             }
         }

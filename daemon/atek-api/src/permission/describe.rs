@@ -1,6 +1,6 @@
 //! Permissions in words, for the person who grants them.
 
-use super::{Network, Permissions};
+use super::{LanPort, Network, Permissions};
 
 impl Permissions {
     /// One sentence for each permission; each completes "this app may".
@@ -15,7 +15,8 @@ impl Permissions {
             .devices
             .iter()
             .map(|device| format!("use the device {device} of this box"));
-        network.chain(apis).chain(devices).collect()
+        let ports = self.listen.iter().map(describe_port);
+        network.chain(apis).chain(devices).chain(ports).collect()
     }
 }
 
@@ -39,6 +40,12 @@ impl Network {
             }
         }
     }
+}
+
+fn describe_port(port: &LanPort) -> String {
+    format!(
+        "be reached by every device in your home at port {port}, without signing in to this box"
+    )
 }
 
 fn describe_host_api(api: &str) -> String {

@@ -1,6 +1,6 @@
 //! One permission by itself, under an id that is the same wherever it is granted.
 
-use super::{DevicePath, HostPattern, Network, Permissions};
+use super::{DevicePath, HostPattern, LanPort, Network, Permissions};
 use crate::ids::{DbId, InvalidId, ServiceKey};
 use crate::manifest::{ApiId, InvalidApiId};
 use crate::{services, system, users};
@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// One thing that an app may do.
 ///
 /// Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
-/// `provider:example.org/notes=KEY`, `database:ID:read`, `device:/dev/ttyUSB0`.
+/// `provider:example.org/notes=KEY`, `database:ID:read`, `device:/dev/ttyUSB0`, `listen:tcp/1883`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
@@ -26,6 +26,8 @@ pub enum Permission {
     HostApi(ApiId),
     /// Read and write a device of the box.
     Device(DevicePath),
+    /// Be reached at a port of the home's network.
+    Listen(LanPort),
     /// Call an API that this service provides; none of a request: the person picks one.
     Provider {
         /// The API.
@@ -60,7 +62,7 @@ pub enum Danger {
 pub enum InvalidPermission {
     /// Not one of the forms.
     #[error(
-        "a permission is host:NAME, direct, lan, api:API, device:/dev/NAME, provider:API[=KEY] or database:[ID:]read|write, not {0:?}"
+        "a permission is host:NAME, direct, lan, api:API, device:/dev/NAME, listen:tcp/PORT, provider:API[=KEY] or database:[ID:]read|write, not {0:?}"
     )]
     Form(String),
     /// See [`super::InvalidHostPattern`].
@@ -75,6 +77,9 @@ pub enum InvalidPermission {
     /// See [`super::InvalidDevice`].
     #[error(transparent)]
     Device(#[from] super::InvalidDevice),
+    /// See [`super::InvalidLanPort`].
+    #[error(transparent)]
+    Port(#[from] super::InvalidLanPort),
 }
 
 impl Permission {
@@ -123,7 +128,9 @@ impl Permission {
                 }
                 _ => Danger::Medium,
             },
-            Self::Provider { .. } | Self::Database { write: false, .. } => Danger::Medium,
+            Self::Provider { .. } | Self::Database { write: false, .. } | Self::Listen(_) => {
+                Danger::Medium
+            }
             Self::Database { write: true, .. } => Danger::High,
         }
     }
@@ -156,7 +163,12 @@ impl Permission {
                 let verb = if *write { "read and change" } else { "read" };
                 format!("{verb} the database {id}")
             }
-            Self::Host(_) | Self::Direct | Self::Lan | Self::HostApi(_) | Self::Device(_) => {
+            Self::Host(_)
+            | Self::Direct
+            | Self::Lan
+            | Self::HostApi(_)
+            | Self::Device(_)
+            | Self::Listen(_) => {
                 let set = Permissions::from_items([self.clone()]);
                 set.describe().into_iter().next().unwrap_or_default()
             }
@@ -172,6 +184,7 @@ impl fmt::Display for Permission {
             Self::Lan => f.write_str("lan"),
             Self::HostApi(api) => write!(f, "api:{api}"),
             Self::Device(device) => write!(f, "device:{device}"),
+            Self::Listen(port) => write!(f, "listen:{port}"),
             Self::Provider { api, service: None } => write!(f, "provider:{api}"),
             Self::Provider {
                 api,
@@ -203,6 +216,7 @@ impl FromStr for Permission {
             "host" => Ok(Self::Host(rest.parse()?)),
             "api" => Ok(Self::HostApi(rest.parse()?)),
             "device" => Ok(Self::Device(rest.parse()?)),
+            "listen" => Ok(Self::Listen(rest.parse()?)),
             "provider" => {
                 let (api, service) = match rest.split_once('=') {
                     Some((api, service)) => (api, Some(service.parse()?)),
@@ -241,6 +255,7 @@ impl Permissions {
         };
         items.extend(self.host_apis.iter().cloned().map(Permission::HostApi));
         items.extend(self.devices.iter().cloned().map(Permission::Device));
+        items.extend(self.listen.iter().copied().map(Permission::Listen));
         items
     }
 
@@ -252,16 +267,19 @@ impl Permissions {
         let (mut direct, mut lan) = (false, false);
         let mut host_apis: Vec<ApiId> = Vec::new();
         let mut devices: Vec<DevicePath> = Vec::new();
+        let mut listen: Vec<LanPort> = Vec::new();
         for item in items {
             match item {
                 Permission::Host(host) if !hosts.contains(&host) => hosts.push(host),
                 Permission::HostApi(api) if !host_apis.contains(&api) => host_apis.push(api),
                 Permission::Device(device) if !devices.contains(&device) => devices.push(device),
+                Permission::Listen(port) if !listen.contains(&port) => listen.push(port),
                 Permission::Direct => direct = true,
                 Permission::Lan => (direct, lan) = (true, true),
                 Permission::Host(_)
                 | Permission::HostApi(_)
                 | Permission::Device(_)
+                | Permission::Listen(_)
                 | Permission::Provider { .. }
                 | Permission::Database { .. } => {}
             }
@@ -275,6 +293,7 @@ impl Permissions {
             network,
             host_apis,
             devices,
+            listen,
         }
     }
 }
@@ -294,6 +313,7 @@ mod tests {
             ("host:192.168.1.20", Danger::High),
             ("direct", Danger::High),
             ("device:/dev/ttyUSB0", Danger::High),
+            ("listen:tcp/1883", Danger::Medium),
             ("lan", Danger::High),
             ("api:atek.cloud/users-api", Danger::Low),
             ("api:atek.cloud/services-api", Danger::Medium),

@@ -23,7 +23,8 @@ pub struct Grantable {
     pub hosts: bool,
     /// To reach the internet without the host.
     pub direct: bool,
-    /// To reach devices of the local network; also when they are named as hosts.
+    /// To reach devices of the local network, also when they are named as hosts, and to be reached
+    /// by them.
     pub lan: bool,
     /// To call the host's own APIs.
     pub host_apis: bool,
@@ -73,7 +74,8 @@ impl Grantable {
         };
         // What is plugged into the box is everybody's: only administrators give it away.
         let devices = permissions.devices.is_empty();
-        network && devices && (self.host_apis || permissions.host_apis.is_empty())
+        let ports = self.lan || permissions.listen.is_empty();
+        network && devices && ports && (self.host_apis || permissions.host_apis.is_empty())
     }
 }
 
@@ -102,6 +104,7 @@ mod tests {
             (json!({ "network": "direct" }), false),
             (json!({ "network": { "direct": { "lan": true } } }), false),
             (json!({ "hostApis": ["atek.cloud/services-api"] }), false),
+            (json!({ "listen": ["tcp/1883"] }), false),
         ] {
             let parsed: Permissions = serde_json::from_value(permissions.clone()).unwrap();
             assert_eq!(default.admits(&parsed), by_default, "{permissions}");

@@ -187,10 +187,12 @@ fn any_permissions() -> impl Strategy<Value = Permissions> {
         prop::collection::vec(any_pattern(), 1..5).prop_map(|hosts| Some(Network::Hosts(hosts))),
     ];
     let apis = prop::collection::vec("[a-c]\\.org/[a-c]".prop_map(|t| t.parse().unwrap()), 0..4);
-    (network, apis).prop_map(|(network, host_apis)| Permissions {
+    let ports = prop::collection::vec("(tcp|udp)/[1-3]".prop_map(|t| t.parse().unwrap()), 0..3);
+    (network, apis, ports).prop_map(|(network, host_apis, listen)| Permissions {
         network,
         host_apis,
         devices: Vec::new(),
+        listen,
     })
 }
 

@@ -41,7 +41,7 @@ pub enum SpecError {
     ImageFolder(String),
     /// A container image has no link to the machine's network.
     #[error(
-        "an app from a container image cannot have the whole internet yet: give it the hosts that it needs by name"
+        "an app from a container image cannot have the whole internet or a port of the home's network yet: give it the hosts that it needs by name"
     )]
     ImageNetwork,
     /// More than a box can be on.
@@ -50,6 +50,9 @@ pub enum SpecError {
     /// More than a service can be given.
     #[error("{0} devices are more than the 32 that a service can be given")]
     TooManyDevices(usize),
+    /// More than 32.
+    #[error("{0} ports of the home's network are more than the 32 that a service can be given")]
+    TooManyLanPorts(usize),
     /// See [`super::is_config_name`].
     #[error(
         "the configuration name {0:?} cannot be an environment variable: use A-Z, 0-9 and _, and no name that starts with ATEK_"

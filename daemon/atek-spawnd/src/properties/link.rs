@@ -1,25 +1,48 @@
 //! The link of a unit's network namespace to the machine's (see atek-network).
 
 use super::{Bind, Property, addresses, texts};
+use atek_api::permission::LanPort;
 use atek_api::spec::{Prefix, paths};
 use zbus::Variant;
 
 /// What a unit may reach through its link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
+    /// Nothing: devices at home reach its ports, and it answers.
+    Nothing,
     /// The internet, and nothing at home.
     Internet,
     /// The internet, and devices at home.
     Home,
 }
 
-/// The command that makes the link.
-pub(super) fn attach(reach: Reach) -> Vec<String> {
+/// The command that makes the link, to which ports of the home's network lead.
+pub(super) fn attach(reach: Reach, listen: &[LanPort]) -> Vec<String> {
     let word = match reach {
+        Reach::Nothing => "nothing",
         Reach::Internet => "internet",
         Reach::Home => "home",
     };
-    [paths::NETWORK, "attach", word].map(str::to_owned).to_vec()
+    let words = [paths::NETWORK, "attach", word].map(str::to_owned);
+    let ports = listen.iter().map(LanPort::to_string);
+    words.into_iter().chain(ports).collect()
+}
+
+/// Closes the ports before the service is told to stop, and again when it has ended in any way.
+pub(super) fn detach(listen: &[LanPort]) -> Vec<Property> {
+    if listen.is_empty() {
+        return Vec::new();
+    }
+    let words = [paths::NETWORK, "detach"].map(str::to_owned);
+    let ports = listen.iter().map(LanPort::to_string);
+    let argv: Vec<String> = words.into_iter().chain(ports).collect();
+    let flags = ["privileged", "no-env-expand", "ignore-failure"];
+    let flags = flags.map(str::to_owned).to_vec();
+    let command = vec![(paths::NETWORK.to_owned(), argv, flags)];
+    vec![
+        ("ExecStopEx", Variant::from(command.clone())),
+        ("ExecStopPostEx", Variant::from(command)),
+    ]
 }
 
 /// `ExecStartPreEx`: commands as root, in the unit's namespaces.
@@ -33,13 +56,13 @@ pub(super) fn commands(commands: Vec<Vec<String>>) -> Variant<'static> {
 }
 
 /// Besides `PrivateNetwork`: the firewall is loaded first, or the unit does not start. A second
-/// wall in front of the home is the unit's own control group.
-pub(super) fn properties(reach: Reach, home: &[Prefix]) -> Vec<Property> {
+/// wall in front of the home is the unit's own control group, which lets no answer through.
+pub(super) fn properties(reach: Reach, home: &[Prefix], listen: &[LanPort]) -> Vec<Property> {
     let mut properties = vec![
         ("Requires", texts(&[paths::NETWORK_UNIT])),
         ("After", texts(&[paths::NETWORK_UNIT])),
     ];
-    if reach == Reach::Internet {
+    if reach == Reach::Internet && listen.is_empty() {
         properties.extend([
             // An allowed address wins over a denied one.
             ("IPAddressAllow", addresses::own()),

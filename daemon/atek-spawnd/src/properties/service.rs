@@ -118,7 +118,7 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
             Path::new(paths::APP).join("node_modules"),
         ));
     }
-    if link(spec.network).is_some() {
+    if link(spec).is_some_and(|reach| reach != Reach::Nothing) {
         mounts.push(link::names());
     }
     let workdir = match (&spec.program, spec.workdir) {
@@ -195,7 +195,7 @@ fn allowed_devices(spec: &ServiceSpec) -> Option<Property> {
 /// the service's accounts, since which user it has is known only when it starts.
 fn before(spec: &ServiceSpec) -> Vec<Vec<String>> {
     let accounts = [paths::SANDBOX, "prepare", spec.key.as_str()].map(str::to_owned);
-    let attach = link(spec.network).map(link::attach);
+    let attach = link(spec).map(|reach| link::attach(reach, &spec.listen));
     attach.into_iter().chain([accounts.to_vec()]).collect()
 }
 
@@ -210,9 +210,10 @@ fn sandbox_command(spec: &ServiceSpec) -> Vec<String> {
 }
 
 /// What the service may reach through a link; `None`: it has none.
-fn link(network: Network) -> Option<Reach> {
-    match network {
-        Network::None | Network::Hosts => None,
+fn link(spec: &ServiceSpec) -> Option<Reach> {
+    match spec.network {
+        Network::None | Network::Hosts if spec.listen.is_empty() => None,
+        Network::None | Network::Hosts => Some(Reach::Nothing),
         Network::Direct { lan: false } => Some(Reach::Internet),
         Network::Direct { lan: true } => Some(Reach::Home),
     }
@@ -234,7 +235,7 @@ pub(super) fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<
             Workdir::State => format!("workdir={}", state.display()),
         });
     }
-    if link(spec.network).is_some() {
+    if link(spec).is_some() {
         argv.push("link".to_owned());
     }
     argv.extend(spec.port.map(|port| match port {
@@ -348,9 +349,10 @@ fn network(spec: &ServiceSpec) -> Vec<Property> {
         // users of a namespace is then that of a user without rights in any.
         ("PrivateUsers", Variant::from(true)),
     ];
-    if let Some(reach) = link(spec.network) {
-        properties.extend(link::properties(reach, &spec.home));
+    if let Some(reach) = link(spec) {
+        properties.extend(link::properties(reach, &spec.home, &spec.listen));
     }
+    properties.extend(link::detach(&spec.listen));
     properties
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn spec() -> ServiceSpec {
         network: Network::None,
         home: Vec::new(),
         devices: Vec::new(),
+        listen: Vec::new(),
         port: None,
         workdir: Workdir::Package,
         health_command: Vec::new(),
@@ -131,6 +132,10 @@ fn every_property_has_the_type_that_systemd_takes() {
         },
         ..spec()
     };
+    let with_a_port = ServiceSpec {
+        listen: vec!["tcp/1883".parse().unwrap()],
+        ..spec()
+    };
     let mut known = Vec::new();
     for (signature, names) in [
         (
@@ -167,14 +172,19 @@ fn every_property_has_the_type_that_systemd_takes() {
         ("aay", "LogExtraFields"),
         ("(bas)", "RestrictAddressFamilies SystemCallFilter"),
         ("(aiai)", "SuccessExitStatus"),
-        ("a(sasas)", "ExecStartPreEx ExecStartEx"),
+        (
+            "a(sasas)",
+            "ExecStartPreEx ExecStartEx ExecStopEx ExecStopPostEx",
+        ),
         ("a(ss)", "LoadCredential TemporaryFileSystem"),
         ("a(ssbt)", "BindReadOnlyPaths BindPaths"),
         ("a(iayu)", "IPAddressAllow IPAddressDeny"),
     ] {
         for name in names.split_whitespace() {
             known.push(name);
-            let properties = service(&with_everything, &Sources::default(), NEW);
+            // Who answers the home has no list of addresses.
+            let mut properties = service(&with_everything, &Sources::default(), NEW);
+            properties.extend(service(&with_a_port, &Sources::default(), NEW));
             let found: Vec<_> = properties
                 .iter()
                 .filter(|(other, _)| *other == name)
@@ -471,6 +481,44 @@ fn the_network_is_a_permission() {
         assert!(before.contains(&attach.unwrap_or_default()), "{before}");
         let started = value(&properties, "ExecStartEx");
         assert_eq!(started.contains("\"link\""), reach.is_some(), "{started}");
+    }
+}
+
+#[test]
+fn a_port_of_the_home_needs_a_link_and_is_closed_before_the_service_stops() {
+    for (network, reach) in [
+        (Network::None, "nothing"),
+        (Network::Hosts, "nothing"),
+        (Network::Direct { lan: false }, "internet"),
+        (Network::Direct { lan: true }, "home"),
+    ] {
+        let listen = vec!["tcp/1883".parse().unwrap(), "udp/53".parse().unwrap()];
+        let spec = ServiceSpec {
+            network,
+            listen,
+            ..spec()
+        };
+        let properties = service(&spec, &Sources::default(), NEW);
+        let before = value(&properties, "ExecStartPreEx");
+        let attach = format!("\"attach\", \"{reach}\", \"tcp/1883\", \"udp/53\"");
+        assert!(before.contains(&attach), "{before}");
+        assert!(value(&properties, "ExecStartEx").contains("\"link\""));
+        for name in ["ExecStopEx", "ExecStopPostEx"] {
+            let words = value(&properties, name);
+            assert!(words.contains("\"detach\", \"tcp/1883\", \"udp/53\""));
+            assert!(words.contains("privileged") && words.contains("ignore-failure"));
+        }
+        assert!(
+            values(&properties, "IPAddressDeny").is_empty(),
+            "{network:?}"
+        );
+        // No server answers it about names where it may not reach the internet.
+        let mounts = values(&properties, "BindReadOnlyPaths").join(" ");
+        assert_eq!(
+            mounts.contains("resolv.conf"),
+            reach != "nothing",
+            "{mounts}"
+        );
     }
 }
 

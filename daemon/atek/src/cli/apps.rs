@@ -207,7 +207,8 @@ pub(crate) struct Cfg {
     #[arg(long)]
     pub(crate) revoke: bool,
     /// Grant something that the app need not ask for: internet, home, a host such as
-    /// api.example.org:8443, a device such as /dev/ttyUSB0, or the id of a host API
+    /// api.example.org:8443, a device such as /dev/ttyUSB0, a port of the home's network such
+    /// as tcp/1883, or the id of a host API
     #[arg(long, value_name = "WHAT", value_parser = parse_permission, conflicts_with_all = ["grant", "revoke"])]
     pub(crate) allow: Vec<Permissions>,
     /// Take one permission back, named as with --allow

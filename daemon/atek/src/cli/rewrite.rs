@@ -43,7 +43,7 @@ pub(crate) fn parse_setting(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads a permission: `internet`, `home` (with the internet), a host with or without a port,
-/// a device, or the id of a host API.
+/// a device, a port of the home's network (`tcp/1883`), or the id of a host API.
 pub(crate) fn parse_permission(text: &str) -> Result<Permissions, String> {
     let network = match text {
         "internet" => Network::Direct { lan: false },
@@ -52,6 +52,13 @@ pub(crate) fn parse_permission(text: &str) -> Result<Permissions, String> {
             let device = device.parse().map_err(|error| format!("{error}"))?;
             return Ok(Permissions {
                 devices: vec![device],
+                ..Permissions::default()
+            });
+        }
+        port if port.starts_with("tcp/") || port.starts_with("udp/") => {
+            let port = port.parse().map_err(|error| format!("{error}"))?;
+            return Ok(Permissions {
+                listen: vec![port],
                 ..Permissions::default()
             });
         }

@@ -3,7 +3,7 @@
 //!
 //! First the details of each unit, a JSON list a unit, then a list with a score a unit.
 
-use atek_api::permission::Network;
+use atek_api::permission::{Network, Permissions};
 use serde::Deserialize;
 
 /// How well a unit is confined.
@@ -127,13 +127,20 @@ fn words(exposure: f64, details: &[Row]) -> String {
 /// The words for an app with these hosts or networks to reach. systemd's figures do not show them:
 /// such an app's namespace has a link or a way through the host's proxy.
 #[must_use]
-pub fn with_network(words: &str, network: Option<&Network>) -> String {
-    let reaches = match network {
-        None => return words.to_owned(),
-        Some(Network::Hosts(_)) => "reaches the hosts that it was allowed",
-        Some(Network::Direct { lan: false }) => "can use the internet",
-        Some(Network::Direct { lan: true }) => "can use the internet and the home's network",
-    };
+pub fn with_network(words: &str, granted: &Permissions) -> String {
+    let reaches = granted.network.as_ref().map(|network| match network {
+        Network::Hosts(_) => "reaches the hosts that it was allowed",
+        Network::Direct { lan: false } => "can use the internet",
+        Network::Direct { lan: true } => "can use the internet and the home's network",
+    });
+    let ports: Vec<String> = granted.listen.iter().map(ToString::to_string).collect();
+    let reached = (!ports.is_empty())
+        .then(|| format!("is reached by devices at home at {}", ports.join(", ")));
+    let reaches: Vec<&str> = reaches.into_iter().chain(reached.as_deref()).collect();
+    if reaches.is_empty() {
+        return words.to_owned();
+    }
+    let reaches = reaches.join(" and ");
     match words.split_once("; it ") {
         Some((level, abilities)) => format!("{level}; it {reaches} and {abilities}"),
         None => format!("{}; it {reaches}", short(words)),
@@ -200,21 +207,38 @@ mod tests {
     #[test]
     fn an_app_with_the_internet_was_called_one_that_reaches_nothing() {
         let locked = "locked in: it reaches nothing but its own data and Atek";
-        assert_eq!(with_network(locked, None), locked);
+        assert_eq!(with_network(locked, &Permissions::default()), locked);
+        let network = |network| Permissions {
+            network: Some(network),
+            ..Permissions::default()
+        };
         let hosts = Network::Hosts(Vec::new());
         let direct = |lan| Network::Direct { lan };
-        for (network, expected) in [
-            (hosts, "locked in; it reaches the hosts that it was allowed"),
-            (direct(false), "locked in; it can use the internet"),
+        for (granted, expected) in [
             (
-                direct(true),
+                network(hosts),
+                "locked in; it reaches the hosts that it was allowed",
+            ),
+            (network(direct(false)), "locked in; it can use the internet"),
+            (
+                network(direct(true)),
                 "locked in; it can use the internet and the home's network",
             ),
+            (
+                Permissions {
+                    listen: vec!["tcp/1883".parse().unwrap()],
+                    ..Permissions::default()
+                },
+                "locked in; it is reached by devices at home at tcp/1883",
+            ),
         ] {
-            assert_eq!(with_network(locked, Some(&network)), expected);
+            assert_eq!(with_network(locked, &granted), expected);
         }
         assert_eq!(
-            with_network("well confined; it can set the clock", Some(&direct(false))),
+            with_network(
+                "well confined; it can set the clock",
+                &network(direct(false))
+            ),
             "well confined; it can use the internet and can set the clock"
         );
     }

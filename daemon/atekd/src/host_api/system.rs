@@ -184,7 +184,7 @@ impl HostApis {
                     id: Some(entry.id().clone()),
                     title: title.unwrap_or_else(|| entry.id().to_string()),
                     exposure: score.exposure,
-                    words: with_network(&score.words, entry.granted.network.as_ref()),
+                    words: with_network(&score.words, &entry.granted),
                 });
             }
         }

@@ -6,7 +6,7 @@ use crate::attach::Expected;
 use atek_api::grants::Grant;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::{Healthcheck, Manifest, Runtime};
-use atek_api::permission::{DevicePath, Network as Asked, Permissions};
+use atek_api::permission::{DevicePath, LanPort, Network as Asked, Permissions};
 use atek_api::services::{ServiceSettings, SourceType};
 use atek_api::source::Source;
 use atek_api::spec::{
@@ -26,6 +26,23 @@ pub(super) struct Definition {
     /// Decisions about single permissions that are in force, beside what was granted of the
     /// manifest.
     pub(super) decided: Vec<Arc<Grant>>,
+}
+
+/// What of the box and the network the unit of a service is given when it starts.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reach {
+    /// The kind of its network.
+    pub(super) network: Network,
+    pub(super) devices: Vec<DevicePath>,
+    /// Ports of the home's network.
+    pub(super) listen: Vec<LanPort>,
+}
+
+impl Reach {
+    /// Whether its network namespace has a link to the machine's.
+    pub(super) fn has_link(&self) -> bool {
+        matches!(self.network, Network::Direct { .. }) || !self.listen.is_empty()
+    }
 }
 
 impl Definition {
@@ -98,9 +115,14 @@ impl Definition {
         }
     }
 
-    /// What its unit must be started again for: the kind of its network, and its devices.
-    pub(super) fn reach(&self) -> (Network, Vec<DevicePath>) {
-        (self.network(), self.permissions().devices)
+    /// What its unit must be started again for.
+    pub(super) fn reach(&self) -> Reach {
+        let permissions = self.permissions();
+        Reach {
+            network: self.network(),
+            devices: permissions.devices,
+            listen: permissions.listen,
+        }
     }
 
     /// What its process says when it starts.
@@ -178,6 +200,7 @@ impl Definition {
             network: self.network(),
             home: self.home(),
             devices: self.permissions().devices,
+            listen: self.permissions().listen,
             port: self.manifest().and_then(|manifest| manifest.port),
             workdir: self
                 .manifest()
@@ -259,6 +282,7 @@ pub(super) fn plain_spec(
         port: None,
         home: Vec::new(),
         devices: Vec::new(),
+        listen: Vec::new(),
         workdir: Workdir::Package,
         health_command: Vec::new(),
         limits: Limits::default(),

@@ -2,6 +2,7 @@
 //! [`EffectOutcome`].
 
 use super::definition::Definition;
+use super::lan_ports;
 use super::probe::{Probe, READY_SECS};
 use crate::attach::Attach;
 use crate::error_chain::DisplayChain;
@@ -104,6 +105,7 @@ impl EffectRunner {
             .await
             .map_err(|_| "its package could not be read".to_owned())?
             .map_err(|error| DisplayChain(&error).to_string())?;
+        lan_ports::check_host(&spec.listen).map_err(|error| error.to_string())?;
         let key = definition.key.clone();
         let token = self
             .attach

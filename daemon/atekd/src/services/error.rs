@@ -8,7 +8,7 @@ use crate::database::DatabaseError;
 use crate::packages::PackageError;
 use crate::spawn::SpawnError;
 use atek_api::ids::{InvalidId, ServiceId, ServiceKey};
-use atek_api::permission::Permissions;
+use atek_api::permission::{LanPort, Permissions};
 use atek_api::signer::Signer;
 use atek_api::spec::{Limits, SpecError};
 use atek_host_model::random::RandomError;
@@ -86,6 +86,16 @@ pub enum OperationError {
     /// The wanted id is in use; the original's text.
     #[error("App already exists under the ID: {0}")]
     IdTaken(String),
+    /// A port of the home's network leads elsewhere already.
+    #[error(
+        "the port {port} of your home's network is in use by {by}; choose another one, or end that first"
+    )]
+    PortTaken {
+        /// The port.
+        port: LanPort,
+        /// The id of an app, or "this box itself".
+        by: String,
+    },
     /// The configuration cannot be an environment, or a limit is out of range.
     #[error(transparent)]
     Spec(#[from] SpecError),
@@ -256,6 +266,7 @@ impl OperationError {
             Self::NotFound(_) | Self::IsCore(_) => Some("not-found"),
             Self::Busy { .. } => Some("busy"),
             Self::IdTaken(_) => Some("id-taken"),
+            Self::PortTaken { .. } => Some("port-taken"),
             Self::Moved { .. } | Self::TagMoved { .. } => Some("moved"),
             Self::NotSigned { .. } => Some("not-signed"),
             Self::OtherSigner { .. } => Some("other-signer"),

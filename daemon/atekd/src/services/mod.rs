@@ -26,6 +26,7 @@ mod effects;
 mod error;
 mod id_allocation;
 mod intents;
+mod lan_ports;
 mod operations;
 mod package_folder;
 mod port_allocation;

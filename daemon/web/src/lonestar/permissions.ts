@@ -9,6 +9,7 @@ export interface PermissionTexts {
   direct: string
   directLan: string
   device(path: string): string
+  listen(port: string): string
   apis: Readonly<Record<string, string>>
   api: (id: string) => string
 }
@@ -28,11 +29,12 @@ export function permissionsOf(
   set: Readonly<Record<string, unknown>>,
   texts: PermissionTexts
 ): readonly Permission[] | null {
-  const { network, hostApis, devices, ...unknown } = set
+  const { network, hostApis, devices, listen, ...unknown } = set
   const found = [
     networkPermissions(network, texts),
     apiPermissions(hostApis, texts),
-    devicePermissions(devices, texts)
+    devicePermissions(devices, texts),
+    portPermissions(listen, texts)
   ]
   if (Object.keys(unknown).length > 0 || found.includes(null)) return null
   return found.flatMap((some) => some ?? [])
@@ -69,17 +71,25 @@ function devicePermissions(devices: unknown, texts: PermissionTexts): Permission
   return devices.map((device: string) => ({ id: `device:${device}`, words: texts.device(device) }))
 }
 
+function portPermissions(ports: unknown, texts: PermissionTexts): Permission[] | null {
+  if (ports === undefined) return []
+  if (!Array.isArray(ports) || !ports.every((port) => typeof port === 'string')) return null
+  return ports.map((port: string) => ({ id: `listen:${port}`, words: texts.listen(port) }))
+}
+
 /** The set that holds exactly these permissions. */
 export function permissionSet(ids: Iterable<string>): Permissions {
   const hosts: string[] = []
   const hostApis: string[] = []
   const devices: string[] = []
+  const listen: string[] = []
   let direct = false
   let lan = false
   for (const id of ids) {
     if (id.startsWith('host:')) hosts.push(id.slice(5))
     else if (id.startsWith('api:')) hostApis.push(id.slice(4))
     else if (id.startsWith('device:')) devices.push(id.slice(7))
+    else if (id.startsWith('listen:')) listen.push(id.slice(7))
     else if (id === 'direct') direct = true
     else if (id === 'lan') lan = true
   }
@@ -93,7 +103,8 @@ export function permissionSet(ids: Iterable<string>): Permissions {
   return {
     ...(network && { network }),
     ...(hostApis.length > 0 && { hostApis }),
-    ...(devices.length > 0 && { devices })
+    ...(devices.length > 0 && { devices }),
+    ...(listen.length > 0 && { listen })
   }
 }
 

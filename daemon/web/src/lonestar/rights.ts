@@ -21,6 +21,7 @@ export function wordsOf({ permission, words, picked }: Named, t: RightTexts, app
   const [kind, rest] = split(permission, ':')
   if (kind === 'host') return apps.hosts(rest)
   if (kind === 'device') return apps.device(rest)
+  if (kind === 'listen') return apps.listen(rest)
   if (kind === 'api')
     return (Object.hasOwn(apps.apis, rest) ? known(apps.apis, rest) : undefined) ?? apps.api(rest)
   if (kind === 'provider') {

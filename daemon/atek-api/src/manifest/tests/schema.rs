@@ -47,7 +47,7 @@ fn the_schema_knows_every_key_that_the_parser_writes() {
         br#"{"name":"a","description":"b","author":"c","license":"d","frame":true,
         "exports":[{"api":"a.b/c","path":"/x","transport":"proxy","metadata":{"m":"n"}}],
         "runtime":"native","entry":"bin/a","args":["x"],
-        "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"],"devices":["/dev/video0"]},
+        "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"],"devices":["/dev/video0"],"listen":["tcp/1883"]},
         "limits":{"memoryMax":8388608,"tasksMax":1,"cpuQuota":1,"cpuWeight":1},"sleep":true,
         "port":8080,"workdir":"state","healthcheck":"/healthz","icon":"icon.svg"}"#,
     )
@@ -176,7 +176,7 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
         "args" | "command" => prop::collection::vec(one_of(&["-v", "", "a b", "a\nb"]), 0..4)
             .prop_map(Value::from)
             .boxed(),
-        "permissions" => object(&["network", "hostApis", "devices", "other"], 3),
+        "permissions" => object(&["network", "hostApis", "devices", "listen", "other"], 3),
         "network" => prop_oneof![
             one_of(&["direct", "none"]),
             object(&["direct", "hosts", "other"], 2),
@@ -206,6 +206,21 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
                 "/dev/serial/by-id/usb-a.b",
                 "/dev/serial/by-id/.a",
                 "/dev/sda",
+            ]),
+            0..3,
+        )
+        .prop_map(Value::from)
+        .boxed(),
+        "listen" => prop::collection::vec(
+            one_of(&[
+                "tcp/1883",
+                "udp/53",
+                "udp/80",
+                "tcp/80",
+                "tcp/8150",
+                "tcp/0",
+                "udp/70000",
+                "1",
             ]),
             0..3,
         )

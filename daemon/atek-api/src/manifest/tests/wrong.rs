@@ -216,7 +216,7 @@ pub(super) const CASES: [(&str, &str); 42] = [
     ),
     (
         r#"{"permissions": {"filesystem": true}}"#,
-        "line 1, column 32, /permissions/filesystem: unknown key \"filesystem\"; known are network, hostApis and devices",
+        "line 1, column 32, /permissions/filesystem: unknown key \"filesystem\"; known are network, hostApis, devices and listen",
     ),
     (
         r#"{"permissions": {"network": "all"}}"#,

@@ -7,6 +7,7 @@ use crate::error_chain::DisplayChain;
 use crate::services::crash_point;
 use crate::services::definition::{self, Definition};
 use crate::services::error::OperationError;
+use crate::services::lan_ports;
 use crate::services::supervisor::Command;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::permission::Permissions;
@@ -24,8 +25,8 @@ pub struct Reconfigured {
 impl Operations {
     /// Changes id, source, range, environment, limits or grants, in the name of the user `by`.
     /// All but the environment take effect at once; the unit is restarted for a new id, new
-    /// limits and another kind of network. The environment changes at the next start, as the
-    /// original.
+    /// limits, another kind of network, devices and ports of the home's network. The environment
+    /// changes at the next start, as the original.
     ///
     /// # Errors
     ///
@@ -55,7 +56,14 @@ impl Operations {
         if renamed && self.is_taken(&self.database.records(), &planned.id) {
             return Err(OperationError::IdTaken(planned.id.to_string()));
         }
-        let unit_changes = renamed || old.limits() != new.limits() || old.reach() != new.reach();
+        let (before, after) = (old.reach(), new.reach());
+        let more = after
+            .listen
+            .iter()
+            .filter(|port| !before.listen.contains(port));
+        let records = self.database.records();
+        lan_ports::check(&records, key, &more.copied().collect::<Vec<_>>())?;
+        let unit_changes = renamed || old.limits() != new.limits() || before != after;
         let (operations, key, by) = (self.clone(), key.clone(), by.clone());
         let rest = tokio::spawn(async move {
             let _lock = lock;

@@ -4,10 +4,10 @@ use super::context::Operations;
 use crate::database::{Change, Records};
 use crate::services::definition::Definition;
 use crate::services::error::OperationError;
+use crate::services::lan_ports;
 use crate::services::supervisor::Command;
 use atek_api::ids::ServiceKey;
 use atek_api::permission::Permission;
-use atek_api::spec::Network;
 use std::sync::Arc;
 
 impl Operations {
@@ -28,9 +28,9 @@ impl Operations {
     }
 
     /// Stores changes of the decisions about one service. Connections that are no longer allowed
-    /// end; the service is restarted only where it gets or loses a network of its own or a device,
-    /// and, unless it `waits` for the answer, where its first or last host changes: its proxy
-    /// variables do.
+    /// end; the service is restarted only where it gets or loses a network of its own, a device or
+    /// a port of the home's network, and, unless it `waits` for the answer, where its first or last
+    /// host changes: its proxy variables do.
     ///
     /// # Errors
     ///
@@ -57,8 +57,12 @@ impl Operations {
         }
         let now = jiff::Timestamp::now().as_second();
         let (before, after) = (reach(&records, i64::MIN), reach(&planned, now));
-        let is_own = |network: &Network| matches!(network, Network::Direct { .. });
-        let by_proxy = before.1 == after.1 && !is_own(&before.0) && !is_own(&after.0);
+        let new = after
+            .listen
+            .iter()
+            .filter(|port| !before.listen.contains(port));
+        lan_ports::check(&planned, key, &new.copied().collect::<Vec<_>>())?;
+        let by_proxy = before.devices == after.devices && !before.has_link() && !after.has_link();
         if before == after || (waits && by_proxy) {
             self.database.write(changes).await?;
             return Ok(());

@@ -15,6 +15,7 @@ use crate::services::definition::{self, Definition};
 use crate::services::error::OperationError;
 use crate::services::id_allocation::{self, WantedId};
 use crate::services::intents;
+use crate::services::lan_ports;
 use crate::services::package_folder::FolderError;
 use crate::services::port_allocation;
 use crate::services::supervisor::Command;
@@ -193,6 +194,7 @@ impl Operations {
                 let taken = |id: &ServiceId| {
                     core.contains(id) || records.service_with_id(id.as_str()).is_some()
                 };
+                lan_ports::check(records, &key, &settings.granted.listen)?;
                 settings.id = wanted.choose(taken)?;
                 let (port, remembered) = port_allocation::for_new(records, ports).unzip();
                 settings.port = port;

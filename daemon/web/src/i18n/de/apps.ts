@@ -233,6 +233,8 @@ export const apps: typeof english = {
     direct: 'sich mit jedem Rechner im Internet verbinden, aber nicht mit Geräten bei dir zu Hause',
     directLan: 'sich mit jedem Rechner im Internet und mit Geräten bei dir zu Hause verbinden',
     device: (path) => `das Gerät ${path} an dieser Box benutzen`,
+    listen: (port) =>
+      `für jedes Gerät bei dir zu Hause an Port ${port} erreichbar sein, ohne Anmeldung an dieser Box`,
     apis: {
       'atek.cloud/services-api': 'sehen, welche Apps du hast, und sie starten, anhalten und aktualisieren',
       'atek.cloud/services-api/logs': 'die Protokolle aller deiner Apps lesen',

@@ -215,6 +215,8 @@ export const apps = {
     direct: 'connect to any computer on the internet, but not to devices in your home',
     directLan: 'connect to any computer on the internet and to devices in your home',
     device: (path: string) => `use the device ${path} of this box`,
+    listen: (port: string) =>
+      `be reached by every device in your home at port ${port}, without signing in to this box`,
     apis: {
       'atek.cloud/services-api': 'see which apps you have, and start, stop and update them',
       'atek.cloud/services-api/logs': 'read the logs of all your apps',

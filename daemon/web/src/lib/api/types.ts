@@ -191,7 +191,10 @@ export type Grantable = {
 hosts: boolean,
 /** To reach the internet without the host. */
 direct: boolean,
-/** To reach devices of the local network; also when they are named as hosts. */
+/**
+ * To reach devices of the local network, also when they are named as hosts, and to be reached
+ * by them.
+ */
 lan: boolean,
 /** To call the host's own APIs. */
 hostApis: boolean,
@@ -338,6 +341,9 @@ version: string | null,
 /** RFC 3339: when the app was uninstalled. */
 keptAt: string, };
 
+/** A port of the box that devices at home reach and that leads to one app: `tcp/1883`, `udp/53`. */
+export type LanPort = string;
+
 /** What becomes of a user's apps when the user is deleted. */
 export type Leaving = "refuse" | "uninstall" | "give";
 
@@ -478,7 +484,7 @@ unasked?: boolean, };
  * One thing that an app may do.
  *
  * Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
- * `provider:example.org/notes=KEY`, `database:ID:read`, `device:/dev/ttyUSB0`.
+ * `provider:example.org/notes=KEY`, `database:ID:read`, `device:/dev/ttyUSB0`, `listen:tcp/1883`.
  */
 export type Permission = string;
 
@@ -496,7 +502,9 @@ network?: Network,
 /** The host APIs whose changing methods the app may call, with its owner's rights. */
 hostApis?: Array<ApiId>,
 /** Devices of the box that the app may read and write. */
-devices?: Array<DevicePath>, };
+devices?: Array<DevicePath>,
+/** Ports of the home's network that lead to the app. */
+listen?: Array<LanPort>, };
 
 /** A file of the owner's settings that is wrong. */
 export type Problem = {

@@ -1,0 +1,202 @@
+//! Ports of the home's network that lead to a unit: entries of the firewall's maps.
+//!
+//! The link goes with its unit, and so do its addresses; the entries do not. They are taken out
+//! before the unit is stopped and after it ended. What is left of a unit that could not do that
+//! leads nowhere: the next link of the same place takes it out, and so does the next unit that is
+//! given the port.
+
+use crate::addresses::{INSIDE, Slot};
+use crate::attach::interfaces;
+use crate::namespaces::Namespaces;
+use crate::tools::{feed, read};
+use anyhow::{Context as _, bail};
+use atek_api::permission::{LanPort, Transport};
+use nix::ifaddrs::getifaddrs;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The first port that a program without rights may listen on in its own namespace.
+const UNPRIVILEGED: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+const PRIVILEGED_PORTS: u16 = 1_024;
+
+/// One entry of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    protocol: u8,
+    port: u16,
+    to: IpAddr,
+}
+
+impl Entry {
+    fn new(port: LanPort, to: IpAddr) -> Self {
+        let protocol = match port.transport() {
+            Transport::Tcp => 6,
+            Transport::Udp => 17,
+        };
+        Self {
+            protocol,
+            port: port.number(),
+            to,
+        }
+    }
+
+    /// The command that adds or deletes it, in both places or none.
+    fn change(self, verb: &str) -> String {
+        let Self { protocol, port, to } = self;
+        let family = if to.is_ipv4() { 4 } else { 6 };
+        let target = match verb {
+            "delete" => String::new(),
+            _ => format!(" : {to}"),
+        };
+        // The set first: of an entry that leads elsewhere nothing is deleted.
+        format!(
+            "{verb} element inet atek open{family} {{ {protocol} . {port} . {to} }}\n\
+             {verb} element inet atek ports{family} {{ {protocol} . {port}{target} }}\n"
+        )
+    }
+
+    fn add(self) -> anyhow::Result<()> {
+        feed("nft", &["-f", "-"], &self.change("create"))
+    }
+
+    fn delete(self) -> anyhow::Result<()> {
+        feed("nft", &["-f", "-"], &self.change("delete"))
+    }
+}
+
+/// Lets these ports lead to the unit with the link `slot`. Called in the machine's namespace.
+pub(crate) fn open(
+    ports: &[LanPort],
+    slot: Slot,
+    block: Ipv4Addr,
+    has_v6: bool,
+) -> anyhow::Result<()> {
+    let mut addresses = vec![IpAddr::V4(slot.v4(block))];
+    addresses.extend(has_v6.then_some(IpAddr::V6(slot.v6())));
+    // First the entries, then the links: a unit makes its link before its entries.
+    let mut there = listed()?;
+    let links = interfaces()?;
+    let lives = |to: IpAddr| Slot::name_of(to).is_some_and(|name| links.contains(&name));
+    for entry in &there {
+        // What leads to this place is another's that had it before.
+        if addresses.contains(&entry.to) || !lives(entry.to) {
+            entry.delete().context("cannot take out an old port")?;
+        }
+    }
+    there.retain(|entry| !addresses.contains(&entry.to) && lives(entry.to));
+    for port in ports {
+        for to in &addresses {
+            let entry = Entry::new(*port, *to);
+            let is_same = |other: &&Entry| {
+                (other.protocol, other.port, other.to.is_ipv4())
+                    == (entry.protocol, entry.port, to.is_ipv4())
+            };
+            if there.iter().any(|other| is_same(&other)) {
+                bail!("the port {port} is in use by another app");
+            }
+            entry
+                .add()
+                .with_context(|| format!("cannot open the port {port}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Closes the ports of the unit of this process. What is closed already is no error.
+pub(crate) fn close(ports: &[LanPort]) -> anyhow::Result<()> {
+    let namespaces = Namespaces::of_unit()?;
+    let addresses: Vec<IpAddr> = getifaddrs()
+        .context("cannot list the addresses")?
+        .filter(|entry| entry.interface_name == INSIDE)
+        .filter_map(|entry| {
+            let address = entry.address?;
+            let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+        })
+        .collect();
+    namespaces.enter_machine()?;
+    let there = listed()?;
+    for entry in ports
+        .iter()
+        .flat_map(|port| addresses.iter().map(|to| Entry::new(*port, *to)))
+        .filter(|entry| there.contains(entry))
+    {
+        entry.delete().context("cannot close a port")?;
+    }
+    Ok(())
+}
+
+/// Lets the program of the unit listen on its ports below 1024. Called in the unit's namespace.
+pub(crate) fn admit(ports: &[LanPort]) -> anyhow::Result<()> {
+    let lowest = ports.iter().map(|port| port.number()).min();
+    match lowest.filter(|port| *port < PRIVILEGED_PORTS) {
+        None => Ok(()),
+        Some(port) => fs::write(UNPRIVILEGED, port.to_string())
+            .with_context(|| format!("cannot write {UNPRIVILEGED}")),
+    }
+}
+
+fn listed() -> anyhow::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for map in ["ports4", "ports6"] {
+        let text = read("nft", &["-p", "list", "map", "inet", "atek", map])?;
+        entries.extend(entries_of(&text));
+    }
+    Ok(entries)
+}
+
+/// The entries in what `nft list map` says: `6 . 1883 : 198.19.0.3, 17 . 53 : 198.19.0.4`.
+fn entries_of(text: &str) -> Vec<Entry> {
+    let elements = text.split_once("elements = {").map_or("", |(_, rest)| rest);
+    let elements = elements.split_once('}').map_or("", |(inside, _)| inside);
+    let entry = |text: &str| {
+        let (key, to) = text.split_once(" : ")?;
+        let (protocol, port) = key.split_once(" . ")?;
+        let protocol = match protocol.trim() {
+            "tcp" => 6,
+            "udp" => 17,
+            number => number.parse().ok()?,
+        };
+        Some(Entry {
+            protocol,
+            port: port.trim().parse().ok()?,
+            to: to.trim().parse().ok()?,
+        })
+    };
+    elements.split(',').filter_map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_list_is_read_and_an_entry_is_in_both_places_or_none() {
+        let text = "table inet atek {\n\tmap ports4 {\n\t\ttype inet_proto . inet_service : ipv4_addr\n\
+            \t\telements = { 6 . 1883 : 198.19.0.3,\n\t\t\t     udp . 53 : 198.19.0.4 }\n\t}\n}\n";
+        let entries = entries_of(text);
+        assert_eq!(
+            entries,
+            [
+                Entry::new("tcp/1883".parse().unwrap(), "198.19.0.3".parse().unwrap()),
+                Entry::new("udp/53".parse().unwrap(), "198.19.0.4".parse().unwrap()),
+            ]
+        );
+        assert_eq!(
+            entries[0].change("create"),
+            "create element inet atek open4 { 6 . 1883 . 198.19.0.3 }\n\
+             create element inet atek ports4 { 6 . 1883 : 198.19.0.3 }\n"
+        );
+        let six = "{ elements = { 17 . 53 : fd6b:1c2e:93a7::9 } }";
+        let entry = entries_of(six)[0];
+        assert_eq!(
+            entry.change("delete"),
+            "delete element inet atek open6 { 17 . 53 . fd6b:1c2e:93a7::9 }\n\
+             delete element inet atek ports6 { 17 . 53 }\n"
+        );
+        for (to, name) in [("198.19.0.3", "atek-3"), ("fd6b:1c2e:93a7::9", "atek-9")] {
+            assert_eq!(Slot::name_of(to.parse().unwrap()).as_deref(), Some(name));
+        }
+        assert!(entries_of("map ports4 {\n}\n").is_empty());
+    }
+}
