@@ -2,7 +2,7 @@
 
 use crate::metrics::{MetricsOptions, Series, ServiceSample, SystemSample};
 use crate::permission::PermissionRules;
-use crate::{grants, services, sessions, setup, system, updates, users};
+use crate::{catalogue, grants, services, sessions, setup, system, updates, users};
 use std::collections::BTreeMap;
 use std::path::Path;
 use ts_rs::{Config, TS, TypeVisitor};
@@ -97,6 +97,8 @@ fn declarations() -> String {
     all.visit::<updates::UpdateStatus>();
     all.visit::<updates::UpdateChanges>();
     all.visit::<updates::UpdatePlan>();
+    all.visit::<catalogue::RecipeInfo>();
+    all.visit::<catalogue::CatalogueInfo>();
     all.visit::<services::LogOptions>();
     all.visit::<services::LogEntry>();
     all.visit::<services::JobEvent>();

@@ -16,6 +16,7 @@ pub const API: &str = "atek.cloud/catalogue-api";
 
 /// The name of a catalogue or of a recipe: a DNS label, as a service id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(type = "string", rename = "CatalogueName"))]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
@@ -69,6 +70,7 @@ pub struct Recipe {
 
 /// What a program is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Category {
     /// Things of the home that act by themselves.
@@ -163,6 +165,7 @@ impl Default for Check {
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct Tested {
     /// The version of Atek.
@@ -207,6 +210,7 @@ pub struct Entry {
 
 /// A recipe, as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RecipeInfo {
     /// What to install: `catalogue:CATALOGUE/RECIPE`.
@@ -222,6 +226,7 @@ pub struct RecipeInfo {
     /// See [`Recipe::categories`].
     pub categories: Vec<Category>,
     /// See [`Recipe::version`].
+    #[cfg_attr(test, ts(type = "string"))]
     pub version: Version,
     /// See [`Recipe::homepage`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -244,6 +249,7 @@ pub struct RecipeInfo {
 
 /// A catalogue, as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct CatalogueInfo {
     /// Its name on this box.

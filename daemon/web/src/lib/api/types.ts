@@ -60,6 +60,31 @@ asksForMore?: boolean,
  */
 notes?: string, };
 
+/** A catalogue, as the API shows it. */
+export type CatalogueInfo = {
+/** Its name on this box. */
+name: CatalogueName,
+/** Its own name for itself. */
+title: string,
+/** The git repository; none of the one that came with Atek. */
+url?: string,
+/** The public key that its index is signed with. */
+key?: string,
+/** The serial of the copy in use. */
+serial: number,
+/** Number of recipes. */
+recipes: number,
+/** When the source was last reached, RFC 3339. */
+checkedAt?: string,
+/** Why the last refresh failed; the copy before it is in use. */
+problem?: string, };
+
+/** The name of a catalogue or of a recipe: a DNS label, as a service id. */
+export type CatalogueName = string;
+
+/** What a program is for. */
+export type Category = "automation" | "communication" | "development" | "files" | "monitoring" | "notes" | "tools";
+
 /** Something to pick for a permission that leaves it open. */
 export type Choice = {
 /** What is granted when it is picked. */
@@ -513,6 +538,35 @@ file: string,
 /** What is wrong with it, for a person. */
 problem: string, };
 
+/** A recipe, as the API shows it. */
+export type RecipeInfo = {
+/** What to install: `catalogue:CATALOGUE/RECIPE`. */
+sourceUrl: string,
+/** Its catalogue. */
+catalogue: CatalogueName,
+/** Its name. */
+name: CatalogueName,
+/** See `Recipe::title`. */
+title: string,
+/** See `Recipe::summary`. */
+summary: { [key in string]: string },
+/** See `Recipe::categories`. */
+categories: Array<Category>,
+/** See `Recipe::version`. */
+version: string,
+/** See `Recipe::homepage`. */
+homepage?: string,
+/** See `Recipe::license`. */
+license?: string,
+/** What the app asks for. */
+permissions: Permissions,
+/** A path of the host. */
+icon?: string,
+/** Paths of the host. */
+screenshots?: Array<string>,
+/** See `Recipe::tested`. */
+tested?: Tested, };
+
 /** The parameter of `recoverPassword`. */
 export type RecoverPassword = {
 /** The 24 recovery words, as the person typed them. */
@@ -895,6 +949,17 @@ memoryUsedBytes: number,
 cpuPercent: number | null,
 /** Of the processor, in degrees Celsius, where there is a sensor. */
 temperatureC: number | null, };
+
+/** What a check found. */
+export type Tested = {
+/** The version of Atek. */
+atek: string,
+/** The day, `YYYY-MM-DD`. */
+date: string,
+/** The program's memory when it had answered. */
+memoryMib?: number,
+/** How long the install took. */
+installSeconds?: number, };
 
 /** How an API is called through the gateway. */
 export type Transport = "rpc" | "proxy";
