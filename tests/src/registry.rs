@@ -102,13 +102,19 @@ impl Registry {
     }
 
     /// Puts an image of these layers there; the digests of its layers.
-    pub fn push(&self, name: &str, tag: &str, config: Value, layers: &[Vec<u8>]) -> Vec<String> {
+    pub fn push(
+        &self,
+        name: &str,
+        tag: &str,
+        config: Value,
+        layers: &[impl AsRef<[u8]>],
+    ) -> Vec<String> {
         let (mut blobs, mut diffs, mut digests) = (Vec::new(), Vec::new(), Vec::new());
         for layer in layers {
             let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-            gzip.write_all(layer).unwrap();
+            gzip.write_all(layer.as_ref()).unwrap();
             let gzip = gzip.finish().unwrap();
-            diffs.push(digest(layer));
+            diffs.push(digest(layer.as_ref()));
             let digest = self.blob(name, &gzip);
             blobs.push(json!({
                 "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",

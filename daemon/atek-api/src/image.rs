@@ -207,6 +207,97 @@ pub struct ImageRuntime {
     /// image's own `VOLUME`s.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<String>,
+    /// What the program's user is called; none: `app`. It has the number that it has in either
+    /// case, and no more rights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// By what it is asked to end; none: SIGTERM.
+    #[serde(rename = "stopSignal", skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<StopSignal>,
+}
+
+/// The signal by which a program is asked to end, as `STOPSIGNAL` of an image writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StopSignal(i32);
+
+/// Not a signal by which a program can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a stop signal is SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH or SIGRTMIN+3"
+)]
+pub struct InvalidSignal;
+
+impl StopSignal {
+    /// The names, and the numbers on the processors that Atek runs on.
+    const NAMES: [(&str, i32); 8] = [
+        ("SIGHUP", 1),
+        ("SIGINT", 2),
+        ("SIGQUIT", 3),
+        ("SIGUSR1", 10),
+        ("SIGUSR2", 12),
+        ("SIGTERM", 15),
+        ("SIGWINCH", 28),
+        // What systemd takes as PID 1 of a container.
+        ("SIGRTMIN+3", 37),
+    ];
+
+    /// Every one.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::NAMES.into_iter().map(|(_, number)| Self(number))
+    }
+
+    /// As the kernel numbers it.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        self.0
+    }
+}
+
+impl FromStr for StopSignal {
+    type Err = InvalidSignal;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSignal> {
+        let is = |(name, number): &(&str, i32)| {
+            let short = name.trim_start_matches("SIG");
+            text == *name || text == short || text == number.to_string()
+        };
+        let found = Self::NAMES.iter().find(|it| is(it));
+        found.map(|(_, number)| Self(*number)).ok_or(InvalidSignal)
+    }
+}
+
+impl fmt::Display for StopSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = Self::NAMES.iter().find(|(_, number)| *number == self.0);
+        f.write_str(named.map_or("", |(name, _)| name))
+    }
+}
+
+impl TryFrom<String> for StopSignal {
+    type Error = InvalidSignal;
+
+    fn try_from(text: String) -> Result<Self, InvalidSignal> {
+        text.parse()
+    }
+}
+
+impl From<StopSignal> for String {
+    fn from(signal: StopSignal) -> String {
+        signal.to_string()
+    }
+}
+
+/// Whether a program's user can have this name: none of root's, and nothing but a name.
+#[must_use]
+pub fn is_user_name(name: &str) -> bool {
+    let first = |b: u8| b.is_ascii_lowercase() || b == b'_';
+    name != "root"
+        && name.len() <= 32
+        && name.bytes().next().is_some_and(first)
+        && name
+            .bytes()
+            .all(|b| first(b) || b.is_ascii_digit() || b == b'-')
 }
 
 /// Whether `path` names a folder of an image: absolute, without `.`, `..` and empty parts, and
@@ -294,6 +385,36 @@ mod tests {
             ("docker.io/a@md5:12", No::Digest),
         ] {
             assert_eq!(text.parse::<ImageName>(), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stop_signal_is_a_name_or_a_number() {
+        for (text, expected) in [
+            ("SIGINT", Some(2)),
+            ("QUIT", Some(3)),
+            ("28", Some(28)),
+            ("SIGRTMIN+3", Some(37)),
+            ("SIGKILL", None),
+            ("9", None),
+            ("", None),
+            ("SIG", None),
+        ] {
+            let signal = text.parse::<StopSignal>().ok();
+            assert_eq!(signal.map(StopSignal::number), expected, "{text}");
+            if let Some(signal) = signal {
+                assert_eq!(signal.to_string().parse(), Ok(signal));
+            }
+        }
+    }
+
+    #[test]
+    fn a_users_name_is_a_name_and_not_roots() {
+        for name in ["postgres", "www-data", "_apt", "u1"] {
+            assert!(is_user_name(name), "{name}");
+        }
+        for name in ["", "root", "0", "1000", "a:b", "a\nb", "-x", "A", "a b"] {
+            assert!(!is_user_name(name), "{name}");
         }
     }
 

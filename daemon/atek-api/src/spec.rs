@@ -24,7 +24,7 @@ pub use port::{AppPort, Workdir};
 pub use prefix::{InvalidPrefix, Prefix};
 
 use crate::ids::{ServiceId, ServiceKey, UserKey};
-use crate::image::{MAX_VOLUMES, is_image_folder, is_volume};
+use crate::image::{MAX_VOLUMES, StopSignal, is_image_folder, is_user_name, is_volume};
 use crate::permission::{DevicePath, LanPort};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -157,6 +157,12 @@ pub enum Program {
         /// Folders that are kept in the service's state; the others cannot be written.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         volumes: Vec<String>,
+        /// What its user is called; `None`: `app`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        /// By what it is asked to end; `None`: SIGTERM.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop_signal: Option<StopSignal>,
     },
     /// The script `start` of package.json, run as `npm start` runs it: by a shell that finds the
     /// programs of the package's dependencies, inside the service's confinement.
@@ -252,7 +258,14 @@ impl ServiceSpec {
                 argv,
                 workdir,
                 volumes,
-            } => self.validate_image(argv, workdir, volumes)?,
+                user,
+                stop_signal: _,
+            } => {
+                self.validate_image(argv, workdir, volumes)?;
+                if let Some(wrong) = user.as_deref().filter(|name| !is_user_name(name)) {
+                    return Err(SpecError::ImageUser(sanitize_title(wrong)));
+                }
+            }
             Program::Script {
                 line,
                 name,

@@ -79,6 +79,8 @@ fn an_image_becomes_a_package() {
         argv,
         workdir,
         volumes,
+        user: None,
+        stop_signal: None,
     };
     assert_eq!(package.program.as_ref(), Some(&expected));
     assert_eq!(package.warnings[0].code, WarningCode::LeftOut);

@@ -7,6 +7,7 @@
 use crate::health::HealthCheck;
 use crate::socket_source::SocketSource;
 use anyhow::Context as _;
+use atek_api::image::StopSignal;
 use nix::sys::signal::Signal;
 use std::convert::Infallible;
 use std::io;
@@ -32,7 +33,10 @@ pub(crate) fn run(
         .context("cannot wait for the program")?;
     let status = runtime.block_on(async {
         // systemd asks every process of the unit to end: this one ends after the program.
-        let _terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
+        let asked = StopSignal::all().map(|asked| signal(SignalKind::from_raw(asked.number())));
+        let _caught: Vec<_> = asked
+            .collect::<Result<_, _>>()
+            .context("cannot catch signals")?;
         let program = command.get_program().to_owned();
         let mut child = tokio::process::Command::from(command)
             .kill_on_drop(true)
@@ -60,7 +64,7 @@ async fn unless_none(part: Option<impl Future<Output = io::Error>>) -> io::Error
 fn end_as(status: ExitStatus) -> ExitCode {
     let signal = status.signal().and_then(|raw| Signal::try_from(raw).ok());
     if let Some(signal) = signal {
-        // Returns only for SIGTERM, which is caught here.
+        // Returns for those that are caught here.
         let _ = nix::sys::signal::raise(signal);
     }
     let code = status

@@ -1,7 +1,7 @@
 //! Confines itself, then becomes the service.
 //!
 //! Usage: `atek-sandbox KEY [OPTION]... -- PROGRAM [ARG]...`;
-//! `atek-sandbox prepare KEY` ([`prepare`]);
+//! `atek-sandbox prepare KEY [NAME]` ([`prepare`]);
 //! `atek-sandbox fetch|build [OPTION]... -- PROGRAM [ARG]...` ([`job`]).
 //!
 //! Runs inside the service's unit, as its user; systemd has already applied user,

@@ -1,9 +1,9 @@
 //! Makes a service's surroundings ready, before the service starts.
 //!
-//! `atek-sandbox prepare KEY` runs as root, as the first command of the unit: the
+//! `atek-sandbox prepare KEY [NAME]` runs as root, as the first command of the unit: the
 //! number of the service's user is known only then. It sees the service's mounts. Programs look up
 //! their own user in these files (`os.userInfo()`); what the system's files say of people is not
-//! shown to them.
+//! shown to them. The user is called `app`, or what the program's container image calls it.
 //!
 //! In the service's network namespace all ports from [`HTTP`] on need no privilege, so that the
 //! host's API answers there at `http://localhost/`.
@@ -11,6 +11,7 @@
 use crate::listeners::HTTP;
 use anyhow::{Context as _, ensure};
 use atek_api::ids::ServiceKey;
+use atek_api::image::is_user_name;
 use atek_api::spec::paths;
 use std::ffi::OsString;
 use std::fs;
@@ -19,7 +20,7 @@ use std::path::Path;
 
 /// The word that asks for this on the command line.
 pub(crate) const WORD: &str = "prepare";
-/// The service's user and group, as its programs see them.
+/// The service's user and group, as its programs see them where no image names them.
 const NAME: &str = "app";
 
 /// Writes the files of the service that the rest of the command line names.
@@ -29,6 +30,14 @@ pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()
         .and_then(|key| key.into_string().ok())
         .context("missing the service key")?
         .parse()?;
+    let name = match args.next() {
+        None => NAME.to_owned(),
+        Some(name) => name
+            .into_string()
+            .ok()
+            .filter(|name| is_user_name(name))
+            .context("the user's name is none")?,
+    };
     ensure!(args.next().is_none(), "too many arguments");
     open_ports()?;
     // systemd has made the folder for the service's user; its parent is root's.
@@ -38,7 +47,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()
     ensure!(owner.is_dir(), "{} is no folder", runtime.display());
     write(
         Path::new(paths::ACCOUNTS),
-        &files(owner.uid(), owner.gid(), &paths::state_inside(&key)),
+        &files(&name, owner.uid(), owner.gid(), &paths::state_inside(&key)),
     )
 }
 
@@ -65,16 +74,16 @@ fn open_ports() -> anyhow::Result<()> {
 }
 
 /// The content of `passwd` and `group`.
-fn files(uid: u32, gid: u32, home: &Path) -> [(&'static str, String); 2] {
+fn files(name: &str, uid: u32, gid: u32, home: &Path) -> [(&'static str, String); 2] {
     let home = home.display();
     [
         (
             "passwd",
             format!(
-                "root:x:0:0::/:/usr/sbin/nologin\n{NAME}:x:{uid}:{gid}::{home}:/usr/sbin/nologin\n"
+                "root:x:0:0::/:/usr/sbin/nologin\n{name}:x:{uid}:{gid}::{home}:/usr/sbin/nologin\n"
             ),
         ),
-        ("group", format!("root:x:0:\n{NAME}:x:{gid}:\n")),
+        ("group", format!("root:x:0:\n{name}:x:{gid}:\n")),
     ]
 }
 
@@ -93,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_service_finds_its_own_user_and_root_and_no_person() {
-        let [(_, passwd), (_, group)] = files(61_184, 963, Path::new("/var/lib/atek-app-k1"));
+        let [(_, passwd), (_, group)] = files(NAME, 61_184, 963, Path::new("/var/lib/atek-app-k1"));
         assert_eq!(
             passwd,
             "root:x:0:0::/:/usr/sbin/nologin\n\
@@ -108,7 +117,7 @@ mod tests {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
             run(words.into_iter())
         };
-        for words in [&[][..], &["../k"], &["k1", "x"]] {
+        for words in [&[][..], &["../k"], &["k1", "root"], &["k1", "x", "y"]] {
             assert!(line(words).is_err(), "{words:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! What can be wrong with a manifest.
 
-use crate::image::InvalidImage;
+use crate::image::{InvalidImage, InvalidSignal};
 use crate::manifest::InvalidApiId;
 use crate::permission::InvalidHostPattern;
 use crate::spec::SpecError;
@@ -149,6 +149,12 @@ pub enum Problem {
         "must be the absolute path of a folder of the image that is none of the system's own, such as /data, without \"..\", blanks, ':', '%', '$', '\\' and quotes"
     )]
     ImageFolder,
+    /// See [`crate::image::is_user_name`].
+    #[error("the name of the program's user has a-z, 0-9, '_' and '-', and is not root")]
+    ImageUser,
+    /// See [`crate::image::StopSignal`].
+    #[error("{0}")]
+    StopSignal(InvalidSignal),
     /// See [`crate::spec::is_config_name`].
     #[error("the names of variables have A-Z, 0-9 and _, and do not start with ATEK_")]
     Variable,

@@ -4,7 +4,9 @@ use super::cursor::{Cursor, Found};
 use super::error::{ManifestError, Problem};
 use super::json::{self, Value, shorten};
 use super::{Export, Healthcheck, MAX_BYTES, MAX_EXPORTS, Manifest, Runtime, Transport};
-use crate::image::{ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_volume};
+use crate::image::{
+    ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_user_name, is_volume,
+};
 use crate::permission::{Network, Permissions};
 use crate::spec::{AppPort, Limits, Workdir, is_config_name};
 use std::collections::BTreeMap;
@@ -298,6 +300,7 @@ impl RuntimeParts<'_> {
 fn read_image(value: &Cursor<'_>) -> Found<ImageRuntime> {
     let (mut image, mut args) = (None, None);
     let (mut env, mut workdir, mut volumes) = (BTreeMap::new(), None, Vec::new());
+    let (mut user, mut stop_signal) = (None, None);
     for (key, value) in value.members()? {
         match key {
             "kind" => {}
@@ -305,6 +308,14 @@ fn read_image(value: &Cursor<'_>) -> Found<ImageRuntime> {
             "args" => args = Some(value),
             "env" => env = read_variables(&value)?,
             "workdir" => workdir = Some(read_folder(&value, is_image_folder)?),
+            "user" => {
+                let name = value.string()?;
+                if !is_user_name(name) {
+                    return Err(value.problem(Problem::ImageUser));
+                }
+                user = Some(name.to_owned());
+            }
+            "stopSignal" => stop_signal = Some(value.parsed(Problem::StopSignal)?),
             "volumes" => {
                 for item in value.items(MAX_VOLUMES)? {
                     let folder = read_folder(&item, is_volume)?;
@@ -316,7 +327,7 @@ fn read_image(value: &Cursor<'_>) -> Found<ImageRuntime> {
             other => {
                 return Err(value.problem(Problem::UnknownKey {
                     found: shorten(other),
-                    known: "kind, image, args, env, workdir and volumes",
+                    known: "kind, image, args, env, workdir, volumes, user and stopSignal",
                 }));
             }
         }
@@ -331,6 +342,8 @@ fn read_image(value: &Cursor<'_>) -> Found<ImageRuntime> {
         env,
         workdir,
         volumes,
+        user,
+        stop_signal,
     })
 }
 

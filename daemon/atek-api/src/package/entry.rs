@@ -74,6 +74,8 @@ pub fn program(
             argv: runtime.args.clone(),
             workdir: runtime.workdir.clone().unwrap_or_else(|| "/".to_owned()),
             volumes: runtime.volumes.clone(),
+            user: runtime.user.clone(),
+            stop_signal: runtime.stop_signal,
         }),
         Runtime::Native { entry, args } => match look(entry) {
             Found::Nothing => Err(EntryError::Missing(entry.clone())),

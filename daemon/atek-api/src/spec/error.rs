@@ -39,6 +39,9 @@ pub enum SpecError {
     /// See [`crate::image::is_volume`].
     #[error("the image cannot be used with the folder {0}")]
     ImageFolder(String),
+    /// See [`crate::image::is_user_name`].
+    #[error("the user of an image cannot be called {0}")]
+    ImageUser(String),
     /// A container image has no link to the machine's network.
     #[error(
         "an app from a container image cannot have the whole internet or a port of the home's network yet: give it the hosts that it needs by name"

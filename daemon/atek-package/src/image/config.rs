@@ -2,7 +2,7 @@
 
 use super::error::ImageError;
 use atek_api::image::{
-    ImageName, ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_volume,
+    ImageName, ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_user_name, is_volume,
 };
 use atek_api::manifest::{Manifest, Runtime};
 use atek_api::spec::{AppPort, is_config_name};
@@ -32,6 +32,9 @@ struct Execution {
     exposed_ports: Option<BTreeMap<String, serde_json::Value>>,
     volumes: Option<BTreeMap<String, serde_json::Value>>,
     labels: Option<BTreeMap<String, String>>,
+    /// `NAME[:GROUP]`, or numbers.
+    user: Option<String>,
+    stop_signal: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -103,6 +106,21 @@ impl ImageConfig {
         wished.or(own).unwrap_or_else(|| "/".to_owned())
     }
 
+    /// The same with the name of its user in place of a number, as `passwd` of the image has it.
+    pub(super) fn with_user_named(mut self, passwd: &str) -> Self {
+        if let Some(execution) = &mut self.config {
+            let user = execution.user.take().unwrap_or_default();
+            let user = user.split(':').next().unwrap_or_default();
+            let named = passwd.lines().find_map(|line| {
+                let mut fields = line.split(':');
+                let name = fields.next()?;
+                (fields.nth(1) == Some(user)).then_some(name)
+            });
+            execution.user = Some(named.unwrap_or(user).to_owned());
+        }
+        self
+    }
+
     /// The manifest of the app: what the author's says, completed by the image.
     pub(crate) fn manifest(
         &self,
@@ -153,6 +171,14 @@ impl ImageConfig {
                 env,
                 workdir: Some(self.workdir(asked.as_ref())),
                 volumes,
+                user: asked
+                    .as_ref()
+                    .and_then(|it| it.user.clone())
+                    .or(own.user.filter(|name| is_user_name(name))),
+                // One by which nothing is ever asked is as good as none.
+                stop_signal: asked
+                    .and_then(|it| it.stop_signal)
+                    .or(own.stop_signal.and_then(|name| name.parse().ok())),
             },
         };
         // As it will be read again: a label may have what no manifest may have.
@@ -210,7 +236,7 @@ mod tests {
             r#"{"Entrypoint":["entry.sh"],"Cmd":["redis-server","--port","6379"],
                 "Env":["PATH=/bin","REDIS_VERSION=7","lower=1","ATEK_X=1"],
                 "WorkingDir":"/data","ExposedPorts":{"6379/tcp":{},"53/udp":{},"16379":{}},
-                "Volumes":{"/data/":{},"/data/sub":{}}, "User":"redis",
+                "Volumes":{"/data/":{},"/data/sub":{}}, "User":"redis", "StopSignal":"SIGQUIT",
                 "Labels":{"org.opencontainers.image.title":"Redis\n"}}"#,
         );
         let volumes = config.volumes(None).unwrap();
@@ -225,9 +251,35 @@ mod tests {
         assert_eq!(runtime.workdir.as_deref(), Some("/data"));
         let names: Vec<_> = runtime.env.keys().map(String::as_str).collect();
         assert_eq!(names, ["PATH", "REDIS_VERSION"]);
+        assert_eq!(runtime.user.as_deref(), Some("redis"));
+        assert_eq!(runtime.stop_signal.map(|it| it.number()), Some(3));
         // It is written into records and read again.
         let text = serde_json::to_vec(&manifest).unwrap();
         assert_eq!(Manifest::parse(&text).unwrap(), manifest);
+    }
+
+    #[test]
+    fn a_user_has_the_name_that_the_image_has_for_its_number() {
+        let passwd = "root:x:0:0::/root:/bin/sh\nredis:x:999:1000::/data:/bin/sh\n";
+        for (user, expected) in [
+            ("redis", Some("redis")),
+            ("999", Some("redis")),
+            ("999:1000", Some("redis")),
+            ("redis:redis", Some("redis")),
+            ("1001", None),
+            ("0", None),
+            ("root", None),
+            ("", None),
+            ("a b", None),
+        ] {
+            let config = config(&format!(r#"{{"Cmd":["x"],"User":"{user}"}}"#));
+            let config = config.with_user_named(passwd);
+            let made = config.manifest(&image(), Vec::new(), None).unwrap();
+            let Runtime::Image { runtime } = &made.runtime else {
+                panic!("{made:?}");
+            };
+            assert_eq!(runtime.user.as_deref(), expected, "{user}");
+        }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(crate) enum ImageError {
     NoProgram,
     #[error("the image has the file {0:?}, whose name no package may have")]
     Name(String),
+    #[error("the image's folder {0:?} leads in a circle, or is a file")]
+    Folder(String),
     #[error("the image's link {0:?} leads to nothing that it has")]
     HardLink(String),
     #[error("a layer of the image is damaged")]
@@ -116,7 +118,7 @@ impl ImageError {
                 Code::NoEntry,
                 format!("{source}: {self}; name one as \"args\" in atek.json"),
             ),
-            Self::Name(_) | Self::HardLink(_) | Self::Volume(_) => {
+            Self::Name(_) | Self::Folder(_) | Self::HardLink(_) | Self::Volume(_) => {
                 (Code::BadPath, format!("{source}: {self}"))
             }
         };

@@ -162,6 +162,7 @@ impl Unpacker {
     pub(super) fn folder(&self, path: &Path) -> Result<OwnedFd, ImageError> {
         match self.open(path) {
             Err(Errno::ENOENT) => {}
+            Err(Errno::ELOOP | Errno::ENOTDIR) => return Err(ImageError::Folder(shown(path))),
             opened => return opened.map_err(ImageError::call("open a folder of the image")),
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {

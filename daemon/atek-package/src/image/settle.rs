@@ -13,10 +13,12 @@ use crate::tree::link_stays_inside;
 use atek_api::image::{ImageRuntime, ROOT_FOLDER, SEEDS_FOLDER};
 use atek_api::package::PACKAGE_FOLDER;
 use atek_api::spec::paths;
+use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag, mkdirat};
 use nix::unistd::symlinkat;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read as _;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
@@ -46,6 +48,7 @@ pub(super) fn settle(
     for folder in FOLDERS {
         real_folder(unpacker, Path::new(folder))?;
     }
+    let config = config.with_user_named(&passwd(unpacker)?);
     for file in FILES {
         let (folder, name) = place(unpacker, file)?;
         if kind_of(&folder, name)? != Some(SFlag::S_IFREG) {
@@ -61,6 +64,21 @@ pub(super) fn settle(
     settle_links(unpacker, &root)?;
     keep_data(unpacker, &config.volumes(wish)?)?;
     Ok(config)
+}
+
+/// The image's own accounts; nothing where they cannot be read.
+fn passwd(unpacker: &Unpacker) -> Result<String, ImageError> {
+    const MAX: u64 = 256 * 1024;
+    let (folder, name) = place(unpacker, FILES[0])?;
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let Ok(file) = nix::fcntl::openat(&folder, name, flags, Mode::empty()) else {
+        return Ok(String::new());
+    };
+    let mut bytes = Vec::new();
+    match fs::File::from(file).take(MAX).read_to_end(&mut bytes) {
+        Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(_) => Ok(String::new()),
+    }
 }
 
 /// Makes sure that a path is a folder and no link.

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::sources::Sources;
 use atek_api::ids::UserKey;
+use atek_api::image::StopSignal;
 use atek_api::spec::{self, AppPort, Network, Program, ServiceSpec, Workdir, paths};
 use std::path::Path;
 use zbus::Variant;
@@ -14,7 +15,7 @@ use zbus::Variant;
 /// it.
 pub(crate) fn service(spec: &ServiceSpec, sources: &Sources, version: Version) -> Vec<Property> {
     let mut properties = identity(spec);
-    properties.extend(life(version));
+    properties.extend(life(spec, version));
     // Netlink: to list the interfaces of the service's own network namespace (see atek-sandbox).
     let families = ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"];
     // What an image has in /opt or /srv is its own.
@@ -59,7 +60,12 @@ fn slice(core: bool, owner: &UserKey) -> String {
     format!("atek-apps-{}.slice", owner.as_str().replace('-', "\\x2d"))
 }
 
-fn life(version: Version) -> Vec<Property> {
+fn life(spec: &ServiceSpec, version: Version) -> Vec<Property> {
+    let asked = match &spec.program {
+        Program::Image { stop_signal, .. } => *stop_signal,
+        Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => None,
+    };
+    let asked = asked.map_or(nix::libc::SIGTERM, StopSignal::number);
     let mut properties: Vec<Property> = vec![
         ("Type", text("exec")),
         // A unit that failed stays, so that its reason can be read.
@@ -70,10 +76,11 @@ fn life(version: Version) -> Vec<Property> {
         ("StartLimitBurst", Variant::from(spec::START_LIMIT_BURST)),
         ("TimeoutStartUSec", micros(spec::START_TIMEOUT)),
         ("TimeoutStopUSec", micros(spec::STOP_TIMEOUT)),
-        // What a program says that ended because of SIGTERM; (statuses, signals).
+        ("KillSignal", Variant::from(asked)),
+        // What a program says that ended because it was asked to; (statuses, signals).
         (
             "SuccessExitStatus",
-            Variant::from((vec![143i32], Vec::<i32>::new())),
+            Variant::from((vec![143i32, 128 + asked], vec![asked])),
         ),
     ];
     if version >= Version::RESTART_STEPS {
@@ -194,9 +201,14 @@ fn allowed_devices(spec: &ServiceSpec) -> Option<Property> {
 /// What runs before the service, as root, in its network namespace: the link to the machine's, and
 /// the service's accounts, since which user it has is known only when it starts.
 fn before(spec: &ServiceSpec) -> Vec<Vec<String>> {
-    let accounts = [paths::SANDBOX, "prepare", spec.key.as_str()].map(str::to_owned);
+    let named = match &spec.program {
+        Program::Image { user, .. } => user.as_deref(),
+        Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => None,
+    };
+    let accounts = [paths::SANDBOX, "prepare", spec.key.as_str()].into_iter();
+    let accounts: Vec<String> = accounts.chain(named).map(str::to_owned).collect();
     let attach = link(spec).map(|reach| link::attach(reach, &spec.listen));
-    attach.into_iter().chain([accounts.to_vec()]).collect()
+    attach.into_iter().chain([accounts]).collect()
 }
 
 /// How atek-sandbox is called.

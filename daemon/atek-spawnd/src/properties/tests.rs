@@ -55,6 +55,8 @@ fn an_image_is_the_root_and_the_sandbox_enters_it_with_the_hosts_linker() {
             argv: vec!["redis-server".to_owned()],
             workdir: "/data".to_owned(),
             volumes: vec!["/data".to_owned()],
+            user: Some("redis".to_owned()),
+            stop_signal: Some("SIGINT".parse().unwrap()),
         },
         ..spec()
     };
@@ -71,6 +73,9 @@ fn an_image_is_the_root_and_the_sandbox_enters_it_with_the_hosts_linker() {
     let root = value(&properties, "RootDirectory");
     assert!(root.contains("/versions/v1/rootfs"), "{root}");
     assert!(value(&properties, "RootDirectoryStartOnly").contains("true"));
+    assert!(value(&properties, "ExecStartPreEx").contains("redis"));
+    assert!(value(&properties, "KillSignal").contains('2'));
+    assert!(value(&properties, "SuccessExitStatus").contains("130"));
     let exec = value(&properties, "ExecStartEx");
     for part in [
         "/run/atek-sandbox/ld.so",
