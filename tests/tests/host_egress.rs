@@ -1,7 +1,7 @@
 //! The way of apps without a network to the hosts that were granted to them by name.
 
 use anyhow::Context as _;
-use atek_tests::host::{Host, SERVICES, SOON};
+use atek_tests::host::{Host, Person, SERVICES, SOON, refusal};
 use atek_tests::{GitRemote, Seen, wait_for};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -170,5 +170,142 @@ async fn plain_http_goes_through_the_host_to_a_granted_host_and_to_no_other() ->
     }
     assert_eq!(plain(&format!("{NEIGHBOUR}:{OTHER_PLAIN}")).await?, refused);
     assert_eq!(plain("10.77.0.1").await?, refused);
+    Ok(())
+}
+
+const PERMISSIONS: &str = "atek.cloud/permissions-api";
+
+/// The rows of the audit log that a person may see.
+async fn audit(person: &Person, params: Value) -> anyhow::Result<Vec<Value>> {
+    let answer = person
+        .client
+        .call(PERMISSIONS, "audit", json!([params]))
+        .await?;
+    Ok(answer["rows"].as_array().cloned().unwrap_or_default())
+}
+
+fn row<'a>(rows: &'a [Value], wanted: &Value) -> anyhow::Result<&'a Value> {
+    let is_it = |row: &&Value| {
+        let mut fields = wanted.as_object().into_iter().flatten();
+        fields.all(|(name, value)| row[name] == *value)
+    };
+    let found = rows.iter().find(is_it);
+    found.with_context(|| format!("no row {wanted} in {rows:#?}"))
+}
+
+#[tokio::test]
+async fn the_audit_log_says_what_an_app_reached_called_and_was_refused() -> anyhow::Result<()> {
+    let host = Host::boot("egress-audit").await?;
+    let alice = host.person("alice", "admin").await?;
+    let bob = host.person("bob", "").await?;
+    let carol = host.person("carol", "").await?;
+    neighbour(&host).await?;
+    let remote = GitRemote::new("caller", host.machine.gateway()?)?;
+    remote.tag_app("v0.9.0", "caller-node")?;
+    remote.write("atek.json", "{}")?.tag("v1.0.0")?;
+    host.install_from(json!({ "sourceUrl": remote.url(), "user": "bob" }))
+        .await?;
+    let granted = format!("host:{NEIGHBOUR}:{PLAIN}");
+    let grant = json!([{ "service": "caller", "permission": granted }]);
+    alice.client.call(PERMISSIONS, "grant", grant).await?;
+    host.service_is("caller", "running").await?;
+
+    // A real app: a megabyte to the host that it was granted, one try for another.
+    let page = async |path: &str| host.page(&bob, "caller", path).await;
+    page(&format!("/plain?to={NEIGHBOUR}")).await?;
+    page(&format!("/plain?to={NEIGHBOUR}:{OTHER_PLAIN}")).await?;
+    page("/call?api=atek.cloud/users-api&method=list").await?;
+    let reached = format!("{NEIGHBOUR}:{PLAIN}");
+    let rows = audit(&bob, json!({})).await?;
+    let of_app = json!({ "caller": "app", "who": "caller", "owner": "bob", "app": "caller" });
+    for (wanted, least) in [
+        (
+            json!({ "kind": "host", "what": reached, "outcome": "done" }),
+            1 << 20,
+        ),
+        (
+            json!({ "kind": "host", "what": format!("{NEIGHBOUR}:{OTHER_PLAIN}"), "outcome": "refused", "count": 1 }),
+            0,
+        ),
+        (
+            json!({ "kind": "call", "what": "atek.cloud/users-api", "method": "list", "outcome": "refused" }),
+            0,
+        ),
+    ] {
+        let row = row(&rows, &wanted)?;
+        for (name, value) in of_app.as_object().into_iter().flatten() {
+            assert_eq!(row[name], *value, "{name} of {row}");
+        }
+        assert!(
+            row["sent"].as_u64().is_some_and(|sent| sent >= least),
+            "{row}"
+        );
+    }
+    let given = row(&rows, &json!({ "kind": "permission", "what": granted }))?;
+    assert_eq!(
+        (&given["outcome"], &given["who"]),
+        (&json!("given"), &json!("alice"))
+    );
+    assert_eq!(given["about"], "caller");
+
+    // Others see nothing of it, and the app does not read what is written about it.
+    assert!(
+        audit(&carol, json!({}))
+            .await?
+            .iter()
+            .all(|row| row["owner"] == "carol")
+    );
+    let read = page("/call?api=atek.cloud/permissions-api&method=audit").await?;
+    assert!(read.contains("Not authorized"), "{read}");
+    refusal(
+        carol
+            .client
+            .call(
+                PERMISSIONS,
+                "audit",
+                json!([{ "app": "caller", "since": "yesterday" }]),
+            )
+            .await,
+    );
+
+    // The grant says how often it was used.
+    let list = bob.client.call(PERMISSIONS, "list", json!([])).await?;
+    let used = &list["grants"][0]["used"];
+    assert!(used["count"].as_u64().is_some_and(|n| n >= 1), "{list}");
+
+    // "Block this host": refused from then on, although it is granted.
+    let block = json!([{ "service": "caller", "permission": granted, "verdict": "deny" }]);
+    bob.client.call(PERMISSIONS, "grant", block).await?;
+    wait_for("the host to be blocked", SOON, async || {
+        let answer = page(&format!("/plain?to={NEIGHBOUR}"))
+            .await
+            .unwrap_or_default();
+        Ok(Seen::if_so(answer, |answer| answer.contains("403")))
+    })
+    .await?;
+    let refused = audit(&bob, json!({ "refused": true, "search": NEIGHBOUR })).await?;
+    row(&refused, &json!({ "what": reached, "outcome": "refused" }))?;
+    assert!(refused.iter().all(|row| row["outcome"] == "refused"));
+
+    // All of it is there after a power cut of the host's own process and a restart: decisions at
+    // once, counts when it is told to stop.
+    host.machine.exec(["systemctl", "restart", "atekd"]).await?;
+    host.ready().await?;
+    let shown = host
+        .machine
+        .exec(["atek", "audit", "--app", "caller", "--since", "1h"])
+        .await?;
+    for part in [&*reached, "refused", "denied", "given", "alice", "1.0M"] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    let json = host
+        .machine
+        .exec(["atek", "audit", "--refused", "--json"])
+        .await?;
+    let rows: Value = serde_json::from_str(&json)?;
+    row(
+        rows["rows"].as_array().context("rows")?,
+        &json!({ "what": reached }),
+    )?;
     Ok(())
 }

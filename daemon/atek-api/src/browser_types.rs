@@ -2,7 +2,7 @@
 
 use crate::metrics::{MetricsOptions, Series, ServiceSample, SystemSample};
 use crate::permission::PermissionRules;
-use crate::{catalogue, grants, services, sessions, setup, system, updates, users};
+use crate::{audit, catalogue, grants, services, sessions, setup, system, updates, users};
 use std::collections::BTreeMap;
 use std::path::Path;
 use ts_rs::{Config, TS, TypeVisitor};
@@ -105,6 +105,8 @@ fn declarations() -> String {
     all.visit::<MetricsOptions>();
     all.visit::<grants::GrantInfo>();
     all.visit::<grants::GrantParams>();
+    all.visit::<audit::AuditParams>();
+    all.visit::<audit::AuditPage>();
     all.visit::<grants::PendingRequest>();
     all.visit::<grants::AnswerParams>();
     all.visit::<grants::ShareParams>();

@@ -1,5 +1,6 @@
 //! `atek.cloud/permissions-api`: who was granted what, by whom and until when.
 
+use crate::audit::Used;
 use crate::ids::{DbId, ServiceId, ServiceKey, UserKey};
 use crate::permission::{Danger, Permission};
 use serde::{Deserialize, Serialize};
@@ -190,6 +191,9 @@ pub struct GrantInfo {
     pub until: Option<String>,
     /// The name of what was picked: a provider's or a database's.
     pub picked: Option<String>,
+    /// How often it was used; none where that is not counted, and for apps that ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
 }
 
 /// Parameters of `grant`.

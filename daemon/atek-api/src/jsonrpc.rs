@@ -93,6 +93,15 @@ impl RpcError {
         Self::general("Not authorized")
     }
 
+    /// Whether the caller lacks the right: it may not do this, or not without the word of
+    /// another person.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let reason = self.data.as_ref().and_then(|data| data["reason"].as_str());
+        let needs = matches!(reason, Some("needs-owner" | "needs-administrator"));
+        self.code == code::GENERAL && (needs || self.message == "Not authorized")
+    }
+
     /// A method that the API does not have.
     #[must_use]
     pub fn method_not_found(method: &str) -> Self {

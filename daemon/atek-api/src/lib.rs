@@ -15,6 +15,7 @@
 //! | [`manifest`] | `atek.json` |
 //! | [`catalogue`] | recipes of apps, and the lists that publish them |
 //! | [`permission`] | what an app may be granted |
+//! | [`audit`] | what programs and people did |
 //! | [`grants`] | who was granted what, by whom and until when; shares and groups |
 //! | [`source`] | where a package comes from |
 //! | [`signer`] | who signed a release |
@@ -25,6 +26,7 @@
 //! | [`metrics`] | what services and the box used over time |
 
 pub mod address;
+pub mod audit;
 pub mod autokey;
 pub mod backup;
 pub mod catalogue;

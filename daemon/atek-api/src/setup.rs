@@ -83,9 +83,13 @@ pub struct SetupParams {
 /// Whether a new password can be set with a code, as `resetStatus` tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
 pub struct ResetStatus {
     /// Whether the card asks for it (`atek-reset.txt`) and the box shows the code.
     pub pending: bool,
+    /// The least number of characters of the new password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_min_length: Option<usize>,
 }
 
 /// The parameter of `resetPassword`.

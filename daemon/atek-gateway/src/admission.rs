@@ -18,6 +18,8 @@ use super::limiter::Ticket;
 use super::route::{Access, OriginRule, Route};
 use super::site::{AppSite, Site};
 use super::{bind, egress_policy, pages, paired_device, setup_gate};
+use atek_api::audit::AuditOutcome;
+use atek_host_model::audit::Act;
 use atek_host_model::idle::KeepAwake;
 use atek_host_model::listener::Origin;
 use atek_host_model::permissions::{Caller, may_change, may_visit};
@@ -102,7 +104,12 @@ pub(super) async fn admit<B>(
             let is_tunnel = *request.method() == Method::CONNECT
                 && paired_device::device(&caller, host).is_some();
             if !is_tunnel {
-                egress_policy::grant(&caller, host, *port)?;
+                egress_policy::grant(&caller, host, *port).inspect_err(|_| {
+                    let (host, port) = (host.as_str(), *port);
+                    let act = Act::Host { host, port };
+                    let tally = &gateway.deps().audit;
+                    tally.note(&caller, act, AuditOutcome::Refused);
+                })?;
             }
             None
         }
@@ -204,6 +211,9 @@ async fn visit<B>(
             if may(caller, entry.target()) {
                 Ok(None)
             } else {
+                let service = entry.key.as_str();
+                let tally = &gateway.deps().audit;
+                tally.note(caller, Act::Page { service }, AuditOutcome::Refused);
                 Err(Failure::Forbidden)
             }
         }

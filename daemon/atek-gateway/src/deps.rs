@@ -4,6 +4,7 @@ use super::edge::bucket::Rate;
 use super::peer::RefusedUsers;
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
+use atek_host_model::audit::Tally;
 use atek_host_model::bind::NonceHash;
 use atek_host_model::directory::DirectoryView;
 use atek_host_model::host_api::{Call, Reply};
@@ -37,6 +38,8 @@ pub struct Deps {
     pub host: Arc<dyn HostApis>,
     /// What services do for the gateway besides answering requests.
     pub services: Arc<dyn Services>,
+    /// Where it is noted who did what.
+    pub audit: Arc<Tally>,
     /// How much anybody may ask for.
     pub limits: Limits,
 }

@@ -16,9 +16,12 @@ use super::edge::headers;
 use super::error::Failure;
 use super::gateway::Gateway;
 use super::session_end::SessionBoundBody;
+use super::traffic::{Counted, Traffic};
 use super::{egress_policy, upgrade};
 use atek_api::address::is_public;
+use atek_api::audit::AuditOutcome;
 use atek_api::permission::HostPattern;
+use atek_host_model::audit::Act;
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -42,7 +45,7 @@ pub(super) async fn connect(
     port: u16,
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
-    let stream = reach(&admitted, host, port).await?;
+    let stream = reach(gateway, &admitted, host, port).await?;
     let client = hyper::upgrade::on(&mut request);
     let conn = admitted.conn().clone();
     let cancel = conn.cancel.clone();
@@ -71,7 +74,7 @@ pub(super) async fn forward(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Failure> {
     let limits = &gateway.deps().limits;
-    let stream = reach(&admitted, host, port).await?;
+    let stream = reach(gateway, &admitted, host, port).await?;
     let opened = Opened::Host(host.to_owned(), port);
     let end = access_end(gateway, admitted.caller(), opened);
     let (mut head, incoming) = request.into_parts();
@@ -121,15 +124,28 @@ where
     sender.send_request(request).await
 }
 
-/// A connection to a host, if the caller was granted it.
-async fn reach(admitted: &Admitted, host: &str, port: u16) -> Result<TcpStream, Failure> {
-    let pattern = egress_policy::grant(admitted.caller(), host, port)?;
+/// A connection to a host, if the caller was granted it; what it carries is counted.
+async fn reach(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    host: &str,
+    port: u16,
+) -> Result<Counted<TcpStream>, Failure> {
+    let caller = admitted.caller();
+    let pattern = egress_policy::grant(caller, host, port)?;
     let shown = || format!("{host}:{port}");
-    match tokio::time::timeout(CONNECT, open(host, port, pattern)).await {
+    let opened = match tokio::time::timeout(CONNECT, open(host, port, pattern)).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err(OpenError::Refused)) => Err(Failure::EgressRefused(shown())),
         Ok(Err(OpenError::Failed)) | Err(_) => Err(Failure::EgressFailed(shown())),
-    }
+    };
+    let outcome = opened
+        .as_ref()
+        .map_or_else(Failure::outcome, |_| AuditOutcome::Done);
+    let tally = &gateway.deps().audit;
+    tally.note(caller, Act::Host { host, port }, outcome);
+    let traffic = Traffic::new(tally.clone(), caller.clone(), host, port);
+    Ok(Counted::new(opened?, traffic))
 }
 
 enum OpenError {

@@ -16,6 +16,7 @@ use super::body::{self, Body, ReadError};
 use super::budget::Full;
 use super::pages::{self, Browser};
 use crate::registry::{BadQuery, NoProvider};
+use atek_api::audit::AuditOutcome;
 use atek_api::ids::ServiceId;
 use atek_api::jsonrpc::{RpcError, code};
 use atek_host_model::streams::Refusal;
@@ -335,6 +336,19 @@ impl Failure {
             _ => {}
         }
         response
+    }
+
+    /// What the audit log says of it.
+    pub(super) fn outcome(&self) -> AuditOutcome {
+        match self {
+            Self::ForeignOrigin
+            | Self::NotAuthorized
+            | Self::Unidentified(_)
+            | Self::Forbidden
+            | Self::Limited(_)
+            | Self::EgressRefused(_) => AuditOutcome::Refused,
+            _ => AuditOutcome::Failed,
+        }
     }
 
     /// Writes to the journal what is not the client's doing.

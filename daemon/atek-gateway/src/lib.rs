@@ -61,6 +61,7 @@ mod setup_gate;
 mod site;
 mod starting;
 mod streams;
+mod traffic;
 mod transport;
 mod upgrade;
 mod upstream;

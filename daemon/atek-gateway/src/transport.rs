@@ -9,7 +9,9 @@ use super::edge::headers;
 use super::error::Failure;
 use super::gateway::Gateway;
 use crate::registry::{self, Attributes, Provider};
+use atek_api::audit::AuditOutcome;
 use atek_api::manifest::Transport;
+use atek_host_model::audit::Act;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
@@ -73,7 +75,17 @@ pub(super) async fn pass(
         api: attributes.api().to_owned(),
         service: entry.key.clone(),
     };
-    let mut response = apps::exchange(gateway, admitted, &entry, opened, head, incoming).await?;
+    let caller = admitted.caller().clone();
+    let answered = apps::exchange(gateway, admitted, &entry, opened, head, incoming).await;
+    let outcome = answered
+        .as_ref()
+        .map_or_else(Failure::outcome, |_| AuditOutcome::Done);
+    let act = Act::Connection {
+        api: attributes.api(),
+        provider: entry.key.as_str(),
+    };
+    gateway.deps().audit.note(&caller, act, outcome);
+    let mut response = answered?;
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     headers::to_client(response.headers_mut(), is_upgrade);
     confine(response.headers_mut());

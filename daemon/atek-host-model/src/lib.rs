@@ -5,6 +5,7 @@
 //! `atek-gateway` both depend on this crate, so that neither has to know the other.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod bind;
 pub mod directory;
 pub mod host_api;

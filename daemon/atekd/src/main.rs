@@ -3,6 +3,7 @@
 
 mod app_addresses;
 mod attach;
+mod audit;
 mod backups;
 mod catalogues;
 mod config;

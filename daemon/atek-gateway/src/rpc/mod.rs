@@ -16,9 +16,11 @@ use super::error::Failure;
 use super::gateway::Gateway;
 use super::setup_gate;
 use crate::registry::{self, Attributes, Provider};
+use atek_api::audit::AuditOutcome;
 use atek_api::jsonrpc::{RpcError, RpcResult};
 use atek_api::manifest::Transport;
 use atek_api::secret::Secret;
+use atek_host_model::audit::Act;
 use atek_host_model::directory::Entry;
 use atek_host_model::host_api::{self, CookieChange, Visitor};
 use atek_host_model::permissions::Caller;
@@ -131,7 +133,13 @@ pub(super) async fn answer(
     };
     match target(gateway, admitted.caller(), &attributes) {
         Ok(target) => calls.target = target,
-        Err(failure) => return Ok(calls.refuse(&envelope, &failure.to_rpc())),
+        Err(failure) => {
+            let outcome = outcome_without_target(gateway, attributes.api(), &failure);
+            for method in methods(&envelope) {
+                calls.note(method, outcome);
+            }
+            return Ok(calls.refuse(&envelope, &failure.to_rpc()));
+        }
     }
     if let Target::Host = calls.target {
         calls.describe_visitor(&head.headers);
@@ -175,6 +183,29 @@ fn check_methods(gateway: &Gateway, api: &str, envelope: &Envelope<'_>) -> Resul
         return Err(Failure::Unclaimed);
     }
     Ok(())
+}
+
+/// The methods that are called, without what is no call.
+fn methods<'a>(envelope: &'a Envelope<'_>) -> impl Iterator<Item = &'a str> {
+    let calls = match envelope {
+        Envelope::One(call) => (Some(call), None),
+        Envelope::Batch(items) => (None, Some(items.iter().flatten())),
+    };
+    let all = calls.0.into_iter().chain(calls.1.into_iter().flatten());
+    all.map(|call| &*call.method)
+}
+
+/// What the audit log says of calls without an answer: what provides the API may be closed
+/// to the caller.
+fn outcome_without_target(gateway: &Gateway, api: &str, failure: &Failure) -> AuditOutcome {
+    let directory = gateway.deps().directory.now();
+    let mut exports = directory.entries().flat_map(|entry| entry.exports());
+    match failure {
+        Failure::NoProvider(_) if exports.any(|export| export.api().as_str() == api) => {
+            AuditOutcome::Refused
+        }
+        failure => failure.outcome(),
+    }
 }
 
 /// The APIs of which unauthenticated callers may call some methods.
@@ -252,12 +283,15 @@ impl Calls<'_> {
         match &self.target {
             Target::Host => {
                 let reply = Box::pin(self.ask_host(call)).await;
+                self.note(&call.method, outcome_of(&reply.outcome));
                 let mut response = finish(call.answer(&reply.outcome));
                 set_cookies(&mut response, reply.cookie.as_slice(), self.is_https());
                 self.holding(response)
             }
             Target::Service { entry, path } if call.has_plain_id() => {
-                match forward::pass(self, entry, path, call).await {
+                let passed = forward::pass(self, entry, path, call).await;
+                self.note_passed(call, &passed);
+                match passed {
                     Ok(response) => response,
                     Err(failure) => finish(call.answer(&Err(self.failed(&failure)))),
                 }
@@ -271,10 +305,12 @@ impl Calls<'_> {
         match &self.target {
             Target::Host => {
                 let reply = self.ask_host(call).await;
+                self.note(&call.method, outcome_of(&reply.outcome));
                 (reply.outcome, reply.cookie)
             }
             Target::Service { entry, path } => {
                 let outcome = forward::collect(self, entry, path, call).await;
+                self.note_passed(call, &outcome);
                 (
                     outcome.unwrap_or_else(|failure| Err(self.failed(&failure))),
                     None,
@@ -294,6 +330,29 @@ impl Calls<'_> {
             .workers()
             .on_main_runtime(self.gateway.deps().host.call(self.api, call))
             .await
+    }
+
+    /// Notes what came of a call that was passed on; an error in its answer is the service's own.
+    fn note_passed<T>(&self, call: &Call<'_>, passed: &Result<T, Failure>) {
+        let outcome = match passed {
+            Ok(_) => AuditOutcome::Done,
+            Err(failure) => failure.outcome(),
+        };
+        self.note(&call.method, outcome);
+    }
+
+    fn note(&self, method: &str, outcome: AuditOutcome) {
+        let provider = match &self.target {
+            Target::Host => None,
+            Target::Service { entry, .. } => Some(entry.key.as_str()),
+        };
+        let act = Act::Call {
+            api: self.api,
+            method,
+            provider,
+        };
+        let tally = &self.gateway.deps().audit;
+        tally.note(self.admitted.caller(), act, outcome);
     }
 
     fn is_https(&self) -> bool {
@@ -322,6 +381,15 @@ impl Calls<'_> {
             Envelope::One(call) => finish(call.answer(&outcome)),
             Envelope::Batch(items) => batch::refuse(items, &outcome),
         }
+    }
+}
+
+/// What the audit log says of the host's own answer.
+fn outcome_of(outcome: &RpcResult) -> AuditOutcome {
+    match outcome {
+        Ok(_) => AuditOutcome::Done,
+        Err(error) if error.is_refusal() => AuditOutcome::Refused,
+        Err(_) => AuditOutcome::Failed,
     }
 }
 

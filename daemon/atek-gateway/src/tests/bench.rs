@@ -12,12 +12,16 @@ use super::bench_floor;
 use super::support::{ALICE, SYSTEM_TOKEN, World, service};
 use crate::edge::bucket::Rate;
 use crate::{Limits, body};
+use atek_api::audit::AuditOutcome;
+use atek_host_model::audit::{Act, Tally};
 use atek_host_model::listener::{Listener, Origin};
+use atek_host_model::permissions::Caller;
 use http::StatusCode;
 use serde_json::json;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 use tokio::net::TcpListener;
 
 const ANSWER: &str =
@@ -145,6 +149,29 @@ fn best(values: &[f64], better: fn(f64, f64) -> f64) -> f64 {
     values.iter().copied().reduce(better).unwrap()
 }
 
+/// Nanoseconds of CPU that one note for the audit log costs, on as many threads as the gateway has.
+fn audit_cost() -> f64 {
+    const NOTES: u32 = 1_000_000;
+    let tally = Tally::default();
+    let act = Act::Call {
+        api: "example.org/bench",
+        method: "hello",
+        provider: Some("rss"),
+    };
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..setting("BENCH_WORKERS", 2) {
+            scope.spawn(|| {
+                for _ in 0..NOTES {
+                    tally.note(&Caller::System, act, AuditOutcome::Done);
+                }
+            });
+        }
+    });
+    // Each thread was busy, or waited for the other, for all of this time.
+    began.elapsed().as_nanos() as f64 / f64::from(NOTES)
+}
+
 #[test]
 #[ignore = "a benchmark: run it alone, with --release"]
 fn beside_nginx() {
@@ -231,6 +258,7 @@ fn beside_nginx() {
         .into_iter()
         .filter(|(name, ..)| name.contains(&wanted))
         .collect();
+    let audit = (0..5).map(|_| audit_cost()).reduce(f64::min).unwrap();
     let numbers = match setting("BENCH_CONNECTIONS", 0) {
         0 => vec![1, 32],
         number => vec![number],
@@ -266,6 +294,11 @@ fn beside_nginx() {
                 latency - base.1,
                 best(cpus, f64::min),
             );
+            if name.starts_with("rpc") {
+                let share = audit / 10.0 / best(cpus, f64::min);
+                println!("    of which the audit log {audit:.0} ns, {share:.1} %");
+                assert!(share <= 3.0, "the audit log costs {share:.1} % of a call");
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod apps;
 mod attacks;
+mod audit;
 mod bench;
 mod bench_floor;
 mod bind;

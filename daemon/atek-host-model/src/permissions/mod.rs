@@ -12,5 +12,5 @@ pub use caller::{Caller, Person, ServiceCaller};
 pub use decisions::{Decisions, NOT_SHARED, Shares, in_force};
 pub use policy::{
     Action, Approver, Decision, Rules, Target, Verb, decide, may_be_main_service,
-    may_call_provider, may_change, may_visit,
+    may_call_provider, may_change, may_visit, permission_for,
 };

@@ -153,6 +153,19 @@ pub fn decide(caller: &Caller, action: Action<'_>, rules: &Rules) -> Decision {
     }
 }
 
+/// The permission that an app needs for this; none: no permission allows it.
+#[must_use]
+pub fn permission_for(action: Action<'_>) -> Option<&'static str> {
+    match action {
+        Action::On(verb, _) => Some(grant_of(verb)),
+        Action::Install(_) | Action::InstallFromFolder(_) => Some(services::GRANT_INSTALL),
+        Action::ReadSettings(_) => Some(users::API),
+        Action::ChooseMainPage(_) => Some(users::GRANT_MAIN_PAGE),
+        Action::SeeBox => Some(system::API),
+        _ => None,
+    }
+}
+
 /// A user who is no administrator.
 fn for_user(user: &UserKey, action: Action<'_>, rules: &Rules) -> Decision {
     let own = |owner: &UserKey| owner == user;

@@ -70,6 +70,30 @@ pub(crate) enum PermissionAction {
     },
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Counts are kept by the hour. An app with the internet of its own (\"direct\") reaches hosts that the
+box does not see.
+
+Examples:
+  atek audit
+  atek audit --app notes --since 7d
+  atek audit --refused
+  atek audit api.example.org --json")]
+pub(crate) struct Audit {
+    /// Only rows with this text in a name of who, what or whose
+    pub(crate) search: Option<String>,
+    /// Only what this app did, and what was done with it
+    #[arg(long, value_name = "ID")]
+    pub(crate) app: Option<String>,
+    /// Since then, such as 1h, 7d, today or 2026-08-05
+    #[arg(long, value_name = "TIME", default_value = "1d")]
+    pub(crate) since: String,
+    /// Only what was refused
+    #[arg(long)]
+    pub(crate) refused: bool,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum AnswerWord {
     /// For five minutes

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod audit;
 mod backup;
 mod catalogue;
 mod cfg;
@@ -90,6 +91,7 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Passwd(args) => users::passwd(host, &args).await,
         Command::Deluser(args) => users::delete(host, &args).await,
         Command::Permissions(args) => permissions::run(host, args).await,
+        Command::Audit(args) => audit::run(host, args).await,
         Command::Share(args) => share::run(host, args).await,
         Command::Follow(args) => homes::follow(host, args).await,
         Command::Unfollow(args) => homes::unfollow(host, &args).await,

@@ -3,6 +3,7 @@
 use super::sockets::ListenSockets;
 use crate::app_addresses::{self, AddressBook, AppPorts};
 use crate::attach::{ListenerChange, Passed};
+use crate::audit::{Audit, AuditTask};
 use crate::backups::Backups;
 use crate::catalogues::Catalogues;
 use crate::config::Config;
@@ -55,6 +56,7 @@ pub(super) struct TaskChannels {
     local: watch::Sender<Arc<mdns::Local>>,
     listening: watch::Sender<app_addresses::Listening>,
     service_listeners: mpsc::Receiver<ListenerChange>,
+    audit: AuditTask,
 }
 
 impl Host {
@@ -102,6 +104,7 @@ impl Host {
             packages,
             catalogues: catalogues.clone(),
         });
+        let (audit, audit_task) = Audit::new(layout.state(), directory.clone());
         let state = layout.state().to_owned();
         let keys = KeyService::new(&layout.app_socket(&layout.keys_key()));
         let backups = Backups::new(
@@ -126,6 +129,7 @@ impl Host {
             jobs,
             catalogues: catalogues.clone(),
             requests: GrantRequests::default(),
+            audit,
             backups: backups.clone(),
             metrics: Metrics::new(directory.clone(), systemd.clone()),
             logbook,
@@ -154,6 +158,7 @@ impl Host {
             local,
             listening,
             service_listeners,
+            audit: audit_task,
         };
         Ok((host, channels))
     }
@@ -174,6 +179,7 @@ impl Host {
         for (listener, origin) in public.chain(control) {
             service_listeners::serve(&self.gateway, listener, origin, tasks, stop);
         }
+        tasks.spawn(channels.audit.run(stop.clone()));
         tasks.spawn(service_listeners::follow(
             self.gateway.clone(),
             channels.service_listeners,
@@ -229,6 +235,7 @@ fn gateway(config: &Config, apis: &HostApis, local: watch::Receiver<Arc<mdns::Lo
             jobs: apis.jobs.clone(),
             catalogues: apis.catalogues.clone(),
         }),
+        audit: apis.audit.tally(),
         limits: limits(config),
     })
 }

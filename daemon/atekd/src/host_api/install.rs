@@ -38,6 +38,8 @@ impl HostApis {
             .install(request, reporter)
             .await
             .map_err(|error| operation_error(&error))?;
+        self.note_granted(&by(caller), &key, &Permissions::default())
+            .await;
         // The directory follows the record at once; a stop in between changes nothing here.
         let entry = self.directory.now().by_key(key.as_str()).cloned();
         match entry {
@@ -65,9 +67,11 @@ impl HostApis {
     ) -> RpcResult {
         let watcher = caller.owner_key().ok_or_else(RpcError::not_authorized)?;
         let request = self.update_request(caller, &entry, params)?;
-        let apis = self.clone();
+        let (apis, by) = (self.clone(), by(caller));
         self.start_job(&watcher, async move |reporter: Reporter| {
             let done = apis.services.update(&entry.key, request, &reporter).await;
+            apis.note_granted(&by, &entry.key, &entry.settings.granted)
+                .await;
             raw(&done.map_err(|error| operation_error(&error))?)
         })
     }

@@ -609,7 +609,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[],
                 "{grants: GrantInfo[]}",
                 "owner; the app itself",
-                "Lists what apps were granted or denied: who may what, since when, by whose word, until when.",
+                "Lists what apps were granted or denied: who may what, since when, by whose word, until when; and to people, how often it was used.",
             ),
             method(
                 "grant",
@@ -645,6 +645,13 @@ pub(super) const APIS: [Api; 9] = [
                 "{id: string}",
                 "owner, within `usersMayGrant`",
                 "Answers a request: `once` (five minutes), `hour`, `always` or `deny`. `pick`: one of its choices.",
+            ),
+            method(
+                "audit",
+                &[("params", "AuditParams?")],
+                "AuditPage",
+                "users in person: what is theirs; administrators: everything",
+                "Lists who called which API and method, which hosts apps reached through the host's proxy and how many bytes, what was refused, and which permissions and shares were given and taken; the newest first. An app with the internet of its own reaches hosts that the box does not see. Counts are by the hour and at most an hour of them is lost with the power; decisions are on the disk when they are answered.",
             ),
             method(
                 "shares",

@@ -4,6 +4,7 @@
 //! happens in `services`, `sessions` and `database`.
 
 mod account_rules;
+mod audit;
 mod backups;
 mod catalogue;
 mod inspect;
@@ -23,6 +24,7 @@ mod user_deletion;
 mod users;
 
 use crate::app_addresses::AddressBook;
+use crate::audit::Audit;
 use crate::backups::Backups;
 use crate::catalogues::Catalogues;
 use crate::config::{AllowFileInstall, Config};
@@ -35,14 +37,14 @@ use crate::jobs::Jobs;
 use crate::journal::Logbook;
 use crate::key_service::KeyService;
 use crate::metrics::Metrics;
-use crate::permissions::{Action, Approver, Caller, Decision, Rules, decide};
+use crate::permissions::{Action, Approver, Caller, Decision, Rules, decide, permission_for};
 use crate::services::Operations;
 use crate::sessions::Sessions;
 use crate::setup::Setup;
 use crate::systemd::{HostSettings, Power};
 use atek_api::jsonrpc::{RpcError, code};
 pub use atek_host_model::host_api::{Call, CookieChange, Reply};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -72,6 +74,8 @@ pub struct HostApis {
     pub catalogues: Catalogues,
     /// What apps ask for while they run.
     pub requests: GrantRequests,
+    /// Who did what.
+    pub audit: Audit,
     /// Copies of everything, elsewhere.
     pub backups: Backups,
     /// What they and the box used.
@@ -134,13 +138,28 @@ impl HostApis {
         match decide(caller, action, &rules) {
             Decision::Yes => Ok(()),
             Decision::No => Err(RpcError::not_authorized()),
-            Decision::Ask(Approver::Owner) => {
-                Err(RpcError::not_authorized().because("needs-owner"))
-            }
+            Decision::Ask(Approver::Owner) => Err(needs_owner(action)),
             Decision::Ask(Approver::Administrator) => {
                 Err(RpcError::general(for_administrators(action)).because("needs-administrator"))
             }
         }
+    }
+}
+
+/// The refusal of an app that lacks a permission, with its name.
+fn needs_owner(action: Action<'_>) -> RpcError {
+    let Some(permission) = permission_for(action) else {
+        return RpcError::not_authorized().because("needs-owner");
+    };
+    let text = format!(
+        "Not authorized: this app needs the permission {permission}; its owner can allow it"
+    );
+    RpcError {
+        data: Some(json!({
+            "reason": "needs-owner",
+            "permission": format!("api:{permission}"),
+        })),
+        ..RpcError::general(text)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `atek.cloud/permissions-api`: who may what, asking for it, giving it and taking it back.
 
+use super::audit::used;
 use super::install::by;
 use super::services::operation_error;
 use super::{Call, HostApis, internal, methods, mint};
@@ -7,6 +8,7 @@ use crate::database::{Change, Records, ServiceRecord};
 use crate::directory::Entry;
 use crate::grant_requests::{Pending, Refused};
 use crate::permissions::{Action, Caller, ServiceCaller, Target};
+use atek_api::audit::AuditOutcome;
 use atek_api::grants::{
     API, Answer, AnswerParams, Choice, Grant, GrantInfo, GrantParams, MAX_REASON, Origin,
     PendingRequest, RequestParams, RequestResult, RequestState, Verdict,
@@ -15,7 +17,6 @@ use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::manifest::ApiId;
 use atek_api::permission::{Permission, Permissions};
-use atek_api::services::ConfigureParams;
 use serde_json::json;
 use std::time::Duration;
 
@@ -35,7 +36,11 @@ impl HostApis {
         }
         let read = || methods::params(API, call);
         match call.method {
-            "list" => self.list_grants(call.caller),
+            "list" => self.list_grants(call.caller).await,
+            "audit" => {
+                self.audit_page(call.caller, read()?.object_or_default(0)?)
+                    .await
+            }
             "grant" => self.grant(call.caller, read()?.object(0)?).await,
             "revoke" => self.revoke_grant(call.caller, &read()?.text(0)?).await,
             "request" => self.request(call.caller, read()?.object(0)?).await,
@@ -57,12 +62,24 @@ impl HostApis {
         }
     }
 
-    fn list_grants(&self, caller: &Caller) -> RpcResult {
+    async fn list_grants(&self, caller: &Caller) -> RpcResult {
+        // The log is long, and an app has no use for it.
+        let log = match caller {
+            Caller::User(_) | Caller::System => Some(self.audit.read(0).await),
+            Caller::Service(_) | Caller::Anonymous => None,
+        };
+        let log = log.transpose().map_err(|error| internal(&error))?;
         let (directory, records) = (self.directory.now(), self.database.records());
         let mut grants = Vec::new();
         for entry in directory.entries().filter(|entry| !entry.core) {
             if self.may(caller, Action::SeeGrants(entry.target())).is_ok() {
-                grants.extend(self.grants_of(&records, entry));
+                let mut of_app = self.grants_of(&records, entry);
+                if let Some(log) = &log {
+                    for grant in &mut of_app {
+                        grant.used = used(log, &entry.key, &grant.permission);
+                    }
+                }
+                grants.extend(of_app);
             }
         }
         raw(&json!({ "grants": grants }))
@@ -86,6 +103,7 @@ impl HostApis {
             since: None,
             until: None,
             picked: self.picked(permission),
+            used: None,
         };
         let granted = entry.settings.granted.items();
         let of_manifest = granted.iter().map(|permission| {
@@ -146,7 +164,7 @@ impl HostApis {
         }
         let until = params.seconds.map(|seconds| now() + i64::from(seconds));
         let decision = self.decision(&entry.key, params.permission, verdict, until, caller);
-        self.store_decision(&entry.key, decision, false).await
+        self.store_decision(&entry, decision, false).await
     }
 
     /// Whether the caller may decide this about a service.
@@ -234,12 +252,8 @@ impl HostApis {
 
     /// Stores a decision in place of earlier ones about the same permission; the app may wait for
     /// it.
-    async fn store_decision(
-        &self,
-        service: &ServiceKey,
-        decision: Grant,
-        waits: bool,
-    ) -> RpcResult {
+    async fn store_decision(&self, entry: &Entry, decision: Grant, waits: bool) -> RpcResult {
+        let service = &entry.key;
         let records = self.database.records();
         let all: Vec<_> = records
             .grants()
@@ -257,9 +271,15 @@ impl HostApis {
             )));
         }
         let id = decision.id.clone();
+        let outcome = match decision.verdict {
+            Verdict::Allow => AuditOutcome::Given,
+            Verdict::Deny => AuditOutcome::Denied,
+        };
+        let (by, permission) = (decision.by.clone(), decision.permission.clone());
         changes.push(Change::PutGrant(decision));
         let decided = self.services.decide(service, changes, waits).await;
         decided.map_err(|error| operation_error(&error))?;
+        self.note_decided(&by, entry, [(permission, outcome)]).await;
         raw(&json!({ "id": id }))
     }
 
@@ -277,15 +297,17 @@ impl HostApis {
         let owner = owner.map(|service| &service.settings.owning_user_key);
         let owner = owner.ok_or_else(RpcError::not_authorized)?;
         self.may(caller, Action::Revoke(owner))?;
+        let entry = self.directory.now().by_key(grant.service.as_str()).cloned();
+        let entry = entry.ok_or_else(RpcError::not_authorized)?;
         if grant.verdict == Verdict::Deny {
             // To lift a block gives something back.
-            let directory = self.directory.now().by_key(grant.service.as_str()).cloned();
-            let entry = directory.ok_or_else(RpcError::not_authorized)?;
             self.may_decide(caller, &entry, &grant.permission, Verdict::Allow)?;
         }
         let changes = vec![Change::DeleteGrant(id.to_owned())];
         let decided = self.services.decide(&grant.service, changes, false).await;
         decided.map_err(|error| operation_error(&error))?;
+        let taken = [(grant.permission.clone(), AuditOutcome::Taken)];
+        self.note_decided(&by(caller), &entry, taken).await;
         raw(&())
     }
 
@@ -295,20 +317,15 @@ impl HostApis {
         record: &ServiceRecord,
         permission: &Permission,
     ) -> RpcResult {
-        let mut left = record.settings.granted.items();
-        // Devices at home are reached together with the internet, or not at all.
-        left.retain(|item| {
-            item != permission && !(*permission == Permission::Direct && *item == Permission::Lan)
-        });
-        let changes = ConfigureParams {
-            grant: Some(Permissions::from_items(left)),
-            ..ConfigureParams::default()
-        };
-        let changed = self
+        let entry = self.directory.now().by_key(record.key.as_str()).cloned();
+        let entry = entry.ok_or_else(RpcError::not_authorized)?;
+        let taken = self
             .services
-            .configure(&record.key, changes, &by(caller))
+            .take_permission_back(&record.key, permission.clone(), &by(caller))
             .await;
-        changed.map_err(|error| operation_error(&error))?;
+        taken.map_err(|error| operation_error(&error))?;
+        let taken = [(permission.clone(), AuditOutcome::Taken)];
+        self.note_decided(&by(caller), &entry, taken).await;
         raw(&())
     }
 }
@@ -541,7 +558,7 @@ impl HostApis {
             self.may_decide(caller, &entry, &stored, Verdict::Allow)?;
             let until = answer.seconds().map(|seconds| now() + i64::from(seconds));
             let decision = self.decision(&entry.key, stored.clone(), Verdict::Allow, until, caller);
-            self.store_decision(&entry.key, decision, false).await?;
+            self.store_decision(&entry, decision, false).await?;
         }
         let forgotten = self.services.forget_unasked(&entry.key, stored).await;
         forgotten.map_err(|error| operation_error(&error))?;
@@ -583,7 +600,7 @@ impl HostApis {
         };
         let mut decision = self.decision(&entry.key, permission, verdict, until, caller);
         decision.reason = Some(pending.reason).filter(|reason| !reason.is_empty());
-        let stored = self.store_decision(&entry.key, decision, true).await?;
+        let stored = self.store_decision(&entry, decision, true).await?;
         // Only now: an app that waits reads the records when its request is gone.
         self.requests.remove(id);
         Ok(stored)
@@ -695,9 +712,22 @@ impl HostApis {
         }
         let mut failed = false;
         for (key, changes) in of_services {
+            let ended: Vec<_> = changes
+                .iter()
+                .filter_map(|change| match change {
+                    Change::DeleteGrant(id) => records.grant(id),
+                    _ => None,
+                })
+                .map(|grant| (grant.permission.clone(), AuditOutcome::Ended))
+                .collect();
             if let Err(error) = self.services.decide(&key, changes, true).await {
                 tracing::warn!(%key, error = %crate::error_chain::DisplayChain(&error), "a permission whose time is over stays");
                 failed = true;
+                continue;
+            }
+            let entry = self.directory.now().by_key(key.as_str()).cloned();
+            if let Some(entry) = entry {
+                self.note_decided(&UserKey::system(), &entry, ended).await;
             }
         }
         if !others.is_empty()

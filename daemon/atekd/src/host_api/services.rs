@@ -77,6 +77,8 @@ impl HostApis {
                 let request = self.update_request(call.caller, &entry, params)?;
                 let unheard = Reporter::unheard();
                 let done = self.services.update(&entry.key, request, &unheard).await;
+                self.note_granted(&by(call.caller), &entry.key, &entry.settings.granted)
+                    .await;
                 raw(&done.map_err(|error| operation_error(&error))?)
             }
             "availableVersions" => {
@@ -212,6 +214,8 @@ impl HostApis {
             .configure(&entry.key, changes, &by(caller))
             .await;
         changed.map_err(|error| operation_error(&error))?;
+        self.note_granted(&by(caller), &entry.key, &entry.settings.granted)
+            .await;
         raw(&())
     }
 

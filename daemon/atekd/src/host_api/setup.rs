@@ -32,6 +32,9 @@ impl HostApis {
             ("complete", _) => return self.complete(call).await,
             ("resetStatus", _) => raw(&ResetStatus {
                 pending: self.setup.reset().is_some(),
+                password_min_length: Some(account_rules::min_length(
+                    self.config.password_min_length,
+                )),
             }),
             ("resetPassword", Caller::Service(_)) => Err(RpcError::not_authorized()),
             ("resetPassword", _) => return self.reset_password(call).await,

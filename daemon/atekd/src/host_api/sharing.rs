@@ -5,6 +5,7 @@ use super::permissions::{now, rfc3339, title, user_name};
 use super::{HostApis, internal, mint};
 use crate::database::{Change, DatabaseError, Records};
 use crate::permissions::{Action, Caller};
+use atek_api::audit::AuditOutcome;
 use atek_api::grants::{
     Group, GroupInfo, GroupParams, MAX_GROUP_NAME, Recipient, Share, ShareInfo, ShareParams, Shared,
 };
@@ -118,7 +119,7 @@ impl HostApis {
         }
         let at = jiff::Timestamp::now().to_string();
         let until = params.seconds.map(|seconds| now() + i64::from(seconds));
-        let by = if matches!(what, Shared::Database(_)) {
+        let stored_by = if matches!(what, Shared::Database(_)) {
             owner
         } else {
             by(caller)
@@ -140,13 +141,18 @@ impl HostApis {
                 what,
                 with,
                 level: params.level,
-                by,
+                by: stored_by,
                 at,
                 until,
             };
             Ok((id, vec![Change::PutShare(share)]))
         });
         let id = stored.await.map_err(RpcError::from)?;
+        let records = self.database.records();
+        if let Some(share) = records.share(&id).cloned() {
+            self.note_share(&by(caller), &share, AuditOutcome::Given)
+                .await;
+        }
         raw(&json!({ "id": id }))
     }
 
@@ -214,6 +220,8 @@ impl HostApis {
             .database
             .write(vec![Change::DeleteShare(id.to_owned())]);
         removed.await.map_err(|error| internal(&error))?;
+        self.note_share(&by(caller), share, AuditOutcome::Taken)
+            .await;
         raw(&())
     }
 

@@ -205,6 +205,7 @@ impl World {
             accounts: accounts.clone(),
             host: Arc::new(TestHost),
             services: wake.clone(),
+            audit: Arc::default(),
             limits,
         });
         let public = folder.path().join("public.sock");

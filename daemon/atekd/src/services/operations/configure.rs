@@ -10,7 +10,7 @@ use crate::services::error::OperationError;
 use crate::services::lan_ports;
 use crate::services::supervisor::Command;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
-use atek_api::permission::Permissions;
+use atek_api::permission::{Permission, Permissions};
 use atek_api::services::{ConfigureParams, ServiceSettings, SourceType};
 use atek_api::source::Source;
 use std::sync::Arc;
@@ -20,6 +20,32 @@ use std::sync::Arc;
 pub struct Reconfigured {
     /// The service was stopped and started again.
     pub restarted: bool,
+}
+
+/// What becomes of a service.
+#[derive(Debug)]
+enum Wanted {
+    /// These changes.
+    Changes(Box<ConfigureParams>),
+    /// All it was granted but this.
+    Without(Permission),
+}
+
+impl Wanted {
+    /// The settings after it. Pure.
+    fn applied(&self, old: &ServiceSettings) -> Result<ServiceSettings, OperationError> {
+        match self {
+            Self::Changes(changes) => applied(old, changes),
+            Self::Without(permission) => Ok(without(old, permission)),
+        }
+    }
+
+    fn is_about_grants(&self) -> bool {
+        match self {
+            Self::Changes(changes) => changes.grant.is_some(),
+            Self::Without(_) => true,
+        }
+    }
 }
 
 impl Operations {
@@ -37,6 +63,31 @@ impl Operations {
         changes: ConfigureParams,
         by: &UserKey,
     ) -> Result<Reconfigured, OperationError> {
+        self.reconfigure(key, Wanted::Changes(Box::new(changes)), by)
+            .await
+    }
+
+    /// Takes back one permission that was granted of the manifest, and leaves all others as they
+    /// are at that moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Operations::configure`].
+    pub async fn take_permission_back(
+        self: &Arc<Self>,
+        key: &ServiceKey,
+        permission: Permission,
+        by: &UserKey,
+    ) -> Result<Reconfigured, OperationError> {
+        self.reconfigure(key, Wanted::Without(permission), by).await
+    }
+
+    async fn reconfigure(
+        self: &Arc<Self>,
+        key: &ServiceKey,
+        wanted: Wanted,
+        by: &UserKey,
+    ) -> Result<Reconfigured, OperationError> {
         let record = self.record(key)?;
         let lock = self.locks.take(key, &record.settings.id, "configure")?;
         let now = jiff::Timestamp::now().as_second();
@@ -45,7 +96,7 @@ impl Operations {
             Definition::installed(key.clone(), Arc::new(settings)).with_decided(decided.clone())
         };
         let old = definition(record.settings.clone());
-        let planned = applied(&record.settings, &changes)?;
+        let planned = wanted.applied(&record.settings)?;
         if let Ok(Source::Folder(path)) = planned.source_url.parse()
             && planned.source_url != record.settings.source_url
         {
@@ -77,7 +128,7 @@ impl Operations {
                 tracing::warn!(%key, error = %DisplayChain(&error), "left the unit of the old name");
             }
             crash_point::reached("configure.stopped");
-            let stored = operations.store_changes(&key, changes, by).await;
+            let stored = operations.store_changes(&key, wanted, by).await;
             if restart {
                 let started = operations.supervisor.start(&key, Command::Start).await;
                 stored?;
@@ -93,7 +144,7 @@ impl Operations {
     async fn store_changes(
         &self,
         key: &ServiceKey,
-        changes: ConfigureParams,
+        wanted: Wanted,
         by: UserKey,
     ) -> Result<(), OperationError> {
         let (key, core) = (key.clone(), self.core_ids());
@@ -103,8 +154,8 @@ impl Operations {
                 let Some(record) = records.service(key.as_str()) else {
                     return Err(OperationError::NotFound(key.to_string()));
                 };
-                let mut settings = applied(&record.settings, &changes)?;
-                if changes.grant.is_some() {
+                let mut settings = wanted.applied(&record.settings)?;
+                if wanted.is_about_grants() {
                     settings.note_grants(&by, &at);
                 }
                 let other = records.service_with_id(settings.id.as_str());
@@ -115,6 +166,19 @@ impl Operations {
                 Ok(((), vec![Change::PutService(Box::new(record))]))
             })
             .await
+    }
+}
+
+/// The settings without one permission. Pure.
+fn without(old: &ServiceSettings, permission: &Permission) -> ServiceSettings {
+    // Devices at home are reached together with the internet, or not at all.
+    let goes_along =
+        |item: &Permission| *permission == Permission::Direct && *item == Permission::Lan;
+    let mut left = old.granted.items();
+    left.retain(|item| item != permission && !goes_along(item));
+    ServiceSettings {
+        granted: Permissions::from_items(left),
+        ..old.clone()
     }
 }
 
@@ -188,6 +252,28 @@ mod tests {
             "limits": {"tasksMax": 20}
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_the_rest_as_it_is_at_that_moment() {
+        let mut now = old();
+        let granted = json!({"network": {"direct": {"lan": true}}, "hostApis": ["a.b/c", "d.e/f"]});
+        now.granted = serde_json::from_value(granted).unwrap();
+        // Two at once: each is decided on the settings that the other one left.
+        for taken in ["api:a.b/c", "api:d.e/f"] {
+            now = Wanted::Without(taken.parse().unwrap())
+                .applied(&now)
+                .unwrap();
+        }
+        let left: Vec<_> = now
+            .granted
+            .items()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(left, ["direct", "lan"]);
+        now = Wanted::Without(Permission::Direct).applied(&now).unwrap();
+        assert!(now.granted.is_empty());
     }
 
     fn apply(changes: serde_json::Value) -> Result<serde_json::Value, String> {

@@ -4,6 +4,9 @@ import { call } from '../rpc'
 import type {
   Answer,
   AnswerParams,
+  AuditPage,
+  AuditParams,
+  AuditRow,
   GrantInfo,
   GrantParams,
   GroupInfo,
@@ -15,7 +18,15 @@ import type {
   Verdict
 } from './types'
 
-export type { Answer, GrantInfo as Grant, GroupInfo as Group, Level, PendingRequest, Verdict }
+export type {
+  Answer,
+  AuditRow as Deed,
+  GrantInfo as Grant,
+  GroupInfo as Group,
+  Level,
+  PendingRequest,
+  Verdict
+}
 
 const API = 'atek.cloud/permissions-api'
 
@@ -30,6 +41,8 @@ export function decide(service: string, permission: string, verdict: Verdict, se
   const params: GrantParams = { service, permission, verdict, ...(seconds !== undefined && { seconds }) }
   return call<{ id: string }>(API, 'grant', [params])
 }
+export const activity = (params: Partial<AuditParams>, signal?: AbortSignal) =>
+  call<AuditPage>(API, 'audit', [params], signal)
 export const revoke = (id: string) => call<null>(API, 'revoke', [id])
 export const pending = (signal?: AbortSignal) =>
   call<{ requests: PendingRequest[] }>(API, 'pending', [], signal).then(({ requests }) => requests)

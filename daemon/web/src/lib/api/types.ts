@@ -42,6 +42,66 @@ export type ApiId = string;
  */
 export type AppPort = number | "auto";
 
+/** Who did it. */
+export type AuditCaller = "app" | "user" | "system";
+
+/** What was done. */
+export type AuditKind = "call" | "connection" | "host" | "page" | "permission" | "share";
+
+/** What came of it. */
+export type AuditOutcome = "done" | "failed" | "refused" | "given" | "denied" | "taken" | "ended";
+
+/** Result of `audit`. */
+export type AuditPage = {
+/** The newest first, at most `MOST_ROWS`. */
+rows: Array<AuditRow>,
+/** Whether there are more. */
+more: boolean, };
+
+/** Parameters of `audit`. */
+export type AuditParams = {
+/** Only what this app did, and what was done with it. */
+app: string | null,
+/** RFC 3339: only what happened since; none: the last day. Counts are kept by the hour. */
+since: string | null,
+/** Only what was refused. */
+refused: boolean,
+/** Only rows with this text in a name of who, what or whose. */
+search: string | null, };
+
+/** One kind of act by one caller, with one outcome, and how often. */
+export type AuditRow = {
+/** RFC 3339: the first time in the period. */
+first: string,
+/** RFC 3339: the last time. */
+last: string,
+/** See `AuditKind`. */
+kind: AuditKind,
+/** See `AuditCaller`. */
+caller: AuditCaller,
+/** The app's title or the user's name; the key of one that is gone. */
+who: string,
+/** The user name of whose it is. */
+owner: string,
+/** The present id of the app that acted or, for a person, of the one it is about. */
+app: ServiceId | null,
+/** The API, the host with its port, or the permission; `*`: many. */
+what: string,
+/** The method of a call; `*`: many. */
+method: string | null,
+/** The title of the app that answered, was opened, or was decided about. */
+about: string | null,
+/** The permission as a sentence that completes "this app may". */
+words: string | null,
+/** See `AuditOutcome`. */
+outcome: AuditOutcome,
+/** How often. */
+count: number,
+/** Bytes to a host. */
+sent: number,
+/** Bytes from a host. */
+received: number, };
+
 /** A release that could be installed. */
 export type AvailableUpdate = {
 /** The tag. */
@@ -190,7 +250,9 @@ since: string | null,
 /** RFC 3339; none: until it is taken back. */
 until: string | null,
 /** The name of what was picked: a provider's or a database's. */
-picked: string | null, };
+picked: string | null,
+/** How often it was used; none where that is not counted, and for apps that ask. */
+used?: Used, };
 
 /** Who granted a permission of the manifest, and when. */
 export type GrantNote = {
@@ -603,7 +665,9 @@ password: Secret, };
 /** Whether a new password can be set with a code, as `resetStatus` tells. */
 export type ResetStatus = {
 /** Whether the card asks for it (`atek-reset.txt`) and the box shows the code. */
-pending: boolean, };
+pending: boolean,
+/** The least number of characters of the new password. */
+passwordMinLength?: number, };
 
 /** What the box has left, as `resources` tells. */
 export type Resources = {
@@ -1125,6 +1189,13 @@ export type UpdateUnderWay = {
 to: string,
 /** How far it is. */
 stage: UpdateStage, };
+
+/** How often a permission was used. */
+export type Used = {
+/** How often, as far back as the log goes. */
+count: number,
+/** RFC 3339: the last time; none: never. */
+last: string | null, };
 
 /** A user, as the API shows one. */
 export type User = {
