@@ -32,7 +32,7 @@ export function deedOf(row: Deed, t: RightTexts, apps: AppTexts): string {
       return words.share(
         about,
         name ?? row.what,
-        level ? t.sharing.levels[level as keyof typeof t.sharing.levels] : ''
+        level ? t.sharing.app.levels[level as keyof typeof t.sharing.app.levels] : ''
       )
     }
   }

@@ -109,21 +109,34 @@ export const rights: typeof en = {
   },
   sharing: {
     title: 'Geteilt mit',
-    text: 'Wer die App mit dir teilt, öffnet sie mit dem eigenen Konto.',
-    nobody: 'Du teilst diese App mit niemandem.',
+    app: {
+      text: 'Wer die App mit dir teilt, öffnet sie mit dem eigenen Konto.',
+      nobody: 'Du teilst diese App mit niemandem.',
+      levels: {
+        view: 'sie ansehen, ohne etwas zu ändern',
+        use: 'sie benutzen',
+        manage: 'sie benutzen und betreuen'
+      },
+      shared: 'Die App ist geteilt',
+      ended: 'Die App wird nicht mehr geteilt'
+    },
+    database: {
+      text: 'Wer die Datenbank mit dir teilt, liest sie hier und in den eigenen Apps.',
+      nobody: 'Du teilst diese Datenbank mit niemandem.',
+      levels: {
+        view: 'sie lesen',
+        use: 'sie lesen und ändern',
+        manage: 'sie und ihre Einstellungen ändern'
+      },
+      shared: 'Die Datenbank ist geteilt',
+      ended: 'Die Datenbank wird nicht mehr geteilt'
+    },
     who: 'Mit',
     level: 'Darf',
-    levels: {
-      view: 'sie ansehen, ohne etwas zu ändern',
-      use: 'sie benutzen',
-      manage: 'sie benutzen und betreuen'
-    },
     group: (name) => `Gruppe: ${name}`,
     add: 'Teilen',
     end: 'Nicht mehr teilen',
     endOf: (name) => `Nicht mehr mit ${name} teilen`,
-    shared: 'Die App ist geteilt',
-    ended: 'Die App wird nicht mehr geteilt',
     noOne: 'Außer dir hat noch niemand ein Konto auf dieser Box.'
   },
   groups: {

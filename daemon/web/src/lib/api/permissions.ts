@@ -53,8 +53,10 @@ export function answer(id: string, answer: Answer, pick?: string) {
 
 export const shares = (signal?: AbortSignal) =>
   call<{ shares: ShareInfo[] }>(API, 'shares', [], signal).then(({ shares }) => shares)
-export function share(service: string, level: Level, to: { user: string } | { group: string }) {
-  const params: ShareParams = { service, level, ...to }
+/** What can be shared. */
+export type Shareable = { service: string } | { database: string }
+export function share(what: Shareable, level: Level, to: { user: string } | { group: string }) {
+  const params: ShareParams = { ...what, level, ...to }
   return call<{ id: string }>(API, 'share', [params])
 }
 export const unshare = (id: string) => call<null>(API, 'unshare', [id])
