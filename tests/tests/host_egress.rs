@@ -295,7 +295,7 @@ async fn the_audit_log_says_what_an_app_reached_called_and_was_refused() -> anyh
         .machine
         .exec(["atek", "audit", "--app", "caller", "--since", "1h"])
         .await?;
-    for part in [&*reached, "refused", "denied", "given", "alice", "1.0M"] {
+    for part in [&*reached, "refused", "denied", "given", "alice", "1 MB"] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
     let json = host

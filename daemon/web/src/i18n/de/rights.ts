@@ -101,7 +101,7 @@ export const rights: typeof en = {
       share: (app, name, level) => `${app} teilen mit ${name}${level && `: ${level}`}`
     },
     block: 'Diesen Server sperren',
-    blockOf: (host, app) => `${host} für ${app} sperren`,
+    blockOf: (host, app) => `Diesen Server sperren für ${app}: ${host}`,
     more: 'Es gibt mehr. Grenze die Suche ein, um es zu sehen.',
     none: 'Nichts gefunden',
     noneText: 'In diesem Zeitraum ist nichts dergleichen geschehen.',

@@ -102,7 +102,7 @@ export const rights = {
       share: (app: string, name: string, level: string) => `share ${app} with ${name}${level && `: ${level}`}`
     },
     block: 'Block this host',
-    blockOf: (host: string, app: string) => `Block ${host} for ${app}`,
+    blockOf: (host: string, app: string) => `Block this host for ${app}: ${host}`,
     more: 'There is more. Narrow it down to see it.',
     none: 'Nothing here',
     noneText: 'Nothing like this happened in this period.',
