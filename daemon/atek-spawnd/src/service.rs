@@ -375,7 +375,7 @@ impl Spawn {
     /// Removes what is left of a restore of the whole box. Nothing there is fine.
     async fn drop_restored(&self) -> Result<()> {
         let _call = self.activity.begin();
-        self.on_files(|layout| restored::drop_all(layout)).await
+        self.on_files(restored::drop_all).await
     }
 
     /// Removes one installed version. One that is not there is fine.

@@ -102,6 +102,9 @@ fn an_image_is_the_root_and_the_sandbox_enters_it_with_the_hosts_linker() {
         let differs = [
             "ExecStartEx",
             "WorkingDirectory",
+            "KillSignal",
+            "SuccessExitStatus",
+            "ExecStartPreEx",
             "ProtectHome",
             "InaccessiblePaths",
             "TemporaryFileSystem",
@@ -168,7 +171,7 @@ fn every_property_has_the_type_that_systemd_takes() {
             "StartLimitBurst RestartSteps StateDirectoryMode RuntimeDirectoryMode UMask \
                LogRateLimitBurst",
         ),
-        ("i", "SystemCallErrorNumber OOMScoreAdjust"),
+        ("i", "SystemCallErrorNumber OOMScoreAdjust KillSignal"),
         (
             "as",
             "PartOf InaccessiblePaths SystemCallArchitectures StateDirectory RuntimeDirectory \

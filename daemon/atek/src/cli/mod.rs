@@ -57,6 +57,7 @@ Users:
 
 Permissions:
   permissions  Show and change what apps may do
+  audit        Show who did what: calls, hosts, refusals, permissions given and taken
   share        Share apps and databases with other users, and databases with other homes
 
 Other homes and devices:
@@ -247,7 +248,7 @@ pub(crate) enum Command {
     Groups(rights::Groups),
     /// Show and change what apps may do
     Permissions(rights::Permissions),
-    /// Show who did what: calls, hosts that apps reached, refusals, permissions given and taken
+    /// Show who did what: calls, hosts, refusals, permissions given and taken
     Audit(rights::Audit),
     /// Share apps and databases with other users, and databases with other homes
     #[command(alias = "shares")]

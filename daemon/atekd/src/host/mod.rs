@@ -86,18 +86,18 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     notify.tell("READY=1\nSTATUS=Starting the core services");
     tasks.spawn(keep_watchdog_quiet(stop.clone()));
 
-    let catalogues = host.catalogues.clone();
+    let catalogues = host.apis.catalogues.clone();
     tasks.spawn(async move { catalogues.load().await });
     let start = async {
         if let Some(found) = &restored {
             put_box(&host, found, &notify).await;
         }
-        for failure in host.services.start_core().await {
+        for failure in host.apis.services.start_core().await {
             tracing::error!(key = %failure.key, error = %DisplayChain(&failure.error), "a core service does not run");
         }
-        open_database(&host.database, &mut file, &notify).await;
+        open_database(&host.apis.database, &mut file, &notify).await;
         shown.send_replace(file.shown());
-        host.services.start_installed().await;
+        host.apis.services.start_installed().await;
         notify.tell("STATUS=Ready");
         show_state(&layout, Some("ready"));
         tracing::info!("the host is ready");
@@ -107,15 +107,15 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         () = start => {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = follow_database(&host.database, &host.directory, layout.database_key()) => {}
-                () = sweep_sessions(&host.sessions) => {}
-                () = host.services.sleep_idle_services(Duration::from_secs(config.sleep_after_seconds)) => {}
-                () = host.setup.keep() => {}
-                () = host.services.follow_releases() => {}
-                () = host.catalogues.keep_fresh() => {}
+                () = follow_database(&host.apis.database, &host.apis.directory, layout.database_key()) => {}
+                () = sweep_sessions(&host.apis.sessions) => {}
+                () = host.apis.services.sleep_idle_services(Duration::from_secs(config.sleep_after_seconds)) => {}
+                () = host.apis.setup.keep() => {}
+                () = host.apis.services.follow_releases() => {}
+                () = host.apis.catalogues.keep_fresh() => {}
                 () = host.apis.clone().end_grants_in_time() => {}
-                () = host.backups.keep() => {}
-                () = host.backups.restart_wanted() => {}
+                () = host.apis.backups.keep() => {}
+                () = host.apis.backups.restart_wanted() => {}
             }
         }
     }
@@ -185,12 +185,12 @@ fn announce(port: u16) {
 /// is none.
 async fn put_box(host: &Host, found: &WholeBox, notify: &Notify) {
     notify.tell("STATUS=Restoring the box from a backup");
-    while let Err(error) = host.backups.put_box(found).await {
+    while let Err(error) = host.apis.backups.put_box(found).await {
         tracing::error!(error = %DisplayChain(&error), "cannot put the restored box in place");
         tokio::time::sleep(REOPEN).await;
     }
     if let Some((name, zone)) = found.name_and_zone() {
-        host.setup.apply(name, zone).await;
+        host.apis.setup.apply(name, zone).await;
     }
 }
 

@@ -9,7 +9,7 @@ use crate::catalogues::Catalogues;
 use crate::config::Config;
 use crate::confinement::Confinement;
 use crate::database::{Database, Store};
-use crate::directory::{self, DirectoryView};
+use crate::directory;
 use crate::gateway_adapters::{Accounts, ServiceAccess};
 use crate::grant_requests::GrantRequests;
 use crate::host_api::HostApis;
@@ -38,15 +38,8 @@ use tokio_util::task::TaskTracker;
 
 /// The parts of the daemon that live until it stops.
 pub(super) struct Host {
-    pub(super) database: Database,
-    pub(super) directory: DirectoryView,
-    pub(super) sessions: Sessions,
-    pub(super) setup: Setup,
-    pub(super) services: Arc<Operations>,
-    pub(super) catalogues: Catalogues,
+    /// The host's APIs, with everything that they work with.
     pub(super) apis: HostApis,
-    pub(super) backups: Backups,
-    host_settings: HostSettings,
     gateway: Gateway,
 }
 
@@ -105,54 +98,43 @@ impl Host {
             catalogues: catalogues.clone(),
         });
         let (audit, audit_task) = Audit::new(layout.state(), directory.clone());
-        let state = layout.state().to_owned();
         let keys = KeyService::new(&layout.app_socket(&layout.keys_key()));
         let backups = Backups::new(
             services.clone(),
             spawn,
             keys.clone(),
-            state,
+            layout.state().to_owned(),
             host_settings.watch_name(),
         );
+        let metrics = Metrics::new(directory.clone(), systemd.clone());
         let apis = HostApis {
-            database: database.clone(),
+            database,
             keys,
-            sessions: sessions.clone(),
-            setup: setup.clone(),
-            services: services.clone(),
-            directory: directory.clone(),
+            sessions,
+            setup,
+            services,
+            directory,
             addresses: AddressBook {
                 ports,
                 listening: app_ports,
                 local: shown_local.clone(),
             },
             jobs,
-            catalogues: catalogues.clone(),
+            catalogues,
             requests: GrantRequests::default(),
             audit,
-            backups: backups.clone(),
-            metrics: Metrics::new(directory.clone(), systemd.clone()),
+            backups,
+            metrics,
             logbook,
             confinement: Confinement::new(systemd),
             power: Power::new(bus.clone()),
-            host_settings: host_settings.clone(),
+            host_settings,
             state: layout.state().to_owned(),
             config: config.clone(),
             shown_config,
         };
         let gateway = gateway(config, &apis, shown_local);
-        let host = Self {
-            database,
-            directory,
-            sessions,
-            setup,
-            services,
-            catalogues,
-            apis,
-            backups,
-            host_settings,
-            gateway,
-        };
+        let host = Self { apis, gateway };
         let channels = TaskChannels {
             bus,
             local,
@@ -188,7 +170,7 @@ impl Host {
         ));
         tasks.spawn(app_addresses::follow_ports(
             self.gateway.clone(),
-            self.directory.clone(),
+            self.apis.directory.clone(),
             channels.listening,
             sockets.ports,
             tasks.clone(),
@@ -198,12 +180,12 @@ impl Host {
         tasks.spawn(crate::spawn::home::follow(spawn, stop.clone()));
         let parts = mdns::PublisherDeps {
             bus: channels.bus,
-            directory: self.directory.clone(),
-            host_name: self.host_settings.watch_name(),
+            directory: self.apis.directory.clone(),
+            host_name: self.apis.host_settings.watch_name(),
         };
         tasks.spawn(mdns::run(parts, channels.local, stop.clone()));
         tokio::spawn(self.gateway.clone().follow_names());
-        let host_settings = self.host_settings.clone();
+        let host_settings = self.apis.host_settings.clone();
         tokio::spawn(async move { host_settings.follow_name().await });
     }
 }

@@ -70,17 +70,7 @@ impl HostApis {
                     .await;
                 raw(&check.map_err(|error| operation_error(&error))?)
             }
-            "updatePackage" => {
-                let params = read()?;
-                let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
-                let params = params.object_or_default(1)?;
-                let request = self.update_request(call.caller, &entry, params)?;
-                let unheard = Reporter::unheard();
-                let done = self.services.update(&entry.key, request, &unheard).await;
-                self.note_granted(&by(call.caller), &entry.key, &entry.settings.granted)
-                    .await;
-                raw(&done.map_err(|error| operation_error(&error))?)
-            }
+            "updatePackage" => self.update_package(call).await,
             "availableVersions" => {
                 let entry = self.seen(call.caller, &read()?.text(0)?)?;
                 let versions = self.services.versions(&entry.key, reach(call.caller)).await;
@@ -98,6 +88,18 @@ impl HostApis {
             }
             other => Err(RpcError::method_not_found(other)),
         }
+    }
+
+    /// Updates an app and answers when it is done.
+    async fn update_package(&self, call: &Call<'_>) -> RpcResult {
+        let params = methods::params(API, call)?;
+        let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
+        let request = self.update_request(call.caller, &entry, params.object_or_default(1)?)?;
+        let unheard = Reporter::unheard();
+        let done = self.services.update(&entry.key, request, &unheard).await;
+        self.note_granted(&by(call.caller), &entry.key, &entry.settings.granted)
+            .await;
+        raw(&done.map_err(|error| operation_error(&error))?)
     }
 
     async fn run(&self, call: &Call<'_>) -> RpcResult {

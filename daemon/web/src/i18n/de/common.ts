@@ -75,6 +75,8 @@ export const common: typeof english = {
     'no-release': 'Von der App gibt es noch keine Version: Ihr Autor hat keine markiert.',
     'not-a-repository': 'Was dort antwortet, ist kein Git-Repository.',
     'not-found': 'Diese App gibt es nicht (mehr).',
+    'not-new':
+      'Als Ganzes lässt sich nur eine Box wiederherstellen, die noch niemand eingerichtet hat. Nimm eine neue Karte.',
     'npm-failed': 'Was die App braucht, ließ sich nicht installieren.',
     'private-address':
       'Die Adresse führt zu einem Gerät bei dir zu Hause; von dort darf nicht geholt werden.',

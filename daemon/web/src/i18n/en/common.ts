@@ -22,6 +22,7 @@ export type Reason =
   | 'no-release'
   | 'not-a-repository'
   | 'not-found'
+  | 'not-new'
   | 'not-signed'
   | 'npm-failed'
   | 'other-signer'
