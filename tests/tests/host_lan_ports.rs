@@ -261,3 +261,41 @@ async fn a_port_leads_to_one_app_and_only_those_give_it_who_may_open_the_home() 
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn an_app_with_the_internet_and_a_port_at_home_still_reaches_no_device_at_home()
+-> anyhow::Result<()> {
+    let (host, phone, alice) = home("lan-ports-direct").await?;
+    let (phone, here) = (phone.machine(), BOX.to_string());
+    // The phone is the router as well, and has an address of the internet.
+    phone
+        .shell(&format!("ip address add {STRANGER}/32 dev lan0"))
+        .await?;
+    host.machine
+        .shell(&format!("ip route replace default via {}", PHONE[0]))
+        .await?;
+    let outside = "require('net').createServer(s => s.end()).listen(9000)";
+    phone
+        .exec(["systemd-run", "--unit=outside", "node", "-e", outside])
+        .await?;
+    allow(&host, APP, &["internet", "tcp/7000"]).await?;
+    let reach = async |address: &str| {
+        let path = format!("/reach?host={address}&port=9000");
+        host.page(&alice, APP, &path).await
+    };
+    let reached = wait_for("the internet to be reached", SOON, async || {
+        let said = reach(STRANGER).await?;
+        Ok(Seen::if_so(said, |said| said == "connected"))
+    });
+    reached.await?;
+    for address in PHONE {
+        let said = reach(address).await?;
+        ensure!(
+            ["EACCES", "EPERM", "EHOSTUNREACH", "ENETUNREACH"].contains(&said.as_str()),
+            "{address}: {said}"
+        );
+    }
+    let mapped = format!("::ffff:{}", PHONE[0]);
+    assert_eq!(knock(phone, &["tcp", &here, "7000"]).await?, mapped);
+    Ok(())
+}
