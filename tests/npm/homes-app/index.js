@@ -18,6 +18,19 @@ function join (core) {
   return swarm.join(core.discoveryKey).flushed()
 }
 
+// The bee and the drive of another home, opened once: a second Hyperdrive of the same key that opens while the first one
+// gets its header waits for ever.
+const copies = new Map()
+
+function copyOf (beeKey, driveKey) {
+  const id = beeKey + driveKey
+  if (!copies.has(id)) {
+    const bee = new Hyperbee(store.get({ key: Buffer.from(beeKey, 'hex') }), { keyEncoding: 'utf-8', valueEncoding: 'utf-8' })
+    copies.set(id, { bee, drive: new Hyperdrive(store, Buffer.from(driveKey, 'hex')) })
+  }
+  return copies.get(id)
+}
+
 const tasks = {
   // {text}: keys of a bee and a drive that hold it.
   write: async ({ text }) => {
@@ -31,9 +44,8 @@ const tasks = {
   },
   // {bee, drive}: what they hold.
   read: async ({ bee: beeKey, drive: driveKey }) => {
-    const bee = new Hyperbee(store.get({ key: Buffer.from(beeKey, 'hex') }), { keyEncoding: 'utf-8', valueEncoding: 'utf-8' })
+    const { bee, drive } = copyOf(beeKey, driveKey)
     await bee.ready()
-    const drive = new Hyperdrive(store, Buffer.from(driveKey, 'hex'))
     await drive.ready()
     await join(bee.core)
     await join(drive.core)

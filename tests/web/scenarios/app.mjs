@@ -119,13 +119,12 @@ story(async ({ box, browser, step }) => {
     await openPage(alice, box, '/p/apps/hello/permissions', 'Hello')
     await page.getByText('Allow more than it asks for').click()
     await looksRight(alice, 'permissions-more')
-    await page.getByLabel('A host on the internet or in your home').fill('more.example.org')
-    await button('Add this host').click()
+    await page.getByLabel('connect to any computer on the internet and to devices in your home').check()
     const saved = told('configure')
     await button('Save').click()
     await saved
     const { granted } = (await box.call('services-api', 'get', 'hello')).settings
-    assert.deepEqual(granted, { network: { hosts: ['more.example.org'] } })
+    assert.deepEqual(granted, { network: { direct: { lan: true } } })
   })
   await step('an app that fails says so, with the reason', async () => {
     await openPage(alice, box, '/', 'Your apps')

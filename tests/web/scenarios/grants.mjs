@@ -90,7 +90,7 @@ story(async ({ box, browser, step }) => {
     await lines('request of atek.cloud/permissions-api').first().waitFor()
     await looksRight(bob, 'activity')
     await page.getByLabel('Find an app, a person').fill('maps.example')
-    await lines('ads.example').waitFor({ state: 'detached' })
+    await lines('connection to ads.example:80').waitFor({ state: 'detached' })
     await page.getByRole('button', { name: 'Block this host for Caller: maps.example:80' }).click()
     await page.getByText('maps.example:80 is blocked now').waitFor()
     const blocked = (await grants()).filter(({ verdict }) => verdict === 'deny').map(({ permission }) => permission)

@@ -51,7 +51,7 @@ impl Running {
                 turn: Some(turn),
             },
         };
-        spawn.drop_package(&job_id()).await?;
+        clear(spawn).await?;
         spawn.run_package(&job_id(), spec, theirs.into()).await?;
         Ok(Self {
             channel: Channel::new(ours),
@@ -140,6 +140,18 @@ impl Staged {
     }
 }
 
+/// Ends the job that an earlier call left, and removes its files. A call whose caller went away in
+/// the middle, as the page did that asked for a plan, may still be at work on it for a moment.
+pub(super) async fn clear(spawn: &Spawn) -> Result<(), SpawnError> {
+    for _ in 1..UNIT_TRIES {
+        match spawn.drop_package(&job_id()).await {
+            Err(SpawnError::Busy { .. }) => tokio::time::sleep(UNIT_PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+    spawn.drop_package(&job_id()).await
+}
+
 /// Ends a job and removes its files, whatever happens to the future that ran it. The next
 /// job begins when that is done.
 #[derive(Debug)]
@@ -157,7 +169,7 @@ impl Drop for Cleaner {
         };
         runtime.spawn(async move {
             let _turn = turn;
-            if let Err(error) = spawn.drop_package(&job_id()).await {
+            if let Err(error) = clear(&spawn).await {
                 let error = crate::error_chain::DisplayChain(&error);
                 tracing::warn!(%error, "left a package job for the next one to clear");
             }

@@ -85,7 +85,7 @@ impl Packages {
         let room = self.inspected.make_room();
         let _turn = self.turn.lock().await;
         drop(room);
-        self.spawn.drop_package(&job::job_id()).await
+        job::clear(&self.spawn).await
     }
 
     /// Fetches a release into the job's staging folder, running no code of it.

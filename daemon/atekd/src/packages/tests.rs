@@ -14,6 +14,16 @@ type Script = fn(&mut UnixStream);
 struct FakeSpawnd {
     script: Script,
     dropped: mpsc::UnboundedSender<String>,
+    /// How many calls find another one at work.
+    busy: u32,
+}
+
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "cloud.atek.Spawn1.Error")]
+enum Refused {
+    #[zbus(error)]
+    Zbus(zbus::Error),
+    Busy(String),
 }
 
 #[zbus::interface(name = "cloud.atek.Spawn1")]
@@ -32,18 +42,38 @@ impl FakeSpawnd {
         job
     }
 
-    fn drop_package(&self, job: String) {
+    fn drop_package(&mut self, job: String) -> Result<(), Refused> {
+        if let Some(left) = self.busy.checked_sub(1) {
+            self.busy = left;
+            return Err(Refused::Busy(format!("another call works on {job}")));
+        }
         let _ = self.dropped.send(job);
+        Ok(())
     }
 }
 
 async fn packages(script: Script) -> (Packages, mpsc::UnboundedReceiver<String>, zbus::Connection) {
+    packages_beside(script, 0).await
+}
+
+/// With an atek-spawnd in which a call of before is at work on the job for so many calls.
+async fn packages_beside(
+    script: Script,
+    busy: u32,
+) -> (Packages, mpsc::UnboundedReceiver<String>, zbus::Connection) {
     let (theirs, ours) = UnixStream::pair().unwrap();
     let (dropped, seen) = mpsc::unbounded_channel();
     let serve = zbus::connection::Builder::unix_stream(theirs)
         .server(zbus::Guid::generate())
         .p2p()
-        .serve_at("/cloud/atek/Spawn1", FakeSpawnd { script, dropped })
+        .serve_at(
+            "/cloud/atek/Spawn1",
+            FakeSpawnd {
+                script,
+                dropped,
+                busy,
+            },
+        )
         .build();
     let dial = zbus::connection::Builder::unix_stream(ours).p2p().build();
     let (server, client) = tokio::try_join!(serve, dial).unwrap();
@@ -91,6 +121,17 @@ async fn a_job_passes_its_progress_on_and_gives_its_result() {
             .unwrap()
             .is_empty()
     );
+    cleared(&mut dropped).await;
+}
+
+#[tokio::test]
+async fn an_update_failed_because_a_page_had_left_the_job_before_in_the_middle() {
+    let done = |stream: &mut UnixStream| {
+        let result = Outcome::Releases(Vec::new());
+        say(stream, &Event::Done { result });
+    };
+    let (packages, mut dropped, _server) = packages_beside(done, 3).await;
+    packages.releases(&source(), Reach::Anywhere).await.unwrap();
     cleared(&mut dropped).await;
 }
 
