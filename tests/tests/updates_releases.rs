@@ -406,7 +406,10 @@ async fn a_health_check_may_be_a_command_in_the_apps_own_sandbox() -> anyhow::Re
     let marks = format!("/var/lib/private/atek-app-{key}/checked");
     let marks: Value = serde_json::from_str(&host.machine.read(&marks).await?)?;
     ensure!(marks["cgroup"] == cgroup, "{marks} {cgroup}");
-    ensure!(marks["user"].to_string() == user, "{marks} {user}");
+    ensure!(
+        marks["user"].as_u64() == user.parse().ok(),
+        "{marks} {user}"
+    );
     ensure!(marks["host"] == json!([]), "{marks}");
     Ok(())
 }
