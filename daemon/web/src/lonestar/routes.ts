@@ -49,7 +49,7 @@ export const navigation: readonly NavItem[] = [
   { name: 'updates', href: '/p/updates', icon: 'download' },
   { name: 'permissions', href: '/p/permissions', icon: 'shield' },
   { name: 'sharing', href: '/p/sharing', icon: 'globe' },
-  { name: 'devices', href: '/p/devices', icon: 'power' },
+  { name: 'devices', href: '/p/devices', icon: 'device' },
   { name: 'users', href: '/p/users', icon: 'users', admin: true },
   { name: 'system', href: '/p/system', icon: 'system', first: true },
   { name: 'account', href: '/p/account', icon: 'user', first: true }
