@@ -38,6 +38,8 @@ use wiring::Host;
 const SWEEP: Duration = Duration::from_secs(300);
 /// Pause between attempts to open the server database.
 const REOPEN: Duration = Duration::from_secs(1);
+/// The longest pause between attempts to put a restored box in place; each is twice the one before.
+const LONGEST_REOPEN: Duration = Duration::from_secs(60);
 
 /// How long a start may take before requests are answered with "starting": a restart is over
 /// sooner, and refuses nothing.
@@ -185,9 +187,15 @@ fn announce(port: u16) {
 /// is none.
 async fn put_box(host: &Host, found: &WholeBox, notify: &Notify) {
     notify.tell("STATUS=Restoring the box from a backup");
+    let mut pause = REOPEN;
     while let Err(error) = host.apis.backups.put_box(found).await {
-        tracing::error!(error = %DisplayChain(&error), "cannot put the restored box in place");
-        tokio::time::sleep(REOPEN).await;
+        let reason = DisplayChain(&error).to_string().replace('\n', " ");
+        tracing::error!(error = reason, "cannot put the restored box in place");
+        notify.tell(&format!(
+            "STATUS=Cannot put the restored box in place: {reason}"
+        ));
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_REOPEN);
     }
     if let Some((name, zone)) = found.name_and_zone() {
         host.apis.setup.apply(name, zone).await;
