@@ -61,7 +61,7 @@ export class Devices {
     state.save()
     await this.listen(device)
     this.onchange()
-    // Shown once: the device keeps it, and this service can make it again, but tells nobody.
+    // Shown once: the device keeps it, and this service can make it again, but shows it no second time.
     return { ...this.describe(device), link: `hs://s000${z32.encode(this.seedOf(device))}` }
   }
 

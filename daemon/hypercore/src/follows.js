@@ -13,6 +13,7 @@ import { badParams, full, notFound } from './errors.js'
 import * as link from './link.js'
 import { Loop, sleep } from './loop.js'
 import * as check from './params.js'
+import { ReplicatedDatabases } from './replicated.js'
 
 /** Databases that one user follows. */
 const MAX_FOLLOWS = 100
@@ -30,53 +31,46 @@ const MAX_AHEAD = 200_000
 const WAIT = 20_000
 /** Records of a copy: the database's own bound, kept here, too, so that a tree without end is left. */
 const MAX_RECORDS = 5_000_000
-/** How often a core without news is looked at, in milliseconds. */
+/** Interval between two looks at a core without news, in milliseconds. */
 const LOOK = 30_000
 
-export class Follows {
-  constructor ({ store, state, replication, adb, onchange }) {
-    this.store = store.namespace('follows')
-    this.state = state
-    this.replication = replication
-    this.adb = adb
-    this.onchange = onchange
-    /** @type {Map<string, Follower>} by id */
-    this.running = new Map()
+export class Follows extends ReplicatedDatabases {
+  constructor (dependencies) {
+    super('follows', dependencies)
   }
 
   methods () {
     return {
       follow: (caller, [text, options]) => this.follow(caller, link.parse(text), check.options(options)),
-      follows: caller => this.state.follows.filter(follow => owns(caller, follow)).map(follow => this.describe(follow)),
+      follows: caller => this.describeOwn(caller),
       unfollow: (caller, [id, options]) => this.unfollow(this.own(caller, id), check.options(options))
     }
   }
 
-  async resume () {
-    for (const follow of this.state.follows) this.run(follow)
+  task (follow) {
+    return new Follower(this, follow)
   }
 
   own (caller, id) {
-    const follow = this.state.follows.find(follow => (follow.id === id || follow.dbId === id) && owns(caller, follow))
+    const follow = this.records.find(follow => (follow.id === id || follow.dbId === id) && owns(caller, follow))
     if (!follow) throw notFound('nothing like this is followed')
     return follow
   }
 
   async follow (caller, { key, secret }, { label }) {
     if (caller.user === 'system') throw badParams('a user follows, or an app of a user')
-    const { state } = this
     const text = key.toString('hex')
-    if (state.shares.some(share => share.key === text)) throw badParams('this link is to a database of this box: share it with its users instead (atek share db)')
-    const existing = state.follows.find(follow => follow.key === text && follow.user === caller.user && follow.service === caller.service)
+    if (this.state.shares.some(share => share.key === text)) throw badParams('this link is to a database of this box: share it with its users instead (atek share db)')
+    const existing = this.records.find(follow => follow.key === text && follow.user === caller.user && follow.service === caller.service)
     if (existing) return this.describe(existing)
-    if (state.follows.filter(follow => follow.user === caller.user).length >= MAX_FOLLOWS) throw full(`you follow ${MAX_FOLLOWS} databases already: this is the most`)
+    if (this.countOf(caller.user) >= MAX_FOLLOWS) throw full(`you follow ${MAX_FOLLOWS} databases already: this is the most`)
     const displayName = check.label(label)
     const made = await this.adb.call('adminCreateDb', [{
       owner: { userKey: caller.user, serviceKey: caller.inPerson ? 'core.adb' : caller.service },
       follows: text,
       ...(displayName && { displayName })
     }])
-    const follow = {
+    return this.add({
       id: crypto.randomBytes(8).toString('hex'),
       dbId: made.dbId,
       key: text,
@@ -87,12 +81,7 @@ export class Follows {
       createdAt: new Date().toISOString(),
       cursor: 0,
       fork: 0
-    }
-    state.follows.push(follow)
-    state.save()
-    this.run(follow)
-    this.onchange()
-    return this.describe(follow)
+    })
   }
 
   describe (follow) {
@@ -100,26 +89,14 @@ export class Follows {
     return { id, dbId, key, label, createdAt, cursor, ...(lastSeen && { lastSeen }), ...(error && { error }), ...this.running.get(id)?.describe() }
   }
 
-  run (follow) {
-    this.running.set(follow.id, new Follower(this, follow))
-  }
-
   /** Ends it; the copy stays with `keep`, and is the owner's own then. */
   async unfollow (follow, { keep = false }) {
-    const { state } = this
-    state.follows = state.follows.filter(other => other !== follow)
-    state.save()
-    const follower = this.running.get(follow.id)
-    this.running.delete(follow.id)
-    await follower?.remove()
-    if (check.flag(keep, 'keep')) await this.adb.call('adminEditDbConfig', [follow.dbId, { follows: '' }])
+    const keeps = check.flag(keep, 'keep')
+    await this.remove(follow)
+    if (keeps) await this.adb.call('adminEditDbConfig', [follow.dbId, { follows: '' }])
     else await this.adb.call('adminDeleteDb', [follow.dbId])
     this.onchange()
     return null
-  }
-
-  async close () {
-    await Promise.allSettled([...this.running.values()].map(follower => follower.stop()))
   }
 }
 

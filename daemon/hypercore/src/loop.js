@@ -1,4 +1,4 @@
-/** A task that goes on until it is stopped, and begins anew after a failure, with a growing pause. */
+/** A task that goes on until it is stopped, and starts again after a failure, with a growing pause. */
 
 const FIRST = 500
 const LONGEST = 60_000

@@ -39,7 +39,7 @@ export class Server {
       this.http.once('error', reject)
       this.http.listen(path, resolve)
     })
-    // The host is in the group; nobody else sees the folder.
+    // Only the host is in the group, and sees the folder.
     fs.chmodSync(path, 0o660)
   }
 

@@ -13,57 +13,51 @@ import { badParams, denied, full, notFound } from './errors.js'
 import * as link from './link.js'
 import { Loop } from './loop.js'
 import * as check from './params.js'
+import { ReplicatedDatabases } from './replicated.js'
 
 /** Shares of one user; of one database. */
 const MAX_SHARES = 100
 /** Changes of one page, and how long the database waits for the next one, in milliseconds. */
 const PAGE = 1000
 const WAIT = 25_000
-/** A bee with more blocks than this, and with this many for each record, is written anew. */
+/** A bee with more blocks than this, and with this many for each record, is written again from the database. */
 const MIN_COMPACT = 20_000
 const HISTORY = 4
 
-export class Shares {
-  constructor ({ store, state, replication, adb, onchange }) {
-    this.store = store.namespace('shares')
-    this.state = state
-    this.replication = replication
-    this.adb = adb
-    this.onchange = onchange
-    /** @type {Map<string, Publisher>} by id */
-    this.running = new Map()
+export class Shares extends ReplicatedDatabases {
+  constructor (dependencies) {
+    super('shares', dependencies)
   }
 
   methods () {
     return {
       share: (caller, [dbId, options]) => this.share(caller, check.text(dbId, 'dbId'), check.options(options)),
-      shares: caller => this.state.shares.filter(share => owns(caller, share)).map(share => this.describe(share)),
+      shares: caller => this.describeOwn(caller),
       unshare: (caller, [id]) => this.unshare(this.own(caller, id))
     }
   }
 
-  async resume () {
-    for (const share of this.state.shares) this.run(share)
+  task (share) {
+    return new Publisher(this, share)
   }
 
   own (caller, id) {
-    const share = this.state.shares.find(share => share.id === id)
+    const share = this.records.find(share => share.id === id)
     if (!share || !owns(caller, share)) throw notFound('there is no such share')
     return share
   }
 
   async share (caller, dbId, { access = 'link', label }) {
     if (access !== 'link' && access !== 'public') throw badParams('access must be "link" or "public"')
-    const { state } = this
     const info = await this.adb.call('dbDescribe', [dbId]).catch(error => {
-      throw denied(`the database does not let itself be shared: its owner first says so with adminEditDbConfig(dbId, {"replicated": true}) (${error.message})`)
+      throw denied(`the database may not be shared yet: its owner allows it with adminEditDbConfig(dbId, {"replicated": true}) (${error.message})`)
     })
     const owner = { user: info.owner?.userKey, service: info.owner?.serviceKey }
     if (!owns(caller, owner)) throw denied('only the owner of a database can share it')
     if (access === 'public' && info.access !== 'public') throw denied('the database is private: its owner first makes it public')
-    const existing = access === 'public' && state.shares.find(share => share.dbId === dbId && share.access === 'public')
+    const existing = access === 'public' && this.records.find(share => share.dbId === dbId && share.access === 'public')
     if (existing) return this.describe(existing)
-    if (state.shares.filter(share => share.user === caller.user).length >= MAX_SHARES) throw full(`you share ${MAX_SHARES} times already: this is the most`)
+    if (this.countOf(caller.user) >= MAX_SHARES) throw full(`you share ${MAX_SHARES} times already: this is the most`)
     const share = {
       id: crypto.randomBytes(8).toString('hex'),
       dbId,
@@ -79,11 +73,7 @@ export class Shares {
     await core.ready()
     share.key = core.key.toString('hex')
     await core.close()
-    state.shares.push(share)
-    state.save()
-    this.run(share)
-    this.onchange()
-    return this.describe(share)
+    return this.add(share)
   }
 
   describe (share) {
@@ -100,24 +90,11 @@ export class Shares {
     return this.store.get({ name: share.id, ...(share.secret && { encryptionKey: Buffer.from(share.secret, 'hex') }) })
   }
 
-  run (share) {
-    this.running.set(share.id, new Publisher(this, share))
-  }
-
   /** Ends a share: nothing more is sent to anybody, and what was written for it is removed. */
   async unshare (share) {
-    const { state } = this
-    state.shares = state.shares.filter(other => other !== share)
-    state.save()
-    const publisher = this.running.get(share.id)
-    this.running.delete(share.id)
-    await publisher?.remove()
+    await this.remove(share)
     this.onchange()
     return null
-  }
-
-  async close () {
-    await Promise.allSettled([...this.running.values()].map(publisher => publisher.stop()))
   }
 }
 

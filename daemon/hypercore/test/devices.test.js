@@ -103,7 +103,7 @@ test('an app pairs and sees no devices, and a person only their own', async () =
   await home.call('unpairDevice', [device.id])
 })
 
-test('the command line names the person for whom it acts, and nobody else can', async () => {
+test('the command line names the person for whom it acts, and no other caller can', async () => {
   const asAlice = { asUser: 'alice' }
   const device = await home.call('pairDevice', [{ label: 'Phone' }, asAlice], 'system', 'system')
   assert.deepEqual((await home.call('devices')).map(({ label }) => label), ['Phone'])
