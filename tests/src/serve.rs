@@ -188,7 +188,7 @@ async fn attend(
         machine.pid()?
     );
     println!(
-        "  The data is in {}; `./image/run --fresh` starts anew.\n  Ctrl-C ends it.\n",
+        "  The data is in {}; `./image/run --fresh` starts with an empty box.\n  Ctrl-C ends it.\n",
         data_dir().display()
     );
     let address = IpAddr::from(machine.address()?);

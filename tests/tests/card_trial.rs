@@ -31,7 +31,7 @@ async fn a_slot_on_trial_is_given_up_unless_the_host_answers_and_then_it_is_kept
         .exec("systemctl start --no-block atek-boot-deadline.service")
         .await?;
     // The emulator ends instead of restarting.
-    wait_for("the box to start anew", BOOT, async || {
+    wait_for("the box to restart", BOOT, async || {
         Ok(Seen::if_so(emulated.is_on()?, |on| !on))
     })
     .await?;
@@ -59,7 +59,7 @@ async fn a_slot_on_trial_is_given_up_unless_the_host_answers_and_then_it_is_kept
             "systemctl show -P Result atek-boot-deadline.service; systemctl list-jobs --no-legend",
         )
         .await?;
-    assert_eq!(result, "exec-condition\n", "the box would start anew");
+    assert_eq!(result, "exec-condition\n", "the box would restart");
     Ok(())
 }
 

@@ -135,7 +135,7 @@ async fn on_a_full_disk_people_sign_in_see_why_and_take_the_app_away() -> anyhow
     here.extend(people_come_and_go(&host).await?);
     whoever_needs_room_is_told(&own, &db, &remote).await?;
 
-    let last = here.last().context("nobody is signed in")?;
+    let last = here.last().context("no session is left")?;
     signed_in(&host, last)
         .call(SERVICES, "uninstall", json!(["hog-node"]))
         .await?;

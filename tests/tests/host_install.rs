@@ -480,7 +480,7 @@ async fn an_app_gets_higher_limits_only_with_a_yes() -> anyhow::Result<()> {
 
     install(&host, &remote, json!({})).await?;
     let usual = [(512 * MIB).to_string(), "128".to_owned(), "100".to_owned()];
-    assert_eq!(unit().await?, usual, "nobody agreed to more");
+    assert_eq!(unit().await?, usual, "no person agreed to more");
     call(&host, "uninstall", json!(["hello"])).await?;
 
     // An ordinary user does not agree for the box.

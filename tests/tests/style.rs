@@ -11,7 +11,7 @@ use std::process::Command;
 /// Columns of a comment line, at most; rustfmt keeps code within the same width.
 const MOST_COLUMNS: usize = 100;
 
-/// Words that make a comment a riddle. The subject of a sentence is a thing with a name.
+/// Words that make a text a riddle. The subject of a sentence is a thing with a name.
 const UNCLEAR: &[&str] = &["whoever", "anew", "somebody", "nobody", "meanwhile"];
 
 /// How the project is organised is no subject of the project.
@@ -69,6 +69,32 @@ fn comments() -> Vec<Comment> {
     found
 }
 
+/// The lines of all documents, and the comment lines of the code that browsers and Node run.
+fn prose() -> Vec<Comment> {
+    let mut found = Vec::new();
+    for pattern in ["*.md", "*.js", "*.mjs", "*.ts", "*.svelte"] {
+        let is_document = pattern == "*.md";
+        for file in tracked(pattern) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let mut is_fenced = false;
+            for (index, line) in text.lines().enumerate() {
+                let trimmed = line.trim_start();
+                is_fenced ^= is_document && trimmed.starts_with("```");
+                let is_comment = ["//", "/*", "*"].iter().any(|it| trimmed.starts_with(it));
+                if (is_document && !is_fenced) || (!is_document && is_comment) {
+                    found.push(Comment {
+                        file: file.strip_prefix(repository()).unwrap().to_owned(),
+                        line: index + 1,
+                        text: trimmed.to_lowercase(),
+                        columns: line.chars().count(),
+                    });
+                }
+            }
+        }
+    }
+    found
+}
+
 fn report<'a>(found: impl Iterator<Item = &'a Comment>) -> String {
     found
         .map(|it| format!("{}:{}: {}\n", it.file.display(), it.line, it.text))
@@ -95,15 +121,16 @@ fn comments_are_as_narrow_as_code() {
 }
 
 #[test]
-fn comments_use_plain_words() {
-    let comments = comments();
-    let unclear = comments
+fn comments_and_documents_use_plain_words() {
+    let mut texts = comments();
+    texts.extend(prose());
+    let unclear = texts
         .iter()
         .filter(|it| UNCLEAR.iter().any(|word| has_word(&it.text, word)));
     let unclear = report(unclear);
     assert!(
         unclear.is_empty(),
-        "comments with one of {UNCLEAR:?}:\n{unclear}"
+        "lines with one of {UNCLEAR:?}:\n{unclear}"
     );
 }
 

@@ -286,7 +286,7 @@ async fn a_session_that_an_app_threw_in_ends_when_its_victim_signs_in() -> anyho
     assert_eq!(
         whoami(&both).await?["isActive"],
         false,
-        "nobody is meant for certain"
+        "of two session cookies neither is trusted"
     );
 
     let login = json!({

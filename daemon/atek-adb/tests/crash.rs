@@ -26,9 +26,9 @@ const TOMBSTONES: u64 = 10;
 const CRASHES: usize = 10_000;
 
 /// Repeats itself from run to run.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn roll(&mut self, below: usize) -> usize {
         self.0 = self
             .0
@@ -71,7 +71,7 @@ fn workload() -> (Vec<Request>, Vec<Acknowledged>) {
         });
     };
     note(&engine);
-    let mut dice = Dice(7);
+    let mut dice = Random(7);
     let mut dbs: Vec<(DbId, DbNo)> = Vec::new();
     let mut made = 0;
     for step in 0..260 {
@@ -212,7 +212,7 @@ fn crashed(base: &Arc<Vec<u8>>, pending: &[Request], kind: Kind, point: usize) -
             .for_each(|request| image.apply(request, None)),
         Kind::Lost => {}
         Kind::Torn(seed) => {
-            let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ point as u64);
+            let mut dice = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ point as u64);
             let torn = dice.roll(pending.len().max(1));
             for (nth, request) in pending.iter().enumerate() {
                 if nth == torn {

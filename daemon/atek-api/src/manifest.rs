@@ -17,7 +17,7 @@ mod read;
 
 pub(crate) use api_id::is_domain;
 pub use api_id::{ApiId, InvalidApiId};
-pub use error::{ManifestError, Place, Problem};
+pub use error::{ManifestError, Position, Problem};
 pub use healthcheck::Healthcheck;
 
 use crate::image::ImageRuntime;

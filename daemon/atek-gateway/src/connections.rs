@@ -42,7 +42,7 @@ struct Held {
 
 /// One connection's place; free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionSlot {
     connections: Arc<Connections>,
     peer: Peer,
     number: u64,
@@ -75,7 +75,11 @@ impl Connections {
 
     /// A place for a new connection; none where the peer, or everybody, is busy with requests
     /// on all that they hold.
-    pub(super) fn enter(self: &Arc<Self>, peer: Peer, activity: Arc<Activity>) -> Option<Place> {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        peer: Peer,
+        activity: Arc<Activity>,
+    ) -> Option<ConnectionSlot> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let share = match peer {
             Peer::Trusted => self.most,
@@ -96,7 +100,7 @@ impl Connections {
             close: close.clone(),
         };
         open.held.entry(peer).or_default().insert(number, held);
-        Some(Place {
+        Some(ConnectionSlot {
             connections: self.clone(),
             peer,
             number,
@@ -144,7 +148,7 @@ impl Open {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let open = &self.connections.open;
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,7 +165,7 @@ mod tests {
         Peer::V4([10, 0, 0, last].into())
     }
 
-    fn enter(connections: &Arc<Connections>, peer: Peer) -> Option<Place> {
+    fn enter(connections: &Arc<Connections>, peer: Peer) -> Option<ConnectionSlot> {
         connections.enter(peer, Arc::default())
     }
 

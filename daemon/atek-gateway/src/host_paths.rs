@@ -20,7 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use std::sync::{Arc, LazyLock};
 
 /// An admitted request, as handlers take it.
-type Visit = Extension<Arc<Admitted>>;
+type AdmittedRequest = Extension<Arc<Admitted>>;
 type Answer = Result<Response<Body>, Failure>;
 
 static ROUTER: LazyLock<TowerToHyperService<Router>> =
@@ -91,7 +91,7 @@ async fn setup(Extension(gateway): Extension<Gateway>, sent: HeaderMap) -> Answe
 
 async fn bind_session(
     Extension(gateway): Extension<Gateway>,
-    Extension(admitted): Visit,
+    Extension(admitted): AdmittedRequest,
     head: Parts,
 ) -> Answer {
     bind::begin_at_main(&gateway, admitted.caller(), admitted.client(), &head)
@@ -99,7 +99,7 @@ async fn bind_session(
 
 async fn logs(
     Extension(gateway): Extension<Gateway>,
-    Extension(admitted): Visit,
+    Extension(admitted): AdmittedRequest,
     uri: Uri,
 ) -> Answer {
     streams::logs(&gateway, admitted, &uri).await
@@ -107,7 +107,7 @@ async fn logs(
 
 async fn job(
     Extension(gateway): Extension<Gateway>,
-    Extension(admitted): Visit,
+    Extension(admitted): AdmittedRequest,
     Path(job): Path<String>,
 ) -> Answer {
     streams::job(&gateway, admitted, &job).await
@@ -115,7 +115,7 @@ async fn job(
 
 async fn icon(
     Extension(gateway): Extension<Gateway>,
-    Extension(admitted): Visit,
+    Extension(admitted): AdmittedRequest,
     Path(id): Path<String>,
     sent: HeaderMap,
 ) -> Answer {
@@ -124,7 +124,7 @@ async fn icon(
 
 async fn catalogue_picture(
     Extension(gateway): Extension<Gateway>,
-    Extension(admitted): Visit,
+    Extension(admitted): AdmittedRequest,
     Path((catalogue, recipe, picture)): Path<(String, String, String)>,
     sent: HeaderMap,
 ) -> Answer {

@@ -163,7 +163,7 @@ fn common_failure(error: &ChildError<Stop>, command: &str) -> (FailureCode, Stri
         ChildError::Stopped(Stop::Tree(error)) => crate::git::tree_failure(error),
         ChildError::Stopped(Stop::Abandoned) => (
             FailureCode::Internal,
-            "nobody waits for the result any more".to_owned(),
+            "the host does not wait for the result any more".to_owned(),
         ),
         ChildError::Start { source, .. } | ChildError::Watch(source) => (
             FailureCode::Internal,

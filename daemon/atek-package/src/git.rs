@@ -111,7 +111,7 @@ pub(crate) fn shown(source: Option<&Source>) -> String {
 }
 
 fn answer(request: &Request) -> Result<GitLine, GitError> {
-    let mut pulse = Pulse::default();
+    let mut pulse = Heartbeat::default();
     match request {
         Request::Build { .. } | Request::FetchFiles { .. } => Err(GitError::NotGit),
         Request::ListTags { source, reach, .. } => {
@@ -165,7 +165,7 @@ fn unproven(tag: &str, error: &signature::SignatureError) -> Warning {
     Warning::new(WarningCode::Signature, message)
 }
 
-fn tags(source: &Source, reach: Reach, pulse: &mut Pulse) -> Result<Tags, GitError> {
+fn tags(source: &Source, reach: Reach, pulse: &mut Heartbeat) -> Result<Tags, GitError> {
     pulse.say(Phase::Resolve, "asking for releases".to_owned(), None);
     let tags = match source {
         Source::Git(url) => remote::tags(url.as_str(), reach)?,
@@ -217,11 +217,11 @@ fn no_match(wanted: String, tags: &[String]) -> GitError {
 
 /// Tells the parent that the child lives, and how far it is.
 #[derive(Debug, Default)]
-struct Pulse {
+struct Heartbeat {
     last: Option<(Phase, Instant)>,
 }
 
-impl Pulse {
+impl Heartbeat {
     /// A line now.
     fn say(&mut self, phase: Phase, message: String, percent: Option<u8>) {
         self.last = Some((phase, Instant::now()));

@@ -109,7 +109,7 @@ fn answer(request: &Request, wish: Option<&ImageRuntime>) -> Result<ImageLine, I
     if *plain && reach == Reach::Internet {
         return Err(ImageError::PlainHttp);
     }
-    let mut pulse = Pulse::default();
+    let mut pulse = Heartbeat::default();
     pulse.say(Phase::Resolve, "asking the registry".to_owned(), None);
     let registry = Registry::new(*plain, reach)?;
     match request {
@@ -214,11 +214,11 @@ fn received(bytes: u64, sum: u64) -> (String, Option<u8>) {
 
 /// Tells the parent that the child lives, and how far it is.
 #[derive(Debug, Default)]
-struct Pulse {
+struct Heartbeat {
     last: Option<(Phase, Instant)>,
 }
 
-impl Pulse {
+impl Heartbeat {
     const BEAT: Duration = Duration::from_millis(100);
 
     fn say(&mut self, phase: Phase, message: String, percent: Option<u8>) {

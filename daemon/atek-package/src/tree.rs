@@ -29,7 +29,7 @@ pub(crate) struct Quota {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TreeError {
     #[error("cannot look at {path:?}")]
-    Look {
+    Inspect {
         path: String,
         #[source]
         source: io::Error,
@@ -77,7 +77,7 @@ pub(crate) fn check(folder: &Path, quota: Quota) -> Result<Usage, TreeError> {
             .ok_or_else(|| TreeError::Name(shown(inside)))?;
         let kind = metadata.file_type();
         if kind.is_symlink() {
-            let target = fs::read_link(path).map_err(|source| TreeError::Look {
+            let target = fs::read_link(path).map_err(|source| TreeError::Inspect {
                 path: shown(inside),
                 source,
             })?;
@@ -103,7 +103,7 @@ fn walk(
     let mut usage = Usage::default();
     let mut open: Vec<PathBuf> = vec![folder.to_path_buf()];
     while let Some(current) = open.pop() {
-        let look = |source| TreeError::Look {
+        let look = |source| TreeError::Inspect {
             path: shown(current.strip_prefix(folder).unwrap_or(&current)),
             source,
         };

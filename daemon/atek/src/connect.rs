@@ -12,7 +12,7 @@ const CONTROL_SOCKET: &str = "/run/atek/control.sock";
 
 /// Where the host is, and as whom to talk to it.
 #[derive(Debug)]
-enum Way {
+enum HostTarget {
     Socket(PathBuf),
     Tcp {
         host: String,
@@ -28,8 +28,8 @@ pub(crate) fn client(flags: &Global) -> Result<Client, Failure> {
         source: Box::new(source),
     };
     match way(flags)? {
-        Way::Socket(path) => Ok(Client::unix(path)),
-        Way::Tcp { host, port, token } => {
+        HostTarget::Socket(path) => Ok(Client::unix(path)),
+        HostTarget::Tcp { host, port, token } => {
             Client::tcp(&host, port, token.as_ref()).map_err(connection)
         }
     }
@@ -40,7 +40,7 @@ pub(crate) fn own_token(flags: &Global) -> Result<(u16, Secret), Failure> {
     let state = Path::new("/var/lib/atek");
     let folder = flags.config_dir.as_deref().unwrap_or(state);
     match from_config(&folder.join("config.json"))? {
-        Way::Tcp {
+        HostTarget::Tcp {
             port,
             token: Some(token),
             ..
@@ -54,7 +54,7 @@ pub(crate) fn is_local(flags: &Global) -> bool {
     flags.host.is_none()
 }
 
-fn way(flags: &Global) -> Result<Way, Failure> {
+fn way(flags: &Global) -> Result<HostTarget, Failure> {
     if flags.token_file.is_some() && flags.host.is_none() {
         return Err(Failure::Usage(
             "--token-file belongs to --host URL".to_owned(),
@@ -63,7 +63,7 @@ fn way(flags: &Global) -> Result<Way, Failure> {
     if let Some(url) = &flags.host {
         let (host, port) = parse_host(url).map_err(Failure::Usage)?;
         let token = flags.token_file.as_deref().map(read_token).transpose()?;
-        return Ok(Way::Tcp { host, port, token });
+        return Ok(HostTarget::Tcp { host, port, token });
     }
     if let Some(folder) = &flags.config_dir {
         return from_config(&folder.join("config.json"));
@@ -72,7 +72,7 @@ fn way(flags: &Global) -> Result<Way, Failure> {
         .socket
         .clone()
         .unwrap_or_else(|| PathBuf::from(CONTROL_SOCKET));
-    Ok(Way::Socket(path))
+    Ok(HostTarget::Socket(path))
 }
 
 /// Host and port of a URL; `atek.local` and `atek.local:8080` will do too.
@@ -133,7 +133,7 @@ fn default_port() -> u16 {
     80
 }
 
-fn from_config(path: &Path) -> Result<Way, Failure> {
+fn from_config(path: &Path) -> Result<HostTarget, Failure> {
     let text = std::fs::read(path).map_err(|source| Failure::File {
         action: "read the host's configuration",
         path: path.to_owned(),
@@ -150,7 +150,7 @@ fn from_config(path: &Path) -> Result<Way, Failure> {
             path.display()
         )));
     }
-    Ok(Way::Tcp {
+    Ok(HostTarget::Tcp {
         host: "localhost".to_owned(),
         port: config.port,
         token,
@@ -195,11 +195,11 @@ mod tests {
             ..Global::default()
         };
         match way(&flags).unwrap() {
-            Way::Tcp { host, port, token } => {
+            HostTarget::Tcp { host, port, token } => {
                 assert_eq!((host.as_str(), port), ("localhost", 4000));
                 assert_eq!(token, Some(Secret::new("t1")));
             }
-            Way::Socket(path) => panic!("{}", path.display()),
+            HostTarget::Socket(path) => panic!("{}", path.display()),
         }
         std::fs::write(&path, r#"{"port":4000}"#).unwrap();
         assert!(

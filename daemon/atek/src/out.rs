@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::text::clean;
-use crate::text::table::{Look, Tone};
+use crate::text::table::{TableStyle, Tone};
 use serde_json::value::RawValue;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -35,8 +35,8 @@ impl Out {
     }
 
     /// How tables look on standard output.
-    pub(crate) fn look(&self) -> Look {
-        Look {
+    pub(crate) fn look(&self) -> TableStyle {
+        TableStyle {
             colour: self.colour_stdout,
             wrap: self.stdout_is_terminal,
         }

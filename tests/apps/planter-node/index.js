@@ -1,4 +1,4 @@
-// Plants traps in its state folder for whoever copies, restores, gives away or removes it: GET /plant answers what it
+// Plants traps in its state folder for a host that copies, restores, gives away or removes it: GET /plant answers what it
 // could make; GET /read?path=PATH answers what it reads there, or the code of the error.
 const { spawnSync } = require('child_process')
 const fs = require('fs')

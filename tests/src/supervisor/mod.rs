@@ -172,7 +172,7 @@ fn live(
     loop {
         match happened
             .recv()
-            .context("nobody watches the machine any more")?
+            .context("the task that watches the machine has ended")?
         {
             Happened::Booted => say(&Event::Booted),
             Happened::TestGone => kill(pid, Signal::SIGKILL).context("cannot kill the machine")?,

@@ -33,7 +33,7 @@ const COUNTERPARTS: &[(&str, &str)] = &[
 /// Debian packages that Buildroot's root does well without.
 const NOT_IN_BUILDROOT: &[(&str, &str)] = &[(
     "libpam-systemd",
-    "nobody signs in on the box, so there is no PAM",
+    "people do not sign in on the box itself, so there is no PAM",
 )];
 
 /// `NAME = VALUE` of a makefile.
@@ -161,7 +161,7 @@ fn the_users_are_those_of_sysusers_with_the_same_numbers() {
     for line in table.lines() {
         // name number group number password home shell groups comment
         let fields: Vec<&str> = line.split_whitespace().collect();
-        assert_eq!(fields[4], "*", "{line}: nobody signs in with a password");
+        assert_eq!(fields[4], "*", "{line}: no user signs in with a password");
         users.insert((fields[2].to_owned(), fields[3].to_owned()));
         if fields[0] != "-" {
             assert_eq!((fields[0], fields[1]), (fields[2], fields[3]), "{line}");

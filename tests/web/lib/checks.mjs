@@ -1,4 +1,4 @@
-// What holds for every page: nobody is shut out, nothing overflows.
+// What holds for every page: it is accessible, and nothing overflows.
 
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'

@@ -5,7 +5,7 @@
 //     await step('alice opens the box', () => alice.open(box.url()))
 //   })
 //
-// A step fails when it throws, when it takes too long, or when a page did something wrong meanwhile that the
+// A step fails when it throws, when it takes too long, or when a page did something wrong during it that the
 // story did not expect (watch.mjs). The first failed step ends the story, with a picture of every open page.
 
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -28,7 +28,7 @@ export async function story(tellIt, wishes) {
     const started = performance.now()
     const result = await within(STEP, act)
     const troubles = browser.people.flatMap(person => person.watch.take())
-    if (troubles.length > 0) throw new Error(`the pages did this meanwhile:\n  ${troubles.join('\n  ')}`)
+    if (troubles.length > 0) throw new Error(`the pages did this during it:\n  ${troubles.join('\n  ')}`)
     tell({ step: name, ms: Math.round(performance.now() - started) })
     return result
   }

@@ -1,4 +1,4 @@
-// What pages did wrong while nobody looked: errors on the console, violations of the content security policy,
+// What pages did wrong unseen: errors on the console, violations of the content security policy,
 // requests that failed or were refused, and requests to anybody but the box.
 
 // An aborted request is one that its page gave up: a stream that is no longer followed, a page that was left.
@@ -47,7 +47,7 @@ export class Watch {
     const host = url.hostname
     const own = [this.box.host, 'localhost', this.box.address]
     if (!own.some(name => host === name || host.endsWith(`.${name}`))) {
-      this.#trouble(`asked somebody else: ${request.method()} ${request.url()}`)
+      this.#trouble(`asked another host: ${request.method()} ${request.url()}`)
     }
   }
 

@@ -36,7 +36,7 @@ story(async ({ box, browser, step }) => {
     await openPage(alice, box, '/p/system', 'System')
     await page.getByRole('link', { name: 'Show databases' }).click()
     await row(alice, 'recipes').getByText('63').waitFor()
-    // Its records are nobody's to change by hand: its row leads nowhere.
+    // Its records cannot be changed by hand: its row leads nowhere.
     assert.equal(await row(alice, 'The box itself').getByRole('link').count(), 0)
     await looksRight(alice, 'databases')
   })
@@ -73,7 +73,7 @@ story(async ({ box, browser, step }) => {
     const record = await box.call('adb-api', 'recordGet', dbId, ['cakes', 'sweet', 'apple'])
     assert.deepEqual(record.value, { name: 'Apple cake' })
   })
-  await step('somebody else’s change is not overwritten', async () => {
+  await step('another person’s change is not overwritten', async () => {
     await page.getByRole('button', { name: 'apple' }).click()
     await box.call('adb-api', 'recordPut', dbId, ['cakes', 'sweet', 'apple'], { name: 'Pear cake' })
     await editor().fill('{"name": "Plum cake"}')

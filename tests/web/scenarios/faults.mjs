@@ -17,9 +17,9 @@ const FAULTS = {
     finds: /console error: .*Content Security Policy/
   },
   'an answer that refuses': { body: page('<img alt="" src="/not-there">'), finds: /GET .*not-there 404/ },
-  'a request to somebody else': {
+  'a request to another host': {
     body: page('<img alt="" src="http://elsewhere.example/x.png">'),
-    finds: /asked somebody else: GET http:\/\/elsewhere\.example/
+    finds: /asked another host: GET http:\/\/elsewhere\.example/
   }
 }
 

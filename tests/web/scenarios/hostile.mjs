@@ -1,4 +1,4 @@
-// An app whose author wishes nobody well: alice installs it and opens it, and it gets nothing that is not its own.
+// An app with a hostile author: alice installs it and opens it, and it gets nothing that is not its own.
 // What it tries from its page is run in its page; each attempt stands beside the same thing done rightly.
 
 import assert from 'node:assert/strict'
@@ -174,7 +174,7 @@ story(async ({ box, browser, step }) => {
     }, diary)
     assert.equal(kept, 'dear diary')
   })
-  await step('a cookie that it makes for the whole box makes alice nobody else', async () => {
+  await step('a cookie that it makes for the whole box does not make alice another person', async () => {
     const mallorys = await sessionOf(browser, box, 'mallory')
     for (const value of ['rubbish', mallorys]) {
       await evil('/')
@@ -240,7 +240,7 @@ story(async ({ box, browser, step }) => {
     }, box.url('/p/users'))
     assert.equal(hold, 'SecurityError')
   })
-  await step('an address that somebody sends is only an address', async () => {
+  await step('an address in a message is only an address', async () => {
     for (const path of ['/p/apps/%3Cimg%20src=x%20onerror=pwned=1%3E', '/p/databases/%3Csvg%20onload=pwned=1%3E/%2e%2e/x', '/app/javascript:alert(1)', '/%E0%A4%A']) {
       const eve = await browser.person('eve')
       eve.expect(/ 40\d$/)

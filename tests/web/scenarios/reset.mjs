@@ -50,7 +50,7 @@ story(async ({ box, browser, step }) => {
     await heading('Set a new password')
     await looksRight(alice, '3-form')
   })
-  await step('an empty form says what is missing, and asks nobody', async () => {
+  await step('an empty form says what is missing, and sends nothing', async () => {
     await send()
     await page.getByText('The code has eight letters and digits.').waitFor()
     assert.ok(await field('Code').evaluate(input => input === document.activeElement))

@@ -27,7 +27,7 @@ story(
       await restart(dialog()).click()
       await page.getByText('The box is restarting.').waitFor()
       await box.isOff()
-      // It asks again and again, and must have seen that nobody answers.
+      // It asks again and again, and must have seen that no answer comes.
       await page.waitForEvent('requestfailed', asked => asked.url().endsWith('/_atek/login'))
     })
     await step('when the box is back, so is the page, and she is still signed in', async () => {

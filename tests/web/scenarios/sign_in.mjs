@@ -6,7 +6,7 @@ import { story } from '../lib/story.mjs'
 import { until } from '../lib/until.mjs'
 import { PASSWORD, addUser, atHome, callInPage, giveNameAndPassword } from '../lib/words.mjs'
 
-/** Seconds of a wait that outlasts what is looked at meanwhile, also on a busy machine. Waits double: the fifth is that long. */
+/** Seconds of a wait that outlasts the checks during it, also on a busy machine. Waits double: the fifth is that long. */
 const LONG = 12
 
 story(async ({ box, browser, step }) => {
@@ -22,7 +22,7 @@ story(async ({ box, browser, step }) => {
     await alice.page.getByRole('heading', { name: 'Sign in' }).waitFor()
     await looksRight(alice, 'sign-in')
   })
-  await step('an empty form says what is missing, and asks nobody', async () => {
+  await step('an empty form says what is missing, and sends nothing', async () => {
     await alice.page.getByRole('button', { name: 'Sign in' }).click()
     await alice.page.getByText('Enter your user name.').waitFor()
   })
@@ -119,7 +119,7 @@ story(async ({ box, browser, step }) => {
     await giveNameAndPassword(alice, 'alice')
     await alice.page.waitForURL(box.url('/p/account'))
   })
-  await step('a link to the sign-in page leads nobody elsewhere', async () => {
+  await step('a link to the sign-in page does not lead to another site', async () => {
     for (const redirect of ['http://evil.example/', '//evil.example/', '/\\evil.example', 'javascript:alert(1)']) {
       const eve = await browser.person('eve')
       await eve.open(box.url(`/_atek/login?redirect=${encodeURIComponent(redirect)}`))

@@ -1,4 +1,4 @@
-// An administrator adds somebody, changes them, and deletes them; each has apps of their own.
+// An administrator adds a person, changes them, and deletes them; each has apps of their own.
 
 import assert from 'node:assert/strict'
 import { looksRight } from '../lib/checks.mjs'

@@ -30,7 +30,7 @@ use crate::budget::{Budget, Held};
 use crate::caller::Caller;
 use crate::error::AdbError;
 use crate::limits::Limits;
-use crate::storage::{Purse, Read as _, Snapshot, Store, Tx};
+use crate::storage::{QuotaAccount, Read as _, Snapshot, Store, Tx};
 use atek_api::ids::DbId;
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_rpc::server::{Call, Service};
@@ -200,9 +200,9 @@ impl Adb {
     ) -> Result<T, AdbError> {
         let (shared, caller) = (self.shared.clone(), caller.clone());
         let purse = if caller.is_system() {
-            Purse::Host
+            QuotaAccount::Host
         } else {
-            Purse::Everybody
+            QuotaAccount::Everybody
         };
         self.store
             .write_from(purse, move |tx| {

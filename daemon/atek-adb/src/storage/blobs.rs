@@ -6,7 +6,7 @@
 
 use super::read::{self, Scan};
 use super::tables::{self, DbNo};
-use super::{Doing as _, StorageError};
+use super::{OperationContext as _, StorageError};
 use crate::path::RecordPath;
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 //! changes.
 
 use super::tables::{ChangeKind, DbNo};
-use super::{Doing as _, StorageError};
+use super::{OperationContext as _, StorageError};
 use redb::ReadableTable;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

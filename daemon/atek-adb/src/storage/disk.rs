@@ -1,6 +1,6 @@
 //! The disk under the file: how much room it has, for whom, and opening the file on it.
 
-use super::{Doing as _, StorageError};
+use super::{OperationContext as _, StorageError};
 use crate::limits::Limits;
 use redb::{Builder, Database};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ const FILE: &str = "adb.redb";
 
 /// On whose account something is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Purse {
+pub enum QuotaAccount {
     /// Apps and people: what lies above [`Limits::reserve_bytes`].
     #[default]
     Everybody,
@@ -66,7 +66,7 @@ impl Disk {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     left: u64,
-    purse: Purse,
+    purse: QuotaAccount,
 }
 
 impl Room {
@@ -76,12 +76,12 @@ impl Room {
     pub(super) fn new(left: u64) -> Self {
         Self {
             left,
-            purse: Purse::Everybody,
+            purse: QuotaAccount::Everybody,
         }
     }
 
     /// Who pays from now on.
-    pub(super) fn pay_from(&mut self, purse: Purse) {
+    pub(super) fn pay_from(&mut self, purse: QuotaAccount) {
         self.purse = purse;
     }
 
@@ -89,15 +89,15 @@ impl Room {
     pub(super) fn take(&mut self, bytes: u64) -> bool {
         let cost = bytes.saturating_add(Self::PAGE);
         match (self.purse, self.left.checked_sub(cost)) {
-            (Purse::Host, left) => {
+            (QuotaAccount::Host, left) => {
                 self.left = left.unwrap_or(0);
                 true
             }
-            (Purse::Everybody, Some(left)) => {
+            (QuotaAccount::Everybody, Some(left)) => {
                 self.left = left;
                 true
             }
-            (Purse::Everybody, None) => false,
+            (QuotaAccount::Everybody, None) => false,
         }
     }
 }
@@ -111,9 +111,9 @@ mod tests {
     fn without_room_only_the_host_writes() {
         let mut room = Room::new(0);
         assert!(!room.take(0));
-        room.pay_from(Purse::Host);
+        room.pay_from(QuotaAccount::Host);
         assert!(room.take(1 << 20));
-        room.pay_from(Purse::Everybody);
+        room.pay_from(QuotaAccount::Everybody);
         assert!(!room.take(0));
     }
 
@@ -135,9 +135,9 @@ mod tests {
             others in 0..1_u64 << 40,
         ) {
             let mut commit = Room::new(room);
-            commit.pay_from(Purse::Host);
+            commit.pay_from(QuotaAccount::Host);
             prop_assert!(commit.take(host));
-            commit.pay_from(Purse::Everybody);
+            commit.pay_from(QuotaAccount::Everybody);
             if commit.take(others) {
                 prop_assert!(host + others <= room);
             }

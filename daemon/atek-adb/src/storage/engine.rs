@@ -2,12 +2,12 @@
 
 use super::blobs::BlobRow;
 use super::changes::{self, Change};
-use super::disk::{Disk, Purse, Room};
+use super::disk::{Disk, QuotaAccount, Room};
 use super::indexes::IndexRow;
 use super::read::{self, Read, Record, Scan};
 use super::tables::{self, DbNo, DbRow, Stats};
 use super::write::{Effects, IndexCache, Tx};
-use super::{Doing as _, StorageError};
+use super::{OperationContext as _, StorageError};
 use crate::error::DisplayChain;
 use crate::limits::Limits;
 use crate::path::RecordPath;
@@ -38,8 +38,8 @@ pub trait Job: Send {
     fn run(&mut self, tx: &mut Tx<'_>) -> Outcome;
 
     /// On whose account it writes.
-    fn purse(&self) -> Purse {
-        Purse::Everybody
+    fn purse(&self) -> QuotaAccount {
+        QuotaAccount::Everybody
     }
 }
 

@@ -30,7 +30,7 @@ pub mod tables;
 pub mod write;
 mod writer;
 
-pub use disk::Purse;
+pub use disk::QuotaAccount;
 pub use engine::{Engine, Snapshot};
 pub use read::{Read, Record, Scan};
 pub use tables::{ChangeKind, DbNo, DbRow, DbState, Stats};
@@ -98,11 +98,11 @@ impl StorageError {
 }
 
 /// Names the operation that redb failed in.
-pub(crate) trait Doing<T> {
+pub(crate) trait OperationContext<T> {
     fn doing(self, operation: &'static str) -> Result<T, StorageError>;
 }
 
-impl<T, E: Into<redb::Error>> Doing<T> for Result<T, E> {
+impl<T, E: Into<redb::Error>> OperationContext<T> for Result<T, E> {
     fn doing(self, operation: &'static str) -> Result<T, StorageError> {
         self.map_err(|source| StorageError::Redb {
             operation,

@@ -2,7 +2,7 @@
 
 use super::indexes::IndexRow;
 use super::tables::{self, DbNo, DbRow, Stats};
-use super::{Doing as _, StorageError};
+use super::{OperationContext as _, StorageError};
 use crate::path::RecordPath;
 use atek_api::ids::DbId;
 use redb::ReadableTable;

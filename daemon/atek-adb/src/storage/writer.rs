@@ -6,7 +6,7 @@
 use super::StorageError;
 use super::blobs::BlobFiles;
 use super::changes::Hub;
-use super::disk::Purse;
+use super::disk::QuotaAccount;
 use super::engine::{Engine, Job, Outcome, Snapshot};
 use super::write::Tx;
 use crate::error::{AdbError, DisplayChain};
@@ -160,7 +160,7 @@ impl Store {
         &self,
         op: impl FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send + 'static,
     ) -> Result<T, AdbError> {
-        self.write_from(Purse::Everybody, op).await
+        self.write_from(QuotaAccount::Everybody, op).await
     }
 
     /// As [`Store::write`], on the account of `purse`.
@@ -170,7 +170,7 @@ impl Store {
     /// As [`Store::write`].
     pub async fn write_from<T: Send + 'static>(
         &self,
-        purse: Purse,
+        purse: QuotaAccount,
         op: impl FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send + 'static,
     ) -> Result<T, AdbError> {
         let (sender, receiver) = oneshot::channel();
@@ -320,7 +320,7 @@ trait Task: Send {
 
 struct Operation<T, F> {
     op: F,
-    purse: Purse,
+    purse: QuotaAccount,
     result: Option<Result<T, AdbError>>,
     sender: Option<oneshot::Sender<Result<T, AdbError>>>,
 }
@@ -340,7 +340,7 @@ impl<T: Send, F: FnMut(&mut Tx<'_>) -> Result<T, AdbError> + Send> Job for Opera
         outcome
     }
 
-    fn purse(&self) -> Purse {
+    fn purse(&self) -> QuotaAccount {
         self.purse
     }
 }

@@ -11,14 +11,14 @@ use std::fmt;
 #[error("atek.json, {place}: {problem}")]
 pub struct ManifestError {
     /// Where.
-    pub place: Place,
+    pub place: Position,
     /// What.
     pub problem: Problem,
 }
 
 /// A place in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// From 1.
     pub line: usize,
     /// In characters, from 1.
@@ -27,7 +27,7 @@ pub struct Place {
     pub pointer: String,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)?;
         if !self.pointer.is_empty() {

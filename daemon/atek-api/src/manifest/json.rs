@@ -1,6 +1,6 @@
 //! JSON whose values know where they stand.
 
-use super::error::{ManifestError, Place, Problem};
+use super::error::{ManifestError, Position, Problem};
 
 /// A value and the byte offset where it starts.
 #[derive(Debug)]
@@ -49,10 +49,10 @@ pub(super) fn parse(text: &str) -> Result<Node, ManifestError> {
 }
 
 /// The line and column of byte `at`.
-pub(super) fn place(text: &str, at: usize, pointer: String) -> Place {
+pub(super) fn place(text: &str, at: usize, pointer: String) -> Position {
     let before = text.get(..at).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    Place {
+    Position {
         line: before.matches('\n').count() + 1,
         column: before[line_start..].chars().count() + 1,
         pointer,

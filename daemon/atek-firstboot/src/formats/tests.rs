@@ -544,7 +544,7 @@ mod left_by_people {
             ),
             (
                 "ssid=\"odd\"\nkey_mgmt=NONE\npsk=\"my secret words\"",
-                "said to be open",
+                "set to open",
             ),
         ] {
             let reading = one(fields);

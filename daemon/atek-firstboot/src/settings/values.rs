@@ -23,7 +23,7 @@ pub enum WrongValue {
     Ssid,
     #[error("the Wi-Fi password must be 8 to 63 characters, or 64 hexadecimal digits")]
     WifiKey,
-    #[error("the Wi-Fi network is said to be open, but there is a password for it")]
+    #[error("the Wi-Fi network is set to open, but a password is given for it")]
     KeyOfOpenNetwork,
     #[error("the Wi-Fi network needs a password")]
     NoWifiKey,

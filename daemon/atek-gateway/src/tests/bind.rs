@@ -185,7 +185,7 @@ async fn a_link_with_somebody_elses_token_signed_a_visitor_in_as_him() {
                 .header("location")
                 .unwrap()
                 .contains("/_atek/bind-session?"),
-            "{cookies}: it begins again, as whoever that browser is signed in"
+            "{cookies}: it begins again, as the person who is signed in there"
         );
     }
     let opened = world.get(&link().await, &[RSS, ("cookie", own)]).await;

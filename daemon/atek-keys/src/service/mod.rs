@@ -120,7 +120,7 @@ impl Keys {
             if let (Some(user), Some(ring)) = (user, store::read::<Keyring>(&path)?) {
                 // The list of uses is worth less than the keys: a damaged one is begun again.
                 let uses = store::read(&uses_file(folder, &user)).unwrap_or_else(|error| {
-                    tracing::warn!(%error, "the list of uses begins anew");
+                    tracing::warn!(%error, "the list of uses cannot be read, and starts empty");
                     None
                 });
                 state

@@ -7,7 +7,7 @@
 
 use super::error::GitError;
 use super::repository::unreadable;
-use super::{Pulse, percent};
+use super::{Heartbeat, percent};
 use crate::tree::{Quota, TreeError, Usage, check_name, link_stays_inside};
 use atek_api::package::{FetchLimits, Phase, Warning, WarningCode};
 use git2::{Commit, ObjectType, Odb, Oid, Repository};
@@ -69,7 +69,7 @@ pub(super) fn write(
     commit: &Commit<'_>,
     target: &Path,
     limits: &FetchLimits,
-    pulse: &mut Pulse,
+    pulse: &mut Heartbeat,
 ) -> Result<Vec<Warning>, GitError> {
     let odb = repository.odb().map_err(GitError::Fetch)?;
     let mut writer = Writer {

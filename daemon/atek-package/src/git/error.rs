@@ -170,12 +170,12 @@ pub(crate) fn tree_failure(error: &TreeError) -> (FailureCode, String) {
     let code = match error {
         TreeError::Bytes(_) | TreeError::Files(_) => FailureCode::TooBig,
         TreeError::Link { .. } | TreeError::Special(_) | TreeError::Name(_) => FailureCode::BadPath,
-        TreeError::Look { .. } => FailureCode::Internal,
+        TreeError::Inspect { .. } => FailureCode::Internal,
     };
     let message = match error {
         TreeError::Bytes(max) => format!("the package has more than {} of files", size(*max)),
         TreeError::Files(max) => format!("the package has more than {max} files"),
-        TreeError::Look { source, .. } => format!("{error}: {source}"),
+        TreeError::Inspect { source, .. } => format!("{error}: {source}"),
         other => other.to_string(),
     };
     (code, message)

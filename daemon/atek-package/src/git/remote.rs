@@ -5,7 +5,7 @@
 
 use super::bridge::Bridge;
 use super::error::{GitError, is_illegible};
-use super::{Pulse, received};
+use super::{Heartbeat, received};
 use atek_api::package::{FetchLimits, Phase, Reach};
 use git2::{
     AutotagOption, Direction, FetchOptions, ProxyOptions, Remote, RemoteCallbacks, RemoteRedirect,
@@ -113,7 +113,7 @@ pub(super) fn fetch(
     tag: &str,
     limits: &FetchLimits,
     folder: &Path,
-    pulse: &mut Pulse,
+    pulse: &mut Heartbeat,
 ) -> Result<Repository, GitError> {
     let repository = Repository::init_bare(folder).map_err(GitError::Fetch)?;
     match fetch_depth(&repository, tags, tag, 1, limits, pulse) {
@@ -131,7 +131,7 @@ fn fetch_depth(
     tag: &str,
     depth: i32,
     limits: &FetchLimits,
-    pulse: &mut Pulse,
+    pulse: &mut Heartbeat,
 ) -> Result<(), GitError> {
     let mut exceeded = None;
     let mut callbacks = RemoteCallbacks::new();

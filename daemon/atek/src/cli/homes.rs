@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 /// Whose databases and devices.
 #[derive(Debug, Args)]
-pub(crate) struct Whose {
+pub(crate) struct ActingUser {
     /// For this user; may be left out when the box has one user
     #[arg(long, value_name = "NAME", global = true)]
     pub(crate) user: Option<String>,
@@ -25,7 +25,7 @@ pub(crate) struct Follow {
     #[arg(long, value_name = "TEXT", requires = "link")]
     pub(crate) label: Option<String>,
     #[command(flatten)]
-    pub(crate) whose: Whose,
+    pub(crate) whose: ActingUser,
 }
 
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub(crate) struct Unfollow {
     #[arg(long)]
     pub(crate) keep: bool,
     #[command(flatten)]
-    pub(crate) whose: Whose,
+    pub(crate) whose: ActingUser,
 }
 
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ Examples:
   atek devices remove ID")]
 pub(crate) struct Devices {
     #[command(flatten)]
-    pub(crate) whose: Whose,
+    pub(crate) whose: ActingUser,
     #[command(subcommand)]
     pub(crate) action: Option<DeviceAction>,
 }

@@ -64,7 +64,7 @@ pub(crate) fn state_word(state: State) -> &'static str {
 
 /// How a table fits the place where it is shown.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Look {
+pub(crate) struct TableStyle {
     /// Whether to use colours.
     pub(crate) colour: bool,
     /// Whether to wrap long cells at the terminal's edge.
@@ -85,7 +85,7 @@ pub(crate) struct Columns {
 
 impl Columns {
     /// A table with these headings; those that start with `>` are of numbers.
-    pub(crate) fn new(look: Look, headings: &[&str]) -> Self {
+    pub(crate) fn new(look: TableStyle, headings: &[&str]) -> Self {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).force_no_tty();
         if look.colour {
@@ -222,7 +222,7 @@ pub(crate) fn fields(rows: &[(&str, String)]) -> String {
 mod tests {
     use super::*;
 
-    const PLAIN: Look = Look {
+    const PLAIN: TableStyle = TableStyle {
         colour: false,
         wrap: false,
     };
@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(Tone::Bad.paint("x", false), "x");
         assert_eq!(Tone::Bad.paint("x", true), "\x1b[1;31mx\x1b[0m");
         let mut columns = Columns::new(
-            Look {
+            TableStyle {
                 colour: true,
                 wrap: false,
             },

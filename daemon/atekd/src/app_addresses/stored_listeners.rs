@@ -54,7 +54,7 @@ impl StoredListeners {
         if !ports.is_empty()
             && let Err(error) = self.notify.barrier().await
         {
-            tracing::warn!(%error, ?ports, "systemd may hold on to ports that nobody wants");
+            tracing::warn!(%error, ?ports, "systemd may keep ports open that no app uses");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Accepts what starting services hand over.
 
-use super::pending::{Pending, Place};
+use super::pending::{Pending, PendingSlot};
 use super::{Attach, handshake};
 use atek_api::spec::ATTACH_TIMEOUT;
 use std::io;
@@ -86,7 +86,7 @@ pub(super) async fn run(attach: Attach, listener: UnixListener, peers: Peers) {
 }
 
 /// Takes one service's listeners. What has not said in time which service it is makes way.
-async fn converse(attach: Attach, mut stream: UnixStream, place: Place) {
+async fn converse(attach: Attach, mut stream: UnixStream, place: PendingSlot) {
     let received = tokio::select! {
         received = tokio::time::timeout(SILENCE, handshake::receive(&stream)) => received,
         () = place.evicted.cancelled() => return,

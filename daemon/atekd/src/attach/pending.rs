@@ -18,7 +18,7 @@ pub(super) struct Pending(Arc<Mutex<Queue>>);
 
 /// A connection's place, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct PendingSlot {
     pending: Pending,
     number: u64,
     /// Cancelled when the connection must make way.
@@ -27,10 +27,10 @@ pub(super) struct Place {
 
 impl Pending {
     /// Makes room for a connection of the user `uid`.
-    pub(super) fn enter(&self, uid: u32) -> Place {
+    pub(super) fn enter(&self, uid: u32) -> PendingSlot {
         let evicted = CancellationToken::new();
         let number = self.queue().enter(uid, evicted.clone());
-        Place {
+        PendingSlot {
             pending: self.clone(),
             number,
             evicted,
@@ -43,7 +43,7 @@ impl Pending {
     }
 }
 
-impl Drop for Place {
+impl Drop for PendingSlot {
     fn drop(&mut self) {
         self.pending.queue().waiting.remove(&self.number);
     }
@@ -98,14 +98,14 @@ mod tests {
     const HOG: u32 = 1;
 
     /// How many of these were evicted.
-    fn evicted(places: &[Place]) -> usize {
+    fn evicted(places: &[PendingSlot]) -> usize {
         places.iter().filter(|p| p.evicted.is_cancelled()).count()
     }
 
     #[test]
     fn one_user_has_a_share_and_its_oldest_goes_first() {
         let pending = Pending::default();
-        let hog: Vec<Place> = (0..100).map(|_| pending.enter(HOG)).collect();
+        let hog: Vec<PendingSlot> = (0..100).map(|_| pending.enter(HOG)).collect();
         assert_eq!(evicted(&hog), 100 - SHARE);
         assert_eq!(evicted(&hog[100 - SHARE..]), 0);
         let other = pending.enter(2);
@@ -116,8 +116,8 @@ mod tests {
     #[test]
     fn when_all_room_is_taken_the_largest_holder_makes_way() {
         let pending = Pending::default();
-        let singles: Vec<Place> = (10..70).map(|uid| pending.enter(uid)).collect();
-        let hog: Vec<Place> = (0..SHARE).map(|_| pending.enter(HOG)).collect();
+        let singles: Vec<PendingSlot> = (10..70).map(|uid| pending.enter(uid)).collect();
+        let hog: Vec<PendingSlot> = (0..SHARE).map(|_| pending.enter(HOG)).collect();
         let late = pending.enter(1_000);
         assert_eq!((evicted(&singles), evicted(&hog)), (0, 1));
         assert!(hog[0].evicted.is_cancelled() && !late.evicted.is_cancelled());
@@ -127,7 +127,7 @@ mod tests {
     fn of_users_with_one_each_the_oldest_makes_way() {
         let pending = Pending::default();
         let users = u32::try_from(MAX).unwrap();
-        let places: Vec<Place> = (0..users).map(|uid| pending.enter(uid)).collect();
+        let places: Vec<PendingSlot> = (0..users).map(|uid| pending.enter(uid)).collect();
         let _late = pending.enter(1_000);
         assert_eq!(evicted(&places), 1);
         assert!(places[0].evicted.is_cancelled());

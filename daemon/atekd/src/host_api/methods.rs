@@ -225,7 +225,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[ID],
                 "SnapshotInfo",
                 RUN,
-                "Copies the files of a service, at most five times. It is stopped meanwhile, and calls wait. Databases are not part of it.",
+                "Copies the files of a service, at most five times. It is stopped during the copy, and calls wait. Databases are not part of it.",
             ),
             method(
                 "restoreSnapshot",

@@ -32,7 +32,7 @@ pub(super) async fn run(
     let mut ticks = tokio::time::interval(INTERVAL);
     // After a pause, one sample says as much as many.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut gathering: Option<JoinHandle<Gathered>> = None;
+    let mut gathering: Option<JoinHandle<SampleBatch>> = None;
     loop {
         tokio::select! {
             _ = ticks.tick(), if gathering.is_none() => {
@@ -76,13 +76,13 @@ struct Subject {
 
 /// What was read at one moment.
 #[derive(Debug)]
-struct Gathered {
+struct SampleBatch {
     at: Instant,
     services: Vec<(ServiceKey, Option<(PathBuf, Reading)>)>,
     machine: Option<system::Load>,
 }
 
-async fn gather(mut subjects: Vec<Subject>, systemd: Systemd) -> Gathered {
+async fn gather(mut subjects: Vec<Subject>, systemd: Systemd) -> SampleBatch {
     for subject in &mut subjects {
         if subject.group.is_none() {
             match systemd.control_group(&subject.unit).await {
@@ -107,7 +107,7 @@ async fn gather(mut subjects: Vec<Subject>, systemd: Systemd) -> Gathered {
         (read.collect(), system::load())
     });
     let (services, machine) = read.await.unwrap_or_default();
-    Gathered {
+    SampleBatch {
         at,
         services,
         machine,
@@ -160,7 +160,7 @@ impl Sampler {
     /// Takes what was read `since` the sampler began; returns who presses on the box.
     fn take(
         &mut self,
-        gathered: Gathered,
+        gathered: SampleBatch,
         since: Duration,
         unix_millis: i64,
     ) -> Vec<(ServiceKey, Pressure)> {
@@ -270,7 +270,7 @@ mod tests {
 
         fn at(&mut self, secs: u64, services: Vec<(&str, Option<(PathBuf, Reading)>)>) {
             let elapsed = Duration::from_secs(secs);
-            let gathered = Gathered {
+            let gathered = SampleBatch {
                 at: self.began + elapsed,
                 services: services
                     .into_iter()

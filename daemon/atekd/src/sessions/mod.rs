@@ -10,7 +10,7 @@ mod password;
 use crate::database::{Change, Database, DatabaseError, SessionId, SessionRecord, UserRecord};
 use crate::permissions::{Caller, Person};
 use crate::random::{self, RandomError};
-use crate::throttle::{Attempt, Guesser, Terms, Throttle, TooMany};
+use crate::throttle::{Attempt, AttemptOrigin, Terms, Throttle, TooMany};
 use atek_api::ids::ServiceKey;
 use atek_api::secret::Secret;
 use atek_api::sessions::{Credentials, SessionInfo};
@@ -239,10 +239,10 @@ impl Sessions {
     }
 
     /// Whose attempt a sign-in is; none for the host itself, which need not guess.
-    fn guesser(&self, caller: &Caller, username: &str, visitor: &Visitor) -> Option<Guesser> {
+    fn guesser(&self, caller: &Caller, username: &str, visitor: &Visitor) -> Option<AttemptOrigin> {
         match caller {
             Caller::System => return None,
-            Caller::Service(service) => return Some(Guesser::App(service.key.clone())),
+            Caller::Service(service) => return Some(AttemptOrigin::App(service.key.clone())),
             Caller::Anonymous | Caller::User(_) => {}
         }
         let records = self.inner.database.records();
@@ -251,12 +251,12 @@ impl Sessions {
             known_device::among(&visitor.known_by, &user.key, &user.hashed_password)
         });
         Some(match device {
-            Some(device) => Guesser::KnownDevice(device),
-            None => Guesser::at(visitor.address),
+            Some(device) => AttemptOrigin::KnownDevice(device),
+            None => AttemptOrigin::at(visitor.address),
         })
     }
 
-    async fn admit(&self, username: &str, guesser: Guesser) -> Result<Attempt, LoginError> {
+    async fn admit(&self, username: &str, guesser: AttemptOrigin) -> Result<Attempt, LoginError> {
         let admitted = self.inner.throttle.admit(username, guesser).await;
         admitted.map_err(|TooMany(seconds)| LoginError::Throttled(seconds))
     }
@@ -268,7 +268,7 @@ impl Sessions {
     ///
     /// [`LoginError::Wrong`], [`LoginError::Throttled`] and [`LoginError::Hash`].
     pub async fn confirm(&self, person: &Person, password: Secret) -> Result<(), LoginError> {
-        let guesser = Guesser::Session(handle(&person.session));
+        let guesser = AttemptOrigin::Session(handle(&person.session));
         let attempt = self.admit(&person.user.username, guesser).await?;
         // The record of the request may be older than the latest password.
         let records = self.inner.database.records();

@@ -24,7 +24,7 @@ use crate::error_chain::DisplayChain;
 use crate::layout::Layout;
 use crate::system;
 use crate::systemd::HostSettings;
-use crate::throttle::{Attempt, Guesser, Terms, Throttle, TooMany};
+use crate::throttle::{Attempt, AttemptOrigin, Terms, Throttle, TooMany};
 use atek_api::setup::Status;
 pub use atek_host_model::setup::Ownership;
 use std::net::IpAddr;
@@ -220,7 +220,7 @@ impl Setup {
         address: Option<IpAddr>,
     ) -> Result<PasswordReset, BadClaim> {
         let reset = self.reset().ok_or(BadClaim::NotMade)?;
-        self.compare(typed, &reset.code, Some(Guesser::at(address)))
+        self.compare(typed, &reset.code, Some(AttemptOrigin::at(address)))
             .await?;
         Ok(reset)
     }
@@ -243,7 +243,7 @@ impl Setup {
         throttled: bool,
     ) -> Result<(), BadClaim> {
         let code = self.code().ok_or(BadClaim::NotMade)?;
-        let guesser = throttled.then(|| Guesser::at(address));
+        let guesser = throttled.then(|| AttemptOrigin::at(address));
         self.compare(typed, &code, guesser).await
     }
 
@@ -253,7 +253,10 @@ impl Setup {
     ///
     /// [`BadClaim::Throttled`].
     pub async fn admit_words(&self, address: Option<IpAddr>) -> Result<Attempt, BadClaim> {
-        let admitted = self.inner.throttle.admit("words", Guesser::at(address));
+        let admitted = self
+            .inner
+            .throttle
+            .admit("words", AttemptOrigin::at(address));
         admitted
             .await
             .map_err(|TooMany(seconds)| BadClaim::Throttled(seconds))
@@ -263,7 +266,7 @@ impl Setup {
         &self,
         typed: &str,
         code: &ClaimCode,
-        guesser: Option<Guesser>,
+        guesser: Option<AttemptOrigin>,
     ) -> Result<(), BadClaim> {
         let attempt = match guesser {
             Some(guesser) => {

@@ -42,11 +42,11 @@ pub enum UnitEvent {
 }
 
 /// The receiver is gone.
-struct Unheard;
+struct ReceiverGone;
 
 /// Why a session ended.
 enum End {
-    Unheard,
+    ReceiverGone,
     Bus(zbus::Error),
     /// The stream of signals ended, or systemd did not answer.
     Silent,
@@ -58,9 +58,9 @@ impl From<zbus::Error> for End {
     }
 }
 
-impl From<Unheard> for End {
-    fn from(_: Unheard) -> Self {
-        Self::Unheard
+impl From<ReceiverGone> for End {
+    fn from(_: ReceiverGone) -> Self {
+        Self::ReceiverGone
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn run(
         let began = Instant::now();
         match session(&bus, &events, &mut syncs).await {
             Ok(never) => match never {},
-            Err(End::Unheard) => return,
+            Err(End::ReceiverGone) => return,
             Err(End::Bus(error)) => tracing::warn!(%error, "lost the bus"),
             Err(End::Silent) => tracing::warn!("lost systemd's signals"),
         }
@@ -133,7 +133,7 @@ async fn session(
         // In this order: what was signalled before an answer is seen before it.
         tokio::select! {
             biased;
-            () = events.closed() => return Err(End::Unheard),
+            () = events.closed() => return Err(End::ReceiverGone),
             signal = signals.next() => match signal {
                 Some(signal) => watcher.signal(&signal?).await?,
                 None => return Err(End::Silent),
@@ -256,7 +256,7 @@ impl Watcher<'_> {
         Ok(())
     }
 
-    async fn answer(&mut self, answer: Answer) -> Result<(), Unheard> {
+    async fn answer(&mut self, answer: Answer) -> Result<(), ReceiverGone> {
         match answer {
             // Made of what was between the two signals; the next list comes after them.
             Answer::Listed(owner, _) if self.reloading.is_some() && owner == self.owner => Ok(()),
@@ -281,8 +281,8 @@ impl Watcher<'_> {
         }
     }
 
-    async fn tell(&self, event: UnitEvent) -> Result<(), Unheard> {
-        self.events.send(event).await.map_err(|_| Unheard)
+    async fn tell(&self, event: UnitEvent) -> Result<(), ReceiverGone> {
+        self.events.send(event).await.map_err(|_| ReceiverGone)
     }
 }
 

@@ -14,7 +14,7 @@ mod backoff;
 mod policy;
 
 pub use backoff::Terms;
-pub use policy::Guesser;
+pub use policy::AttemptOrigin;
 
 use policy::{Policy, Ticket, Turn};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,7 @@ struct Shared {
 pub struct Attempt {
     shared: Arc<Shared>,
     secret: String,
-    guesser: Guesser,
+    guesser: AttemptOrigin,
     succeeded: bool,
 }
 
@@ -63,7 +63,7 @@ impl Throttle {
     /// # Errors
     ///
     /// [`TooMany`], at once where the wait would be long, and after half a minute.
-    pub async fn admit(&self, secret: &str, guesser: Guesser) -> Result<Attempt, TooMany> {
+    pub async fn admit(&self, secret: &str, guesser: AttemptOrigin) -> Result<Attempt, TooMany> {
         let now = self.shared.now_ms();
         let ticket = self
             .shared
@@ -71,7 +71,7 @@ impl Throttle {
             .arrive(secret, guesser.clone(), now)
             .map_err(too_many)?;
         // Takes the attempt out when the client leaves.
-        let place = Place {
+        let place = QueueSlot {
             shared: &self.shared,
             ticket,
         };
@@ -105,12 +105,12 @@ impl Shared {
     }
 }
 
-struct Place<'a> {
+struct QueueSlot<'a> {
     shared: &'a Shared,
     ticket: Ticket,
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueueSlot<'_> {
     fn drop(&mut self) {
         self.shared.policy().leave(self.ticket);
     }
@@ -148,7 +148,7 @@ mod tests {
     #[tokio::test]
     async fn an_attempt_waits_its_turn_and_one_whose_client_left_is_forgotten() {
         let throttle = Throttle::new(TERMS);
-        let guesser = || Guesser::at(Some(Ipv4Addr::LOCALHOST.into()));
+        let guesser = || AttemptOrigin::at(Some(Ipv4Addr::LOCALHOST.into()));
         for _ in 0..5 {
             throttle.admit("alice", guesser()).await.unwrap();
         }

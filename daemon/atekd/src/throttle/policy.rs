@@ -28,7 +28,7 @@ const MAX_NAME: usize = 64;
 
 /// Where attempts come from, as far as they count together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Guesser {
+pub enum AttemptOrigin {
     /// An IPv4 address.
     Ipv4(Ipv4Addr),
     /// An IPv6 network of 64 bits: one machine can use all addresses of it.
@@ -44,7 +44,7 @@ pub enum Guesser {
     Session(String),
 }
 
-impl Guesser {
+impl AttemptOrigin {
     /// The guesser at an address.
     #[must_use]
     pub fn at(address: Option<IpAddr>) -> Self {
@@ -86,18 +86,18 @@ pub enum Turn {
 struct Waiting {
     ticket: Ticket,
     secret: String,
-    guesser: Guesser,
+    guesser: AttemptOrigin,
     since_ms: i64,
 }
 
 /// Attempts that wait, run, and have failed.
 #[derive(Debug)]
 pub struct Policy {
-    guessers: Backoff<Guesser>,
+    guessers: Backoff<AttemptOrigin>,
     secrets: Backoff<String>,
     waiting: Vec<Waiting>,
     /// Attempts that are being made, by guesser.
-    running: HashMap<Guesser, u32>,
+    running: HashMap<AttemptOrigin, u32>,
     next: u64,
 }
 
@@ -121,7 +121,12 @@ impl Policy {
     /// # Errors
     ///
     /// Milliseconds to wait before another attempt.
-    pub fn arrive(&mut self, secret: &str, guesser: Guesser, now_ms: i64) -> Result<Ticket, i64> {
+    pub fn arrive(
+        &mut self,
+        secret: &str,
+        guesser: AttemptOrigin,
+        now_ms: i64,
+    ) -> Result<Ticket, i64> {
         let secret: String = secret.chars().take(MAX_NAME).collect();
         let refused = |policy: &Self| policy.guessers.wait_ms(&guesser, now_ms).max(1000);
         let own = self.waiting.iter().filter(|w| w.guesser == guesser).count();
@@ -215,7 +220,7 @@ impl Policy {
 
     /// Ends an attempt that was made. One that has succeeded does not count any more; older
     /// failures do, so that an account of one's own buys no guesses at the others.
-    pub fn finish(&mut self, secret: &str, guesser: &Guesser, succeeded: bool) {
+    pub fn finish(&mut self, secret: &str, guesser: &AttemptOrigin, succeeded: bool) {
         if let Some(running) = self.running.get_mut(guesser) {
             *running -= 1;
             if *running == 0 {
@@ -243,17 +248,17 @@ mod tests {
     };
     const HASH_MS: i64 = 100;
 
-    fn v4(n: u32) -> Guesser {
-        Guesser::at(Some(Ipv4Addr::from_bits(n).into()))
+    fn v4(n: u32) -> AttemptOrigin {
+        AttemptOrigin::at(Some(Ipv4Addr::from_bits(n).into()))
     }
 
     /// Attempts of many clients over time, each in steps of 50 ms as the real ones.
     struct World {
         policy: Policy,
         now: i64,
-        made: HashMap<Guesser, u32>,
-        held: Vec<(Ticket, Guesser)>,
-        running: Vec<(Guesser, i64)>,
+        made: HashMap<AttemptOrigin, u32>,
+        held: Vec<(Ticket, AttemptOrigin)>,
+        running: Vec<(AttemptOrigin, i64)>,
     }
 
     impl World {
@@ -267,7 +272,7 @@ mod tests {
             }
         }
 
-        fn arrive(&mut self, guesser: &Guesser) -> Option<Ticket> {
+        fn arrive(&mut self, guesser: &AttemptOrigin) -> Option<Ticket> {
             let ticket = self
                 .policy
                 .arrive("alice", guesser.clone(), self.now)
@@ -308,7 +313,7 @@ mod tests {
             }
         }
 
-        fn waits(&self, guesser: &Guesser) -> bool {
+        fn waits(&self, guesser: &AttemptOrigin) -> bool {
             self.held.iter().any(|(_, held)| held == guesser)
         }
 
@@ -341,7 +346,8 @@ mod tests {
                 } else {
                     0xffff_0000_0001
                 };
-                let guesser = Guesser::at(Some(std::net::Ipv6Addr::from_bits(address).into()));
+                let guesser =
+                    AttemptOrigin::at(Some(std::net::Ipv6Addr::from_bits(address).into()));
                 if !world.waits(&guesser) {
                     world.arrive(&guesser);
                 }
@@ -354,7 +360,7 @@ mod tests {
     #[test]
     fn the_owner_signs_in_from_new_devices_while_six_addresses_guess() {
         let mut world = World::new();
-        let attackers: Vec<Guesser> = (1..=6).map(v4).collect();
+        let attackers: Vec<AttemptOrigin> = (1..=6).map(v4).collect();
         let attack = |world: &mut World| {
             for guesser in &attackers {
                 // Four connections each, and again as soon as one is refused.
@@ -401,8 +407,8 @@ mod tests {
 
     #[test]
     fn apps_and_known_devices_count_for_themselves_alone() {
-        let app = || Guesser::App("rss".parse().unwrap());
-        let known = || Guesser::KnownDevice("a phone".to_owned());
+        let app = || AttemptOrigin::App("rss".parse().unwrap());
+        let known = || AttemptOrigin::KnownDevice("a phone".to_owned());
         let mut world = World::new();
         for _ in 0..500 {
             world.arrive(&app());

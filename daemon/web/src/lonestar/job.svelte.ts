@@ -12,7 +12,7 @@ export interface Line {
 const KEPT = 200
 
 export class Job {
-  /** 0 to 100; `null` while nobody knows. */
+  /** 0 to 100; `null` while unknown. */
   percent = $state<number | null>(null)
   phase = $state('')
   lines = $state.raw<readonly Line[]>([])

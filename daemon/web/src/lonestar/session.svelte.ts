@@ -20,7 +20,7 @@ export const session = {
   get person(): Person {
     return person
   },
-  /** Whether somebody is signed in. */
+  /** Whether a person is signed in. */
   async load(): Promise<boolean> {
     const { isActive, username = '', userKey = '', role } = await whoami()
     person = { username, userKey, isAdmin: role === 'admin' }

@@ -6,7 +6,7 @@ use crate::limits::Quota;
 use crate::path::RecordPath;
 use crate::storage::blobs::{self, BlobRow};
 use crate::storage::tables::{self, DbNo};
-use crate::storage::{Doing as _, StorageError};
+use crate::storage::{OperationContext as _, StorageError};
 
 impl Tx<'_> {
     /// Names the blob file of a path; the file is complete and synced. The file it had before is

@@ -5,7 +5,7 @@ use crate::error::AdbError;
 use crate::storage::blobs;
 use crate::storage::read::{self, Read as _};
 use crate::storage::tables::{self, DbNo, DbRow, DbState};
-use crate::storage::{Doing as _, StorageError};
+use crate::storage::{OperationContext as _, StorageError};
 use atek_api::ids::DbId;
 use redb::ReadableTable as _;
 use std::ops::Bound;

@@ -6,7 +6,7 @@ use crate::path::RecordPath;
 use crate::storage::indexes::{IndexRow, IndexState, end_of};
 use crate::storage::read::{Read as _, Scan};
 use crate::storage::tables::{self, DbNo};
-use crate::storage::{Doing as _, StorageError};
+use crate::storage::{OperationContext as _, StorageError};
 use std::collections::BTreeSet;
 use std::ops::Bound;
 

@@ -10,11 +10,11 @@ mod indexes;
 mod records;
 mod trial;
 
-use super::disk::{Purse, Room};
+use super::disk::{QuotaAccount, Room};
 use super::indexes::IndexRow;
 use super::read::{self, Read, Record, Scan};
 use super::tables::{self, DbNo, DbRow, Stats};
-use super::{Doing as _, StorageError};
+use super::{OperationContext as _, StorageError};
 use crate::error::AdbError;
 use crate::limits::Quota;
 use crate::path::RecordPath;
@@ -108,7 +108,7 @@ impl<'t> Tx<'t> {
 
     /// Forgets what earlier operations did, to see whether the next one changes anything, and who
     /// pays for it.
-    pub(in crate::storage) fn begin_op(&mut self, purse: Purse) {
+    pub(in crate::storage) fn begin_op(&mut self, purse: QuotaAccount) {
         self.touched = false;
         self.author = trial::Author::default();
         self.room.pay_from(purse);

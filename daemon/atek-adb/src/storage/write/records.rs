@@ -6,7 +6,7 @@ use crate::limits::Quota;
 use crate::path::RecordPath;
 use crate::storage::read::{Read as _, Record};
 use crate::storage::tables::{self, ChangeKind, DbNo, Stats};
-use crate::storage::{Doing as _, StorageError};
+use crate::storage::{OperationContext as _, StorageError};
 use redb::ReadableTable as _;
 
 /// Changes found by one step of forgetting old deletes; bounds what one delete costs.

@@ -14,7 +14,7 @@ use crate::path::RecordPath;
 use crate::storage::blobs::{self, BlobRow};
 use crate::storage::read::Read as _;
 use crate::storage::tables::{self, DbNo};
-use crate::storage::{Doing as _, StorageError};
+use crate::storage::{OperationContext as _, StorageError};
 use redb::{ReadableTable as _, ReadableTableMetadata as _};
 
 /// Kinds of notes.

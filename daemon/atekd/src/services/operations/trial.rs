@@ -77,7 +77,7 @@ impl<E: Into<OperationError>> From<E> for TryError {
 
 /// What a trial went through.
 #[derive(Debug, Default)]
-struct Course {
+struct TrialRecord {
     /// When the service was stopped.
     stopped: Option<Instant>,
     down: Option<Duration>,
@@ -108,7 +108,7 @@ impl Operations {
         };
         let keeps_new = matches!(trial.origin, Origin::Installed { .. });
         let outcome = trial.outcome;
-        let mut course = Course::default();
+        let mut course = TrialRecord::default();
         let tried = self
             .put_in_place(trial, &mut journal, &mut course, progress)
             .await;
@@ -150,7 +150,7 @@ impl Operations {
         &self,
         trial: Trial,
         journal: &mut Journal,
-        course: &mut Course,
+        course: &mut TrialRecord,
         progress: &Reporter,
     ) -> Result<(), TryError> {
         let key = &trial.record.key;
@@ -234,7 +234,11 @@ impl Operations {
         Ok(())
     }
 
-    async fn start_on_trial(&self, key: &ServiceKey, course: &mut Course) -> Result<(), TryError> {
+    async fn start_on_trial(
+        &self,
+        key: &ServiceKey,
+        course: &mut TrialRecord,
+    ) -> Result<(), TryError> {
         match self.supervisor.start(key, Command::Start).await {
             Ok(()) => {
                 course.down = course.stopped.map(|stopped| stopped.elapsed());
@@ -310,7 +314,7 @@ impl Operations {
         record: &ServiceRecord,
         version: &PackageVersion,
         journal: &Journal,
-        course: &Course,
+        course: &TrialRecord,
         outcome: UpdateOutcome,
     ) {
         let key = &record.key;

@@ -37,10 +37,10 @@ pub(in crate::services) struct SeenTag {
     pub(in crate::services) notes: Option<String>,
 }
 
-/// The last look for releases.
+/// The latest check for releases.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::services) struct Look {
+pub(in crate::services) struct ReleaseCheck {
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::services) at: Option<String>,
@@ -59,7 +59,7 @@ pub(in crate::services) struct Look {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::services) struct Ledger {
-    pub(in crate::services) look: Look,
+    pub(in crate::services) look: ReleaseCheck,
     /// By tag.
     pub(in crate::services) tags: BTreeMap<String, SeenTag>,
     pub(in crate::services) refused: Vec<RefusedRelease>,

@@ -28,7 +28,7 @@ export const lonestar: typeof english = {
     },
     nothing: { title: 'So heißt keine App', text: 'Versuche ein anderes Wort.' },
     others: 'Apps von anderen auf dieser Box',
-    nobody: 'niemand'
+    noOwner: 'ohne Besitzer'
   },
   catalogue: {
     title: 'Katalog',

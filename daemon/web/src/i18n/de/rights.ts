@@ -111,7 +111,7 @@ export const rights: typeof en = {
     title: 'Geteilt mit',
     app: {
       text: 'Wer die App mit dir teilt, öffnet sie mit dem eigenen Konto.',
-      nobody: 'Du teilst diese App mit niemandem.',
+      notShared: 'Du teilst diese App mit niemandem.',
       levels: {
         view: 'sie ansehen, ohne etwas zu ändern',
         use: 'sie benutzen',
@@ -122,7 +122,7 @@ export const rights: typeof en = {
     },
     database: {
       text: 'Wer die Datenbank mit dir teilt, liest sie hier und in den eigenen Apps.',
-      nobody: 'Du teilst diese Datenbank mit niemandem.',
+      notShared: 'Du teilst diese Datenbank mit niemandem.',
       levels: {
         view: 'sie lesen',
         use: 'sie lesen und ändern',

@@ -27,7 +27,7 @@ export const lonestar = {
     },
     nothing: { title: 'No app has this name', text: 'Try another word.' },
     others: 'Other people’s apps on this box',
-    nobody: 'nobody'
+    noOwner: 'no owner'
   },
   catalogue: {
     title: 'Catalogue',

@@ -112,14 +112,14 @@ export const rights = {
     title: 'Shared with',
     app: {
       text: 'People you share this app with open it with their own account.',
-      nobody: 'You share this app with no one.',
+      notShared: 'You share this app with no one.',
       levels: { view: 'look, and change nothing', use: 'use it', manage: 'use it and look after it' },
       shared: 'The app is shared',
       ended: 'The app is no longer shared'
     },
     database: {
       text: 'People you share this database with read it in their own apps and here.',
-      nobody: 'You share this database with no one.',
+      notShared: 'You share this database with no one.',
       levels: { view: 'read it', use: 'read and change it', manage: 'change it and its settings' },
       shared: 'The database is shared',
       ended: 'The database is no longer shared'
@@ -130,7 +130,7 @@ export const rights = {
     add: 'Share',
     end: 'Stop sharing',
     endOf: (name: string) => `Stop sharing with ${name}`,
-    noOne: 'There is nobody else on this box yet.'
+    noOne: 'There is no one else on this box yet.'
   },
   groups: {
     title: 'Groups',
