@@ -1,4 +1,5 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte'
+import { readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { UserConfig } from 'vite'
 
@@ -7,8 +8,15 @@ const at = (path: string) => resolve(import.meta.dirname, path)
 /** A file that holds several modules; those of a greater priority take first what they need. */
 type Group = { name: string; test: RegExp; priority: number }
 
+/** A file a language; `web-embed` knows them by this name, for a browser fetches one of them. */
+const languages: Group[] = readdirSync(at('src/i18n'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => ({ name: `language-${name}`, test: new RegExp(`/i18n/${name}/`), priority: 9 }))
+
 /**
- * What both bundles have in common; `groups`: what is put into one file, which compresses better than many. `root` is the folder of their HTML pages. */
+ * What both bundles have in common. `root` is the folder of their HTML pages; `groups` are put into one file each, which
+ * compresses better than many.
+ */
 export function bundle(
   root: string,
   outDir: string,
@@ -30,7 +38,7 @@ export function bundle(
       reportCompressedSize: true,
       rolldownOptions: {
         input: pages.map((page) => at(`${root}/${page}`)),
-        output: { codeSplitting: { groups } }
+        output: { codeSplitting: { groups: [...languages, ...groups] } }
       }
     },
     server: {

@@ -1,8 +1,10 @@
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { ago, bytes, duration, moment, paragraphs, short } from '../src/lib/format'
 import { isLanguage, language, match } from '../src/lib/language.svelte'
+import { texts } from '../src/lonestar/texts'
 
 vi.stubGlobal('document', { documentElement: {} })
+beforeAll(() => language.start(texts))
 afterEach(() => language.choose('en'))
 
 test.each([
@@ -13,20 +15,20 @@ test.each([
   [999_600, '1 MB'],
   [128_000_000, '128 MB'],
   [5e15, '5,000 TB']
-])('%d bytes are written %s', (count, text) => {
-  language.choose('en')
+])('%d bytes are written %s', async (count, text) => {
+  await language.choose('en')
   expect(bytes(count)).toBe(text)
 })
 
-test('the clock of the box was shown in the time zone of the browser', () => {
-  language.choose('en')
+test('the clock of the box was shown in the time zone of the browser', async () => {
+  await language.choose('en')
   const when = '2026-11-28T20:30:00Z'
   expect(moment(when, 'Pacific/Auckland')).toContain('Nov 29, 2026')
   expect(moment(when, 'America/New_York')).toContain('Nov 28, 2026')
 })
 
-test('numbers and words follow the language', () => {
-  language.choose('de')
+test('numbers and words follow the language', async () => {
+  await language.choose('de')
   expect([bytes(1_536_000), duration(7200)]).toEqual(['1,5 MB', '2 Stunden'])
 })
 
@@ -35,8 +37,8 @@ test.each([
   [45, '45 seconds ago'],
   [119, '1 minute ago'],
   [86_400, 'yesterday']
-])('what was %d seconds before is said as %s', (secs, text) => {
-  language.choose('en')
+])('what was %d seconds before is said as %s', async (secs, text) => {
+  await language.choose('en')
   const now = Date.UTC(2026, 10, 24)
   expect(ago(now - secs * 1000, now)).toBe(text)
 })

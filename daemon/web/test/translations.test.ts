@@ -9,9 +9,13 @@ import { said as germanSaid } from '../src/i18n/de/said'
 import { said as englishSaid } from '../src/i18n/en/said'
 import { language } from '../src/lib/language.svelte'
 import { inOurWords } from '../src/lib/said'
+import { texts } from '../src/lonestar/texts'
 
 vi.stubGlobal('document', { documentElement: {} })
-beforeAll(() => language.choose('de'))
+beforeAll(async () => {
+  await language.start(texts)
+  await language.choose('de')
+})
 afterEach(() => language.choose('de'))
 
 /** The Rust sources of the host, without their tests. */

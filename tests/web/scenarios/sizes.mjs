@@ -9,7 +9,7 @@ import { out, story } from '../lib/story.mjs'
 import { addUser, openPage, signIn } from '../lib/words.mjs'
 
 const SIDEWAYS = { width: 800, height: 360 }
-const PATHS = ['/', '/p/install', '/p/apps/hello-node', '/p/apps/hello-node/logs', '/p/apps/hello-node/settings', '/p/apps/hello-node/permissions', '/p/apps/hello-node/updates', '/p/permissions', '/p/updates', '/p/sharing', '/p/devices', '/p/users', '/p/databases', '/p/system', '/p/account', '/p/nowhere']
+const PATHS = ['/', '/p/catalogue', '/p/install', '/p/apps/hello-node', '/p/apps/hello-node/logs', '/p/apps/hello-node/settings', '/p/apps/hello-node/permissions', '/p/apps/hello-node/updates', '/p/permissions', '/p/activity', '/p/updates', '/p/sharing', '/p/devices', '/p/users', '/p/databases', '/p/system', '/p/account', '/p/nowhere']
 
 story(async ({ box, browser, step }) => {
   await addUser(box, 'alice', 'admin')
@@ -40,6 +40,12 @@ story(async ({ box, browser, step }) => {
   await step('no page speaks half a language, and none is too wide or shuts anybody out in German', async () => {
     const berta = await browser.person('berta', { locale: 'de-DE', viewport: PHONE })
     await berta.context.addCookies(await alice.context.cookies(box.url()))
+    await berta.page.addInitScript(() => {
+      const seen = (globalThis.navigationsSeen = new Set())
+      new MutationObserver(() => {
+        for (const one of document.querySelectorAll('nav')) seen.add(one.innerText)
+      }).observe(document, { childList: true, subtree: true, characterData: true })
+    })
     for (const path of PATHS) {
       await berta.open(box.url(path))
       await berta.page.getByRole('navigation').getByText('Konto').waitFor()
@@ -47,6 +53,13 @@ story(async ({ box, browser, step }) => {
       await fitsItsWidth(berta.page)
       await isAccessible(berta.page)
       await berta.page.screenshot({ path: join(out, `german${nameOf(path)}.png`), fullPage: true })
+      const { seen, fetched } = await berta.page.evaluate(() => ({
+        seen: [...globalThis.navigationsSeen].join(),
+        fetched: performance.getEntriesByType('resource').flatMap(({ name }) => /language-(\w+)-/.exec(name)?.[1] ?? [])
+      }))
+      assert.match(seen, /Konto/)
+      assert.doesNotMatch(seen, /Account/, `${path} was shown in English first`)
+      assert.deepEqual(fetched, ['de'], 'texts of a language that is not shown were fetched')
     }
     await berta.leave()
   })

@@ -4,8 +4,10 @@ import '../styles/base.css'
 import { language } from '../lib/language.svelte'
 import { apply } from '../lib/theme.svelte'
 import Login from './Login.svelte'
+import { texts } from './texts'
 
 apply()
-document.documentElement.lang = language.current
-const target = document.getElementById('app')
-if (target) mount(Login, { target })
+void language.start(texts).then(() => {
+  const target = document.getElementById('app')
+  if (target) mount(Login, { target })
+})

@@ -1,5 +1,3 @@
 import { texts } from '../lib/language.svelte'
-import { lonestar as de } from './de/lonestar'
-import { lonestar as en } from './en/lonestar'
 
-export const lonestar = texts({ en, de })
+export const lonestar = texts('lonestar')

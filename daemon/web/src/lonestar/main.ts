@@ -5,9 +5,11 @@ import { language } from '../lib/language.svelte'
 import { apply } from '../lib/theme.svelte'
 import Lonestar from './Lonestar.svelte'
 import { watchForSignOut } from './sign-out'
+import { texts } from './texts'
 
 apply()
 watchForSignOut()
-document.documentElement.lang = language.current
-const target = document.getElementById('app')
-if (target) mount(Lonestar, { target })
+void language.start(texts).then(() => {
+  const target = document.getElementById('app')
+  if (target) mount(Lonestar, { target })
+})

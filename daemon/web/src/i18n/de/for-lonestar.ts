@@ -1,0 +1,9 @@
+/** The texts of Lonestar. */
+export { admin } from './admin'
+export { apps } from './apps'
+export { common } from './common'
+export { homes } from './homes'
+export { lonestar } from './lonestar'
+export { rights } from './rights'
+export { said } from './said'
+export { updates } from './updates'

@@ -1,0 +1,4 @@
+/** The texts of the host's own pages. */
+export { common } from './common'
+export { host } from './host'
+export { said } from './said'
