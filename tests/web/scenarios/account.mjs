@@ -56,7 +56,7 @@ story(async ({ box, browser, step }) => {
       await card.getByRole('button', { name: 'Change password' }).click()
     }
     await change('not the password', 'a wholly new password')
-    await card.getByText('The current password is not right.').waitFor()
+    await card.getByText('The current password is wrong.').waitFor()
     await looksRight(alice, 'account-wrong-password')
     await change(PASSWORD, 'a wholly new password')
     await alice.page.getByText('Your password was changed').waitFor()

@@ -52,7 +52,7 @@ story(async ({ box, browser, step }) => {
     await page.getByRole('group').getByLabel('Value', { exact: true }).fill('good day')
     const environment = page.locator('form').filter({ has: page.getByRole('heading', { name: 'Environment' }) })
     await environment.getByRole('button', { name: 'Save' }).click()
-    await page.getByText('Saved. It applies from the next start on.').waitFor()
+    await page.getByText('Saved. It takes effect the next time the app starts.').waitFor()
     await looksRight(alice, 'settings')
     const restarted = told('restart')
     await button('Restart').click()

@@ -31,7 +31,7 @@ story(async ({ box, browser, step }) => {
     await cards().filter({ hasText: 'Node-RED' }).waitFor()
     assert.equal(await cards().filter({ hasText: 'TiddlyWiki' }).count(), 0)
     await search().fill('nothing like this')
-    await page.getByRole('heading', { name: 'No app was found' }).waitFor()
+    await page.getByRole('heading', { name: 'No apps found' }).waitFor()
     await page.getByRole('button', { name: 'All' }).click()
     await search().fill('')
     await looksRight(alice, 'catalogue')

@@ -13,7 +13,7 @@ story(async ({ box, browser, step }) => {
   const alice = await browser.person('alice')
   const bob = await browser.person('bob')
   const { page } = bob
-  const question = part(bob, 'An app asks for your permission')
+  const question = part(bob, 'An app is asking for your permission')
   const press = name => question.getByRole('button', { name, exact: true }).click()
   const grants = async () => (await box.call('permissions-api', 'list')).grants
   /** Has the app ask, as its own page would. */
@@ -60,7 +60,7 @@ story(async ({ box, browser, step }) => {
     const line = page.getByRole('row').filter({ hasText: 'api.weather.example' })
     await line.getByText('bob').waitFor()
     await looksRight(bob, 'all-permissions')
-    await line.getByRole('button', { name: /^Take back/ }).click()
+    await line.getByRole('button', { name: /^Revoke/ }).click()
     await line.waitFor({ state: 'detached' })
     assert.ok(!(await grants()).some(({ permission }) => permission === 'host:api.weather.example'))
   })
@@ -127,7 +127,7 @@ story(async ({ box, browser, step }) => {
     await sharing.getByLabel('With', { exact: true }).selectOption({ label: 'carol' })
     await sharing.getByLabel('They may').selectOption('view')
     await sharing.getByRole('button', { name: 'Share', exact: true }).click()
-    await sharing.getByRole('row').filter({ hasText: 'look, and change nothing' }).waitFor()
+    await sharing.getByRole('row').filter({ hasText: 'view it without changing anything' }).waitFor()
     await looksRight(bob, 'shared')
   })
   await step('carol opens it, until he takes it back', async () => {
@@ -137,7 +137,7 @@ story(async ({ box, browser, step }) => {
     await carol.open(box.appUrl('album'))
     assert.equal(await carol.page.locator('body').innerText(), 'hello')
     await part(bob, 'Shared with').getByRole('button', { name: 'Stop sharing with carol' }).click()
-    await page.getByText('You share this app with no one.').waitFor()
+    await page.getByText('You are not sharing this app with anyone.').waitFor()
     carol.expect(/album\S* 403$/)
     await carol.open(box.appUrl('album'))
     assert.doesNotMatch(await carol.page.locator('body').innerText(), /^hello$/)

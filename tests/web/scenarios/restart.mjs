@@ -16,7 +16,7 @@ story(
       await signIn(alice, box)
       await openPage(alice, box, '/p/system', 'System')
       await restart(part(alice, 'Power')).click()
-      await dialog().getByText('It will be away for about a minute.').waitFor()
+      await dialog().getByText('It will be unavailable for about a minute.').waitFor()
       await looksRight(alice, 'system-restart')
       await dialog().getByRole('button', { name: 'Cancel' }).click()
       await box.ready()

@@ -11,7 +11,7 @@ export const admin: typeof english = {
     role: 'Rolle',
     you: 'du',
     actions: 'Aktionen',
-    roles: { admin: 'Verwaltung', user: 'Person' },
+    roles: { admin: 'Verwaltung', user: 'Benutzer' },
     roleHints: {
       user: 'Installiert und benutzt eigene Apps.',
       admin: 'Verwaltet außerdem Personen, alle Apps und die Box.'
@@ -37,7 +37,7 @@ export const admin: typeof english = {
     theirApps: (names) => `Apps dieser Person: ${names}`,
     appsQuestion: 'Was soll aus den Apps und ihren Daten werden?',
     appsGive: 'Jemand anderem geben',
-    appsGiveTo: 'Gehören künftig',
+    appsGiveTo: 'Neuer Besitzer',
     appsUninstall: 'Deinstallieren und die Daten löschen',
     confirm: (name) => `Zur Bestätigung „${name}“ eintippen`
   },
@@ -80,7 +80,7 @@ export const admin: typeof english = {
     ownerOf: (app, person) => `${app}, von ${person}`,
     records: 'Einträge',
     size: 'Größe',
-    access: 'Wer lesen darf',
+    access: 'Lesen darf',
     accesses: { public: 'jede App', private: 'wem sie gehört' },
     serverDb: 'Die Box selbst (Personen, Anmeldungen und installierte Apps)',
     serverDbText: 'Personen, Anmeldungen und installierte Apps. Eine falsche Änderung kann alle aussperren.',
@@ -136,7 +136,7 @@ export const admin: typeof english = {
     uptime: 'Läuft seit',
     addresses: 'Zu erreichen unter',
     timezone: 'Zeitzone',
-    time: 'Ihre Zeit',
+    time: 'Ortszeit',
     use: 'Auslastung',
     disk: 'Speicherplatz',
     memory: 'Arbeitsspeicher',
@@ -150,9 +150,9 @@ export const admin: typeof english = {
     cpu: 'Prozessor',
     memoryUsed: 'Belegter Arbeitsspeicher',
     noHistory: 'Noch wurde nichts gemessen. Die ersten Werte kommen innerhalb einer Minute.',
-    security: 'Wie gut jeder Dienst eingesperrt ist',
+    security: 'Wie gut jeder Dienst abgeschirmt ist',
     securityText:
-      'Das Urteil von systemd, von 0 (ganz eingesperrt) bis 10 (darf alles). Apps sollten unter 3 liegen.',
+      'Die Bewertung von systemd, von 0 (vollständig abgeschirmt) bis 10 (darf alles). Apps sollten unter 3 liegen.',
     securityService: 'Dienst',
     securityScore: 'Angriffsfläche',
     securityWords: 'In Worten',
@@ -160,16 +160,21 @@ export const admin: typeof english = {
       'atekd.service': 'Atek selbst',
       'atek-spawnd.service': 'Atek, der Teil, der Apps startet'
     },
-    securityGrades: ['Ganz eingesperrt', 'Gut eingesperrt', 'Teilweise eingesperrt', 'Kaum eingesperrt'],
+    securityGrades: [
+      'Vollständig abgeschirmt',
+      'Gut abgeschirmt',
+      'Teilweise abgeschirmt',
+      'Kaum abgeschirmt'
+    ],
     databasesText: 'Die Dokumente deiner Apps, für Entwickler und für Reparaturen.',
     databasesOpen: 'Datenbanken zeigen',
     change: 'Name und Zeitzone ändern',
     nameHint: 'Buchstaben, Ziffern und Striche. Die Box ist dann unter NAME.local zu finden.',
-    changed: 'Die Box wurde geändert',
+    changed: 'Die Änderungen wurden gespeichert',
     nameChangedText: (url) => `Ab jetzt ist die Box unter ${url} zu finden`,
     names: 'Weitere Namen',
     namesText:
-      'Die Box hört nur auf Namen, die sie kennt. Führt dein Router, ein Nameserver oder ein HTTPS-Proxy noch unter einem anderen Namen zu ihr, trage ihn hier ein.',
+      'Die Box hört nur auf Namen, die sie kennt. Wenn dein Router, ein Nameserver oder ein HTTPS-Proxy einen weiteren Namen auf sie leitet, trage ihn hier ein.',
     namesLabel: 'Name',
     namesHint: 'Nur der Name, zum Beispiel home.example.org',
     namesAdd: 'Namen hinzufügen',
@@ -191,12 +196,12 @@ export const admin: typeof english = {
     keptRemoved: 'Die Daten wurden gelöscht',
     power: 'Strom',
     powerText:
-      'Apps werden zuerst geordnet beendet. Eine ausgeschaltete Box muss von Hand eingeschaltet werden.',
+      'Apps werden zuerst ordentlich beendet. Eine ausgeschaltete Box muss von Hand eingeschaltet werden.',
     reboot: 'Neu starten',
     powerOff: 'Ausschalten',
     rebootTitle: 'Die Box neu starten?',
     powerOffTitle: 'Die Box ausschalten?',
-    rebootText: 'Sie ist etwa eine Minute weg. Wer sie gerade benutzt, wird unterbrochen.',
+    rebootText: 'Sie ist etwa eine Minute nicht erreichbar. Wer sie gerade benutzt, wird unterbrochen.',
     powerOffText:
       'Wer sie gerade benutzt, wird unterbrochen. Zum Einschalten muss jemand dort sein, wo die Box steht.',
     rebooting: 'Die Box startet neu. Diese Seite kommt zurück, wenn die Box wieder da ist.',

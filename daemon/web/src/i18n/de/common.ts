@@ -45,41 +45,41 @@ export const common: typeof english = {
     limitedFor: (secs) =>
       `Zu viele Versuche. Warte ${secs} ${secs === 1 ? 'Sekunde' : 'Sekunden'} und versuche es dann noch einmal.`,
     broken:
-      'Die Box hat etwas geantwortet, das diese Seite nicht versteht. Lade die Seite neu; wenn das nicht hilft, starte die Box neu.'
+      'Diese Seite versteht die Antwort der Box nicht. Lade die Seite neu; wenn das nicht hilft, starte die Box neu.'
   },
   reasons: {
-    'bad-manifest': 'Was die App über sich sagt (atek.json), ist fehlerhaft.',
+    'bad-manifest': 'Die Beschreibung der App (atek.json) ist fehlerhaft.',
     'bad-request': 'Diese Adresse oder Version lässt sich nicht verwenden.',
     'bad-path': 'Die App hat eine Datei oder einen Link, den eine App nicht haben darf.',
     'broken-repository': 'Die Daten des Repositorys sind beschädigt.',
     'build-failed': 'Die App ließ sich nicht bauen.',
     busy: 'Die App ist gerade beschäftigt. Versuche es noch einmal, wenn das vorbei ist.',
-    certificate: 'Wer dort antwortet, kann nicht beweisen, wer er ist.',
+    certificate: 'Das Zertifikat des Servers ist ungültig. Er könnte ein anderer sein, als er vorgibt.',
     denied: 'Das hast du dieser App nicht erlaubt.',
     direct:
-      'Diese App erreicht das Internet ohne Umweg über die Box, einzelne Server lassen sich darum nicht sperren. Nimm ihr zuerst diese Berechtigung.',
+      'Diese App ist direkt mit dem Internet verbunden; einzelne Server lassen sich darum nicht sperren. Nimm ihr zuerst diese Berechtigung.',
     'id-taken': 'Diesen Kurznamen hat schon eine andere App.',
     internal: 'In der Box ist etwas schiefgegangen. Versuche es noch einmal.',
     locked: 'Die Wiederherstellungswörter sind verschlossen. Gib dein Passwort ein.',
     'missing-tool': 'Zum Bauen der App fehlt der Box ein Programm.',
     'not-signed':
-      'Die installierte Version ist signiert, die neue nicht oder nicht richtig. Vielleicht hat sie jemand anders veröffentlicht: Frage den Autor.',
+      'Die installierte Version ist signiert, die neue nicht oder nicht richtig. Vielleicht stammt sie von jemand anderem: Frage den Autor.',
     'other-signer':
-      'Die neue Version ist mit einem anderen Schlüssel signiert als die installierte. Frage den Autor, ob er gewechselt hat. Annehmen lässt sie sich auf der Kommandozeile.',
-    moved: 'Unter dieser Version steht inzwischen etwas anderes. Sieh es dir noch einmal an.',
+      'Die neue Version ist mit einem anderen Schlüssel signiert als die installierte. Frage den Autor, ob er den Schlüssel gewechselt hat. Annehmen kannst du sie auf der Kommandozeile.',
+    moved: 'Diese Version hat inzwischen einen anderen Inhalt. Sieh sie dir noch einmal an.',
     'needs-administrator': 'Das darf nur, wer diese Box verwaltet. Bitte diese Person darum.',
     pick: 'Wähle aus dem Angebot, was die App benutzen soll.',
     'needs-owner': 'Das darf nur die Person, der die App gehört. Bitte sie darum.',
-    'no-entry': 'Der App fehlt die Datei, mit der sie startet.',
+    'no-entry': 'Die Startdatei der App fehlt.',
     'no-matching-release': 'Keine Version passt zu der gewünschten.',
-    'no-release': 'Von der App gibt es noch keine Version: Ihr Autor hat keine markiert.',
+    'no-release': 'Von der App gibt es noch keine Version: Im Repository ist keine markiert.',
     'not-a-repository': 'Was dort antwortet, ist kein Git-Repository.',
     'not-found': 'Diese App gibt es nicht (mehr).',
     'not-new':
       'Als Ganzes lässt sich nur eine Box wiederherstellen, die noch niemand eingerichtet hat. Nimm eine neue Karte.',
     'npm-failed': 'Was die App braucht, ließ sich nicht installieren.',
     'private-address':
-      'Die Adresse führt zu einem Gerät bei dir zu Hause; von dort darf nicht geholt werden.',
+      'Die Adresse führt zu einem Gerät bei dir zu Hause; von dort lassen sich keine Apps holen.',
     redirected: 'Die Adresse führt woandershin. Nimm die neue.',
     refused: 'Jede passende Version wurde schon einmal zurückgenommen.',
     'repository-not-found': 'Ein solches Repository gibt es nicht, oder es ist nicht öffentlich.',

@@ -23,13 +23,13 @@ export const homes: typeof en = {
     stop: 'Nicht mehr teilen',
     stopOf: (name: string) => `Nicht mehr teilen: ${name}`,
     stopText:
-      'Wer diesem Link folgt, bekommt nichts mehr. Was schon angekommen ist, bleibt dort. Andere Links gehen weiter.',
+      'Wer diesem Link folgt, bekommt nichts mehr. Was schon angekommen ist, bleibt dort. Andere Links funktionieren weiter.',
     stopped: 'Der Link ist beendet.',
     followed: 'Du folgst',
     followNone: 'Du folgst keiner Datenbank einer anderen Box.',
     copyOf: 'Kopie auf dieser Box',
     received: 'Empfangen',
-    news: 'Zuletzt Neues',
+    news: 'Zuletzt aktualisiert',
     follow: 'Folgen',
     followLink: 'Link einer anderen Box',
     followHint: 'Er beginnt mit atek://db/',
@@ -40,22 +40,22 @@ export const homes: typeof en = {
     unfollowed: 'Du folgst nicht mehr.',
     share: 'Mit anderen Boxen teilen',
     shareText:
-      'Du bekommst einen Link. Wer ihn hat, liest diese Datenbank von der eigenen Atek-Box aus und kann den Link weitergeben. Schreiben kann hier niemand.',
+      'Du bekommst einen Link. Wer ihn hat, liest diese Datenbank von der eigenen Atek-Box aus und kann den Link weitergeben. Ändern kann sie hier niemand.',
     shareFor: 'Für wen (nur du siehst das)',
     make: 'Link erzeugen',
-    made: 'Schicke der Person diesen Link. Auf der eigenen Box kommt er unter „Teilen“ hinein.'
+    made: 'Schicke der Person diesen Link. Sie gibt ihn auf ihrer eigenen Box unter „Teilen“ ein.'
   },
   devices: {
     title: 'Geräte',
-    text: 'Computer und Telefone, die diese Box aus jedem Netz öffnen. Angemeldet wird sich dort trotzdem.',
+    text: 'Computer und Telefone, die diese Box aus jedem Netz öffnen. Anmelden musst du dich dort trotzdem.',
     none: 'Kein Gerät ist gekoppelt.',
     pair: 'Gerät koppeln',
     lastSeen: 'Zuletzt gesehen',
-    sent: 'An es gesendet',
-    received: 'Von ihm empfangen',
+    sent: 'Gesendet',
+    received: 'Empfangen',
     remove: 'Entfernen',
     removeOf: (name: string) => `${name} entfernen`,
-    removeText: 'Das Gerät wird sofort getrennt, und sein Link nützt nichts mehr.',
+    removeText: 'Das Gerät wird sofort getrennt, und sein Link funktioniert nicht mehr.',
     removed: 'Das Gerät ist entfernt.',
     steps: {
       name: 'Schritt 1 von 3: ein Name',
@@ -63,7 +63,7 @@ export const homes: typeof en = {
       next: 'Weiter',
       link: 'Schritt 2 von 3: den Link auf das Gerät bringen',
       linkText:
-        'Starte auf einem Computer atek-connect mit diesem Link. Auf einem Telefon lies den Code mit einer App für Links von Holesail. Der Link ist der Schlüssel dieses Geräts: Er wird nur dieses eine Mal gezeigt.',
+        'Starte auf einem Computer atek-connect mit diesem Link. Scanne den Code auf einem Telefon mit einer App für Holesail-Links. Der Link ist der Schlüssel dieses Geräts: Er wird nur dieses eine Mal gezeigt.',
       qr: 'Der Link als QR-Code',
       wait: 'Schritt 3 von 3: verbinden',
       waitText: 'Warten auf das Gerät …',

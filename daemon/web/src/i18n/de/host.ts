@@ -98,8 +98,8 @@ export const host: typeof english = {
       'Stecke die Karte zurück, schalte die Box ein und öffne diese Seite wieder.'
     ],
     stays: 'Apps und Dateien bleiben, wie sie sind.',
-    look: 'Das habe ich getan',
-    looking: 'Die Box wird gefragt …',
+    look: 'Erledigt',
+    looking: 'Die Box wird abgefragt …',
     notOpen:
       'Die Box hat auf ihrer Karte keine Datei atek-reset.txt gefunden. Prüfe den Namen der Datei und starte die Box mit der Karte neu. Danach hast du eine Stunde Zeit.',
     over: 'Der Code gilt nicht mehr: Er wurde benutzt, oder eine Stunde ist vorbei. Lege die Datei noch einmal auf die Karte.',
@@ -110,7 +110,8 @@ export const host: typeof english = {
       text: 'Die Box zeigt auf ihrem Bildschirm einen Code. Er steht auch in der Datei atek-claim.txt auf ihrer Speicherkarte.',
       username: 'Benutzername',
       usernameHint: 'Der Name, mit dem du dich anmeldest. Wer die Box allein verwaltet, kann ihn weglassen.',
-      noUser: 'So heißt auf dieser Box niemand. Gib den Namen ein, mit dem du dich anmeldest.',
+      noUser:
+        'Auf dieser Box gibt es niemanden mit diesem Namen. Gib den Namen ein, mit dem du dich anmeldest.',
       password: 'Neues Passwort',
       submit: 'Passwort setzen',
       failed: 'Das Passwort wurde nicht gesetzt'

@@ -6,7 +6,7 @@ export const lonestar: typeof english = {
     home: 'Start',
     catalogue: 'Katalog',
     install: 'Neue App',
-    updates: 'Aktualisieren',
+    updates: 'Aktualisierungen',
     users: 'Personen',
     permissions: 'Berechtigungen',
     sharing: 'Teilen',
@@ -54,9 +54,9 @@ export const lonestar: typeof english = {
     },
     nothing: { title: 'Keine App gefunden', text: 'Versuche ein anderes Wort oder eine andere Kategorie.' },
     may: (words) => `Möchte: ${words}`,
-    mayNothing: 'Bittet um nichts außer ihren eigenen Daten.',
+    mayNothing: 'Braucht nichts außer ihren eigenen Daten.',
     page: 'Über das Programm',
-    screenshot: (name) => `${name} in Benutzung`,
+    screenshot: (name) => `So sieht ${name} aus`,
     install: (name) => `${name} installieren`
   },
   frame: {

@@ -18,7 +18,7 @@ export const rights: typeof en = {
   },
   requests: {
     title: 'Eine App bittet um Erlaubnis',
-    unaskedTitle: 'Eine gespeicherte Erlaubnis braucht deine Antwort',
+    unaskedTitle: 'Eine gespeicherte Erlaubnis wartet auf deine Antwort',
     unaskedAsks: (app) => `Darf ${app} das?`,
     asks: (app) => `${app} möchte:`,
     reason: (reason) => `Ihre Begründung: „${reason}“`,
@@ -39,7 +39,7 @@ export const rights: typeof en = {
     by: 'Entschieden von',
     since: 'Seit',
     until: 'Bis',
-    forever: 'auf Widerruf',
+    forever: 'bis du sie zurücknimmst',
     used: 'Benutzt',
     never: 'nie',
     notCounted: 'nicht gezählt',

@@ -133,7 +133,7 @@ export const admin = {
     uptime: 'Running for',
     addresses: 'Addresses',
     timezone: 'Time zone',
-    time: 'Its time',
+    time: 'Local time',
     use: 'Usage',
     disk: 'Disk',
     memory: 'Memory',
@@ -162,11 +162,11 @@ export const admin = {
     databasesOpen: 'Show databases',
     change: 'Change name and time zone',
     nameHint: 'Letters, digits and dashes. The box will be at NAME.local.',
-    changed: 'The box was changed',
+    changed: 'The changes were saved',
     nameChangedText: (url: string) => `The box is now at ${url}`,
     names: 'Other names',
     namesText:
-      'The box answers only to names that it knows. If your router, a name server or an HTTPS proxy leads another name to it, add that name here.',
+      'The box answers only to names that it knows. If your router, a name server or an HTTPS proxy points another name at it, add that name here.',
     namesLabel: 'Name',
     namesHint: 'Only the name, for example home.example.org',
     namesAdd: 'Add name',
@@ -192,10 +192,10 @@ export const admin = {
     powerOff: 'Turn off',
     rebootTitle: 'Restart the box?',
     powerOffTitle: 'Turn the box off?',
-    rebootText: 'It will be away for about a minute. Everyone who is using it will be interrupted.',
+    rebootText: 'It will be unavailable for about a minute. Everyone who is using it will be interrupted.',
     powerOffText:
       'Everyone who is using it will be interrupted. To switch it on again, someone has to press its switch or plug it in.',
-    rebooting: 'The box is restarting. This page will come back when the box does.',
+    rebooting: 'The box is restarting. This page will come back when it is ready.',
     rebootLate:
       'The box has not come back yet. Check that it is switched on and connected, then reload this page.',
     poweringOff: 'The box is turning itself off. You can unplug it when its light has stopped blinking.'

@@ -15,13 +15,14 @@ export const apps = {
     notFound: 'Atek could not read this app',
     stop: 'Stop',
     by: (author: string) => `by ${author}`,
-    signed: (key: string) => `Signed with the key ${key}. Updates must be signed with it, too.`,
+    signed: (key: string) => `Signed with the key ${key}. Updates must be signed with it too.`,
     asks: 'What it asks for',
-    asksNothing: 'It asks for nothing: it runs by itself, without a network and without your other data.',
+    asksNothing:
+      'It asks for nothing: it runs on its own, with no network access and none of your other data.',
     grant: 'Allow all of this',
     grantHint:
       'Tick what you allow. The app is installed either way, but may not work as intended without it. You can change this later.',
-    limits: 'What it wants of the box',
+    limits: 'What it needs from the box',
     limitsAllow: 'Allow all of this',
     limitsHint: 'Without it the app gets as much as other apps do. You can change this later.',
     usually: (value: string, usual: string) => `${value} (usually ${usual})`,
@@ -80,16 +81,16 @@ export const apps = {
       starting: 'It is starting.',
       restarting: 'It stopped and is being started again.',
       sleeping: 'It has not been used for a while, so it is asleep. It wakes up when you open it.',
-      stopped: 'It was stopped, and stays so until someone starts it.',
+      stopped: 'It was stopped and will not run until someone starts it.',
       failed: 'It failed several times and will not be started again automatically. Its log says more.',
       unavailable: 'It cannot run on this box.'
     },
-    lastExit: 'The last time:',
+    lastExit: 'Last time:',
     memory: 'Memory',
     cpu: 'Processor',
     noFigures: 'While it runs, it is measured every ten seconds.',
     notMeasured: 'The app is not running, or this box cannot measure it.',
-    noMetrics: 'The figures could not be fetched',
+    noMetrics: 'The figures could not be loaded',
     about: 'About',
     facts: {
       version: 'Version',
@@ -106,7 +107,7 @@ export const apps = {
     addresses: 'Addresses',
     byPort: 'Works without name resolution',
     allowed: 'What it may do',
-    allowedNothing: 'Nothing beyond its own data: no network.'
+    allowedNothing: 'Nothing beyond using its own data: no network access.'
   },
   logs: {
     follow: 'Follow',
@@ -144,7 +145,7 @@ export const apps = {
   },
   settings: {
     saved: 'Saved',
-    savedRestart: 'Saved. It applies from the next start on.',
+    savedRestart: 'Saved. It takes effect the next time the app starts.',
     notSaved: 'It was not saved',
     limits: {
       title: 'Limits',
@@ -168,7 +169,7 @@ export const apps = {
       none: 'There are none.',
       wrong: 'A name has letters, digits and underscores, and does not begin with a digit.',
       reserved: 'Names that begin with ATEK_ belong to the host.',
-      twice: 'There is one with this name already.'
+      twice: 'There is already one with this name.'
     },
     restartNow: 'Restart now',
     id: {
@@ -199,7 +200,8 @@ export const apps = {
     all: 'What the apps on this box may do beyond using their own data. Choose an app to change it.',
     app: 'App',
     may: 'May',
-    nothing: 'This app asks for nothing: it runs by itself, without a network and without your other data.',
+    nothing:
+      'This app asks for nothing: it runs on its own, with no network access and none of your other data.',
     none: 'No permissions',
     noneText: 'No app on this box may do more than use its own data.',
     unknown: 'This app has permissions that this page does not know. Change them on the command line.',

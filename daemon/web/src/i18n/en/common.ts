@@ -79,7 +79,7 @@ export const common = {
     signIn: 'Sign in',
     signedOut: 'You are signed out. Sign in and try again.',
     unreachable:
-      'The box does not answer. Check that it is switched on and that this device is on the same network; if it has just started, wait a moment.',
+      'The box is not responding. Check that it is switched on and that this device is on the same network; if it has just started, wait a moment.',
     limited: 'This device has sent too many requests. Wait a moment, then try again.',
     limitedFor: (secs: number) =>
       `Too many attempts. Wait ${secs} ${secs === 1 ? 'second' : 'seconds'}, then try again.`,

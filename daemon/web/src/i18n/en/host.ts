@@ -57,10 +57,10 @@ export const host = {
       written: 'I have them on paper',
       check: 'Do you have them?',
       word: (place: number) => `Word ${place}`,
-      wrong: 'These are not the words at these places. Look at your sheet again.',
+      wrong: 'Those words do not match. Check your sheet and try again.',
       again: 'Show them again',
       confirm: 'Confirm',
-      confirmed: 'Confirmed. From now on the words are on your sheet only: keep it safe.',
+      confirmed: 'Confirmed. From now on the words exist only on your sheet: keep it safe.',
       failed: 'The words are not available'
     },
     away: 'This box has been set up already.',
@@ -90,8 +90,8 @@ export const host = {
     title: 'Forgot your password?',
     text: 'An administrator of this box can set a new one for you. With the memory card of the box you can set one yourself:',
     how: [
-      'Turn the box off, and put its memory card into a computer.',
-      'Make an empty text file on the card, and name it atek-reset.txt.',
+      'Turn the box off and put its memory card into a computer.',
+      'Create an empty text file on the card and name it atek-reset.txt.',
       'Put the card back, turn the box on, and open this page again.'
     ],
     stays: 'Apps and files stay as they are.',
@@ -99,7 +99,7 @@ export const host = {
     looking: 'Asking the box …',
     notOpen:
       'The box did not find a file named atek-reset.txt on its card. Check the name of the file, and restart the box with the card in it. The file is then good for one hour.',
-    over: 'The code is not valid any more: it was used, or an hour has passed. Put the file on the card again.',
+    over: 'The code is no longer valid: it has been used, or an hour has passed. Put the file on the card again.',
     back: 'Back to the sign-in page',
     lost: 'The box did not answer',
     form: {
@@ -107,7 +107,7 @@ export const host = {
       text: 'The box shows a code on its screen. It is also in the file atek-claim.txt on its memory card.',
       username: 'User name',
       usernameHint: 'The name that you sign in with. The only administrator can leave it empty.',
-      noUser: 'This box has no user of that name. Enter the name that you sign in with.',
+      noUser: 'There is no user with that name on this box. Enter the name that you sign in with.',
       password: 'New password',
       submit: 'Set the password',
       failed: 'The password was not set'

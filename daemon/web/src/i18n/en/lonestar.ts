@@ -25,13 +25,13 @@ export const lonestar = {
       title: 'No apps yet',
       text: 'Choose one from the catalogue below, or install one from a git repository or a folder on this box.'
     },
-    nothing: { title: 'No app has this name', text: 'Try another word.' },
+    nothing: { title: 'No app by that name', text: 'Try another word.' },
     others: 'Other people’s apps on this box',
     noOwner: 'no owner'
   },
   catalogue: {
     title: 'Catalogue',
-    text: 'Apps that were tried on Atek.',
+    text: 'Apps that have been tested on Atek.',
     elsewhere: 'From another source',
     search: 'Find an app in the catalogue',
     categories: 'Categories',
@@ -46,12 +46,12 @@ export const lonestar = {
       tools: 'Tools'
     },
     failed: 'The catalogue could not be loaded',
-    old: (name: string) => `“${name}” could not be brought up to date. You see the last good copy.`,
+    old: (name: string) => `“${name}” could not be updated. You are seeing the last good copy.`,
     none: {
       title: 'No catalogue',
       text: 'This box has no catalogue. Apps can still be installed from a git repository.'
     },
-    nothing: { title: 'No app was found', text: 'Try another word or another category.' },
+    nothing: { title: 'No apps found', text: 'Try another word or another category.' },
     may: (words: string) => `Asks to ${words}`,
     mayNothing: 'Asks for nothing beyond its own data.',
     page: 'About the program',

@@ -4,7 +4,7 @@ export const rights = {
   mayNot: (words: string) => `not: ${words}`,
   internet: 'connect to any computer on the internet',
   home: 'connect to devices in your home',
-  provider: (api: string, name: string) => `use ${api} of ${name}`,
+  provider: (api: string, name: string) => `use ${api} from ${name}`,
   anyProvider: (api: string) => `use an app that provides ${api}`,
   readDatabase: (name: string) => `read the database ${name}`,
   writeDatabase: (name: string) => `read and change the database ${name}`,
@@ -16,7 +16,7 @@ export const rights = {
     high: 'Careful: this gives the app a lot of power.'
   },
   requests: {
-    title: 'An app asks for your permission',
+    title: 'An app is asking for your permission',
     unaskedTitle: 'A stored permission needs your answer',
     unaskedAsks: (app: string) => `May ${app} do this?`,
     asks: (app: string) => `${app} would like to:`,
@@ -25,7 +25,7 @@ export const rights = {
     unasked:
       'This was stored as granted in the past, but you were never asked. The app cannot use it until you allow it.',
     pick: 'Use this one',
-    noChoice: 'There is nothing on this box that it could use.',
+    noChoice: 'There is nothing on this box for it to use.',
     needsAdmin: 'Only an administrator of this box can allow this.',
     once: 'Allow for 5 minutes',
     hour: 'Allow for an hour',
@@ -39,7 +39,7 @@ export const rights = {
     by: 'Decided by',
     since: 'Since',
     until: 'Until',
-    forever: 'no end date',
+    forever: 'until you revoke it',
     used: 'Used',
     never: 'never',
     notCounted: 'not counted',
@@ -47,20 +47,20 @@ export const rights = {
     notKnown: 'not recorded',
     host: 'the command line',
     actions: 'Actions',
-    revoke: 'Take back',
+    revoke: 'Revoke',
     liftOf: (what: string, app: string) => `Lift for ${app}: ${what}`,
     lift: 'Lift',
-    revokeOf: (words: string, app: string) => `Take back from ${app}: ${words}`,
-    revoked: 'The permission was taken back',
+    revokeOf: (words: string, app: string) => `Revoke from ${app}: ${words}`,
+    revoked: 'The permission was revoked',
     failed: 'The permission was not changed'
   },
   more: {
     title: 'Allow or block a host',
-    text: 'You can give this app more than it asks for, or close a host to it. It takes effect at once.',
+    text: 'You can allow this app more than it asks for, or block it from a host. It takes effect at once.',
     host: 'Host',
     hint: 'For example api.example.org or *.example.org',
     time: 'For how long',
-    times: { always: 'Until I take it back', hour: 'One hour', day: 'One day' },
+    times: { always: 'Until I revoke it', hour: 'One hour', day: 'One day' },
     allow: 'Allow',
     block: 'Block',
     allowed: (host: string) => `${host} is allowed now`,
@@ -88,7 +88,7 @@ export const rights = {
       refused: 'refused',
       given: 'allowed',
       denied: 'blocked',
-      taken: 'taken back',
+      taken: 'revoked',
       ended: 'expired'
     },
     deeds: {
@@ -112,14 +112,18 @@ export const rights = {
     title: 'Shared with',
     app: {
       text: 'People you share this app with open it with their own account.',
-      notShared: 'You share this app with no one.',
-      levels: { view: 'look, and change nothing', use: 'use it', manage: 'use it and look after it' },
+      notShared: 'You are not sharing this app with anyone.',
+      levels: {
+        view: 'view it without changing anything',
+        use: 'use it',
+        manage: 'use it and look after it'
+      },
       shared: 'The app is shared',
       ended: 'The app is no longer shared'
     },
     database: {
       text: 'People you share this database with read it in their own apps and here.',
-      notShared: 'You share this database with no one.',
+      notShared: 'You are not sharing this database with anyone.',
       levels: { view: 'read it', use: 'read and change it', manage: 'change it and its settings' },
       shared: 'The database is shared',
       ended: 'The database is no longer shared'
