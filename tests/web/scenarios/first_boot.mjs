@@ -60,7 +60,7 @@ story(
       alice.expect(/setup-api failed: net::ERR_/)
       await box.cutPower()
       await page.getByRole('button', { name: 'Finish' }).click()
-      await page.getByText('The box does not answer.').waitFor()
+      await page.getByText('The box is not responding.').waitFor()
       await looksRight(alice, '4-zone-away')
     })
     await step('when the box is back, so is its code, and she finishes', async () => {

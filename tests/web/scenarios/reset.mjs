@@ -62,7 +62,7 @@ story(async ({ box, browser, step }) => {
     await looksRight(alice, '4-wrong-code')
     await fill(code, 'nobody-here', NEW)
     await send()
-    await page.getByText('This box has no user of that name.').waitFor()
+    await page.getByText('There is no user with that name on this box.').waitFor()
     await fill(code, 'alice', 'short')
     await send()
     await page.getByText('Use at least 8 characters.').waitFor()

@@ -34,7 +34,7 @@ let shown = $state.raw<{ language: Language; texts: Partial<Parts> }>({ language
 async function show() {
   const language = wanted()
   const texts = await sources?.[language]()
-  // Another one may have been chosen meanwhile.
+  // Another one may have been chosen since.
   if (texts && language === wanted()) shown = { language, texts }
   document.documentElement.lang = shown.language
 }
