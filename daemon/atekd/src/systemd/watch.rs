@@ -6,7 +6,7 @@ use super::proxy::ManagerProxy;
 use super::unit::{UnitView, service_of};
 use super::{PATIENCE, PATTERN, SERVICE, UNIT, get_all};
 use atek_api::ids::ServiceId;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -300,14 +300,14 @@ async fn list(connection: &Connection) -> Result<Answer, End> {
     let units = futures_util::stream::iter(loaded(connection, PATTERN).await?)
         .map(|(path, id)| read(connection, path, id))
         .buffer_unordered(16)
-        .filter_map(|answer| async {
-            match answer {
+        .try_filter_map(|answer| async {
+            Ok(match answer {
                 Answer::Read(path, id, known) => Some((path, id, *known)),
                 _ => None,
-            }
+            })
         })
-        .collect()
-        .await;
+        .try_collect()
+        .await?;
     Ok(Answer::Listed(owner, units))
 }
 
@@ -315,7 +315,7 @@ async fn list(connection: &Connection) -> Result<Answer, End> {
 /// asked for: systemd would load it to answer, announce that, and so on for ever.
 async fn look(connection: &Connection, name: &str) -> Result<Answer, End> {
     match loaded(connection, name).await?.pop() {
-        Some((path, id)) => Ok(read(connection, path, id).await),
+        Some((path, id)) => read(connection, path, id).await,
         None => Ok(Answer::Vanished),
     }
 }
@@ -333,16 +333,35 @@ async fn loaded(
         .collect())
 }
 
-/// A unit that is gone when it is read is no error.
-async fn read(connection: &Connection, path: OwnedObjectPath, id: ServiceId) -> Answer {
+/// A unit that is gone when it is read is no error. No answer is one: a systemd that executes
+/// itself again drops the calls it has, and a list without those units would end their apps.
+async fn read(
+    connection: &Connection,
+    path: OwnedObjectPath,
+    id: ServiceId,
+) -> Result<Answer, End> {
     let mut known = Properties::default();
     for interface in [SERVICE, UNIT] {
         match get_all(connection, &path, interface).await {
             Ok(all) => known.merge(&all),
-            Err(_) => return Answer::Vanished,
+            Err(error) if is_unloaded(&error) => return Ok(Answer::Vanished),
+            Err(error) => return Err(End::Bus(error)),
         }
     }
-    Answer::Read(path, id, Box::new(known))
+    Ok(Answer::Read(path, id, Box::new(known)))
+}
+
+/// Whether systemd itself says that it has no such unit.
+fn is_unloaded(error: &zbus::Error) -> bool {
+    use zbus::fdo::Error as Reply;
+    match error {
+        zbus::Error::FDO(reply) => matches!(
+            **reply,
+            Reply::UnknownObject(_) | Reply::UnknownInterface(_) | Reply::UnknownMethod(_)
+        ),
+        zbus::Error::MethodError(name, ..) => name.starts_with("org.freedesktop.systemd1."),
+        _ => false,
+    }
 }
 
 /// Who systemd is on the bus; `None` where there is no bus in between.
@@ -360,4 +379,31 @@ async fn owner(connection: &Connection) -> Result<Option<OwnedUniqueName>, End> 
         )
         .await?;
     Ok(Some(reply.body().deserialize()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_unloaded;
+    use zbus::fdo::Error as Reply;
+
+    #[test]
+    fn only_systemd_itself_says_that_a_unit_is_gone() {
+        let text = || "unit".to_owned();
+        let is_gone = |reply| is_unloaded(&zbus::Error::FDO(Box::new(reply)));
+        assert!(is_gone(Reply::UnknownObject(text())));
+        assert!(is_gone(Reply::UnknownInterface(text())));
+        // systemd executes itself again, hangs, or lost the bus.
+        for reply in [
+            Reply::NoReply(text()),
+            Reply::ServiceUnknown(text()),
+            Reply::Disconnected(text()),
+            Reply::TimedOut(text()),
+            Reply::LimitsExceeded(text()),
+        ] {
+            let name = reply.to_string();
+            assert!(!is_gone(reply), "{name}");
+        }
+        let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        assert!(!is_unloaded(&broken.into()));
+    }
 }
