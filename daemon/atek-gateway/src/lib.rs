@@ -53,6 +53,7 @@ mod pages;
 mod paired_device;
 mod peer;
 mod registry;
+mod remote;
 mod route;
 mod rpc;
 mod server;

@@ -7,16 +7,20 @@ const SUFFIX: &str = ".device.atek";
 
 /// The device whose connection the caller asks for; none for any other caller or target.
 pub(super) fn device<'a>(caller: &Caller, host: &'a str) -> Option<&'a str> {
-    let Caller::Service(service) = caller else {
-        return None;
-    };
-    // With a suffix on a host in a folder of its own. No app has such a key: the host makes them.
-    let rest = service.key.as_str().strip_prefix("core.hypercore")?;
-    let is_hypercore = rest.is_empty() || rest.starts_with('-');
     let id = host.strip_suffix(SUFFIX)?;
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let is_id = !id.is_empty() && id.len() <= 32 && id.bytes().all(fits);
-    (service.owner.is_system() && is_hypercore && is_id).then_some(id)
+    (is_hypercore(caller) && is_id).then_some(id)
+}
+
+/// Whether it is the core service that other homes and devices are connected to.
+pub(super) fn is_hypercore(caller: &Caller) -> bool {
+    let Caller::Service(service) = caller else {
+        return false;
+    };
+    // With a suffix on a host in a folder of its own. No app has such a key: the host makes them.
+    let rest = service.key.as_str().strip_prefix("core.hypercore");
+    service.owner.is_system() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 #[cfg(test)]

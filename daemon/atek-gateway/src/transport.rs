@@ -52,6 +52,10 @@ pub(super) async fn pass(
     } else {
         Attributes::with_parameters(&query)?
     };
+    if attributes.home().is_some() {
+        let why = "apps of other homes are called by JSON-RPC, not by a WebSocket";
+        return Err(Failure::BadRequest(why));
+    }
     let (entry, uri) = {
         let directory = gateway.deps().directory.now();
         match registry::choose(

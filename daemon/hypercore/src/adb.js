@@ -1,4 +1,4 @@
-/** The database of this box, called through the host's gateway. */
+/** The database of this box, and apps that people of other homes call, through the host's gateway. */
 
 import http from 'node:http'
 import { ApiError } from './errors.js'
@@ -26,7 +26,18 @@ export class Adb {
     return answer.result
   }
 
-  post (text, signal, api) {
+  /**
+   * Calls an app of `owner` for a person of another home.
+   * @param {{owner: string, contact: string}} who
+   */
+  async callFor ({ owner, contact }, api, method, params, signal) {
+    const text = JSON.stringify({ jsonrpc: '2.0', id: 1, method, ...(params !== undefined && { params }) })
+    const answer = await this.post(text, signal, api, { 'atek-for-user': owner, 'atek-for-contact': contact })
+    if (answer.error) throw new ApiError(answer.error.code, answer.error.message, answer.error.data)
+    return answer.result
+  }
+
+  post (text, signal, api, more) {
     const { settings, agent } = this
     return new Promise((resolve, reject) => {
       const request = http.request({
@@ -39,6 +50,7 @@ export class Adb {
         headers: {
           'content-type': 'application/json',
           'content-length': Buffer.byteLength(text),
+          ...more,
           ...(settings.token && { authorization: `Bearer ${settings.token}` })
         }
       }, response => {

@@ -17,13 +17,15 @@ export class Cores {
   /**
    * @param {object} deps
    * @param {import('corestore')} deps.store
+   * @param {import('./durable.js').Durable} deps.durable
    * @param {import('./state.js').State} deps.state
    * @param {import('./replication.js').Replication} deps.replication
    * @param {number} deps.quota bytes that one namespace keeps
    * @param {() => void} deps.onchange after what is wanted of this service has changed
    */
-  constructor ({ store, state, replication, quota, onchange }) {
+  constructor ({ store, durable, state, replication, quota, onchange }) {
     this.store = store
+    this.durable = durable
     this.quota = quota
     this.state = state
     this.replication = replication
@@ -107,6 +109,8 @@ export class Cores {
       if (!core.writable) throw badParams('this core is written elsewhere, and can only be read here')
       this.charge(caller.namespace, normal(ref), bytes)
       const { length } = await core.append(decoded)
+      // What is answered outlives a power cut.
+      await this.durable.sync()
       return { length }
     })
   }

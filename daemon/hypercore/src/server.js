@@ -7,6 +7,8 @@ import * as callers from './caller.js'
 import { ApiError, CODE } from './errors.js'
 
 const RPC_PATH = '/_api/hypercore'
+/** Where the gateway sends calls to apps of other homes: `?home=KEY&api=ID`. */
+const REMOTE_PATH = `${RPC_PATH}/remote`
 const STREAM_PATH = '/_api/hypercore/stream'
 /** Bytes of a request: a full call of `append` in Base64. */
 const MAX_BODY = 8 << 20
@@ -21,11 +23,13 @@ export class Server {
    * @param {object} deps
    * @param {string} deps.ownKey
    * @param {Record<string, (caller: callers.Caller, params: any[]) => any>} deps.methods
+   * @param {(caller: callers.Caller, where: {home: string, api: string}, call: any) => Promise<any>} deps.remote
    * @param {(path: string, socket: import('ws').WebSocket, caller: callers.Caller, query: URLSearchParams) => void} deps.onsocket
    */
-  constructor ({ ownKey, methods, onsocket }) {
+  constructor ({ ownKey, methods, remote, onsocket }) {
     this.ownKey = ownKey
     this.methods = new Map(Object.entries(methods))
+    this.remote = remote
     this.onsocket = onsocket
     this.sockets = new Map()
     this.http = http.createServer((request, response) => this.request(request, response))
@@ -44,21 +48,24 @@ export class Server {
   }
 
   async request (request, response) {
-    const path = request.url.split('?')[0]
-    if (path !== RPC_PATH) return end(response, 404, { error: true, message: 'no such path' })
+    const [path, query] = request.url.split('?')
+    const isRemote = path === REMOTE_PATH
+    if (path !== RPC_PATH && !isRemote) return end(response, 404, { error: true, message: 'no such path' })
     if (request.method !== 'POST') return end(response, 405, { error: true, message: 'JSON-RPC is sent by POST' })
     let id = null
     try {
       const call = parse(await body(request))
       id = call.id ?? null
-      const result = await this.call(callers.of(request.headers, this.ownKey), call)
+      const caller = callers.of(request.headers, this.ownKey)
+      const result = isRemote ? await this.remote(caller, Object.fromEntries(new URLSearchParams(query)), call) : await this.call(caller, call)
       end(response, 200, { jsonrpc: '2.0', id, result: result ?? null })
     } catch (error) {
       end(response, 200, { jsonrpc: '2.0', id, error: shown(error) })
     }
   }
 
-  call (asking, { method, params: given }) {
+  call (asking, { method, params: given = [] }) {
+    if (!Array.isArray(given)) throw new ApiError(CODE.params, 'params must be a list')
     const { caller, params } = callers.acting(asking, given, this.ownKey)
     const handler = this.methods.get(method)
     if (!handler) throw new ApiError(CODE.method, `Method not found: ${String(method).slice(0, 80)}`)
@@ -108,9 +115,7 @@ function parse (text) {
   if (typeof call !== 'object' || call === null || call.jsonrpc !== '2.0' || typeof call.method !== 'string') {
     throw new ApiError(CODE.request, 'the request is not a JSON-RPC 2.0 call')
   }
-  const { params = [] } = call
-  if (!Array.isArray(params)) throw new ApiError(CODE.params, 'params must be a list')
-  return { ...call, params }
+  return call
 }
 
 async function body (request) {
@@ -132,7 +137,7 @@ function end (response, status, answer) {
 
 /** What a caller is told: an error of its own doing in full, ours by its kind, with the cause in the log. */
 function shown (error) {
-  if (error instanceof ApiError) return { code: error.code, message: error.message, ...(error.data && { data: error.data }) }
+  if (error instanceof ApiError) return { code: error.code, message: error.message, ...(error.data !== undefined && { data: error.data }) }
   console.error(error)
   return { code: CODE.internal, message: error.code === 'ENOSPC' ? 'the disk is full' : 'Internal error: the cause is in the log of core.hypercore' }
 }

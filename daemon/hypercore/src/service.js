@@ -4,9 +4,15 @@ import path from 'node:path'
 import Corestore from 'corestore'
 import { Adb } from './adb.js'
 import { Awake } from './awake.js'
+import { Calls } from './calls.js'
+import { Contacts } from './contacts.js'
 import { Cores } from './cores.js'
 import { Devices } from './devices.js'
+import { Durable } from './durable.js'
 import { Follows } from './follows.js'
+import { Groups } from './groups.js'
+import { LastRun } from './last-run.js'
+import { Lines } from './lines.js'
 import { Network } from './network.js'
 import * as check from './params.js'
 import { Replication } from './replication.js'
@@ -23,55 +29,94 @@ export async function start (env) {
   const settings = settingsOf.read(env)
   const seed = seeds.load(settings.state, env.CREDENTIALS_DIRECTORY)
   const state = new State(settings.state)
-  const store = new Corestore(path.join(settings.state, 'cores'), { primaryKey: seeds.derive(seed, 'cores'), unsafe: true })
+  const cores = path.join(settings.state, 'cores')
+  // Without `allowBackup` a restored state is refused; what it may lack is seen by the last run.
+  const store = new Corestore(cores, { primaryKey: seeds.derive(seed, 'cores'), unsafe: true, allowBackup: true })
   await store.ready()
+  const durable = new Durable(store)
+  const lastRun = new LastRun(settings.state, cores)
   const network = new Network({ settings, seed, onconnection: connection => replication.accept(connection) })
   const replication = new Replication(network)
   const adb = new Adb(settings)
   const awake = new Awake({ adb, wanted: () => state.wanted })
   const onchange = () => awake.update()
-  const cores = new Cores({ store, state, replication, quota: settings.quota, onchange })
-  const shares = new Shares({ store, state, replication, adb, onchange })
+  const logs = new Cores({ store, durable, state, replication, quota: settings.quota, onchange })
+  const shares = new Shares({ store, state, replication, adb, lastRun, onchange })
   const follows = new Follows({ store, state, replication, adb, onchange })
   const devices = new Devices({ settings, seed, state, network, onchange })
+  const lines = new Lines({ seed, network })
+  const contacts = new Contacts({ seed, state, network, lines, onchange })
+  const calls = new Calls({ contacts, lines, host: adb })
+  const groups = new Groups({ store, durable, state, seed, lines, contacts, adb, lastRun, onchange })
+  connect(lines, { contacts, calls, groups })
   const swarms = new SwarmSockets(network, seed)
   const server = new Server({
     ownKey: settings.ownKey,
     methods: {
-      ...cores.methods(),
+      ...logs.methods(),
       ...shares.methods(),
       ...follows.methods(),
       ...devices.methods(),
-      status: () => ({ ...network.describe(), memory: process.memoryUsage.rss(), shares: state.shares.length, follows: state.follows.length, devices: state.devices.length })
+      ...contacts.methods(),
+      ...groups.methods(),
+      status: () => ({ ...network.describe(), memory: process.memoryUsage.rss(), shares: state.shares.length, follows: state.follows.length, devices: state.devices.length, contacts: state.contacts.length })
     },
+    remote: (caller, where, call) => calls.out(caller, where, call),
     onsocket (path, socket, caller, query) {
       const [, kind, id] = path.split('/')
       if (kind === 'swarm') swarms.control(socket, caller)
       else if (kind === 'connection') swarms.fetch(id, socket, caller)
-      else if (kind === 'follow') followCore(cores, socket, caller, decodeURIComponent(id ?? ''), query)
+      else if (kind === 'follow') followCore(logs, socket, caller, decodeURIComponent(id ?? ''), query)
       else if (kind === 'awake' && caller.service === settings.ownKey) socket.send('{}')
       else socket.close(4404, 'no such stream')
     }
   })
+  lastRun.begin()
   await server.listen(settings.socket)
-  await cores.resume()
+  await logs.resume()
   await shares.resume()
   await follows.resume()
   await devices.resume()
+  await groups.resume()
+  await contacts.resume()
+  lastRun.renewed()
   awake.update()
   console.log('listening')
+  let ending = null
   return {
     network,
-    async close () {
-      awake.close()
-      server.close()
-      replication.close()
-      await Promise.allSettled([shares.close(), follows.close(), devices.close()])
-      await network.close()
-      adb.close()
-      state.close()
-      await store.close()
+    groups,
+    close () {
+      ending ??= end()
+      return ending
     }
+  }
+
+  async function end () {
+    awake.close()
+    server.close()
+    replication.close()
+    await Promise.allSettled([shares.close(), follows.close(), devices.close(), contacts.close(), groups.close()])
+    await lines.close().catch(() => {})
+    await network.close()
+    adb.close()
+    state.close()
+    await durable.sync()
+    await store.close()
+    lastRun.end()
+  }
+}
+
+/** Lines between people serve contacts, calls and shared databases. */
+function connect (lines, { contacts, calls, groups }) {
+  lines.admits = (user, key) => contacts.admits(user, key) || groups.admits(user, key)
+  lines.wants = user => [...new Set([...contacts.wants(user), ...groups.wants(user)])]
+  lines.onopen = (user, line) => {
+    contacts.opened(user, line)
+    groups.opened(user, line)
+  }
+  lines.answer = async (user, line, method, params, signal) => {
+    return method === 'group' ? groups.answer(user, line, params) : calls.answer(user, line, method, params, signal)
   }
 }
 

@@ -27,6 +27,7 @@ const HISTORY = 4
 export class Shares extends ReplicatedDatabases {
   constructor (dependencies) {
     super('shares', dependencies)
+    this.lastRun = dependencies.lastRun
   }
 
   methods () {
@@ -104,6 +105,7 @@ class Publisher {
     this.shares = shares
     this.share = share
     this.core = shares.core(share)
+    this.isAnew = false
     this.sent = 0
     this.core.on('upload', (index, bytes) => { this.sent += bytes })
     this.bee = new Hyperbee(this.core, { keyEncoding: 'utf-8', valueEncoding: 'json' })
@@ -127,6 +129,11 @@ class Publisher {
   async round (signal, working) {
     const { share, core, bee, shares } = this
     await bee.ready()
+    if (shares.lastRun.isBehind && !this.isAnew) {
+      // Readers may have blocks that are gone here: they take the log from its beginning, under a later fork.
+      await core.truncate(0, { fork: Math.max(core.fork + 1, Math.floor(Date.now() / 1000)) })
+      this.isAnew = true
+    }
     shares.replication.admit(core, { server: true, client: false })
     if (core.length === 0) share.since = 0
     while (!signal.aborted) {

@@ -18,6 +18,12 @@ export class State {
     this.shares = stored.shares ?? []
     /** @type {object[]} databases of other homes that are followed */
     this.follows = stored.follows ?? []
+    /** @type {object[]} people of other homes */
+    this.contacts = stored.contacts ?? []
+    /** @type {object[]} links by which people of other homes become contacts */
+    this.invitations = stored.invitations ?? []
+    /** @type {object[]} databases that people of several homes write */
+    this.groups = stored.groups ?? []
     /** @type {object[]} cores of services that are replicated */
     this.replicated = stored.replicated ?? []
     /** @type {Record<string, number>} bytes that each namespace keeps */
@@ -27,15 +33,16 @@ export class State {
 
   /** Whether anything here needs this service to run. */
   get wanted () {
-    return this.devices.length + this.shares.length + this.follows.length + this.replicated.length > 0
+    const { devices, shares, follows, replicated, contacts, invitations, groups } = this
+    return [devices, shares, follows, replicated, contacts, invitations, groups].some(list => list.length > 0)
   }
 
   /** Writes now: what was decided by a person. */
   save () {
     clearTimeout(this.timer)
     this.timer = null
-    const { devices, shares, follows, replicated, usage } = this
-    writeAtomic(this.file, JSON.stringify({ devices, shares, follows, replicated, usage }) + '\n')
+    const { devices, shares, follows, replicated, contacts, invitations, groups, usage } = this
+    writeAtomic(this.file, JSON.stringify({ devices, shares, follows, replicated, contacts, invitations, groups, usage }) + '\n')
   }
 
   /** Writes soon: what can be found out again. */

@@ -63,6 +63,7 @@ export class Home {
     this.gateway = http.createServer((request, response) => {
       const api = new URL(request.url, 'http://host').searchParams.get('api')
       if (api === 'atek.cloud/services-api') return this.services(request, response)
+      if (request.headers['atek-for-contact']) return this.forContact(api, request, response)
       const headers = { ...request.headers, 'atek-auth-user': 'system', 'atek-auth-service': 'core.hypercore' }
       const passed = http.request({ socketPath: this.adbSocket, path: '/_api/adb', method: 'POST', headers }, answer => {
         response.writeHead(answer.statusCode, answer.headers)
@@ -100,6 +101,22 @@ export class Home {
     })
     passed.on('error', () => socket.destroy())
     passed.end()
+  }
+
+  /** A call of a person of another home; `this.app` is the app that answers. */
+  async forContact (api, request, response) {
+    let text = ''
+    for await (const part of request) text += part
+    const gone = new Promise(resolve => response.once('close', resolve))
+    const { method, params } = JSON.parse(text)
+    const { 'atek-for-user': user, 'atek-for-contact': contact } = request.headers
+    const answer = await (async () => this.app({ api, method, params, user, contact, gone }))().then(result => ({ result }), error => ({ error: { code: error.code ?? -1, message: error.message } }))
+    if (!response.destroyed) response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, ...answer }))
+  }
+
+  /** A call of an app of this home to an app of another home. */
+  remote (home, api, method, params, service = 'app', user = 'alice') {
+    return post(this.env.ATEK_ASSIGNED_SOCKET_FILE, `/_api/hypercore/remote?home=${home}&api=${encodeURIComponent(api)}`, method, params, user, service)
   }
 
   async services (request, response) {
@@ -181,7 +198,7 @@ export async function meet (swarm, topic, found) {
 }
 
 /** Waits until `look` gives something true, at most `limit` milliseconds. */
-export async function until (look, limit = 240_000, pause = 20) {
+export async function until (look, limit = Number(process.env.UNTIL_MS ?? 240_000), pause = 20) {
   const end = Date.now() + limit
   for (;;) {
     const found = await look()

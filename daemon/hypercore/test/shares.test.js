@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
 import { after, before, test } from 'node:test'
 import Hyperbee from 'hyperbee'
 import createTestnet from 'hyperdht/testnet.js'
@@ -109,6 +110,25 @@ test('both sides go on after a restart, with what changed in between', options, 
   await two.restart()
   await becomes(copy.dbId, '/a', { n: 2 })
   await until(async () => await record(two, copy.dbId, '/gone') === null)
+})
+
+test('a restored state, which is behind what others have, is followed on', options, async () => {
+  const dbId = await database({ replicated: true }, { '/a': { n: 1 } })
+  const { link } = await one.call('share', [dbId])
+  const copy = await two.call('follow', [link])
+  await becomes(copy.dbId, '/a', { n: 1 })
+  const folder = one.env.STATE_DIRECTORY
+  await one.service.close()
+  fs.cpSync(folder, `${folder}.then`, { recursive: true })
+  await one.restart()
+  await one.adb('recordPut', [dbId, '/a', { n: 2 }])
+  await becomes(copy.dbId, '/a', { n: 2 })
+  await one.service.close()
+  fs.rmSync(folder, { recursive: true })
+  fs.renameSync(`${folder}.then`, folder)
+  await one.adb('recordPut', [dbId, '/a', { n: 3 }])
+  await one.restart()
+  await becomes(copy.dbId, '/a', { n: 3 })
 })
 
 test('a home that comes after its follower has looked for it is found', options, async () => {

@@ -9,6 +9,8 @@ use http::{HeaderMap, HeaderValue};
 
 pub(in super::super) const AUTH_USER: HeaderName = HeaderName::from_static("atek-auth-user");
 pub(in super::super) const AUTH_SERVICE: HeaderName = HeaderName::from_static("atek-auth-service");
+/// The public key of a person of another home.
+pub(in super::super) const AUTH_CONTACT: HeaderName = HeaderName::from_static("atek-auth-contact");
 pub(in super::super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(in super::super) const FORWARDED_PROTO: HeaderName =
     HeaderName::from_static("x-forwarded-proto");

@@ -18,8 +18,9 @@ pub struct Attributes<'a> {
     api: Cow<'a, str>,
     service: Option<Cow<'a, str>>,
     transport: Option<Cow<'a, str>>,
+    home: Option<Cow<'a, str>>,
     metadata: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// What the provider is sent: the pairs as they came, without the three above.
+    /// What the provider is sent: the pairs as they came, without those above.
     passed_on: Vec<&'a str>,
     is_optional: bool,
 }
@@ -36,7 +37,16 @@ pub enum BadQuery {
 }
 
 impl<'a> Attributes<'a> {
-    /// Reads `api=ID&service=…&transport=…&NAME=VALUE…`, each name at most once.
+    /// Those of a call of the host's own, which wants an API and nothing else.
+    #[must_use]
+    pub fn of_api(api: &'a str) -> Self {
+        Self {
+            api: Cow::Borrowed(api),
+            ..Self::default()
+        }
+    }
+
+    /// Reads `api=ID&home=…&service=…&transport=…&NAME=VALUE…`, each name at most once.
     ///
     /// This is the only reader: the host decides by it, and [`Attributes::passed_on`] is what
     /// is left for the provider. Names are compared decoded. `path` is nothing that a call can
@@ -68,7 +78,9 @@ impl<'a> Attributes<'a> {
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decode(name), decode(value));
-            let is_for_host = matches!(&*name, "api" | "service" | "transport");
+            // Below a path of the provider's own, `home` is one of its parameters.
+            let is_home = !is_optional && name == "home";
+            let is_for_host = is_home || matches!(&*name, "api" | "service" | "transport");
             if (is_for_host || !is_optional) && names.contains(&name) {
                 return Err(BadQuery::Repeated);
             }
@@ -79,6 +91,7 @@ impl<'a> Attributes<'a> {
                 "api" => attributes.api = value,
                 "service" => attributes.service = Some(value),
                 "transport" => attributes.transport = Some(value),
+                "home" if is_home => attributes.home = Some(value),
                 "path" => {}
                 // Of two values of one name no provider has both.
                 _ => attributes.metadata.push((name.clone(), value)),
@@ -100,6 +113,12 @@ impl<'a> Attributes<'a> {
     #[must_use]
     pub fn api(&self) -> &str {
         &self.api
+    }
+
+    /// The home where the provider is, by the public key of a contact; none for this one.
+    #[must_use]
+    pub fn home(&self) -> Option<&str> {
+        self.home.as_deref()
     }
 
     /// Whether the call wants this transport, or says nothing about it.

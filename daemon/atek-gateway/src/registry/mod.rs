@@ -5,7 +5,7 @@ mod attributes;
 
 pub use attributes::{Attributes, BadQuery};
 
-use atek_api::ids::SYSTEM;
+use atek_api::ids::{SYSTEM, UserKey};
 use atek_api::manifest::{Export, Transport};
 use atek_host_model::directory::{Directory, Entry};
 use atek_host_model::permissions::{Caller, may_call_provider};
@@ -75,9 +75,50 @@ pub fn choose<'a>(
         .ok_or_else(none)
 }
 
+/// Chooses the provider for a call of a person of another home: an app of `owner`, and neither a
+/// core service nor the host.
+///
+/// # Errors
+///
+/// [`NoProvider`].
+pub fn choose_for_contact<'a>(
+    directory: &'a Directory,
+    owner: &UserKey,
+    wanted: &Attributes<'_>,
+) -> Result<(&'a Arc<Entry>, &'a Export), NoProvider> {
+    directory
+        .entries()
+        .filter(|entry| !entry.core && entry.owner() == owner)
+        .filter(|entry| entry.is_routable() && wanted.admits_service(entry))
+        .find_map(|entry| Some((entry, matching_export(entry, Transport::Rpc, wanted)?)))
+        .ok_or_else(|| NoProvider {
+            wanted: wanted.describe(Transport::Rpc),
+        })
+}
+
+/// The provider of calls to other homes.
+///
+/// # Errors
+///
+/// [`NoProvider`]; also for an app that may not reach other homes.
+pub fn choose_for_home<'a>(
+    directory: &'a Directory,
+    caller: &Caller,
+) -> Result<(&'a Arc<Entry>, &'a Export), NoProvider> {
+    let wanted = Attributes::of_api(HYPERCORE);
+    match choose(directory, caller, Transport::Rpc, &wanted, |_| false)? {
+        Provider::Service(entry, export) => Ok((entry, export)),
+        Provider::Host => Err(NoProvider {
+            wanted: wanted.describe(Transport::Rpc),
+        }),
+    }
+}
+
+/// The API by which other homes are reached.
+const HYPERCORE: &str = "atek.cloud/hypercore-api";
 /// APIs of core services by which an app reaches other homes: an app needs them in `hostApis` of
 /// what it was granted.
-const BY_GRANT: [&str; 1] = ["atek.cloud/hypercore-api"];
+const BY_GRANT: [&str; 1] = [HYPERCORE];
 
 fn is_granted(caller: &Caller, api: &str) -> bool {
     match caller {

@@ -125,7 +125,7 @@ async fn send(
     let mut request = Request::new(body::full(call.forwarded(&calls.body)));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
-    identify(request.headers_mut(), calls.admitted.caller(), entry);
+    identify(request.headers_mut(), calls, entry);
     let deadline = ResponseDeadline::of(calls.gateway.deps().limits.rpc_answer);
     let (head, body) = calls
         .gateway

@@ -14,6 +14,7 @@ use super::budget::Reserved;
 use super::edge::{cookies, headers};
 use super::error::Failure;
 use super::gateway::Gateway;
+use super::remote::{self, Contact};
 use super::setup_gate;
 use crate::registry::{self, Attributes, Provider};
 use atek_api::audit::AuditOutcome;
@@ -49,6 +50,8 @@ struct Calls<'a> {
     visitor: Visitor,
     api: &'a str,
     target: Target,
+    /// The person of another home for whom the hypercore service calls.
+    contact: Option<Contact>,
     /// The request's body, of which the calls are parts.
     body: Bytes,
 }
@@ -118,6 +121,10 @@ pub(super) async fn answer(
     if offer == Offer::OwnSession && !all(&envelope, is_own) {
         return Err(Failure::Forbidden);
     }
+    let contact = match Contact::of(admitted.caller(), &head.headers) {
+        Ok(contact) => contact,
+        Err(failure) => return Ok(as_rpc(&failure)),
+    };
     let mut calls = Calls {
         gateway,
         admitted,
@@ -129,9 +136,14 @@ pub(super) async fn answer(
         },
         api: attributes.api(),
         target: Target::Host,
+        contact,
         body: body.clone(),
     };
-    match target(gateway, admitted.caller(), &attributes) {
+    let found = match &calls.contact {
+        Some(contact) => target_of_contact(gateway, contact, &attributes),
+        None => target(gateway, admitted.caller(), &attributes),
+    };
+    match found {
         Ok(target) => calls.target = target,
         Err(failure) => {
             let outcome = outcome_without_target(gateway, attributes.api(), &failure);
@@ -234,6 +246,13 @@ fn target(
 ) -> Result<Target, Failure> {
     let deps = gateway.deps();
     let directory = deps.directory.now();
+    if let Some(home) = attributes.home() {
+        let (entry, export) = registry::choose_for_home(&directory, caller)?;
+        return Ok(Target::Service {
+            entry: entry.clone(),
+            path: remote::path(export.path(), home, attributes.api()),
+        });
+    }
     let is_host_api = |api: &str| deps.host.has(api);
     // Signing in is the host's alone, for every caller.
     let for_everybody = directory.host_ready() && is_host_api(attributes.api());
@@ -249,6 +268,21 @@ fn target(
             },
         },
     )
+}
+
+/// The app that a person of another home calls; whether they may was decided by the hypercore
+/// service, which knows what its owner allowed.
+fn target_of_contact(
+    gateway: &Gateway,
+    contact: &Contact,
+    attributes: &Attributes<'_>,
+) -> Result<Target, Failure> {
+    let directory = gateway.deps().directory.now();
+    let (entry, export) = registry::choose_for_contact(&directory, &contact.owner, attributes)?;
+    Ok(Target::Service {
+        entry: entry.clone(),
+        path: export.path().to_owned(),
+    })
 }
 
 fn is_json(head: &Parts) -> bool {
@@ -425,7 +459,7 @@ fn set_cookies(response: &mut Response<Body>, changes: &[CookieChange], is_https
 }
 
 /// The headers of a call to a service: these and no others.
-fn identify(gateway_headers: &mut http::HeaderMap, caller: &Caller, entry: &Entry) {
+fn identify(gateway_headers: &mut HeaderMap, calls: &Calls<'_>, entry: &Entry) {
     gateway_headers.insert(
         http::header::HOST,
         http::HeaderValue::from_static("localhost"),
@@ -434,5 +468,8 @@ fn identify(gateway_headers: &mut http::HeaderMap, caller: &Caller, entry: &Entr
         CONTENT_TYPE,
         http::HeaderValue::from_static("application/json"),
     );
-    headers::identify(gateway_headers, caller, &entry.key);
+    match &calls.contact {
+        Some(contact) => contact.identify(gateway_headers),
+        None => headers::identify(gateway_headers, calls.admitted.caller(), &entry.key),
+    }
 }

@@ -15,6 +15,7 @@ mod limits;
 mod pages;
 mod ports;
 mod proxies;
+mod remote;
 mod revocation;
 mod rpc;
 mod session_end;

@@ -1,8 +1,8 @@
-//! Flags of the commands about other homes and about devices.
+//! Flags of the commands about other homes, their people, and devices.
 
 use clap::{Args, Subcommand};
 
-/// Whose databases and devices.
+/// Whose databases, contacts and devices.
 #[derive(Debug, Args)]
 pub(crate) struct ActingUser {
     /// For this user; may be left out when the box has one user
@@ -68,6 +68,73 @@ pub(crate) enum DeviceAction {
     Remove {
         /// The id that `list` shows
         id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A contact is a person of another home. Both people confirm it, and see the same number then. Apps of a
+contact call apps of yours only where you allow it.
+
+Examples:
+  atek contacts invite --label Bob
+  atek contacts add atek://person/…
+  atek contacts confirm Bob
+  atek contacts allow Bob example.com/feed-api")]
+pub(crate) struct Contacts {
+    #[command(flatten)]
+    pub(crate) whose: ActingUser,
+    #[command(subcommand)]
+    pub(crate) action: Option<ContactAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContactAction {
+    /// List the contacts, and what they may call
+    List,
+    /// Invite a person of another home: prints a link, which is shown this one time
+    Invite {
+        /// What to call the person
+        #[arg(long, value_name = "TEXT")]
+        label: Option<String>,
+        /// The name that the person is shown
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+    },
+    /// Take up an invitation
+    Add {
+        /// The link that the person sent
+        link: String,
+        /// What to call the person
+        #[arg(long, value_name = "TEXT")]
+        label: Option<String>,
+        /// The name that the person is shown
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+    },
+    /// Confirm a person who opened an invitation of yours
+    Confirm {
+        /// The id or the name that `list` shows
+        contact: String,
+    },
+    /// Remove a contact: it is cut off at once
+    Remove {
+        /// The id or the name that `list` shows
+        contact: String,
+    },
+    /// Let apps of a contact call an API of your apps
+    Allow {
+        /// The id or the name that `list` shows
+        contact: String,
+        /// The id of the API, such as example.com/feed-api
+        api: String,
+    },
+    /// Take that back: calls that are under way end
+    Deny {
+        /// The id or the name that `list` shows
+        contact: String,
+        /// The id of the API
+        api: String,
     },
 }
 

@@ -63,6 +63,7 @@ Permissions:
 Other homes and devices:
   follow       Follow a database of another home, or list those that are followed
   unfollow     Stop following a database of another home
+  contacts     People of other homes, and what their apps may call
   devices      List, pair and remove devices that reach the box from elsewhere
   connect      Reach a box from this computer, wherever both are
 
@@ -257,6 +258,9 @@ pub(crate) enum Command {
     Follow(homes::Follow),
     /// Stop following a database of another home
     Unfollow(homes::Unfollow),
+    /// People of other homes, and what their apps may call
+    #[command(alias = "contact")]
+    Contacts(homes::Contacts),
     /// List, pair and remove devices that reach the box from elsewhere
     Devices(homes::Devices),
     /// Reach a box from this computer, wherever both are

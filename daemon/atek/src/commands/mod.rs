@@ -6,6 +6,7 @@ mod catalogue;
 mod cfg;
 mod check_system;
 mod claim;
+mod contacts;
 mod db;
 mod devices;
 mod get;
@@ -95,6 +96,7 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Share(args) => share::run(host, args).await,
         Command::Follow(args) => homes::follow(host, args).await,
         Command::Unfollow(args) => homes::unfollow(host, &args).await,
+        Command::Contacts(args) => contacts::run(host, args).await,
         Command::Devices(args) => devices::run(host, args).await,
         Command::Groups(args) => share::groups(host, args).await,
         Command::Claim => claim::run(host).await,

@@ -1,4 +1,4 @@
-/** `atek.cloud/hypercore-api`: databases shared with other homes, and devices that reach the box from elsewhere. */
+/** `atek.cloud/hypercore-api`: databases shared with other homes, their people, and devices that reach the box from elsewhere. */
 
 import { call } from '../rpc'
 
@@ -40,6 +40,42 @@ export interface Device {
   connections: number
 }
 
+/** A person of another home. */
+export interface Contact {
+  id: string
+  label: string
+  /** How the person calls itself. */
+  theirName?: string
+  status: 'looking' | 'asks' | 'waiting' | 'confirmed'
+  /** Both people see the same one. */
+  number?: string
+  connected?: boolean
+  lastSeen?: string
+  calls: number
+  grants: { api: string; since: string }[]
+  error?: string
+}
+
+/** A link by which a person of another home becomes a contact. */
+export interface Invitation {
+  id: string
+  label: string
+  createdAt: string
+  expiresAt: string
+}
+
+export const contacts = (signal?: AbortSignal) => call<Contact[]>(API, 'contacts', [], signal)
+export const invitations = (signal?: AbortSignal) => call<Invitation[]>(API, 'invitations', [], signal)
+/** The link is in this answer, and in no other. */
+export const invite = (label: string, name: string) =>
+  call<Invitation & { link: string }>(API, 'inviteContact', [{ label, name }])
+export const cancelInvitation = (id: string) => call<null>(API, 'cancelInvitation', [id])
+export const addContact = (link: string, name: string) =>
+  call<Contact>(API, 'addContact', [link.trim(), { name }])
+export const confirmContact = (id: string) => call<Contact>(API, 'confirmContact', [id])
+export const removeContact = (id: string) => call<null>(API, 'removeContact', [id])
+export const allowContact = (id: string, api: string) => call<Contact>(API, 'allowContact', [id, api])
+export const denyContact = (id: string, api: string) => call<Contact>(API, 'denyContact', [id, api])
 export const links = (signal?: AbortSignal) => call<Link[]>(API, 'shares', [], signal)
 export const endLink = (id: string) => call<null>(API, 'unshare', [id])
 export const follows = (signal?: AbortSignal) => call<Followed[]>(API, 'follows', [], signal)

@@ -1,0 +1,138 @@
+/**
+ * How two people of two homes come to know each other's keys: one makes a link, the other opens it.
+ *
+ * The link is the seed of a key pair on which the inviting home listens, and which admits no other key. There both
+ * ends say their permanent keys, each proven by a signature over this one connection. So the link tells nothing of
+ * the person, and whoever finds the home's announcement can do nothing with it.
+ */
+
+import HyperDHT from 'hyperdht'
+import crypto from 'hypercore-crypto'
+import { ApiError, CODE, badParams } from './errors.js'
+import { Line } from './line.js'
+import { keyPairOf } from './lines.js'
+import { Loop } from './loop.js'
+import * as check from './params.js'
+import { derive } from './seed.js'
+
+/** How long a link can be used, in milliseconds. */
+export const LIFE = 7 * 24 * 3600_000
+/** Connections of one invitation. */
+const MAX_CONNECTIONS = 4
+/** How long one attempt may take, in milliseconds. */
+const DIAL = 15_000
+
+/** What a person signs to prove a key: this connection, and at which end of it they are. */
+const proof = (stream, isHost) => Buffer.concat([Buffer.from(`atek contact v1 ${isHost ? 'host' : 'guest'} `), stream.handshakeHash])
+
+function introduce (seed, user, stream, isHost, name) {
+  const { publicKey, secretKey } = keyPairOf(seed, user)
+  return { key: publicKey.toString('hex'), name, signature: crypto.sign(proof(stream, isHost), secretKey).toString('hex') }
+}
+
+/** The key and name of the other end, checked. */
+function known (said, stream, isHost) {
+  const { key, name, signature } = check.options(said)
+  const publicKey = check.key(key, 'the key of the person')
+  const signed = Buffer.from(String(signature), 'hex')
+  if (signed.length !== 64 || !crypto.verify(proof(stream, isHost), signed, publicKey)) throw badParams('the key of the person is not proven')
+  return { key, name: check.label(name) }
+}
+
+/** Where the one person is met who has the link. */
+export class Door {
+  /**
+   * @param {object} deps
+   * @param {Buffer} deps.seed
+   * @param {import('./network.js').Network} deps.network
+   * @param {object} deps.invitation
+   * @param {(who: {key: string, name: string}) => void} deps.onmeet stores who it is, or refuses
+   */
+  constructor ({ seed, network, invitation, onmeet }) {
+    this.keyPair = HyperDHT.keyPair(seedOf(seed, invitation))
+    this.lines = new Set()
+    this.closed = false
+    const answer = async (line, method, params) => {
+      if (method !== 'meet') throw new ApiError(CODE.method, 'no such method')
+      onmeet(known(params, line.stream, false))
+      return introduce(seed, invitation.user, line.stream, true, invitation.name)
+    }
+    this.server = network.dht.createServer({
+      firewall: remote => this.closed || this.lines.size >= MAX_CONNECTIONS || !remote.equals(this.keyPair.publicKey),
+      reusableSocket: true,
+      relayThrough: () => network.relayFor()
+    }, stream => {
+      const line = new Line(stream, { answer, onclose: () => this.lines.delete(line) })
+      this.lines.add(line)
+    })
+  }
+
+  async listen () {
+    try {
+      await this.server.listen(this.keyPair)
+    } catch (error) {
+      console.error(`cannot listen for an invited person: ${error.message}`)
+    }
+  }
+
+  async close () {
+    this.closed = true
+    for (const line of this.lines) line.close()
+    await this.server.close()
+  }
+}
+
+/** The seed that is in the link of an invitation. */
+export function seedOf (seed, invitation) {
+  return derive(seed, `invitation/${invitation.id}`)
+}
+
+/** The other end: looks for the home that made the link until it is met. */
+export class Meeting {
+  /**
+   * @param {object} deps
+   * @param {Buffer} deps.seed
+   * @param {import('./network.js').Network} deps.network
+   * @param {object} deps.contact with `invitation`, the seed of the link
+   * @param {(who: {key: string, name: string}) => void} deps.onmeet
+   * @param {(error: Error) => void} deps.onerror
+   */
+  constructor ({ seed, network, contact, onmeet, onerror }) {
+    this.done = false
+    this.loop = new Loop(async signal => {
+      const keyPair = HyperDHT.keyPair(Buffer.from(contact.invitation, 'hex'))
+      const stream = network.dht.connect(keyPair.publicKey, { keyPair, reusableSocket: true, relayThrough: force => network.relayFor(force) })
+      const end = () => stream.destroy()
+      signal.addEventListener('abort', end)
+      try {
+        await opened(stream)
+        const line = new Line(stream, { answer: async () => { throw new ApiError(CODE.method, 'no such method') }, onclose: () => {} })
+        const said = await line.request('meet', introduce(seed, contact.user, stream, false, contact.name), signal)
+        onmeet(known(said, stream, true))
+        this.loop.gone.abort()
+      } finally {
+        signal.removeEventListener('abort', end)
+        stream.destroy()
+      }
+    }, onerror)
+  }
+
+  stop () {
+    return this.loop.stop()
+  }
+}
+
+async function opened (stream) {
+  let timer
+  stream.on('error', () => {})
+  try {
+    await new Promise((resolve, reject) => {
+      timer = setTimeout(() => reject(new Error('the home of the invitation does not answer')), DIAL)
+      stream.once('open', resolve)
+      stream.once('error', error => reject(new Error(`the home of the invitation is not reached (${error.code ?? error.message})`)))
+      stream.once('close', () => reject(new Error('the home of the invitation closed the connection')))
+    })
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * A connection between two people of two homes: requests and answers in JSON, over an encrypted stream on which both
+ * ends have proven their keys. Cores that both share are exchanged over it, too.
+ */
+
+import { setMaxListeners } from 'node:events'
+import c from 'compact-encoding'
+import Protomux from 'protomux'
+import { ApiError, CODE } from './errors.js'
+
+/** Bytes of one message. */
+const MAX_MESSAGE = 1 << 20
+/** Requests of one end that the other works on at a time. */
+const MAX_OPEN = 16
+/** Requests that one end may make at once, and for each second in the long run; more end the line. */
+const BURST = 400
+const RATE = 100
+/** How long an answer is waited for, in milliseconds. */
+const ANSWER = 30_000
+
+export class Line {
+  /**
+   * @param {any} stream an open stream of HyperDHT
+   * @param {object} how
+   * @param {(line: Line, method: string, params: any, signal: AbortSignal) => Promise<any>} how.answer
+   * @param {(line: Line) => void} how.onclose
+   */
+  constructor (stream, { answer, onclose }) {
+    this.stream = stream
+    this.key = stream.remotePublicKey.toString('hex')
+    this.isInitiator = stream.isInitiator
+    this.since = Date.now()
+    this.lastUse = this.since
+    this.answer = answer
+    this.closed = false
+    this.gone = new AbortController()
+    setMaxListeners(2 * MAX_OPEN, this.gone.signal)
+    this.nextId = 0
+    /** @type {Map<number, {resolve: Function, reject: Function, cleanUp: () => void}>} requests of this end */
+    this.asked = new Map()
+    this.working = 0
+    this.tokens = BURST
+    this.refilled = this.since
+    stream.on('error', () => {})
+    stream.setKeepAlive(5000)
+    // Without an answer to these for so long, the other end is gone.
+    stream.setTimeout(15_000)
+    stream.once('close', () => { this.end(); onclose(this) })
+    this.mux = Protomux.from(stream)
+    this.channel = this.mux.createChannel({ protocol: 'atek/person', onclose: () => this.close() })
+    this.messages = this.channel.addMessage({ encoding: c.raw, onmessage: data => this.receive(data) })
+    this.channel.open()
+  }
+
+  /**
+   * @param {string} method
+   * @param {any} params
+   * @param {AbortSignal} [signal]
+   */
+  request (method, params, signal) {
+    const id = this.nextId++
+    return new Promise((resolve, reject) => {
+      if (this.closed) return reject(lost())
+      if (this.asked.size >= MAX_OPEN) return reject(new ApiError(CODE.full, `${MAX_OPEN} calls of this home are under way already`))
+      const abort = () => this.settle(id, 'reject', new ApiError(CODE.notFound, 'the call was given up'))
+      const timer = setTimeout(() => this.settle(id, 'reject', new ApiError(CODE.notFound, 'the other home did not answer in time')), ANSWER)
+      const cleanUp = () => { clearTimeout(timer); signal?.removeEventListener('abort', abort) }
+      signal?.addEventListener('abort', abort)
+      this.asked.set(id, { resolve, reject, cleanUp })
+      try {
+        this.send({ id, method, params })
+      } catch (error) {
+        this.settle(id, 'reject', error)
+      }
+    })
+  }
+
+  send (message) {
+    const data = Buffer.from(JSON.stringify(message))
+    if (data.length > MAX_MESSAGE) throw new ApiError(CODE.params, `a call between homes has at most ${MAX_MESSAGE} bytes`)
+    this.lastUse = Date.now()
+    this.messages.send(data)
+  }
+
+  settle (id, how, value) {
+    const asked = this.asked.get(id)
+    if (!asked) return
+    this.asked.delete(id)
+    asked.cleanUp()
+    asked[how](value)
+  }
+
+  /** What the other end sends is hostile until it is checked. */
+  receive (data) {
+    if (this.closed) return
+    const message = parse(data)
+    const isAwaited = message && typeof message.method !== 'string' && this.asked.has(message.id)
+    if (!message || (!isAwaited && !this.mayCome())) return this.close()
+    this.lastUse = Date.now()
+    if (typeof message.method === 'string') return this.work(message)
+    if (message.error !== undefined) this.settle(message.id, 'reject', errorOf(message.error))
+    else this.settle(message.id, 'resolve', message.result ?? null)
+  }
+
+  mayCome () {
+    const now = Date.now()
+    this.tokens = Math.min(BURST, this.tokens + (now - this.refilled) * RATE / 1000)
+    this.refilled = now
+    return --this.tokens >= 0
+  }
+
+  async work ({ id, method, params }) {
+    const answer = {}
+    if (this.working >= MAX_OPEN) answer.error = { code: CODE.full, message: `${MAX_OPEN} calls are under way already` }
+    else {
+      this.working++
+      try {
+        answer.result = await this.answer(this, method, params, this.gone.signal) ?? null
+      } catch (error) {
+        answer.error = shown(error)
+      } finally {
+        this.working--
+      }
+    }
+    try {
+      if (!this.closed) this.send({ id, ...answer })
+    } catch (error) {
+      this.send({ id, error: shown(error) })
+    }
+  }
+
+  /** Whether a call is under way. */
+  get isBusy () {
+    return this.asked.size + this.working > 0
+  }
+
+  close () {
+    this.end()
+    this.stream.destroy()
+  }
+
+  end () {
+    if (this.closed) return
+    this.closed = true
+    this.gone.abort()
+    for (const id of [...this.asked.keys()]) this.settle(id, 'reject', lost())
+  }
+}
+
+const lost = () => new ApiError(CODE.notFound, 'the connection to the other home ended')
+
+function parse (data) {
+  if (data.length > MAX_MESSAGE + 1024) return null
+  try {
+    const message = JSON.parse(data)
+    return typeof message === 'object' && message !== null && Number.isSafeInteger(message.id) ? message : null
+  } catch {
+    return null
+  }
+}
+
+/** An error of the other end: its text is data. */
+function errorOf (error) {
+  const code = Number.isSafeInteger(error?.code) ? error.code : CODE.internal
+  const message = typeof error?.message === 'string' ? error.message.slice(0, 2000) : 'the other home refused'
+  return new ApiError(code, message, error?.data)
+}
+
+function shown (error) {
+  if (error instanceof ApiError) return { code: error.code, message: error.message, ...(error.data !== undefined && { data: error.data }) }
+  console.error('a call of another home failed:', error.message)
+  return { code: CODE.internal, message: 'Internal error at the other home' }
+}
