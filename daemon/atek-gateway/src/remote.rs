@@ -1,8 +1,8 @@
 //! Calls between apps of different homes.
 //!
 //! Out: a call with `home=KEY` in its query goes to the hypercore service, which brings it to that
-//! home. In: the hypercore service says for whom it calls, and the call goes to an app of its owner,
-//! which is told the key that the person of the other home has proven. Pure.
+//! home. In: the hypercore service says for whom it calls, and the call goes to an app of its
+//! owner, which is told the key that the person of the other home has proven. Pure.
 
 use super::edge::headers::{AUTH_CONTACT, AUTH_SERVICE, AUTH_USER};
 use super::error::Failure;

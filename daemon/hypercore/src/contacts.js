@@ -108,7 +108,7 @@ export class Contacts {
     state.save()
     await this.listen(invitation)
     this.onchange()
-    // Shown once, as whoever opens it first is the person who was invited.
+    // Shown once, as the first person who opens it is taken for the one who was invited.
     const { id, createdAt, expiresAt } = invitation
     return { id, label: invitation.label, createdAt, expiresAt, link: link.ofPerson(seedOf(this.seed, invitation)) }
   }
@@ -136,10 +136,10 @@ export class Contacts {
     await door?.close()
   }
 
-  /** Somebody opened a link of this box. It may come again from the same person, whose home heard no answer. */
+  /** A person opened a link of this box. It may come again from the same person, whose home heard no answer. */
   met (invitation, { key, name }) {
     const { user } = invitation
-    if (invitation.usedBy && invitation.usedBy !== key) throw denied('this invitation was used by somebody else')
+    if (invitation.usedBy && invitation.usedBy !== key) throw denied('this invitation was used by another person')
     if (key === this.lines.keyOf(user)) throw badParams('this is an invitation of your own')
     if (invitation.usedBy) return
     const existing = this.find(user, key)

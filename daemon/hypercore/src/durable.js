@@ -15,7 +15,7 @@ export class Durable {
     this.next = null
   }
 
-  /** Resolves when everything that was appended before is on the disk; calls that come meanwhile share one sync. */
+  /** Resolves when everything that was appended before is on the disk; calls that come in that time share one sync. */
   sync () {
     if (!this.running) return this.begin()
     this.next ??= this.running.catch(() => {}).then(() => {

@@ -58,6 +58,8 @@ export class Group {
     await this.own.ready()
     this.bee = new Hyperbee(this.own, ENCODING)
     await this.bee.ready()
+    // What the owner decided is in their core, also when this ended before it was stored besides.
+    if (record.owner === this.self) record.members = await this.membersIn(this.bee, this.own.length)
     this.loop = new Loop((signal, working) => this.round(signal, working), error => this.failed(error))
   }
 
@@ -163,16 +165,22 @@ export class Group {
     if (this.own.length > Math.max(MIN_COMPACT, HISTORY * (this.ownEntries ?? MIN_COMPACT))) await this.renew()
   }
 
+  async membersIn (bee, length) {
+    const members = { [this.record.owner]: true }
+    if (length < 2) return members
+    for await (const { key, value } of bee.checkout(length).createReadStream(MEMBERS)) {
+      if (Object.keys(members).length > this.all.maxMembers * 4) break
+      members[key.slice(2)] = value?.removed !== true
+    }
+    return members
+  }
+
   /** Who are members is what the owner's core says. */
   async takeMembers (sources) {
     const { record } = this
     const source = sources.find(({ key }) => key === record.owner)
     if (!source || record.owner === this.self || this.merged.get(source.key)?.length === source.length) return
-    const members = { [record.owner]: true }
-    for await (const { key, value } of source.bee.checkout(source.length).createReadStream(MEMBERS)) {
-      if (Object.keys(members).length > this.all.maxMembers * 4) break
-      members[key.slice(2)] = value?.removed !== true
-    }
+    const members = await this.membersIn(source.bee, source.length)
     if (JSON.stringify(members) === JSON.stringify(record.members)) return
     record.members = members
     this.all.membersChanged(this)
@@ -200,7 +208,7 @@ export class Group {
   admit (source, path, found) {
     const entry = entries.checked(this.record.id, path, found)
     if (!entry || !(entry.by in this.record.members)) return null
-    // Of somebody who was removed only what the owner has taken over.
+    // Of a person who was removed only what the owner has taken over.
     if (!this.isMember(entry.by) && source.key !== this.record.owner) return null
     if (entry.t > Date.now() + entries.AHEAD) {
       const due = entry.t - entries.AHEAD

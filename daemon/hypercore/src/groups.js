@@ -1,6 +1,6 @@
 /**
  * Databases that people of several homes write. The owner invites contacts; members exchange their cores with each
- * other over lines on which both have proven their keys, and with nobody else.
+ * other over lines on which both have proven their keys, and with no other home.
  */
 
 import nodeCrypto from 'node:crypto'
@@ -19,6 +19,8 @@ const MAX_GROUPS = 32
 const MAX_MEMBERS = 16
 const MAX_WAITING = 32
 const MAX_CHANGES = 500
+/** Pause before something is said again that was not taken, in milliseconds. */
+const AGAIN = 20_000
 const ID = /^[0-9a-f]{32}$/
 
 /** What a person signs to say which core is theirs. */
@@ -66,7 +68,7 @@ export class Groups {
 
   // --- Who may do what
 
-  /** An invitation that nobody took up yet is for all programs of its person. */
+  /** An invitation that was not taken up yet is for all programs of its person. */
   sees (caller, record) {
     return record.dbId ? owns(caller, record) : caller.user === record.user
   }
@@ -116,6 +118,8 @@ export class Groups {
     await this.start(record)
     this.state.save()
     await this.lines.update(record.user, true)
+    // Members whose line is open already hear which core is this one's.
+    this.hail(this.run(record))
     this.onchange()
     return this.describe(record)
   }
@@ -222,7 +226,10 @@ export class Groups {
     const { record } = group
     if (!group.isMember(line.key) || !group.isMember(group.self)) return
     const { id, label, cores } = record
-    line.request('group', { id, label, cores }).catch(() => {})
+    line.request('group', { id, label, cores }).catch(() => {
+      // It was busy, or did not know this one yet: said again later on the same line.
+      setTimeout(() => { if (!line.closed && !group.closed) this.greet(group, line) }, AGAIN).unref()
+    })
     this.attachTo(group, line)
   }
 
@@ -270,7 +277,7 @@ export class Groups {
     const known = record.cores[key]
     if (known && known.generation >= generation) return false
     if (!known && Object.keys(record.cores).length >= MAX_MEMBERS * 4) return false
-    // Nobody else says what this person writes.
+    // Only this person says what they write.
     if (key === this.lines.keyOf(record.user)) return false
     if (!crypto.verify(announcement(record.id, { core, generation }), Buffer.from(signature, 'hex'), Buffer.from(key, 'hex'))) return false
     record.cores[key] = { core, generation, signature }
@@ -299,7 +306,7 @@ export class Groups {
 
   membersChanged (group) {
     const { record } = group
-    this.state.saveSoon()
+    this.state.save()
     for (const key of Object.keys(record.members)) {
       const line = record.members[key] ? null : this.lines.open(record.user, key)
       // What was exchanged on it ends with it; what is allowed otherwise comes back on a new one.

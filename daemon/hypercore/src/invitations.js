@@ -3,7 +3,7 @@
  *
  * The link is the seed of a key pair on which the inviting home listens, and which admits no other key. There both
  * ends say their permanent keys, each proven by a signature over this one connection. So the link tells nothing of
- * the person, and whoever finds the home's announcement can do nothing with it.
+ * the person, and the home's announcement is of no use to those who find it.
  */
 
 import HyperDHT from 'hyperdht'

@@ -2,7 +2,7 @@
  * Whether the cores on this disk are those with which this service ended the last time.
  *
  * After a power cut, or when a backup was put in place, others may have blocks that are gone here. To write on would give
- * two different blocks with one number, which peers refuse for good: what this home writes is begun anew then.
+ * two different blocks with one number, which peers refuse for good: what this home writes is started again then.
  */
 
 import fs from 'node:fs'
@@ -26,7 +26,7 @@ export class LastRun {
     this.write({ isOpen: true, isBehind: this.isBehind })
   }
 
-  /** What this home writes was begun anew where it had to be. */
+  /** What this home writes was started again where it had to be. */
   renewed () {
     this.write({ isOpen: true, isBehind: false })
   }

@@ -105,7 +105,7 @@ class Publisher {
     this.shares = shares
     this.share = share
     this.core = shares.core(share)
-    this.isAnew = false
+    this.isStartedAgain = false
     this.sent = 0
     this.core.on('upload', (index, bytes) => { this.sent += bytes })
     this.bee = new Hyperbee(this.core, { keyEncoding: 'utf-8', valueEncoding: 'json' })
@@ -129,10 +129,10 @@ class Publisher {
   async round (signal, working) {
     const { share, core, bee, shares } = this
     await bee.ready()
-    if (shares.lastRun.isBehind && !this.isAnew) {
+    if (shares.lastRun.isBehind && !this.isStartedAgain) {
       // Readers may have blocks that are gone here: they take the log from its beginning, under a later fork.
       await core.truncate(0, { fork: Math.max(core.fork + 1, Math.floor(Date.now() / 1000)) })
-      this.isAnew = true
+      this.isStartedAgain = true
     }
     shares.replication.admit(core, { server: true, client: false })
     if (core.length === 0) share.since = 0

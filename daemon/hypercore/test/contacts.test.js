@@ -49,9 +49,9 @@ test('two people become contacts by a link, confirmed by both', async () => {
   await one.call('confirmContact', [asks.id])
   await becomes(two, 'confirmed')
   await becomes(one, 'confirmed')
-  // The link is used up for everybody else, and its maker sees it until it is cancelled or runs out.
+  // The link is used up for all others, and its maker sees it until it is cancelled or runs out.
   await one.call('addContact', [invitation.link], PERSON, 'eve')
-  await until(async () => /used by somebody else/.test((await one.call('contacts', [], PERSON, 'eve'))[0].error))
+  await until(async () => /used by another person/.test((await one.call('contacts', [], PERSON, 'eve'))[0].error))
   await one.call('removeContact', [(await one.call('contacts', [], PERSON, 'eve'))[0].id], PERSON, 'eve')
 })
 
@@ -136,7 +136,7 @@ test('a stranger is not let in, and an invitation needs a proven key', async t =
   const { link, id } = await one.call('inviteContact')
   const pair = HyperDHT.keyPair(Buffer.from(z32.decode(link.slice('atek://person/'.length))).subarray(0, 32))
   assert.equal((await stranger(t, HyperDHT.keyPair(), pair.publicKey)).opened, false)
-  // With the link, but with somebody else's key.
+  // With the link, but with the key of another person.
   const { stream } = await stranger(t, pair, pair.publicKey)
   const line = new Line(stream, { answer: async () => null, onclose: () => {} })
   const mallory = HyperDHT.keyPair()

@@ -76,7 +76,7 @@ test('three homes write one database, and each record says who wrote it', option
   const signed = Buffer.from(JSON.stringify(['atek entry v1', db, '/posts/3', who.at, who.by, who.value]))
   assert.equal(who.by, keys[2])
   assert.ok(crypto.verify(signed, Buffer.from(who.signature, 'hex'), Buffer.from(keys[2], 'hex')))
-  // The copy is written by this alone, and nobody claims to be somebody else.
+  // The copy is written by this alone, and no writer claims to be another.
   const { dbId } = await shared(homes[1])
   await assert.rejects(homes[1].adb('recordPut', [dbId, '/posts/4', {}]), /Not authorized/)
   await assert.rejects(put(homes[1], '/x', { _by: keys[0] }), /set by the service/)
@@ -112,7 +112,7 @@ test('two homes go on while the owner is away, and the owner catches up', option
   await agree()
 })
 
-test('a home that lost the end of its core to a power cut writes a new one, and nobody falls apart', options, async () => {
+test('a home that lost the end of its core to a power cut writes a new one, and the others go on with it', options, async () => {
   const home = homes[1]
   // A copy of the state as it would be on the disk, then changes that others see, then the cut.
   await home.service.close()

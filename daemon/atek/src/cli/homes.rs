@@ -73,8 +73,8 @@ pub(crate) enum DeviceAction {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A contact is a person of another home. Both people confirm it, and see the same number then. Apps of a
-contact call apps of yours only where you allow it.
+A contact is a person of another home. Both people confirm it, and see the same number then. Apps
+of a contact call apps of yours only where you allow it.
 
 Examples:
   atek contacts invite --label Bob

@@ -1,0 +1,201 @@
+// Figures of one run, beside bare hyperswarm: `npm run figures`. Times are of this machine; compare the columns, not runs.
+
+import fs from 'node:fs'
+import http from 'node:http'
+import os from 'node:os'
+import path from 'node:path'
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import Corestore from 'corestore'
+import Hyperbee from 'hyperbee'
+import createTestnet from 'hyperdht/testnet.js'
+import Hyperswarm from 'hyperswarm'
+import { Tunnel } from '../clients/connect/index.js'
+import { Home, until } from './home.js'
+
+const MIB = 64
+const RECORDS = 5000
+const PUTS = 100
+const FOLLOWERS = (process.env.FOLLOWERS ?? '10,50,100,200').split(',').map(Number)
+const MAIN = fileURLToPath(new URL('../main.js', import.meta.url))
+
+const testnet = await createTestnet(5)
+const bootstrap = testnet.bootstrap
+const ms = since => `${(performance.now() - since).toFixed(0)} ms`
+const say = (...words) => console.log(words.join(' '))
+const quantiles = times => { times.sort((a, b) => a - b); return `p50 ${times[times.length >> 1].toFixed(0)} ms, p99 ${times[Math.floor(times.length * 0.99)].toFixed(0)} ms` }
+
+/** A home whose service is a process, so that its memory is its own. */
+async function separate () {
+  const home = await Home.open({ bootstrap })
+  await home.service.close()
+  const child = spawn(process.execPath, [MAIN], { env: { ...process.env, ...home.env }, stdio: ['ignore', 'ignore', 'inherit'] })
+  await until(() => home.call('status').then(() => true, () => false))
+  home.memory = () => `${(Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024).toFixed(0)} MiB`
+  home.end = async () => {
+    const ended = new Promise(resolve => child.once('exit', resolve))
+    child.kill('SIGTERM')
+    await ended
+    await home.close()
+  }
+  return home
+}
+
+async function tunnel () {
+  const body = Buffer.alloc(MIB << 20, 1)
+  const pages = http.createServer((request, response) => response.end(body))
+  await new Promise(resolve => pages.listen(0, '127.0.0.1', resolve))
+  const home = await Home.open({ bootstrap, pages: pages.address().port, database: false })
+  const { link } = await home.call('pairDevice')
+  let begin = performance.now()
+  const device = new Tunnel(link, { bootstrap })
+  await device.check()
+  say('tunnel: time to connect', ms(begin))
+  const port = await device.listen(0)
+  begin = performance.now()
+  await new Promise((resolve, reject) => http.get({ port, host: '127.0.0.1', agent: false }, response => response.resume().once('end', resolve)).once('error', reject))
+  say('tunnel:', (MIB / ((performance.now() - begin) / 1000)).toFixed(1), 'MiB/s')
+  await device.close()
+  await home.close()
+  pages.close()
+  // The same bytes over HyperDHT alone.
+  const [one, two] = [testnet.createNode(), testnet.createNode()]
+  const server = one.createServer(stream => { stream.on('error', () => {}); for (let at = 0; at < body.length; at += 65536) stream.write(body.subarray(at, at + 65536)); stream.end() })
+  await server.listen()
+  begin = performance.now()
+  const stream = two.connect(server.publicKey)
+  await new Promise(resolve => stream.once('open', resolve))
+  say('bare hyperdht: time to connect', ms(begin))
+  begin = performance.now()
+  stream.on('error', () => {})
+  await new Promise(resolve => stream.resume().once('end', resolve))
+  say('bare hyperdht:', (MIB / ((performance.now() - begin) / 1000)).toFixed(1), 'MiB/s')
+  await one.destroy({ force: true }); await two.destroy({ force: true })
+}
+
+/** A plain peer: a corestore in a hyperswarm. */
+function plain () {
+  const store = new Corestore(fs.mkdtempSync(path.join(os.tmpdir(), 'atek-figures-')))
+  const swarm = new Hyperswarm({ dht: testnet.createNode() })
+  swarm.on('connection', connection => { connection.on('error', () => {}); store.replicate(connection) })
+  return { store, swarm, end: async () => { await swarm.destroy({ force: true }); await store.close() } }
+}
+
+async function replication (one, two) {
+  say('memory of the service, off the network:', one.memory())
+  const { dbId } = await one.adb('dbCreate', [{ replicated: true }])
+  for (let at = 0; at < RECORDS; at += 500) await one.adb('recordBatch', [dbId, Array.from({ length: 500 }, (_, n) => ({ type: 'put', path: `/r/${at + n}`, value: { n: at + n, text: 'x'.repeat(100) } }))])
+  const { link, id } = await one.call('share', [dbId])
+  await until(async () => (await one.call('shares')).find(share => share.id === id).length > RECORDS)
+  const has = (home, db, at) => home.adb('recordGet', [db, at]).then(({ value }) => value, () => null)
+  let begin = performance.now()
+  const copy = await two.call('follow', [link])
+  await until(() => has(two, copy.dbId, `/r/${RECORDS - 1}`), undefined, 5)
+  say('database to database:', (RECORDS / ((performance.now() - begin) / 1000)).toFixed(0), 'records/s, with the connection')
+  const times = []
+  for (let n = 0; n < PUTS; n++) {
+    begin = performance.now()
+    await one.adb('recordPut', [dbId, '/live', { n }])
+    await until(async () => (await has(two, copy.dbId, '/live'))?.n === n, undefined, 1)
+    times.push(performance.now() - begin)
+  }
+  say('from a put until it is seen:', quantiles(times))
+  say('memory with one share, and with one follow:', one.memory(), two.memory())
+  const [a, b] = [plain(), plain()]
+  const bee = new Hyperbee(a.store.get({ name: 'x' }), { keyEncoding: 'utf-8', valueEncoding: 'json' })
+  await bee.ready()
+  const batch = bee.batch()
+  for (let n = 0; n < RECORDS; n++) await batch.put(`/r/${n}`, { n, text: 'x'.repeat(100) })
+  await batch.flush()
+  await a.swarm.join(bee.core.discoveryKey, { server: true, client: false }).flushed()
+  begin = performance.now()
+  const core = b.store.get({ key: bee.core.key })
+  await core.ready()
+  b.swarm.join(core.discoveryKey, { server: false, client: true })
+  await until(() => core.length > RECORDS, undefined, 5)
+  await core.download({ start: 0, end: core.length }).done()
+  say('bare hyperswarm and hyperbee:', (RECORDS / ((performance.now() - begin) / 1000)).toFixed(0), 'records/s, with the connection')
+  const bare = []
+  const other = new Hyperbee(core, { keyEncoding: 'utf-8', valueEncoding: 'json' })
+  for (let n = 0; n < PUTS; n++) {
+    begin = performance.now()
+    await bee.put('/live', { n })
+    await until(async () => (await other.get('/live'))?.value.n === n, undefined, 1)
+    bare.push(performance.now() - begin)
+  }
+  say('bare: from a put until it is seen:', quantiles(bare))
+  await a.end(); await b.end()
+}
+
+async function writers (one, two) {
+  const { link } = await one.call('inviteContact')
+  let begin = performance.now()
+  await two.call('addContact', [link])
+  const asks = await until(async () => (await one.call('contacts')).find(({ status }) => status === 'asks'))
+  await one.call('confirmContact', [asks.id])
+  const { key } = await until(async () => { const [contact] = await two.call('contacts'); return contact.status === 'confirmed' && contact })
+  say('contacts, from the link to confirmed at both ends:', ms(begin))
+  one.app = () => 'here'
+  await one.call('allowContact', [asks.id, 'x.org/a'])
+  const calls = []
+  for (let n = 0; n < PUTS; n++) {
+    begin = performance.now()
+    await two.remote(key, 'x.org/a', 'hello', [])
+    calls.push(performance.now() - begin)
+  }
+  say('a call from app to app of another home:', quantiles(calls))
+  const { id } = await one.call('createShared')
+  await one.call('inviteWriter', [id, asks.key])
+  await until(async () => (await two.call('sharedDatabases')).length)
+  const { dbId } = await two.call('joinShared', [id])
+  const times = []
+  const own = []
+  for (let n = 0; n < PUTS; n++) {
+    begin = performance.now()
+    await one.call('sharedPut', [id, '/live', { n }])
+    own.push(performance.now() - begin)
+    await until(async () => (await two.adb('recordGet', [dbId, '/live']).catch(() => null))?.value.n === n, undefined, 1)
+    times.push(performance.now() - begin)
+  }
+  say('a write of several writers, synced and in the own copy:', quantiles(own))
+  say('the same until it is in the other home:', quantiles(times))
+}
+
+/** How one home grows with those who follow it: each a plain peer with a node of its own, in this process. */
+async function followers (home) {
+  const { dbId } = await home.adb('dbCreate', [{ access: 'public' }])
+  for (let n = 0; n < 100; n++) await home.adb('recordPut', [dbId, `/r/${n}`, { n }])
+  const { key } = await home.call('share', [dbId, { access: 'public' }])
+  const peers = []
+  for (const count of FOLLOWERS) {
+    const begin = performance.now()
+    while (peers.length < count) {
+      const peer = plain()
+      peer.core = peer.store.get({ key: Buffer.from(key, 'hex') })
+      await peer.core.ready()
+      // Followers give on what they have, so that the home need not reach each.
+      peer.discovery = peer.swarm.join(peer.core.discoveryKey, { server: true, client: true })
+      peers.push(peer)
+    }
+    const have = () => peers.filter(({ core }) => core.length > 100).length
+    const end = Date.now() + 120_000
+    while (have() < count && Date.now() < end) {
+      await new Promise(resolve => setTimeout(resolve, 1000))
+      await Promise.all(peers.filter(({ core }) => core.length <= 100).map(({ discovery }) => discovery.refresh({ server: true, client: true }).catch(() => {})))
+    }
+    const [share] = (await home.call('shares')).filter(share => share.dbId === dbId)
+    say(`${count} followers: ${have()} have it after ${ms(begin)}; the home: ${share.peers} connections, ${(share.sentBytes / 1024).toFixed(0)} KiB sent, ${home.memory()}`)
+  }
+  await Promise.allSettled(peers.map(({ end }) => end()))
+}
+
+const only = process.argv[2]
+if (!only || only === 'tunnel') await tunnel()
+const one = await separate()
+const two = await separate()
+if (!only || only === 'replication') await replication(one, two)
+if (!only || only === 'writers') await writers(one, two)
+if (!only || only === 'followers') await followers(one)
+await one.end()
+await two.end()
+process.exit(0)
