@@ -4,8 +4,7 @@ mod updating;
 
 use anyhow::{Context as _, ensure};
 use atek_tests::git_remote::GitRemote;
-use atek_tests::host::{Host, SERVICES, SOON};
-use atek_tests::{Seen, wait_for};
+use atek_tests::host::{Host, SERVICES};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,15 +32,7 @@ const UNDOING: [&str; 2] = ["update.undoing", "update.restored"];
 
 /// Starts an update with a host that ends at `point`, and cuts the power there.
 async fn lose_power_at(host: &mut Host, point: &str, to: &str) -> anyhow::Result<()> {
-    let script = format!(
-        "mkdir -p /run/systemd/system/atekd.service.d
-         printf '[Service]\\nEnvironment=ATEK_FAULT={point}:kill\\nRestart=no\\n' \\
-           >/run/systemd/system/atekd.service.d/fault.conf
-         systemctl daemon-reload
-         systemctl restart atekd"
-    );
-    host.machine.shell(&script).await?;
-    host.ready().await?;
+    updating::fault_at(host, point).await?;
     host.service_is("records", "running").await?;
     let client = host.system()?;
     let params = json!(["records", { "to": to }]);
@@ -49,16 +40,9 @@ async fn lose_power_at(host: &mut Host, point: &str, to: &str) -> anyhow::Result
         // It loses its connection.
         let _ = client.call(SERVICES, "updatePackage", params).await;
     });
-    wait_for(&format!("the host to end at {point}"), SOON, async || {
-        let told = host.machine.shell("systemctl is-active atekd || :").await?;
-        Ok(Seen::if_so(told, |told| told.trim() == "failed"))
-    })
-    .await?;
-    host.machine.cut_power().await?;
+    updating::lose_power(host, point).await?;
     update.abort();
-    // The fault was in /run, which is gone.
-    host.machine.power_on().await?;
-    host.ready().await
+    Ok(())
 }
 
 #[tokio::test]

@@ -349,6 +349,26 @@ async fn a_health_check_decides_where_there_is_one() -> anyhow::Result<()> {
     is_taken_back(&host, &remote, "v1.0.1", &breakage).await
 }
 
+/// A command that does not end is ended, and counts as a failure.
+#[tokio::test]
+async fn a_health_check_that_hangs_is_ended_and_the_version_taken_back() -> anyhow::Result<()> {
+    let (host, remote) = with_records("updates-hanging-check", 4).await?;
+    let breakage = Breakage {
+        name: "has a health check that hangs",
+        script: "",
+        files: &[
+            ("atek.json", COMMAND),
+            ("check.js", "setInterval(() => {}, 1000)"),
+        ],
+        says: "its health check (node check.js",
+    };
+    is_taken_back(&host, &remote, "v1.0.1", &breakage).await?;
+    // Nothing of it is left running.
+    let left = host.machine.shell("pgrep -f '[c]heck.js' || :").await?;
+    ensure!(left.trim().is_empty(), "{left}");
+    Ok(())
+}
+
 /// A command of the app's own, as the app: it sees the app's data, and nothing of the host's.
 const CHECK: &str = "
     const fs = require('fs')
@@ -476,7 +496,7 @@ async fn a_remote_that_fails_stops_nothing() -> anyhow::Result<()> {
     let gateway = host.machine.gateway()?;
     let hostile = [
         (Hostility::Hangs, "did not answer for 30 s"),
-        (Hostility::Trickles, "No release (git tag) has been set"),
+        (Hostility::Trickles, "did not tell its releases within 60 s"),
         (Hostility::Status(500), "cannot be reached"),
         (Hostility::Status(404), "does not exist or is not public"),
         (Hostility::Garbles, "sends damaged data"),

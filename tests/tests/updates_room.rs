@@ -116,11 +116,63 @@ async fn a_pack_that_is_larger_than_the_disk_changes_nothing() -> anyhow::Result
     std::fs::write(remote.work().join("huge"), bytes)?;
     remote.write("VERSION", "v1.0.1")?.tag("v1.0.1")?;
     let message = is_as_before(&host, &disk, &[]).await?;
-    ensure!(message.contains("No space left on device"), "{message}");
+    let words = "the disk of this box is full: uninstall an app that is not needed";
+    ensure!(message.contains(words), "{message}");
     std::fs::remove_file(remote.work().join("huge"))?;
     remote.write("VERSION", "v1.0.2")?.tag("v1.0.2")?;
     let done = call(&host, "updatePackage", json!(["records"])).await?;
     ensure!(done["installedVersion"] == "v1.0.2", "{done}");
+    Ok(())
+}
+
+/// There is room when the copy begins, and a stranger takes it before the copy is done.
+#[tokio::test]
+async fn a_disk_that_fills_while_the_data_is_copied_ends_on_the_old_version() -> anyhow::Result<()>
+{
+    let Some(disk) = SmallDisk::new(640)? else {
+        return Ok(());
+    };
+    let (host, remote) = with_records("updates-filling", &disk).await?;
+    let key = host.service("records").await?["key"].clone();
+    let key = key.as_str().context("a key")?;
+    // Many files, so that the copy takes a while.
+    let script = format!(
+        "cd /var/lib/private/atek-app-{key}
+         mkdir many
+         head -c 64M /dev/urandom | split -b 4096 -a 4 - many/
+         chown -R --reference=records.json many
+         sync"
+    );
+    host.machine.shell(&script).await?;
+    remote.tag_app("v1.0.1", "records-node")?;
+    // As soon as there is a copy, everything that is free is taken.
+    let snapshots = format!("/var/lib/private/atek-snapshots/{key}");
+    let script = format!(
+        "systemd-run --quiet --unit=stranger sh -c '
+           until ls -d {snapshots}/*.new/many; do :; done
+           free=$(df --output=avail -B1 /var/lib | tail -n 1)
+           fallocate --length $free /var/lib/ballast || head -c $free /dev/zero >/var/lib/ballast'"
+    );
+    host.machine.shell(&script).await?;
+    let before = host.state_of("records").await?;
+    let error = refusal(call(&host, "updatePackage", json!(["records"])).await);
+    println!("| {} |", error.message);
+    let words = "the disk filled up while its data was copied";
+    ensure!(error.message.contains(words), "{}", error.message);
+    host.service_is("records", "running").await?;
+    let version = host.system()?.call(RECORDS, "version", json!([])).await?;
+    ensure!(version == "v1.0.0", "{version} runs");
+    ensure!(host.state_of("records").await? == before, "its data");
+    host.machine.shell("rm /var/lib/ballast").await?;
+    let left = host
+        .machine
+        .shell(&format!("ls {snapshots} /var/lib/atek/updates"))
+        .await?;
+    ensure!(!left.contains(".new") && !left.contains(".json"), "{left}");
+    let status = call(&host, "updateStatus", json!(["records"])).await?;
+    ensure!(status["refused"] == json!([]), "{status}");
+    let done = call(&host, "updatePackage", json!(["records"])).await?;
+    ensure!(done["installedVersion"] == "v1.0.1", "{done}");
     Ok(())
 }
 

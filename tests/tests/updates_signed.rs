@@ -3,7 +3,7 @@
 use anyhow::{Context as _, ensure};
 use atek_image::command;
 use atek_tests::Machine;
-use atek_tests::git_remote::GitRemote;
+use atek_tests::git_remote::{GitRemote, SshKey};
 use atek_tests::host::{Host, SERVICES, refusal};
 use serde_json::{Value, json};
 use std::process::Command;
@@ -31,24 +31,12 @@ fn publish(remote: &GitRemote, tag: &str, settings: &[String]) -> anyhow::Result
     remote.publish().map(drop)
 }
 
-/// A new key of `ssh-keygen`: git's settings to sign with it, and its fingerprint.
-fn ssh_key(folder: &std::path::Path, name: &str) -> anyhow::Result<(Vec<String>, String)> {
-    let file = folder.join(name).display().to_string();
-    command::run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &file]))?;
-    let shown = command::run(Command::new("ssh-keygen").args(["-lf", &file]))?;
-    let fingerprint = shown.split(' ').nth(1).context("a fingerprint")?.to_owned();
-    let settings = ["-c", "gpg.format=ssh", "-c"].map(str::to_owned);
-    let mut settings = Vec::from(settings);
-    settings.push(format!("user.signingKey={file}"));
-    Ok((settings, fingerprint))
-}
-
 #[tokio::test]
 async fn an_ssh_signed_app_takes_no_release_of_another_hand() -> anyhow::Result<()> {
     let (host, remote) = boot("updates-signed").await?;
-    let keys = tempfile::tempdir()?;
-    let (author, author_key) = ssh_key(keys.path(), "author")?;
-    let (other, other_key) = ssh_key(keys.path(), "other")?;
+    let keys = (SshKey::new()?, SshKey::new()?);
+    let (author_key, other_key) = (keys.0.fingerprint(), keys.1.fingerprint());
+    let (author, other) = (keys.0.settings(), keys.1.settings());
     atek_tests::apps::stage("records-node", &remote.work())?;
     publish(&remote, "v1.0.0", &author)?;
     let source = json!({ "sourceUrl": remote.url(), "user": "system" });
@@ -57,7 +45,7 @@ async fn an_ssh_signed_app_takes_no_release_of_another_hand() -> anyhow::Result<
     host.install_from(source).await?;
     host.service_is("records", "running").await?;
     let told = host.machine.shell("atek get records").await?;
-    ensure!(told.contains(&author_key), "{told}");
+    ensure!(told.contains(author_key), "{told}");
     publish(&remote, "v1.0.1", &author)?;
     let done = call(&host, "updatePackage", json!(["records"])).await?;
     ensure!(done["installedVersion"] == "v1.0.1", "{done}");
@@ -67,7 +55,7 @@ async fn an_ssh_signed_app_takes_no_release_of_another_hand() -> anyhow::Result<
     ensure!(error.message.contains("is not signed"), "{}", error.message);
     publish(&remote, "v1.0.3", &other)?;
     let error = refusal(call(&host, "updatePackage", json!(["records"])).await);
-    ensure!(error.message.contains(&other_key), "{}", error.message);
+    ensure!(error.message.contains(other_key), "{}", error.message);
     ensure!(
         error.data["signer"]["fingerprint"] == other_key,
         "{}",
@@ -93,7 +81,69 @@ async fn an_ssh_signed_app_takes_no_release_of_another_hand() -> anyhow::Result<
     ensure!(done["installedVersion"] == "v1.0.3", "{done}");
     publish(&remote, "v1.0.5", &author)?;
     let error = refusal(call(&host, "updatePackage", json!(["records"])).await);
-    ensure!(error.message.contains(&author_key), "{}", error.message);
+    ensure!(error.message.contains(author_key), "{}", error.message);
+    Ok(())
+}
+
+/// The app's installed release is not signed, so no signer is pinned: what is held to is the tag.
+#[tokio::test]
+async fn a_tag_that_was_seen_keeps_its_signature_also_before_it_is_installed() -> anyhow::Result<()>
+{
+    let (host, remote) = boot("updates-resigned").await?;
+    let keys = (SshKey::new()?, SshKey::new()?);
+    let (author_key, other_key) = (keys.0.fingerprint(), keys.1.fingerprint());
+    let (author, other) = (keys.0.settings(), keys.1.settings());
+    remote.tag_app("v1.0.0", "records-node")?;
+    host.install_from(json!({ "sourceUrl": remote.url(), "user": "system" }))
+        .await?;
+    // The same commit each time: only the signature of its tag is exchanged.
+    let again = |tag: &str, settings: &[String]| {
+        let mut words: Vec<&str> = settings.iter().map(String::as_str).collect();
+        let how = if settings.is_empty() {
+            "--annotate"
+        } else {
+            "--sign"
+        };
+        words.extend(["tag", "--force", how, "--message", tag, tag]);
+        remote.git(words)?;
+        remote.publish().map(drop)
+    };
+    publish(&remote, "v1.0.1", &author)?;
+    let plan = call(&host, "planUpdate", json!(["records"])).await?;
+    ensure!(plan["signer"]["fingerprint"] == author_key, "{plan}");
+    again("v1.0.1", &[])?;
+    let error = refusal(call(&host, "updatePackage", json!(["records"])).await);
+    let says = format!("was signed with the SSH key {author_key} when this box first saw it");
+    ensure!(error.message.contains(&says), "{}", error.message);
+    ensure!(
+        error.message.contains("is not any more"),
+        "{}",
+        error.message
+    );
+    ensure!(error.data["reason"] == "not-signed", "{}", error.data);
+    // Reported when it is only looked at, too.
+    publish(&remote, "v1.0.2", &author)?;
+    call(&host, "planUpdate", json!(["records"])).await?;
+    again("v1.0.2", &other)?;
+    let error = refusal(call(&host, "planUpdate", json!(["records"])).await);
+    ensure!(error.message.contains(other_key), "{}", error.message);
+    ensure!(error.data["reason"] == "other-signer", "{}", error.data);
+    let status = call(&host, "updateStatus", json!(["records"])).await?;
+    let refused = status["refused"].as_array().context("refused")?;
+    let refused: Vec<_> = refused.iter().map(|one| one["tag"].clone()).collect();
+    ensure!(refused == ["v1.0.1", "v1.0.2"], "{refused:?}");
+    ensure!(status["installedVersion"] == "v1.0.0", "{status}");
+    // A person who has asked the author takes it, which pins the key.
+    let accepted = json!(["records", { "to": "v1.0.2", "signer": other_key }]);
+    let done = call(&host, "updatePackage", accepted).await?;
+    ensure!(done["installedVersion"] == "v1.0.2", "{done}");
+    // The tag that is installed is held to as well.
+    remote.write("VERSION", "v1.0.0")?.commit("other")?;
+    remote.git(["tag", "--force", "--annotate", "--message", "x", "v1.0.0"])?;
+    remote.publish()?;
+    let back = json!(["records", { "to": "v1.0.0" }]);
+    let error = refusal(call(&host, "updatePackage", back).await);
+    ensure!(error.message.contains("was moved"), "{}", error.message);
     Ok(())
 }
 

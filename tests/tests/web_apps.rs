@@ -1,8 +1,10 @@
 //! People and their apps, in a browser before a booted host. The stories are in
 //! `tests/web/scenarios/`.
 
+use atek_tests::Machine;
 use atek_tests::browser::BrowserStory;
 use atek_tests::host::Host;
+use serde_json::json;
 
 #[tokio::test]
 async fn a_box_is_set_up_and_an_app_installed_with_the_keyboard_alone() -> anyhow::Result<()> {
@@ -24,7 +26,16 @@ async fn a_person_looks_after_an_app() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_person_decides_about_updates_and_sees_what_came_of_them() -> anyhow::Result<()> {
-    let host = Host::boot("web-updates").await?;
+    // The configuration names a home that is not there: the built-in one runs, and says so.
+    let core = json!([
+        { "sourceUrl": "builtin:adb" },
+        { "sourceUrl": "file:///srv/no-such-home", "id": "core.lonestar" },
+        { "sourceUrl": "builtin:keys" },
+        { "sourceUrl": "builtin:hypercore" },
+    ]);
+    let config = json!({ "coreServices": core }).to_string();
+    let machine = Machine::builder("web-updates").file("/etc/atek/config.json", config, 0o644);
+    let host = Host::on(machine).await?;
     BrowserStory::new(host)
         .with_remote("hello")?
         .with_remote("records")?

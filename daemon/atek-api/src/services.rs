@@ -209,6 +209,13 @@ pub struct ServiceInfo {
     /// See [`Addresses`].
     #[serde(default)]
     pub addresses: Addresses,
+    /// What the configuration puts in the place of this core service, whether or not that runs.
+    #[serde(
+        default,
+        rename = "configuredSource",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub configured_source: Option<String>,
     /// The record.
     pub settings: ServiceSettings,
 }

@@ -81,7 +81,9 @@ pub struct ServiceSpec {
     pub key: ServiceKey,
     /// Whose slice it runs in.
     pub owner: UserKey,
-    /// Part of Atek itself: runs in place from [`paths::CORE`], in the core slice.
+    /// A core service: runs in the core slice. One that comes with Atek runs in place from
+    /// [`paths::CORE`]; one that the configuration put in the place of another is a package as
+    /// those of apps.
     #[serde(default)]
     pub core: bool,
     /// For people, in `systemctl status`; see [`sanitize_title`].
@@ -194,14 +196,20 @@ pub struct Package {
 }
 
 impl Package {
-    /// The folder as the service sees it; `core` services see it in place.
+    /// The folder as the service sees it; one that comes with Atek sees it in place.
     #[must_use]
-    pub fn folder_inside(&self, core: bool) -> PathBuf {
-        match (core, &self.modules) {
+    pub fn folder_inside(&self) -> PathBuf {
+        match (self.is_built_in(), &self.modules) {
             (true, _) => self.folder.clone(),
             (false, None) => PathBuf::from(paths::APP),
             (false, Some(_)) => Path::new(paths::APP).join("package"),
         }
+    }
+
+    /// Whether it comes with Atek.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        self.folder.starts_with(paths::CORE)
     }
 }
 
@@ -320,10 +328,8 @@ impl ServiceSpec {
     fn validate_package(&self) -> Result<(), SpecError> {
         let Package { folder, modules } = &self.package;
         names::check_host_folder(folder)?;
-        match (self.core, folder.starts_with(paths::CORE)) {
-            (true, false) => return Err(SpecError::NotACoreFolder(folder.clone())),
-            (false, true) => return Err(SpecError::ForbiddenFolder(folder.clone())),
-            _ => {}
+        if self.package.is_built_in() && !self.core {
+            return Err(SpecError::ForbiddenFolder(folder.clone()));
         }
         // A package that atekd installed belongs to one service, and only that one runs it.
         if folder.starts_with(paths::PACKAGES)
@@ -339,7 +345,7 @@ impl ServiceSpec {
             && modules
                 .parent()
                 .is_some_and(|parent| folder.starts_with(parent) && folder != parent);
-        if self.core || !beside_a_parent {
+        if self.package.is_built_in() || !beside_a_parent {
             return Err(SpecError::Modules(modules.clone()));
         }
         Ok(())

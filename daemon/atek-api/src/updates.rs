@@ -203,6 +203,10 @@ pub struct UpdateStatus {
     pub history: Vec<UpdateEntry>,
     /// See [`SnapshotInfo`]; newest first.
     pub snapshots: Vec<SnapshotInfo>,
+    /// Why the core service that comes with Atek runs in the place of the configured one, for a
+    /// person; none where it does not.
+    #[serde(default)]
+    pub stands_in: Option<String>,
 }
 
 /// Parameters of `setUpdates`: what is missing stays as it is, and null takes a decision away.

@@ -93,10 +93,16 @@ pub(super) async fn app(
 /// Where the pages of a core service are, on the main domain: its own site has none.
 fn at_main_domain(entry: &Entry, uri: &Uri) -> Option<String> {
     match entry.key.as_str() {
-        LONESTAR if entry.core => Some(uri.path_and_query()?.to_string()),
+        _ if is_web_home(entry) => Some(uri.path_and_query()?.to_string()),
         DATABASE if entry.core => Some("/p/databases".to_owned()),
         _ => None,
     }
+}
+
+/// Whether it is the web home, or what the configuration puts in its place: that one has a suffix.
+fn is_web_home(entry: &Entry) -> bool {
+    let rest = entry.key.as_str().strip_prefix(LONESTAR);
+    entry.core && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// Paths of the host that a home finds at its own site. The original's home was served on the
@@ -266,7 +272,7 @@ fn own_home(gateway: &Gateway, person: &Person) -> Option<Arc<Entry>> {
 /// Lonestar, where the box has it.
 fn built_in_home(gateway: &Gateway, caller: &Caller) -> Option<Arc<Entry>> {
     let directory = gateway.deps().directory.now();
-    let entry = directory.by_key(LONESTAR)?;
+    let entry = directory.entries().find(|entry| is_web_home(entry))?;
     may_visit(caller, entry.target()).then(|| Arc::clone(entry))
 }
 

@@ -81,6 +81,10 @@ pub(crate) enum JobError {
 impl JobError {
     /// As the installer is told.
     pub(crate) fn failure(&self, source: &str) -> Failure {
+        or_disk_full(self.plain_failure(source))
+    }
+
+    fn plain_failure(&self, source: &str) -> Failure {
         let (code, message) = match self {
             Self::Git(failure) => return failure.clone(),
             Self::GitChild(error) => git_child_failure(error, source),
@@ -121,11 +125,33 @@ impl JobError {
     }
 }
 
+/// A failure of this machine or of a build that names a full disk, in words that say what helps. It
+/// is nobody's fault but the disk's, so the release may be tried again.
+fn or_disk_full(failure: Failure) -> Failure {
+    let of_this_machine = matches!(
+        failure.code,
+        FailureCode::Internal | FailureCode::NpmFailed | FailureCode::BuildFailed
+    );
+    let signs = ["No space left on device", "ENOSPC", "Disk quota exceeded"];
+    if !of_this_machine || !signs.iter().any(|sign| failure.message.contains(sign)) {
+        return failure;
+    }
+    Failure {
+        code: FailureCode::DiskFull,
+        message: format!(
+            "the disk of this box is full: uninstall an app that is not needed, or delete files, and try again\n{}",
+            failure.message
+        ),
+    }
+}
+
 fn git_child_failure(error: &ChildError<Stop>, source: &str) -> (FailureCode, String) {
     match error {
         ChildError::Deadline(secs) => (
             FailureCode::Timeout,
-            format!("{source} could not be fetched within {secs} s"),
+            format!(
+                "{source} could not be fetched within {secs} s: its server or the network is slow, try again later"
+            ),
         ),
         ChildError::Stalled(secs) => (
             FailureCode::Timeout,
@@ -178,6 +204,41 @@ fn common_failure(error: &ChildError<Stop>, command: &str) -> (FailureCode, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_and_no_release_is_blamed_for_it() {
+        let failure = |code, message: &str| {
+            or_disk_full(Failure {
+                code,
+                message: message.to_owned(),
+            })
+        };
+        let full = "cannot store what it sends: No space left on device";
+        for (code, message, expected) in [
+            (FailureCode::Internal, full, FailureCode::DiskFull),
+            (
+                FailureCode::NpmFailed,
+                "npm error code ENOSPC",
+                FailureCode::DiskFull,
+            ),
+            (
+                FailureCode::BuildFailed,
+                "error TS2304",
+                FailureCode::BuildFailed,
+            ),
+            // A server's words say nothing about this disk.
+            (
+                FailureCode::BrokenRepository,
+                full,
+                FailureCode::BrokenRepository,
+            ),
+        ] {
+            let told = failure(code, message);
+            assert_eq!(told.code, expected, "{message}");
+            assert!(told.message.ends_with(message), "{}", told.message);
+        }
+        assert!(FailureCode::DiskFull.is_temporary());
+    }
 
     #[test]
     fn a_build_without_memory_was_said_to_have_failed_without_a_reason() {

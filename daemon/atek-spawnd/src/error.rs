@@ -102,7 +102,9 @@ impl From<SnapshotError> for Error {
     fn from(error: SnapshotError) -> Self {
         match error {
             SnapshotError::Missing(_) => Self::NotFound(error.to_string()),
-            SnapshotError::NoRoom { .. } => Self::Refused(error.to_string()),
+            SnapshotError::NoRoom { .. } | SnapshotError::Filled => {
+                Self::Refused(error.to_string())
+            }
             SnapshotError::Copy(_) | SnapshotError::File(_) => Self::Failed(chain(&error)),
         }
     }

@@ -54,7 +54,7 @@ impl fmt::Display for Origin {
 impl Origin {
     /// The origin of a spec whose package folder was opened.
     pub(crate) fn of(spec: &ServiceSpec, package: &Folder) -> Result<Self, FileError> {
-        if spec.core {
+        if spec.package.is_built_in() {
             return Ok(Self::Core);
         }
         // A valid spec names no package of another key.

@@ -32,6 +32,8 @@ pub(crate) enum SnapshotError {
         needed.div_ceil(1 << 20), free >> 20
     )]
     NoRoom { needed: u64, free: u64 },
+    #[error("the disk filled up while its data was copied: free some space and try again")]
+    Filled,
     #[error("there is no snapshot {0} of it")]
     Missing(SnapshotName),
     #[error("its data cannot be copied")]
@@ -86,7 +88,7 @@ fn copy_with_room(
         return Err(SnapshotError::NoRoom { needed, free });
     }
     match copy_tree(state, target) {
-        Err(error) if error.is_no_room() => Err(SnapshotError::NoRoom { needed, free }),
+        Err(error) if error.is_no_room() => Err(SnapshotError::Filled),
         copied => Ok(copied.map(|()| size)?),
     }
 }

@@ -97,6 +97,24 @@ impl Layout {
             .ok()
     }
 
+    /// The key of what the configuration puts in the place of a core service: another one for each
+    /// source, so that none finds the data of another. None if `name` cannot be part of a key.
+    #[must_use]
+    pub fn replacement_key(&self, name: &str, source: &str) -> Option<ServiceKey> {
+        let mut digest = Sha256::new();
+        digest.update(self.state.as_os_str().as_bytes());
+        digest.update([0]);
+        digest.update(source.as_bytes());
+        let digest = hex::encode(&digest.finalize()[..4]);
+        format!("core.{name}-{digest}").parse().ok()
+    }
+
+    /// What is remembered of a replacement of a core service.
+    #[must_use]
+    pub fn replacement(&self, key: &ServiceKey) -> PathBuf {
+        self.state.join("core-services").join(format!("{key}.json"))
+    }
+
     /// The mark of a core service that may sleep and says that it must not.
     #[must_use]
     pub fn awake(&self, key: &ServiceKey) -> PathBuf {
@@ -144,5 +162,8 @@ mod tests {
         assert_ne!(keys("/srv/a"), keys("/srv/b"));
         assert!(keys("/srv/a").starts_with("core.adb-"));
         assert!(Layout::new("/srv/a").core_key("../x").is_none());
+        let replaced = |state: &str, source| Layout::new(state).replacement_key("x", source);
+        assert_ne!(replaced("/srv/a", "s"), replaced("/srv/a", "t"));
+        assert_ne!(replaced("/srv/a", "s"), replaced("/srv/b", "s"));
     }
 }

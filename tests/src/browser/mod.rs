@@ -8,13 +8,14 @@
 
 mod protocol;
 
-use crate::git_remote::GitRemote;
+use crate::git_remote::{GitRemote, SshKey};
 use crate::host::Host;
 use crate::paths;
 use anyhow::{Context as _, bail};
 use protocol::{Answer, Ask, Told};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct BrowserStory {
     /// The booted host.
     pub host: Host,
     remotes: BTreeMap<String, GitRemote>,
+    /// The keys of authors who sign.
+    authors: BTreeMap<String, SshKey>,
 }
 
 impl BrowserStory {
@@ -42,6 +45,7 @@ impl BrowserStory {
         Self {
             host,
             remotes: BTreeMap::new(),
+            authors: BTreeMap::new(),
         }
     }
 
@@ -163,6 +167,7 @@ impl BrowserStory {
                 app,
                 files,
                 notes,
+                signer,
             } => {
                 let known = self.remotes.get(&remote);
                 let remote = known.with_context(|| format!("the test has no remote {remote}"))?;
@@ -171,7 +176,16 @@ impl BrowserStory {
                 for (path, content) in files {
                     remote.write(&path, content)?;
                 }
-                remote.tag_with(&tag, &notes)?;
+                let Some(name) = signer else {
+                    remote.tag_with(&tag, &notes)?;
+                    return Ok(Value::Null);
+                };
+                let key = match self.authors.entry(name) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(SshKey::new()?),
+                };
+                remote.tag_signed(&tag, &notes, key)?;
+                return Ok(key.fingerprint().into());
             }
             Ask::CutPower => machine.cut_power().await?,
             Ask::PowerOn => {

@@ -47,13 +47,15 @@ pub(super) enum Ask {
     },
     /// Put a fixture app on the machine; the answer is its `file://` URL.
     PlaceApp { app: String },
-    /// Publish a fixture app as a version of a remote, with these files besides and this message.
+    /// Publish a fixture app as a version of a remote, with these files besides and this message,
+    /// signed by an author where one is named; the answer is the fingerprint of that key.
     Publish {
         remote: String,
         tag: String,
         app: String,
         files: BTreeMap<String, String>,
         notes: String,
+        signer: Option<String>,
     },
     /// End every process at once.
     CutPower,

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub enum Hostility {
     /// Takes the request, and never answers.
     Hangs,
-    /// Answers like a repository, one byte a second, for ever.
+    /// Answers like a repository, one byte a second: its first line takes more than an hour.
     Trickles,
     /// Answers like a repository, as fast as it can, for ever.
     Floods,
@@ -86,7 +86,8 @@ async fn answer(hostility: &Hostility, path: &str) -> Response<Body> {
     };
     let answer = match hostility {
         Hostility::Hangs => std::future::pending().await,
-        Hostility::Trickles => repository(endless(b"0", Duration::from_secs(1))),
+        // Four of them are the length of a line: 4369 bytes.
+        Hostility::Trickles => repository(endless(b"1", Duration::from_secs(1))),
         Hostility::Floods => repository(endless(&[b'0'; 64 << 10], Duration::ZERO)),
         Hostility::Status(status) => Response::builder().status(*status).body(whole("no\n")),
         Hostility::Redirects(to) => Response::builder()

@@ -6,6 +6,8 @@ mod cgi;
 mod hostile;
 mod repository;
 mod server;
+mod ssh_key;
 
 pub use hostile::{HostileRemote, Hostility};
 pub use repository::GitRemote;
+pub use ssh_key::SshKey;

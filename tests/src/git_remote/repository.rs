@@ -2,6 +2,7 @@
 
 use super::cgi;
 use super::server::Server;
+use super::ssh_key::SshKey;
 use crate::{apps, command};
 use anyhow::Context as _;
 use std::fs;
@@ -99,6 +100,20 @@ impl GitRemote {
     pub fn tag_with(&self, tag: &str, message: &str) -> anyhow::Result<&Self> {
         self.commit(tag)?;
         self.git(["tag", "--annotate", "--message", message, tag])?;
+        self.publish()
+    }
+
+    /// The same, signed by an author.
+    ///
+    /// # Errors
+    ///
+    /// When the tag exists.
+    pub fn tag_signed(&self, tag: &str, message: &str, key: &SshKey) -> anyhow::Result<&Self> {
+        self.commit(tag)?;
+        let settings = key.settings();
+        let mut words: Vec<&str> = settings.iter().map(String::as_str).collect();
+        words.extend(["tag", "--sign", "--message", message, tag]);
+        self.git(words)?;
         self.publish()
     }
 

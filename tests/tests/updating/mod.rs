@@ -1,5 +1,7 @@
 //! An app that is updated again and again while processes and the machine are killed.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use anyhow::{Context as _, ensure};
 use atek_tests::git_remote::GitRemote;
 use atek_tests::host::{Host, SERVICES, SOON};
@@ -125,6 +127,40 @@ async fn kill(host: &mut Host, victim: Victim) -> anyhow::Result<()> {
     // There may be none at this moment.
     let script = format!("systemctl kill --signal=KILL {unit} || :");
     host.machine.shell(&script).await.map(drop)
+}
+
+/// Starts the host so that it ends at `point`, and is not started again.
+///
+/// # Errors
+///
+/// When it does not start.
+pub async fn fault_at(host: &Host, point: &str) -> anyhow::Result<()> {
+    let script = format!(
+        "mkdir -p /run/systemd/system/atekd.service.d
+         printf '[Service]\\nEnvironment=ATEK_FAULT={point}:kill\\nRestart=no\\n' \
+           >/run/systemd/system/atekd.service.d/fault.conf
+         systemctl daemon-reload
+         systemctl restart atekd"
+    );
+    host.machine.shell(&script).await?;
+    host.ready().await
+}
+
+/// Waits until the host has ended there, and cuts the power.
+///
+/// # Errors
+///
+/// When it does not come back.
+pub async fn lose_power(host: &mut Host, point: &str) -> anyhow::Result<()> {
+    wait_for(&format!("the host to end at {point}"), SOON, async || {
+        let told = host.machine.shell("systemctl is-active atekd || :").await?;
+        Ok(Seen::if_so(told, |told| told.trim() == "failed"))
+    })
+    .await?;
+    host.machine.cut_power().await?;
+    // The fault was in /run, which is gone.
+    host.machine.power_on().await?;
+    host.ready().await
 }
 
 /// Waits until nothing of an update is under way, and checks version and data. Returns the version.

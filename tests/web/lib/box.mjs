@@ -81,9 +81,10 @@ export class Box {
     return this.call('services-api', 'install', { sourceUrl: await this.placeApp(app), id, user })
   }
 
-  /** The author of a remote publishes a fixture app as a version; `files` replace or add to it, `notes` is the tag's message. */
-  publish(remote, tag, app, files = {}, notes = tag) {
-    return ask({ ask: 'publish', remote, tag, app, files, notes })
+  /** The author of a remote publishes a fixture app as a version; `files` replace or add to it, `notes` is the tag's message. With a
+   * signer, a name, it is signed with a key of that author's, whose fingerprint is returned. */
+  publish(remote, tag, app, files = {}, notes = tag, signer = null) {
+    return ask({ ask: 'publish', remote, tag, app, files, notes, signer })
   }
 
   async cutPower() {

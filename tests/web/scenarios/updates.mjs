@@ -29,6 +29,10 @@ story(async ({ box, browser, step }) => {
     await row(alice, 'Hello').getByText('v1.0.0').waitFor()
     await looksRight(alice, 'up-to-date')
   })
+  await step('she reads that the home of the configuration does not run, and why', async () => {
+    await page.getByText('The service that comes with Atek runs instead').waitFor()
+    await page.getByText('/srv/no-such-home').first().waitFor()
+  })
   await step('she looks, and reads what is new, which is text whatever it says', async () => {
     await box.publish('hello', 'v1.1.0', 'hello-node', {}, `Faster greetings\n\n- says hello in ${HOSTILE}\n- ends cleanly`)
     await box.publish('records', 'v1.0.1', 'records-node', { 'break.js': "console.error('Error: schema 7 is not known'); process.exit(4)" })
@@ -104,6 +108,31 @@ story(async ({ box, browser, step }) => {
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
     await page.getByText('The copy was deleted').waitFor()
     assert.equal((await status('hello')).snapshots.filter(({ automatic }) => !automatic).length, 0)
+  })
+  await step('a version that another key has signed waits until she has compared the key', async () => {
+    // The app's releases are signed from here on.
+    await box.publish('records', 'v1.1.0', 'records-node', {}, 'signed', 'author')
+    await box.call('services-api', 'updatePackage', 'records')
+    const other = await box.publish('records', 'v1.2.0', 'records-node', {}, 'by somebody', 'other')
+    await openPage(alice, box, '/p/apps/records/updates', 'Records')
+    await button('Check for updates').click()
+    const versions = part(alice, 'Versions')
+    await versions.getByText('The new version is signed with another key').waitFor()
+    await versions.getByText(other).first().waitFor()
+    assert.equal((await status('records')).installedVersion, 'v1.1.0')
+    await looksRight(alice, 'other-signer')
+    // It is among those that are not offered again, and can be looked at from there.
+    await page.reload()
+    await versions.getByText('Versions that are not offered again').waitFor()
+    await button('Look at v1.2.0 again').click()
+    await versions.getByText(other).first().waitFor()
+    await button('Accept this key and update').click()
+    await versions.getByText('Updated to v1.2.0').waitFor()
+    assert.equal((await status('records')).installedVersion, 'v1.2.0')
+    const { settings } = await box.call('services-api', 'get', 'records')
+    assert.equal(settings.package.signer.fingerprint, other)
+    await looksRight(alice, 'signer-accepted')
+    await openPage(alice, box, '/p/apps/hello/updates', 'Hello')
   })
   await step('she goes back to the version before', async () => {
     await button('Go back to v1.0.0').click()

@@ -57,7 +57,9 @@ pub enum FailureCode {
     BadManifest,
     /// The file to execute is not there, or not executable.
     NoEntry,
-    /// This machine failed: disk full, no npm.
+    /// This machine has no room for it.
+    DiskFull,
+    /// This machine failed, or has no npm.
     Internal,
 }
 
@@ -86,6 +88,7 @@ impl FailureCode {
             Self::MissingTool => "missing-tool",
             Self::BadManifest => "bad-manifest",
             Self::NoEntry => "no-entry",
+            Self::DiskFull => "disk-full",
             Self::Internal => "internal",
         }
     }
@@ -94,7 +97,7 @@ impl FailureCode {
     #[must_use]
     pub fn is_temporary(self) -> bool {
         match self {
-            Self::Unreachable | Self::Timeout | Self::Internal => true,
+            Self::Unreachable | Self::Timeout | Self::DiskFull | Self::Internal => true,
             Self::BadRequest
             | Self::PrivateAddress
             | Self::Certificate

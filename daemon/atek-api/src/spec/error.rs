@@ -25,9 +25,6 @@ pub enum SpecError {
     /// A folder of the system, or of another service.
     #[error("the folder {} belongs to the system and cannot be run as a package", .0.display())]
     ForbiddenFolder(PathBuf),
-    /// See [`super::paths::CORE`].
-    #[error("the folder {} does not hold a core service", .0.display())]
-    NotACoreFolder(PathBuf),
     /// See [`super::Package::modules`].
     #[error("{} is not the node_modules folder of a parent of the package", .0.display())]
     Modules(PathBuf),

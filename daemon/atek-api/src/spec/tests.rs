@@ -139,18 +139,22 @@ fn modules_are_those_of_a_parent_of_the_package() {
 }
 
 #[test]
-fn core_services_run_from_their_own_place_and_nothing_else_does() {
+fn only_core_services_run_what_comes_with_atek() {
     let mut core = spec();
     core.id = "core.adb".parse().unwrap();
     core.core = true;
-    assert_eq!(
-        core.validate(),
-        Err(SpecError::NotACoreFolder(core.package.folder.clone()))
-    );
+    // One that the configuration put in the place of another is a package like those of apps.
+    core.validate().unwrap();
     core.package.folder = "/usr/lib/atek/core/adb".into();
     core.validate().unwrap();
     core.core = false;
     assert_eq!(core.validate(), Err(SpecError::CoreMismatch(core.id)));
+    let mut app = spec();
+    app.package.folder = "/usr/lib/atek/core/adb".into();
+    assert_eq!(
+        app.validate(),
+        Err(SpecError::ForbiddenFolder(app.package.folder.clone()))
+    );
 }
 
 #[test]

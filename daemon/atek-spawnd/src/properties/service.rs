@@ -99,7 +99,7 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
             credentials.join(name).to_string_lossy().into_owned(),
         )
     };
-    let inside = spec.package.folder_inside(spec.core);
+    let inside = spec.package.folder_inside();
     let accounts = paths::accounts(&spec.key);
     let mut mounts = vec![
         Bind::new(paths::ATTACH_DIR, paths::ATTACH_DIR),
@@ -109,7 +109,9 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
     ];
     match &sources.image {
         Some(image) => mounts.extend(image::mounts(image)),
-        None if !spec.core => mounts.push(Bind::new(&spec.package.folder, &inside)),
+        None if !spec.package.is_built_in() => {
+            mounts.push(Bind::new(&spec.package.folder, &inside))
+        }
         None => {}
     }
     // Only read-only, empty folders remain of the host's state and sockets.

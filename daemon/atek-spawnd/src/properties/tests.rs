@@ -306,7 +306,7 @@ fn a_start_script_runs_as_npm_runs_it() {
         ]
     };
     let command = |spec: &ServiceSpec| {
-        let inside = spec.package.folder_inside(spec.core);
+        let inside = spec.package.folder_inside();
         let argv = service::argv(spec, &inside, &sources(spec));
         let program = argv.iter().position(|word| word == "--").unwrap();
         argv[program + 1..].to_vec()

@@ -29,6 +29,7 @@ const FILE: &str = "restore.json";
 const TAKEN: &[&str] = &[
     "config.json",
     "catalogues.json",
+    "core-services",
     "update-history",
     "kept",
     "awake",

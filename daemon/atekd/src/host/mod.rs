@@ -114,6 +114,7 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
                 () = host.apis.services.sleep_idle_services(Duration::from_secs(config.sleep_after_seconds)) => {}
                 () = host.apis.setup.keep() => {}
                 () = host.apis.services.follow_releases() => {}
+                () = host.apis.services.keep_core() => {}
                 () = host.apis.catalogues.keep_fresh() => {}
                 () = host.apis.clone().end_grants_in_time() => {}
                 () = host.apis.backups.keep() => {}

@@ -183,7 +183,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[("look", "boolean?")],
                 "{updates: UpdateStatus[], settings: UpdateSettings}",
                 RUN,
-                "Lists the updates of all services from git that the caller may update: what is new, what was decided, what was refused, history and snapshots; and what the caller decided for all. `look`: the sources are asked first; otherwise it is as of the last look.",
+                "Lists the updates of all services from git, and of what the configuration puts in the place of core services, that the caller may update: what is new, what was decided, what was refused, history and snapshots; and what the caller decided for all. `look`: the sources are asked first; otherwise it is as of the last look.",
             ),
             method(
                 "updatesChanged",

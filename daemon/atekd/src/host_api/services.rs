@@ -200,6 +200,7 @@ impl HostApis {
             key: entry.key.clone(),
             owner,
             addresses: self.addresses.of(entry),
+            configured_source: self.services.configured_source(&entry.key),
             settings,
         }
     }
@@ -257,7 +258,9 @@ pub(super) fn operation_error(error: &OperationError) -> RpcError {
             "new": growth,
         }));
     }
-    if let OperationError::OtherSigner { signer, .. } = error {
+    if let OperationError::OtherSigner { signer, .. } | OperationError::TagResigned { signer, .. } =
+        error
+    {
         rpc.data = Some(json!({ "reason": "other-signer", "signer": signer }));
     }
     if let OperationError::RolledBack { log, new, old, .. } = error {

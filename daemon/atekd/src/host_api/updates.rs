@@ -99,8 +99,8 @@ impl HostApis {
         let directory = self.directory.now();
         let entries = directory.entries().filter(|entry| {
             let target = entry.target();
-            entry.settings.package.source_type == SourceType::Git
-                && !entry.core
+            let is_versioned = entry.settings.package.source_type == SourceType::Git && !entry.core;
+            (is_versioned || self.services.configured_source(&entry.key).is_some())
                 && self.may(caller, Action::On(Verb::Update, target)).is_ok()
         });
         let keys: Vec<_> = entries.map(|entry| entry.key.clone()).collect();

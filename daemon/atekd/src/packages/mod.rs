@@ -32,8 +32,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How long a listing of releases may take, beyond the network's own limits.
-const LISTING: Duration = Duration::from_secs(120);
+/// How long a listing of releases may take: one that answers, however slowly, ends then.
+const LISTING: Duration = Duration::from_secs(60);
 /// What a job may take beyond its unit's own limit.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -49,6 +49,16 @@ pub enum PackageError {
     /// The job could not be talked to.
     #[error("the package job ended without a result")]
     Channel(#[source] ChannelError),
+    /// The source answers, and does not come to an end.
+    #[error(
+        "{source_url} did not tell its releases within {waited_secs} s: its server or the network is slow, try again later"
+    )]
+    Slow {
+        /// The source.
+        source_url: String,
+        /// Seconds.
+        waited_secs: u64,
+    },
     /// It took too long.
     #[error("the package job did not end within {waited_secs} s and was stopped")]
     Timeout {
@@ -212,10 +222,16 @@ impl Packages {
             source_folder: folder_of(source),
             ..PackageSpec::default()
         };
-        match self
-            .run(&request, &spec, LISTING, &Reporter::unheard())
-            .await?
-        {
+        let unheard = Reporter::unheard();
+        let listed = self.run(&request, &spec, LISTING, &unheard);
+        let listed = listed.await.map_err(|error| match error {
+            PackageError::Timeout { waited_secs } => PackageError::Slow {
+                source_url: source.to_string(),
+                waited_secs,
+            },
+            other => other,
+        });
+        match listed? {
             (Outcome::Releases(releases), _) => Ok(releases),
             (Outcome::Package(_), _) => Err(PackageError::Channel(ChannelError::Unexpected)),
         }

@@ -1,7 +1,8 @@
-//! Core services: those that belong to Atek itself, as the configuration lists them.
+//! Core services: those that belong to Atek itself, as the configuration lists them. What runs in
+//! the place of one is in [`super::core_place`].
 
 use super::awake::Awake;
-use super::package_folder::{self, PackageFolder};
+use super::package_folder;
 use crate::config;
 use crate::layout::Layout;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
@@ -16,7 +17,7 @@ const ORIGINALS: [(&str, &str); 2] = [
     ("https://github.com/atek-cloud/hyper-daemon", "hypercore"),
 ];
 
-/// A core service.
+/// A core service that can be started.
 #[derive(Debug, Clone)]
 pub(super) struct CoreService {
     pub(super) key: ServiceKey,
@@ -26,6 +27,8 @@ pub(super) struct CoreService {
     pub(super) package: Result<PathBuf, String>,
     /// Whether it is kept running although it may sleep.
     pub(super) awake: Awake,
+    /// What a person should know of it while it runs: why it runs in the place of another.
+    pub(super) note: Option<String>,
 }
 
 impl CoreService {
@@ -38,93 +41,104 @@ impl CoreService {
         }
         format!("core.{id}").parse().unwrap_or_else(|_| id.clone())
     }
-}
 
-/// The configured core services, in their order. One that cannot run is listed with the reason;
-/// one that is named twice is left out.
-pub(super) fn resolve(configured: &[config::CoreService], layout: &Layout) -> Vec<CoreService> {
-    let mut cores: Vec<CoreService> = Vec::new();
-    for service in configured {
-        match one(service, layout) {
-            Some(core) if cores.iter().any(|known| is_same(known, &core)) => {
-                tracing::error!(id = %core.settings.id, "a core service is configured twice");
-            }
-            Some(core) => cores.push(core),
-            None => {
-                tracing::error!(
-                    source = service.source_url,
-                    "a core service has no usable name"
-                );
-            }
+    /// The same, with something that a person should know of it.
+    pub(super) fn noted(&self, note: impl Into<String>) -> Self {
+        Self {
+            note: Some(note.into()),
+            ..self.clone()
         }
     }
-    cores
 }
 
-fn is_same(one: &CoreService, other: &CoreService) -> bool {
-    one.key == other.key || one.settings.id == other.settings.id
-}
-
-fn one(service: &config::CoreService, layout: &Layout) -> Option<CoreService> {
-    let name = builtin_name(&service.source_url);
-    let last = last_part(&service.source_url);
-    let id = match &service.id {
-        Some(id) => id.clone(),
-        None => format!("core.{}", ServiceId::derive(last)).parse().ok()?,
+/// The service that comes with Atek under this name. One that cannot run says why.
+pub(super) fn built_in(
+    name: &str,
+    configured: &config::CoreService,
+    layout: &Layout,
+) -> Option<CoreService> {
+    let folder = layout.core_package(name);
+    let found = if name == "hypercore" && !folder.exists() {
+        Err("not part of this version of Atek yet".to_owned())
+    } else {
+        package_folder::read(&folder)
+            .map_err(|error| crate::error_chain::DisplayChain(&error).to_string())
     };
-    let folder = name.map(|name| layout.core_package(name));
-    let found = match (name, &folder) {
-        (Some("hypercore"), Some(folder)) if !folder.exists() => {
-            Err("not part of this version of Atek yet".to_owned())
-        }
-        (Some(_), Some(folder)) => package_folder::read(folder)
-            .map_err(|error| crate::error_chain::DisplayChain(&error).to_string()),
-        _ => Err("only the services that come with Atek can be core services".to_owned()),
-    };
-    let manifest = found
+    let manifest = found.as_ref().ok().and_then(|found| found.manifest.clone());
+    let remote = configured.source_url.starts_with("http");
+    let key = layout.core_key(name)?;
+    let mut settings = plain_settings(
+        id_of(configured)?,
+        configured.source_url.clone(),
+        if remote {
+            SourceType::Git
+        } else {
+            SourceType::File
+        },
+    );
+    settings
+        .desired_version
+        .clone_from(&configured.desired_version);
+    settings.package.installed_version = Some(env!("CARGO_PKG_VERSION").to_owned());
+    settings.package.title = manifest.as_ref().and_then(|manifest| manifest.name.clone());
+    settings.granted = manifest
         .as_ref()
-        .ok()
-        .and_then(|found: &PackageFolder| found.manifest.clone());
-    let remote = service.source_url.starts_with("http");
-    let key = layout.core_key(name.unwrap_or(id.as_str().trim_start_matches("core.")))?;
+        .map(|manifest| manifest.permissions.clone())
+        .unwrap_or_default();
+    settings.manifest = manifest;
     Some(CoreService {
         awake: Awake::read(layout.awake(&key)),
         key,
-        settings: Arc::new(ServiceSettings {
-            id,
-            owning_user_key: UserKey::system(),
-            source_url: service.source_url.clone(),
-            desired_version: service.desired_version.clone(),
-            package: PackageInfo {
-                signer: None,
-                source_type: if remote {
-                    SourceType::Git
-                } else {
-                    SourceType::File
-                },
-                installed_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-                title: manifest.as_ref().and_then(|manifest| manifest.name.clone()),
-                warnings: Vec::new(),
-            },
-            grant_notes: Default::default(),
-            unasked: Vec::new(),
-            granted: manifest
-                .as_ref()
-                .map(|m| m.permissions.clone())
-                .unwrap_or_default(),
-            manifest,
-            config: None,
-            limits: Default::default(),
-            stopped: false,
-            updates: Default::default(),
-            port: None,
-        }),
-        env: service.config.clone().unwrap_or_default(),
+        settings: Arc::new(settings),
+        env: configured.config.clone().unwrap_or_default(),
         package: found.map(|found| found.folder),
+        note: None,
     })
 }
 
-fn builtin_name(source: &str) -> Option<&str> {
+/// The record of a core service of which only this is known.
+pub(super) fn plain_settings(
+    id: ServiceId,
+    source_url: String,
+    source_type: SourceType,
+) -> ServiceSettings {
+    ServiceSettings {
+        id,
+        owning_user_key: UserKey::system(),
+        source_url,
+        desired_version: None,
+        package: PackageInfo {
+            signer: None,
+            source_type,
+            installed_version: None,
+            title: None,
+            warnings: Vec::new(),
+        },
+        manifest: None,
+        config: None,
+        granted: Default::default(),
+        grant_notes: Default::default(),
+        unasked: Vec::new(),
+        limits: Default::default(),
+        updates: Default::default(),
+        stopped: false,
+        port: None,
+    }
+}
+
+/// The configured id, or the one of its source.
+pub(super) fn id_of(configured: &config::CoreService) -> Option<ServiceId> {
+    match &configured.id {
+        Some(id) => Some(id.clone()),
+        None => {
+            let name = ServiceId::derive(last_part(&configured.source_url));
+            format!("core.{name}").parse().ok()
+        }
+    }
+}
+
+/// The name of the built-in service that a source stands for.
+pub(super) fn builtin_name(source: &str) -> Option<&str> {
     if let Some(name) = source.strip_prefix("builtin:") {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         return (!name.is_empty() && name.chars().all(fits)).then_some(name);
@@ -142,78 +156,4 @@ fn last_part(source: &str) -> &str {
         .rsplit(['/', ':'])
         .next()
         .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resolved(source: &str, id: Option<&str>) -> CoreService {
-        let service = config::CoreService {
-            source_url: source.to_owned(),
-            id: id.map(|id| id.parse().unwrap()),
-            desired_version: None,
-            config: None,
-        };
-        resolve(&[service], &Layout::new(crate::layout::DEFAULT_STATE)).remove(0)
-    }
-
-    #[test]
-    fn the_originals_core_services_are_the_built_in_ones_under_their_configured_ids() {
-        for (source, id, key, shown, unit) in [
-            ("builtin:adb", None, "core.adb", "core.adb", "core.adb"),
-            (
-                "builtin:hypercore",
-                None,
-                "core.hypercore",
-                "core.hypercore",
-                "core.hypercore",
-            ),
-            (
-                "https://github.com/atek-cloud/adb",
-                None,
-                "core.adb",
-                "core.adb",
-                "core.adb",
-            ),
-            (
-                "https://github.com/atek-cloud/adb.git",
-                Some("adb"),
-                "core.adb",
-                "adb",
-                "core.adb",
-            ),
-            (
-                "https://github.com/atek-cloud/hyper-daemon",
-                None,
-                "core.hypercore",
-                "core.hyper-daemon",
-                "core.hyper-daemon",
-            ),
-        ] {
-            let core = resolved(source, id);
-            assert_eq!(core.key.as_str(), key, "{source}");
-            assert_eq!(core.settings.id.as_str(), shown, "{source}");
-            assert_eq!(core.unit_id().as_str(), unit, "{source}");
-            assert_eq!(core.settings.source_url, source);
-        }
-    }
-
-    #[test]
-    fn what_cannot_run_is_listed_with_the_reason() {
-        let missing = resolved("builtin:hypercore", None);
-        assert_eq!(
-            missing.package.unwrap_err(),
-            "not part of this version of Atek yet"
-        );
-        let foreign = resolved("https://example.org/thing", None);
-        assert_eq!(foreign.settings.id.as_str(), "core.thing");
-        assert!(
-            foreign
-                .package
-                .unwrap_err()
-                .contains("only the services that come with Atek")
-        );
-        assert!(resolved("builtin:../../etc", None).package.is_err());
-    }
 }

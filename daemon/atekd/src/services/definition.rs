@@ -69,6 +69,28 @@ impl Definition {
         }
     }
 
+    /// The same service with another record, as an update tries it.
+    pub(super) fn with(&self, settings: Arc<ServiceSettings>) -> Self {
+        let core = self.core.as_ref().map(|core| {
+            let mut core = CoreService::clone(core);
+            if let Some(version) = installed_version(&settings) {
+                core.package = Ok(paths::package_version(&self.key, &version));
+            }
+            core.settings = settings.clone();
+            Arc::new(core)
+        });
+        Self {
+            settings,
+            core,
+            ..self.clone()
+        }
+    }
+
+    /// What a person should know of it while it runs.
+    pub(super) fn note(&self) -> Option<String> {
+        self.core.as_ref()?.note.clone()
+    }
+
     pub(super) fn manifest(&self) -> Option<&Manifest> {
         self.settings.manifest.as_ref()
     }
@@ -174,13 +196,11 @@ impl Definition {
             Some(core) => {
                 let folder = core.package.as_ref().map_err(|_| FolderError::NoVersion)?;
                 let found = package_folder::read(folder)?;
-                (
-                    Package {
-                        folder: found.folder,
-                        modules: None,
-                    },
-                    found.program,
-                )
+                let folder = found.folder;
+                // What comes with Atek brings everything.
+                let is_built_in = folder.starts_with(paths::CORE);
+                let modules = found.modules.filter(|_| !is_built_in);
+                (Package { folder, modules }, found.program)
             }
             None => self.package()?,
         };

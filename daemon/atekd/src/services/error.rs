@@ -145,6 +145,31 @@ pub enum OperationError {
         /// The commit now, shortened.
         now: String,
     },
+    /// A tag was signed when it was first fetched.
+    #[error(
+        "the tag {tag} was signed with {then} when this box first saw it, and is not any more. A release must not change after it was published; ask its author, or install another version"
+    )]
+    TagUnsigned {
+        /// The tag.
+        tag: String,
+        /// The key of then, for a person.
+        then: String,
+    },
+    /// A tag was signed with another key when it was first fetched.
+    #[error(
+        "the tag {tag} was signed with {then} when this box first saw it, and is now signed with {signer}. Ask its author whether the key was changed; if so, `atek update {id} --to {tag} --signer {}` accepts it",
+        .signer.fingerprint
+    )]
+    TagResigned {
+        /// The service.
+        id: ServiceId,
+        /// The tag.
+        tag: String,
+        /// The key of then, for a person.
+        then: String,
+        /// The key of now.
+        signer: Box<Signer>,
+    },
     /// The releases of an app were signed, and this one is not.
     #[error(
         "{id} {new} was refused: {how}, and the installed version is signed. Someone else may have published it; ask its author"
@@ -268,8 +293,8 @@ impl OperationError {
             Self::IdTaken(_) => Some("id-taken"),
             Self::PortTaken { .. } => Some("port-taken"),
             Self::Moved { .. } | Self::TagMoved { .. } => Some("moved"),
-            Self::NotSigned { .. } => Some("not-signed"),
-            Self::OtherSigner { .. } => Some("other-signer"),
+            Self::NotSigned { .. } | Self::TagUnsigned { .. } => Some("not-signed"),
+            Self::OtherSigner { .. } | Self::TagResigned { .. } => Some("other-signer"),
             Self::RolledBack { .. } => Some("rolled-back"),
             Self::NoSnapshot { .. } => Some("no-snapshot"),
             Self::DataUndecided(_) => Some("retained-data"),

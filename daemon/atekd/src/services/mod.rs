@@ -18,6 +18,7 @@
 //! swept when the host starts.
 
 mod awake;
+mod core_place;
 mod core_service;
 mod crash_point;
 mod definition;

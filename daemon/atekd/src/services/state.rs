@@ -473,6 +473,8 @@ pub(super) enum WaitFor {
     Settled,
     /// That it does not run any more.
     NotRunning,
+    /// That it failed and systemd does not start it again.
+    Failed,
 }
 
 /// How a wait ended.
@@ -509,6 +511,7 @@ impl WaitFor {
                 Running { .. } => None,
                 _ => missed(),
             },
+            WaitFor::Failed => matches!(state, Failed(_)).then_some(WaitOutcome::Reached),
             WaitFor::Settled => {
                 let moving = state.is_starting()
                     || matches!(state, Stopping { .. } | StoppingByAdministrator);

@@ -78,6 +78,13 @@ enum Message {
         settings: Option<Arc<ServiceSettings>>,
         answer: oneshot::Sender<()>,
     },
+    /// Another core service takes the place of one that is down, or the same with another
+    /// definition.
+    Exchange {
+        old: ServiceKey,
+        new: Box<CoreService>,
+        answer: oneshot::Sender<()>,
+    },
     /// Calls of the service wait, whatever becomes of it, until `false` is sent.
     Hold {
         key: ServiceKey,
@@ -191,7 +198,16 @@ impl SupervisorHandle {
         }
     }
 
-    async fn running(&self, key: &ServiceKey, outcome: WaitOutcome) -> Result<(), OperationError> {
+    /// What the outcome of a wait until it runs means.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not run.
+    pub(super) async fn running(
+        &self,
+        key: &ServiceKey,
+        outcome: WaitOutcome,
+    ) -> Result<(), OperationError> {
         let WaitOutcome::Missed(state) = outcome else {
             return Ok(());
         };
@@ -235,6 +251,15 @@ impl SupervisorHandle {
                 settings,
                 answer,
             })
+            .await;
+    }
+
+    /// Puts a core service in the place of one that is down, or gives one another definition.
+    pub(super) async fn exchange(&self, old: &ServiceKey, new: CoreService) {
+        let (old, new) = (old.clone(), Box::new(new));
+        // It fails only for a host that ends.
+        let _ = self
+            .ask(|answer| Message::Exchange { old, new, answer })
             .await;
     }
 
@@ -489,6 +514,10 @@ impl Supervisor {
                     let _ = answer.send(());
                 }
             }
+            Message::Exchange { old, new, answer } => {
+                self.exchange(&old, &new);
+                let _ = answer.send(());
+            }
             Message::Hold { key, held, answer } => {
                 if let Some(service) = self.services.get_mut(&key) {
                     service.hold(held);
@@ -504,6 +533,26 @@ impl Supervisor {
                 let _ = answer.send(());
             }
             Message::Listed { answer } => self.waiting_for_list.push(answer),
+        }
+    }
+
+    fn exchange(&mut self, old: &ServiceKey, new: &CoreService) {
+        let definition = Definition::core(new);
+        let Some(mut runtime) = self.services.remove(old) else {
+            return;
+        };
+        if *old == new.key {
+            runtime.redefine(definition);
+            self.services.insert(new.key.clone(), runtime);
+            return;
+        }
+        for key in self.core_order.iter_mut().filter(|key| *key == old) {
+            *key = new.key.clone();
+        }
+        self.effects.close(old.clone());
+        self.add(definition);
+        if let Some(service) = self.services.get_mut(&new.key) {
+            service.hold(runtime.held);
         }
     }
 
@@ -721,11 +770,22 @@ impl ServiceRuntime {
     }
 
     fn override_settings(&mut self, settings: Option<Arc<ServiceSettings>>) {
-        let key = &self.definition.key;
-        self.overridden = settings.map(|settings| {
-            let definition = Definition::installed(key.clone(), settings);
-            Arc::new(definition.with_decided(self.definition.decided.clone()))
-        });
+        self.overridden = settings.map(|settings| Arc::new(self.definition.with(settings)));
+        self.changed = true;
+    }
+
+    fn redefine(&mut self, definition: Definition) {
+        let package = definition.core.as_ref().map(|core| core.package.clone());
+        match (package, &self.state) {
+            (Some(Err(reason)), state) if state.is_down() => {
+                self.state = ServiceState::Unavailable(reason);
+            }
+            (Some(Ok(_)), ServiceState::Unavailable(_)) => {
+                self.state = ServiceState::Stopped(StopReason::NotStarted);
+            }
+            _ => {}
+        }
+        self.definition = Arc::new(definition);
         self.changed = true;
     }
 
@@ -876,6 +936,9 @@ impl ServiceRuntime {
         if self.held && state != State::Running {
             (state, reason) = (State::Starting, Some("being updated".to_owned()));
         }
+        if state == State::Running || state == State::Sleeping {
+            reason = definition.note().or(reason);
+        }
         let (granted, decisions) = definition.in_force();
         Entry {
             key: definition.key.clone(),
@@ -919,7 +982,8 @@ mod tests {
             config: None,
         };
         let layout = crate::layout::Layout::new(crate::layout::DEFAULT_STATE);
-        let mut core = super::super::core_service::resolve(&[configured], &layout).remove(0);
+        let core = super::super::core_service::built_in("adb", &configured, &layout);
+        let mut core = core.unwrap();
         core.package = Ok("/usr/lib/atek/core/adb".into());
         ServiceRuntime::new(Definition::core(&core), PortSlot::default())
     }

@@ -1,6 +1,7 @@
 /** One change of an app's version under way: an update or the way back, with what it may need a yes for. */
 
 import type { Limits, Permissions } from '../lib/api/services'
+import type { Signer } from '../lib/api/types'
 import * as api from '../lib/api/updates'
 import { isRecord, type ApiError } from '../lib/rpc'
 import { Action } from '../lib/task.svelte'
@@ -19,10 +20,13 @@ export class Updater {
   asks = $state.raw<Growth | null>(null)
   /** The limits that it wants to be raised. */
   raise = $state.raw<Limits | null>(null)
+  /** The key that it is signed with, where that is not the one of before. */
+  signer = $state.raw<Signer | null>(null)
   /** The version that was installed in the end. */
   installed = $state.raw<string | null>(null)
   #start: Action<[() => Promise<{ job: string }>]>
   #grant: Permissions | undefined
+  #accepted: string | undefined
 
   constructor(private readonly id: string) {
     this.#start = new Action(async (begin) => {
@@ -41,7 +45,7 @@ export class Updater {
 
   /** Why it failed; not while a yes would help. */
   get error(): ApiError | null {
-    if (this.asks || this.raise) return null
+    if (this.asks || this.raise || this.signer) return null
     return this.#start.error ?? this.job?.error ?? null
   }
 
@@ -61,10 +65,17 @@ export class Updater {
     this.#grant = this.asks?.grant ?? this.#grant
     const agreed = {
       ...(this.#grant && { grant: this.#grant }),
-      ...(this.raise && { limits: this.raise })
+      ...(this.raise && { limits: this.raise }),
+      ...(this.#accepted && { signer: this.#accepted })
     }
-    this.asks = this.raise = null
+    this.asks = this.raise = this.signer = null
     await this.#start.run(() => api.start(this.id, { ...agreed, to }))
+  }
+
+  /** The same with this key in the place of the one before. */
+  async accept(to: string, key: Signer) {
+    this.#accepted = key.fingerprint
+    await this.allow(to)
   }
 
   async goBack(keepData: boolean) {
@@ -83,8 +94,15 @@ export class Updater {
     }
     const limits = job.error?.detail('limits')
     this.raise = isRecord(limits) ? (limits as Limits) : null
+    this.signer = otherSigner(job.error)
     if (!this.raise) this.asks = growth(job.error)
   }
+}
+
+/** A refusal because another key has signed says which. */
+export function otherSigner(error: ApiError | null): Signer | null {
+  const signer = error?.detail('signer')
+  return isRecord(signer) && typeof signer.fingerprint === 'string' ? (signer as unknown as Signer) : null
 }
 
 /** A refusal because the new version asks for more says for what. */

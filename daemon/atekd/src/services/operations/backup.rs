@@ -2,11 +2,13 @@
 
 use super::context::Operations;
 use crate::error_chain::DisplayChain;
+use crate::services::core_place::Place;
+use crate::services::definition;
 use crate::services::error::OperationError;
 use atek_api::backup::StoredService;
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::services::SourceType;
-use atek_api::spec::SnapshotName;
+use atek_api::spec::{PackageVersion, SnapshotName};
 use atek_api::version::Release;
 use std::sync::Arc;
 
@@ -30,16 +32,13 @@ impl Operations {
     #[must_use]
     pub fn to_store(&self) -> Vec<StoredService> {
         let database = self.layout.database_key();
-        let mut core: Vec<_> = self
-            .core
-            .iter()
-            .filter(|core| core.package.is_ok())
-            .collect();
+        let all = self.core.iter().flat_map(Place::services);
+        let mut core: Vec<_> = all.filter(|core| core.package.is_ok()).collect();
         core.sort_by_key(|core| core.key != database);
         let core = core.into_iter().map(|core| StoredService {
+            version: self.version_of_replacement(&core.key),
             key: core.key.clone(),
             id: core.settings.id.clone(),
-            version: None,
         });
         let records = self.database.records();
         let apps = records.services().map(|record| {
@@ -56,6 +55,12 @@ impl Operations {
         core.chain(apps).collect()
     }
 
+    fn version_of_replacement(&self, key: &ServiceKey) -> Option<PackageVersion> {
+        let (_, replacement) = self.replaced_place(key)?;
+        (replacement.key == *key).then_some(())?;
+        definition::installed_version(&replacement.record().settings)
+    }
+
     /// Whether it is an app of this box, with that id.
     #[must_use]
     pub fn is_app(&self, key: &ServiceKey, id: &str) -> bool {
@@ -70,8 +75,8 @@ impl Operations {
     ///
     /// What could not be done; the rest may be.
     pub async fn put_box(&self, services: &[StoredService]) -> Result<(), OperationError> {
-        for core in &self.core {
-            self.spawn.stop_service(&core.unit_id()).await?;
+        for place in &self.core {
+            self.spawn.stop_service(&place.now().unit_id()).await?;
         }
         for service in services {
             if let Some(version) = &service.version {

@@ -10,7 +10,7 @@ use crate::error_chain::DisplayChain;
 use crate::journal::Logbook;
 use crate::layout::Layout;
 use crate::packages::Packages;
-use crate::services::core_service::{self, CoreService};
+use crate::services::core_place::{self, Place};
 use crate::services::error::OperationError;
 use crate::services::port_allocation;
 use crate::services::supervisor::{self, SupervisorDeps, SupervisorHandle};
@@ -73,7 +73,7 @@ pub struct Operations {
     pub(super) attach: Attach,
     pub(super) locks: Locks,
     pub(super) supervisor: SupervisorHandle,
-    pub(super) core: Vec<CoreService>,
+    pub(super) core: Vec<Place>,
     pub(super) logbook: Logbook,
     pub(super) updates: config::Updates,
     /// Goes up with everything that is new about updates.
@@ -87,10 +87,10 @@ impl Operations {
     /// Reads the core services' packages and spawns the supervisor. Nothing is started yet.
     #[must_use]
     pub fn new(deps: OperationsDeps) -> Arc<Self> {
-        let core = core_service::resolve(&deps.core, &deps.layout);
+        let core = core_place::resolve(&deps.core, &deps.layout);
         let attach = Attach::new(deps.passed, RUN.into(), Peers::Services, deps.listeners);
         let supervisor = supervisor::spawn(SupervisorDeps {
-            core: core.clone(),
+            core: core.iter().map(Place::now).collect(),
             records: deps.database.watch(),
             publisher: deps.publisher,
             units: deps.units,
@@ -146,15 +146,15 @@ impl Operations {
 
     /// The ids of core services, which no app may have.
     pub(super) fn core_ids(&self) -> Vec<ServiceId> {
-        let ids = self.core.iter();
-        ids.flat_map(|core| [core.settings.id.clone(), core.unit_id()])
+        let now = self.core.iter().map(Place::now);
+        now.flat_map(|core| [core.settings.id.clone(), core.unit_id()])
             .collect()
     }
 
     /// The record of an installed service; core services have none.
     pub(super) fn record(&self, key: &ServiceKey) -> Result<Arc<ServiceRecord>, OperationError> {
-        if let Some(core) = self.core.iter().find(|core| core.key == *key) {
-            return Err(OperationError::IsCore(core.settings.id.clone()));
+        if let Some(place) = self.core.iter().find(|place| place.has(key)) {
+            return Err(OperationError::IsCore(place.now().settings.id.clone()));
         }
         let records = self.database.records();
         let record = records.service(key.as_str());
@@ -165,7 +165,7 @@ impl Operations {
 
     /// Whether a service with this key exists.
     pub(super) fn exists(&self, key: &ServiceKey) -> bool {
-        self.core.iter().any(|core| core.key == *key)
+        self.core.iter().any(|place| place.exists(key))
             || self.database.records().service(key.as_str()).is_some()
     }
 
@@ -174,9 +174,13 @@ impl Operations {
         &self,
         key: &ServiceKey,
         change: impl FnOnce(&mut ServiceSettings) + Send + 'static,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<(), OperationError> {
+        if let Some((place, replacement)) = self.replaced_place(key) {
+            return self.change_replacement(place, replacement, change).await;
+        }
         let key = key.clone();
-        self.database
+        let changed = self
+            .database
             .update(move |records| {
                 let Some(record) = records.service(key.as_str()) else {
                     return Ok(((), Vec::new()));
@@ -188,9 +192,10 @@ impl Operations {
                     let record = ServiceRecord { key, settings };
                     changes.push(Change::PutService(Box::new(record)));
                 }
-                Ok(((), changes))
+                Ok::<_, DatabaseError>(((), changes))
             })
-            .await
+            .await;
+        Ok(changed?)
     }
 
     /// Gives a port to every app that has none.

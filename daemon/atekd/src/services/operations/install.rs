@@ -19,8 +19,9 @@ use crate::services::lan_ports;
 use crate::services::package_folder::FolderError;
 use crate::services::port_allocation;
 use crate::services::supervisor::Command;
+use crate::services::updates::ledger::Ledger;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
-use atek_api::package::Reach;
+use atek_api::package::{FetchedPackage, Reach};
 use atek_api::permission::Permissions;
 use atek_api::services::{Inspected, JobEvent, PackageInfo, ServiceSettings};
 use atek_api::source::Source;
@@ -138,13 +139,13 @@ impl Operations {
             UseData::Fresh | UseData::Undecided => id_allocation::new_key()?,
         };
         let settings = settings_of(request, source, &built);
-        let version = match built {
-            Candidate::Folder { .. } => None,
+        let (version, package) = match built {
+            Candidate::Folder { .. } => (None, None),
             Candidate::Fetched { package, staged } => {
                 let version = candidate::version_of(&package)?;
                 intents::begin(self.layout.state(), &key, &intents::Install {})?;
                 staged.commit(&key, &version).await?;
-                Some(version)
+                (Some(version), Some(package))
             }
         };
         crash_point::reached("install.committed");
@@ -163,6 +164,9 @@ impl Operations {
             Err(_) => {}
         }
         stored?;
+        if let Some(package) = package {
+            self.remember_installed(&key, &package);
+        }
         if let Some(version) = version
             && let Err(error) = self.spawn.set_current(&key, &version).await
         {
@@ -170,6 +174,17 @@ impl Operations {
             tracing::warn!(%key, error = %DisplayChain(&error), "cannot set the link to the version");
         }
         Ok(key)
+    }
+
+    /// Remembers what the installed tag names, beginning anew: kept data may be of an older install.
+    fn remember_installed(&self, key: &ServiceKey, package: &FetchedPackage) {
+        let mut ledger = Ledger::read(self.layout.state(), key);
+        ledger.tags.remove(&package.release.tag);
+        self.write_ledger(&mut ledger, key);
+        let id = ServiceId::derive("app");
+        if let Err(error) = self.see_tag(key, &id, package, None) {
+            tracing::warn!(%key, error = %DisplayChain(&error), "cannot remember the installed tag");
+        }
     }
 
     /// Removes the package of a service that does not exist.

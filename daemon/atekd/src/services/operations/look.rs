@@ -44,7 +44,8 @@ impl Operations {
         loop {
             ticks.tick().await;
             let records = self.database.records();
-            for record in records.services() {
+            let replaced = self.replaced_records();
+            for record in records.services().chain(&replaced) {
                 if record.settings.package.source_type == SourceType::Git {
                     self.look_if_due(record).await;
                 }
@@ -125,7 +126,7 @@ impl Operations {
                 ledger.look.problem = None;
                 let range = candidate::parse_range(record.settings.desired_version.as_deref())?;
                 for release in &releases {
-                    see(&mut ledger, release, &now);
+                    ledger.see(&release.tag, &now);
                 }
                 let found = choose(record, &ledger, &range, &releases);
                 ledger.look.found = found.map(|found| found.release.tag);
@@ -181,8 +182,8 @@ impl Operations {
         key: &ServiceKey,
         look: bool,
     ) -> Result<UpdateStatus, OperationError> {
-        let record = self.record(key)?;
-        let settings = &record.settings;
+        let record = self.updatable(key)?;
+        let (key, settings) = (&record.key, &record.settings);
         if look && settings.package.source_type == SourceType::Git {
             // The problem is remembered, and told below.
             let _ = self.look(&record).await;
@@ -226,6 +227,7 @@ impl Operations {
             refused: ledger.refused,
             history: ledger.history,
             snapshots: ledger.snapshots,
+            stands_in: self.stands_in_because(key),
         })
     }
 
@@ -239,7 +241,7 @@ impl Operations {
         key: &ServiceKey,
         changes: UpdateChanges,
     ) -> Result<UpdateSettings, OperationError> {
-        let record = self.record(key)?;
+        let record = self.updatable(key)?;
         let updates = applied(&record.settings.updates, changes)?;
         let stored = updates.clone();
         self.change_settings(key, move |settings| settings.updates = stored)
@@ -305,12 +307,6 @@ fn checked_time(text: &str) -> Result<String, OperationError> {
         ))
     });
     time.map(time_text)
-}
-
-fn see(ledger: &mut Ledger, release: &Release, now: &str) {
-    if let Err(moved) = ledger.see(&release.tag, None, now) {
-        tracing::warn!(tag = moved.tag, "a tag was moved");
-    }
 }
 
 fn choose(

@@ -8,6 +8,7 @@ mod backup;
 mod candidate;
 mod configure;
 mod context;
+mod core;
 mod grants;
 mod icon;
 mod inspect;

@@ -21,8 +21,7 @@ impl Operations {
     pub(super) async fn sweep_updates(self: &Arc<Self>) {
         let state = self.layout.state();
         for (key, journal) in intents::all::<Journal>(state) {
-            let records = self.database.records();
-            let record = records.service(key.as_str());
+            let record = self.updatable(&key).ok();
             let to = journal
                 .as_ref()
                 .and_then(|journal| Release::folder_name(&journal.to).parse().ok());
@@ -30,7 +29,7 @@ impl Operations {
                 intents::end::<Journal>(state, &key);
                 continue;
             };
-            self.recover(&key, record, &to, journal).await;
+            self.recover(&key, &record, &to, journal).await;
         }
     }
 

@@ -2,13 +2,14 @@
 
 use super::context::Operations;
 use crate::error_chain::DisplayChain;
+use crate::services::core_place::Place;
 use crate::services::definition::Definition;
 use crate::services::describe;
 use crate::services::error::OperationError;
 use crate::services::package_folder;
 use crate::services::supervisor::Command;
 use atek_api::ids::ServiceKey;
-use atek_api::services::{ServiceStatus, SourceType};
+use atek_api::services::{ServiceStatus, SourceType, State};
 use atek_api::source::Source;
 use std::time::Duration;
 
@@ -32,7 +33,11 @@ impl Operations {
     ///
     /// [`OperationError::NotFound`] for any other service; why it cannot be stored.
     pub fn set_awake(&self, key: &ServiceKey, awake: bool) -> Result<(), OperationError> {
-        let core = self.core.iter().find(|core| core.key == *key);
+        let core = self
+            .core
+            .iter()
+            .map(Place::now)
+            .find(|core| core.key == *key);
         let core = core.ok_or_else(|| OperationError::NotFound(key.to_string()))?;
         Ok(core.awake.set(awake)?)
     }
@@ -138,7 +143,10 @@ impl Operations {
             tracing::warn!(%key, error = %DisplayChain(&error), "cannot tell what a service uses");
             Default::default()
         });
-        let (state, reason) = describe::state(&snapshot.state, &limits);
+        let (state, mut reason) = describe::state(&snapshot.state, &limits);
+        if matches!(state, State::Running | State::Sleeping) {
+            reason = definition.note().or(reason);
+        }
         let view = snapshot.unit.as_ref();
         let since = view
             .and_then(|view| i64::try_from(view.since_usec).ok())

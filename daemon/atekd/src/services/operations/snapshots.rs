@@ -1,6 +1,7 @@
 //! Snapshots that a person asks for, the way back to one, and to the version before.
 
 use super::context::Operations;
+use super::core::BUILT_IN;
 use super::trial::{Origin, Trial, snapshot_name};
 use crate::jobs::Reporter;
 use crate::services::error::OperationError;
@@ -29,7 +30,8 @@ impl Operations {
         key: &ServiceKey,
     ) -> Result<SnapshotInfo, OperationError> {
         self.wait_until_swept().await;
-        let record = self.record(key)?;
+        let record = self.updatable(key)?;
+        let key = &record.key.clone();
         let lock = self.locks.take(key, &record.settings.id, "snapshot")?;
         let ledger = Ledger::read(self.layout.state(), key);
         let made = ledger
@@ -74,7 +76,8 @@ impl Operations {
         name: &str,
     ) -> Result<(), OperationError> {
         self.wait_until_swept().await;
-        let record = self.record(key)?;
+        let record = self.updatable(key)?;
+        let key = &record.key.clone();
         let lock = self.locks.take(key, &record.settings.id, "restore")?;
         let snapshot = self.snapshot_named(key, &record.settings, name)?;
         let (operations, key) = (self.clone(), key.clone());
@@ -98,7 +101,8 @@ impl Operations {
         key: &ServiceKey,
         name: &str,
     ) -> Result<(), OperationError> {
-        let record = self.record(key)?;
+        let record = self.updatable(key)?;
+        let key = &record.key.clone();
         let _lock = self.locks.take(key, &record.settings.id, "snapshot")?;
         let snapshot = self.snapshot_named(key, &record.settings, name)?;
         self.spawn.remove_snapshot(key, &snapshot.name).await?;
@@ -120,9 +124,20 @@ impl Operations {
         progress: &Reporter,
     ) -> Result<UpdateDone, OperationError> {
         self.wait_until_swept().await;
-        let record = self.record(key)?;
+        let record = self.updatable(key)?;
+        let key = &record.key.clone();
         let lock = self.locks.take(key, &record.settings.id, "update")?;
         let (from, to) = self.version_before(key, &record.settings)?;
+        if to == BUILT_IN
+            && let Some((place, replacement)) = self.replaced_place(key)
+        {
+            let (reason, outcome) = ("a person went back from it", UpdateOutcome::WentBack);
+            self.fall_back(place, replacement, reason, outcome).await;
+            return Ok(UpdateDone {
+                installed_version: to,
+                old_version: from,
+            });
+        }
         let version: PackageVersion = Release::folder_name(&to).parse()?;
         let folder = paths::package_version(key, &version);
         let read = tokio::task::spawn_blocking(move || package_folder::read(&folder));

@@ -5,6 +5,7 @@ use crate::services::error::CoreFailure;
 use crate::services::state::WaitFor;
 use crate::services::supervisor::Command;
 use atek_api::ids::ServiceKey;
+use atek_api::updates::UpdateOutcome;
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,15 +21,28 @@ impl Operations {
     pub async fn start_core(&self) -> Vec<CoreFailure> {
         // Before that it is not known what runs already.
         self.supervisor.listed().await;
-        let startable = self.core.iter().filter(|core| core.package.is_ok());
-        let starts = startable.map(async |core| {
+        let startable = self.core.iter().map(|place| (place, place.now()));
+        let startable = startable.filter(|(_, core)| core.package.is_ok());
+        let starts = startable.map(async |(place, core)| {
             let key = core.key.clone();
+            let replacement = place.replacement.as_ref();
+            let replacement = replacement.filter(|_| place.is_replaced());
+            if let Some(replacement) = replacement {
+                self.recover_replacement(replacement).await;
+            }
             if self.may_stay_asleep(&key).await {
                 // It fails only for a host that ends.
                 let _ = self
                     .supervisor
                     .command(&key, Command::Sleep, WaitFor::Settled)
                     .await;
+                return None;
+            }
+            if let Some(replacement) = replacement {
+                if let Err(error) = self.start_core_service(&key).await {
+                    let (reason, outcome) = (error.to_string(), UpdateOutcome::RolledBack);
+                    self.fall_back(place, replacement, &reason, outcome).await;
+                }
                 return None;
             }
             match self.supervisor.start(&key, Command::Start).await {

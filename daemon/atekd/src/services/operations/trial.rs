@@ -64,9 +64,17 @@ pub(super) enum Origin {
 }
 
 /// Why the new version was not taken.
-enum TryError {
+pub(super) enum TryError {
     DoesNotRun(String),
     Other(OperationError),
+}
+
+impl TryError {
+    /// What does not run, for a reason that a state tells.
+    pub(super) fn does_not_run(reason: Option<String>) -> Self {
+        let reason = reason.unwrap_or_else(|| "it stopped by itself".to_owned());
+        Self::DoesNotRun(for_one_that_stays_down(&reason))
+    }
 }
 
 impl<E: Into<OperationError>> From<E> for TryError {
@@ -255,7 +263,7 @@ impl Operations {
     }
 
     /// Watches a version that runs, for as long as it is on probation.
-    async fn watch(
+    pub(super) async fn watch(
         &self,
         key: &ServiceKey,
         new: Arc<ServiceSettings>,
@@ -289,8 +297,7 @@ impl Operations {
                         }
                         WaitOutcome::Reached => None,
                     };
-                    let reason = reason.unwrap_or_else(|| "it stopped by itself".to_owned());
-                    return Err(TryError::DoesNotRun(for_one_that_stays_down(&reason)));
+                    return Err(TryError::does_not_run(reason));
                 }
                 () = tokio::time::sleep(LOOK) => {}
             }
@@ -415,10 +422,9 @@ impl Operations {
             return log;
         }
         self.supervisor.override_settings(key, None).await;
-        let records = self.database.records();
-        let wanted = records
-            .service(key.as_str())
-            .is_some_and(|record| !record.settings.stopped);
+        let wanted = self
+            .updatable(key)
+            .is_ok_and(|record| !record.settings.stopped);
         if wanted && let Err(error) = self.supervisor.start(key, Command::Start).await {
             tracing::error!(%key, error = %DisplayChain(&error), "the old version does not run either");
         }
@@ -447,8 +453,9 @@ impl Operations {
             }
             self.updates_are_new();
             crash_point::reached("update.undoing");
+            let known = self.supervisor.snapshot(key).await?;
             self.spawn
-                .stop_service_within(&record.settings.id, LAST_STOP)
+                .stop_service_within(&known.definition.unit_id(), LAST_STOP)
                 .await?;
             if self.supervisor.snapshot(key).await?.state.is_up() {
                 self.supervisor.stop(key).await?;
@@ -508,7 +515,11 @@ impl Operations {
         }
     }
 
-    async fn telling_log(&self, record: &ServiceRecord, began: Timestamp) -> Vec<String> {
+    pub(super) async fn telling_log(
+        &self,
+        record: &ServiceRecord,
+        began: Timestamp,
+    ) -> Vec<String> {
         let subject = Subject {
             key: record.key.clone(),
             id: record.settings.id.clone(),
@@ -535,7 +546,7 @@ fn for_one_that_stays_down(reason: &str) -> String {
         .to_owned()
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -10,9 +10,9 @@ use crate::jobs::Reporter;
 use crate::packages::{PackageError, Staged};
 use crate::services::crash_point;
 use crate::services::error::OperationError;
-use crate::services::updates::ledger::Ledger;
+use crate::services::updates::ledger::{Fetched, Ledger, TagChange};
 use crate::services::updates::now_text;
-use atek_api::ids::{ServiceKey, UserKey};
+use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Manifest;
 use atek_api::package::{Failure, FailureCode, FetchedPackage, Reach, Wanted, WarningCode};
 use atek_api::permission::Permissions;
@@ -58,8 +58,10 @@ impl Operations {
         key: &ServiceKey,
         reach: Reach,
     ) -> Result<UpdateCheck, OperationError> {
-        let record = self.record(key)?;
-        let (_, best) = self.best_release(key, &record.settings, reach).await?;
+        let record = self.updatable(key)?;
+        let (_, best) = self
+            .best_release(&record.key, &record.settings, reach)
+            .await?;
         let installed = record.settings.package.installed_version.clone();
         Ok(UpdateCheck {
             has_update: installed
@@ -80,7 +82,7 @@ impl Operations {
         key: &ServiceKey,
         reach: Reach,
     ) -> Result<Vec<String>, OperationError> {
-        let record = self.record(key)?;
+        let record = self.updatable(key)?;
         let (_, releases) = self.releases(&record.settings, reach).await?;
         Ok(releases.into_iter().map(|release| release.tag).collect())
     }
@@ -98,8 +100,21 @@ impl Operations {
         progress: &Reporter,
     ) -> Result<UpdateDone, OperationError> {
         self.wait_until_swept().await;
-        let record = self.record(key)?;
-        let lock = self.locks.take(key, &record.settings.id, "update")?;
+        let record = self.updatable(key)?;
+        let lock = self
+            .locks
+            .take(&record.key, &record.settings.id, "update")?;
+        if let Some((place, _)) = self.replaced_place(key)
+            && !place.is_replaced()
+        {
+            let (operations, key, progress) = (self.clone(), key.clone(), progress.clone());
+            // From here on it is finished or undone even if the caller goes away.
+            let rest = tokio::spawn(async move {
+                let _lock = lock;
+                operations.try_replacement(&key, &request, &progress).await
+            });
+            return rest.await.unwrap_or(Err(OperationError::ShuttingDown));
+        }
         let (source, best) = self.wanted_release(&record, &request).await?;
         let old = record.settings.package.installed_version.clone();
         let is_update = |old: &str| match request.to {
@@ -132,7 +147,11 @@ impl Operations {
             version: candidate::version_of(&package)?,
             from: old.unwrap_or_default(),
             to: package.release.tag.clone(),
-            new: with_package(&record.settings, &package, agreed),
+            new: ServiceSettings {
+                granted: agreed.granted,
+                limits: agreed.limits,
+                ..with_package(&record.settings, &package)
+            },
             record,
             origin: Origin::Staged(staged),
             outcome: UpdateOutcome::Updated,
@@ -158,7 +177,7 @@ impl Operations {
         request: &UpdateRequest,
     ) -> Result<UpdatePlan, OperationError> {
         self.wait_until_swept().await;
-        let record = self.record(key)?;
+        let record = self.updatable(key)?;
         let (source, best) = self.wanted_release(&record, request).await?;
         let wanted = Wanted::Tag { tag: best.tag };
         let unheard = Reporter::unheard();
@@ -166,8 +185,14 @@ impl Operations {
         let Candidate::Fetched { package, .. } = &found else {
             return Err(OperationError::NotVersioned);
         };
-        self.see_tag(&record, package)?;
-        check_signer(&record.settings, package, request.signer.as_deref())?;
+        if let Err(error) = self.hold_to_its_tag(&record, package, request) {
+            let mut ledger = Ledger::read(self.layout.state(), &record.key);
+            if is_final(&error) {
+                ledger.refuse(&package.release.tag, &error.to_string(), &now_text());
+                self.write_ledger(&mut ledger, &record.key);
+            }
+            return Err(error);
+        }
         let asks = found.asks();
         Ok(UpdatePlan {
             from: record
@@ -195,15 +220,12 @@ impl Operations {
         request: &UpdateRequest,
         progress: &Reporter,
     ) -> Result<(FetchedPackage, Agreed, Staged), OperationError> {
-        let wanted = Wanted::Tag {
-            tag: release.tag.clone(),
-        };
-        let found = self.fetch(source, wanted, request.reach, progress).await?;
+        let found = self
+            .fetch_release(record, source, release, request, progress)
+            .await?;
         let Candidate::Fetched { package, staged } = found else {
             return Err(OperationError::NotVersioned);
         };
-        self.see_tag(record, &package)?;
-        check_signer(&record.settings, &package, request.signer.as_deref())?;
         let granted = check_permissions(&record.settings, &package, request.grant.clone())?;
         let limits = agreed_limits::of_update(
             &record.settings,
@@ -216,30 +238,67 @@ impl Operations {
         Ok((package, agreed, staged))
     }
 
-    /// Holds a tag to what it named before, and remembers its message.
-    fn see_tag(
+    /// Fetches a release and holds it to what is known of it: its commit, its signer.
+    pub(super) async fn fetch_release(
+        &self,
+        record: &ServiceRecord,
+        source: &Source,
+        release: &Release,
+        request: &UpdateRequest,
+        progress: &Reporter,
+    ) -> Result<Candidate, OperationError> {
+        let wanted = Wanted::Tag {
+            tag: release.tag.clone(),
+        };
+        let found = self.fetch(source, wanted, request.reach, progress).await?;
+        if let Candidate::Fetched { package, .. } = &found {
+            self.hold_to_its_tag(record, package, request)?;
+        }
+        Ok(found)
+    }
+
+    /// Holds a release to what its tag named before, and to the signer of the installed one.
+    fn hold_to_its_tag(
         &self,
         record: &ServiceRecord,
         package: &FetchedPackage,
+        request: &UpdateRequest,
+    ) -> Result<(), OperationError> {
+        let accepted = request.signer.as_deref();
+        self.see_tag(&record.key, &record.settings.id, package, accepted)?;
+        check_signer(&record.settings, package, accepted)
+    }
+
+    /// Holds a tag to what it named before, and remembers its signer and message.
+    pub(super) fn see_tag(
+        &self,
+        key: &ServiceKey,
+        id: &ServiceId,
+        package: &FetchedPackage,
+        accepted: Option<&str>,
     ) -> Result<(), OperationError> {
         let (state, tag) = (self.layout.state(), &package.release.tag);
-        let mut ledger = Ledger::read(state, &record.key);
-        let seen = ledger.see(tag, Some(&package.commit), &now_text());
-        seen.map_err(|moved| OperationError::TagMoved {
-            tag: moved.tag,
-            then: candidate::abbreviated(&moved.then),
-            now: candidate::abbreviated(&moved.now),
-        })?;
-        if let Some(seen) = ledger.tags.get_mut(tag) {
-            let notes = package.notes.as_deref().unwrap_or_default();
-            seen.notes = Some(notes.chars().take(NOTES_CHARS).collect());
-        }
-        Ok(ledger.write(state, &record.key)?)
+        let mut ledger = Ledger::read(state, key);
+        let found = Fetched {
+            commit: &package.commit,
+            signer: package.signer.as_ref(),
+            accepted,
+        };
+        let seen = ledger.see_fetched(tag, found, &now_text());
+        let seen = seen.map_err(|change| changed_tag(id, tag, change))?;
+        let notes = package.notes.as_deref().unwrap_or_default();
+        seen.notes = Some(notes.chars().take(NOTES_CHARS).collect());
+        Ok(ledger.write(state, key)?)
     }
 
     /// Remembers a release that could not be installed. It is refused, unless trying again later
     /// may help, or a person only has to agree to it.
-    fn note_unprepared(&self, record: &ServiceRecord, tag: &str, error: &OperationError) {
+    pub(super) fn note_unprepared(
+        &self,
+        record: &ServiceRecord,
+        tag: &str,
+        error: &OperationError,
+    ) {
         let mut ledger = Ledger::read(self.layout.state(), &record.key);
         let now = now_text();
         let reason = error.to_string();
@@ -247,14 +306,7 @@ impl Operations {
             OperationError::AsksForMore { .. } | OperationError::AsksForHigherLimits { .. } => {
                 ledger.asks_for_more = Some(tag.to_owned());
             }
-            OperationError::TagMoved { .. }
-            | OperationError::NotSigned { .. }
-            | OperationError::OtherSigner { .. } => ledger.refuse(tag, &reason, &now),
-            OperationError::Package(PackageError::Failed(failure))
-                if !failure.code.is_temporary() =>
-            {
-                ledger.refuse(tag, &reason, &now);
-            }
+            error if is_final(error) => ledger.refuse(tag, &reason, &now),
             _ => {}
         }
         ledger.note(UpdateEntry {
@@ -302,7 +354,7 @@ impl Operations {
     }
 
     /// The release that a person named, or the best one.
-    async fn wanted_release(
+    pub(super) async fn wanted_release(
         &self,
         record: &ServiceRecord,
         request: &UpdateRequest,
@@ -348,6 +400,40 @@ impl Operations {
 struct Agreed {
     granted: Permissions,
     limits: Limits,
+}
+
+/// Whether trying the release again later does not help.
+fn is_final(error: &OperationError) -> bool {
+    match error {
+        OperationError::TagMoved { .. }
+        | OperationError::TagUnsigned { .. }
+        | OperationError::TagResigned { .. }
+        | OperationError::NotSigned { .. }
+        | OperationError::OtherSigner { .. } => true,
+        OperationError::Package(PackageError::Failed(failure)) => !failure.code.is_temporary(),
+        _ => false,
+    }
+}
+
+fn changed_tag(id: &ServiceId, tag: &str, change: TagChange) -> OperationError {
+    let tag = tag.to_owned();
+    match change {
+        TagChange::Moved { then, now } => OperationError::TagMoved {
+            tag,
+            then: candidate::abbreviated(&then),
+            now: candidate::abbreviated(&now),
+        },
+        TagChange::Unsigned { then } => OperationError::TagUnsigned {
+            tag,
+            then: then.to_string(),
+        },
+        TagChange::Resigned { then, now } => OperationError::TagResigned {
+            id: id.clone(),
+            tag,
+            then: then.to_string(),
+            signer: Box::new(now),
+        },
+    }
 }
 
 /// The original's words.
@@ -437,11 +523,8 @@ fn check_permissions(
     })
 }
 
-fn with_package(
-    old: &ServiceSettings,
-    package: &FetchedPackage,
-    Agreed { granted, limits }: Agreed,
-) -> ServiceSettings {
+/// The record with this package.
+pub(super) fn with_package(old: &ServiceSettings, package: &FetchedPackage) -> ServiceSettings {
     ServiceSettings {
         package: PackageInfo {
             source_type: SourceType::Git,
@@ -454,8 +537,6 @@ fn with_package(
             warnings: package.warnings.clone(),
         },
         manifest: package.manifest.clone(),
-        granted,
-        limits,
         ..old.clone()
     }
 }

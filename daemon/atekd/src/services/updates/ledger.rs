@@ -6,6 +6,7 @@
 
 use super::policy::Seconds;
 use atek_api::ids::ServiceKey;
+use atek_api::signer::{Signer, SignerChange};
 use atek_api::updates::{RefusedRelease, SnapshotInfo, UpdateEntry, UpdateOutcome};
 use atek_files::{FileError, write_atomic};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ pub(in crate::services) struct SeenTag {
     /// The commit that it named, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::services) commit: Option<String>,
+    /// Who signed it, of one that was fetched and has a signature that is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::services) signer: Option<Signer>,
     /// The tag's message, of one that was fetched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::services) notes: Option<String>,
@@ -71,12 +75,25 @@ pub(in crate::services) struct Ledger {
     pub(in crate::services) snapshots: Vec<SnapshotInfo>,
 }
 
-/// A tag names another commit than it did.
+/// What a fetch found behind a tag.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::services) struct Fetched<'a> {
+    /// The commit, which names the tree.
+    pub(in crate::services) commit: &'a str,
+    pub(in crate::services) signer: Option<&'a Signer>,
+    /// The fingerprint of another key that a person agreed to.
+    pub(in crate::services) accepted: Option<&'a str>,
+}
+
+/// A tag is not what it was when it was first fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::services) struct Moved {
-    pub(in crate::services) tag: String,
-    pub(in crate::services) then: String,
-    pub(in crate::services) now: String,
+pub(in crate::services) enum TagChange {
+    /// It names another commit.
+    Moved { then: String, now: String },
+    /// It has no signature any more, or one that covers less.
+    Unsigned { then: Signer },
+    /// Another key signed it.
+    Resigned { then: Signer, now: Signer },
 }
 
 impl Ledger {
@@ -127,35 +144,45 @@ impl Ledger {
         }
     }
 
-    /// Remembers a tag. A tag is a contract: one that names another commit than it did is told,
-    /// and keeps what it first was.
-    pub(in crate::services) fn see(
+    /// Remembers that there is a tag.
+    pub(in crate::services) fn see(&mut self, tag: &str, now: &str) -> &mut SeenTag {
+        self.tags.entry(tag.to_owned()).or_insert_with(|| SeenTag {
+            first_seen: now.to_owned(),
+            commit: None,
+            signer: None,
+            notes: None,
+        })
+    }
+
+    /// Remembers what a tag names. A tag is a contract: one that names another commit than it did,
+    /// or whose signature is not what it was, is told, and keeps what it first was.
+    pub(in crate::services) fn see_fetched(
         &mut self,
         tag: &str,
-        commit: Option<&str>,
+        found: Fetched<'_>,
         now: &str,
-    ) -> Result<(), Moved> {
-        let Some(seen) = self.tags.get_mut(tag) else {
-            let seen = SeenTag {
-                first_seen: now.to_owned(),
-                commit: commit.map(ToOwned::to_owned),
-                notes: None,
-            };
-            self.tags.insert(tag.to_owned(), seen);
-            return Ok(());
-        };
-        match (&seen.commit, commit) {
-            (Some(then), Some(now)) if then != now => Err(Moved {
-                tag: tag.to_owned(),
+    ) -> Result<&mut SeenTag, TagChange> {
+        let seen = self.see(tag, now);
+        if let Some(then) = seen.commit.as_ref().filter(|then| *then != found.commit) {
+            return Err(TagChange::Moved {
                 then: then.clone(),
-                now: now.to_owned(),
-            }),
-            (None, Some(now)) => {
-                seen.commit = Some(now.to_owned());
-                Ok(())
-            }
-            _ => Ok(()),
+                now: found.commit.to_owned(),
+            });
         }
+        if let Some(then) = &seen.signer {
+            let then = then.clone();
+            match Signer::check(Some(&then), found.signer) {
+                Ok(()) => {}
+                Err(SignerChange::Other(now)) if found.accepted == Some(&now.fingerprint) => {}
+                Err(SignerChange::Other(now)) => return Err(TagChange::Resigned { then, now }),
+                Err(SignerChange::Missing | SignerChange::Weaker) => {
+                    return Err(TagChange::Unsigned { then });
+                }
+            }
+        }
+        seen.commit = Some(found.commit.to_owned());
+        seen.signer = found.signer.cloned();
+        Ok(seen)
     }
 
     /// Remembers that a release is not to be tried again by itself.
@@ -207,8 +234,17 @@ fn file(state: &Path, key: &ServiceKey) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use atek_api::signer::{Signed, SignerKind};
 
     const NOW: &str = "2026-01-01T00:00:00Z";
+
+    fn unsigned(commit: &str) -> Fetched<'_> {
+        Fetched {
+            commit,
+            signer: None,
+            accepted: None,
+        }
+    }
 
     #[test]
     fn what_is_remembered_survives_and_a_damaged_file_is_nothing() {
@@ -216,7 +252,7 @@ mod tests {
         let key: ServiceKey = "k1".parse().unwrap();
         assert_eq!(Ledger::read(state.path(), &key), Ledger::default());
         let mut ledger = Ledger::default();
-        ledger.see("v1.0.0", Some("aa"), NOW).unwrap();
+        ledger.see_fetched("v1.0.0", unsigned("aa"), NOW).unwrap();
         ledger.refuse("v1.0.0", "it crashed", NOW);
         ledger.write(state.path(), &key).unwrap();
         assert_eq!(Ledger::read(state.path(), &key), ledger);
@@ -230,12 +266,52 @@ mod tests {
     #[test]
     fn a_tag_that_moved_is_told_and_keeps_what_it_was() {
         let mut ledger = Ledger::default();
-        ledger.see("v1.0.0", None, NOW).unwrap();
-        ledger.see("v1.0.0", Some("aa"), NOW).unwrap();
-        ledger.see("v1.0.0", None, NOW).unwrap();
-        let moved = ledger.see("v1.0.0", Some("bb"), NOW).unwrap_err();
-        assert_eq!((moved.then.as_str(), moved.now.as_str()), ("aa", "bb"));
+        ledger.see("v1.0.0", NOW);
+        ledger.see_fetched("v1.0.0", unsigned("aa"), NOW).unwrap();
+        ledger.see("v1.0.0", NOW);
+        let moved = ledger.see_fetched("v1.0.0", unsigned("bb"), NOW);
+        let (then, now) = ("aa".to_owned(), "bb".to_owned());
+        assert_eq!(moved.unwrap_err(), TagChange::Moved { then, now });
         assert_eq!(ledger.tags["v1.0.0"].commit.as_deref(), Some("aa"));
+    }
+
+    #[test]
+    fn a_tag_whose_signature_is_not_what_it_was_is_told() {
+        let by = |fingerprint: &str, signed| Signer {
+            kind: SignerKind::Ssh,
+            fingerprint: fingerprint.to_owned(),
+            signed,
+        };
+        let (a, b) = (by("SHA256:a", Signed::Tag), by("SHA256:b", Signed::Tag));
+        let a_commit = by("SHA256:a", Signed::Commit);
+        let found = |signer, accepted| Fetched {
+            commit: "aa",
+            signer,
+            accepted,
+        };
+        let unsigned_now = Err(TagChange::Unsigned { then: a.clone() });
+        let resigned = TagChange::Resigned {
+            then: a.clone(),
+            now: b.clone(),
+        };
+        for (then, now, expected) in [
+            (None, found(None, None), Ok(())),
+            (None, found(Some(&a), None), Ok(())),
+            (Some(&a), found(Some(&a), None), Ok(())),
+            (Some(&a_commit), found(Some(&a), None), Ok(())),
+            (Some(&a), found(None, None), unsigned_now.clone()),
+            (Some(&a), found(Some(&a_commit), None), unsigned_now),
+            (Some(&a), found(Some(&b), None), Err(resigned.clone())),
+            (Some(&a), found(Some(&b), Some("SHA256:c")), Err(resigned)),
+            (Some(&a), found(Some(&b), Some("SHA256:b")), Ok(())),
+        ] {
+            let mut ledger = Ledger::default();
+            ledger.see_fetched("v1", found(then, None), NOW).unwrap();
+            let told = ledger.see_fetched("v1", now, NOW).map(|_| ());
+            assert_eq!(told, expected, "{then:?} {now:?}");
+            let kept = if told.is_ok() { now.signer } else { then };
+            assert_eq!(ledger.tags["v1"].signer.as_ref(), kept, "{then:?} {now:?}");
+        }
     }
 
     #[test]
@@ -245,9 +321,7 @@ mod tests {
         let mut ledger = Ledger::default();
         for nth in 0..1000 {
             let tag = format!("v{nth}.0.0");
-            ledger
-                .see(&tag, None, &format!("2026-01-01T00:00:00.{nth:04}Z"))
-                .unwrap();
+            ledger.see(&tag, &format!("2026-01-01T00:00:00.{nth:04}Z"));
             ledger.refuse(&tag, "no", NOW);
             ledger.refuse(&tag, "no", NOW);
         }

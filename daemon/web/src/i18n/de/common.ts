@@ -58,6 +58,8 @@ export const common: typeof english = {
     denied: 'Das hast du dieser App nicht erlaubt.',
     direct:
       'Diese App ist direkt mit dem Internet verbunden; einzelne Server lassen sich darum nicht sperren. Nimm ihr zuerst diese Berechtigung.',
+    'disk-full':
+      'Die Box hat keinen Platz mehr. Deinstalliere eine App, die du nicht brauchst, oder lösche Dateien, und versuche es noch einmal.',
     'id-taken': 'Diesen Kurznamen hat schon eine andere App.',
     internal: 'In der Box ist etwas schiefgegangen. Versuche es noch einmal.',
     locked: 'Die Wiederherstellungswörter sind verschlossen. Gib dein Passwort ein.',
@@ -65,7 +67,7 @@ export const common: typeof english = {
     'not-signed':
       'Die installierte Version ist signiert, die neue nicht oder nicht richtig. Vielleicht stammt sie von jemand anderem: Frage den Autor.',
     'other-signer':
-      'Die neue Version ist mit einem anderen Schlüssel signiert als die installierte. Frage den Autor, ob er den Schlüssel gewechselt hat. Annehmen kannst du sie auf der Kommandozeile.',
+      'Die neue Version ist mit einem anderen Schlüssel signiert als die installierte. Frage den Autor, ob er den Schlüssel gewechselt hat. Dann kannst du den neuen annehmen.',
     moved: 'Diese Version hat inzwischen einen anderen Inhalt. Sieh sie dir noch einmal an.',
     'needs-administrator': 'Das darf nur, wer diese Box verwaltet. Bitte diese Person darum.',
     pick: 'Wähle aus dem Angebot, was die App benutzen soll.',

@@ -39,7 +39,11 @@ export const updates: typeof english = {
     again: (version) => `${version} noch einmal versuchen`,
     more: 'Die neue Version bittet um mehr',
     moreText: 'Sie wird nur installiert, wenn du das erlaubst:',
-    allow: 'Erlauben und aktualisieren'
+    allow: 'Erlauben und aktualisieren',
+    signer: 'Die neue Version ist mit einem anderen Schlüssel signiert',
+    signerText:
+      'Vielleicht hat sie jemand anders veröffentlicht. Frage den Autor, ob der Schlüssel gewechselt hat, und vergleiche ihn mit diesem:',
+    signerAccept: 'Schlüssel annehmen und aktualisieren'
   },
   card: {
     title: 'Versionen',
@@ -64,7 +68,9 @@ export const updates: typeof english = {
     goingBack: 'Wird zurückgesetzt',
     wentBack: (version) => `${version} läuft wieder`,
     notBack: 'Es bleibt bei der jetzigen Version',
-    refused: 'Versionen, die nicht wieder angeboten werden'
+    refused: 'Versionen, die nicht wieder angeboten werden',
+    retry: (version) => `${version} noch einmal ansehen`,
+    standsIn: 'Stattdessen läuft der Dienst, der zu Atek gehört'
   },
   decide: {
     title: 'Wann neue Versionen installiert werden',

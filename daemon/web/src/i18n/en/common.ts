@@ -9,6 +9,7 @@ export type Reason =
   | 'certificate'
   | 'denied'
   | 'direct'
+  | 'disk-full'
   | 'id-taken'
   | 'internal'
   | 'locked'

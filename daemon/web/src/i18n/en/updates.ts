@@ -38,7 +38,11 @@ export const updates = {
     again: (version: string) => `Try ${version} again`,
     more: 'The new version asks for more',
     moreText: 'It will be installed only if you allow this:',
-    allow: 'Allow and update'
+    allow: 'Allow and update',
+    signer: 'The new version is signed with another key',
+    signerText:
+      'Someone else may have published it. Ask its author whether the key was changed, and compare it with this one:',
+    signerAccept: 'Accept this key and update'
   },
   card: {
     title: 'Versions',
@@ -63,7 +67,9 @@ export const updates = {
     goingBack: 'Going back',
     wentBack: (version: string) => `${version} is back in use`,
     notBack: 'The current version stays in use',
-    refused: 'Versions that are not offered again'
+    refused: 'Versions that are not offered again',
+    retry: (version: string) => `Look at ${version} again`,
+    standsIn: 'The service that comes with Atek runs instead'
   },
   decide: {
     title: 'When to install new versions',

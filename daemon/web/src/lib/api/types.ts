@@ -742,6 +742,8 @@ key: ServiceKey,
 owner: string | null,
 /** See `Addresses`. */
 addresses: Addresses,
+/** What the configuration puts in the place of this core service, whether or not that runs. */
+configuredSource?: string,
 /** The record. */
 settings: ServiceSettings, };
 
@@ -1181,7 +1183,12 @@ refused: Array<RefusedRelease>,
 /** The last updates, newest first. */
 history: Array<UpdateEntry>,
 /** See `SnapshotInfo`; newest first. */
-snapshots: Array<SnapshotInfo>, };
+snapshots: Array<SnapshotInfo>,
+/**
+ * Why the core service that comes with Atek runs in the place of the configured one, for a
+ * person; none where it does not.
+ */
+standsIn: string | null, };
 
 /** An update that is being tried. */
 export type UpdateUnderWay = {

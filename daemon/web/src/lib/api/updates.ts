@@ -14,6 +14,7 @@ const API = 'atek.cloud/services-api'
 
 export type {
   AvailableUpdate,
+  RefusedRelease,
   SnapshotInfo,
   UpdateChanges,
   UpdateEntry,
