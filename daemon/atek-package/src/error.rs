@@ -126,7 +126,7 @@ impl JobError {
 }
 
 /// A failure of this machine or of a build that names a full disk, in words that say what helps. It
-/// is nobody's fault but the disk's, so the release may be tried again.
+/// is not the release's fault, so that may be tried again.
 fn or_disk_full(failure: Failure) -> Failure {
     let of_this_machine = matches!(
         failure.code,
