@@ -270,7 +270,12 @@ impl Operations {
                 ledger.look.problem = Some(error);
             }
         }
-        let problem = ledger.look.problem.clone();
+        // One that was tried and does not run is told already.
+        let was_tried = matches!(
+            tried,
+            Err(OperationError::RolledBack { .. } | OperationError::NotRunning { .. })
+        );
+        let problem = ledger.look.problem.clone().filter(|_| !was_tried);
         self.write_ledger(&mut ledger, key);
         self.tell_problem(key, problem).await;
     }
@@ -523,7 +528,11 @@ impl Operations {
         {
             tracing::error!(%key, error = %DisplayChain(&error), "cannot stop it");
         }
-        self.put_back(place, &reason).await;
+        let told = match tag {
+            "" => format!("it does not run ({reason})"),
+            tag => format!("{tag} does not run ({reason})"),
+        };
+        self.put_back(place, &told).await;
         let down = detected.elapsed();
         let log = self.telling_log(&replacement.record(), began).await;
         let entry = UpdateEntry {
@@ -547,6 +556,9 @@ impl Operations {
         }
         match error {
             TryError::Other(error) => error,
+            TryError::DoesNotRun(reason) if place.now().package.is_err() => {
+                OperationError::NotRunning { id, reason }
+            }
             TryError::DoesNotRun(reason) => OperationError::RolledBack {
                 id,
                 new: if tag.is_empty() {
