@@ -106,12 +106,13 @@ export class Group {
     await this.locked(() => this.follow())
     this.all.attach(this)
     while (!signal.aborted) {
-      const woken = new Promise(resolve => { this.wake = resolve })
+      const woken = new AbortController()
+      this.wake = () => woken.abort()
       delete this.record.error
       await this.locked(() => this.take(signal))
       working()
       const due = this.laterAt ? Math.max(0, this.laterAt - Date.now()) : LOOK
-      await Promise.race([woken, sleep(Math.min(due, LOOK), signal)])
+      if (!woken.signal.aborted && !signal.aborted) await sleep(Math.min(due, LOOK), woken.signal)
     }
   }
 

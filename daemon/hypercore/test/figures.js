@@ -177,7 +177,10 @@ async function followers (home) {
       peer.discovery = peer.swarm.join(peer.core.discoveryKey, { server: true, client: true })
       peers.push(peer)
     }
-    const have = () => peers.filter(({ core }) => core.length > 100).length
+    for (const peer of peers) {
+      peer.done ??= new Promise(resolve => peer.core.on('append', resolve)).then(() => peer.core.download({ start: 0, end: peer.core.length }).done()).then(() => { peer.has = true }).catch(() => {})
+    }
+    const have = () => peers.filter(({ has }) => has).length
     const end = Date.now() + 120_000
     while (have() < count && Date.now() < end) {
       await new Promise(resolve => setTimeout(resolve, 1000))
