@@ -102,9 +102,7 @@ impl From<SnapshotError> for Error {
     fn from(error: SnapshotError) -> Self {
         match error {
             SnapshotError::Missing(_) => Self::NotFound(error.to_string()),
-            SnapshotError::NoRoom { .. } | SnapshotError::Filled => {
-                Self::Refused(error.to_string())
-            }
+            SnapshotError::NoRoom { .. } | SnapshotError::Filled => Self::Failed(error.to_string()),
             SnapshotError::Copy(_) | SnapshotError::File(_) => Self::Failed(chain(&error)),
         }
     }

@@ -414,6 +414,11 @@ impl ServiceState {
         matches!(self, Failed(_) | Stopped(StopReason::Ended))
     }
 
+    /// Whether the service is ready for calls.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self, Running { .. })
+    }
+
     /// Whether the service is on its way up.
     pub(super) fn is_starting(&self) -> bool {
         matches!(self, StartRequested | Activating { .. } | Probing { .. })
@@ -473,8 +478,6 @@ pub(super) enum WaitFor {
     Settled,
     /// That it does not run any more.
     NotRunning,
-    /// That it failed and systemd does not start it again.
-    Failed,
 }
 
 /// How a wait ended.
@@ -511,7 +514,6 @@ impl WaitFor {
                 Running { .. } => None,
                 _ => missed(),
             },
-            WaitFor::Failed => matches!(state, Failed(_)).then_some(WaitOutcome::Reached),
             WaitFor::Settled => {
                 let moving = state.is_starting()
                     || matches!(state, Stopping { .. } | StoppingByAdministrator);

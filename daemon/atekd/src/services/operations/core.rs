@@ -14,6 +14,7 @@ use crate::services::crash_point;
 use crate::services::describe;
 use crate::services::error::OperationError;
 use crate::services::intents;
+use crate::services::probe::READY_SECS;
 use crate::services::state::{WaitFor, WaitOutcome};
 use crate::services::supervisor::Command;
 use crate::services::updates::ledger::Ledger;
@@ -35,6 +36,9 @@ use std::time::{Duration, Instant};
 pub(super) const BUILT_IN: &str = "built-in";
 /// The longest pause between two looks at what is due.
 const TICK: Duration = Duration::from_secs(60);
+/// How long a replacement may take to run, over failures after which systemd starts it again: more
+/// than a service may take to listen.
+const PATIENCE: Duration = Duration::from_secs(READY_SECS + 5);
 /// The pause before a failure is looked at again while another operation is under way.
 const BUSY: Duration = Duration::from_secs(1);
 
@@ -111,10 +115,12 @@ impl Operations {
     /// Why it does not run, for a person.
     pub(super) async fn start_core_service(&self, key: &ServiceKey) -> Result<(), OperationError> {
         let wait_for = WaitFor::RunningAfterRestarts;
-        let outcome = self
-            .supervisor
-            .command(key, Command::Start, wait_for)
-            .await?;
+        let started = self.supervisor.command(key, Command::Start, wait_for);
+        if let Ok(outcome) = tokio::time::timeout(PATIENCE, started).await {
+            return self.supervisor.running(key, outcome?).await;
+        }
+        let state = self.supervisor.snapshot(key).await?.state;
+        let outcome = WaitOutcome::Missed(state);
         self.supervisor.running(key, outcome).await
     }
 
@@ -294,6 +300,20 @@ impl Operations {
         }
     }
 
+    /// Waits until it does not run, and gives systemd time to start it again.
+    async fn has_failed(&self, key: &ServiceKey) -> Result<bool, OperationError> {
+        let watch = |wait_for| self.supervisor.command(key, Command::Watch, wait_for);
+        watch(WaitFor::NotRunning).await?;
+        let runs = watch(WaitFor::RunningAfterRestarts);
+        Ok(match tokio::time::timeout(PATIENCE, runs).await {
+            Ok(outcome) => match outcome? {
+                WaitOutcome::Reached => false,
+                WaitOutcome::Missed(state) => state.needs_retry(),
+            },
+            Err(_) => true,
+        })
+    }
+
     async fn follow_failures(&self, place: usize) {
         let Some(place) = self.core.get(place) else {
             return;
@@ -307,14 +327,16 @@ impl Operations {
                 place.until_replaced(true).await;
                 continue;
             }
-            let failed = self
-                .supervisor
-                .command(key, Command::Watch, WaitFor::Failed);
+            let failed = self.has_failed(key);
             tokio::select! {
                 failed = failed => match failed {
-                    Ok(_) => {}
+                    Ok(true) => {}
                     Err(OperationError::ShuttingDown) => return,
-                    Err(_) => continue,
+                    // It was stopped, or exchanged at this moment.
+                    Ok(false) | Err(_) => {
+                        tokio::time::sleep(BUSY).await;
+                        continue;
+                    }
                 },
                 () = place.until_replaced(false) => continue,
             }
@@ -328,7 +350,7 @@ impl Operations {
                 continue;
             };
             let limits = snapshot.definition.effective_limits();
-            if snapshot.state.needs_retry() {
+            if !snapshot.state.is_running() {
                 let (_, reason) = describe::state(&snapshot.state, &limits);
                 let reason = reason.unwrap_or_else(|| "it stopped by itself".to_owned());
                 let outcome = UpdateOutcome::RolledBack;

@@ -176,8 +176,8 @@ impl Operations {
         Ok(key)
     }
 
-    /// Remembers what the installed tag names, whatever was known of it: kept data may be of an older
-    /// install.
+    /// Remembers what the installed tag names, whatever was known of it: kept data may be of an
+    /// older install.
     fn remember_installed(&self, key: &ServiceKey, package: &FetchedPackage) {
         let mut ledger = Ledger::read(self.layout.state(), key);
         ledger.tags.remove(&package.release.tag);
