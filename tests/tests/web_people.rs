@@ -18,7 +18,9 @@ async fn a_person_signs_in_and_who_guesses_does_not() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_forgotten_password_is_replaced_with_the_box_at_hand() -> anyhow::Result<()> {
-    let host = Host::boot("web-reset").await?;
+    let config = r#"{ "passwordMinLength": 11 }"#;
+    let machine = Machine::builder("web-reset").file("/etc/atek/config.json", config, 0o644);
+    let host = Host::on(machine).await?;
     BrowserStory::new(host).run("reset").await
 }
 

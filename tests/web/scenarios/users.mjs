@@ -66,7 +66,8 @@ story(async ({ box, browser, step }) => {
     bob.expect(/(diary\S* 403|bind-session\?service=diary\S* 403)$/)
     bob.expect(/(services|permissions)-api 40\d$/)
     await bob.open(box.appUrl('diary'))
-    assert.doesNotMatch(await bob.page.locator('body').innerText(), /^hello$/)
+    await bob.page.getByRole('heading', { name: 'This is not yours to open' }).waitFor()
+    await looksRight(bob, 'not-yours')
     // The positive control: his own opens.
     await bob.open(box.appUrl('sketches'))
     assert.equal(await bob.page.locator('body').innerText(), 'hello')

@@ -21,8 +21,10 @@ use serde_json::json;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 const ANSWER: &str =
     r#"{"jsonrpc":"2.0","id":1,"result":"hello, here is an answer of a usual length for a call"}"#;
@@ -301,4 +303,85 @@ fn beside_nginx() {
             }
         }
     }
+}
+
+/// A gateway before an app that answers at once; its threads have this name.
+fn served(backend: &Runtime, name: &str, audit: Tally) -> (Runtime, World, u16) {
+    let host = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(setting("BENCH_WORKERS", 2))
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .unwrap();
+    let unlimited = Rate::per_minute(u32::MAX, u32::MAX);
+    let limits = Limits {
+        known: Some(unlimited),
+        anonymous: Some(unlimited),
+        ..Limits::default()
+    };
+    let mut world = host.block_on(World::noting(limits, Arc::new(audit)));
+    let socket = world.socket("rss");
+    backend.block_on(async {
+        service::serve(&socket, |request| async move {
+            service::body(request).await;
+            body::json(StatusCode::OK, ANSWER)
+        });
+    });
+    world.declare("rss", "key-alice", json!([{ "api": "example.org/bench" }]));
+    let listener = host.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (gateway, cancel) = (world.gateway.clone(), world.cancel.clone());
+    host.spawn(async move {
+        gateway
+            .serve(Listener::Tcp(listener), Origin::Public, cancel)
+            .await
+    });
+    (host, world, port)
+}
+
+/// The same calls through a gateway that notes them and one that does not, in turns. The CPU time
+/// is judged: the rate is printed, and depends on what else the machine does.
+#[test]
+#[ignore = "a benchmark: run it alone, with --release"]
+fn with_and_without_the_audit_log() {
+    let backend = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("backend")
+        .enable_all()
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["noting", "silent"];
+    let gateways = [
+        served(&backend, names[0], Tally::default()),
+        served(&backend, names[1], Tally::silent()),
+    ];
+    let bearer = [format!("Authorization: Bearer {SYSTEM_TOKEN}")];
+    let connections = setting("BENCH_CONNECTIONS", 32);
+    let (mut rates, mut cpus) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for round in 0..2 * setting("BENCH_ROUNDS", 5) {
+        let which = (round + round / 2) % 2;
+        let url = format!(
+            "http://127.0.0.1:{}/_atek/gateway?api=example.org/bench",
+            gateways[which].2
+        );
+        let before = cpu("/proc/self/task", names[which]);
+        let (rate, _, requests) = wrk(folder.path(), &url, connections, &bearer, Some(CALL));
+        rates[which].push(rate);
+        cpus[which].push((cpu("/proc/self/task", names[which]) - before) / requests);
+    }
+    let (noted, bare) = (best(&rates[0], f64::max), best(&rates[1], f64::max));
+    let (cost, floor) = (best(&cpus[0], f64::min), best(&cpus[1], f64::min));
+    println!("with the audit log    {noted:8.0}/s  cpu {cost:5.2} us");
+    println!("without it            {bare:8.0}/s  cpu {floor:5.2} us");
+    println!(
+        "rate {:.3}, cpu {:.3} of what it is without",
+        noted / bare,
+        cost / floor
+    );
+    assert!(
+        cost / floor <= 1.03,
+        "the audit log costs {:.1} %",
+        100.0 * (cost / floor - 1.0)
+    );
 }

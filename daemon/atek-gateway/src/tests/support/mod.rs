@@ -12,6 +12,7 @@ use atek_api::jsonrpc::{RpcError, raw};
 use atek_api::permission::Permissions;
 use atek_api::secret::Secret;
 use atek_api::services::State;
+use atek_host_model::audit::Tally;
 use atek_host_model::bind::NonceHash;
 use atek_host_model::directory::{Directory, DirectoryPublisher, Entry, directory};
 use atek_host_model::host_api::{Call, CookieChange, DeviceCookie, Reply};
@@ -173,17 +174,29 @@ impl World {
         Self::inhabited(limits, &["alice", "bob"]).await
     }
 
+    /// A world whose gateway notes its acts here.
+    pub(super) async fn noting(limits: Limits, audit: Arc<Tally>) -> Self {
+        let users = ["alice", "bob"];
+        Self::made(limits, &users, RefusedUsers::default(), audit).await
+    }
+
     /// A world that refuses the programs of some users.
     pub(super) async fn refusing(refused: RefusedUsers) -> Self {
-        Self::made(Limits::default(), &["alice", "bob"], refused).await
+        let users = ["alice", "bob"];
+        Self::made(Limits::default(), &users, refused, Arc::default()).await
     }
 
     /// A world with some of its users; only alice is an administrator.
     pub(super) async fn inhabited(limits: Limits, users: &[&str]) -> Self {
-        Self::made(limits, users, RefusedUsers::default()).await
+        Self::made(limits, users, RefusedUsers::default(), Arc::default()).await
     }
 
-    async fn made(limits: Limits, users: &[&str], refused_users: RefusedUsers) -> Self {
+    async fn made(
+        limits: Limits,
+        users: &[&str],
+        refused_users: RefusedUsers,
+        audit: Arc<Tally>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (publisher, view) = directory();
         let wake = Arc::new(TestServices::default());
@@ -205,7 +218,7 @@ impl World {
             accounts: accounts.clone(),
             host: Arc::new(TestHost),
             services: wake.clone(),
-            audit: Arc::default(),
+            audit,
             limits,
         });
         let public = folder.path().join("public.sock");
