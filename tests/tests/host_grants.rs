@@ -251,3 +251,191 @@ async fn what_is_given_for_a_time_ends_by_itself_and_survives_a_restart_of_the_h
     assert_eq!(shares, json!({ "shares": [] }));
     Ok(())
 }
+
+/// What the app reads at a path, or writes there; the error's code where it cannot.
+async fn file(
+    host: &Host,
+    person: &Person,
+    path: &str,
+    text: Option<&str>,
+) -> anyhow::Result<Value> {
+    let text = text.map(|text| format!("&text={text}")).unwrap_or_default();
+    let answer = host
+        .page(person, CALLER, &format!("/file?path={path}{text}"))
+        .await?;
+    Ok(serde_json::from_str(&answer)?)
+}
+
+#[tokio::test]
+async fn a_person_picks_the_folder_that_an_app_asks_for() -> anyhow::Result<()> {
+    let host = Host::boot("grants-folder").await?;
+    let bob = host.person("bob", "").await?;
+    let carol = host.person("carol", "").await?;
+    let album = host.install("album-node", "bob").await?;
+    let key = album["key"].as_str().context("a key")?;
+    host.install(CALLER, "bob").await?;
+    let hers = host.machine.place_app("album-node").await?;
+    host.install_from(json!({ "sourceUrl": hers, "id": "hers", "user": "carol" }))
+        .await?;
+    host.page(&bob, "album-node", "/put?name=a.txt&text=sunset")
+        .await?;
+
+    let inside = format!("/run/atek-folders/{key}/photos/a.txt");
+    let on_host = format!("/var/lib/private/atek-app-{key}/photos/a.txt");
+    for path in [&inside, &on_host] {
+        let early = file(&host, &bob, path, None).await?;
+        assert!(early["error"].is_string(), "{path}: {early}");
+    }
+    let pick = format!("folder:{key}/photos:read");
+    let (asked, request) = tokio::join!(
+        asks(&host, &bob, "folder:read", 60),
+        answers(&bob, json!({ "answer": "always", "pick": pick }))
+    );
+    let choices = &request?["choices"];
+    assert_eq!(choices[0]["title"], "photos (Album)", "{choices}");
+    assert_eq!(
+        choices.as_array().map(Vec::len),
+        Some(2),
+        "only bob's: {choices}"
+    );
+    // The app that asked is started again with it: its call ends, and it reads what was decided.
+    drop(asked);
+    host.service_is(CALLER, "running").await?;
+    let again = asks(&host, &bob, "folder:read", 0).await?;
+    assert_eq!(again["granted"], pick, "{again}");
+    assert_eq!(
+        file(&host, &bob, &inside, None).await?,
+        json!({ "text": "sunset" })
+    );
+    let refused = file(&host, &bob, &inside, Some("mine")).await?;
+    assert!(refused["error"].is_string(), "{refused}");
+
+    // To write is another grant, in place of the first.
+    let write =
+        |service: &str, permission: &str| json!([{ "service": service, "permission": permission }]);
+    let wider = write(CALLER, &format!("folder:{key}/photos:write"));
+    bob.client.call(PERMISSIONS, "grant", wider).await?;
+    host.service_is(CALLER, "running").await?;
+    assert_eq!(
+        file(&host, &bob, &inside, Some("mine")).await?,
+        json!({ "text": "mine" })
+    );
+    assert_eq!(
+        host.page(&bob, "album-node", "/get?name=a.txt").await?,
+        "mine"
+    );
+    assert_eq!(grants(&bob).await?.len(), 1);
+
+    // A link in place of a folder leads nowhere, and the app starts without it.
+    let trap = write(CALLER, &format!("folder:{key}/trap:read"));
+    bob.client.call(PERMISSIONS, "grant", trap).await?;
+    host.service_is(CALLER, "running").await?;
+    let path = format!("/run/atek-folders/{key}/trap/passwd");
+    let trapped = file(&host, &bob, &path, None).await?;
+    assert!(trapped["error"].is_string(), "{trapped}");
+
+    // What its manifest does not name, what is another person's, and what another person's app is to get.
+    for (person, service, folder) in [
+        (&bob, CALLER, format!("{key}/secrets")),
+        (&bob, "hers", format!("{key}/photos")),
+        (&carol, "hers", format!("{key}/photos")),
+    ] {
+        let params = write(service, &format!("folder:{folder}:read"));
+        refusal(person.client.call(PERMISSIONS, "grant", params).await);
+    }
+
+    // Taken back, it is gone; so it is when the other app is.
+    for grant in grants(&bob).await? {
+        bob.client
+            .call(PERMISSIONS, "revoke", json!([grant["id"]]))
+            .await?;
+    }
+    host.service_is(CALLER, "running").await?;
+    assert!(file(&host, &bob, &inside, None).await?["error"].is_string());
+    let read = write(CALLER, &pick);
+    bob.client.call(PERMISSIONS, "grant", read).await?;
+    host.service_is(CALLER, "running").await?;
+    assert_eq!(
+        file(&host, &bob, &inside, None).await?,
+        json!({ "text": "mine" })
+    );
+    let services = "atek.cloud/services-api";
+    bob.client
+        .call(
+            services,
+            "uninstall",
+            json!(["album-node", { "keepData": true }]),
+        )
+        .await?;
+    host.service_is(CALLER, "running").await?;
+    assert!(grants(&bob).await?.is_empty());
+    assert!(file(&host, &bob, &inside, None).await?["error"].is_string());
+    Ok(())
+}
+
+/// Has the host read a service's record that grants what was never asked for, as a version from
+/// before decision 0085 could have stored it.
+async fn stored_before(host: &Host, key: &str, granted: Value) -> anyhow::Result<()> {
+    let system = host.system()?;
+    let config = system
+        .call("atek.cloud/inspect-api", "getConfig", json!([]))
+        .await?;
+    let place = json!(["atek.cloud", "service", key]);
+    let record = system
+        .call(ADB, "recordGet", json!([config["serverDbId"], place]))
+        .await?;
+    let mut value = record["value"].clone();
+    value["granted"] = granted;
+    value["grantNotes"] = json!({});
+    system
+        .call(
+            ADB,
+            "recordPut",
+            json!([config["serverDbId"], place, value]),
+        )
+        .await?;
+    host.machine.exec(["systemctl", "restart", "atekd"]).await?;
+    host.ready().await
+}
+
+#[tokio::test]
+async fn what_was_stored_and_never_asked_for_waits_for_an_answer() -> anyhow::Result<()> {
+    let host = Host::boot("grants-unasked").await?;
+    let bob = host.person("bob", "").await?;
+    let carol = host.person("carol", "").await?;
+    let app = host.install(CALLER, "bob").await?;
+    let key = app["key"].as_str().context("a key")?.to_owned();
+    let hosts = json!({ "network": { "hosts": ["one.example.org", "two.example.org"] } });
+    stored_before(&host, &key, hosts).await?;
+
+    assert!(grants(&bob).await?.is_empty(), "it is not in force");
+    let asked = pending(&bob).await?;
+    let stored: Vec<_> = asked.iter().map(|one| one["permission"].clone()).collect();
+    assert_eq!(stored, ["host:one.example.org", "host:two.example.org"]);
+    assert!(asked.iter().all(|one| one["unasked"] == true), "{asked:?}");
+    let answer = async |person: &Person, id: &Value, answer: &str| {
+        let params = json!([id, { "answer": answer }]);
+        person.client.call(PERMISSIONS, "answer", params).await
+    };
+    // Of another person, about what was not stored, and about a request that was never made.
+    refusal(answer(&carol, &asked[0]["id"], "always").await);
+    for id in [format!("{key}/host:three.example.org"), "1-1".to_owned()] {
+        let refused = refusal(answer(&bob, &json!(id), "always").await);
+        assert_eq!(refused.data["reason"], "not-found", "{id}: {refused}");
+    }
+    answer(&bob, &asked[0]["id"], "always").await?;
+    answer(&bob, &asked[1]["id"], "deny").await?;
+    for one in &asked {
+        let again = refusal(answer(&bob, &one["id"], "always").await);
+        assert_eq!(again.data["reason"], "not-found");
+    }
+    // Also over a restart: one is in force, and neither is asked about again.
+    host.machine.exec(["systemctl", "restart", "atekd"]).await?;
+    host.ready().await?;
+    assert!(pending(&bob).await?.is_empty());
+    let given = grants(&bob).await?;
+    assert_eq!(given.len(), 1, "{given:?}");
+    assert_eq!(given[0]["permission"], "host:one.example.org");
+    assert_eq!(given[0]["by"], "bob");
+    Ok(())
+}

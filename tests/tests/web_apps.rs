@@ -74,6 +74,15 @@ async fn a_person_without_apps_finds_one_in_the_catalogue() -> anyhow::Result<()
 }
 
 #[tokio::test]
+async fn a_person_picks_what_an_app_asks_for() -> anyhow::Result<()> {
+    let host = Host::boot("web-powerbox").await?;
+    BrowserStory::new(host)
+        .with_remote("greeter")?
+        .run("powerbox")
+        .await
+}
+
+#[tokio::test]
 async fn an_app_asks_and_people_decide_share_and_take_back() -> anyhow::Result<()> {
     let host = Host::boot("web-grants").await?;
     BrowserStory::new(host).run("grants").await

@@ -21,7 +21,7 @@ pub use error::{ManifestError, Position, Problem};
 pub use healthcheck::Healthcheck;
 
 use crate::image::ImageRuntime;
-use crate::permission::Permissions;
+use crate::permission::{FolderName, Permissions};
 use crate::spec::{AppPort, Limits, RelativePath, Workdir};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -62,6 +62,10 @@ pub struct Manifest {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(test, ts(optional, as = "Option<_>"))]
     pub exports: Vec<Export>,
+    /// Folders of its data that a person may give to other apps. None twice.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, ts(optional, as = "Option<_>"))]
+    pub folders: Vec<FolderName>,
     /// What runs the app.
     #[serde(flatten)]
     #[cfg_attr(test, ts(skip))]
@@ -102,7 +106,7 @@ impl Manifest {
 }
 
 /// The keys of the file. Others are ignored.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "name",
     "title",
     "description",
@@ -111,6 +115,7 @@ pub const KEYS: [&str; 17] = [
     "frame",
     "icon",
     "exports",
+    "folders",
     "runtime",
     "entry",
     "args",

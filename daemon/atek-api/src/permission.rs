@@ -3,12 +3,14 @@
 
 mod describe;
 mod device;
+mod folder;
 mod host;
 mod item;
 mod lan_port;
 mod rules;
 
 pub use device::{DevicePath, InvalidDevice};
+pub use folder::{AppFolder, FolderName, GivenFolder, InvalidAppFolder, InvalidFolder};
 pub use host::{HostPattern, InvalidHostPattern};
 pub use item::{Danger, InvalidPermission, Permission};
 pub use lan_port::{InvalidLanPort, LanPort, Transport};

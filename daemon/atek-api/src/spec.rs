@@ -25,7 +25,7 @@ pub use prefix::{InvalidPrefix, Prefix};
 
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use crate::image::{MAX_VOLUMES, StopSignal, is_image_folder, is_user_name, is_volume};
-use crate::permission::{DevicePath, LanPort};
+use crate::permission::{DevicePath, GivenFolder, LanPort};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -65,6 +65,8 @@ pub const LINK_PREFIX: &str = "atek-";
 
 /// Devices of one service.
 const MAX_DEVICES: usize = 32;
+/// Folders of other apps of one service.
+const MAX_FOLDERS: usize = 32;
 /// Ports of the home's network of one service.
 const MAX_LAN_PORTS: usize = 32;
 
@@ -105,6 +107,9 @@ pub struct ServiceSpec {
     /// Devices of the machine that it may read and write, where they are there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DevicePath>,
+    /// Folders of other services that it may use, where they are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<GivenFolder>,
     /// Ports of the home's network that lead to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listen: Vec<LanPort>,
@@ -288,6 +293,10 @@ impl ServiceSpec {
         check_prefixes(&self.home)?;
         if self.devices.len() > MAX_DEVICES {
             return Err(SpecError::TooManyDevices(self.devices.len()));
+        }
+        let own = |given: &GivenFolder| given.folder.service == self.key;
+        if self.folders.len() > MAX_FOLDERS || self.folders.iter().any(own) {
+            return Err(SpecError::Folders(self.folders.len()));
         }
         if self.listen.len() > MAX_LAN_PORTS {
             return Err(SpecError::TooManyLanPorts(self.listen.len()));

@@ -5,7 +5,7 @@ use crate::idle::{InFlight, KeepAwake};
 use crate::permissions::{Decisions, Shares, Target};
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Export;
-use atek_api::permission::Permissions;
+use atek_api::permission::{FolderName, Permissions};
 use atek_api::secret::Secret;
 use atek_api::services::{ServiceSettings, State};
 use atek_rpc::pool::Pool;
@@ -81,6 +81,15 @@ impl Entry {
             .manifest
             .as_ref()
             .map_or(&[], |manifest| &manifest.exports)
+    }
+
+    /// Folders of its data that a person may give to other apps.
+    #[must_use]
+    pub fn folders(&self) -> &[FolderName] {
+        self.settings
+            .manifest
+            .as_ref()
+            .map_or(&[], |manifest| &manifest.folders)
     }
 
     /// Keeps it awake; none if it is asleep, or about to be.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use atek_api::ids::ServiceKey;
-use atek_api::permission::DevicePath;
+use atek_api::permission::{DevicePath, GivenFolder};
 use atek_api::spec::AppPort;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -28,6 +28,8 @@ pub(crate) struct Args {
     pub(crate) workdir: Option<PathBuf>,
     /// Devices that it may read and write.
     pub(crate) devices: Vec<DevicePath>,
+    /// Folders of other services that it may use.
+    pub(crate) folders: Vec<GivenFolder>,
     /// Folders that atek-spawnd has checked, and that systemd was to mount.
     pub(crate) mounts: Vec<Mount>,
     /// An absolute path: nothing is searched. Of an image also a name, which is looked for in
@@ -58,7 +60,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         .context("the service key is not text")?
         .parse()?;
     let (mut link, mut port, mut proxy) = (false, None, false);
-    let (mut devices, mut mounts) = (Vec::new(), Vec::new());
+    let (mut devices, mut folders, mut mounts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut image, mut workdir, mut health) = (None, None, None);
     loop {
         let option = next("-- before the program")?;
@@ -72,6 +74,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
             b"port=auto" => port = Some(AppPort::Auto),
             option if option.starts_with(b"port=") => port = Some(fixed_port(&option[5..])?),
             option if option.starts_with(b"device=") => devices.push(device(&option[7..])?),
+            option if option.starts_with(b"folder=") => folders.push(given(&option[7..])?),
             option if option.starts_with(b"mount=") => mounts.push(mount(&option[6..])?),
             _ => bail!("unknown option {}", option.display()),
         }
@@ -89,6 +92,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         health,
         workdir,
         devices,
+        folders,
         mounts,
         program,
         arguments: args.collect(),
@@ -147,6 +151,19 @@ fn device(text: &[u8]) -> anyhow::Result<DevicePath> {
     Ok(text.parse()?)
 }
 
+/// `read:KEY/NAME` or `write:KEY/NAME`.
+fn given(text: &[u8]) -> anyhow::Result<GivenFolder> {
+    let text = std::str::from_utf8(text).context("a folder is not text")?;
+    let (access, folder) = text.split_once(':').context("a folder without access")?;
+    let write = match access {
+        "read" => false,
+        "write" => true,
+        _ => bail!("a folder is to read or to write, not to {access:?}"),
+    };
+    let folder = folder.parse()?;
+    Ok(GivenFolder { folder, write })
+}
+
 /// `DEVICE:INODE:PATH`.
 fn mount(text: &[u8]) -> anyhow::Result<Mount> {
     let mut parts = text.splitn(3, |byte| *byte == b':');
@@ -185,11 +202,19 @@ mod tests {
 
     #[test]
     fn options_come_before_the_program() {
-        let line = "k1 link port=8080 proxy device=/dev/ttyUSB0 mount=1:2:/app mount=3:4:/a:b -- /bin/true";
+        let line = "k1 link port=8080 proxy device=/dev/ttyUSB0 folder=write:k2/photos mount=1:2:/app mount=3:4:/a:b -- /bin/true";
         let args = parse_line(line).unwrap();
         assert_eq!(args.port, Some(AppPort::Fixed(8080)));
         assert!(args.link && args.proxy);
         assert_eq!(args.devices, ["/dev/ttyUSB0".parse().unwrap()]);
+        let folder = "k2/photos".parse().unwrap();
+        assert_eq!(
+            args.folders,
+            [GivenFolder {
+                folder,
+                write: true
+            }]
+        );
         let mount = |path: &str, device, inode| Mount {
             path: path.into(),
             device,
@@ -222,6 +247,8 @@ mod tests {
             "k1 mount=1:2:app -- /bin/true",
             "k1 mount=x:2:/app -- /bin/true",
             "k1 device=/dev/sda -- /bin/true",
+            "k1 folder=k2/photos -- /bin/true",
+            "k1 folder=read:k2/.. -- /bin/true",
             "k1 loud -- /bin/true",
             "k1 health=[] -- /bin/true",
             "k1 health=[\"\"] -- /bin/true",

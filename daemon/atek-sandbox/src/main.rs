@@ -95,6 +95,7 @@ fn run() -> anyhow::Result<ExitCode> {
         None => rules::policy(&args.key, &cgroup),
     };
     policy.give(&args.devices);
+    policy.give_folders(&args.folders);
     landlock::confine(&policy).context("cannot restrict the files")?;
     seccomp::confine(Netlink::Routes).context("cannot restrict the system calls")?;
 

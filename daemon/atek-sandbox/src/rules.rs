@@ -6,7 +6,7 @@
 use anyhow::Context as _;
 use atek_api::ids::ServiceKey;
 use atek_api::image::SEEDS_FOLDER;
-use atek_api::permission::DevicePath;
+use atek_api::permission::{DevicePath, GivenFolder};
 use atek_api::spec::paths;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -123,6 +123,19 @@ impl Policy {
             path: device.as_path().to_owned(),
             access: Access::Device,
             required: false,
+        }));
+    }
+
+    /// Adds folders of other services, which are mounted by now.
+    pub(crate) fn give_folders(&mut self, folders: &[GivenFolder]) {
+        self.files.extend(folders.iter().map(|given| Rule {
+            path: paths::folder_inside(&given.folder),
+            access: if given.write {
+                Access::Own
+            } else {
+                Access::Read
+            },
+            required: true,
         }));
     }
 }

@@ -207,6 +207,35 @@ impl Folder {
             .map_err(self.failed("change the mode of", OsStr::new("")))
     }
 
+    /// Gives what will be made in this folder to a group, too, as far as its maker lets groups use
+    /// it: a default access list (acl(5)). A file system without such lists is left as it is.
+    pub(crate) fn share_with_group(&self, group: Gid) -> Result<()> {
+        const ALL: u16 = 7;
+        const NO_ID: u32 = u32::MAX;
+        // (tag, permissions, id): owner, its group, the group, the mask, others.
+        let entries: [(u16, u16, u32); 5] = [
+            (0x01, ALL, NO_ID),
+            (0x04, ALL, NO_ID),
+            (0x08, ALL, group.as_raw()),
+            (0x10, ALL, NO_ID),
+            (0x20, 0, NO_ID),
+        ];
+        let mut list = 2u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in entries {
+            list.extend(tag.to_le_bytes());
+            list.extend(permissions.to_le_bytes());
+            list.extend(id.to_le_bytes());
+        }
+        let name = "system.posix_acl_default";
+        let flags = rustix::fs::XattrFlags::empty();
+        match rustix::fs::fsetxattr(&self.descriptor, name, &list, flags) {
+            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+            Err(error) => Err(self.failed("share", OsStr::new(""))(Errno::from_raw(
+                error.raw_os_error(),
+            ))),
+        }
+    }
+
     /// Makes an empty file in this folder, or finds it there.
     pub(crate) fn make_file(&self, name: &OsStr, mode: u32) -> Result<()> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;

@@ -11,9 +11,16 @@ use crate::files::{FileError, Folder, Identity};
 use crate::layout::Layout;
 use crate::origin::Origin;
 use atek_api::image::ROOT_FOLDER;
-use atek_api::permission::DevicePath;
-use atek_api::spec::{Program, ServiceSpec};
+use atek_api::permission::{AppFolder, DevicePath, GivenFolder};
+use atek_api::spec::{Program, ServiceSpec, paths};
+use nix::unistd::{Gid, Uid};
 use std::path::{Path, PathBuf};
+
+/// On disk, systemd keeps the state of services under this user and group, and shows it to each as
+/// its own. In another service's mount it has this group.
+const NOBODY: Gid = Gid::from_raw(65_534);
+/// The group of that number (Debian's base-passwd).
+const NOBODYS_GROUP: &str = "nogroup";
 
 /// What tells the folders of one service from all others.
 #[derive(Debug, Clone, Default)]
@@ -26,8 +33,10 @@ pub(crate) struct Sources {
     pub(crate) package: Identity,
     /// The `node_modules` of a parent folder.
     pub(crate) modules: Option<Identity>,
-    /// The groups of its devices that this system has.
+    /// The groups of its devices that this system has, and of the folders that it was given.
     pub(crate) groups: Vec<&'static str>,
+    /// Folders of other services, where they are there.
+    pub(crate) folders: Vec<(GivenFolder, Identity)>,
     /// What runs atek-sandbox inside a container image; `package` is then the image's root.
     pub(crate) image: Option<ImageSources>,
 }
@@ -88,16 +97,59 @@ pub(crate) fn open(layout: &Layout, spec: &ServiceSpec) -> Result<(Sources, Vec<
         }
         Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => (package, None),
     };
+    let mut groups = groups_of(&spec.devices);
+    let mut folders = Vec::new();
+    let mut held_folders = Vec::new();
+    for given in &spec.folders {
+        if let Some(folder) = folder_of(layout, &given.folder)? {
+            let owner = Gid::from_raw(folder.own_stat()?.st_gid);
+            if owner == NOBODY && !groups.contains(&NOBODYS_GROUP) {
+                groups.push(NOBODYS_GROUP);
+            }
+            if given.write {
+                folder.share_with_group(owner)?;
+            }
+            folders.push((given.clone(), folder.identity()?));
+            held_folders.push(folder);
+        }
+    }
     let sources = Sources {
         image,
+        folders,
         attach: attach.identity()?,
         host: host.identity()?,
         package: package.identity()?,
         modules: modules.as_ref().map(Folder::identity).transpose()?,
-        groups: groups_of(&spec.devices),
+        groups,
     };
     let held = [package, attach, host].into_iter().chain(modules);
-    Ok((sources, held.collect()))
+    Ok((sources, held.chain(held_folders).collect()))
+}
+
+/// The folder of another service, made if it is missing; none if that service has no data yet, or
+/// has put something else in its place.
+fn folder_of(layout: &Layout, folder: &AppFolder) -> Result<Option<Folder>, Error> {
+    let state = layout.state.join(paths::directory_name(&folder.service));
+    let state = match Folder::open(&state) {
+        Ok(state) => state,
+        Err(error) if error.is_missing() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let name = folder.name.as_str().as_ref();
+    match state.child(name) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_a_folder() => Ok(None),
+        Err(error) if error.is_missing() => {
+            let owner = state.own_stat()?;
+            let (uid, gid) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
+            let made = state.make(name, 0o770)?;
+            made.set_owner(uid, gid)?;
+            // Whatever this process's own mask is.
+            made.set_mode(0o770)?;
+            Ok(Some(made))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The groups that read and write these devices, as far as this system has them.
@@ -137,7 +189,7 @@ mod tests {
     use crate::layout::tests::temporary;
     use crate::properties::tests::spec;
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::path::PathBuf;
 
     /// A layout in which a service with a package of its own can start.
@@ -206,6 +258,32 @@ mod tests {
         assert_eq!(found.libraries, [libc]);
         let own = ImageSources::own().unwrap();
         assert!(own.linker.is_file() && !own.libraries.is_empty());
+    }
+
+    #[test]
+    fn a_folder_of_another_service_is_its_own_and_no_link_of_its_makers() {
+        let (_folder, layout, mut spec) = ready();
+        let given = |name: &str| GivenFolder {
+            folder: format!("other/{name}").parse().unwrap(),
+            write: false,
+        };
+        spec.folders = vec![given("photos"), given("trap"), given("file")];
+        // It has no data yet.
+        assert!(open(&layout, &spec).unwrap().0.folders.is_empty());
+
+        let state = layout.state.join("atek-app-other");
+        fs::create_dir_all(&state).unwrap();
+        symlink("/", state.join("trap")).unwrap();
+        fs::write(state.join("file"), "").unwrap();
+        let (sources, _held) = open(&layout, &spec).unwrap();
+        let [(only, identity)] = &sources.folders[..] else {
+            panic!("{:?}", sources.folders)
+        };
+        assert_eq!(*only, given("photos"));
+        let made = Folder::open(&state.join("photos")).unwrap();
+        assert_eq!(made.identity().unwrap(), *identity);
+        let about = fs::metadata(state.join("photos")).unwrap();
+        assert_eq!(about.permissions().mode() & 0o7777, 0o770);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //   /call?api=ID&method=NAME&params=JSON   an RPC
 //   /upgrade?api=ID&say=TEXT               a WebSocket: the greeting, and the echo of TEXT
 //   /tunnel?to=HOST:PORT&ca=PEM            TLS to another host, see tunnel.js
+//   /file?path=PATH&text=TEXT             reads a file, or writes it where there is a text
 //   /plain?to=HOST:PORT                    plain HTTP to another host, see tunnel.js
 // and with &via=socket through ATEK_HOST_SOCKET, with &family=6 over IPv6, with &token=none or another token.
 const { randomBytes } = require('crypto')
+const fs = require('fs')
 const http = require('http')
 const { plain, tunnel } = require('./tunnel')
 
@@ -88,6 +90,16 @@ const upgrade = (query, done) => {
   request.end()
 }
 
+const file = (query, done) => {
+  try {
+    const path = query.get('path')
+    if (query.has('text')) fs.writeFileSync(path, query.get('text'))
+    done({ text: fs.readFileSync(path, 'utf8') })
+  } catch (error) {
+    done({ error: error.code })
+  }
+}
+
 http
   .createServer((request, response) => {
     const url = new URL(request.url, 'http://app')
@@ -97,6 +109,7 @@ http
     if (url.pathname === '/call') call(url.searchParams, answer)
     else if (url.pathname === '/upgrade') upgrade(url.searchParams, answer)
     else if (url.pathname === '/tunnel') tunnel(url.searchParams, answer)
+    else if (url.pathname === '/file') file(url.searchParams, answer)
     else if (url.pathname === '/plain') plain(url.searchParams, answer)
     else response.end('caller')
   })

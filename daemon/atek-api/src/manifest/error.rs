@@ -113,6 +113,12 @@ pub enum Problem {
     /// See [`crate::permission::LanPort`].
     #[error(transparent)]
     LanPort(crate::permission::InvalidLanPort),
+    /// See [`crate::permission::FolderName`].
+    #[error(transparent)]
+    Folder(crate::permission::InvalidFolder),
+    /// A folder that is listed already.
+    #[error("this folder is listed twice")]
+    FolderTwice,
     /// See [`super::Export::path`].
     #[error(
         "must be a path such as /_api/feeds: it starts with '/', has no '..' and no '//', and only printable ASCII without spaces, '?', '#' and '\\'"

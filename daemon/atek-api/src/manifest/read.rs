@@ -7,7 +7,7 @@ use super::{Export, Healthcheck, MAX_BYTES, MAX_EXPORTS, Manifest, Runtime, Tran
 use crate::image::{
     ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_user_name, is_volume,
 };
-use crate::permission::{Network, Permissions};
+use crate::permission::{FolderName, Network, Permissions};
 use crate::spec::{AppPort, Limits, Workdir, is_config_name};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ const MAX_HOSTS: usize = 64;
 const MAX_HOST_APIS: usize = 32;
 const MAX_DEVICES: usize = 16;
 const MAX_PORTS: usize = 16;
+const MAX_FOLDERS: usize = 16;
 
 pub(super) fn manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let whole = |problem| ManifestError {
@@ -55,6 +56,7 @@ fn read_manifest(root: &Cursor<'_>) -> Found<Manifest> {
             "frame" => manifest.frame = Some(value.boolean()?),
             "icon" => manifest.icon = Some(value.parsed(|_| Problem::Icon)?),
             "exports" => manifest.exports = read_exports(&value)?,
+            "folders" => manifest.folders = read_folders(&value)?,
             "runtime" => runtime.runtime = Some(value),
             "entry" => runtime.entry = Some(value),
             "args" => runtime.args = Some(value),
@@ -87,6 +89,18 @@ fn read_exports(list: &Cursor<'_>) -> Found<Vec<Export>> {
         exports.push(export);
     }
     Ok(exports)
+}
+
+fn read_folders(list: &Cursor<'_>) -> Found<Vec<FolderName>> {
+    let mut folders = Vec::new();
+    for item in list.items(MAX_FOLDERS)? {
+        let folder = item.parsed(Problem::Folder)?;
+        if folders.contains(&folder) {
+            return Err(item.problem(Problem::FolderTwice));
+        }
+        folders.push(folder);
+    }
+    Ok(folders)
 }
 
 fn read_export(item: &Cursor<'_>) -> Found<Export> {

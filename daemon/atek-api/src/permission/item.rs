@@ -1,6 +1,6 @@
 //! One permission by itself, under an id that is the same wherever it is granted.
 
-use super::{DevicePath, HostPattern, LanPort, Network, Permissions};
+use super::{AppFolder, DevicePath, HostPattern, LanPort, Network, Permissions};
 use crate::ids::{DbId, InvalidId, ServiceKey};
 use crate::manifest::{ApiId, InvalidApiId};
 use crate::{services, system, users};
@@ -11,7 +11,8 @@ use std::str::FromStr;
 /// One thing that an app may do.
 ///
 /// Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
-/// `provider:example.org/notes=KEY`, `database:ID:read`, `device:/dev/ttyUSB0`, `listen:tcp/1883`.
+/// `provider:example.org/notes=KEY`, `database:ID:read`, `folder:KEY/NAME:read`,
+/// `device:/dev/ttyUSB0`, `listen:tcp/1883`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
@@ -26,6 +27,8 @@ pub enum Permission {
     HostApi(ApiId),
     /// Read and write a device of the box.
     Device(DevicePath),
+    /// Use a device of the box: the person picks one.
+    AnyDevice,
     /// Be reached at a port of the home's network.
     Listen(LanPort),
     /// Call an API that this service provides; none of a request: the person picks one.
@@ -40,6 +43,13 @@ pub enum Permission {
         /// The database.
         id: Option<DbId>,
         /// Also change its records.
+        write: bool,
+    },
+    /// Use a folder of another app; none of a request: the person picks one.
+    Folder {
+        /// The folder.
+        of: Option<AppFolder>,
+        /// Also change its files.
         write: bool,
     },
 }
@@ -62,7 +72,7 @@ pub enum Danger {
 pub enum InvalidPermission {
     /// Not one of the forms.
     #[error(
-        "a permission is host:NAME, direct, lan, api:API, device:/dev/NAME, listen:tcp/PORT, provider:API[=KEY] or database:[ID:]read|write, not {0:?}"
+        "a permission is host:NAME, direct, lan, api:API, device:/dev/NAME, device:any, listen:tcp/PORT, provider:API[=KEY], database:[ID:]read|write or folder:[KEY/NAME:]read|write, not {0:?}"
     )]
     Form(String),
     /// See [`super::InvalidHostPattern`].
@@ -80,6 +90,9 @@ pub enum InvalidPermission {
     /// See [`super::InvalidLanPort`].
     #[error(transparent)]
     Port(#[from] super::InvalidLanPort),
+    /// See [`super::InvalidAppFolder`].
+    #[error(transparent)]
+    Folder(#[from] super::InvalidAppFolder),
 }
 
 impl Permission {
@@ -88,7 +101,10 @@ impl Permission {
     pub fn is_open(&self) -> bool {
         matches!(
             self,
-            Self::Provider { service: None, .. } | Self::Database { id: None, .. }
+            Self::Provider { service: None, .. }
+                | Self::Database { id: None, .. }
+                | Self::Folder { of: None, .. }
+                | Self::AnyDevice
         )
     }
 
@@ -110,6 +126,14 @@ impl Permission {
                     id: None,
                 },
             ) => one <= two && !self.is_open(),
+            (
+                Self::Folder { write: one, .. },
+                Self::Folder {
+                    write: two,
+                    of: None,
+                },
+            ) => one <= two && !self.is_open(),
+            (Self::Device(_), Self::AnyDevice) => true,
             (one, two) => one == two && !one.is_open(),
         }
     }
@@ -120,7 +144,7 @@ impl Permission {
         match self {
             Self::Host(host) if host.is_private_address() => Danger::High,
             Self::Host(_) => Danger::Low,
-            Self::Direct | Self::Lan | Self::Device(_) => Danger::High,
+            Self::Direct | Self::Lan | Self::Device(_) | Self::AnyDevice => Danger::High,
             Self::HostApi(api) => match api.as_str() {
                 users::API | system::API => Danger::Low,
                 services::GRANT_LOGS | services::GRANT_CONFIGURE | services::GRANT_INSTALL => {
@@ -128,10 +152,11 @@ impl Permission {
                 }
                 _ => Danger::Medium,
             },
-            Self::Provider { .. } | Self::Database { write: false, .. } | Self::Listen(_) => {
-                Danger::Medium
-            }
-            Self::Database { write: true, .. } => Danger::High,
+            Self::Provider { .. }
+            | Self::Database { write: false, .. }
+            | Self::Folder { write: false, .. }
+            | Self::Listen(_) => Danger::Medium,
+            Self::Database { write: true, .. } | Self::Folder { write: true, .. } => Danger::High,
         }
     }
 
@@ -163,6 +188,16 @@ impl Permission {
                 let verb = if *write { "read and change" } else { "read" };
                 format!("{verb} the database {id}")
             }
+            Self::Folder { of, write } => {
+                let verb = if *write { "read and change" } else { "read" };
+                match of {
+                    None => format!("{verb} a folder of another app"),
+                    Some(AppFolder { service, name }) => {
+                        format!("{verb} the folder {name} of the app {service}")
+                    }
+                }
+            }
+            Self::AnyDevice => "use a device of this box".to_owned(),
             Self::Host(_)
             | Self::Direct
             | Self::Lan
@@ -184,6 +219,7 @@ impl fmt::Display for Permission {
             Self::Lan => f.write_str("lan"),
             Self::HostApi(api) => write!(f, "api:{api}"),
             Self::Device(device) => write!(f, "device:{device}"),
+            Self::AnyDevice => f.write_str("device:any"),
             Self::Listen(port) => write!(f, "listen:{port}"),
             Self::Provider { api, service: None } => write!(f, "provider:{api}"),
             Self::Provider {
@@ -195,9 +231,33 @@ impl fmt::Display for Permission {
                 if let Some(id) = id {
                     write!(f, "{id}:")?;
                 }
-                f.write_str(if *write { "write" } else { "read" })
+                f.write_str(access(*write))
+            }
+            Self::Folder { of, write } => {
+                f.write_str("folder:")?;
+                if let Some(folder) = of {
+                    write!(f, "{folder}:")?;
+                }
+                f.write_str(access(*write))
             }
         }
+    }
+}
+
+fn access(write: bool) -> &'static str {
+    if write { "write" } else { "read" }
+}
+
+/// `[ID:]read` or `[ID:]write`.
+fn read_access(text: &str) -> Option<(Option<&str>, bool)> {
+    let (id, access) = match text.rsplit_once(':') {
+        Some((id, access)) => (Some(id), access),
+        None => (None, text),
+    };
+    match access {
+        "read" => Some((id, false)),
+        "write" => Some((id, true)),
+        _ => None,
     }
 }
 
@@ -215,6 +275,7 @@ impl FromStr for Permission {
         match kind {
             "host" => Ok(Self::Host(rest.parse()?)),
             "api" => Ok(Self::HostApi(rest.parse()?)),
+            "device" if rest == "any" => Ok(Self::AnyDevice),
             "device" => Ok(Self::Device(rest.parse()?)),
             "listen" => Ok(Self::Listen(rest.parse()?)),
             "provider" => {
@@ -226,15 +287,14 @@ impl FromStr for Permission {
                 Ok(Self::Provider { api, service })
             }
             "database" => {
-                let (id, access) = match rest.split_once(':') {
-                    Some((id, access)) => (Some(id.parse()?), access),
-                    None => (None, rest),
-                };
-                match access {
-                    "read" => Ok(Self::Database { id, write: false }),
-                    "write" => Ok(Self::Database { id, write: true }),
-                    _ => Err(form()),
-                }
+                let (id, write) = read_access(rest).ok_or_else(form)?;
+                let id = id.map(str::parse).transpose()?;
+                Ok(Self::Database { id, write })
+            }
+            "folder" => {
+                let (of, write) = read_access(rest).ok_or_else(form)?;
+                let of = of.map(str::parse).transpose()?;
+                Ok(Self::Folder { of, write })
             }
             _ => Err(form()),
         }
@@ -259,7 +319,8 @@ impl Permissions {
         items
     }
 
-    /// The set of these. What a set cannot hold (providers, databases) is left out; the internet
+    /// The set of these. What a set cannot hold (providers, databases, folders) is left
+    /// out; the internet
     /// includes every host that is no address of the local network.
     #[must_use]
     pub fn from_items(items: impl IntoIterator<Item = Permission>) -> Self {
@@ -280,8 +341,10 @@ impl Permissions {
                 | Permission::HostApi(_)
                 | Permission::Device(_)
                 | Permission::Listen(_)
+                | Permission::AnyDevice
                 | Permission::Provider { .. }
-                | Permission::Database { .. } => {}
+                | Permission::Database { .. }
+                | Permission::Folder { .. } => {}
             }
         }
         let network = match (direct, hosts.is_empty()) {
@@ -326,6 +389,9 @@ mod tests {
             ("database:read", Danger::Medium),
             ("database:write", Danger::High),
             (&format!("database:{DB}:read"), Danger::Medium),
+            ("folder:read", Danger::Medium),
+            ("folder:ff080d10490f8060/photos:write", Danger::High),
+            ("device:any", Danger::High),
         ] {
             let permission: Permission = text.parse().unwrap();
             assert_eq!(permission.to_string(), text);
@@ -344,6 +410,10 @@ mod tests {
             "database:",
             "database:abc:read",
             "database:erase",
+            "folder:photos:read",
+            "folder:k1/..:read",
+            "folder:k1/photos",
+            "device:some",
         ] {
             assert!(text.parse::<Permission>().is_err(), "{text}");
         }
@@ -362,6 +432,16 @@ mod tests {
             (read("host:a.org"), read("host:a.org"), true),
             (read("host:b.org"), read("host:a.org"), false),
             (read("direct"), read("database:read"), false),
+            (read("folder:k1/a:read"), read("folder:write"), true),
+            (read("folder:k1/a:write"), read("folder:read"), false),
+            (read("folder:read"), read("folder:read"), false),
+            (read("device:/dev/ttyUSB0"), read("device:any"), true),
+            (read("device:any"), read("device:any"), false),
+            (
+                read("device:/dev/ttyUSB0"),
+                read("device:/dev/ttyUSB1"),
+                false,
+            ),
         ] {
             assert_eq!(pick.answers(&asked), answers, "{pick} for {asked}");
         }

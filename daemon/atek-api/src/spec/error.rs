@@ -53,6 +53,9 @@ pub enum SpecError {
     /// More than 32.
     #[error("{0} ports of the home's network are more than the 32 that a service can be given")]
     TooManyLanPorts(usize),
+    /// More than 32, or one of its own.
+    #[error("{0} folders of other apps: a service can be given 32, and none of its own")]
+    Folders(usize),
     /// See [`super::is_config_name`].
     #[error(
         "the configuration name {0:?} cannot be an environment variable: use A-Z, 0-9 and _, and no name that starts with ATEK_"

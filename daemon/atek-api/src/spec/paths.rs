@@ -2,6 +2,7 @@
 
 use super::names::{JobId, PackageVersion};
 use crate::ids::ServiceKey;
+use crate::permission::AppFolder;
 use std::path::{Component, Path, PathBuf};
 
 /// What belongs to the box: configuration, packages, staging. Owned by atekd's user.
@@ -70,6 +71,8 @@ pub const CREDENTIALS: &str = "/run/atek/credentials";
 pub const ACCOUNTS: &str = "/run/atek-accounts";
 /// One folder for each service with atekd's listener for it.
 pub const HOST_DIRS: &str = "/run/atek/host";
+/// Folders of other services, as a service sees those that it was given: `KEY/NAME`.
+pub const FOLDERS: &str = "/run/atek-folders";
 /// That listener, as the service sees it.
 pub const HOST_SOCKET_INSIDE: &str = "/run/atek/host/host.sock";
 /// The credential with the bearer token.
@@ -102,6 +105,13 @@ pub fn state_inside(key: &ServiceKey) -> PathBuf {
 #[must_use]
 pub fn state_on_host(key: &ServiceKey) -> PathBuf {
     Path::new("/var/lib/private").join(directory_name(key))
+}
+
+/// A folder of another service, as a service sees it that was given it.
+#[must_use]
+pub fn folder_inside(folder: &AppFolder) -> PathBuf {
+    let service = Path::new(FOLDERS).join(folder.service.as_str());
+    service.join(folder.name.as_str())
 }
 
 /// The folder, beside the services' state, with the snapshots of it. Only root gets there.

@@ -3,7 +3,7 @@
 use atek_api::grants::{Grant, Level, Verdict};
 use atek_api::ids::{DbId, ServiceKey, UserKey};
 use atek_api::manifest::ApiId;
-use atek_api::permission::{HostPattern, Permission, Permissions};
+use atek_api::permission::{GivenFolder, HostPattern, Permission, Permissions};
 use std::collections::BTreeMap;
 
 /// Decisions about one app that a set of permissions cannot hold.
@@ -15,6 +15,8 @@ pub struct Decisions {
     pub providers: Vec<(ApiId, ServiceKey)>,
     /// Databases of other apps that it may read, and whether it may change them.
     pub databases: Vec<(DbId, bool)>,
+    /// Folders of other apps that it may use.
+    pub folders: Vec<GivenFolder>,
 }
 
 impl Decisions {
@@ -65,6 +67,18 @@ pub fn in_force<'a>(
                 Verdict::Allow,
             ) => {
                 decisions.databases.push((id.clone(), *write));
+            }
+            (
+                Permission::Folder {
+                    of: Some(folder),
+                    write,
+                },
+                Verdict::Allow,
+            ) => {
+                decisions.folders.push(GivenFolder {
+                    folder: folder.clone(),
+                    write: *write,
+                });
             }
             (permission, Verdict::Allow) => items.push(permission.clone()),
             (permission, Verdict::Deny) => {
@@ -140,6 +154,8 @@ mod tests {
             decided("host:tracker.a.org", Verdict::Deny),
             decided("api:x.y/z", Verdict::Deny),
             decided("provider:n.o/p=notes", Verdict::Allow),
+            decided("folder:album/photos:read", Verdict::Allow),
+            decided("folder:album/music:read", Verdict::Deny),
         ];
         let (permissions, decisions) = in_force(&granted, &given);
         assert_eq!(
@@ -149,6 +165,9 @@ mod tests {
         assert!(decisions.blocks("tracker.a.org", 443) && !decisions.blocks("www.a.org", 443));
         assert_eq!(decisions.picked("n.o/p").count(), 1);
         assert_eq!(decisions.picked("n.o/other").count(), 0);
+        let folder = "album/photos".parse().unwrap();
+        let write = false;
+        assert_eq!(decisions.folders, [GivenFolder { folder, write }]);
     }
 
     #[test]

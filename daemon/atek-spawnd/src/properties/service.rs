@@ -7,6 +7,7 @@ use super::{
 use crate::sources::Sources;
 use atek_api::ids::UserKey;
 use atek_api::image::StopSignal;
+use atek_api::permission::GivenFolder;
 use atek_api::spec::{self, AppPort, Network, Program, ServiceSpec, Workdir, paths};
 use std::path::Path;
 use zbus::Variant;
@@ -127,6 +128,7 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
             Path::new(paths::APP).join("node_modules"),
         ));
     }
+    mounts.extend(folders(sources, false));
     if link(spec).is_some_and(|reach| reach != Reach::Nothing) {
         mounts.push(link::names());
     }
@@ -166,19 +168,34 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
         ),
         ("TemporaryFileSystem", Variant::from(emptied)),
         ("BindReadOnlyPaths", binds(mounts)),
-        ("BindPaths", binds(writable(spec, &accounts))),
+        ("BindPaths", binds(writable(spec, &accounts, sources))),
     ]);
     properties
 }
 
-/// The accounts' folder, for the first command, which is root and sees what the service sees; and
-/// devices at their own paths in the `/dev` of the service, where they are plugged in.
-fn writable(spec: &ServiceSpec, accounts: &Path) -> Vec<Bind> {
+/// The accounts' folder, for the first command, which is root and sees what the service sees;
+/// folders of other services; and devices at their own paths in the `/dev` of the service, where they are plugged in.
+fn writable(spec: &ServiceSpec, accounts: &Path, sources: &Sources) -> Vec<Bind> {
     let devices = spec.devices.iter().map(ToString::to_string);
     [Bind::new(accounts, paths::ACCOUNTS)]
         .into_iter()
         .chain(devices.map(|device| Bind::optional(&device)))
+        .chain(folders(sources, true))
         .collect()
+}
+
+/// Folders of other services: those to read, or those to change.
+fn folders(sources: &Sources, write: bool) -> impl Iterator<Item = Bind> {
+    let given = sources.folders.iter().map(|(given, _)| given);
+    given
+        .filter(move |given| given.write == write)
+        .map(|GivenFolder { folder, .. }| {
+            let state = paths::state_on_host(&folder.service);
+            Bind::new(
+                state.join(folder.name.as_str()),
+                paths::folder_inside(folder),
+            )
+        })
 }
 
 /// Further groups: those of its devices; and since the database writes what the host writes, it may
@@ -260,6 +277,11 @@ pub(super) fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<
         argv.push("proxy".to_owned());
     }
     argv.extend(spec.devices.iter().map(|device| format!("device={device}")));
+    let given = sources.folders.iter().map(|(given, _)| given);
+    argv.extend(given.map(|GivenFolder { folder, write }| {
+        let access = if *write { "write" } else { "read" };
+        format!("folder={access}:{folder}")
+    }));
     argv.extend(health_option(spec, inside));
     argv.extend(mount_options(spec, inside, sources));
     argv.push("--".to_owned());
@@ -352,6 +374,10 @@ fn mount_options(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<St
     ];
     let modules = Path::new(paths::APP).join("node_modules");
     options.extend(sources.modules.map(|checked| mounted(&modules, checked)));
+    let folders = sources.folders.iter();
+    options.extend(
+        folders.map(|(given, checked)| mounted(&paths::folder_inside(&given.folder), *checked)),
+    );
     debug_assert_eq!(spec.package.modules.is_some(), sources.modules.is_some());
     options
 }

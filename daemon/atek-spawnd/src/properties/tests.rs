@@ -25,6 +25,7 @@ pub(crate) fn spec() -> ServiceSpec {
         network: Network::None,
         home: Vec::new(),
         devices: Vec::new(),
+        folders: Vec::new(),
         listen: Vec::new(),
         port: None,
         workdir: Workdir::Package,
@@ -42,6 +43,7 @@ fn sources(spec: &ServiceSpec) -> Sources {
         package: identity(4),
         modules: spec.package.modules.as_ref().map(|_| identity(5)),
         image: None,
+        folders: Vec::new(),
         groups: Vec::new(),
     }
 }

@@ -16,6 +16,38 @@ impl Records {
     /// The decisions about a service that are in force at `now` (seconds since 1970).
     pub fn grants_of(&self, service: &ServiceKey, now: i64) -> Vec<Arc<Grant>> {
         let of_it = |grant: &&Arc<Grant>| grant.service == *service && grant.is_live(now);
+        let grants = self.grants().filter(of_it);
+        grants
+            .filter(|grant| self.is_there(grant))
+            .cloned()
+            .collect()
+    }
+
+    /// Whether a folder that was given away still belongs to an app of the same owner.
+    fn is_there(&self, grant: &Grant) -> bool {
+        let Permission::Folder {
+            of: Some(folder), ..
+        } = &grant.permission
+        else {
+            return true;
+        };
+        let owner = |key: &ServiceKey| {
+            let service = self.service(key.as_str());
+            service.map(|service| &service.settings.owning_user_key)
+        };
+        let theirs = owner(&folder.service);
+        theirs.is_some() && theirs == owner(&grant.service)
+    }
+
+    /// The services that were given a folder of this one.
+    #[must_use]
+    pub fn folders_given_of(&self, key: &ServiceKey) -> Vec<Arc<Grant>> {
+        let of_it = |grant: &&Arc<Grant>| match &grant.permission {
+            Permission::Folder {
+                of: Some(folder), ..
+            } => folder.service == *key && grant.service != *key,
+            _ => false,
+        };
         self.grants().filter(of_it).cloned().collect()
     }
 
@@ -104,6 +136,9 @@ impl Records {
         let is_about = |grant: &&Arc<Grant>| {
             let picked = match &grant.permission {
                 Permission::Provider { service, .. } => service.as_ref() == Some(key),
+                Permission::Folder {
+                    of: Some(folder), ..
+                } => folder.service == *key,
                 _ => false,
             };
             grant.service == *key || picked
@@ -186,6 +221,7 @@ mod tests {
             grant("g1", "notes", "host:a.org", Some(100)),
             grant("g2", "reader", "provider:x.y/z=notes", None),
             grant("g3", "reader", "direct", None),
+            grant("g4", "reader", "folder:notes/photos:read", None),
             share("s1", "notes", Recipient::Group("family".to_owned()), None),
             share("s2", "notes", Recipient::User(user("dan")), Some(50)),
         ])

@@ -276,6 +276,8 @@ pub(super) fn used(log: &Period, app: &ServiceKey, permission: &Permission) -> O
         Permission::Direct
             | Permission::Lan
             | Permission::Device(_)
+            | Permission::AnyDevice
+            | Permission::Folder { .. }
             | Permission::Database { .. }
             | Permission::Provider { service: None, .. }
     ) {

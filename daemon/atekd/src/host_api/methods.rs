@@ -630,7 +630,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[("params", "RequestParams")],
                 "RequestResult",
                 "apps",
-                "Asks the owner for a permission. `wait`: waits up to 60 s for the answer. An app has three requests that wait, makes ten an hour, and does not ask for a week for what was denied; then the error is -32005 or the state `denied`. `provider:API` and `database:read` leave open what is meant: the person picks, and what was picked is granted.",
+                "Asks the owner for a permission. `wait`: waits up to 60 s for the answer. An app has three requests that wait, makes ten an hour, and does not ask for a week for what was denied; then the error is -32005 or the state `denied`. `provider:API`, `database:read`, `folder:read` and `device:any` leave open what is meant: the person picks, and what was picked is granted.",
             ),
             method(
                 "pending",

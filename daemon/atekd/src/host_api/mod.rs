@@ -7,6 +7,7 @@ mod account_rules;
 mod audit;
 mod backups;
 mod catalogue;
+mod devices;
 mod inspect;
 mod install;
 

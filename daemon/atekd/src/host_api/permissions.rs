@@ -3,7 +3,7 @@
 use super::audit::used;
 use super::install::by;
 use super::services::operation_error;
-use super::{Call, HostApis, internal, methods, mint};
+use super::{Call, HostApis, devices, internal, methods, mint};
 use crate::database::{Change, Records, ServiceRecord};
 use crate::directory::Entry;
 use crate::grant_requests::{Pending, Refused};
@@ -16,7 +16,7 @@ use atek_api::grants::{
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::manifest::ApiId;
-use atek_api::permission::{Permission, Permissions};
+use atek_api::permission::{AppFolder, Permission, Permissions};
 use serde_json::json;
 use std::time::Duration;
 
@@ -127,18 +127,20 @@ impl HostApis {
         of_manifest.chain(decided).collect()
     }
 
-    /// The name of a provider that was picked.
+    /// The name of a provider or folder that was picked.
     fn picked(&self, permission: &Permission) -> Option<String> {
-        let Permission::Provider {
-            service: Some(key), ..
-        } = permission
-        else {
-            return None;
-        };
-        self.directory
-            .now()
-            .by_key(key.as_str())
-            .map(|entry| title(entry))
+        let directory = self.directory.now();
+        match permission {
+            Permission::Provider {
+                service: Some(key), ..
+            } => directory.by_key(key.as_str()).map(|entry| title(entry)),
+            Permission::Folder {
+                of: Some(folder), ..
+            } => directory
+                .by_key(folder.service.as_str())
+                .map(|entry| folder_title(folder.name.as_str(), entry)),
+            _ => None,
+        }
     }
 
     async fn grant(&self, caller: &Caller, params: GrantParams) -> RpcResult {
@@ -150,7 +152,7 @@ impl HostApis {
             .await?;
         if params.permission.is_open() {
             return Err(RpcError::general(
-                "this permission leaves open which app or database is meant: name one",
+                "this permission leaves open which app, database, folder or device is meant: name one",
             ));
         }
         if params
@@ -200,7 +202,26 @@ impl HostApis {
                 let provider = provider.ok_or_else(RpcError::not_authorized)?;
                 self.may(caller, Action::GrantUse(entry.owner(), provider.target()))
             }
-            Permission::Provider { service: None, .. } | Permission::Database { .. } => Ok(()),
+            Permission::Folder {
+                of: Some(folder), ..
+            } => {
+                let directory = self.directory.now();
+                let other = directory.by_key(folder.service.as_str());
+                let other = other.ok_or_else(RpcError::not_authorized)?;
+                self.may(caller, Action::GrantUse(entry.owner(), other.target()))?;
+                if gives(other, entry) && other.folders().contains(&folder.name) {
+                    Ok(())
+                } else {
+                    Err(RpcError::general(
+                        "this is no folder that an app of the same owner gives to others",
+                    ))
+                }
+            }
+            // Devices belong to everybody in the house.
+            Permission::AnyDevice => self.may(caller, Action::AdministerBox),
+            Permission::Provider { service: None, .. }
+            | Permission::Folder { of: None, .. }
+            | Permission::Database { .. } => Ok(()),
             item => {
                 let set = Permissions::from_items([item.clone()]);
                 self.may(caller, Action::Grant(entry.owner(), &set))
@@ -466,6 +487,8 @@ impl HostApis {
         let choices = match &pending.permission {
             Permission::Provider { api, service: None } => self.providers(caller, entry, api),
             Permission::Database { id: None, write } => self.databases(entry, *write).await?,
+            Permission::Folder { of: None, write } => self.folders(entry, *write),
+            Permission::AnyDevice => plugged_in().await,
             _ => Vec::new(),
         };
         Ok(PendingRequest {
@@ -512,6 +535,26 @@ impl HostApis {
             }
         });
         Ok(choices.collect())
+    }
+
+    /// The folders that other apps of the same owner give.
+    fn folders(&self, entry: &Entry, write: bool) -> Vec<Choice> {
+        let (directory, records) = (self.directory.now(), self.database.records());
+        let others = directory.entries().filter(|other| gives(other, entry));
+        let choices = others.flat_map(|other| {
+            other.folders().iter().map(|name| Choice {
+                permission: Permission::Folder {
+                    of: Some(AppFolder {
+                        service: other.key.clone(),
+                        name: name.clone(),
+                    }),
+                    write,
+                },
+                title: folder_title(name.as_str(), other),
+                owner: user_name(&records, other.owner()).unwrap_or_default(),
+            })
+        });
+        choices.collect()
     }
 
     /// The services that a person can pick as the provider of an API.
@@ -615,8 +658,29 @@ fn is_same(one: &Permission, two: &Permission) -> bool {
             one == two
         }
         (Permission::Database { id: one, .. }, Permission::Database { id: two, .. }) => one == two,
+        (Permission::Folder { of: one, .. }, Permission::Folder { of: two, .. }) => one == two,
         (one, two) => one == two,
     }
+}
+
+/// Whether an app's folders can be given to another: both are of the same person.
+fn gives(other: &Entry, entry: &Entry) -> bool {
+    other.key != entry.key && !other.core && other.owner() == entry.owner()
+}
+
+fn folder_title(name: &str, entry: &Entry) -> String {
+    format!("{name} ({})", title(entry))
+}
+
+/// The devices that the box has now and that a person can give to an app.
+async fn plugged_in() -> Vec<Choice> {
+    let found = tokio::task::spawn_blocking(devices::plugged_in).await;
+    let choices = found.unwrap_or_default().into_iter().map(|device| Choice {
+        permission: Permission::Device(device.path),
+        title: device.title,
+        owner: UserKey::system().to_string(),
+    });
+    choices.collect()
 }
 
 /// One line, without characters that hide or reorder other text.

@@ -6,7 +6,7 @@ use crate::attach::Expected;
 use atek_api::grants::Grant;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::{Healthcheck, Manifest, Runtime};
-use atek_api::permission::{DevicePath, LanPort, Network as Asked, Permissions};
+use atek_api::permission::{DevicePath, GivenFolder, LanPort, Network as Asked, Permissions};
 use atek_api::services::{ServiceSettings, SourceType};
 use atek_api::source::Source;
 use atek_api::spec::{
@@ -34,6 +34,8 @@ pub(super) struct Reach {
     /// The kind of its network.
     pub(super) network: Network,
     pub(super) devices: Vec<DevicePath>,
+    /// Folders of other services.
+    pub(super) folders: Vec<GivenFolder>,
     /// Ports of the home's network.
     pub(super) listen: Vec<LanPort>,
 }
@@ -139,9 +141,10 @@ impl Definition {
 
     /// What its unit must be started again for.
     pub(super) fn reach(&self) -> Reach {
-        let permissions = self.permissions();
+        let (permissions, decisions) = self.in_force();
         Reach {
             network: self.network(),
+            folders: decisions.folders,
             devices: permissions.devices,
             listen: permissions.listen,
         }
@@ -220,6 +223,7 @@ impl Definition {
             network: self.network(),
             home: self.home(),
             devices: self.permissions().devices,
+            folders: self.in_force().1.folders,
             listen: self.permissions().listen,
             port: self.manifest().and_then(|manifest| manifest.port),
             workdir: self
@@ -302,6 +306,7 @@ pub(super) fn plain_spec(
         port: None,
         home: Vec::new(),
         devices: Vec::new(),
+        folders: Vec::new(),
         listen: Vec::new(),
         workdir: Workdir::Package,
         health_command: Vec::new(),

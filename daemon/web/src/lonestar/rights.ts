@@ -14,19 +14,29 @@ export interface Named {
   picked?: string | null
 }
 
+/** Whether a person must still pick what it is about. */
+export const isOpenPermission = (permission: string) =>
+  /^(provider:[^=]*|(database|folder):(read|write)|device:any)$/.test(permission)
+
 /** Completes "this app may"; the host's own words for what this page does not know. */
 export function wordsOf({ permission, words, picked }: Named, t: RightTexts, apps: AppTexts): string {
   if (permission === 'direct') return t.internet
   if (permission === 'lan') return t.home
   const [kind, rest] = split(permission, ':')
   if (kind === 'host') return apps.hosts(rest)
-  if (kind === 'device') return apps.device(rest)
+  if (kind === 'device') return rest === 'any' ? t.anyDevice : apps.device(rest)
   if (kind === 'listen') return apps.listen(rest)
   if (kind === 'api')
     return (Object.hasOwn(apps.apis, rest) ? known(apps.apis, rest) : undefined) ?? apps.api(rest)
   if (kind === 'provider') {
     const [api, service] = split(rest, '=')
     return service === '' ? t.anyProvider(api) : t.provider(api, picked ?? service)
+  }
+  if (kind === 'folder') {
+    const [folder, access] = rest.includes(':') ? split(rest, ':') : ['', rest]
+    if (folder === '') return access === 'write' ? t.anyWriteFolder : t.anyReadFolder
+    const name = picked ?? split(folder, '/')[1]
+    return access === 'write' ? t.writeFolder(name) : t.readFolder(name)
   }
   if (kind === 'database') {
     const [id, access] = rest.includes(':') ? split(rest, ':') : ['', rest]

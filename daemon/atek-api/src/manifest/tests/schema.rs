@@ -45,6 +45,7 @@ fn the_schema_and_the_parser_agree_on_each_wrong_manifest() {
 fn the_schema_knows_every_key_that_the_parser_writes() {
     let manifest = Manifest::parse(
         br#"{"name":"a","description":"b","author":"c","license":"d","frame":true,
+        "folders":["photos"],
         "exports":[{"api":"a.b/c","path":"/x","transport":"proxy","metadata":{"m":"n"}}],
         "runtime":"native","entry":"bin/a","args":["x"],
         "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"],"devices":["/dev/video0"],"listen":["tcp/1883"]},

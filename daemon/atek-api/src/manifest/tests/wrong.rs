@@ -77,7 +77,7 @@ fn a_file_that_is_too_large_or_no_text_is_refused() {
     assert!(Manifest::parse(deep.as_bytes()).is_err());
 }
 
-pub(super) const CASES: [(&str, &str); 45] = [
+pub(super) const CASES: [(&str, &str); 48] = [
     ("", "line 1, column 1: not JSON: EOF while parsing a value"),
     (
         "{",
@@ -217,6 +217,18 @@ pub(super) const CASES: [(&str, &str); 45] = [
     (
         r#"{"permissions": {"filesystem": true}}"#,
         "line 1, column 32, /permissions/filesystem: unknown key \"filesystem\"; known are network, hostApis, devices and listen",
+    ),
+    (
+        r#"{"folders": "photos"}"#,
+        "line 1, column 13, /folders: must be a list, not a text",
+    ),
+    (
+        r#"{"folders": ["../other"]}"#,
+        "line 1, column 14, /folders/0: a folder's name has 1 to 64 letters, digits, '.', '_' and '-', and begins with a letter or digit",
+    ),
+    (
+        r#"{"folders": ["photos", "photos"]}"#,
+        "line 1, column 24, /folders/1: this folder is listed twice",
     ),
     (
         r#"{"permissions": {"network": "all"}}"#,

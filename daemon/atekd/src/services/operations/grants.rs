@@ -27,9 +27,29 @@ impl Operations {
         Ok(changed.await?)
     }
 
+    /// Takes the folders of a service that goes away back from those that were given them.
+    ///
+    /// # Errors
+    ///
+    /// Some of them still have theirs.
+    pub(super) async fn take_folders_back(
+        self: &Arc<Self>,
+        key: &ServiceKey,
+    ) -> Result<(), OperationError> {
+        for grant in self.database.records().folders_given_of(key) {
+            let changes = vec![Change::DeleteGrant(grant.id.clone())];
+            match self.decide(&grant.service, changes, true).await {
+                // What is not there any more has nothing, and what does not start has it no more.
+                Ok(()) | Err(OperationError::StoredNotRunning(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Stores changes of the decisions about one service. Connections that are no longer allowed
-    /// end; the service is restarted only where it gets or loses a network of its own, a device or
-    /// a port of the home's network, and, unless it `waits` for the answer, where its first or last
+    /// end; the service is restarted only where it gets or loses a network of its own, a device, a
+    /// folder of another service or a port of the home's network, and, unless it `waits` for the answer, where its first or last
     /// host changes: its proxy variables do.
     ///
     /// # Errors
@@ -62,7 +82,10 @@ impl Operations {
             .iter()
             .filter(|port| !before.listen.contains(port));
         lan_ports::check(&planned, key, &new.copied().collect::<Vec<_>>())?;
-        let by_proxy = before.devices == after.devices && !before.has_link() && !after.has_link();
+        let by_proxy = before.devices == after.devices
+            && before.folders == after.folders
+            && !before.has_link()
+            && !after.has_link();
         if before == after || (waits && by_proxy) {
             self.database.write(changes).await?;
             return Ok(());

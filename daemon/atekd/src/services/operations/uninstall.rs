@@ -35,6 +35,7 @@ impl Operations {
         let rest = tokio::spawn(async move {
             let _lock = lock;
             operations.supervisor.stop(&key).await?;
+            operations.take_folders_back(&key).await?;
             if keep_data {
                 // It means nothing as long as the record is there.
                 operations.remember_retained(&RetainedData::of(&record))?;

@@ -221,6 +221,12 @@ freeBytes: number, };
 /** One API that a service provides. */
 export type Export = { api: ApiId, path?: string, transport?: Transport, metadata?: Record<string, string>, };
 
+/**
+ * The name of a folder of an app's data: `photos`. It stands at the top of the data, and its
+ * app's manifest lists it.
+ */
+export type FolderName = string;
+
 /** A permission of an app, as `list` shows it. */
 export type GrantInfo = {
 /** Names it to `revoke`. */
@@ -498,6 +504,8 @@ frame?: boolean,
 icon?: RelativePath,
 /** The APIs that the app provides. No two with the same API, transport and metadata. */
 exports?: Array<Export>,
+/** Folders of its data that a person may give to other apps. None twice. */
+folders?: Array<FolderName>,
 /** The TCP port on which the app listens; none: it listens on its socket file. */
 port?: AppPort,
 /** The folder in which the app is started. */
@@ -571,7 +579,8 @@ unasked?: boolean, };
  * One thing that an app may do.
  *
  * Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
- * `provider:example.org/notes=KEY`, `database:ID:read`, `device:/dev/ttyUSB0`, `listen:tcp/1883`.
+ * `provider:example.org/notes=KEY`, `database:ID:read`, `folder:KEY/NAME:read`,
+ * `device:/dev/ttyUSB0`, `listen:tcp/1883`.
  */
 export type Permission = string;
 
