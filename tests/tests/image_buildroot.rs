@@ -7,6 +7,8 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+#[path = "image_buildroot/build.rs"]
+mod build;
 #[path = "image_buildroot/config.rs"]
 mod config;
 #[path = "image_buildroot/package.rs"]

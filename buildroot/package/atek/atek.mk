@@ -65,8 +65,14 @@ endef
 # /etc/avahi/avahi-daemon.conf, for one, and Buildroot a line of /etc/hosts.
 ATEK_TARGET_FINALIZE_HOOKS += ATEK_INSTALL_TARGET_CMDS
 
-# `make legal-info` knows nothing of a local package's crates.
+# `make legal-info` leaves a package of a local folder out, and knows nothing of crates; and it comes before they
+# are vendored where nothing was built.
+ATEK_RELEASE = $(shell sed -n 's/^version = "\(.*\)"/\1/p' $(ATEK_SITE)/Cargo.toml | head -n 1)
+
 define ATEK_COLLECT_CRATE_LICENSES
+	cd $(ATEK_DIR) && $(TARGET_MAKE_ENV) $(PKG_CARGO_ENV) $(ATEK_PKGDIR)/vendor
+	@$(call legal-manifest,TARGET,atek,$(ATEK_RELEASE),$(ATEK_LICENSE),$(ATEK_LICENSE_FILES),not saved,the checkout,)
+	mkdir -p $(LICENSE_FILES_DIR_TARGET)/atek && cp $(ATEK_DIR)/LICENSE $(LICENSE_FILES_DIR_TARGET)/atek/
 	$(ATEK_PKGDIR)/crate-licenses $(ATEK_DIR)/vendor $(LEGAL_INFO_DIR)/licenses/atek-crates
 	cp $(ATEK_SITE)/Cargo.lock $(ATEK_SITE)/daemon/web/package-lock.json $(LEGAL_INFO_DIR)/licenses/atek-crates/
 endef

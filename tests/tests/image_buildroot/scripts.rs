@@ -360,6 +360,9 @@ fn the_licences_of_vendored_crates_are_collected() {
     let output =
         run(Command::new(tree().join("package/atek/crate-licenses")).args([&vendor, &out]));
     assert!(output.status.success(), "{}", said(&output));
+    let nothing = run(Command::new(tree().join("package/atek/crate-licenses"))
+        .args([&folder.path().join("missing"), &folder.path().join("other")]));
+    assert!(!nothing.status.success(), "no crates are no list");
     assert_eq!(
         text(out.join("manifest.csv")),
         "some,1.2.3,\"MIT OR Apache-2.0\"\n"
