@@ -53,6 +53,12 @@ async fn a_hostile_app_gets_nothing_that_is_not_its_own() -> anyhow::Result<()> 
 }
 
 #[tokio::test]
+async fn an_app_read_what_the_one_before_had_left_in_the_browser() -> anyhow::Result<()> {
+    let host = Host::boot("web-former").await?;
+    BrowserStory::new(host).run("former_app").await
+}
+
+#[tokio::test]
 async fn the_bundles_are_small_and_the_launcher_is_measured() -> anyhow::Result<()> {
     let host = Host::boot("web-speed").await?;
     BrowserStory::new(host).run("speed").await

@@ -14,7 +14,7 @@ use super::rpc::{self, Offer};
 use super::session_end::SessionBoundBody;
 use super::site::AppSite;
 use super::upstream::{Progress, ProgressBody, ResponseDeadline};
-use super::{caller, pages, site, upgrade};
+use super::{caller, former_app, pages, site, upgrade};
 use crate::registry::Attributes;
 use atek_api::services::{LogOptions, State};
 use atek_host_model::directory::Entry;
@@ -84,6 +84,7 @@ pub(super) async fn app(
     };
     let framed_by = entry.is_framed().then_some(site.main_url.as_str());
     pages::frame_only_by(response.headers_mut(), framed_by);
+    former_app::vary_by_session(response.headers_mut());
     if is_page && matches!(caller, Caller::User(_)) {
         pages::keep_out_of_caches(response.headers_mut());
     }

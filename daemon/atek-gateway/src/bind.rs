@@ -14,7 +14,8 @@
 //! At an app's port it is the same with `ADDRESS:PORT` for `ID.DOMAIN`, and `at=port`; under
 //! its name of two labels with `ID-BOX.local`, and `at=alias`.
 //!
-//! The service never sees the token: it is redeemed and stripped before.
+//! The service never sees the token: it is redeemed and stripped before. The last step is a page
+//! instead where another app may have left something in the browser, see [`former_app`].
 
 use super::body::{self, Body};
 use super::edge::client::Client;
@@ -22,6 +23,7 @@ use super::edge::cookie_scope::CookieScope;
 use super::edge::host_name::{self, Authority};
 use super::edge::{cookies, same_origin};
 use super::error::Failure;
+use super::former_app;
 use super::gateway::Gateway;
 use super::pages::Browser;
 use super::site::{self, AppSite};
@@ -57,6 +59,9 @@ pub(super) async fn begin_at_app<B>(
     request: &Request<B>,
 ) -> Result<Response<Body>, Failure> {
     let (uri, sent) = (request.uri(), request.headers());
+    if let Some(response) = former_app::service_worker(site, sent) {
+        return Ok(response);
+    }
     if !same_origin::is_navigation(request.method(), sent) {
         return Err(Failure::NotAuthorized);
     }
@@ -66,9 +71,14 @@ pub(super) async fn begin_at_app<B>(
     if let (Some(entry), Some(token)) = (&site.entry, parameter(uri, TOKEN))
         && let Some(cookie) = redeem(gateway, entry, &token, sent, scope).await?
     {
-        let mut response = redirect(&clean)?;
+        let cleaning = former_app::page(site, entry, client, (sent, uri), &clean)?;
+        let mut response = match cleaning {
+            Some(page) => page,
+            None => redirect(&clean)?,
+        };
         let cookies = [
             cookies::set(&scope.session(), cookie.expose(), client.is_https),
+            former_app::remembered(scope, &entry.key, client),
             cookies::clear(&scope.binding()),
         ];
         for cookie in cookies {

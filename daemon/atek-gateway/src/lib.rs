@@ -44,6 +44,7 @@ mod edge;
 mod egress;
 mod egress_policy;
 mod error;
+mod former_app;
 mod gateway;
 mod host_paths;
 mod icons;

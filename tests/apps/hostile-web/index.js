@@ -22,6 +22,9 @@ const server = http.createServer((request, response) => {
   } else if (pathname === '/icon.svg') {
     response.setHeader('content-type', 'image/svg+xml')
     response.end(fs.readFileSync(path.join(__dirname, 'icon.svg')))
+  } else if (pathname === '/kept') {
+    response.setHeader('cache-control', 'public, max-age=31536000, immutable')
+    response.end('by the first app')
   } else if (pathname === '/toss') {
     // A cookie for the box itself, from the server's side.
     response.setHeader('set-cookie', `${searchParams.get('cookie')}; Path=/; Domain=${searchParams.get('domain')}`)

@@ -73,8 +73,10 @@ export class Person {
     this.watch.expected.push(pattern)
   }
 
-  open(url) {
-    return this.page.goto(url)
+  /** Opens a page. The one that first removes what another app left at a site is no more than a moment. */
+  async open(url) {
+    await this.page.goto(url)
+    await this.page.locator('body[data-to]').waitFor({ state: 'detached' })
   }
 
   async leave() {

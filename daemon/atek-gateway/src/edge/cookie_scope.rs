@@ -11,10 +11,13 @@
 //! What a page's script may read it may as well read on any port: such cookies stay as they
 //! are, and hold no secrets.
 
-use super::cookies::{self, APP, BINDING, BOUND, MAIN};
+use super::cookies::{self, APP, BINDING, BOUND, MAIN, OWNER};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use std::borrow::Cow;
+
+/// Cookies of a port that are removed in one answer: more than a browser keeps for one host.
+const REMOVED_AT_ONCE: usize = 200;
 
 /// The cookies of one site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,31 @@ impl CookieScope {
             Self::Main | Self::Subdomain => BINDING.into(),
             Self::Port(port) => format!("{BINDING}-{port}").into(),
         }
+    }
+
+    /// The name of the cookie that tells for which app the browser had the site.
+    #[must_use]
+    pub fn owner(self) -> Cow<'static, str> {
+        match self {
+            Self::Main | Self::Subdomain => OWNER.into(),
+            Self::Port(port) => format!("{OWNER}-{port}").into(),
+        }
+    }
+
+    /// `Set-Cookie` values that remove the site's own cookies of a request: not those that a port
+    /// shares with others, see above.
+    #[must_use]
+    pub fn removal(self, headers: &HeaderMap, path: &str) -> Vec<HeaderValue> {
+        let Some(prefix) = self.prefix() else {
+            return cookies::removal(headers, path, None);
+        };
+        let own = cookies::pairs(headers)
+            .map(cookies::name)
+            .filter(|name| name.starts_with(prefix.as_bytes()))
+            .filter_map(|name| std::str::from_utf8(name).ok());
+        own.take(REMOVED_AT_ONCE)
+            .filter_map(|name| HeaderValue::try_from(format!("{name}=; Path=/; Max-Age=0")).ok())
+            .collect()
     }
 
     /// What the names of the site's own secret cookies begin with, where it shares a jar.

@@ -12,6 +12,9 @@ pub const BOUND: &str = "atek-session";
 /// The nonce of the bind flow, while it is under way.
 pub const BINDING: &str = "atek-bind";
 
+/// The key of the app whose site it was when the browser was there.
+pub const OWNER: &str = "atek-owner";
+
 /// Prefix of the names of cookies that tell known devices from others, one for each user.
 pub const DEVICE: &str = "atek-device-";
 
@@ -181,7 +184,7 @@ fn confined(value: &HeaderValue) -> Option<HeaderValue> {
 /// Also any name that begins like the host's: those of the ports end with a number.
 fn is_host_name(name: &[u8]) -> bool {
     name == MAIN.as_bytes()
-        || [BOUND, BINDING, DEVICE, APP]
+        || [BOUND, BINDING, OWNER, DEVICE, APP]
             .iter()
             .any(|own| name.starts_with(own.as_bytes()))
 }
@@ -324,6 +327,8 @@ mod tests {
             ("atek-session-8101=x", None),
             ("atek-bind=x", None),
             ("atek-bind-8101=x", None),
+            ("atek-owner=x", None),
+            ("atek-owner-8101=x", None),
             ("atek-device-1=x", None),
             ("atek-app-8101-sid=x", None),
             ("=session=x", None),

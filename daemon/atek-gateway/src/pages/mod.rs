@@ -2,12 +2,14 @@
 //! are files of their own, so that the policy can forbid anything inline.
 
 mod bundle;
+mod cleaning;
 mod escape;
 mod failure;
 mod home;
 
 use super::body::{self, Body};
 pub(super) use bundle::{file, login, reset, setup};
+pub(super) use cleaning::{cleaning, last_service_worker};
 use escape::escaped;
 pub(super) use failure::{Browser, message, notice};
 pub(super) use home::home;

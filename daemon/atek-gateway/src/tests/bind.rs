@@ -1,5 +1,6 @@
 //! How a session comes to a subdomain.
 
+use super::support::client::Answer;
 use super::support::{ALICE, BOB, World};
 use serde_json::json;
 
@@ -216,4 +217,101 @@ async fn two_tabs_that_open_an_app_share_the_nonce() {
     let first = world.get("/", &[RSS]).await;
     let second = world.get("/b", &[RSS, ("cookie", first.cookie())]).await;
     assert_eq!(second.cookie(), first.cookie());
+}
+
+const HTML: (&str, &str) = ("accept", "text/html");
+
+/// The last step of the flow for alice, in a browser with these cookies.
+async fn last_step(world: &World, cookies: &str) -> Answer {
+    let first = world.get("/a?b=1", &[RSS, HTML]).await;
+    let nonce = first.cookie().to_owned();
+    let bind = first.header("location").unwrap();
+    let bind = bind.strip_prefix("http://localhost:8080").unwrap();
+    let alice = format!("session={ALICE}");
+    let bound = world.get(bind, &[("cookie", &alice)]).await;
+    let to = bound.header("location").unwrap();
+    let to = to.strip_prefix("http://rss.localhost:8080").unwrap();
+    let cookies = format!("{nonce}; {cookies}");
+    world.get(to, &[RSS, HTML, ("cookie", &cookies)]).await
+}
+
+#[tokio::test]
+async fn a_new_app_read_what_a_browser_stored_for_the_one_that_had_its_name_before() {
+    let world = world().await;
+    let own = "atek-owner=rss";
+    for (cookies, is_cleaned) in [
+        ("theme=dark", true),
+        ("atek-owner=key-of-another; theme=dark", true),
+        (&format!("{own}; atek-owner=key-of-another"), true),
+        (&format!("{own}; theme=dark"), false),
+    ] {
+        let answer = last_step(&world, cookies).await;
+        let set: Vec<&str> = answer
+            .headers
+            .get_all("set-cookie")
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect();
+        assert!(
+            set.iter().any(|set| set.starts_with("atek-session=")),
+            "{cookies}: {set:?}"
+        );
+        assert!(
+            set.iter().any(|set| set.starts_with(&format!("{own};"))),
+            "{cookies}: {set:?}"
+        );
+        if !is_cleaned {
+            assert_eq!(
+                (answer.status.as_u16(), answer.header("location")),
+                (302, Some("/a?b=1"))
+            );
+            assert_eq!(set.len(), 3, "{set:?}");
+            continue;
+        }
+        assert_eq!(answer.status, 200, "{cookies}");
+        assert_eq!(
+            answer.header("clear-site-data"),
+            Some(r#""cache", "storage""#)
+        );
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert!(
+            answer.text.contains(r#"data-to="/a?b=1""#),
+            "{}",
+            answer.text
+        );
+        if cookies.contains("theme") {
+            assert!(set.contains(&"theme=; Path=/; Max-Age=0"), "{set:?}");
+        }
+    }
+    let page = world.get("/", &[RSS, HTML]).await;
+    assert_eq!(page.status, 302, "no page without a token");
+}
+
+#[tokio::test]
+async fn a_service_worker_of_an_app_that_is_gone_stayed_in_the_browser() {
+    let world = world().await;
+    let own = "atek-owner=rss";
+    let script = ("service-worker", "script");
+    for (host, cookie) in [
+        ("rss.localhost:8080", "atek-owner=key-of-another"),
+        ("rss.localhost:8080", ""),
+        ("gone.localhost:8080", "atek-owner=key-of-another"),
+    ] {
+        let answer = world
+            .get("/sw.js", &[("host", host), script, ("cookie", cookie)])
+            .await;
+        assert_eq!(answer.status, 200, "{host} {cookie}");
+        assert!(
+            answer.text.contains("registration.unregister()"),
+            "{}",
+            answer.text
+        );
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/javascript; charset=utf-8")
+        );
+    }
+    // The app's own keeps what it has until its person signs in again.
+    let signed_out = world.get("/sw.js", &[RSS, script, ("cookie", own)]).await;
+    assert_eq!(signed_out.status, 302);
 }
