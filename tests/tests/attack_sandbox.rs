@@ -8,23 +8,28 @@
 
 use anyhow::{Context as _, ensure};
 use atek_tests::host::{Host, Person, SOON};
+use atek_tests::registry::Registry;
 use atek_tests::{GitRemote, Seen, paths, wait_for};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// Attempts that must be possible without confinement.
 const CONTROLLED: usize = 120;
 /// The apps, and what each asks for and is granted.
 const PROFILES: [&str; 5] = ["none", "hosts", "direct", "lan", "port"];
+/// Those, and the container image.
+const RUNNING: [&str; 6] = ["none", "hosts", "direct", "lan", "port", "image"];
 /// The columns of the table.
-const COLUMNS: [&str; 7] = [
+const COLUMNS: [&str; 8] = [
     "unconfined",
     "none",
     "hosts",
     "direct",
     "lan",
     "port",
+    "image",
     "build",
 ];
 /// A device at home: its private and its global address.
@@ -127,6 +132,60 @@ async fn install(host: &Host, profile: &str) -> anyhow::Result<String> {
     Ok(key.to_owned())
 }
 
+/// A file for the layer of an image, from this machine's own.
+fn add(tar: &mut tar::Builder<Vec<u8>>, at: &str, from: &Path) -> anyhow::Result<()> {
+    let content = std::fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    let mut header = tar::Header::new_ustar();
+    header.set_mode(0o755);
+    header.set_size(content.len() as u64);
+    tar.append_data(&mut header, at.trim_start_matches('/'), &content[..])?;
+    Ok(())
+}
+
+/// The hostile program as an image would have it: with the libraries that it is linked to, as a
+/// user of the image, on a port, with a volume.
+fn image() -> anyhow::Result<(Vec<u8>, Value)> {
+    let program = paths::fixture_program("escape")?;
+    let linked = std::process::Command::new("ldd").arg(&program).output()?;
+    let linked = String::from_utf8(linked.stdout)?;
+    let mut tar = tar::Builder::new(Vec::new());
+    add(&mut tar, "opt/escape", &program)?;
+    // `libc.so.6 => /lib/… (0x…)`, and the linker as `/lib64/… (0x…)`.
+    for line in linked.lines() {
+        let path = line.split_whitespace().find(|word| word.starts_with('/'));
+        if let Some(path) = path {
+            add(&mut tar, path, Path::new(path))?;
+        }
+    }
+    let mut file = |path: &str, content: &[u8]| {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, path, content)
+    };
+    file(
+        "etc/passwd",
+        b"root:x:0:0::/root:/bin/sh\nweb:x:1234:1234::/data:/bin/sh\n",
+    )?;
+    file("data/seeded", b"")?;
+    let config = json!({ "config": {
+        "Entrypoint": ["/opt/escape", "serve"], "Env": ["PORT=8123"], "User": "web",
+        "WorkingDir": "/data", "ExposedPorts": { "8123/tcp": {} }, "Volumes": { "/data": {} },
+    } });
+    Ok((tar.into_inner()?, config))
+}
+
+/// Installs the hostile program as a container image, `escape-image`.
+async fn install_image(host: &Host, registry: &Registry) -> anyhow::Result<()> {
+    let (layer, config) = image()?;
+    registry.push("escape-image", "1.0.0", config, &[layer]);
+    host.install_from(json!({
+        "sourceUrl": registry.source("escape-image"), "id": "escape-image", "user": "alice",
+    }))
+    .await?;
+    host.service_is("escape-image", "running").await.map(drop)
+}
+
 /// Lets an app try everything.
 async fn attempts_of(
     host: &Host,
@@ -157,6 +216,14 @@ async fn attempts_of_a_build(host: &Host, targets: &Value) -> anyhow::Result<Out
     let key = installed["key"].as_str().context("no key")?;
     let path = format!("/var/lib/atek/packages/{key}/versions/v1.0.0/outcomes.json");
     Ok(serde_json::from_str(&host.machine.read(&path).await?)?)
+}
+
+/// Where a profile's program has its code and its state.
+fn folders(profile: &str, keys: &BTreeMap<&str, String>) -> (String, String) {
+    match keys.get(profile) {
+        Some(key) => ("/app".to_owned(), format!("/var/lib/atek-app-{key}")),
+        None => ("/opt".to_owned(), "/data".to_owned()),
+    }
 }
 
 fn outcome(outcomes: &Outcomes, attempt: &str) -> String {
@@ -202,6 +269,11 @@ fn differences(expected: &str, found: &str) -> Vec<String> {
 async fn every_attempt_in_every_profile_comes_to_what_the_table_says() -> anyhow::Result<()> {
     let host = Host::boot("attack-sandbox").await?;
     let alice = host.person("alice", "admin").await?;
+    let registry = Registry::start_at(host.machine.gateway()?);
+    let Some(registry) = registry else {
+        atek_tests::skip("docker-registry is not installed");
+        return Ok(());
+    };
     let victim = host.install("hello-node", "alice").await?;
     let victim = victim["key"].as_str().context("no key")?;
     alice
@@ -213,6 +285,7 @@ async fn every_attempt_in_every_profile_comes_to_what_the_table_says() -> anyhow
     for profile in PROFILES {
         keys.insert(profile, install(&host, profile).await?);
     }
+    install_image(&host, &registry).await?;
     let mut columns = BTreeMap::new();
     let placed = host.machine.place_app("escape").await?;
     let code = placed.trim_start_matches("file://");
@@ -224,9 +297,9 @@ async fn every_attempt_in_every_profile_comes_to_what_the_table_says() -> anyhow
     columns.insert("unconfined", serde_json::from_str::<Outcomes>(&printed)?);
     let in_build = targets(&host, victim, "/usr/lib/atek", ".").await?;
     columns.insert("build", attempts_of_a_build(&host, &in_build).await?);
-    for profile in PROFILES {
-        let own = format!("/var/lib/atek-app-{}", keys[profile]);
-        let targets = targets(&host, victim, "/app", &own).await?;
+    for profile in RUNNING {
+        let (code, own) = folders(profile, &keys);
+        let targets = targets(&host, victim, &code, &own).await?;
         columns.insert(
             profile,
             attempts_of(&host, &alice, profile, &targets).await?,
@@ -254,13 +327,13 @@ async fn every_attempt_in_every_profile_comes_to_what_the_table_says() -> anyhow
     // What systemd knows of a transient unit it has written to a file, and reads again.
     for manager in ["daemon-reload", "daemon-reexec"] {
         host.machine.exec(["systemctl", manager]).await?;
-        for profile in PROFILES {
+        for profile in RUNNING {
             let unit = format!("atek-app-escape-{profile}.service");
             host.machine.exec(["systemctl", "restart", &unit]).await?;
             host.service_is(&format!("escape-{profile}"), "running")
                 .await?;
-            let own = format!("/var/lib/atek-app-{}", keys[profile]);
-            let targets = targets(&host, victim, "/app", &own).await?;
+            let (code, own) = folders(profile, &keys);
+            let targets = targets(&host, victim, &code, &own).await?;
             let outcomes = attempts_of(&host, &alice, profile, &targets).await?;
             for (attempt, before) in &columns[profile] {
                 let after = outcome(&outcomes, attempt);

@@ -36,7 +36,7 @@ impl Version {
     pub(crate) const OLDEST: Self = Self(252);
     /// `RestartSteps`, `RestartMaxDelayUSec`.
     const RESTART_STEPS: Self = Self(254);
-    /// `PrivateTmpEx`.
+    /// `PrivateTmpEx`, `BindLogSockets`.
     const PRIVATE_TMP_EX: Self = Self(257);
 
     /// From the manager's `Version`, e.g. `257.13-1~deb13u1` or `v258-rc1`.

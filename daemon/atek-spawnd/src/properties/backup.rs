@@ -16,6 +16,11 @@ const FOWNER: u64 = 1 << 3;
 /// A first backup of a large disk over USB 2.
 const LONGEST: Duration = Duration::from_secs(3 * 24 * 3600);
 
+/// What a backup has no use for, beside what no confined process has. It reads whatever root may,
+/// by paths, in a folder of atekd: a link that is put there while it reads leads to nothing.
+const HIDDEN: [&str; 3] = ["/etc", "/run", "/var"];
+const EMPTY: &str = "ro,mode=755,size=64k";
+
 /// The properties of the unit in which `atek-backup` runs, with `input` and `output` as its
 /// standard input and output. The spec must be valid.
 ///
@@ -81,10 +86,7 @@ pub(crate) fn backup(
         ("PrivateNetwork", Variant::from(true)),
         (
             "TemporaryFileSystem",
-            Variant::from(vec![
-                ("/run".to_owned(), "ro,mode=755,size=64k".to_owned()),
-                ("/var".to_owned(), "ro,mode=755,size=64k".to_owned()),
-            ]),
+            Variant::from(HIDDEN.map(|folder| (folder, EMPTY)).to_vec()),
         ),
         ("BindReadOnlyPaths", binds(read)),
         ("BindPaths", binds(written)),

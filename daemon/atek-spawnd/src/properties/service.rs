@@ -23,6 +23,10 @@ pub(crate) fn service(spec: &ServiceSpec, sources: &Sources, version: Version) -
     let own_root = sources.image.as_ref().map(|_| Path::new("/"));
     properties.extend(sandbox::properties(version, &families, own_root));
     properties.extend(user_and_mounts(spec, sources));
+    if sources.image.is_some() && version >= Version::PRIVATE_TMP_EX {
+        // Which `RootDirectory` brings: lines could be written there in the name of another app.
+        properties.push(("BindLogSockets", Variant::from(false)));
+    }
     properties.extend(groups(spec, sources));
     properties.extend(allowed_devices(spec));
     properties.extend(network(spec));

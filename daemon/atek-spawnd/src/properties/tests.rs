@@ -75,6 +75,7 @@ fn an_image_is_the_root_and_the_sandbox_enters_it_with_the_hosts_linker() {
     let root = value(&properties, "RootDirectory");
     assert!(root.contains("/versions/v1/rootfs"), "{root}");
     assert!(value(&properties, "RootDirectoryStartOnly").contains("true"));
+    assert!(value(&properties, "BindLogSockets").contains("false"));
     assert!(value(&properties, "ExecStartPreEx").contains("redis"));
     assert!(value(&properties, "KillSignal").contains('2'));
     assert!(value(&properties, "SuccessExitStatus").contains("130"));
@@ -856,5 +857,28 @@ fn a_service_is_given_its_devices_and_their_groups_and_no_other_device() {
     ] {
         let found = values(&properties, name).join(" ");
         assert!(found.contains(expected), "{name}: {found}");
+    }
+}
+
+#[test]
+fn a_link_in_a_folder_of_atekd_stored_a_file_of_the_system_in_a_backup() {
+    let spec = atek_api::spec::BackupSpec {
+        target: "/mnt/disk".into(),
+        restore: Vec::new(),
+        whole: false,
+    };
+    let (input, output) = std::io::pipe().unwrap();
+    let properties = backup(&spec, NEW, OwnedFd::from(input), OwnedFd::from(output));
+    let hidden = value(&properties, "TemporaryFileSystem");
+    for folder in ["/etc", "/run", "/var"] {
+        assert!(
+            hidden.contains(&format!("{folder:?}")),
+            "{folder}: {hidden}"
+        );
+    }
+    let closed = value(&properties, "InaccessiblePaths");
+    // Not the folder above the target.
+    for folder in ["-/boot", "-/media", "-/opt", "-/srv"] {
+        assert!(closed.contains(folder), "{folder}: {closed}");
     }
 }
