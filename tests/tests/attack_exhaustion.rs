@@ -4,7 +4,7 @@
 use anyhow::{Context as _, ensure};
 use atek_tests::host::{ADB, Host, Person, SERVICES, SESSIONS, SOON};
 use atek_tests::http::Client;
-use atek_tests::{Seen, wait_for};
+use atek_tests::{Machine, Seen, SmallDisk, wait_for};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ const HELLO: &str = "example.test/hello";
 const HOG: &str = "example.test/hog";
 
 /// What the hog takes, in the words of `apps/hog-node`, and how much of it it has when the owner
-/// begins to work. Memory and processes need a controller of control groups, and a full disk a disk
-/// of its own: other tests have those.
+/// begins to work. Memory and processes need a controller of control groups: the card's tests have
+/// those.
 const DEEDS: [(&str, u64); 7] = [
     ("connections", 200),
     ("bodies", 8 << 20),
@@ -26,7 +26,7 @@ const DEEDS: [(&str, u64); 7] = [
 ];
 /// What the journal of a unit says about the app that does this. Descriptors and /tmp are the
 /// app's own: it harms nothing but itself, and its own log says so.
-const NAMED: [(&str, &str, [&str; 2]); 4] = [
+const NAMED: [(&str, &str, [&str; 2]); 5] = [
     (
         "connections",
         "atekd.service",
@@ -46,6 +46,11 @@ const NAMED: [(&str, &str, [&str; 2]); 4] = [
         "log",
         "systemd-journald.service",
         ["Suppressed", "from atek-app-hog-node.service"],
+    ),
+    (
+        "disk",
+        "atekd.service",
+        ["the disk is nearly full", "the app hog-node has"],
     ),
 ];
 /// How soon: the host looks at processors for half a minute, and journald counts what it drops of
@@ -275,6 +280,28 @@ async fn the_owners_pages_stay_quick_whatever_an_app_uses_up() -> anyhow::Result
         ])
         .await?;
     assert_eq!(restarts.trim(), "0", "the host was restarted");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_app_that_fills_the_disk_is_named_and_hides_no_page() -> anyhow::Result<()> {
+    let Some(disk) = SmallDisk::new(320)? else {
+        return Ok(());
+    };
+    let machine = Machine::builder("exhaustion-disk").data_dir(disk.path());
+    let host = Host::on(machine).await?;
+    let alice = host.person("alice", "admin").await?;
+    for app in ["hello-node", "hog-node"] {
+        host.install(app, "alice").await?;
+        host.service_is(app, "running").await?;
+    }
+    let bound = QUICK.max(p99(&alice.client).await? * FACTOR);
+    // Nothing but a refusal is enough.
+    endures(&host, &alice, ("disk", u64::MAX), bound).await?;
+    // The owner takes it away, and there is room again.
+    let uninstall = json!(["hog-node"]);
+    alice.client.call(SERVICES, "uninstall", uninstall).await?;
+    ensure!(disk.free()? > 100 << 20, "the app's data is still there");
     Ok(())
 }
 

@@ -156,21 +156,19 @@ impl Folder {
         Ok(child)
     }
 
-    /// Names of everything in it, in no order.
-    pub(crate) fn names(&self) -> Result<Vec<OsString>> {
+    /// Names of everything in it, in no order, one after the other: a service may have made more of
+    /// them than this process has memory for.
+    pub(crate) fn names(&self) -> Result<impl Iterator<Item = Result<OsString>> + use<>> {
+        let path = self.path.clone();
+        let failed = move |error: std::io::Error| FileError {
+            operation: "list",
+            path: path.clone(),
+            source: error.raw_os_error().map_or(Errno::EIO, Errno::from_raw),
+        };
         // Through the descriptor: the path may lead elsewhere by now.
         let opened = format!("/proc/self/fd/{}", self.descriptor.as_raw_fd());
-        std::fs::read_dir(opened)
-            .and_then(|entries| {
-                entries
-                    .map(|entry| entry.map(|entry| entry.file_name()))
-                    .collect()
-            })
-            .map_err(|error| FileError {
-                operation: "list",
-                path: self.path.clone(),
-                source: error.raw_os_error().map_or(Errno::EIO, Errno::from_raw),
-            })
+        let entries = std::fs::read_dir(opened).map_err(&failed)?;
+        Ok(entries.map(move |entry| entry.map(|entry| entry.file_name()).map_err(&failed)))
     }
 
     /// What `name` is; of a link, the link itself.
@@ -482,6 +480,7 @@ mod tests {
             std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
-        assert_eq!(opened.names().unwrap(), ["token"]);
+        let names: Result<Vec<OsString>> = opened.names().unwrap().collect();
+        assert_eq!(names.unwrap(), ["token"]);
     }
 }

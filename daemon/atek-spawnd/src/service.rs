@@ -174,6 +174,16 @@ impl Spawn {
         self.on_files(move |layout| state::wipe(layout, &key)).await
     }
 
+    /// The bytes that the state of a service takes on the disk; it may run meanwhile.
+    async fn state_size(&self, key: &str) -> Result<u64> {
+        let _call = self.activity.begin();
+        let key = service_key(key)?;
+        let size = self
+            .on_files(move |layout| snapshots::state_size(layout, &key))
+            .await?;
+        Ok(size.bytes)
+    }
+
     /// Makes a snapshot of the state of a service that does not run, in place of one of that name.
     /// Returns the bytes that it holds.
     async fn make_snapshot(&self, key: &str, name: &str) -> Result<u64> {

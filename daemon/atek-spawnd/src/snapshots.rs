@@ -42,6 +42,15 @@ pub(crate) enum SnapshotError {
     File(#[from] FileError),
 }
 
+/// What the state of a service takes; nothing before it has run.
+pub(crate) fn state_size(layout: &Layout, key: &ServiceKey) -> Result<TreeSize, SnapshotError> {
+    match Folder::open(&layout.state)?.child(state_name(key).as_ref()) {
+        Ok(state) => Ok(measure(&state)?),
+        Err(error) if error.is_missing() => Ok(TreeSize::default()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Makes a snapshot of the state of a service that does not run; one of the same name is replaced.
 /// Returns what it holds.
 pub(crate) fn make(

@@ -17,6 +17,8 @@ use std::os::unix::ffi::OsStrExt as _;
 const MAX_DEPTH: usize = 200;
 /// Files, folders and links together.
 const MAX_ENTRIES: u64 = 2_000_000;
+/// Bytes of the names of files that have several, which are remembered while they are copied.
+const HARD_LINKS_MAX: usize = 16 << 20;
 /// Bytes of one extended attribute and of all names of one file (`xattr(7)`).
 const XATTR_MAX: usize = 64 << 10;
 /// What a mode keeps: an app cannot set the bits that grant a user's rights, nor can this program.
@@ -38,6 +40,8 @@ pub(crate) enum CopyError {
     TooDeep,
     #[error("it has more than {MAX_ENTRIES} files")]
     TooMany,
+    #[error("it has too many files with several names")]
+    TooManyLinks,
     #[error(transparent)]
     File(#[from] FileError),
 }
@@ -49,7 +53,8 @@ impl CopyError {
     }
 }
 
-/// What the tree in `folder` takes. It may change while it is measured.
+/// What the tree in `folder` takes. It may change while it is measured; what is gone counts
+/// nothing.
 pub(crate) fn measure(folder: &Folder) -> Result<TreeSize, CopyError> {
     let mut size = TreeSize::default();
     measure_into(folder, 0, &mut size)?;
@@ -61,7 +66,11 @@ fn measure_into(folder: &Folder, depth: usize, size: &mut TreeSize) -> Result<()
         return Err(CopyError::TooDeep);
     }
     for name in folder.names()? {
-        let stat = folder.stat(&name)?;
+        let name = name?;
+        let stat = match folder.stat(&name) {
+            Err(error) if error.is_missing() => continue,
+            stat => stat?,
+        };
         size.entries += 1;
         if size.entries > MAX_ENTRIES {
             return Err(CopyError::TooMany);
@@ -69,7 +78,10 @@ fn measure_into(folder: &Folder, depth: usize, size: &mut TreeSize) -> Result<()
         // `st_blocks` counts 512 bytes, whatever the file system's blocks are (stat(3type)).
         size.bytes += u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
         if kind(&stat) == SFlag::S_IFDIR {
-            measure_into(&folder.child(&name)?, depth + 1, size)?;
+            match folder.child(&name) {
+                Err(error) if error.is_missing() => {}
+                child => measure_into(&child?, depth + 1, size)?,
+            }
         }
     }
     Ok(())
@@ -81,6 +93,7 @@ pub(crate) fn copy_tree(from: &Folder, to: &Folder) -> Result<(), CopyError> {
     let mut copy = Copy {
         top: to,
         hard_links: HashMap::new(),
+        hard_link_bytes: 0,
     };
     copy.folder(from, to, &mut Vec::new())
 }
@@ -89,6 +102,8 @@ struct Copy<'t> {
     top: &'t Folder,
     /// Files with several names: where the first one was written, as names from the top.
     hard_links: HashMap<(u64, u64), Vec<OsString>>,
+    /// What those names take.
+    hard_link_bytes: usize,
 }
 
 impl Copy<'_> {
@@ -102,6 +117,7 @@ impl Copy<'_> {
             return Err(CopyError::TooDeep);
         }
         for name in from.names()? {
+            let name = name?;
             let stat = from.stat(&name)?;
             path.push(name.clone());
             match kind(&stat) {
@@ -136,6 +152,11 @@ impl Copy<'_> {
         if stat.st_nlink > 1 {
             if let Some(first) = self.hard_links.get(&identity) {
                 return Ok(link_again(self.top, first, to, name)?);
+            }
+            let part = |name: &OsString| name.len() + size_of::<OsString>();
+            self.hard_link_bytes += path.iter().map(part).sum::<usize>();
+            if self.hard_link_bytes > HARD_LINKS_MAX {
+                return Err(CopyError::TooManyLinks);
             }
             self.hard_links.insert(identity, path.to_vec());
         }

@@ -91,6 +91,7 @@ impl Walk {
         folder.set_owner(self.ownership.uid, self.ownership.gid)?;
         folder.set_mode(0o755)?;
         for name in folder.names()? {
+            let name = name?;
             self.entries += 1;
             if self.entries > MAX_ENTRIES {
                 return Err(SealError::TooMany);

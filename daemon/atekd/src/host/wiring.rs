@@ -177,7 +177,13 @@ impl Host {
             stop.clone(),
         ));
         let spawn = Spawn::new(channels.bus.clone());
-        tasks.spawn(crate::spawn::home::follow(spawn, stop.clone()));
+        tasks.spawn(crate::spawn::home::follow(spawn.clone(), stop.clone()));
+        tasks.spawn(crate::metrics::full_disk::watch(
+            self.apis.state.clone(),
+            self.apis.directory.clone(),
+            spawn,
+            stop.clone(),
+        ));
         let parts = mdns::PublisherDeps {
             bus: channels.bus,
             directory: self.apis.directory.clone(),

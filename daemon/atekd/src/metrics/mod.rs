@@ -12,6 +12,7 @@
 //! systemd would mean a dictionary of a hundred properties for every service every time.
 
 mod cgroup;
+pub mod full_disk;
 mod packed;
 mod pressure;
 mod ring;

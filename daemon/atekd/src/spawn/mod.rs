@@ -143,6 +143,17 @@ impl Spawn {
             .or_else(SpawnError::none_is_fine)
     }
 
+    /// What the state of a service takes on the disk, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`], also where it is too large to be measured.
+    pub async fn state_size(&self, key: &ServiceKey) -> Result<u64, SpawnError> {
+        let operation = format!("measure the state of {key}");
+        self.call(&operation, FILES, "StateSize", &(key.as_str(),))
+            .await
+    }
+
     /// Makes a snapshot of the state of a service that does not run. Returns its bytes.
     ///
     /// # Errors

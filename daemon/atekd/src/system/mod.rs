@@ -157,7 +157,12 @@ pub fn room(path: &Path) -> u64 {
     disk(path).map_or(u64::MAX, |disk| disk.free_bytes)
 }
 
-fn disk(path: &Path) -> Result<Disk, SystemError> {
+/// What is left of the disk that holds `path`.
+///
+/// # Errors
+///
+/// [`SystemError`].
+pub fn disk(path: &Path) -> Result<Disk, SystemError> {
     let stat = nix::sys::statvfs::statvfs(path).map_err(|error| SystemError::Read {
         path: path.to_owned(),
         source: error.into(),
