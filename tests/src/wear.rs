@@ -15,6 +15,10 @@ pub const PER_DAY: u64 = 5_000_000;
 /// How often the count is read, in seconds.
 const EVERY: u64 = 60;
 
+/// How long the short form looks, in seconds: enough for what writes in most minutes, as the
+/// journal and access times did.
+pub const SHORT: u64 = 5 * EVERY;
+
 /// What was written while the box was idle.
 #[derive(Debug)]
 pub struct Written {
@@ -44,6 +48,15 @@ impl Written {
     pub fn is_little(&self) -> bool {
         let share = PER_DAY as f64 / 86_400.0 * self.seconds.max(3600.0);
         self.bytes as f64 <= share
+    }
+
+    /// Whether nothing was written in at least half of the minutes, as is so where no program
+    /// writes periodically.
+    #[must_use]
+    pub fn has_quiet_minutes(&self) -> bool {
+        let before = std::iter::once(&0).chain(&self.minutes);
+        let quiet = before.zip(&self.minutes).filter(|(a, b)| a == b);
+        quiet.count() * 2 >= self.minutes.len()
     }
 }
 
@@ -187,5 +200,20 @@ mod tests {
         assert!(of(3600.0, 208_000).is_little() && !of(3600.0, 209_000).is_little());
         assert!(of(7200.0, 416_000).is_little() && !of(7200.0, 417_000).is_little());
         assert!(times("at 1 2 3").is_err());
+    }
+
+    #[test]
+    fn a_program_that_writes_each_minute_leaves_no_quiet_ones() {
+        let of = |minutes: &[u64]| Written {
+            seconds: 60.0,
+            bytes: 0,
+            minutes: minutes.to_vec(),
+            by: Vec::new(),
+            files: String::new(),
+        };
+        assert!(of(&[77_824, 77_824, 77_824, 77_824]).has_quiet_minutes());
+        assert!(of(&[0, 0, 4096, 8192]).has_quiet_minutes());
+        assert!(!of(&[4096, 8192, 12_288, 16_384]).has_quiet_minutes());
+        assert!(!of(&[4096, 8192, 12_288, 12_288]).has_quiet_minutes());
     }
 }

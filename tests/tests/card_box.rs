@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use atek_tests::emulated::{BOOT, Emulated};
 use atek_tests::host::{PASSWORD, SERVICES, SESSIONS, cookie_named};
 use atek_tests::http::{Client, RpcError};
-use atek_tests::{GitRemote, Seen, wait_for};
+use atek_tests::{GitRemote, Seen, wait_for, wear};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -41,6 +41,8 @@ async fn a_box_is_claimed_used_and_comes_back_from_a_power_cut_with_everything()
     );
     owner.call(HELLO, "put", json!(["note", "kept"])).await?;
 
+    writes_next_to_nothing(&emulated).await?;
+
     let hogs = GitRemote::new("hog", Ipv4Addr::LOCALHOST)?;
     hogs.tag_app("v1.0.0", "hog-node")?;
     emulated.install(&owner, &hogs, "hog").await?;
@@ -66,6 +68,18 @@ async fn a_box_is_claimed_used_and_comes_back_from_a_power_cut_with_everything()
     figures(&emulated).await?;
 
     a_full_disk_leaves_the_way_out(&mut emulated, &owner).await
+}
+
+/// An idle box with an app leaves its card alone: the short form of the suite `soak`'s hour.
+async fn writes_next_to_nothing(emulated: &Emulated) -> anyhow::Result<()> {
+    wear::settle(emulated).await?;
+    let written = wear::while_idle(emulated, wear::SHORT).await?;
+    println!("figure: {written}");
+    ensure!(
+        written.is_little() && written.has_quiet_minutes(),
+        "something writes to the card all the time: {written}"
+    );
+    Ok(())
 }
 
 /// No failed unit, a kernel that complains of nothing, no unit that was left out to break a cycle.

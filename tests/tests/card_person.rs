@@ -10,6 +10,10 @@ use atek_tests::{Seen, wait_for};
 use serde_json::{Value, json};
 
 const SETUP: &str = "atek.cloud/setup-api";
+/// Pages are there within so many times of the boot, in one of the boots at least.
+const AIM: f64 = 1.2;
+/// A busy machine lets one program of the emulated box wait longer than another.
+const ON_A_BUSY_MACHINE: f64 = 1.5;
 const NEW_PASSWORD: &str = "another horse battery";
 const THIRD_PASSWORD: &str = "a third horse battery";
 
@@ -19,7 +23,7 @@ async fn a_person_sees_that_the_box_starts_and_gets_back_in_with_a_file_on_the_c
     let mut emulated = Emulated::new("person")?;
     emulated.keyboard = true;
     emulated.start()?;
-    says_that_it_starts(&mut emulated).await?;
+    let first = says_that_it_starts(&mut emulated).await?;
     emulated.lets_in().await?;
     let light = Light::of_keyboard(&emulated).await?;
     light.shows("heartbeat").await?;
@@ -38,7 +42,11 @@ async fn a_person_sees_that_the_box_starts_and_gets_back_in_with_a_file_on_the_c
     Card::open(&emulated.card(), true)?.write("selector", "atek-reset.txt", b"owner\r\n")?;
     emulated.start()?;
     emulated.answers().await?;
-    emulated.lets_in().await?;
+    let second = pages_of_the_boot(&emulated).await?;
+    ensure!(
+        first.min(second) <= AIM,
+        "pages wait for {first:.2} and {second:.2} times the boot, not for {AIM}"
+    );
     let code = reset_code(&emulated, "").await?;
     set_password(&emulated, &code, NEW_PASSWORD).await?;
     signs_in(&emulated, NEW_PASSWORD, PASSWORD).await?;
@@ -58,7 +66,8 @@ async fn a_person_sees_that_the_box_starts_and_gets_back_in_with_a_file_on_the_c
 }
 
 /// The first thing that the box answers is a page for people, and it says to look again.
-async fn says_that_it_starts(emulated: &mut Emulated) -> anyhow::Result<()> {
+/// Returns when its pages were there, in times of the whole boot.
+async fn says_that_it_starts(emulated: &mut Emulated) -> anyhow::Result<f64> {
     let (answer, first) = emulated.first_answer().await?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     assert_eq!(answer.status, 503, "{text}");
@@ -67,32 +76,37 @@ async fn says_that_it_starts(emulated: &mut Emulated) -> anyhow::Result<()> {
     }
     ensure!(text.contains("Atek is starting"), "the page is {text}");
     let page = emulated.answers().await?;
+    println!(
+        "figure: first answer {:.1} s and page {:.1} s after the start",
+        first.as_secs_f32(),
+        page.as_secs_f32()
+    );
+    pages_of_the_boot(emulated).await
+}
+
+/// When the host was ready, in times of the whole boot (`multi-user.target`), on the box's own
+/// clock since the kernel began, however slow the emulator is.
+async fn pages_of_the_boot(emulated: &Emulated) -> anyhow::Result<f64> {
     emulated.lets_in().await?;
-    // On the box's own clock, however slow the emulator is.
     let said = emulated
         .exec(
             "systemctl is-system-running --wait >/dev/null; \
              systemctl show -P ActiveEnterTimestampMonotonic multi-user.target atekd.service; \
              journalctl -b -o short-monotonic --no-pager | grep -m 1 -e 'the host is ready'; \
-             journalctl -b -o short-monotonic --no-pager | grep -m 1 -e 'DHCPv4 address'",
+             journalctl -b -o short-monotonic --no-pager | grep -m 1 -e 'DHCPv4 address'; \
+             systemd-analyze critical-chain --no-pager multi-user.target atekd.service",
         )
         .await?;
-    println!(
-        "figure: first answer {:.1} s and page {:.1} s after the start; multi-user.target, atekd ready (microseconds), host ready, network:\n{said}",
-        first.as_secs_f32(),
-        page.as_secs_f32()
-    );
     let multi_user = said.split_whitespace().next().context("no time")?;
     let multi_user = multi_user.parse::<f64>().context("no time")? / 1e6;
     let ready = seconds_before(&said, "the host is ready")?;
     let ratio = ready / multi_user;
-    println!("figure: the host is ready at {ratio:.2} of multi-user.target");
-    // Both on one clock that began with the kernel. Aim: 1.2; a busy machine spreads it.
+    println!("figure: the host is ready at {ratio:.2} of multi-user.target; {said}");
     ensure!(
-        ratio < 1.5,
+        ratio < ON_A_BUSY_MACHINE,
         "pages wait for {ratio:.2} times the boot: {said}"
     );
-    Ok(())
+    Ok(ratio)
 }
 
 /// The time in seconds at the beginning of the journal's line with `words`: `[   12.345678] …`.

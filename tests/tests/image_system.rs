@@ -1,6 +1,6 @@
 //! What both ways to make a card configure of the system around Atek: one list of files, for both.
 //!
-//! The same is looked at on a booted card by `card_system.rs`.
+//! The same is looked at on a booted card by `card_box.rs`.
 
 #![allow(
     clippy::unwrap_used,
