@@ -174,7 +174,7 @@ impl Spawn {
         self.on_files(move |layout| state::wipe(layout, &key)).await
     }
 
-    /// The bytes that the state of a service takes on the disk; it may run meanwhile.
+    /// The bytes that the state of a service takes on the disk. It may run at the same time.
     async fn state_size(&self, key: &str) -> Result<u64> {
         let _call = self.activity.begin();
         let key = service_key(key)?;
