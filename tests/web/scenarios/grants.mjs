@@ -68,7 +68,7 @@ story(async ({ box, browser, step }) => {
     await openPage(bob, box, '/p/apps/weather/permissions', 'Caller')
     await page.getByLabel('Host', { exact: true }).fill('ads.example')
     await page.getByRole('button', { name: 'Block', exact: true }).click()
-    await page.getByText('not: connect to ads.example').waitFor()
+    await page.getByText('blocked: connect to ads.example').waitFor()
     await page.getByLabel('Host', { exact: true }).fill('maps.example')
     await page.getByLabel('For how long').selectOption('day')
     await page.getByRole('button', { name: 'Allow', exact: true }).click()

@@ -58,6 +58,7 @@ export const admin: typeof english = {
     sessionsText: 'Wenn du eines dieser Geräte nicht kennst, melde es ab und ändere dein Passwort.',
     thisDevice: 'dieses Gerät',
     unknownDevice: 'Unbekanntes Gerät',
+    browserOn: (browser, system) => `${browser} unter ${system}`,
     lastSeen: (when) => `zuletzt gesehen ${when}`,
     signedIn: (when) => `angemeldet ${when}`,
     signOut: 'Abmelden',

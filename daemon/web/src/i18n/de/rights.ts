@@ -2,7 +2,7 @@ import type { rights as en } from '../en/rights'
 
 export const rights: typeof en = {
   may: (words) => words,
-  mayNot: (words) => `nicht: ${words}`,
+  mayNot: (words) => `gesperrt: ${words}`,
   internet: 'sich mit jedem Rechner im Internet verbinden',
   home: 'sich mit Geräten bei dir zu Hause verbinden',
   provider: (api, name) => `${api} von ${name} benutzen`,

@@ -56,6 +56,7 @@ export const admin = {
     sessionsText: 'If you do not recognise one of these devices, sign it out and change your password.',
     thisDevice: 'this device',
     unknownDevice: 'Unknown device',
+    browserOn: (browser: string, system: string) => `${browser} on ${system}`,
     lastSeen: (when: string) => `last seen ${when}`,
     signedIn: (when: string) => `signed in ${when}`,
     signOut: 'Sign out',

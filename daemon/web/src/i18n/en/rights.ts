@@ -1,7 +1,7 @@
 /** Texts about permissions that are decided one by one, about shares and groups. */
 export const rights = {
   may: (words: string) => words,
-  mayNot: (words: string) => `not: ${words}`,
+  mayNot: (words: string) => `blocked: ${words}`,
   internet: 'connect to any computer on the internet',
   home: 'connect to devices in your home',
   provider: (api: string, name: string) => `use ${api} from ${name}`,
