@@ -1,38 +1,18 @@
 //! Backups of a booted box: apps go on, an app gets its files back, and Debian's `restic` reads
 //! what was stored.
 
+#[path = "safety/note.rs"]
+mod note;
+
 use atek_tests::host::{Host, PASSWORD, Person, SOON, refusal};
 use atek_tests::{Seen, wait_for};
-use serde_json::{Value, json};
+use note::{box_with_note, note, put};
+use serde_json::json;
 use std::io::Write as _;
 use std::process::Stdio;
 
 const KEYS: &str = "atek.cloud/keys-api";
 const BACKUPS: &str = "atek.cloud/backups-api";
-const HELLO: &str = "example.test/hello";
-
-/// A box with an app that keeps a note, and a disk at /mnt/disk.
-async fn box_with_note(name: &str) -> anyhow::Result<Host> {
-    let host = Host::boot(name).await?;
-    host.person("bob", "").await?;
-    let source = host.machine.place_app("hello-node").await?;
-    let params = json!({ "sourceUrl": source, "id": "hello-node", "user": "bob" });
-    host.install_from(params).await?;
-    put(&host, "precious").await?;
-    host.machine
-        .shell("mkdir -p /mnt/disk && echo mine > /mnt/disk/other")
-        .await?;
-    Ok(host)
-}
-
-async fn put(host: &Host, text: &str) -> anyhow::Result<()> {
-    let note = json!(["note", text]);
-    host.system()?.call(HELLO, "put", note).await.map(drop)
-}
-
-async fn note(host: &Host) -> anyhow::Result<Value> {
-    host.system()?.call(HELLO, "get", json!(["note"])).await
-}
 
 #[tokio::test]
 async fn an_app_gets_its_files_back_from_a_backup() -> anyhow::Result<()> {

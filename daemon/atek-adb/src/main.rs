@@ -114,7 +114,9 @@ async fn run(settings: Settings, store: Store, limits: Limits) -> anyhow::Result
     let adb = store
         .read(|snapshot| Adb::new(store.clone(), settings.service_key, limits, snapshot))
         .await
-        .context("cannot read the state")?;
+        .context("cannot read the state")?
+        .in_folder(&settings.data)
+        .context("cannot use the folder of the state")?;
     adb.resume().await.context("cannot read the state")?;
 
     let listener = atek_rpc::server::bind_unix(&settings.socket)

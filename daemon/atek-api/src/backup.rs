@@ -12,7 +12,10 @@ pub mod schedule;
 
 pub use names::{BackupNameError, Part, RunId};
 
+use crate::ids::{DbId, ServiceId, ServiceKey, UserKey};
 use crate::secret::Secret;
+use crate::services::ServiceSettings;
+use crate::spec::{PackageVersion, RelativePath};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -28,7 +31,7 @@ pub const MAX_LINE: usize = 16 << 20;
 
 /// Where backups are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "BackupTarget"))]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
 pub enum Target {
     /// The folder [`TARGET_FOLDER`] in a folder of this machine: a disk that is mounted there.
@@ -45,6 +48,29 @@ impl std::fmt::Display for Target {
             Self::Folder { path } => write!(f, "{}", path.join(TARGET_FOLDER).display()),
         }
     }
+}
+
+/// A place where backups may be: what is mounted where disks of people are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct BackupPlace {
+    /// The folder.
+    pub path: String,
+    /// Whether there are backups of a box.
+    pub has_backup: bool,
+    /// Bytes that are free.
+    pub free: u64,
+    /// Whether it can only be read.
+    pub read_only: bool,
+}
+
+/// What `places` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct BackupPlaces {
+    /// Those with backups first.
+    pub places: Vec<BackupPlace>,
 }
 
 /// How many runs are kept; a run that one of the rules wants stays.
@@ -86,6 +112,7 @@ pub struct BackupSettings {
 
 /// Parameters of `configure`. What is missing stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BackupChanges {
     /// Where backups are kept from now on. Those elsewhere stay there.
@@ -109,6 +136,9 @@ pub struct BackupStatus {
     /// What is being done: `backup`, `restore` or `check`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running: Option<String>,
+    /// How far that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<BackupProgress>,
     /// When the last whole run began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_good: Option<String>,
@@ -133,8 +163,24 @@ pub struct BackupStatus {
     pub longest_pause_ms: u64,
 }
 
+/// How far a piece of work is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupProgress {
+    /// Parts that are done.
+    pub step: usize,
+    /// All parts.
+    pub steps: usize,
+    /// Bytes of this part that are done.
+    pub done: u64,
+    /// Bytes of this part, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
 /// What describes a run, for a restore of the whole box.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Manifest {
     /// Version of this structure.
@@ -149,19 +195,237 @@ pub struct Manifest {
     pub timezone: Option<String>,
     /// What is installed, with its parts.
     pub services: Vec<StoredService>,
+    /// The databases; none in backups of old.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<StoredDatabase>,
+    /// The users; none in backups of old.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<StoredUser>,
+}
+
+/// A database in a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct StoredDatabase {
+    /// Its id.
+    pub id: DbId,
+    /// What it was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The key of its owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<UserKey>,
+    /// The key of the app that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceKey>,
+}
+
+/// A user in a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct StoredUser {
+    /// The user's key.
+    pub key: UserKey,
+    /// The user's name.
+    pub username: String,
+}
+
+/// The databases and users of a backup, as `people` tells them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct StoredPeople {
+    /// The backup.
+    pub run: RunId,
+    /// Its users.
+    pub users: Vec<StoredUser>,
+    /// Its databases.
+    pub databases: Vec<StoredDatabase>,
+    /// Keys of users and ids of databases that are not here any more.
+    pub gone: Vec<String>,
+}
+
+/// The parameter of `restoreDatabase`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestoreDatabase {
+    /// Its id.
+    pub database: DbId,
+    /// The backup; by default the last one that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub run: Option<String>,
+    /// Whether it becomes a new database beside the present one.
+    #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+    pub copy: bool,
+}
+
+/// What `restoreDatabase` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RestoredDatabase {
+    /// The backup.
+    pub run: RunId,
+    /// Its id, of a copy a new one.
+    pub database: DbId,
+    /// Records that it has.
+    pub records: u64,
+}
+
+/// The parameter of `restoreUser`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestoreUser {
+    /// The user's name, or key.
+    pub user: String,
+    /// The backup; by default the last one that has the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub run: Option<String>,
+}
+
+/// What `restoreUser` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RestoredUser {
+    /// The backup.
+    pub run: RunId,
+    /// The user's name.
+    pub username: String,
+    /// Apps that are here again.
+    pub apps: Vec<ServiceId>,
+    /// How many databases are here again.
+    pub databases: usize,
+    /// What is not, for a person.
+    pub problems: Vec<String>,
 }
 
 /// A service in a backup.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredService {
     /// Its key.
-    pub key: crate::ids::ServiceKey,
+    pub key: ServiceKey,
     /// Its id at that time.
-    pub id: crate::ids::ServiceId,
+    pub id: ServiceId,
     /// The version of its package at that time; none of a core service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<crate::spec::PackageVersion>,
+    pub version: Option<PackageVersion>,
+    /// Its record; none of a core service, and in backups of old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<ServiceSettings>>,
+}
+
+/// An app in a backup, as `apps` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct StoredApp {
+    /// Its key.
+    pub key: ServiceKey,
+    /// Its id at that time.
+    pub id: ServiceId,
+    /// Its title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Its owner's name, if that user is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Its version at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Its id now; none: it is not installed any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installed: Option<ServiceId>,
+    /// Why it cannot be brought back or copied from this backup, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+/// The apps of a backup, as `apps` tells them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct StoredApps {
+    /// The backup.
+    pub run: RunId,
+    /// Its apps.
+    pub apps: Vec<StoredApp>,
+}
+
+/// The entries of a folder in a backup, as `files` tells them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct StoredFiles {
+    /// The backup.
+    pub run: RunId,
+    /// At most [`MAX_FILES`].
+    pub files: Vec<Entry>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// The parameter of `restoreFile`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestoreFile {
+    /// The app.
+    pub id: String,
+    /// The file or folder among its files.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub path: RelativePath,
+    /// The backup; by default the last one that has the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub run: Option<String>,
+    /// Whether it is put beside the present one, instead of in its place.
+    #[serde(default)]
+    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+    pub beside: bool,
+}
+
+/// What `restoreFile` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RestoredFile {
+    /// The backup.
+    pub run: RunId,
+    /// Where it is among the app's files.
+    pub path: String,
+}
+
+/// The parameter of `restoreApp`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestoreApp {
+    /// The app's key, or its id at the time of the backup.
+    pub app: String,
+    /// The id that it gets; by default the one that it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub id: Option<String>,
+    /// The backup; by default the last one that has the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub run: Option<String>,
+}
+
+/// What `restoreApp` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RestoredApp {
+    /// The backup.
+    pub run: RunId,
+    /// The id of the app.
+    pub id: ServiceId,
 }
 
 /// What a run stored.
@@ -203,6 +467,10 @@ pub enum Request {
         older: Option<Secret>,
         /// Whether to begin there if there is no backup yet.
         create: bool,
+        /// Only look and restore: the target may be read-only, and another job may add to it
+        /// at the same time.
+        #[serde(default)]
+        read: bool,
     },
     /// Store a part of a run. Answered by [`Event::Stored`].
     Store {
@@ -246,6 +514,12 @@ pub enum Request {
         run: RunId,
         /// What to restore.
         part: Part,
+        /// The service whose part it becomes; by default the one whose it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        into: Option<ServiceKey>,
+        /// The only file or folder of the part that is restored, to its path there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<RelativePath>,
     },
     /// List a folder of a part. Answered by [`Event::Files`].
     Files {
@@ -334,7 +608,7 @@ pub const MAX_FILES: usize = 2_000;
 
 /// A run as it is on the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "BackupRun"))]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     /// When it began.
@@ -349,7 +623,7 @@ pub struct Run {
 
 /// A file or folder in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "StoredFile"))]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// Its name; what is not UTF-8 is replaced.
@@ -358,6 +632,10 @@ pub struct Entry {
     pub folder: bool,
     /// Bytes of a file.
     pub size: u64,
+    /// When it was changed, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub modified: Option<i64>,
 }
 
 /// Why a request was not carried out.

@@ -2,7 +2,7 @@
 
 use crate::metrics::{MetricsOptions, Series, ServiceSample, SystemSample};
 use crate::permission::PermissionRules;
-use crate::{audit, catalogue, grants, services, sessions, setup, system, updates, users};
+use crate::{audit, backup, catalogue, grants, services, sessions, setup, system, updates, users};
 use std::collections::BTreeMap;
 use std::path::Path;
 use ts_rs::{Config, TS, TypeVisitor};
@@ -97,6 +97,25 @@ fn declarations() -> String {
     all.visit::<updates::UpdateStatus>();
     all.visit::<updates::UpdateChanges>();
     all.visit::<updates::UpdatePlan>();
+    all.visit::<backup::BackupStatus>();
+    all.visit::<backup::BackupChanges>();
+    all.visit::<backup::BackupDone>();
+    all.visit::<backup::Run>();
+    all.visit::<backup::StoredApps>();
+    all.visit::<backup::StoredFiles>();
+    all.visit::<backup::RestoreFile>();
+    all.visit::<backup::RestoredFile>();
+    all.visit::<backup::RestoreApp>();
+    all.visit::<backup::RestoredApp>();
+    all.visit::<backup::BackupPlaces>();
+    all.visit::<backup::StoredPeople>();
+    all.visit::<backup::RestoreDatabase>();
+    all.visit::<backup::RestoredDatabase>();
+    all.visit::<backup::RestoreUser>();
+    all.visit::<backup::RestoredUser>();
+    all.visit::<setup::RestoreBox>();
+    all.visit::<setup::RestoreBegun>();
+    all.visit::<setup::RestoreStatus>();
     all.visit::<catalogue::RecipeInfo>();
     all.visit::<catalogue::CatalogueInfo>();
     all.visit::<services::LogOptions>();

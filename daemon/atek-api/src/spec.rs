@@ -390,14 +390,26 @@ pub struct BackupSpec {
     /// Services of which the state is restored; of a backup none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restore: Vec<ServiceKey>,
-    /// Whether the whole box is restored: packages and the host's own files, too.
+    /// Whether more than states is restored: packages, and of a whole box the host's own files.
     #[serde(default)]
     pub whole: bool,
+    /// Whether the target is only read.
+    #[serde(default)]
+    pub read: bool,
 }
 
 impl BackupSpec {
     /// Services that one job restores.
     pub const MAX_RESTORE: usize = 1_000;
+
+    /// The unit of the job: one that only looks has one of its own, and runs beside a backup.
+    #[must_use]
+    pub fn unit(&self) -> &'static str {
+        match self.read && !self.whole && self.restore.is_empty() {
+            true => paths::BACKUP_LOOK_UNIT,
+            false => paths::BACKUP_UNIT,
+        }
+    }
 
     /// Checks what the types alone cannot.
     ///

@@ -62,6 +62,38 @@ pub struct Resources {
     /// Of the processor, in degrees Celsius, where there is a sensor.
     #[serde(rename = "temperatureC")]
     pub temperature_c: Option<f64>,
+    /// What is wrong with disks and cards.
+    #[serde(default)]
+    pub storage: Vec<StorageProblem>,
+}
+
+/// A disk or card that fails, or is about to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct StorageProblem {
+    /// What is wrong.
+    pub kind: StorageTrouble,
+    /// The device, or the folder.
+    pub disk: String,
+    /// What it means and what to do, for a person.
+    pub text: String,
+}
+
+/// Ways in which storage fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum StorageTrouble {
+    /// The kernel lets nothing be written any more.
+    ReadOnly,
+    /// A test file could not be written.
+    NoWrites,
+    /// Reads or writes failed.
+    Errors,
+    /// Its memory is worn out, or nearly.
+    Worn,
+    /// A disk that is needed is not there.
+    Gone,
 }
 
 /// A disk.

@@ -5,17 +5,20 @@
 
 use crate::complaints;
 use crate::error::Error;
-use crate::folder::{FolderStore, LEAVE_FREE};
+use crate::folder::{FolderStore, LEAVE_FREE, Use};
 use crate::layout::{Layout, Source};
 use crate::meter::Meter;
 use crate::proof;
 use atek_api::backup::schedule;
 use atek_api::backup::{Entry, MAX_FILES, Part, Retention, Run, RunId, TARGET_FOLDER, Target};
-use rustic_core::repofile::{MasterKey, SnapshotFile};
+use atek_api::ids::ServiceKey;
+use atek_api::spec::RelativePath;
+use rustic_core::repofile::{MasterKey, Node, SnapshotFile};
 use rustic_core::{
     BackupOptions, CheckOptions, ConfigOptions, Credentials, Excludes, IndexedFull, KeyOptions,
     LimitOption, LocalDestination, LsOptions, OpenStatus, ParentOptions, PathList, PruneOptions,
-    Repository, RepositoryBackends, RepositoryOptions, RestoreOptions, SnapshotOptions,
+    Repository, RepositoryBackends, RepositoryOptions, RestoreOptions, RusticResult,
+    SnapshotOptions,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -66,12 +69,12 @@ impl Engine {
     pub(crate) fn open(
         target: &Target,
         passwords: Passwords<'_>,
-        create: bool,
+        what_for: Use,
         layout: Layout,
         meter: Meter,
     ) -> Result<(Self, bool), Error> {
         let Target::Folder { path } = target;
-        let store = Arc::new(FolderStore::open(path, TARGET_FOLDER, create)?);
+        let store = Arc::new(FolderStore::open(path, TARGET_FOLDER, what_for)?);
         let repository = repository(&store, &meter)?;
         let of = |error| Error::of(&store, error);
         let credentials = Credentials::password(passwords.password);
@@ -86,7 +89,9 @@ impl Engine {
             (Err(error), Some(older)) if error.is_incorrect_password() => {
                 let older = Credentials::password(older);
                 let begun = self::repository(&store, &meter)?.open(&older).map_err(of)?;
-                begun.add_key(passwords.password, &keys).map_err(of)?;
+                if what_for != Use::Read {
+                    begun.add_key(passwords.password, &keys).map_err(of)?;
+                }
                 begun
             }
             (opened, _) => opened.map_err(of)?,
@@ -254,6 +259,7 @@ impl Engine {
         removed.extend(given_up.filter(|run| last.as_ref().is_some_and(|last| run < last)));
         let of = |error| Error::of(&self.store, error);
         let repository = self.repository()?;
+        let _alone = self.store.alone()?;
         // The manifest of a run goes first: a run that is cut into is not whole.
         let mut ids = Vec::new();
         for (run, part, snapshot) in self.snapshots()? {
@@ -266,7 +272,7 @@ impl Engine {
         }
         repository.delete_snapshots(&ids).map_err(of)?;
         let mut options = PruneOptions::default();
-        // The lock says that no other process reads.
+        // No other process reads.
         options.instant_delete = true;
         if self.store.free().is_ok_and(|free| free < 4 * LEAVE_FREE) {
             options.max_repack = LimitOption::Percentage(0);
@@ -294,10 +300,16 @@ impl Engine {
         Ok(problems)
     }
 
-    /// Restores a part to where restored parts are put, whole or not at all.
-    pub(crate) fn restore(&self, run: &RunId, part: &Part) -> Result<(u64, u64), Error> {
+    /// Restores a part, or one path of it, to where restored parts are put, whole or not at all.
+    pub(crate) fn restore(
+        &self,
+        run: &RunId,
+        part: &Part,
+        into: Option<&ServiceKey>,
+        only: Option<&RelativePath>,
+    ) -> Result<(u64, u64), Error> {
         let snapshot = self.snapshot_of(run, part)?;
-        let place = self.layout.destination(part)?;
+        let place = self.layout.destination(part, into)?;
         // Versions of packages have dots of their own.
         let new = PathBuf::from(format!("{}.new", place.display()));
         clear(&new)?;
@@ -307,16 +319,25 @@ impl Engine {
         let node = repository
             .node_from_snapshot_and_path(&snapshot, "")
             .map_err(of)?;
-        let summary = snapshot.summary.clone().unwrap_or_default();
-        let free = free_bytes(&new)?;
-        if free < summary.total_bytes_processed + LEAVE_FREE {
-            // Holes are restored as holes; what is counted is what the files say.
-            let least = summary.data_added;
-            if free < least + LEAVE_FREE {
-                return Err(Error::NoRoomHere);
-            }
-        }
         let nodes = repository.ls(&node, &LsOptions::default()).map_err(of)?;
+        let nodes = nodes.filter(|found| match found {
+            Ok((path, _)) => is_wanted(path, only),
+            Err(_) => true,
+        });
+        let summary = snapshot.summary.clone().unwrap_or_default();
+        let (bytes, least) = match only {
+            Some(path) => {
+                let bytes = size_of(nodes.clone(), path).map_err(of)?;
+                let missing = || Error::Missing(format!("{path} in the backup {run}"));
+                let bytes = bytes.ok_or_else(missing)?;
+                (bytes, bytes)
+            }
+            None => (summary.total_bytes_processed, summary.data_added),
+        };
+        // Holes are restored as holes; what is counted is what the files say.
+        if free_bytes(&new)? < bytes.min(least) + LEAVE_FREE {
+            return Err(Error::NoRoomHere);
+        }
         let destination = LocalDestination::new(&format!("{}/", new.display()), true, false);
         let destination = destination.map_err(of)?;
         let options = restore_options()?;
@@ -342,7 +363,7 @@ impl Engine {
         nix::unistd::syncfs(folder.as_fd()).map_err(|error| failed()(error.into()))?;
         clear(&place)?;
         fs::rename(&new, &place).map_err(failed())?;
-        Ok((files, summary.total_bytes_processed))
+        Ok((files, bytes))
     }
 
     /// The entries of a folder of a part.
@@ -372,10 +393,37 @@ impl Engine {
                 name: name.to_string_lossy().into_owned(),
                 folder: node.is_dir(),
                 size: node.meta.size,
+                modified: node.meta.mtime.map(|time| time.as_second()),
             });
         }
         Ok((files, false))
     }
+}
+
+/// Whether a path of a part is restored where only one path is wanted: it is that, in it, or leads
+/// there.
+fn is_wanted(path: &Path, only: Option<&RelativePath>) -> bool {
+    let path = path.strip_prefix("/").unwrap_or(path);
+    only.is_none_or(|only| {
+        let only = Path::new(only.as_str());
+        path.starts_with(only) || only.starts_with(path)
+    })
+}
+
+/// Bytes of what is at a path; none where nothing is.
+fn size_of(
+    nodes: impl Iterator<Item = RusticResult<(PathBuf, Node)>>,
+    only: &RelativePath,
+) -> RusticResult<Option<u64>> {
+    let mut bytes = None;
+    for found in nodes {
+        let (path, node) = found?;
+        let path = path.strip_prefix("/").unwrap_or(&path);
+        if path.starts_with(only.as_str()) {
+            *bytes.get_or_insert(0) += node.meta.size;
+        }
+    }
+    Ok(bytes)
 }
 
 fn repository(store: &Arc<FolderStore>, meter: &Meter) -> Result<Repository<()>, Error> {

@@ -7,6 +7,10 @@
 //!
 //! A file is written and synced in `tmp`, and renamed. restic's own programs look at neither `tmp`
 //! nor the lock, which the kernel drops with the process that held it.
+//!
+//! One job writes at a time, with the lock on `atek.lock`. Those that only read share the lock on
+//! `config`, also on a disk that is mounted read-only; what they may need is removed only by a job
+//! that has this lock for itself.
 
 use bytes::Bytes;
 use nix::fcntl::{Flock, FlockArg};
@@ -19,11 +23,15 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 const TMP: &str = "tmp";
 const LOCK: &str = "atek.lock";
 /// Bytes that a backup leaves free, so that old ones can be removed from a full disk.
 pub(crate) const LEAVE_FREE: u64 = 32 << 20;
+/// How long one that reads waits for one that removes, and the pause between two looks.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A folder on a disk.
 #[derive(Debug)]
@@ -35,6 +43,17 @@ pub(crate) struct FolderStore {
     /// The first thing that went wrong with the disk.
     trouble: Mutex<Option<(io::ErrorKind, String)>>,
     _lock: Flock<File>,
+}
+
+/// What a job does with a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It only reads.
+    Read,
+    /// It adds to what is there.
+    Write,
+    /// It begins there if nothing is there.
+    Begin,
 }
 
 /// Why a folder cannot be used.
@@ -55,42 +74,20 @@ pub(crate) enum FolderError {
 }
 
 impl FolderStore {
-    /// Opens the folder `name` in `parent`, which must be there, and takes it for this process.
-    pub(crate) fn open(parent: &Path, name: &str, create: bool) -> Result<Self, FolderError> {
+    /// Opens the folder `name` in `parent`, which must be there, and takes it for this process, or
+    /// shares it with others that read.
+    pub(crate) fn open(parent: &Path, name: &str, what_for: Use) -> Result<Self, FolderError> {
         let path = parent.join(name);
         if !parent.is_dir() {
             return Err(FolderError::NoTarget(parent.to_owned()));
         }
-        let failed = |operation: &'static str, path: &Path| {
-            let path = path.to_owned();
-            move |source| FolderError::Io {
-                operation,
-                path,
-                source,
-            }
-        };
-        if !path.join("config").is_file() && !create {
+        if !path.join("config").is_file() && what_for != Use::Begin {
             return Err(FolderError::NoBackup(path));
         }
-        let tmp = path.join(TMP);
-        if create {
-            fs::create_dir_all(&tmp).map_err(failed("make", &tmp))?;
-        }
-        let lock = path.join(LOCK);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock)
-            .map_err(failed("open", &lock))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|_| FolderError::Busy(path.clone()))?;
-        // What a cut left; with the lock, no other process writes.
-        if let Ok(left) = fs::read_dir(&tmp) {
-            for entry in left.flatten() {
-                fs::remove_file(entry.path()).map_err(failed("remove", &entry.path()))?;
-            }
-        }
+        let lock = match what_for {
+            Use::Read => share(&path)?,
+            Use::Write | Use::Begin => take(&path, what_for == Use::Begin)?,
+        };
         Ok(Self {
             path,
             written: AtomicU64::new(0),
@@ -98,6 +95,17 @@ impl FolderStore {
             trouble: Mutex::new(None),
             _lock: lock,
         })
+    }
+
+    /// Keeps those that read away until it is dropped; none while there are some.
+    pub(crate) fn alone(&self) -> Result<Flock<File>, FolderError> {
+        let config = self.path.join("config");
+        let file = File::options()
+            .write(true)
+            .open(&config)
+            .map_err(failed("open", &config))?;
+        Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|_| FolderError::Busy(self.path.clone()))
     }
 
     /// Bytes written since it was opened.
@@ -184,6 +192,54 @@ impl FolderStore {
             }
         }
         written
+    }
+}
+
+/// The lock of those that read. One that removes what no run needs has it for a while.
+fn share(path: &Path) -> Result<Flock<File>, FolderError> {
+    let config = path.join("config");
+    let begun = Instant::now();
+    let mut file = File::open(&config).map_err(failed("open", &config))?;
+    loop {
+        match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err(_) if begun.elapsed() > PATIENCE => return Err(FolderError::Busy(path.to_owned())),
+            Err((back, _)) => file = back,
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The lock of the one that writes; what a cut left is removed.
+fn take(path: &Path, create: bool) -> Result<Flock<File>, FolderError> {
+    let tmp = path.join(TMP);
+    if create {
+        fs::create_dir_all(&tmp).map_err(failed("make", &tmp))?;
+    }
+    let lock = path.join(LOCK);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock)
+        .map_err(failed("open", &lock))?;
+    let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| FolderError::Busy(path.to_owned()))?;
+    // With the lock, no other process writes.
+    if let Ok(left) = fs::read_dir(&tmp) {
+        for entry in left.flatten() {
+            fs::remove_file(entry.path()).map_err(failed("remove", &entry.path()))?;
+        }
+    }
+    Ok(lock)
+}
+
+fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    move |source| FolderError::Io {
+        operation,
+        path,
+        source,
     }
 }
 

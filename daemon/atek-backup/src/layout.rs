@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use atek_api::backup::Part;
+use atek_api::ids::ServiceKey;
 use atek_api::spec::paths;
 use std::path::{Path, PathBuf};
 
@@ -89,13 +90,20 @@ impl Layout {
         matches!(part, Part::Host).then(|| self.host.join("config.json"))
     }
 
-    /// Where a restored part is put.
-    pub(crate) fn destination(&self, part: &Part) -> Result<PathBuf, Error> {
+    /// Where a restored part is put; the one of a service may become another's.
+    pub(crate) fn destination(
+        &self,
+        part: &Part,
+        into: Option<&ServiceKey>,
+    ) -> Result<PathBuf, Error> {
         match part {
             Part::Host => Ok(self.restore.join("host")),
-            Part::State(key) => Ok(self.snapshots.join(key.as_str()).join(RESTORED)),
+            Part::State(key) => {
+                let key = into.unwrap_or(key);
+                Ok(self.snapshots.join(key.as_str()).join(RESTORED))
+            }
             Part::Package(key, version) => {
-                let path = self.restore.join("packages");
+                let (path, key) = (self.restore.join("packages"), into.unwrap_or(key));
                 Ok(path.join(key.as_str()).join(version.as_str()))
             }
             Part::Manifest => Err(Error::Request("a manifest is read, not restored".into())),

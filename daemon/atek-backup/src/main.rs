@@ -17,6 +17,7 @@ use atek_api::backup::{Event, MAX_LINE, Request};
 use atek_api::secret::Secret;
 use engine::{Engine, Passwords};
 use error::Error;
+use folder::Use;
 use layout::Layout;
 use meter::{Meter, say};
 use std::io::{BufRead, Read as _};
@@ -81,15 +82,22 @@ fn carry_out(
         password,
         older,
         create,
+        read,
     } = &request
     {
+        let what_for = match (read, create) {
+            (true, _) => Use::Read,
+            (false, false) => Use::Write,
+            (false, true) => Use::Begin,
+        };
         let layout = layout.clone();
         let passwords = Passwords {
             password: password.expose(),
             older: older.as_ref().map(Secret::expose),
         };
         *engine = None;
-        let (opened, created) = Engine::open(target, passwords, *create, layout, Meter::default())?;
+        let (opened, created) =
+            Engine::open(target, passwords, what_for, layout, Meter::default())?;
         *engine = Some(opened);
         return Ok(Event::Opened { created });
     }
@@ -123,8 +131,13 @@ fn carry_out(
         Request::Check { read } => Ok(Event::Checked {
             problems: engine.check(read)?,
         }),
-        Request::Restore { run, part } => {
-            let (files, bytes) = engine.restore(&run, &part)?;
+        Request::Restore {
+            run,
+            part,
+            into,
+            path,
+        } => {
+            let (files, bytes) = engine.restore(&run, &part, into.as_ref(), path.as_ref())?;
             Ok(Event::Restored { files, bytes })
         }
         Request::Files { run, part, path } => {

@@ -5,6 +5,7 @@ use crate::files::FileError;
 use crate::manager::SystemdError;
 use crate::origin::OriginError;
 use crate::packages::PackageError;
+use crate::put_back::PutBackError;
 use crate::snapshots::SnapshotError;
 use atek_api::spec::SpecError;
 
@@ -94,6 +95,17 @@ impl From<PackageError> for Error {
             | PackageError::NoVersion { .. } => Self::NotFound(error.to_string()),
             PackageError::NotOurs(_) | PackageError::Seal(_) => Self::Refused(chain(&error)),
             PackageError::File(_) => Self::Failed(chain(&error)),
+        }
+    }
+}
+
+impl From<PutBackError> for Error {
+    fn from(error: PutBackError) -> Self {
+        match error {
+            PutBackError::Snapshot(error) => error.into(),
+            PutBackError::File(error) => error.into(),
+            PutBackError::Missing(_) => Self::NotFound(error.to_string()),
+            PutBackError::TooDeep(_) | PutBackError::NoState => Self::Refused(error.to_string()),
         }
     }
 }

@@ -297,6 +297,13 @@ impl Folder {
             .map_err(target.failed("move a folder to", new_name))
     }
 
+    /// Exchanges `name` with `other` of `target` in one step; both must be there.
+    pub(crate) fn exchange(&self, name: &OsStr, target: &Folder, other: &OsStr) -> Result<()> {
+        let flags = RenameFlags::RENAME_EXCHANGE;
+        nix::fcntl::renameat2(&self.descriptor, name, &target.descriptor, other, flags)
+            .map_err(target.failed("exchange", other))
+    }
+
     /// Writes a file that only the caller's user reads, replacing an old one at once.
     pub(crate) fn write_private(&self, name: &OsStr, content: &[u8]) -> Result<()> {
         let mut new = name.to_owned();
@@ -392,7 +399,7 @@ impl Reader {
 }
 
 /// The kind of file, from its mode.
-fn kind(stat: &FileStat) -> SFlag {
+pub(crate) fn kind(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
 }
 

@@ -34,6 +34,7 @@ mod manager;
 mod origin;
 mod packages;
 mod properties;
+mod put_back;
 mod restored;
 mod service;
 mod snapshots;

@@ -9,11 +9,11 @@ use crate::files::Folder;
 use crate::layout::Layout;
 use crate::leases::Leases;
 use crate::manager::Systemd;
-use crate::{credentials, packages, properties, restored, snapshots, sources, state};
+use crate::{credentials, packages, properties, put_back, restored, snapshots, sources, state};
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::spec::{
-    self, BackupSpec, JobId, JobKind, PackageSpec, PackageVersion, Prefix, ServiceSpec,
-    SnapshotName, paths,
+    self, BackupSpec, JobId, JobKind, PackageSpec, PackageVersion, Prefix, RelativePath,
+    ServiceSpec, SnapshotName, paths,
 };
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -225,7 +225,7 @@ impl Spawn {
     }
 
     /// Starts `atek-backup` with `channel` as its standard input and output. `request` is the JSON
-    /// text of a `BackupSpec`. One runs at a time.
+    /// text of a `BackupSpec`. One runs at a time, and beside it one that only looks.
     async fn run_backup(&self, request: &str, channel: zbus::OwnedFd) -> Result<String> {
         let _call = self.activity.begin();
         let spec: BackupSpec = json(request)?;
@@ -245,7 +245,7 @@ impl Spawn {
         let channel = std::os::fd::OwnedFd::from(channel);
         let output = channel.try_clone().map_err(zbus::Error::from)?;
         let properties = properties::backup(&spec, self.systemd.version(), channel, output);
-        let unit = spec::paths::BACKUP_UNIT;
+        let unit = spec.unit();
         match self
             .systemd
             .start(unit, &properties, spec::START_TIMEOUT)
@@ -259,13 +259,13 @@ impl Spawn {
         }
     }
 
-    /// Ends the backup or restore that runs. None is fine.
+    /// Ends the backups, restores and looks that run. None is fine.
     async fn stop_backup(&self) -> Result<()> {
         let _call = self.activity.begin();
-        Ok(self
-            .systemd
-            .stop(spec::paths::BACKUP_UNIT, JOB_STOP)
-            .await?)
+        for unit in [spec::paths::BACKUP_UNIT, spec::paths::BACKUP_LOOK_UNIT] {
+            self.systemd.stop(unit, JOB_STOP).await?;
+        }
+        Ok(())
     }
 
     /// Makes a snapshot the state of a service that does not run. With `keep` the snapshot stays;
@@ -277,6 +277,40 @@ impl Spawn {
         self.require_down(&key).await?;
         tracing::info!(%key, %name, "restoring the state of a service");
         self.on_files(move |layout| snapshots::restore(layout, &key, &name, keep))
+            .await
+    }
+
+    /// Puts one path of a snapshot among the files of a service that does not run, in the folder
+    /// where it was, as `put_as`, and removes the snapshot.
+    async fn put_restored_path(
+        &self,
+        key: &str,
+        name: &str,
+        path: &str,
+        put_as: &str,
+    ) -> Result<()> {
+        let _call = self.activity.begin();
+        let (key, name): (_, SnapshotName) = (service_key(key)?, name.parse()?);
+        let (path, put_as): (RelativePath, RelativePath) = (path.parse()?, put_as.parse()?);
+        if put_as.as_str().contains('/') {
+            return Err(Error::InvalidSpec(format!("{put_as} is not one name")));
+        }
+        let _lease = self.services.take(key.as_str())?;
+        self.require_down(&key).await?;
+        tracing::info!(%key, "putting a file of a backup back");
+        self.on_files(move |layout| {
+            put_back::put(layout, &key, &name, &path, put_as.as_str().as_ref())
+        })
+        .await
+    }
+
+    /// Moves a snapshot into the state of a service, which may run, as a folder of this name.
+    async fn lend_snapshot(&self, key: &str, name: &str, folder: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        let (key, name): (_, SnapshotName) = (service_key(key)?, name.parse()?);
+        let folder: SnapshotName = folder.parse()?;
+        let _lease = self.services.take(key.as_str())?;
+        self.on_files(move |layout| put_back::lend(layout, &key, &name, folder.as_str().as_ref()))
             .await
     }
 

@@ -171,7 +171,8 @@ pub(crate) fn remove(
     Ok(remove_tree(&snapshots, name.as_str().as_ref())?)
 }
 
-fn of_service(layout: &Layout, key: &ServiceKey) -> Result<Folder, FileError> {
+/// The folder of a service's snapshots.
+pub(crate) fn of_service(layout: &Layout, key: &ServiceKey) -> Result<Folder, FileError> {
     let all = Folder::open(&layout.state)?.child_or_new(paths::SNAPSHOTS_NAME.as_ref(), 0o700)?;
     all.child_or_new(key.as_str().as_ref(), 0o700)
 }

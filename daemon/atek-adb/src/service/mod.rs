@@ -38,6 +38,7 @@ use params::Params;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::cell::RefCell;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, Semaphore};
 pub use view::ServerDb;
@@ -94,6 +95,8 @@ pub struct Adb {
     keys: Arc<tables::AutoKeys>,
     /// One step of background work at a time, so that it never fills the writer's queue.
     background: Arc<Semaphore>,
+    /// Where the state is, if that is on a disk.
+    folder: Option<Arc<Path>>,
 }
 
 impl Adb {
@@ -133,7 +136,20 @@ impl Adb {
             budgets: Arc::new(budgets),
             keys: Arc::default(),
             background: Arc::new(Semaphore::new(1)),
+            folder: None,
         })
+    }
+
+    /// The same with a folder in which the host puts the states of backups. One that is left there
+    /// is removed.
+    ///
+    /// # Errors
+    ///
+    /// A failing disk.
+    pub fn in_folder(mut self, folder: &Path) -> Result<Self, AdbError> {
+        databases::from_backup::remove_backup(&folder.join(databases::from_backup::FOLDER))?;
+        self.folder = Some(folder.into());
+        Ok(self)
     }
 
     /// The caller that a request's headers name.
@@ -231,6 +247,9 @@ impl Adb {
             "adminEditDbConfig" => method!(admin_edit_db_config),
             "adminDeleteDb" => method!(admin_delete_db),
             "adminCompact" => method!(admin_compact),
+            "adminRestoreDb" => method!(admin_restore_db),
+            "adminBackupRecord" => method!(admin_backup_record),
+            "adminCloseBackup" => method!(admin_close_backup),
             "adminBeginTrial" => method!(admin_begin_trial),
             "adminEndTrial" => method!(admin_end_trial),
             "dbCreate" => method!(db_create),

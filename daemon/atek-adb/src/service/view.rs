@@ -62,7 +62,8 @@ impl<'a, R: Read> View<'a, R> {
         self.server
     }
 
-    fn server_record<T: serde::de::DeserializeOwned>(
+    /// A record of the server database.
+    pub(super) fn server_record<T: serde::de::DeserializeOwned>(
         &self,
         table: [&str; 2],
         key: &str,

@@ -40,6 +40,8 @@ pub const PACKAGER: &str = "/usr/lib/atek/atek-package";
 pub const BACKUP: &str = "/usr/lib/atek/atek-backup";
 /// Its unit: there is one at a time.
 pub const BACKUP_UNIT: &str = "atek-backup.service";
+/// The unit of a job that only looks at backups.
+pub const BACKUP_LOOK_UNIT: &str = "atek-backup-look.service";
 /// The interpreter of Node programs.
 pub const NODE: &str = "/usr/bin/node";
 /// The shell of start scripts (POSIX `sh`).

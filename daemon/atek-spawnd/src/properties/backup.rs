@@ -40,7 +40,7 @@ pub(crate) fn backup(
         false => DAC_READ_SEARCH,
         true => DAC_READ_SEARCH | CHOWN | DAC_OVERRIDE | FOWNER,
     };
-    let mut written = vec![Bind::new(target, target)];
+    let mut written = Vec::new();
     for key in &spec.restore {
         let folder = snapshots.join(key.as_str());
         written.push(Bind::new(&folder, &folder));
@@ -48,10 +48,14 @@ pub(crate) fn backup(
     if spec.whole {
         written.push(Bind::new(paths::RESTORE, paths::RESTORE));
     }
-    let read = vec![
+    let mut read = vec![
         Bind::new(&snapshots, &snapshots),
         Bind::new(paths::STATE, paths::STATE),
     ];
+    match spec.read {
+        true => read.push(Bind::new(target, target)),
+        false => written.push(Bind::new(target, target)),
+    }
     let of_people = ["/root", "/home"].map(Path::new);
     let homes = match of_people.iter().any(|folder| target.starts_with(folder)) {
         true => "no",

@@ -10,7 +10,7 @@ pub(crate) enum Backup {
     Status,
     /// Make a backup now
     Now,
-    /// List the backups on the target, or an app's files in one
+    /// List the backups on the target, the apps in one, or an app's files in one
     #[command(alias = "ls")]
     List(List),
     /// Set where backups are kept, how often they are made and how many are kept
@@ -41,8 +41,8 @@ pub(crate) struct List {
     /// The folder among its files
     #[arg(long, value_name = "PATH", requires = "id", default_value = "")]
     pub(crate) path: String,
-    /// The backup; by default the last one
-    #[arg(long, value_name = "BACKUP", requires = "id")]
+    /// The backup; by default the last one. Without an app, its apps are listed
+    #[arg(long, value_name = "BACKUP")]
     pub(crate) from: Option<String>,
 }
 

@@ -99,24 +99,54 @@ pub(crate) struct Snapshot {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without a copy, the last backup is taken. Databases and the version of the app stay.
+atek backup list shows what there is: backups, apps in one, files of an app.
 
 Examples:
   atek restore notes
   atek restore notes --backup 20261128T213000Z
+  atek restore notes --file data/todo.md --beside
+  atek restore notes --copy notes-old     # as another app, beside the one that is here
+  atek restore notes --copy notes         # an app that is not installed any more
+  atek restore --user carol               # who was deleted, with apps and databases
   atek restore --box /mnt/usb        # a new box becomes the one of the backups there")]
 pub(crate) struct Restore {
     /// The service
-    #[arg(required_unless_present = "whole")]
+    #[arg(required_unless_present_any = ["whole", "database", "user"])]
     pub(crate) id: Option<String>,
     /// Make this new box the one of the last backup in this folder, with all its users, apps and
     /// data. The recovery words are asked for, or read from standard input
     #[arg(long = "box", value_name = "FOLDER", conflicts_with_all = ["id", "snapshot"])]
     pub(crate) whole: Option<std::path::PathBuf>,
+    /// Make a database what the backup has of it; with --beside a new one
+    #[arg(long, value_name = "DATABASE", conflicts_with_all = ["id", "snapshot", "whole"])]
+    pub(crate) database: Option<String>,
+    /// Bring a user back, with databases and apps that are gone
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "snapshot", "whole", "database"])]
+    pub(crate) user: Option<String>,
     /// The copy, as `atek snapshot ID --list` names it
     pub(crate) snapshot: Option<String>,
     /// The backup, as `atek backup list` names it
     #[arg(long, value_name = "BACKUP", conflicts_with = "snapshot")]
     pub(crate) backup: Option<String>,
+    /// Only this file or folder of the app
+    #[arg(
+        long,
+        value_name = "PATH",
+        conflicts_with = "snapshot",
+        requires = "id"
+    )]
+    pub(crate) file: Option<String>,
+    /// Put a file or database beside the present one
+    #[arg(long)]
+    pub(crate) beside: bool,
+    /// Make an app of its own from the backup, with its version, settings and files of that time
+    #[arg(
+        long,
+        value_name = "ID",
+        conflicts_with_all = ["snapshot", "file"],
+        requires = "id"
+    )]
+    pub(crate) copy: Option<String>,
     /// Do not ask back
     #[arg(short, long)]
     pub(crate) yes: bool,

@@ -1,4 +1,4 @@
-//! `atek backup`, and `atek restore` from a backup.
+//! `atek backup`.
 
 use crate::ask;
 use crate::cli::backup::{Backup, Every, List, Target};
@@ -8,9 +8,11 @@ use crate::out::Out;
 use crate::text::table::{Columns, Tone, fields};
 use crate::text::{clean, size, time};
 use atek_api::backup::{
-    API, BackupChanges, BackupDone, BackupStatus, Entry, Part, Retention, Run, schedule::Schedule,
+    API, BackupChanges, BackupDone, BackupStatus, Part, Retention, Run, StoredApps, StoredFiles,
+    schedule::Schedule,
 };
 use atek_seed::RecoveryWords;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 pub(super) async fn run(host: &Host, command: Backup) -> Result<(), Failure> {
@@ -20,7 +22,10 @@ pub(super) async fn run(host: &Host, command: Backup) -> Result<(), Failure> {
         Backup::Password { .. } => password(host).await,
         Backup::List(args) => match &args.id {
             Some(id) => files(host, id, &args).await,
-            None => list(host).await,
+            None => match &args.from {
+                Some(run) => apps(host, run).await,
+                None => list(host).await,
+            },
         },
         Backup::Target(args) => target(host, args).await,
         Backup::Verify { quick } => verify(host, !quick).await,
@@ -80,7 +85,16 @@ fn show(host: &Host, status: &BackupStatus) -> Result<(), Failure> {
         rows.push(("Next", time::date(next, &host.zone)));
     }
     if let Some(running) = &status.running {
-        rows.push(("Under way", clean::line(running).into_owned()));
+        let mut text = clean::line(running).into_owned();
+        if let Some(at) = &status.progress {
+            text = format!(
+                "{text}, {} of {} parts, {}",
+                at.step,
+                at.steps,
+                size::bytes(at.done)
+            );
+        }
+        rows.push(("Under way", text));
     }
     if let Some(problem) = &status.problem {
         rows.push(("Problem", clean::line(problem).into_owned()));
@@ -178,9 +192,33 @@ async fn list(host: &Host) -> Result<(), Failure> {
     host.out.print(&table.render())
 }
 
-#[derive(Deserialize)]
-struct Files {
-    files: Vec<Entry>,
+async fn apps(host: &Host, run: &str) -> Result<(), Failure> {
+    let action = "list the apps of a backup";
+    let answer = host.call(API, "apps", (run,), action).await?;
+    if host.out.json {
+        return host.out.print_json(&answer);
+    }
+    let found: StoredApps = read("apps", &answer)?;
+    let mut table = Columns::new(host.out.look(), &["APP", "VERSION", "OWNER", "NOW"]);
+    for app in &found.apps {
+        let text = |text: &Option<String>| {
+            let text = text.as_deref().unwrap_or("-");
+            clean::line(text).into_owned()
+        };
+        let now = match (&app.installed, &app.missing) {
+            (Some(id), _) if *id == app.id => "installed".to_owned(),
+            (Some(id), _) => format!("installed as {id}"),
+            (None, Some(missing)) => clean::line(missing).into_owned(),
+            (None, None) => format!("gone; atek restore {0} --copy {0} brings it back", app.id),
+        };
+        table.row([
+            (app.id.as_str(), Tone::Strong),
+            (&text(&app.version), Tone::Plain),
+            (&text(&app.owner), Tone::Plain),
+            (&now, Tone::Dim),
+        ]);
+    }
+    host.out.print(&table.render())
 }
 
 async fn files(host: &Host, id: &str, args: &List) -> Result<(), Failure> {
@@ -195,14 +233,26 @@ async fn files(host: &Host, id: &str, args: &List) -> Result<(), Failure> {
     if host.out.json {
         return host.out.print_json(&answer);
     }
-    let mut table = Columns::new(host.out.look(), &["NAME", "SIZE"]);
-    for entry in &read::<Files>("files", &answer)?.files {
+    let mut table = Columns::new(host.out.look(), &["NAME", "SIZE", "CHANGED"]);
+    let found: StoredFiles = read("files", &answer)?;
+    for entry in &found.files {
         let name = clean::line(&entry.name);
         let (name, bytes) = match entry.folder {
             true => (format!("{name}/"), String::new()),
             false => (name.into_owned(), size::bytes(entry.size)),
         };
-        table.row([(name.as_str(), Tone::Plain), (&bytes, Tone::Plain)]);
+        let changed = entry
+            .modified
+            .and_then(|at| Timestamp::from_second(at).ok());
+        let changed = changed.map(|at| time::date(&at.to_string(), &host.zone));
+        table.row([
+            (name.as_str(), Tone::Plain),
+            (&bytes, Tone::Plain),
+            (&changed.unwrap_or_default(), Tone::Dim),
+        ]);
+    }
+    if found.more {
+        host.out.note("there are more files than are listed");
     }
     host.out.print(&table.render())
 }
@@ -267,34 +317,4 @@ async fn verify(host: &Host, all: bool) -> Result<(), Failure> {
     host.out
         .note("the backups are damaged: set another target, and make a new backup there");
     Ok(())
-}
-
-#[derive(Deserialize)]
-struct Restored {
-    run: String,
-}
-
-/// Puts the files of an app back as a backup has them.
-pub(super) async fn restore(
-    host: &Host,
-    id: &str,
-    run: Option<&str>,
-    yes: bool,
-) -> Result<(), Failure> {
-    let which = run.unwrap_or("the last backup");
-    let question =
-        format!("Put the files of {id} back as {which} has them? What came since is lost.");
-    ask::confirm_or_flag(yes, &question).await?;
-    let action = format!("restore the files of {id}");
-    let answer = match run {
-        Some(run) => host.call(API, "restore", (id, run), &action).await,
-        None => host.call(API, "restore", (id,), &action).await,
-    }?;
-    if host.out.json {
-        return host.out.print_json(&answer);
-    }
-    let restored: Restored = read("restore", &answer)?;
-    let run = clean::line(&restored.run);
-    host.out
-        .done(&format!("restored the files of {id} from the backup {run}"))
 }

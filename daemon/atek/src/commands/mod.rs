@@ -22,6 +22,7 @@ mod logs;
 mod offline;
 mod permissions;
 mod restore_box;
+mod restore_parts;
 mod search;
 mod share;
 mod status;

@@ -9,6 +9,7 @@ use crate::text::table::{Columns, Tone, fields, state_word};
 use crate::text::{clean, size, span, time, words};
 use atek_api::services::{self, ServiceInfo, ServiceStatus, State};
 use atek_api::spec::Limits;
+use atek_api::system::{self, Resources};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -160,6 +161,9 @@ async fn all(host: &Host) -> Result<(), Failure> {
     if let Some(how) = claim::how(host).await {
         host.out.print(&how)?;
     }
+    for line in storage(host).await {
+        host.out.print(&line)?;
+    }
     if list.is_empty() {
         return Ok(());
     }
@@ -212,6 +216,21 @@ async fn all(host: &Host) -> Result<(), Failure> {
         ]);
     }
     host.out.print(&format!("\n{}", table.render()))
+}
+
+/// What is wrong with disks, for those who may know.
+async fn storage(host: &Host) -> Vec<String> {
+    let action = "look at the disks";
+    let Ok(answer) = host.call(system::API, "resources", [(); 0], action).await else {
+        return Vec::new();
+    };
+    let problems = read::<Resources>("resources", &answer).map(|found| found.storage);
+    let lines = problems.unwrap_or_default().into_iter().map(|problem| {
+        let mark = host.out.paint(Tone::Bad, "!");
+        let (disk, text) = (clean::line(&problem.disk), clean::line(&problem.text));
+        format!("{mark} {disk}: {text}\n")
+    });
+    lines.collect()
 }
 
 /// `● Atek is running: 5 services, 4 running, 1 failed`

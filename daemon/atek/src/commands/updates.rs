@@ -319,8 +319,20 @@ pub(super) async fn restore(host: &Host, args: &Restore) -> Result<(), Failure> 
         (Some(folder), _) => return super::restore_box::run(host, folder, backup).await,
         (None, id) => id.as_deref().unwrap_or_default(),
     };
+    if let Some(database) = &args.database {
+        return super::restore_parts::database(host, database, args).await;
+    }
+    if let Some(user) = &args.user {
+        return super::restore_parts::user(host, user, backup).await;
+    }
+    if let Some(copy) = &args.copy {
+        return super::restore_parts::app(host, id, copy, backup).await;
+    }
+    if let Some(path) = &args.file {
+        return super::restore_parts::file(host, id, path, args).await;
+    }
     let Some(name) = args.snapshot.as_deref() else {
-        return super::backup::restore(host, id, backup, args.yes).await;
+        return super::restore_parts::files(host, id, backup, args.yes).await;
     };
     let question =
         format!("Put the files of {id} back as {name} has them? What came since is lost.");

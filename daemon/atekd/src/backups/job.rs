@@ -2,9 +2,10 @@
 
 use super::BackupError;
 use crate::spawn::{Spawn, SpawnError};
-use atek_api::backup::{Event, MAX_LINE, Request};
+use atek_api::backup::{BackupProgress, Event, MAX_LINE, Request};
 use atek_api::spec::BackupSpec;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
@@ -17,10 +18,45 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Job {
     stream: BufReader<UnixStream>,
+    meter: Meter,
+}
+
+/// How far the work is, for who asks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Meter(Arc<Mutex<Option<BackupProgress>>>);
+
+impl Meter {
+    pub(super) fn now(&self) -> Option<BackupProgress> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Says that a part begins.
+    pub(super) fn part(&self, step: usize, steps: usize) {
+        let begun = BackupProgress {
+            step,
+            steps,
+            ..BackupProgress::default()
+        };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+    }
+
+    fn bytes(&self, done: u64, total: Option<u64>) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = now.get_or_insert_default();
+        (now.done, now.total) = (done, total);
+    }
 }
 
 impl Job {
-    pub(super) async fn start(spawn: &Spawn, spec: &BackupSpec) -> Result<Self, BackupError> {
+    pub(super) async fn start(
+        spawn: &Spawn,
+        spec: &BackupSpec,
+        meter: Meter,
+    ) -> Result<Self, BackupError> {
         for tried in 1.. {
             let (ours, theirs) = StdUnixStream::pair().map_err(BackupError::Channel)?;
             ours.set_nonblocking(true).map_err(BackupError::Channel)?;
@@ -32,6 +68,7 @@ impl Job {
                     let ours = UnixStream::from_std(ours).map_err(BackupError::Channel)?;
                     return Ok(Self {
                         stream: BufReader::new(ours),
+                        meter,
                     });
                 }
             }
@@ -56,7 +93,7 @@ impl Job {
                 return Err(BackupError::Ended);
             }
             match serde_json::from_slice(&line).map_err(|_| BackupError::Malformed)? {
-                Event::Progress { .. } => {}
+                Event::Progress { done, total } => self.meter.bytes(done, total),
                 Event::Failed(failure) => return Err(BackupError::Failed(failure)),
                 event => return Ok(event),
             }

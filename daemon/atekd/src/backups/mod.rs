@@ -5,6 +5,9 @@
 
 mod job;
 mod ledger;
+mod parts;
+mod people;
+mod places;
 mod whole;
 
 use crate::error_chain::DisplayChain;
@@ -12,17 +15,19 @@ use crate::key_service::KeyService;
 use crate::services::{OperationError, Operations};
 use crate::spawn::{Spawn, SpawnError};
 use atek_api::backup::{
-    BackupChanges, BackupDone, BackupStatus, Entry, Event, Failure, Manifest, Part, Request, Run,
-    RunId, Target, schedule,
+    BackupChanges, BackupDone, BackupStatus, Event, Failure, Manifest, Part, Request, Run, RunId,
+    Target, schedule,
 };
-use atek_api::ids::ServiceKey;
+use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::secret::Secret;
 use atek_api::setup::RestoreStatus;
-use atek_api::spec::BackupSpec;
+use atek_api::spec::{BackupSpec, paths};
+use atek_api::system::StorageProblem;
 use jiff::Timestamp;
-use job::Job;
+use job::{Job, Meter};
 use ledger::Ledger;
-use std::path::PathBuf;
+pub use places::places;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
@@ -51,6 +56,15 @@ pub enum BackupError {
     /// It is not installed, or a part of Atek.
     #[error("{0} cannot be restored by itself")]
     NotAnApp(String),
+    /// It has no such app.
+    #[error("the backup has no app {0}")]
+    NoApp(String),
+    /// It has no such database or user.
+    #[error("the backup has no {0}")]
+    NotThere(String),
+    /// A copy needs a name of its own.
+    #[error("{0} is installed: give the copy another id, or restore its files")]
+    IsInstalled(ServiceId),
     /// The job was not started.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
@@ -92,6 +106,10 @@ pub struct Backups {
     state: PathBuf,
     turn: Arc<Mutex<()>>,
     running: Arc<StdMutex<Option<&'static str>>>,
+    /// How far it is.
+    meter: Meter,
+    /// The turn of one that only looks, beside any work.
+    look: Arc<Mutex<()>>,
     /// The settings were changed.
     changed: Arc<Notify>,
     /// The restore of the whole box.
@@ -102,15 +120,33 @@ pub struct Backups {
     name: watch::Receiver<Option<String>>,
 }
 
+/// What a job may do with a target.
+#[derive(Debug, Clone, Copy)]
+enum Access<'a> {
+    /// Look, beside other work.
+    Look,
+    /// Read, and restore these states, and packages.
+    Restore {
+        states: &'a [ServiceKey],
+        packages: bool,
+    },
+    /// Add to the backups that are there.
+    Write,
+    /// Begin where there is no backup.
+    Begin,
+}
+
 /// The turn of one piece of work.
 struct Turn<'a> {
     running: &'a StdMutex<Option<&'static str>>,
+    meter: &'a Meter,
     _turn: MutexGuard<'a, ()>,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.meter.clear();
     }
 }
 
@@ -140,6 +176,8 @@ impl Backups {
             state,
             turn: Arc::default(),
             running: Arc::default(),
+            meter: Meter::default(),
+            look: Arc::default(),
             changed: Arc::default(),
             restoring: watch::Sender::new(RestoreStatus::default()),
             restart: Arc::default(),
@@ -157,6 +195,7 @@ impl Backups {
         let running = *self.running.lock().unwrap_or_else(PoisonError::into_inner);
         BackupStatus {
             running: running.map(str::to_owned),
+            progress: running.and_then(|_| self.meter.now()),
             last_good: ledger.last_good.and_then(time_text),
             last_proven: ledger.last_proven.and_then(time_text),
             proven_files: ledger.proven_files,
@@ -207,7 +246,7 @@ impl Backups {
     pub async fn configure(&self, changes: BackupChanges) -> Result<BackupStatus, BackupError> {
         let _turn = self.take("change of the settings")?;
         if let Some(target) = &changes.target {
-            self.open(target, &[], true).await?;
+            self.open(target, Access::Begin).await?;
         }
         let mut ledger = Ledger::read(&self.state);
         let settings = &mut ledger.settings;
@@ -262,13 +301,30 @@ impl Backups {
         done
     }
 
+    /// Begins a backup that goes on by itself; how it is, `status` tells.
+    ///
+    /// # Errors
+    ///
+    /// There is no target, or other work is under way.
+    pub fn start(&self) -> Result<(), BackupError> {
+        self.target()?;
+        // Told at once, though another may be faster.
+        drop(self.take("backup")?);
+        let backups = self.clone();
+        // What went wrong is in the ledger, and in the journal.
+        tokio::spawn(async move { backups.back_up().await });
+        Ok(())
+    }
+
     async fn run(
         &self,
         target: &Target,
         begun: i64,
         ledger: &mut Ledger,
     ) -> Result<BackupDone, BackupError> {
-        let mut job = self.open(target, &[], true).await?;
+        // Where nothing is any more, the disk may be unplugged: what is begun there would lie on
+        // the box's own card.
+        let mut job = self.open(target, Access::Write).await?;
         let earlier = runs(&mut job).await?;
         let run = &RunId::after(earlier.iter().map(|run| &run.run), begun);
         let services = self.services.to_store();
@@ -281,7 +337,9 @@ impl Backups {
             removed: Vec::new(),
         };
         ledger.longest_pause_ms = 0;
-        for service in &services {
+        let steps = services.len() + 2;
+        for (step, service) in services.iter().enumerate() {
+            self.meter.part(step, steps);
             let pause = self
                 .services
                 .copy_to_store(&service.key, &service.id)
@@ -296,8 +354,13 @@ impl Backups {
                 store(&mut job, run, part, &mut done).await?;
             }
         }
+        self.meter.part(steps - 2, steps);
         store(&mut job, run, Part::Host, &mut done).await?;
+        self.meter.part(steps - 1, steps);
+        let (databases, users) = self.services.people().await?;
         let manifest = Manifest {
+            databases,
+            users,
             format: 1,
             atek: env!("CARGO_PKG_VERSION").to_owned(),
             name: self.name.borrow().clone(),
@@ -329,39 +392,6 @@ impl Backups {
         Ok(done)
     }
 
-    /// The runs on the target, the newest first.
-    ///
-    /// # Errors
-    ///
-    /// The target cannot be read.
-    pub async fn runs(&self) -> Result<Vec<Run>, BackupError> {
-        let _turn = self.take("look at the backups")?;
-        let mut job = self.open(&self.target()?, &[], false).await?;
-        runs(&mut job).await
-    }
-
-    /// The entries of a folder of an app's state in a run.
-    ///
-    /// # Errors
-    ///
-    /// There is no such run or folder.
-    pub async fn files(
-        &self,
-        key: &ServiceKey,
-        run: Option<&str>,
-        path: &str,
-    ) -> Result<Vec<Entry>, BackupError> {
-        let _turn = self.take("look at the backups")?;
-        let mut job = self.open(&self.target()?, &[], false).await?;
-        let part = Part::State(key.clone());
-        let run = choose(&runs(&mut job).await?, &part, run)?;
-        let path = path.to_owned();
-        match job.ask(&Request::Files { run, part, path }).await? {
-            Event::Files { files, .. } => Ok(files),
-            _ => Err(BackupError::Malformed),
-        }
-    }
-
     /// Checks the target, with `read` all that is on it. Returns what is wrong.
     ///
     /// # Errors
@@ -369,7 +399,7 @@ impl Backups {
     /// It cannot be checked.
     pub async fn check(&self, read: bool) -> Result<Vec<String>, BackupError> {
         let _turn = self.take("check")?;
-        let mut job = self.open(&self.target()?, &[], false).await?;
+        let mut job = self.open(&self.target()?, Access::Write).await?;
         let Event::Checked { problems } = job.ask(&Request::Check { read }).await? else {
             return Err(BackupError::Malformed);
         };
@@ -381,38 +411,6 @@ impl Backups {
         }
         ledger.write(&self.state)?;
         Ok(problems)
-    }
-
-    /// Puts the state of an app back as a run has it, or the last one that has the app.
-    ///
-    /// # Errors
-    ///
-    /// There is no such run, or it cannot be restored; the state is as it was.
-    pub async fn restore(
-        &self,
-        key: &ServiceKey,
-        id: &str,
-        run: Option<&str>,
-    ) -> Result<RunId, BackupError> {
-        let _turn = self.take("restore")?;
-        if !self.services.is_app(key, id) {
-            return Err(BackupError::NotAnApp(id.to_owned()));
-        }
-        let target = self.target()?;
-        let mut job = self.open(&target, std::slice::from_ref(key), false).await?;
-        let part = Part::State(key.clone());
-        let run = choose(&runs(&mut job).await?, &part, run)?;
-        let restore = Request::Restore {
-            run: run.clone(),
-            part,
-        };
-        let Event::Restored { .. } = job.ask(&restore).await? else {
-            return Err(BackupError::Malformed);
-        };
-        drop(job);
-        self.services.put_restored(key).await?;
-        tracing::info!(%key, %run, "an app was restored from a backup");
-        Ok(run)
     }
 
     /// Makes backups as they are due. Never ends.
@@ -429,7 +427,9 @@ impl Backups {
             tracing::warn!(error = %DisplayChain(&error), "cannot end an earlier backup");
         }
         tracing::info!("backups are made as they are due");
+        let mut told = Vec::new();
         loop {
+            self.watch_storage(&mut told).await;
             let ledger = Ledger::read(&self.state);
             let settings = &ledger.settings;
             let wait = settings.target.as_ref().and_then(|_| {
@@ -464,22 +464,41 @@ impl Backups {
         }
     }
 
-    fn target(&self) -> Result<Target, BackupError> {
-        let target = Ledger::read(&self.state).settings.target;
-        target.ok_or(BackupError::NoTarget)
+    /// Where backups are kept, if that was decided.
+    #[must_use]
+    pub fn target_set(&self) -> Option<Target> {
+        Ledger::read(&self.state).settings.target
     }
 
-    async fn open(
-        &self,
-        target: &Target,
-        restore: &[ServiceKey],
-        create: bool,
-    ) -> Result<Job, BackupError> {
+    fn target(&self) -> Result<Target, BackupError> {
+        self.target_set().ok_or(BackupError::NoTarget)
+    }
+
+    /// Writes to the journal what is new about disks and cards that fail.
+    async fn watch_storage(&self, told: &mut Vec<StorageProblem>) {
+        let (state, target) = (self.state.clone(), self.target_set());
+        let look = tokio::task::spawn_blocking(move || {
+            crate::system::storage::problems(Path::new("/"), &state, target.as_ref())
+        });
+        let found = look.await.unwrap_or_default();
+        for problem in found.iter().filter(|problem| !told.contains(problem)) {
+            tracing::error!(disk = problem.disk, text = problem.text, "storage fails");
+        }
+        *told = found;
+    }
+
+    async fn open(&self, target: &Target, access: Access<'_>) -> Result<Job, BackupError> {
         let Target::Folder { path } = target;
+        let (restore, whole) = match access {
+            Access::Restore { states, packages } => (states.to_vec(), packages),
+            _ => (Vec::new(), false),
+        };
+        let read = matches!(access, Access::Look | Access::Restore { .. });
         let spec = BackupSpec {
             target: path.clone(),
-            restore: restore.to_vec(),
-            whole: false,
+            restore,
+            whole,
+            read,
         };
         let (password, of_words) = self.password().await?;
         // Begun before the box had words.
@@ -491,14 +510,19 @@ impl Backups {
             target: target.clone(),
             password,
             older,
-            create,
+            create: matches!(access, Access::Begin),
+            read,
         };
         self.open_job(&spec, &open).await
     }
 
     /// Starts a job and has it open its target.
     async fn open_job(&self, spec: &BackupSpec, open: &Request) -> Result<Job, BackupError> {
-        let mut job = Job::start(&self.spawn, spec).await?;
+        let meter = match spec.unit() {
+            paths::BACKUP_UNIT => self.meter.clone(),
+            _ => Meter::default(),
+        };
+        let mut job = Job::start(&self.spawn, spec, meter).await?;
         match job.ask(open).await? {
             Event::Opened { .. } => Ok(job),
             _ => Err(BackupError::Malformed),
@@ -512,6 +536,7 @@ impl Backups {
         *running = Some(what);
         Ok(Turn {
             running: &self.running,
+            meter: &self.meter,
             _turn: turn,
         })
     }

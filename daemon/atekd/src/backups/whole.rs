@@ -158,6 +158,7 @@ impl Backups {
             target: path.clone(),
             restore: Vec::new(),
             whole: false,
+            read: true,
         };
         let open = open(target, password);
         let mut job = self.open_job(&spec, &open).await?;
@@ -187,6 +188,7 @@ impl Backups {
             target: path.clone(),
             restore: services.map(|service| service.key.clone()).collect(),
             whole: true,
+            read: true,
         };
         let parts = found.parts();
         let mut job = self.open_job(&spec, &open(&found.target, password)).await?;
@@ -200,6 +202,8 @@ impl Backups {
             let restore = Request::Restore {
                 run: found.run.clone(),
                 part: part.clone(),
+                into: None,
+                path: None,
             };
             let Event::Restored { .. } = job.ask(&restore).await? else {
                 return Err(BackupError::Malformed);
@@ -257,6 +261,7 @@ fn open(target: &Target, password: &Secret) -> Request {
         password: password.clone(),
         older: None,
         create: false,
+        read: true,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server database's place: calls to ADB.
 
 use super::records::{Change, ServiceRecord, SessionRecord, UserRecord};
+use atek_api::backup::StoredDatabase;
 use atek_api::ids::{DbId, ServiceKey, UserKey};
 use atek_api::services::ServiceSettings;
 use atek_rpc::client::{CallError, Client};
@@ -21,6 +22,8 @@ const ADDED_NAMES: &str = "added-names";
 /// The record of table `setting` with the port of an app that was given last.
 const NEWEST_PORT: &str = "newest-port";
 
+/// How long ADB may take to restore a database of a backup.
+const RESTORE: Duration = Duration::from_secs(3600);
 /// How long ADB may take to answer one call. It takes milliseconds; a slow card and a long
 /// list may need seconds.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -330,6 +333,16 @@ struct Db {
     display_name: Option<String>,
     #[serde(default)]
     owner: DbOwner,
+    #[serde(default)]
+    is_server_db: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RestoredDb {
+    db_id: DbId,
+    #[serde(default)]
+    records: u64,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -374,6 +387,77 @@ impl Store {
             within(step, given).await?;
         }
         Ok(())
+    }
+
+    /// All databases but the host's own.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn all_databases(&self) -> Result<Vec<StoredDatabase>, StoreError> {
+        let list = self.client.post_as(ENDPOINT, "adminListDbs", ());
+        let all: Vec<Db> = within("list the databases", list).await?;
+        let all = all.into_iter().filter(|db| !db.is_server_db);
+        let known = all.filter_map(|db| {
+            Some(StoredDatabase {
+                id: db.db_id.parse().ok()?,
+                title: db.display_name.or(db.alias),
+                owner: db.owner.user_key.and_then(|key| key.parse().ok()),
+                service: db.owner.service_key.and_then(|key| key.parse().ok()),
+            })
+        });
+        Ok(known.collect())
+    }
+
+    /// Makes a database what the state of a backup has of it, or a new one of it. Returns its id
+    /// and how many records it has.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; the present one is as it was.
+    pub async fn restore_database(&self, id: &DbId, copy: bool) -> Result<(DbId, u64), StoreError> {
+        let step = "restore the database";
+        let options = serde_json::json!({ "copy": copy });
+        let restore = self
+            .client
+            .post_as(ENDPOINT, "adminRestoreDb", (id, options));
+        let answer: RestoredDb = match tokio::time::timeout(RESTORE, restore).await {
+            Ok(answer) => answer.map_err(|source| StoreError::Call { step, source })?,
+            Err(_) => return Err(StoreError::Silent { step }),
+        };
+        Ok((answer.db_id, answer.records))
+    }
+
+    /// A user as the state of a backup has it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn user_of_backup(&self, key: &UserKey) -> Result<Option<UserRecord>, StoreError> {
+        let step = "read the user's record of the backup";
+        let read = self
+            .client
+            .post_as(ENDPOINT, "adminBackupRecord", ("user", key));
+        let record: serde_json::Value = match tokio::time::timeout(RESTORE, read).await {
+            Ok(answer) => answer.map_err(|source| StoreError::Call { step, source })?,
+            Err(_) => return Err(StoreError::Silent { step }),
+        };
+        let user = serde_json::from_value::<UserRecord>(record).ok();
+        Ok(user.map(|user| UserRecord {
+            key: key.clone(),
+            ..user
+        }))
+    }
+
+    /// Has the state of a backup removed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn close_backup(&self) -> Result<(), StoreError> {
+        let step = "remove the databases of the backup";
+        let closed = self.client.post(ENDPOINT, "adminCloseBackup", ());
+        within(step, closed).await.map(drop)
     }
 
     /// From now on, what a service changes in databases can be taken back.

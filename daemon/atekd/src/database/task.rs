@@ -1,7 +1,8 @@
 //! The task that owns the records.
 
-use super::records::{Change, Records};
+use super::records::{Change, Records, UserRecord};
 use super::store::{OwnedDatabase, Store, StoreError};
+use atek_api::backup::StoredDatabase;
 use atek_api::ids::{DbId, ServiceKey, UserKey};
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,6 +186,51 @@ impl Database {
             .give_databases(from, to)
             .await
             .map_err(DatabaseError::Store)
+    }
+
+    /// All databases but the host's own.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Store`].
+    pub async fn all_databases(&self) -> Result<Vec<StoredDatabase>, DatabaseError> {
+        let all = self.store.all_databases().await;
+        all.map_err(DatabaseError::Store)
+    }
+
+    /// Makes a database what the state of a backup has of it, or a new one of it. Returns its id
+    /// and how many records it has.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Store`]; the present one is as it was.
+    pub async fn restore_database(
+        &self,
+        id: &DbId,
+        copy: bool,
+    ) -> Result<(DbId, u64), DatabaseError> {
+        let restored = self.store.restore_database(id, copy).await;
+        restored.map_err(DatabaseError::Store)
+    }
+
+    /// A user as the state of a backup has it.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Store`].
+    pub async fn user_of_backup(&self, key: &UserKey) -> Result<Option<UserRecord>, DatabaseError> {
+        let user = self.store.user_of_backup(key).await;
+        user.map_err(DatabaseError::Store)
+    }
+
+    /// Has the state of a backup removed.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Store`].
+    pub async fn close_backup(&self) -> Result<(), DatabaseError> {
+        let closed = self.store.close_backup().await;
+        closed.map_err(DatabaseError::Store)
     }
 
     /// From now on, what a service changes in databases can be taken back.

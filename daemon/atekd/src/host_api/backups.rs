@@ -2,9 +2,11 @@
 
 use super::{Call, HostApis, methods};
 use crate::backups::BackupError;
-use crate::permissions::{Action, Verb};
-use atek_api::backup::{API, FailureCode};
+use crate::permissions::{Action, Caller, Verb};
+use atek_api::backup::{API, FailureCode, RestoreApp, RestoreFile, StoredApps};
+use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
+use atek_api::users::Role;
 use serde_json::json;
 
 impl HostApis {
@@ -25,19 +27,32 @@ impl HostApis {
                 finished(async move { backups.configure(changes).await }).await
             }
             "backUp" => finished(async move { backups.back_up().await }).await,
+            "startBackUp" => {
+                backups.start().map_err(|error| refusal(&error))?;
+                raw(&())
+            }
+            "places" => self.backup_places().await,
             "list" => finished(async move { Ok(json!({ "runs": backups.runs().await? })) }).await,
             "check" => {
                 let read = params.flag(0).unwrap_or(false);
                 let check = async move { Ok(json!({ "problems": backups.check(read).await? })) };
                 finished(check).await
             }
-            "files" => {
-                let entry = self.service_for(call.caller, &params.text(0)?, Verb::Update)?;
-                let (path, run) = (params.text(1)?, params.text(2).ok());
-                let files = async move {
-                    let files = backups.files(&entry.key, run.as_deref(), &path).await?;
-                    Ok(json!({ "files": files }))
+            "apps" => {
+                let (run, apis) = (params.text(0).ok(), self.clone());
+                let name_of = move |key: &UserKey| apis.name_of_user(key);
+                let apps = async move {
+                    let (run, apps) = backups.apps(run.as_deref(), name_of).await?;
+                    Ok(StoredApps { run, apps })
                 };
+                finished(apps).await
+            }
+            "files" => {
+                let (path, run) = (params.text(1)?, params.text(2).ok());
+                let key = self
+                    .key_in_backups(call, &params.text(0)?, run.as_deref())
+                    .await?;
+                let files = async move { backups.files(&key, run.as_deref(), &path).await };
                 finished(files).await
             }
             "restore" => {
@@ -50,7 +65,72 @@ impl HostApis {
                 };
                 finished(restore).await
             }
+            "restoreFile" => {
+                let wanted: RestoreFile = params.object(0)?;
+                let entry = self.service_for(call.caller, &wanted.id, Verb::Update)?;
+                finished(async move { backups.restore_file(&entry.key, wanted).await }).await
+            }
+            "restoreApp" => {
+                let wanted: RestoreApp = params.object(0)?;
+                let owner = self.first_owner(call.caller);
+                finished(async move { backups.restore_app(wanted, owner).await }).await
+            }
+            "people" => {
+                let run = params.text(0).ok();
+                finished(async move { backups.people(run.as_deref()).await }).await
+            }
+            "restoreDatabase" => {
+                let wanted = params.object(0)?;
+                finished(async move { backups.restore_database(wanted).await }).await
+            }
+            "restoreUser" => {
+                let wanted = params.object(0)?;
+                finished(async move { backups.restore_user(wanted).await }).await
+            }
             other => Err(RpcError::method_not_found(other)),
+        }
+    }
+}
+
+impl HostApis {
+    fn name_of_user(&self, key: &UserKey) -> Option<String> {
+        let records = self.database.records();
+        let user = records.user(key.as_str())?;
+        Some(user.username.clone())
+    }
+
+    /// Disks on which backups may be.
+    pub(super) async fn backup_places(&self) -> RpcResult {
+        let places = tokio::task::spawn_blocking(crate::backups::places).await;
+        raw(&places.map_err(|error| super::internal(&error))?)
+    }
+
+    /// An app that is installed, by its id, or one of the backups, by its key or id there.
+    async fn key_in_backups(
+        &self,
+        call: &Call<'_>,
+        id: &str,
+        run: Option<&str>,
+    ) -> Result<ServiceKey, RpcError> {
+        if self.directory.now().by_id(id).is_some() {
+            let entry = self.service_for(call.caller, id, Verb::Update)?;
+            return Ok(entry.key.clone());
+        }
+        let found = self.backups.stored_app(run, id).await;
+        let (_, stored) = found.map_err(|error| refusal(&error))?;
+        Ok(stored.key)
+    }
+
+    /// Who gets what belonged to a user who is gone: the caller, or the first administrator.
+    fn first_owner(&self, caller: &Caller) -> UserKey {
+        let records = self.database.records();
+        let first = || {
+            let admin = records.users().find(|user| user.role == Role::Admin);
+            admin.map_or_else(UserKey::system, |user| user.key.clone())
+        };
+        match caller {
+            Caller::User(person) => person.user.key.clone(),
+            _ => first(),
         }
     }
 }
@@ -70,7 +150,12 @@ pub(super) fn refusal(error: &BackupError) -> RpcError {
     let reason = match error {
         BackupError::NoTarget => "no-target",
         BackupError::Busy(_) => "busy",
-        BackupError::NoRun(_) | BackupError::NotAnApp(_) => "not-found",
+        BackupError::NoRun(_)
+        | BackupError::NotAnApp(_)
+        | BackupError::NoApp(_)
+        | BackupError::NotThere(_) => "not-found",
+        BackupError::IsInstalled(_) => "id-taken",
+        BackupError::Operation(error) => error.code().unwrap_or("failed"),
         BackupError::Failed(failure) => match failure.code {
             FailureCode::NoTarget => "no-target",
             FailureCode::NoBackup => "no-backup",

@@ -49,6 +49,13 @@ impl HostApis {
         raw(&begun)
     }
 
+    /// Disks on which the backups of the old box may be.
+    pub(super) async fn places_of_new_box(&self, call: &Call<'_>) -> RpcResult {
+        let code = methods::params(API, call)?.text(0)?;
+        self.claimed(call, &code).await?;
+        self.backup_places().await
+    }
+
     async fn fetch_box(&self, found: &WholeBox, password: &Secret) -> Result<(), String> {
         let fetched = self.backups.fetch_box(found, password).await;
         fetched.map_err(|error| DisplayChain(&error).to_string())?;

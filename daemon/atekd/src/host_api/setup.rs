@@ -40,6 +40,8 @@ impl HostApis {
             ("resetPassword", _) => return self.reset_password(call).await,
             ("restoreBox", Caller::Service(_)) => Err(RpcError::not_authorized()),
             ("restoreBox", _) => self.restore_box(call).await,
+            ("backupPlaces", Caller::Service(_)) => Err(RpcError::not_authorized()),
+            ("backupPlaces", _) => self.places_of_new_box(call).await,
             ("restoreStatus", _) => raw(&self.backups.restoring()),
             ("recoverPassword", Caller::Service(_)) => Err(RpcError::not_authorized()),
             ("recoverPassword", _) => return self.recover_password(call).await,

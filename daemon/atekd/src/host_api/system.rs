@@ -14,6 +14,7 @@ use atek_api::metrics::MetricsOptions;
 use atek_api::permission::PermissionRules;
 use atek_api::system::{API, Resources, Security, SystemInfo, UnitSecurity};
 use std::net::IpAddr;
+use std::path::Path;
 
 /// The host's own units, in words.
 const HOST_UNITS: [(&str, &str); 2] = [
@@ -143,11 +144,13 @@ impl HostApis {
     }
 
     async fn resources(&self) -> RpcResult {
-        let folder = self.state.clone();
-        let read = tokio::task::spawn_blocking(move || system::resources(&folder)).await;
-        let read = read
-            .map_err(|error| internal(&error))?
-            .map_err(|error| internal(&error))?;
+        let (folder, backups) = (self.state.clone(), self.backups.target_set());
+        let read = tokio::task::spawn_blocking(move || {
+            let storage = system::storage::problems(Path::new("/"), &folder, backups.as_ref());
+            (system::resources(&folder), storage)
+        });
+        let (read, storage) = read.await.map_err(|error| internal(&error))?;
+        let read = read.map_err(|error| internal(&error))?;
         raw(&Resources {
             disk: read.disk,
             memory: read.memory,
@@ -155,6 +158,7 @@ impl HostApis {
             load: read.load,
             cpus: read.cpus,
             temperature_c: read.temperature,
+            storage,
         })
     }
 

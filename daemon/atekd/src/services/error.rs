@@ -269,6 +269,10 @@ pub enum OperationError {
         limits: Box<Limits>,
     },
 
+    /// A backup does not have what an app is made of.
+    #[error("the app cannot be made from this backup: {0}")]
+    NotInBackup(String),
+
     /// The intent, or a note about retained data, could not be written.
     #[error(transparent)]
     Intent(#[from] atek_files::FileError),
@@ -297,6 +301,7 @@ impl OperationError {
             Self::OtherSigner { .. } | Self::TagResigned { .. } => Some("other-signer"),
             Self::RolledBack { .. } => Some("rolled-back"),
             Self::NoSnapshot { .. } => Some("no-snapshot"),
+            Self::NotInBackup(_) => Some("not-in-backup"),
             Self::DataUndecided(_) => Some("retained-data"),
             Self::Package(PackageError::Failed(failure)) => Some(failure.code.as_str()),
             _ => None,

@@ -15,8 +15,8 @@ pub use error::SpawnError;
 use crate::systemd::Bus;
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::spec::{
-    BackupSpec, JobId, PackageSpec, PackageVersion, Prefix, START_TIMEOUT, STOP_TIMEOUT,
-    ServiceSpec, SnapshotName,
+    BackupSpec, JobId, PackageSpec, PackageVersion, Prefix, RelativePath, START_TIMEOUT,
+    STOP_TIMEOUT, ServiceSpec, SnapshotName,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -201,6 +201,41 @@ impl Spawn {
         let body = (key.as_str(), name.as_str());
         self.call_again(&operation, FILES, "RemoveSnapshot", &body)
             .await
+    }
+
+    /// Puts one path of a snapshot among the files of a service that does not run, in the folder
+    /// where it was, as `put_as`; the snapshot is gone then.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]; what was there still is.
+    pub async fn put_restored_path(
+        &self,
+        key: &ServiceKey,
+        name: &SnapshotName,
+        path: &RelativePath,
+        put_as: &str,
+    ) -> Result<(), SpawnError> {
+        let operation = format!("put a file of a backup among the data of {key}");
+        let body = (key.as_str(), name.as_str(), path.as_str(), put_as);
+        self.call(&operation, COPIES, "PutRestoredPath", &body)
+            .await
+    }
+
+    /// Moves a snapshot into the state of a service, which may run, as a folder of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn lend_snapshot(
+        &self,
+        key: &ServiceKey,
+        name: &SnapshotName,
+        folder: &str,
+    ) -> Result<(), SpawnError> {
+        let operation = format!("put a backup into the data of {key}");
+        let body = (key.as_str(), name.as_str(), folder);
+        self.call(&operation, COPIES, "LendSnapshot", &body).await
     }
 
     /// Makes a snapshot of the state of a service, which is paused if it runs. Returns its bytes

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod parse;
+pub mod storage;
 
 pub use parse::CpuTimes;
 

@@ -18,7 +18,7 @@ const stepOf: Record<string, Step> = {
   timezone: 'zone'
 }
 
-export type Phase = 'loading' | 'lost' | 'away' | 'asking' | 'done'
+export type Phase = 'loading' | 'lost' | 'away' | 'asking' | 'restoring' | 'done'
 
 export class Wizard {
   phase = $state<Phase>('loading')

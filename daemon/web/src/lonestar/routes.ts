@@ -29,6 +29,7 @@ export type NavName =
   | 'permissions'
   | 'sharing'
   | 'devices'
+  | 'backups'
   | 'users'
   | 'system'
   | 'account'
@@ -50,6 +51,7 @@ export const navigation: readonly NavItem[] = [
   { name: 'permissions', href: '/p/permissions', icon: 'shield' },
   { name: 'sharing', href: '/p/sharing', icon: 'globe' },
   { name: 'devices', href: '/p/devices', icon: 'device' },
+  { name: 'backups', href: '/p/backups', icon: 'copy', admin: true },
   { name: 'users', href: '/p/users', icon: 'users', admin: true },
   { name: 'system', href: '/p/system', icon: 'system', first: true },
   { name: 'account', href: '/p/account', icon: 'user', first: true }
@@ -69,6 +71,7 @@ export const routes: readonly Route[] = [
   { path: '/p/devices', page: plain(() => import('./pages/Devices.svelte')), nav: 'devices' },
   { path: '/p/activity', page: () => import('./pages/Activity.svelte'), nav: 'permissions' },
   { path: '/p/activity/:id', page: () => import('./pages/Activity.svelte'), nav: 'permissions' },
+  { path: '/p/backups', page: plain(() => import('./pages/Backups.svelte')), nav: 'backups' },
   { path: '/p/users', page: plain(() => import('./pages/Users.svelte')), nav: 'users' },
   { path: '/p/account', page: plain(() => import('./pages/Account.svelte')), nav: 'account' },
   { path: '/p/databases', page: () => import('./pages/Databases.svelte'), nav: 'system' },

@@ -1,6 +1,7 @@
 //! Databases: making, configuring, listing and deleting them.
 
 mod admin;
+pub mod from_backup;
 mod info;
 mod init;
 mod make;

@@ -55,6 +55,22 @@ impl Tx<'_> {
         }
     }
 
+    /// Exchanges what two databases hold.
+    ///
+    /// # Errors
+    ///
+    /// An unknown or deleted database, a failing disk.
+    pub fn exchange_databases(&mut self, one: &DbId, other: &DbId) -> Result<(), AdbError> {
+        let live = |row: Option<DbRow>| {
+            let row = row.filter(|row| row.state == DbState::Live);
+            row.ok_or(AdbError::DbNotFound)
+        };
+        let (first, second) = (live(self.database(one)?)?, live(self.database(other)?)?);
+        self.touched = true;
+        self.write_database(one, second)?;
+        Ok(self.write_database(other, first)?)
+    }
+
     /// Removes up to `limit` rows of a dropped database. Returns whether nothing of it is left.
     ///
     /// # Errors

@@ -8,19 +8,19 @@ use crate::services::error::OperationError;
 use atek_api::backup::StoredService;
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::services::SourceType;
-use atek_api::spec::{PackageVersion, SnapshotName};
+use atek_api::spec::{PackageVersion, RelativePath, SnapshotName};
 use atek_api::version::Release;
 use std::sync::Arc;
 
 /// The snapshot that is made to be stored.
 const STORED: &str = "backup";
 /// The snapshot that a restore makes.
-const RESTORED: &str = "restored";
+pub(super) const RESTORED: &str = "restored";
 
 /// A file in the host's state while a service is paused.
 const PAUSED: &str = "paused";
 
-fn name(text: &str) -> SnapshotName {
+pub(super) fn name(text: &str) -> SnapshotName {
     let name = text.parse();
     name.unwrap_or_else(|_| unreachable!("a constant that is a snapshot's name"))
 }
@@ -39,6 +39,7 @@ impl Operations {
             version: self.version_of_replacement(&core.key),
             key: core.key.clone(),
             id: core.settings.id.clone(),
+            settings: None,
         });
         let records = self.database.records();
         let apps = records.services().map(|record| {
@@ -50,6 +51,7 @@ impl Operations {
                 key: record.key.clone(),
                 id: record.settings.id.clone(),
                 version: installed.and_then(|tag| Release::folder_name(tag).parse().ok()),
+                settings: Some(Box::new(record.settings.clone())),
             }
         });
         core.chain(apps).collect()
@@ -162,6 +164,33 @@ impl Operations {
             let _lock = lock;
             let restored = name(RESTORED);
             let put = operations.spawn.restore_snapshot(&key, &restored, false);
+            operations.while_down(&key, put).await
+        });
+        rest.await.unwrap_or(Err(OperationError::ShuttingDown))
+    }
+
+    /// Puts one path of the restored state of an app among its files, in the folder where it was,
+    /// as `put_as`. It is stopped for that, and calls wait.
+    ///
+    /// # Errors
+    ///
+    /// Another operation is under way; the files are what they were.
+    pub async fn put_restored_path(
+        self: &Arc<Self>,
+        key: &ServiceKey,
+        path: RelativePath,
+        put_as: String,
+    ) -> Result<(), OperationError> {
+        self.wait_until_swept().await;
+        let record = self.record(key)?;
+        let lock = self.locks.take(key, &record.settings.id, "restore")?;
+        let (operations, key) = (self.clone(), key.clone());
+        let rest = tokio::spawn(async move {
+            let _lock = lock;
+            let restored = name(RESTORED);
+            let put = operations
+                .spawn
+                .put_restored_path(&key, &restored, &path, &put_as);
             operations.while_down(&key, put).await
         });
         rest.await.unwrap_or(Err(OperationError::ShuttingDown))

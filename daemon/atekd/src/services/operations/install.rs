@@ -198,7 +198,8 @@ impl Operations {
         }
     }
 
-    async fn put(
+    /// Stores the record of a new service.
+    pub(super) async fn put(
         &self,
         key: &ServiceKey,
         mut settings: ServiceSettings,
@@ -253,7 +254,10 @@ fn settings_of(request: Install, source: &Source, built: &Candidate) -> ServiceS
 }
 
 /// Everything that would refuse its first start is refused now.
-async fn check_spec(key: &ServiceKey, settings: &ServiceSettings) -> Result<(), OperationError> {
+pub(super) async fn check_spec(
+    key: &ServiceKey,
+    settings: &ServiceSettings,
+) -> Result<(), OperationError> {
     let definition = Definition::installed(key.clone(), Arc::new(settings.clone()));
     let spec = tokio::task::spawn_blocking(move || definition.spec());
     match spec.await.map_err(|_| OperationError::ShuttingDown)? {

@@ -5,10 +5,12 @@
 
 mod agreed_limits;
 mod backup;
+mod bring_back;
 mod candidate;
 mod configure;
 mod context;
 mod core;
+mod databases_back;
 mod grants;
 mod icon;
 mod inspect;

@@ -3,6 +3,7 @@
 //! The deleted record is what makes it happen. A crash before that leaves a service that
 //! exists and is started again; a crash after it is finished at the next start.
 
+use super::backup;
 use super::context::Operations;
 use crate::database::Change;
 use crate::error_chain::DisplayChain;
@@ -76,6 +77,8 @@ impl Operations {
         }
         Ledger::remove(self.layout.state(), key);
         if !keep_data {
+            let restored = backup::name(backup::RESTORED);
+            self.spawn.remove_snapshot(key, &restored).await?;
             self.spawn.wipe_state(key).await?;
             self.forget_retained(key);
         }

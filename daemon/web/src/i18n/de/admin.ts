@@ -129,6 +129,13 @@ export const admin: typeof english = {
   },
   system: {
     title: 'System',
+    storage: {
+      readOnly: (disk) => `Auf ${disk} lässt sich nichts mehr speichern`,
+      noWrites: (disk) => `${disk} lässt sich nicht beschreiben`,
+      errors: (disk) => `${disk} macht Fehler`,
+      worn: (disk) => `${disk} ist abgenutzt`,
+      gone: (disk) => `${disk} ist nicht da`
+    },
     box: 'Diese Box',
     name: 'Name',
     version: 'Atek',

@@ -1,6 +1,7 @@
 /** The texts of Lonestar. */
 export { admin } from './admin'
 export { apps } from './apps'
+export { backups } from './backups'
 export { common } from './common'
 export { homes } from './homes'
 export { lonestar } from './lonestar'

@@ -66,6 +66,30 @@ export const host: typeof english = {
       confirmed: 'Bestätigt. Ab jetzt stehen die Wörter nur noch auf deinem Blatt: Bewahre es gut auf.',
       failed: 'Die Wörter sind nicht abrufbar'
     },
+    restore: {
+      offer: 'Aus einer Sicherung wiederherstellen',
+      title: 'Aus einer Sicherung wiederherstellen',
+      text: 'Diese neue Box wird zu der aus der Sicherung, mit ihren Leuten, Apps und Daten. Stecke den Datenträger mit den Sicherungen an.',
+      folder: 'Ordner des Datenträgers',
+      folderHint: 'Wo er eingehängt ist, zum Beispiel /mnt/usb. Darin liegt der Ordner atek-backup.',
+      seen: (folders) => `Die Box sieht: ${folders}`,
+      noFolder: 'Schreib den Ordner vom ersten Schrägstrich an, zum Beispiel /mnt/usb.',
+      words: 'Wiederherstellungswörter',
+      wordsHint: 'Die 24 Wörter der alten Box, oder das Passwort ihrer Sicherungen.',
+      noWords: 'Gib die 24 Wörter oder das Passwort der Sicherungen ein.',
+      begin: 'Wiederherstellen',
+      back: 'Stattdessen eine neue Box einrichten',
+      failed: 'Die Wiederherstellung hat nicht begonnen',
+      stopped: 'Die Wiederherstellung kam nicht zum Ende; die Box ist wie neu',
+      running: 'Die Box wird wiederhergestellt',
+      runningText: (apps) =>
+        `${apps === 1 ? 'Eine App kommt' : `${String(apps)} Apps kommen`} mit allen Daten zurück. Lass den Datenträger stecken und die Box an.`,
+      parts: (done, all) =>
+        all > 0 ? `${String(done)} von ${String(all)} Teilen sind da.` : 'Die Sicherung wird gelesen …',
+      starting: 'Alles ist da. Die Box startet als die alte …',
+      done: 'Willkommen zurück',
+      doneText: 'Die Box ist, was sie bei der Sicherung war. Melde dich mit Name und Passwort von damals an.'
+    },
     away: 'Diese Box ist schon eingerichtet.',
     signIn: 'Anmelden',
     failed: 'Die Box wurde nicht eingerichtet',
@@ -105,6 +129,15 @@ export const host: typeof english = {
     over: 'Der Code gilt nicht mehr: Er wurde benutzt, oder eine Stunde ist vorbei. Lege die Datei noch einmal auf die Karte.',
     back: 'Zurück zum Anmelden',
     lost: 'Die Box hat nicht geantwortet',
+    words: {
+      offer: 'Wiederherstellungswörter benutzen',
+      title: 'Wiederherstellungswörter benutzen',
+      text: 'Die 24 Wörter, die die Box beim Einrichten gezeigt hat, setzen ein neues Passwort und öffnen deine Schlüssel, wo du auch bist.',
+      label: 'Wiederherstellungswörter',
+      hint: 'Alle 24 in ihrer Reihenfolge, mit Leerzeichen dazwischen.',
+      missing: 'Gib die 24 Wörter ein.',
+      card: 'Ich habe sie nicht'
+    },
     form: {
       title: 'Neues Passwort setzen',
       text: 'Die Box zeigt auf ihrem Bildschirm einen Code. Er steht auch in der Datei atek-claim.txt auf ihrer Speicherkarte.',

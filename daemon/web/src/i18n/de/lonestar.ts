@@ -7,6 +7,7 @@ export const lonestar: typeof english = {
     catalogue: 'Katalog',
     install: 'Neue App',
     updates: 'Aktualisierungen',
+    backups: 'Sicherungen',
     users: 'Personen',
     permissions: 'Berechtigungen',
     sharing: 'Teilen',

@@ -126,6 +126,13 @@ export const admin = {
   },
   system: {
     title: 'System',
+    storage: {
+      readOnly: (disk: string) => `Nothing can be saved on ${disk}`,
+      noWrites: (disk: string) => `${disk} cannot be written`,
+      errors: (disk: string) => `${disk} fails`,
+      worn: (disk: string) => `${disk} is worn out`,
+      gone: (disk: string) => `${disk} is not there`
+    },
     box: 'This box',
     name: 'Name',
     version: 'Atek',

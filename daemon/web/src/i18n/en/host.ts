@@ -63,6 +63,31 @@ export const host = {
       confirmed: 'Confirmed. From now on the words exist only on your sheet: keep it safe.',
       failed: 'The words are not available'
     },
+    restore: {
+      offer: 'Restore from a backup',
+      title: 'Restore from a backup',
+      text: 'This new box becomes the one of the backup, with its people, apps and data. Plug in the disk with the backups.',
+      folder: 'Folder of the disk',
+      folderHint: 'Where the disk is mounted, for example /mnt/usb. The folder atek-backup is in it.',
+      seen: (folders: string) => `The box sees: ${folders}`,
+      noFolder: 'Write the folder from the first slash on, for example /mnt/usb.',
+      words: 'Recovery words',
+      wordsHint: 'The 24 words of the old box, or the password of its backups.',
+      noWords: 'Enter the 24 words, or the password of the backups.',
+      begin: 'Restore',
+      back: 'Set up a new box instead',
+      failed: 'The restore has not begun',
+      stopped: 'The restore did not end; the box is as new',
+      running: 'The box is being restored',
+      runningText: (apps: number) =>
+        `${apps === 1 ? 'One app comes' : `${String(apps)} apps come`} back with all data. Leave the disk in, and the box on.`,
+      parts: (done: number, all: number) =>
+        all > 0 ? `${String(done)} of ${String(all)} parts are here.` : 'Reading the backup …',
+      starting: 'Everything is here. The box starts as the old one …',
+      done: 'Welcome back',
+      doneText:
+        'The box is what it was when the backup was made. Sign in with the name and password of that time.'
+    },
     away: 'This box has been set up already.',
     signIn: 'Sign in',
     failed: 'The box was not set up',
@@ -102,6 +127,15 @@ export const host = {
     over: 'The code is no longer valid: it has been used, or an hour has passed. Put the file on the card again.',
     back: 'Back to the sign-in page',
     lost: 'The box did not answer',
+    words: {
+      offer: 'Use your recovery words',
+      title: 'Use your recovery words',
+      text: 'The 24 words that the box showed at its setup set a new password and open your keys, wherever you are.',
+      label: 'Recovery words',
+      hint: 'All 24, in their order, with spaces between them.',
+      missing: 'Enter the 24 words.',
+      card: 'I do not have them'
+    },
     form: {
       title: 'Set a new password',
       text: 'The box shows a code on its screen. It is also in the file atek-claim.txt on its memory card.',

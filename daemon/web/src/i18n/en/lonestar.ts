@@ -6,6 +6,7 @@ export const lonestar = {
     catalogue: 'Catalogue',
     install: 'Install',
     updates: 'Updates',
+    backups: 'Backups',
     users: 'Users',
     permissions: 'Permissions',
     sharing: 'Sharing',

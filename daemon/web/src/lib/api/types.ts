@@ -120,6 +120,110 @@ asksForMore?: boolean,
  */
 notes?: string, };
 
+/** Parameters of `configure`. What is missing stays as it is. */
+export type BackupChanges = {
+/** Where backups are kept from now on. Those elsewhere stay there. */
+target?: BackupTarget,
+/** How often. */
+schedule?: Schedule,
+/** How many are kept. */
+retention?: Retention, };
+
+/** What a run stored. */
+export type BackupDone = {
+/** The run. */
+run: RunId,
+/** Files. */
+files: number,
+/** Bytes of those files. */
+bytes: number,
+/** Bytes that the target grew by. */
+added: number,
+/** Files that were read back and compared. */
+proven: number,
+/** Runs that were removed. */
+removed: Array<RunId>, };
+
+/** A place where backups may be: what is mounted where disks of people are. */
+export type BackupPlace = {
+/** The folder. */
+path: string,
+/** Whether there are backups of a box. */
+hasBackup: boolean,
+/** Bytes that are free. */
+free: number,
+/** Whether it can only be read. */
+readOnly: boolean, };
+
+/** What `places` tells. */
+export type BackupPlaces = {
+/** Those with backups first. */
+places: Array<BackupPlace>, };
+
+/** How far a piece of work is. */
+export type BackupProgress = {
+/** Parts that are done. */
+step: number,
+/** All parts. */
+steps: number,
+/** Bytes of this part that are done. */
+done: number,
+/** Bytes of this part, where that is known. */
+total?: number, };
+
+/** A run as it is on the target. */
+export type BackupRun = {
+/** When it began. */
+run: RunId,
+/** Its parts. */
+parts: Array<Part>,
+/** Bytes that all its parts have. */
+bytes: number,
+/** Whether its last step was done. */
+whole: boolean, };
+
+/** What a person decided about backups. */
+export type BackupSettings = {
+/** None: there are no backups. */
+target?: BackupTarget,
+/** How often. */
+schedule: Schedule,
+/** How many are kept. */
+retention: Retention, };
+
+/** How backups are doing. Times are RFC 3339. */
+export type BackupStatus = {
+/** See `BackupSettings`. */
+settings: BackupSettings,
+/** What is being done: `backup`, `restore` or `check`. */
+running?: string,
+/** How far that is. */
+progress?: BackupProgress,
+/** When the last whole run began. */
+lastGood?: string,
+/**
+ * When files were last restored from the target and compared with what was stored, all the
+ * same.
+ */
+lastProven?: string,
+/** How many files that were. */
+provenFiles: number,
+/** When everything on the target was last read and found whole. */
+lastChecked?: string,
+/** Why the last run failed; none after a whole one. */
+problem?: string,
+/** Whether backups are missing: two intervals have passed without one. */
+missed: boolean,
+/** When the next one begins by itself. */
+next?: string,
+/** The longest time that an app was paused in the last run, in milliseconds. */
+longestPauseMs: number, };
+
+/** Where backups are kept. */
+export type BackupTarget = { "kind": "folder",
+/** Absolute. */
+path: string, };
+
 /** A catalogue, as the API shows it. */
 export type CatalogueInfo = {
 /** Its name on this box. */
@@ -550,6 +654,9 @@ signer?: Signer,
 /** What was unusual about the package when it was installed. */
 warnings?: Array<Warning>, };
 
+/** A part of a run: what is copied at one moment. */
+export type Part = string;
+
 /** A request that waits, as `pending` shows it. */
 export type PendingRequest = {
 /** Names it to `answer`. */
@@ -691,7 +798,119 @@ load: [number, number, number],
 /** Processors. */
 cpus: number,
 /** Of the processor, in degrees Celsius, where there is a sensor. */
-temperatureC: number | null, };
+temperatureC: number | null,
+/** What is wrong with disks and cards. */
+storage: Array<StorageProblem>, };
+
+/** The parameter of `restoreApp`. */
+export type RestoreApp = {
+/** The app's key, or its id at the time of the backup. */
+app: string,
+/** The id that it gets; by default the one that it had. */
+id?: string,
+/** The backup; by default the last one that has the app. */
+run?: string, };
+
+/** What `restoreBox` tells: everything could be opened, and is being fetched. */
+export type RestoreBegun = {
+/** The backup. */
+run: RunId,
+/** How many apps it has. */
+apps: number, };
+
+/** The parameter of `restoreBox`. */
+export type RestoreBox = {
+/** The claim code, as the person typed it; empty on the command line of the box. */
+code: string,
+/** Where the backups are. */
+target: BackupTarget,
+/** The recovery words as the person typed them, or the password of the backups. */
+words: Secret,
+/** The backup; by default the last whole one. */
+run?: RunId, };
+
+/** The parameter of `restoreDatabase`. */
+export type RestoreDatabase = {
+/** Its id. */
+database: DbId,
+/** The backup; by default the last one that has it. */
+run?: string,
+/** Whether it becomes a new database beside the present one. */
+copy?: boolean, };
+
+/** The parameter of `restoreFile`. */
+export type RestoreFile = {
+/** The app. */
+id: string,
+/** The file or folder among its files. */
+path: string,
+/** The backup; by default the last one that has the app. */
+run?: string,
+/** Whether it is put beside the present one, instead of in its place. */
+beside?: boolean, };
+
+/** How far the restore of the whole box is, as `restoreStatus` tells. */
+export type RestoreStatus = {
+/** Whether it goes on. */
+running: boolean,
+/** Parts that were fetched. */
+done: number,
+/** All of them. */
+total: number,
+/** Why it ended without a restore; the box is as new. */
+problem?: string, };
+
+/** The parameter of `restoreUser`. */
+export type RestoreUser = {
+/** The user's name, or key. */
+user: string,
+/** The backup; by default the last one that has the user. */
+run?: string, };
+
+/** What `restoreApp` tells. */
+export type RestoredApp = {
+/** The backup. */
+run: RunId,
+/** The id of the app. */
+id: ServiceId, };
+
+/** What `restoreDatabase` tells. */
+export type RestoredDatabase = {
+/** The backup. */
+run: RunId,
+/** Its id, of a copy a new one. */
+database: DbId,
+/** Records that it has. */
+records: number, };
+
+/** What `restoreFile` tells. */
+export type RestoredFile = {
+/** The backup. */
+run: RunId,
+/** Where it is among the app's files. */
+path: string, };
+
+/** What `restoreUser` tells. */
+export type RestoredUser = {
+/** The backup. */
+run: RunId,
+/** The user's name. */
+username: string,
+/** Apps that are here again. */
+apps: Array<ServiceId>,
+/** How many databases are here again. */
+databases: number,
+/** What is not, for a person. */
+problems: Array<string>, };
+
+/** How many runs are kept; a run that one of the rules wants stays. */
+export type Retention = {
+/** Hours of which the last run is kept. */
+hourly: number,
+/** Days of which the last run is kept. */
+daily: number,
+/** Weeks of which the last run is kept. */
+weekly: number, };
 
 /** What a user may do beyond their own things. */
 export type Role = "" | "admin";
@@ -704,6 +923,17 @@ code: number,
 message: string,
 /** For a program. */
 data?: unknown, };
+
+/**
+ * When a run began, in UTC: `20261128T213000Z`. Sorts in the order in which runs were made.
+ *
+ * A clock that goes back would mix runs up. From then on names have the number of such a step
+ * behind them, as in `20261128T213000Z-1`, and a higher number is later whatever the time says.
+ */
+export type RunId = string;
+
+/** How often a backup is made. */
+export type Schedule = "never" | "hourly" | "daily" | "weekly";
 
 /**
  * A bearer token, password or session id.
@@ -975,6 +1205,91 @@ export type State = "stopped" | "starting" | "running" | "restarting" | "failed"
 
 /** Whether a service answers, as the original tells it. */
 export type Status = "active" | "inactive";
+
+/** A disk or card that fails, or is about to. */
+export type StorageProblem = {
+/** What is wrong. */
+kind: StorageTrouble,
+/** The device, or the folder. */
+disk: string,
+/** What it means and what to do, for a person. */
+text: string, };
+
+/** Ways in which storage fails. */
+export type StorageTrouble = "readOnly" | "noWrites" | "errors" | "worn" | "gone";
+
+/** An app in a backup, as `apps` lists it. */
+export type StoredApp = {
+/** Its key. */
+key: ServiceKey,
+/** Its id at that time. */
+id: ServiceId,
+/** Its title. */
+title?: string,
+/** Its owner's name, if that user is here. */
+owner?: string,
+/** Its version at that time. */
+version?: string,
+/** Its id now; none: it is not installed any more. */
+installed?: ServiceId,
+/** Why it cannot be brought back or copied from this backup, for a person. */
+missing?: string, };
+
+/** The apps of a backup, as `apps` tells them. */
+export type StoredApps = {
+/** The backup. */
+run: RunId,
+/** Its apps. */
+apps: Array<StoredApp>, };
+
+/** A database in a backup. */
+export type StoredDatabase = {
+/** Its id. */
+id: DbId,
+/** What it was called. */
+title?: string,
+/** The key of its owner. */
+owner?: UserKey,
+/** The key of the app that it belongs to. */
+service?: ServiceKey, };
+
+/** A file or folder in a backup. */
+export type StoredFile = {
+/** Its name; what is not UTF-8 is replaced. */
+name: string,
+/** Whether it is a folder. */
+folder: boolean,
+/** Bytes of a file. */
+size: number,
+/** When it was changed, in seconds since 1970. */
+modified?: number, };
+
+/** The entries of a folder in a backup, as `files` tells them. */
+export type StoredFiles = {
+/** The backup. */
+run: RunId,
+/** At most `MAX_FILES`. */
+files: Array<StoredFile>,
+/** Whether there are more. */
+more: boolean, };
+
+/** The databases and users of a backup, as `people` tells them. */
+export type StoredPeople = {
+/** The backup. */
+run: RunId,
+/** Its users. */
+users: Array<StoredUser>,
+/** Its databases. */
+databases: Array<StoredDatabase>,
+/** Keys of users and ids of databases that are not here any more. */
+gone: Array<string>, };
+
+/** A user in a backup. */
+export type StoredUser = {
+/** The user's key. */
+key: UserKey,
+/** The user's name. */
+username: string, };
 
 /** Swap space of the box. */
 export type Swap = {

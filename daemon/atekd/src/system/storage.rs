@@ -1,0 +1,255 @@
+//! Disks and cards that fail, or are about to: what the kernel says of them, and whether a file can
+//! be written.
+
+use atek_api::backup::{TARGET_FOLDER, Target};
+use atek_api::system::{StorageProblem, StorageTrouble};
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Tenths of its life that a card has used when people are told: 90 % and more.
+const WORN: u32 = 9;
+/// Devices that are looked at.
+const MOST: usize = 100;
+const TEST_FILE: &str = ".write-test";
+
+/// Everything that is wrong now. `root` is `/`, for tests another folder. Blocks for as long as the
+/// disk does.
+#[must_use]
+pub fn problems(root: &Path, state: &Path, backups: Option<&Target>) -> Vec<StorageProblem> {
+    let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
+    let mut found = Vec::new();
+    if is_read_only(&mounts, state) {
+        found.push(problem(
+            StorageTrouble::ReadOnly,
+            state.display().to_string(),
+            "nothing can be saved any more: the kernel has made the disk with apps and data read-only, as it does after errors. Make a backup if that still works, and restore it on another card",
+        ));
+    } else if let Err(error) = write_test(state) {
+        let text = format!(
+            "a test file could not be written ({error}): free some room, or move to another card"
+        );
+        found.push(problem(
+            StorageTrouble::NoWrites,
+            state.display().to_string(),
+            &text,
+        ));
+    }
+    found.extend(file_system_errors(root));
+    found.extend(devices(root));
+    if let Some(Target::Folder { path }) = backups
+        && !path.join(TARGET_FOLDER).is_dir()
+    {
+        found.push(problem(
+            StorageTrouble::Gone,
+            path.display().to_string(),
+            "the disk of the backups is not there: plug it in, or set another with atek backup target FOLDER",
+        ));
+    }
+    found
+}
+
+fn problem(kind: StorageTrouble, disk: String, text: &str) -> StorageProblem {
+    StorageProblem {
+        kind,
+        disk,
+        text: text.to_owned(),
+    }
+}
+
+/// Whether the file system that holds a path is read-only as a whole, of the text of `mountinfo`
+/// (proc(5)): a mount may be so for this process alone.
+fn is_read_only(mounts: &str, path: &Path) -> bool {
+    let mut best: Option<(usize, bool)> = None;
+    for line in mounts.lines() {
+        let Some((mount, rest)) = line.split_once(" - ") else {
+            continue;
+        };
+        let Some(point) = mount.split(' ').nth(4) else {
+            continue;
+        };
+        let options = rest.split(' ').nth(2).unwrap_or_default();
+        let read_only = options.split(',').any(|option| option == "ro");
+        let length = point.len();
+        if path.starts_with(point) && best.is_none_or(|(known, _)| length >= known) {
+            best = Some((length, read_only));
+        }
+    }
+    best.is_some_and(|(_, read_only)| read_only)
+}
+
+/// Writes a file, has it on the disk, and removes it.
+fn write_test(folder: &Path) -> io::Result<()> {
+    let path = folder.join(TEST_FILE);
+    let written = fs::File::create(&path).and_then(|mut file| {
+        file.write_all(b"test")?;
+        file.sync_all()
+    });
+    let removed = fs::remove_file(&path);
+    written.and(removed)
+}
+
+fn number(path: &Path) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let text = text.trim();
+    match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.take(MOST).map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Errors that ext4 has counted since the last check of the file system.
+fn file_system_errors(root: &Path) -> Vec<StorageProblem> {
+    let counted = entries(&root.join("sys/fs/ext4")).into_iter().filter_map(|disk| {
+        let count = number(&disk.join("errors_count")).filter(|count| *count > 0)?;
+        let text = format!(
+            "its file system has met {count} errors: make a backup, and restore it on another disk"
+        );
+        Some(problem(StorageTrouble::Errors, name(&disk), &text))
+    });
+    counted.collect()
+}
+
+/// What cards and disks count themselves.
+fn devices(root: &Path) -> Vec<StorageProblem> {
+    let mut found = Vec::new();
+    for disk in entries(&root.join("sys/block")) {
+        let device = disk.join("device");
+        // JEDEC eMMC 5: the life that is used, in tenths, of two kinds of memory.
+        let life = fs::read_to_string(device.join("life_time")).unwrap_or_default();
+        let used = life
+            .split_whitespace()
+            .filter_map(|text| u32::from_str_radix(text.trim_start_matches("0x"), 16).ok());
+        // 1: normal, 2: 80 % of the spare blocks are used, 3: nearly all.
+        let spare = number(&device.join("pre_eol_info")).unwrap_or(0);
+        match (used.max().unwrap_or(0), spare) {
+            (11.., _) | (_, 3) => found.push(problem(
+                StorageTrouble::Worn,
+                name(&disk),
+                "its memory is used up: move to another card before it fails",
+            )),
+            (used @ WORN.., _) => {
+                let text = format!(
+                    "{} % of its life are used: plan to move to another card",
+                    used.min(10) * 10
+                );
+                found.push(problem(StorageTrouble::Worn, name(&disk), &text));
+            }
+            (_, 2) => found.push(problem(
+                StorageTrouble::Worn,
+                name(&disk),
+                "most of its spare memory is used: plan to move to another card",
+            )),
+            _ => {}
+        }
+        // SCSI and USB disks count failed commands.
+        if let Some(errors) = number(&device.join("ioerr_cnt")).filter(|count| *count > SOME_ERRORS)
+        {
+            let text =
+                format!("{errors} reads or writes have failed: check its cable, and make a backup");
+            found.push(problem(StorageTrouble::Errors, name(&disk), &text));
+        }
+    }
+    found
+}
+
+/// Failed commands that are ordinary: a reader is asked for things that it does not know.
+const SOME_ERRORS: u64 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn kinds(root: &Path, state: &Path, target: Option<&Target>) -> Vec<(StorageTrouble, String)> {
+        let found = problems(root, state, target);
+        found
+            .into_iter()
+            .map(|problem| (problem.kind, problem.disk))
+            .collect()
+    }
+
+    #[test]
+    fn a_healthy_box_has_no_problem_and_no_test_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, state) = (folder.path().join("root"), folder.path().join("state"));
+        fs::create_dir_all(&state).unwrap();
+        put(&root, "sys/block/mmcblk0/device/life_time", "0x01 0x02\n");
+        put(&root, "sys/block/mmcblk0/device/pre_eol_info", "0x01\n");
+        put(&root, "sys/block/sda/device/ioerr_cnt", "0x3\n");
+        put(&root, "sys/fs/ext4/mmcblk0p3/errors_count", "0\n");
+        put(
+            &root,
+            "proc/self/mountinfo",
+            "1 1 8:1 / / rw - ext4 /dev/a rw\n",
+        );
+        let target = Target::Folder {
+            path: folder.path().to_owned(),
+        };
+        fs::create_dir(folder.path().join(TARGET_FOLDER)).unwrap();
+        assert_eq!(kinds(&root, &state, Some(&target)), []);
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_fails_is_told_with_its_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        put(&root, "sys/block/mmcblk0/device/life_time", "0x09 0x0b\n");
+        put(&root, "sys/block/mmcblk1/device/life_time", "0x09 0x01\n");
+        put(&root, "sys/block/mmcblk2/device/pre_eol_info", "0x02\n");
+        put(&root, "sys/block/sda/device/ioerr_cnt", "0x40\n");
+        put(&root, "sys/fs/ext4/mmcblk0p3/errors_count", "7\n");
+        let target = Target::Folder {
+            path: "/mnt/unplugged".into(),
+        };
+        let gone = folder.path().join("no state");
+        let found = kinds(&root, &gone, Some(&target));
+        let expected = [
+            (StorageTrouble::NoWrites, gone.display().to_string()),
+            (StorageTrouble::Errors, "mmcblk0p3".to_owned()),
+            (StorageTrouble::Worn, "mmcblk0".to_owned()),
+            (StorageTrouble::Worn, "mmcblk1".to_owned()),
+            (StorageTrouble::Worn, "mmcblk2".to_owned()),
+            (StorageTrouble::Errors, "sda".to_owned()),
+            (StorageTrouble::Gone, "/mnt/unplugged".to_owned()),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_disk_that_the_kernel_made_read_only_is_told_from_a_mount_that_is() {
+        let state = Path::new("/var/lib/atek");
+        let mounts = |line: &str| format!("1 1 8:1 / / ro - ext4 /dev/a rw\n{line}\nbroken line");
+        assert!(!is_read_only(
+            &mounts("2 1 8:2 / /var ro - ext4 /dev/b rw"),
+            state
+        ));
+        assert!(is_read_only(
+            &mounts("2 1 8:2 / /var rw - ext4 /dev/b ro,errors=remount-ro"),
+            state
+        ));
+        assert!(!is_read_only(
+            &mounts("2 1 8:2 / /var/li rw - ext4 /dev/b ro"),
+            state
+        ));
+        assert!(!is_read_only("", state));
+    }
+}

@@ -1,0 +1,112 @@
+/** A new box becomes the one of a backup: what was typed, how far it is, and when it is there again. */
+
+import { backupPlaces, restoreBox, restoreStatus, status, type BackupPlace } from '../lib/api/setup'
+import { asApiError, type ApiError } from '../lib/rpc'
+import { isCode, shownCode } from './claim'
+
+/** Milliseconds between two looks at how far it is. */
+const PAUSE = 1000
+
+export type RestorePhase = 'asking' | 'fetching' | 'starting' | 'done'
+
+export class Restore {
+  phase = $state<RestorePhase>('asking')
+  code = $state('')
+  folder = $state('')
+  words = $state('')
+  /** Disks that the box sees. */
+  places = $state.raw<readonly BackupPlace[]>([])
+  fieldErrors = $state.raw<Record<string, string>>({})
+  error = $state.raw<ApiError | null>(null)
+  /** Why a restore that had begun ended; the box is as new. */
+  problem = $state<string | null>(null)
+  busy = $state(false)
+  tried = $state(false)
+  wait = $state(0)
+  apps = $state(0)
+  run = $state('')
+  done = $state(0)
+  total = $state(0)
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  get wrong(): 'code' | 'folder' | 'words' | null {
+    if (!isCode(this.code)) return 'code'
+    if (!this.folder.trim().startsWith('/')) return 'folder'
+    if (this.words.trim() === '') return 'words'
+    return null
+  }
+
+  /** Asks the box which disks it sees, once the code is right. */
+  async look() {
+    if (!isCode(this.code)) return
+    try {
+      this.places = (await backupPlaces(shownCode(this.code))).places
+      const found = this.places.find(({ hasBackup }) => hasBackup)
+      if (this.folder === '' && found) this.folder = found.path
+    } catch {
+      // A person writes the folder, and a wrong code is told when it is sent.
+    }
+  }
+
+  async begin() {
+    if (this.busy || this.wait > 0) return
+    this.tried = true
+    this.error = null
+    this.problem = null
+    this.fieldErrors = {}
+    if (this.wrong) return
+    this.busy = true
+    try {
+      const target = { kind: 'folder' as const, path: this.folder.trim() }
+      const begun = await restoreBox({ code: shownCode(this.code), target, words: this.words })
+      this.words = ''
+      this.apps = begun.apps
+      this.run = begun.run
+      this.phase = 'fetching'
+      this.#later()
+    } catch (thrown) {
+      const error = asApiError(thrown)
+      if (error.kind === 'limited') this.wait = error.retryAfterSecs ?? 10
+      if (error.field) this.fieldErrors = { [error.field]: error.message }
+      else this.error = error
+    }
+    this.busy = false
+  }
+
+  typed(field: string) {
+    const others = Object.entries(this.fieldErrors).filter(([name]) => name !== field)
+    this.fieldErrors = Object.fromEntries(others)
+  }
+
+  stop() {
+    clearTimeout(this.#timer)
+  }
+
+  #later() {
+    this.#timer = setTimeout(() => void this.#follow(), PAUSE)
+  }
+
+  async #follow() {
+    try {
+      if (this.phase === 'fetching') await this.#fetched()
+      else if (!(await status()).needed) this.phase = 'done'
+    } catch {
+      // The host that becomes the other box answers nothing for a moment.
+      this.phase = 'starting'
+    }
+    if (this.phase === 'fetching' || this.phase === 'starting') this.#later()
+  }
+
+  async #fetched() {
+    const now = await restoreStatus()
+    if (now.problem) {
+      this.problem = now.problem
+      this.phase = 'asking'
+      return
+    }
+    this.done = Math.max(this.done, now.done)
+    this.total = Math.max(this.total, now.total)
+    // A host that has started again knows nothing of it.
+    if (!now.running) this.phase = 'starting'
+  }
+}

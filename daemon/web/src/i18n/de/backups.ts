@@ -1,0 +1,122 @@
+import type { backups as english } from '../en/backups'
+
+export const backups: typeof english = {
+  title: 'Sicherungen',
+  text: 'Kopien von allem auf einem anderen Datenträger, verschlüsselt, jede nach dem Anlegen erprobt.',
+  failed: 'Die Sicherungen lassen sich nicht ansehen',
+  state: 'Wie es um sie steht',
+  proven: 'Zuletzt erprobt',
+  provenFiles: (files) => `${String(files)} Dateien verglichen`,
+  last: 'Letzte Sicherung',
+  read: 'Ganz gelesen',
+  target: 'Liegt in',
+  next: 'Nächste',
+  never: 'nie',
+  problem: 'Die letzte Sicherung ist gescheitert',
+  missed: 'Es fehlen Sicherungen: Seit zwei Zeiträumen gab es keine. Steckt der Datenträger?',
+  now: 'Jetzt sichern',
+  begun: 'Die Sicherung hat begonnen.',
+  running: (what) => `Gerade läuft: ${what}`,
+  parts: (done, all) => `Teil ${String(done + 1)} von ${String(all)}`,
+  none: {
+    title: 'Es gibt noch keine Sicherungen',
+    text: 'Stecke einen Datenträger an und gib an, wo er ist. Nur der Ordner atek-backup darauf wird benutzt; alles andere bleibt, wie es ist.'
+  },
+  settings: {
+    title: 'Wo und wie oft',
+    folder: 'Ordner des Datenträgers',
+    folderHint: 'Zum Beispiel /mnt/usb',
+    seen: (folders) => `Die Box sieht: ${folders}`,
+    every: 'Gesichert wird',
+    schedules: {
+      never: 'nur auf Wunsch',
+      hourly: 'jede Stunde',
+      daily: 'jeden Tag',
+      weekly: 'jede Woche'
+    },
+    kept: 'Von wie vielen die letzte bleibt',
+    hourly: 'Stunden',
+    daily: 'Tage',
+    weekly: 'Wochen',
+    saved: 'Gespeichert.',
+    failed: 'Die Einstellungen wurden nicht geändert'
+  },
+  secret: {
+    title: 'Was sie öffnet',
+    text: 'Ohne die Wiederherstellungswörter oder dieses Passwort lässt sich auf einem anderen Gerät nichts wiederherstellen.',
+    ofWords: 'Es folgt aus den Wiederherstellungswörtern: Dein Blatt öffnet die Sicherungen.',
+    own: 'Es ist zufällig entstanden: Schreib es auf, oder bestätige Wiederherstellungswörter, aus denen die nächsten folgen.',
+    show: 'Passwort anzeigen',
+    password: 'Passwort der Sicherungen'
+  },
+  runs: {
+    title: 'Alle Sicherungen',
+    when: 'Angelegt',
+    size: 'Größe',
+    apps: 'Apps',
+    whole: 'Vollständig',
+    yes: 'ja',
+    no: 'nein',
+    actions: 'Aktionen',
+    browse: 'Hineinsehen',
+    browseOf: (when) => `Hineinsehen: ${when}`,
+    close: 'Schließen'
+  },
+  inside: {
+    title: (when) => `Sicherung vom ${when}`,
+    app: 'App',
+    version: 'Version',
+    owner: 'Gehört',
+    here: 'Jetzt',
+    installed: 'installiert',
+    installedAs: (id) => `installiert als ${id}`,
+    gone: 'nicht installiert',
+    files: 'Dateien',
+    filesOf: (app) => `Dateien: ${app}`,
+    back: 'Dateien zurückholen',
+    backOf: (app) => `Dateien zurückholen: ${app}`,
+    backText: (app, when) =>
+      `Die Dateien von ${app} werden zu denen vom ${when}. Was seither dazukam, geht verloren. Datenbanken und Version bleiben. Die App hält einen Moment an.`,
+    backDone: (app) => `Die Dateien von ${app} sind zurück.`,
+    again: 'Zurückholen',
+    againOf: (app) => `Zurückholen: ${app}`,
+    againDone: (app) => `${app} ist wieder da.`,
+    copy: 'Als Kopie',
+    copyOf: (app) => `Als Kopie: ${app}`,
+    copyTitle: (app) => `Eine Kopie von ${app}`,
+    copyText: 'Sie bekommt Version, Einstellungen und Dateien von damals, aber keine Datenbanken.',
+    copyId: 'Name der Kopie',
+    copyDone: (app) => `Die Kopie ${app} ist installiert.`,
+    users: 'Konten, die es nicht mehr gibt',
+    userBack: (name) => `Zurückholen: ${name}`,
+    userDone: (name, apps, databases) =>
+      `${name} ist wieder da, mit ${String(apps)} Apps und ${String(databases)} Datenbanken.`,
+    databases: 'Datenbanken',
+    database: 'Datenbank',
+    databaseBack: 'Zurückholen',
+    databaseBackOf: (name) => `Zurückholen: ${name}`,
+    databaseText: (name, when) =>
+      `${name} wird, was sie am ${when} war. Was seither dazukam, geht verloren. Ihre App hält einen Moment an.`,
+    databaseDone: (records) => `Die Datenbank hat ${String(records)} Einträge aus der Sicherung.`,
+    failed: 'Es wurde nicht zurückgeholt'
+  },
+  files: {
+    title: (app) => `Dateien von ${app}`,
+    name: 'Name',
+    size: 'Größe',
+    changed: 'Geändert',
+    up: 'Einen Ordner nach oben',
+    root: 'Alle Dateien',
+    empty: 'Dieser Ordner ist leer.',
+    more: 'Es gibt mehr Dateien, als hier stehen.',
+    open: (name) => `${name} öffnen`,
+    replace: 'Zurückholen',
+    replaceOf: (name) => `Zurückholen: ${name}`,
+    replaceText: (name) =>
+      `${name} wird, was die Sicherung hat. Was jetzt da ist, geht verloren. Die App hält einen Moment an.`,
+    beside: 'Daneben',
+    besideOf: (name) => `Daneben zurückholen: ${name}`,
+    done: (path) => `${path} ist zurück.`,
+    notHere: 'Die App ist nicht installiert: Hol sie erst zurück, dann einzelne Dateien.'
+  }
+}

@@ -1,0 +1,15 @@
+//! Kills during backups and restores of a booted box, a few; `./tests/run soak` makes 300.
+
+#[path = "safety/kills.rs"]
+mod kills;
+#[path = "safety/note.rs"]
+mod note;
+#[allow(dead_code, reason = "only its numbers by chance are used here")]
+#[path = "safety/tree.rs"]
+mod tree;
+
+#[tokio::test]
+async fn a_kill_at_any_moment_of_a_backup_or_restore_loses_nothing() -> anyhow::Result<()> {
+    let kills = std::env::var("ATEK_KILLS").map_or(Ok(6), |text| text.parse())?;
+    kills::survive("kills", kills).await
+}
