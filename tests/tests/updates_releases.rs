@@ -496,7 +496,7 @@ async fn a_remote_that_fails_stops_nothing() -> anyhow::Result<()> {
     let gateway = host.machine.gateway()?;
     let hostile = [
         (Hostility::Hangs, "did not answer for 30 s"),
-        (Hostility::Trickles, "did not tell its releases within 60 s"),
+        (Hostility::Trickles, "did not answer for 30 s"),
         (Hostility::Status(500), "cannot be reached"),
         (Hostility::Status(404), "does not exist or is not public"),
         (Hostility::Garbles, "sends damaged data"),
