@@ -33,7 +33,8 @@ async fn a_person_decides_about_updates_and_sees_what_came_of_them() -> anyhow::
         { "sourceUrl": "builtin:keys" },
         { "sourceUrl": "builtin:hypercore" },
     ]);
-    let config = json!({ "coreServices": core }).to_string();
+    let updates = json!({ "probationSeconds": 4 });
+    let config = json!({ "coreServices": core, "updates": updates }).to_string();
     let machine = Machine::builder("web-updates").file("/etc/atek/config.json", config, 0o644);
     let host = Host::on(machine).await?;
     BrowserStory::new(host)
