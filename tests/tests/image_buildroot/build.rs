@@ -117,8 +117,11 @@ impl Bench {
 
     fn command(&self, words: &[&str]) -> Command {
         let path = std::env::var("PATH").unwrap();
-        let mut command = Command::new(self.path("checkout/buildroot/build"));
+        // A shell in the background ignores Ctrl+C, and so would everything that it starts.
+        let mut command = Command::new("env");
         command
+            .arg("--default-signal=INT")
+            .arg(self.path("checkout/buildroot/build"))
             .args(words)
             .arg("--out")
             .arg(self.path("out"))
