@@ -56,7 +56,7 @@ mod skip;
 use atek_image::command;
 
 pub use atek_image::{install, store};
-pub use git_remote::{GitRemote, HostileRemote, Hostility};
+pub use git_remote::{GitRemote, HostileRemote, Hostility, PrivateRemote};
 pub use machine::{Builder, Machine};
 pub use phone::LanClient;
 pub use skip::skip;

@@ -1,11 +1,13 @@
 //! What atekd and `atek-package` say to each other: one [`Request`] in, lines of
 //! [`Event`] out, the last of them [`Event::Done`] or [`Event::Failed`].
 
+mod access;
 mod entry;
 mod failure;
 mod limits;
 mod warning;
 
+pub use access::{Access, InvalidToken, Reach, SourceToken};
 pub use entry::{EntryError, Found, has_unusable_interpreter, program};
 pub use failure::{Failure, FailureCode};
 pub use limits::FetchLimits;
@@ -42,9 +44,9 @@ pub enum Request {
     ListTags {
         /// A git source, or a folder with a recipe.
         source: Source,
-        /// Which computers the source may be on.
+        /// How to get to it.
         #[serde(default)]
-        reach: Reach,
+        access: Access,
         /// Only the time for the network counts.
         #[serde(default)]
         limits: FetchLimits,
@@ -57,9 +59,9 @@ pub enum Request {
         /// Which release: the newest that fits.
         #[serde(default)]
         wanted: Wanted,
-        /// Which computers the source may be on.
+        /// How to get to it.
         #[serde(default)]
-        reach: Reach,
+        access: Access,
         /// Bounds of the work.
         #[serde(default)]
         limits: FetchLimits,
@@ -69,6 +71,9 @@ pub enum Request {
     FetchFiles {
         /// A git source.
         source: Source,
+        /// How to get to it.
+        #[serde(default)]
+        access: Access,
         /// Bounds of the work.
         #[serde(default)]
         limits: FetchLimits,
@@ -78,6 +83,9 @@ pub enum Request {
     Build {
         /// What the fetch answered.
         package: Box<FetchedPackage>,
+        /// Certificates of authorities that are trusted beside the system's, as PEM.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        certificates: String,
         /// Bounds of the work.
         #[serde(default)]
         limits: FetchLimits,
@@ -96,6 +104,17 @@ impl Request {
         }
     }
 
+    /// Certificates of authorities that are trusted beside the system's, as PEM.
+    #[must_use]
+    pub fn certificates(&self) -> &str {
+        match self {
+            Self::ListTags { access, .. }
+            | Self::Fetch { access, .. }
+            | Self::FetchFiles { access, .. } => &access.certificates,
+            Self::Build { certificates, .. } => certificates,
+        }
+    }
+
     /// The bounds of the work.
     #[must_use]
     pub fn limits(&self) -> &FetchLimits {
@@ -106,17 +125,6 @@ impl Request {
             | Self::Build { limits, .. } => limits,
         }
     }
-}
-
-/// Which computers a fetch may connect to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Reach {
-    /// Any computer, those of the home and this one too.
-    #[default]
-    Anywhere,
-    /// Public addresses of the internet only, whatever name stands for them.
-    Internet,
 }
 
 /// Which release to fetch.

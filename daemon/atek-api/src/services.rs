@@ -3,8 +3,9 @@
 use crate::grants::GrantNote;
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use crate::manifest::Manifest;
-use crate::package::{FetchedPackage, Warning};
+use crate::package::{FetchedPackage, SourceToken, Warning};
 use crate::permission::{Permission, Permissions};
+use crate::secret::Secret;
 use crate::signer::Signer;
 use crate::spec::Limits;
 use crate::updates::UpdateSettings;
@@ -295,6 +296,9 @@ pub struct InstallParams {
     /// What `inspect` showed: exactly this is installed, or nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inspected: Option<Inspected>,
+    /// The access token of a private repository. It is kept for updates, and never shown again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_token: Option<SourceToken>,
     /// Ignored: the original once gave services a TCP port.
     #[serde(default, skip_serializing)]
     #[cfg_attr(test, ts(skip))]
@@ -445,6 +449,10 @@ pub struct ConfigureParams {
     /// New grants, replacing the old ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Permissions>,
+    /// The access token of a private repository, in place of the one that is kept; the empty text
+    /// forgets it. Another source forgets it, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_token: Option<Secret>,
     /// Ignored, as in [`InstallParams`].
     #[serde(default, skip_serializing)]
     #[cfg_attr(test, ts(skip))]

@@ -44,6 +44,19 @@ pub struct SystemInfo {
     pub password_min_length: Option<usize>,
 }
 
+/// A certificate authority that an administrator added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Authority {
+    /// Its name, as its certificate has it: `CN=House`.
+    pub name: String,
+    /// The SHA-256 of its certificate, in hexadecimal digits.
+    pub fingerprint: String,
+    /// RFC 3339: when it ends.
+    pub until: String,
+}
+
 /// What the box has left, as `resources` tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]

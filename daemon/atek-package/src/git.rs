@@ -6,6 +6,7 @@
 pub(crate) mod bridge;
 mod checkout;
 mod error;
+mod handshake;
 mod remote;
 mod repository;
 mod signature;
@@ -14,7 +15,7 @@ use crate::read_request;
 use crate::report::write_line;
 use crate::text::size;
 use atek_api::package::{
-    Failure, FailureCode, FetchLimits, PACKAGE_FOLDER, Phase, Progress, Reach, Request, Wanted,
+    Access, Failure, FailureCode, FetchLimits, PACKAGE_FOLDER, Phase, Progress, Request, Wanted,
     Warning, WarningCode,
 };
 use atek_api::signer::Signer;
@@ -114,17 +115,17 @@ fn answer(request: &Request) -> Result<GitLine, GitError> {
     let mut pulse = Heartbeat::default();
     match request {
         Request::Build { .. } | Request::FetchFiles { .. } => Err(GitError::NotGit),
-        Request::ListTags { source, reach, .. } => {
-            let tags = tags(source, *reach, &mut pulse)?;
+        Request::ListTags { source, access, .. } => {
+            let tags = tags(source, access, &mut pulse)?;
             Ok(GitLine::Releases(newest_first(&tags.names)))
         }
         Request::Fetch {
             source,
             wanted,
-            reach,
+            access,
             limits,
         } => {
-            let tags = tags(source, *reach, &mut pulse)?;
+            let tags = tags(source, access, &mut pulse)?;
             let release = choice(&tags.names, wanted)?;
             pulse.say(Phase::Resolve, format!("found {}", release.tag), Some(100));
             let repository = match source {
@@ -165,13 +166,14 @@ fn unproven(tag: &str, error: &signature::SignatureError) -> Warning {
     Warning::new(WarningCode::Signature, message)
 }
 
-fn tags(source: &Source, reach: Reach, pulse: &mut Heartbeat) -> Result<Tags, GitError> {
+fn tags(source: &Source, access: &Access, pulse: &mut Heartbeat) -> Result<Tags, GitError> {
     pulse.say(Phase::Resolve, "asking for releases".to_owned(), None);
     let tags = match source {
-        Source::Git(url) => remote::tags(url.as_str(), reach)?,
+        Source::Git(url) => remote::tags(url, access)?,
         Source::GitFolder(folder) => Tags {
             url: String::new(),
             bridge: None,
+            token: None,
             names: repository::tags(&repository::open(folder)?)?,
         },
         Source::Folder(_)

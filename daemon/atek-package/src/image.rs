@@ -98,8 +98,8 @@ pub(crate) fn main() -> ExitCode {
 /// `wish` is what a manifest says of the image.
 fn answer(request: &Request, wish: Option<&ImageRuntime>) -> Result<ImageLine, ImageError> {
     let (source, reach) = match request {
-        Request::ListTags { source, reach, .. } | Request::Fetch { source, reach, .. } => {
-            (source, *reach)
+        Request::ListTags { source, access, .. } | Request::Fetch { source, access, .. } => {
+            (source, access.reach)
         }
         Request::FetchFiles { .. } | Request::Build { .. } => return Err(ImageError::NoImage),
     };

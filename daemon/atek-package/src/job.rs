@@ -1,5 +1,6 @@
 //! The steps of a job, in their order.
 
+use crate::certificates;
 use crate::child::{self, Bounds, Line, Outputs, Watch};
 use crate::error::{JobError, Stop};
 use crate::git::{self, CheckedOut, GitLine};
@@ -32,8 +33,13 @@ pub(crate) fn run<W: Write>(
 ) -> Result<Outcome, JobError> {
     let staging = std::env::current_dir().map_err(staging_of("find the staging folder"))?;
     make_home(&staging, request)?;
+    certificates::write(&staging, request.certificates())
+        .map_err(staging_of("write the certificates"))?;
     child::adopt_orphans().map_err(staging_of("adopt processes"))?;
-    if let Request::Build { package, limits } = request {
+    if let Request::Build {
+        package, limits, ..
+    } = request
+    {
         return build((**package).clone(), &staging, limits, report);
     }
     match request {
@@ -48,11 +54,15 @@ pub(crate) fn run<W: Write>(
             let checked_out = recipe::fetch(request, &staging, report)?;
             inspect(checked_out, &staging, request.limits())
         }
-        Request::FetchFiles { source, limits } => {
+        Request::FetchFiles {
+            source,
+            access,
+            limits,
+        } => {
             let newest = Request::Fetch {
                 source: source.clone(),
                 wanted: Wanted::default(),
-                reach: Default::default(),
+                access: access.clone(),
                 limits: *limits,
             };
             let checked_out = check_out(&newest, &staging, report)?;
@@ -149,7 +159,7 @@ fn with_image<W: Write>(
     let Some(Runtime::Image { runtime }) = package.manifest.as_ref().map(|it| &it.runtime) else {
         return Ok(Outcome::Package(Box::new(package)));
     };
-    let Request::Fetch { reach, limits, .. } = request else {
+    let Request::Fetch { access, limits, .. } = request else {
         return Ok(Outcome::Package(Box::new(package)));
     };
     remove_if_there(&staging.join(PACKAGE_FOLDER).join(ROOT_FOLDER))?;
@@ -159,7 +169,7 @@ fn with_image<W: Write>(
             plain: false,
         },
         wanted: Wanted::default(),
-        reach: *reach,
+        access: access.without_token(),
         limits: *limits,
     };
     match run_image(&below, package.manifest.as_ref(), staging, report)? {
@@ -354,7 +364,8 @@ fn run_child<W: Write, L: serde::de::DeserializeOwned>(
                 .iter()
                 .filter_map(|name| Some((*name, std::env::var_os(name)?))),
         )
-        .env("HOME", staging.join(npm::HOME_FOLDER));
+        .env("HOME", staging.join(npm::HOME_FOLDER))
+        .envs(certificates::variables(staging));
     let bounds = Bounds {
         deadline: Duration::from_secs(limits.fetch_secs),
         stall: Some(Duration::from_secs(limits.stall_secs)),

@@ -20,6 +20,7 @@
 //! | [`plan`] | which commands install and build a package |
 //! | [`npm`] | runs them |
 //! | [`tool`] | which tool a failed build missed |
+//! | [`certificates`] | whom the children trust |
 //! | [`child`] | runs one child with a deadline, in a process group |
 //! | [`tree`] | measures and checks a folder |
 //! | [`report`] | writes events |
@@ -30,6 +31,7 @@
 
 #![forbid(unsafe_code)]
 
+mod certificates;
 mod child;
 mod error;
 mod git;

@@ -1,5 +1,6 @@
 //! Runs npm: installs a package's dependencies and builds it.
 
+use crate::certificates;
 use crate::child::{self, Bounds, Line, Outputs, Watch};
 use crate::error::{JobError, Stop};
 use crate::memory::Memory;
@@ -163,6 +164,7 @@ fn command(step: &Step, staging: &Path, package: &Path) -> Command {
         .env("HOME", &home)
         .env("TMPDIR", home.join("tmp"))
         .envs(proxies())
+        .envs(certificates::variables(staging))
         .env("npm_config_cache", home.join("npm-cache"))
         // As variables, because what npm itself starts takes them as well.
         .env("npm_config_audit", "false")

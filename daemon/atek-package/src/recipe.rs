@@ -43,7 +43,7 @@ pub(crate) fn fetch<W: Write>(
     let Request::Fetch {
         source: Source::RecipeFolder(folder),
         wanted,
-        reach,
+        access,
         limits,
     } = request
     else {
@@ -63,7 +63,7 @@ pub(crate) fn fetch<W: Write>(
                     .parse()
                     .map_err(|_| JobError::Recipe(format!("{git} is not a repository")))?,
                 wanted: Wanted::Tag { tag: tag.clone() },
-                reach: *reach,
+                access: access.without_token(),
                 limits: *limits,
             };
             let below = check_out(&below, staging, report)?;

@@ -4,7 +4,8 @@ mod support;
 
 use atek_api::manifest::Runtime;
 use atek_api::package::{
-    Event, FailureCode, FetchLimits, Outcome, Phase, Reach, Request, Wanted, Warning, WarningCode,
+    Access, Event, FailureCode, FetchLimits, Outcome, Phase, Reach, Request, Wanted, Warning,
+    WarningCode,
 };
 use atek_api::spec::Program;
 use std::io::{Read as _, Write as _};
@@ -211,7 +212,7 @@ fn the_releases_of_a_repository_are_listed_newest_first() {
         let bench = Bench::new();
         let run = bench.run(&Request::ListTags {
             source: source.parse().unwrap(),
-            reach: Reach::Anywhere,
+            access: Access::default(),
             limits: FetchLimits::default(),
         });
         let Some(Event::Done {
@@ -413,12 +414,12 @@ fn a_name_or_redirect_into_the_home_is_refused_to_who_may_only_reach_the_interne
             Request::Fetch {
                 source: source.parse().unwrap(),
                 wanted: Wanted::default(),
-                reach: Reach::Internet,
+                access: Access::to(Reach::Internet),
                 limits: FetchLimits::default(),
             },
             Request::ListTags {
                 source: source.parse().unwrap(),
-                reach: Reach::Internet,
+                access: Access::to(Reach::Internet),
                 limits: FetchLimits::default(),
             },
         ] {

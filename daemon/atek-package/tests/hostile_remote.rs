@@ -2,7 +2,7 @@
 
 mod support;
 
-use atek_api::package::{FailureCode, FetchLimits, Reach, Request};
+use atek_api::package::{Access, FailureCode, FetchLimits, Request};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn};
 use nix::sys::socket::{bind, getsockname, socket};
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -139,7 +139,7 @@ fn a_server_that_never_answers_is_given_up() {
     assert!(started.elapsed() < Duration::from_secs(60));
     let list = Request::ListTags {
         source: server.url("app").parse().unwrap(),
-        reach: Reach::Anywhere,
+        access: Access::default(),
         limits: impatient(),
     };
     Bench::new()

@@ -110,7 +110,7 @@ fn an_image_becomes_a_package() {
     assert_eq!(newest.package().release.tag, "1.2.0");
     let ask = Request::ListTags {
         source: registry.source("serve").parse().unwrap(),
-        reach: Default::default(),
+        access: Default::default(),
         limits: FetchLimits::default(),
     };
     let asked = Bench::new().run(&ask);

@@ -3,9 +3,14 @@
 use crate::cli::users::PasswordFrom;
 use crate::error::Failure;
 use crate::text::clean;
+use atek_api::package::{InvalidToken, SourceToken};
 use atek_api::secret::Secret;
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::fs;
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
 
+/// Bytes of the longest file with an access token.
+const TOKEN_FILE_MAX: u64 = 4096;
 /// How often a new password may be mistyped.
 const ATTEMPTS: usize = 3;
 
@@ -95,6 +100,26 @@ pub(crate) fn password(prompt: &str) -> Result<Secret, Failure> {
     rpassword::prompt_password(prompt)
         .map(Secret::new)
         .map_err(Failure::Prompt)
+}
+
+/// The access token in a file, or of standard input (`-`).
+pub(crate) fn source_token(file: &Path) -> Result<SourceToken, Failure> {
+    let text = if file == Path::new("-") {
+        password("Access token: ")?
+    } else {
+        let read = fs::File::open(file).and_then(|opened| {
+            let mut text = String::new();
+            opened.take(TOKEN_FILE_MAX).read_to_string(&mut text)?;
+            Ok(text)
+        });
+        Secret::new(read.map_err(|source| Failure::File {
+            action: "read the access token in",
+            path: file.to_owned(),
+            source,
+        })?)
+    };
+    let token = text.expose().parse();
+    token.map_err(|error: InvalidToken| Failure::Usage(error.to_string()))
 }
 
 fn eprint(text: &str) {

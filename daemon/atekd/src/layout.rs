@@ -51,6 +51,12 @@ impl Layout {
         self.state.join("catalogues.json")
     }
 
+    /// The certificate authorities that administrators added.
+    #[must_use]
+    pub fn authorities(&self) -> PathBuf {
+        self.state.join("authorities.pem")
+    }
+
     /// A request for a new password, which atek-firstboot found on the card.
     #[must_use]
     pub fn password_reset(&self) -> PathBuf {

@@ -4,6 +4,7 @@
 mod app_addresses;
 mod attach;
 mod audit;
+mod authorities;
 mod backups;
 mod catalogues;
 mod config;

@@ -36,6 +36,8 @@ pub struct BrowserStory {
     remotes: BTreeMap<String, GitRemote>,
     /// The keys of authors who sign.
     authors: BTreeMap<String, SshKey>,
+    /// Further addresses, by name.
+    urls: BTreeMap<String, String>,
 }
 
 impl BrowserStory {
@@ -46,6 +48,7 @@ impl BrowserStory {
             host,
             remotes: BTreeMap::new(),
             authors: BTreeMap::new(),
+            urls: BTreeMap::new(),
         }
     }
 
@@ -58,6 +61,13 @@ impl BrowserStory {
         let remote = GitRemote::new(name, self.host.machine.gateway()?)?;
         self.remotes.insert(name.to_owned(), remote);
         Ok(self)
+    }
+
+    /// Tells the story an address of something that the test made, as it does those of remotes.
+    #[must_use]
+    pub fn with_url(mut self, name: &str, url: String) -> Self {
+        self.urls.insert(name.to_owned(), url);
+        self
     }
 
     /// Runs `scenarios/NAME.mjs` to its end. Its steps and figures are printed as they happen.
@@ -85,6 +95,7 @@ impl BrowserStory {
             .remotes
             .iter()
             .map(|(name, remote)| (name, remote.url()))
+            .chain(self.urls.iter().map(|(name, url)| (name, url.clone())))
             .collect();
         let mut node = Command::new("node");
         node.arg(web.join("scenarios").join(format!("{name}.mjs")))

@@ -4,10 +4,12 @@
 
 mod cgi;
 mod hostile;
+mod private;
 mod repository;
 mod server;
 mod ssh_key;
 
 pub use hostile::{HostileRemote, Hostility};
+pub use private::PrivateRemote;
 pub use repository::GitRemote;
 pub use ssh_key::SshKey;

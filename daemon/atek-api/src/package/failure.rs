@@ -27,6 +27,8 @@ pub enum FailureCode {
     Certificate,
     /// There is no such repository, or it is not public.
     RepositoryNotFound,
+    /// The server does not take the access token that was given.
+    TokenRefused,
     /// Something answers, but not git.
     NotARepository,
     /// The host sent us to another one.
@@ -73,6 +75,7 @@ impl FailureCode {
             Self::PrivateAddress => "private-address",
             Self::Certificate => "certificate",
             Self::RepositoryNotFound => "repository-not-found",
+            Self::TokenRefused => "token-refused",
             Self::NotARepository => "not-a-repository",
             Self::Redirected => "redirected",
             Self::BrokenRepository => "broken-repository",
@@ -102,6 +105,7 @@ impl FailureCode {
             | Self::PrivateAddress
             | Self::Certificate
             | Self::RepositoryNotFound
+            | Self::TokenRefused
             | Self::NotARepository
             | Self::Redirected
             | Self::BrokenRepository

@@ -14,6 +14,7 @@ fn a_failures_code_is_the_same_word_everywhere() {
         Code::PrivateAddress,
         Code::Certificate,
         Code::RepositoryNotFound,
+        Code::TokenRefused,
         Code::NotARepository,
         Code::Redirected,
         Code::BrokenRepository,
@@ -43,7 +44,7 @@ fn the_protocol_is_lines_of_json_with_fixed_names() {
             range: "^1".parse().unwrap(),
             refused: vec![Version::new(1, 2, 0)],
         },
-        reach: Reach::Internet,
+        access: Access::to(Reach::Internet),
         limits: FetchLimits::default(),
     };
     let json = serde_json::to_value(&request).unwrap();
@@ -107,6 +108,7 @@ fn a_fetched_package_survives_the_wire() {
     };
     let request = Request::Build {
         package: Box::new(package.clone()),
+        certificates: String::new(),
         limits: FetchLimits::default(),
     };
     let text = serde_json::to_string(&request).unwrap();

@@ -34,26 +34,43 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A proxy that runs until this process ends, which does one job.
 #[derive(Debug)]
 pub(crate) struct Bridge {
-    /// Where libgit2 finds the repository.
-    pub(super) url: String,
+    /// Where libgit2 finds a repository whose server it does not encrypt for.
+    url: Option<String>,
     /// The proxy for libgit2's encrypted connections.
     pub(crate) proxy: String,
-    refused: Arc<Mutex<Option<String>>>,
+    refused: Arc<Mutex<Option<Refused>>>,
+}
+
+/// Why a connection was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The host's addresses are private.
+    Private(String),
+    /// It is another server than the one to which a token belongs.
+    Elsewhere(String),
 }
 
 impl Bridge {
     /// Starts a proxy to the repository at `url`.
     pub(crate) fn to(url: &str, reach: Reach) -> io::Result<Self> {
+        Self::start(url, reach, None)
+    }
+
+    /// Starts a proxy for encrypted connections to one server (`HOST:PORT`) and no other,
+    /// wherever that one redirects.
+    pub(super) fn only_to(server: String, reach: Reach) -> io::Result<Self> {
+        Self::start("", reach, Some(server))
+    }
+
+    fn start(url: &str, reach: Reach, only: Option<String>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let proxy = format!("http://{}", listener.local_addr()?);
         let origin = absolute_target(url).map(|(authority, _)| authority.to_owned());
-        let url = match absolute_target(url) {
-            Some((_, path)) => format!("{proxy}{path}"),
-            None => url.to_owned(),
-        };
+        let url = absolute_target(url).map(|(_, path)| format!("{proxy}{path}"));
         let refused = Arc::new(Mutex::new(None));
         let gate = Arc::new(Gate {
             reach,
+            only,
             origin,
             own: proxy.trim_start_matches("http://").to_owned(),
             refused: refused.clone(),
@@ -76,8 +93,13 @@ impl Bridge {
         })
     }
 
-    /// The host to which a connection was refused, if one was.
-    pub(crate) fn refused(&self) -> Option<String> {
+    /// Where libgit2 finds the repository at `url` over this proxy.
+    pub(super) fn url_for<'u>(&'u self, url: &'u str) -> &'u str {
+        self.url.as_deref().unwrap_or(url)
+    }
+
+    /// The first connection that was refused, if one was.
+    pub(crate) fn refused(&self) -> Option<Refused> {
         let refused = self.refused.lock();
         refused.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -86,25 +108,30 @@ impl Bridge {
 /// Decides about addresses, and remembers a refusal.
 struct Gate {
     reach: Reach,
+    /// The one server that may be connected to, where there is one.
+    only: Option<String>,
     /// The authority of an http repository.
     origin: Option<String>,
     /// The authority of this proxy, which stands for the origin.
     own: String,
-    refused: Arc<Mutex<Option<String>>>,
+    refused: Arc<Mutex<Option<Refused>>>,
 }
 
 impl Gate {
     /// Connects to `authority`, a host with a port.
     fn connect(&self, authority: &str) -> io::Result<TcpStream> {
+        if let Some(only) = &self.only
+            && !only.eq_ignore_ascii_case(authority)
+        {
+            return Err(self.refuse(Refused::Elsewhere(authority.to_owned())));
+        }
         let found: Vec<_> = authority.to_socket_addrs()?.collect();
         let allowed: Vec<_> = found
             .iter()
             .filter(|address| self.allows(address))
             .collect();
         if allowed.is_empty() && !found.is_empty() {
-            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            *refused = Some(authority.to_owned());
-            return Err(io::ErrorKind::PermissionDenied.into());
+            return Err(self.refuse(Refused::Private(authority.to_owned())));
         }
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in allowed {
@@ -114,6 +141,12 @@ impl Gate {
             }
         }
         Err(last)
+    }
+
+    fn refuse(&self, why: Refused) -> io::Error {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.get_or_insert(why);
+        io::ErrorKind::PermissionDenied.into()
     }
 
     /// Host and path of a request. libgit2 names this proxy, or nothing, for the origin.
@@ -353,6 +386,7 @@ mod tests {
     fn gate(reach: Reach) -> Gate {
         Gate {
             reach,
+            only: None,
             origin: Some("example.org".to_owned()),
             own: "127.0.0.1:1".to_owned(),
             refused: Arc::default(),
@@ -442,7 +476,7 @@ mod tests {
                 assert!(answer.starts_with("HTTP/1.1 502 "), "{request}: {answer}");
                 assert_eq!(
                     bridge.refused(),
-                    Some(format!("{host}:{port}")),
+                    Some(Refused::Private(format!("{host}:{port}"))),
                     "{request}"
                 );
             }
@@ -477,7 +511,10 @@ mod tests {
             assert_eq!(gate.target(target), expected, "{target}");
         }
         let bridge = Bridge::to("http://example.org:8080/a/b.git", Reach::Anywhere).unwrap();
-        assert_eq!(bridge.url, format!("{}/a/b.git", bridge.proxy));
+        assert_eq!(
+            bridge.url.as_deref(),
+            Some(&*format!("{}/a/b.git", bridge.proxy))
+        );
     }
 
     #[test]

@@ -19,6 +19,16 @@ pub(super) enum GitError {
     /// The host that leads into the home or to this machine.
     #[error("{0} has no public address")]
     PrivateAddress(String),
+    #[error("a token is sent over https alone")]
+    TokenInTheClear,
+    /// Why.
+    #[error("the certificate of the server is not trusted: {0}")]
+    Certificate(String),
+    #[error("the server does not take the token")]
+    TokenRefused,
+    /// The server that another one led to.
+    #[error("a token is not sent to {0}")]
+    TokenElsewhere(String),
     #[error("cannot open the repository {}", .0.display())]
     Open(PathBuf, #[source] git2::Error),
     #[error("the repository has more than {0} tags")]
@@ -86,6 +96,29 @@ impl GitError {
                 format!(
                     "{source} cannot be installed by you: {host} is in the home network or on this \
                      machine, and only an administrator may install from there"
+                ),
+            ),
+            Self::TokenInTheClear => (
+                Code::BadRequest,
+                format!(
+                    "{source} is not asked with an access token: it would be sent so that others \
+                     can read it. Give the https:// address of the repository"
+                ),
+            ),
+            Self::Certificate(why) => (Code::Certificate, not_verified(source, &clean_line(why))),
+            Self::TokenRefused => (
+                Code::TokenRefused,
+                format!(
+                    "{source} does not take the access token: it may have ended, or may not read \
+                     this repository. Make a new one at the git host, and give it"
+                ),
+            ),
+            Self::TokenElsewhere(host) => (
+                Code::Redirected,
+                format!(
+                    "{source} leads to {}, which is not given its access token: install from \
+                     there, if you trust it",
+                    clean_line(host)
                 ),
             ),
             Self::Open(_, error) => open_failure(error, source),
@@ -181,6 +214,13 @@ pub(crate) fn tree_failure(error: &TreeError) -> (FailureCode, String) {
     (code, message)
 }
 
+fn not_verified(source: &str, why: &str) -> String {
+    format!(
+        "the identity of {source} cannot be verified: {why}. If its certificate is of an authority of \
+         your own, an administrator adds that one (atek authorities --add FILE)"
+    )
+}
+
 /// libgit2's words. They may name a URL that the server sent, so they are cleaned.
 fn words(error: &git2::Error) -> String {
     clean_line(error.message())
@@ -206,7 +246,9 @@ fn remote_failure(error: &git2::Error, source: &str) -> (FailureCode, String) {
     let code = remote_code(error);
     let detail = match code {
         FailureCode::RepositoryNotFound => {
-            format!("{source} does not exist or is not public")
+            format!(
+                "{source} does not exist or is not public; a private one is read with an access token"
+            )
         }
         FailureCode::NotARepository if is_illegible(error) && is_https(source) => format!(
             "{source} answers, but not as a git repository, or with answers that have neither \
@@ -216,10 +258,7 @@ fn remote_failure(error: &git2::Error, source: &str) -> (FailureCode, String) {
         FailureCode::Unreachable => format!("{source} cannot be reached: {}", words(error)),
         FailureCode::Certificate => {
             let why = words(error);
-            return (
-                code,
-                format!("the identity of {source} cannot be verified: {why}"),
-            );
+            return (code, not_verified(source, &why));
         }
         FailureCode::Redirected => {
             let why = words(error);

@@ -1,17 +1,19 @@
 //! A repository on another machine.
 //!
-//! No credentials are ever offered. libgit2 verifies certificates, follows a redirect
-//! of the first request only, and never one from https to http.
+//! A token is offered to the https server of the repository's address alone. libgit2 verifies
+//! certificates, follows a redirect of the first request only, and never one from https to http.
 
-use super::bridge::Bridge;
+use super::bridge::{Bridge, Refused};
 use super::error::{GitError, is_illegible};
+use super::handshake;
 use super::{Heartbeat, received};
-use atek_api::package::{FetchLimits, Phase, Reach};
+use atek_api::package::{Access, FetchLimits, Phase, Reach, SourceToken};
 use git2::{
-    AutotagOption, Direction, FetchOptions, ProxyOptions, Remote, RemoteCallbacks, RemoteRedirect,
-    Repository,
+    AutotagOption, Cred, Direction, ErrorClass, ErrorCode, FetchOptions, ProxyOptions, Remote,
+    RemoteCallbacks, RemoteRedirect, Repository,
 };
 use std::path::Path;
+use url::Url;
 
 /// What a repository has.
 #[derive(Debug)]
@@ -20,33 +22,51 @@ pub(super) struct Tags {
     pub(super) url: String,
     /// The proxy over which it answered, if not directly.
     pub(super) bridge: Option<Bridge>,
+    /// The token with which it answered.
+    pub(super) token: Option<SourceToken>,
     /// Without `refs/tags/`. Those that are not UTF-8 are no releases, and left out.
     pub(super) names: Vec<String>,
 }
 
 /// Asks for the tags; where there is nothing, the same again with `.git`, as the original did.
-pub(super) fn tags(url: &str, reach: Reach) -> Result<Tags, GitError> {
-    match list(url, reach) {
-        Err(error) if error.is_not_found() && !url.ends_with(".git") => {
-            let with_ending = format!("{url}.git");
+pub(super) fn tags(url: &Url, access: &Access) -> Result<Tags, GitError> {
+    match list(url, access) {
+        Err(error) if error.is_not_found() && !url.path().ends_with(".git") => {
+            let mut with_ending = url.clone();
+            with_ending.set_path(&format!("{}.git", url.path()));
             // Of two refusals the first is about the URL that was given.
-            list(&with_ending, reach).map_err(|_| error)
+            list(&with_ending, access).map_err(|_| error)
         }
         other => other,
     }
 }
 
-/// Asks at one URL. Over a [`Bridge`] where addresses have to be checked, and once more where
-/// there is an answer that cannot be made out: it may be one that libgit2 takes for empty.
-fn list(url: &str, reach: Reach) -> Result<Tags, GitError> {
-    if reach == Reach::Internet {
-        return list_over(url, Bridge::to(url, reach).map_err(GitError::Bridge)?);
+/// Asks at one URL. Over a [`Bridge`] where addresses have to be checked or a token must not go
+/// elsewhere, and once more where there is an answer that cannot be made out: it may be one that
+/// libgit2 takes for empty.
+fn list(url: &Url, access: &Access) -> Result<Tags, GitError> {
+    if let Some(token) = &access.token {
+        let server = (url.scheme() == "https")
+            .then(|| Some((url.host_str()?, url.port_or_known_default()?)))
+            .flatten();
+        // In the clear, whoever is in between would have it.
+        let (host, port) = server.ok_or(GitError::TokenInTheClear)?;
+        let only = format!("{host}:{port}");
+        let bridge = Bridge::only_to(only, access.reach).map_err(GitError::Bridge)?;
+        return list_over(url, bridge, Some(token));
     }
-    let error = match list_at(url, None) {
+    let (address, reach) = (url, access.reach);
+    let url = url.as_str();
+    if reach == Reach::Internet {
+        let bridge = Bridge::to(url, reach).map_err(GitError::Bridge)?;
+        return list_over(address, bridge, None);
+    }
+    let error = match list_at(url, None, None) {
         Ok(names) => {
             return Ok(Tags {
                 url: url.to_owned(),
                 bridge: None,
+                token: None,
                 names,
             });
         }
@@ -57,27 +77,66 @@ fn list(url: &str, reach: Reach) -> Result<Tags, GitError> {
     }
     // Of two refusals the first is about the URL that was given.
     let bridge = Bridge::to(url, reach).map_err(GitError::Bridge)?;
-    list_over(url, bridge).map_err(|_| GitError::List(error))
+    list_over(address, bridge, None).map_err(|_| GitError::List(error))
 }
 
-fn list_over(url: &str, bridge: Bridge) -> Result<Tags, GitError> {
-    match list_at(url, Some(&bridge)) {
+fn list_over(address: &Url, bridge: Bridge, token: Option<&SourceToken>) -> Result<Tags, GitError> {
+    if let Some(why) = handshake::problem(address, &bridge.proxy) {
+        return Err(GitError::Certificate(why));
+    }
+    let url = address.as_str();
+    match list_at(url, Some(&bridge), token) {
         Ok(names) => Ok(Tags {
             url: url.to_owned(),
             bridge: Some(bridge),
+            token: token.cloned(),
             names,
         }),
-        Err(error) => Err(match bridge.refused() {
-            Some(host) => GitError::PrivateAddress(host),
-            None => GitError::List(error),
-        }),
+        Err(error) => Err(failed(error, Some(&bridge), token, GitError::List)),
     }
 }
 
-fn list_at(url: &str, bridge: Option<&Bridge>) -> Result<Vec<String>, git2::Error> {
-    let url = bridge.map_or(url, |bridge| &bridge.url);
+/// Why a connection failed: for the bridge's reasons, the token's, or those of `other`.
+fn failed(
+    error: git2::Error,
+    bridge: Option<&Bridge>,
+    token: Option<&SourceToken>,
+    other: fn(git2::Error) -> GitError,
+) -> GitError {
+    match bridge.and_then(Bridge::refused) {
+        Some(Refused::Private(host)) => GitError::PrivateAddress(host),
+        Some(Refused::Elsewhere(host)) => GitError::TokenElsewhere(host),
+        None if token.is_some() && error.code() == ErrorCode::Auth => GitError::TokenRefused,
+        None => other(error),
+    }
+}
+
+/// Answers a server that asks who reads, once: one that asks again does not take the token.
+fn answer_with<'t>(callbacks: &mut RemoteCallbacks<'t>, token: &'t SourceToken) {
+    let mut asked = false;
+    callbacks.credentials(move |_, _, _| {
+        if std::mem::replace(&mut asked, true) {
+            let refused = "the token was refused";
+            return Err(git2::Error::new(ErrorCode::Auth, ErrorClass::Http, refused));
+        }
+        let (name, password) = token.name_and_password();
+        Cred::userpass_plaintext(name, password)
+    });
+}
+
+fn list_at(
+    url: &str,
+    bridge: Option<&Bridge>,
+    token: Option<&SourceToken>,
+) -> Result<Vec<String>, git2::Error> {
+    let url = bridge.map_or(url, |bridge| bridge.url_for(url));
     let mut remote = Remote::create_detached(url)?;
-    let connection = remote.connect_auth(Direction::Fetch, None, Some(proxy(bridge)))?;
+    let callbacks = token.map(|token| {
+        let mut callbacks = RemoteCallbacks::new();
+        answer_with(&mut callbacks, token);
+        callbacks
+    });
+    let connection = remote.connect_auth(Direction::Fetch, callbacks, Some(proxy(bridge)))?;
     let names = connection
         .list()?
         .iter()
@@ -135,6 +194,9 @@ fn fetch_depth(
 ) -> Result<(), GitError> {
     let mut exceeded = None;
     let mut callbacks = RemoteCallbacks::new();
+    if let Some(token) = &tags.token {
+        answer_with(&mut callbacks, token);
+    }
     callbacks.transfer_progress(|progress| {
         let bytes = progress.received_bytes() as u64;
         if bytes > limits.fetch_bytes {
@@ -156,15 +218,17 @@ fn fetch_depth(
         .depth(depth);
     // A release's tag has only letters, digits, '.', '-', '+', '@' and '/'.
     let refspec = format!("+refs/tags/{tag}:refs/tags/{tag}");
+    let bridge = tags.bridge.as_ref();
+    let url = bridge.map_or(tags.url.as_str(), |bridge| bridge.url_for(&tags.url));
     let result = repository
-        .remote_anonymous(tags.bridge.as_ref().map_or(&tags.url, |bridge| &bridge.url))
+        .remote_anonymous(url)
         .and_then(|mut remote| remote.fetch(&[refspec], Some(&mut options), None));
     drop(options);
     match exceeded {
         Some(error) => Err(error),
         None => result.map_err(|error| {
-            let refused = tags.bridge.as_ref().and_then(Bridge::refused);
-            refused.map_or(GitError::Fetch(error), GitError::PrivateAddress)
+            let token = tags.token.as_ref();
+            failed(error, tags.bridge.as_ref(), token, GitError::Fetch)
         }),
     }
 }

@@ -1,7 +1,7 @@
 //! A registry of container images: what it has, and blobs of it, checked by their digests.
 
 use super::error::ImageError;
-use crate::git::bridge::Bridge;
+use crate::git::bridge::{Bridge, Refused};
 use atek_api::image::ImageName;
 use atek_api::package::Reach;
 use futures_util::StreamExt as _;
@@ -86,7 +86,9 @@ impl Registry {
     fn failed(&self, doing: &'static str) -> impl Fn(OciDistributionError) -> ImageError {
         let refused = self.bridge.as_ref().and_then(Bridge::refused);
         move |source| match &refused {
-            Some(host) => ImageError::PrivateAddress(host.clone()),
+            Some(Refused::Private(host) | Refused::Elsewhere(host)) => {
+                ImageError::PrivateAddress(host.clone())
+            }
             None => ImageError::Registry {
                 doing,
                 source: Box::new(source),

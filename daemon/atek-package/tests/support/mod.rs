@@ -13,12 +13,13 @@
 )]
 
 pub mod http;
+pub mod private;
 #[path = "../../../../tests/src/registry.rs"]
 pub mod registry;
 pub mod repo;
 
 use atek_api::package::{
-    Event, Failure, FailureCode, FetchLimits, FetchedPackage, Outcome, PACKAGE_FOLDER, Reach,
+    Access, Event, Failure, FailureCode, FetchLimits, FetchedPackage, Outcome, PACKAGE_FOLDER,
     Request, Wanted,
 };
 use std::collections::BTreeSet;
@@ -145,7 +146,7 @@ impl Bench {
         self.run(&Request::Fetch {
             source: source.parse().unwrap(),
             wanted,
-            reach: Reach::Anywhere,
+            access: Access::default(),
             limits,
         })
     }
@@ -154,6 +155,7 @@ impl Bench {
     pub fn build(&self, fetched: &Run, limits: FetchLimits) -> Run {
         self.run(&Request::Build {
             package: Box::new(fetched.package().clone()),
+            certificates: String::new(),
             limits,
         })
     }

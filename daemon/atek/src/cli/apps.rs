@@ -5,6 +5,7 @@ use crate::text::size;
 use atek_api::ids::ServiceKey;
 use atek_api::permission::Permissions;
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 /// A parser of a limit, for which the host takes 0 as "the default again".
 fn or_default(
@@ -31,7 +32,8 @@ asked for; nothing is granted by silence.
 Examples:
   atek install https://github.com/atek-cloud/hello-world-node
   atek install ./my-app --id notes --user alice
-  atek install https://example.org/feeds.git --version ^1.2 --config.INTERVAL 60 --yes")]
+  atek install https://example.org/feeds.git --version ^1.2 --config.INTERVAL 60 --yes
+  atek install https://git.example.org/ada/private.git --source-token token.txt")]
 pub(crate) struct Install {
     /// The name of an app in a catalogue, a git URL, or a folder
     pub(crate) source: String,
@@ -58,6 +60,10 @@ pub(crate) struct Install {
     /// Start without the data that an earlier install of the same source left
     #[arg(long, conflicts_with = "adopt_data")]
     pub(crate) fresh: bool,
+    /// Read the access token of a private repository from this file (- is standard input):
+    /// TOKEN, or NAME:TOKEN where the git server asks for a name. It is kept for updates
+    #[arg(long, value_name = "FILE")]
+    pub(crate) source_token: Option<PathBuf>,
     /// Grant what the app asks for without asking back
     #[arg(short, long, visible_alias = "grant")]
     pub(crate) yes: bool,
@@ -174,6 +180,12 @@ pub(crate) struct Cfg {
         value_name = "URL"
     )]
     pub(crate) source_url: Option<String>,
+    /// Read a new access token of its private repository from this file (- is standard input)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) source_token: Option<PathBuf>,
+    /// Forget the access token of its repository
+    #[arg(long, conflicts_with = "source_token")]
+    pub(crate) no_source_token: bool,
     /// The releases to take, as a semver range; `latest` unpins
     #[arg(
         long = "desiredVersion",

@@ -73,6 +73,7 @@ Data:
 
 Other:
   system       Show what the box is and what it has left
+  authorities  List, add and remove certificate authorities for private git servers
   check-system  Check that this machine has what Atek needs
   claim        Show the code with which a new box is claimed
   completions  Print the completions for a shell
@@ -276,6 +277,8 @@ pub(crate) enum Command {
         #[arg(long)]
         security: bool,
     },
+    /// List, add and remove certificate authorities for private git servers
+    Authorities(Authorities),
     /// Check that this machine has what Atek needs
     #[command(after_help = "\
 Needs no running host. Names what is missing, what it means, and what to do. The exit
@@ -300,6 +303,21 @@ administrator. There is none once the box has an administrator.")]
 On an installed box systemd runs the host: systemctl status atekd.
 Use this for a host of your own, with --configDir for its state.")]
     Run(Run),
+}
+
+/// `atek authorities`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A git server in the home or at work may have a certificate of an authority that is not
+known in the world. Packages are fetched from it once its authority was added here.
+Without flags, prints what was added.")]
+pub(crate) struct Authorities {
+    /// Trust the authority whose certificate (PEM) is in this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) add: Option<PathBuf>,
+    /// Trust the authority with this fingerprint no more
+    #[arg(long, value_name = "FINGERPRINT", conflicts_with = "add")]
+    pub(crate) remove: Option<String>,
 }
 
 /// `atek run`: flags for atekd. `--configDir` is among the global ones.

@@ -1,12 +1,14 @@
 //! `atek cfg`: show or change a service's settings.
 
 use super::{grants, install};
+use crate::ask;
 use crate::cli::apps::Cfg;
 use crate::error::Failure;
 use crate::host::Host;
 use crate::text::table::fields;
 use crate::text::{clean, words};
 use atek_api::permission::Permissions;
+use atek_api::secret::Secret;
 use atek_api::services::{ConfigureParams, ServiceInfo, ServiceSettings};
 use atek_api::spec::Limits;
 use std::collections::BTreeMap;
@@ -103,6 +105,10 @@ fn change(host: &Host, args: Cfg) -> Result<Option<ConfigureParams>, Failure> {
         config: (!config.is_empty()).then_some(config),
         limits: (!limits.is_default()).then_some(limits),
         grant: args.revoke.then(Permissions::default),
+        source_token: match &args.source_token {
+            Some(file) => Some(Secret::from(ask::source_token(file)?)),
+            None => args.no_source_token.then(|| Secret::new("")),
+        },
         port: None,
     };
     let is_empty = change.id.is_none()
@@ -111,6 +117,7 @@ fn change(host: &Host, args: Cfg) -> Result<Option<ConfigureParams>, Failure> {
         && change.config.is_none()
         && change.limits.is_none()
         && change.grant.is_none()
+        && change.source_token.is_none()
         && !args.grant
         && args.allow.is_empty()
         && args.deny.is_empty();

@@ -5,6 +5,7 @@ use crate::error::Failure;
 use crate::host::{Host, read};
 use crate::text::clean;
 use atek_api::manifest::{Manifest, Runtime, Transport};
+use atek_api::package::SourceToken;
 use atek_api::permission::Permissions;
 use atek_api::services::{self, Inspected, Inspection, InstallParams, ServiceSettings};
 use atek_api::spec::Limits;
@@ -74,6 +75,7 @@ pub(super) async fn inspect(
     host: &Host,
     source_url: &str,
     range: Option<&str>,
+    token: Option<SourceToken>,
     action: &str,
 ) -> Result<Option<Inspection>, Failure> {
     let params = InstallParams {
@@ -87,6 +89,7 @@ pub(super) async fn inspect(
         grant: None,
         limits: None,
         inspected: None,
+        source_token: token,
         port: None,
     };
     match host.client.call(services::API, METHOD, (params,)).await {

@@ -2,13 +2,14 @@
 
 use super::job::{self, Task};
 use super::{grants, logs, search};
+use crate::ask;
 use crate::cli::apps::Install;
 use crate::error::Failure;
 use crate::host::Host;
 use crate::text::source::{Given, given, looks_like_a_host};
 use crate::text::table::{Tone, state_word};
 use crate::text::{clean, words};
-use atek_api::package::Warning;
+use atek_api::package::{SourceToken, Warning};
 use atek_api::permission::Permissions;
 use atek_api::services::{ConfigureParams, Inspected, InstallParams, ServiceInfo, State};
 use atek_api::spec::Limits;
@@ -34,12 +35,14 @@ pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
         Some(source_url) => source_url,
         None => source_url(host, &args.source)?,
     };
+    let token = args.source_token.as_deref().map(ask::source_token);
+    let token = token.transpose()?;
     let Looked {
         consent,
         limits,
         inspected,
         warnings,
-    } = ask_before(host, &args, &source_url).await?;
+    } = ask_before(host, &args, &source_url, token.clone()).await?;
     let params = InstallParams {
         adopt_data: args.adopt_data.clone(),
         fresh: args.fresh,
@@ -54,6 +57,7 @@ pub(super) async fn run(host: &Host, args: Install) -> Result<(), Failure> {
         },
         limits,
         inspected,
+        source_token: token,
         port: None,
     };
     let task = Task {
@@ -149,11 +153,16 @@ struct Looked {
 }
 
 /// Looks at the package, shows what is unusual about it and what it asks for, and asks.
-async fn ask_before(host: &Host, args: &Install, source_url: &str) -> Result<Looked, Failure> {
+async fn ask_before(
+    host: &Host,
+    args: &Install,
+    source_url: &str,
+    token: Option<SourceToken>,
+) -> Result<Looked, Failure> {
     let range = args.desired_version.as_deref();
     let action = format!("install {}", args.source);
     let looking = job::Progress::quiet(host, "inspect", "looking at the package");
-    let inspection = grants::inspect(host, source_url, range, &action).await;
+    let inspection = grants::inspect(host, source_url, range, token, &action).await;
     looking.clear();
     let Some(inspection) = inspection? else {
         return Ok(Looked {

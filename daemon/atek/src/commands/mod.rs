@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod audit;
+mod authorities;
 mod backup;
 mod catalogue;
 mod cfg;
@@ -86,6 +87,7 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Top => top::run(host).await,
         Command::Kept(args) => kept::run(host, &args).await,
         Command::System { security } => system::run(host, security).await,
+        Command::Authorities(args) => authorities::run(host, &args).await,
         Command::Keys(args) => keys::run(host, args).await,
         Command::Users => users::list(host).await,
         Command::Mkuser(args) => users::create(host, args).await,

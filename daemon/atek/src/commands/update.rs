@@ -147,8 +147,14 @@ async fn grant_new(host: &Host, id: &str, yes: bool) -> Result<bool, Failure> {
     };
     let settings = &info.settings;
     let range = settings.desired_version.as_deref();
-    let inspection =
-        grants::inspect(host, &settings.source_url, range, &format!("update {id}")).await;
+    let inspection = grants::inspect(
+        host,
+        &settings.source_url,
+        range,
+        None,
+        &format!("update {id}"),
+    )
+    .await;
     let Ok(Some(inspection)) = inspection else {
         return Ok(false);
     };

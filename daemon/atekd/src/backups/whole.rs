@@ -30,6 +30,8 @@ const TAKEN: &[&str] = &[
     "config.json",
     "catalogues.json",
     "core-services",
+    "authorities.pem",
+    "source-tokens",
     "update-history",
     "kept",
     "awake",

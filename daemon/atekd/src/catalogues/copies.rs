@@ -6,7 +6,7 @@ use crate::packages::Packages;
 use crate::spawn::Spawn;
 use atek_api::catalogue::Name;
 use atek_api::ids::ServiceKey;
-use atek_api::package::Reach;
+use atek_api::package::Access;
 use atek_api::source::Source;
 use atek_api::spec::{PackageVersion, paths};
 use atek_api::version::Release;
@@ -183,7 +183,7 @@ impl Copies {
     async fn newer(&mut self, stored: &Stored) -> Result<Option<Copy>, CatalogueError> {
         let source: Source = stored.url.parse()?;
         let key: PublicKey = stored.key.parse()?;
-        let releases = self.packages.releases(&source, Reach::Anywhere).await?;
+        let releases = self.packages.releases(&source, Access::default()).await?;
         let newest = releases
             .iter()
             .find(|release| release.version.pre.is_empty());

@@ -4,6 +4,7 @@ use super::sockets::ListenSockets;
 use crate::app_addresses::{self, AddressBook, AppPorts};
 use crate::attach::{ListenerChange, Passed};
 use crate::audit::{Audit, AuditTask};
+use crate::authorities::Authorities;
 use crate::backups::Backups;
 use crate::catalogues::Catalogues;
 use crate::config::Config;
@@ -79,7 +80,8 @@ impl Host {
         let logbook = Logbook::default();
         let jobs = Jobs::default();
         let spawn = Spawn::new(bus.clone());
-        let packages = Packages::new(spawn.clone());
+        let authorities = Authorities::read(layout.authorities());
+        let packages = Packages::new(spawn.clone(), authorities.clone());
         let catalogues = Catalogues::new(layout, packages.clone(), spawn.clone());
         let services = Operations::new(OperationsDeps {
             layout: layout.clone(),
@@ -108,6 +110,7 @@ impl Host {
         );
         let metrics = Metrics::new(directory.clone(), systemd.clone());
         let apis = HostApis {
+            authorities,
             database,
             keys,
             sessions,

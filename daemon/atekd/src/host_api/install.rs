@@ -8,7 +8,7 @@ use crate::permissions::{Action, Caller};
 use crate::services::{Install, UseData};
 use atek_api::ids::{SYSTEM, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
-use atek_api::package::Reach;
+use atek_api::package::{Access, Reach};
 use atek_api::permission::Permissions;
 use atek_api::services::{Inspection, InstallParams, JobEvent, UpdateParams};
 use atek_api::source::Source;
@@ -112,9 +112,13 @@ impl HostApis {
         let owner = self.owner_of(caller, params.user.as_deref())?;
         self.may_install(caller, &owner, &params.source_url)?;
         let range = params.desired_version.as_deref();
+        let access = Access {
+            token: params.source_token,
+            ..Access::to(reach(caller))
+        };
         let inspection = self
             .services
-            .inspect(&params.source_url, range, &owner, reach(caller))
+            .inspect(&params.source_url, range, &owner, access)
             .await;
         let inspection = inspection.map_err(|error| operation_error(&error))?;
         let (version, commit) = match inspection.release {
@@ -173,7 +177,10 @@ impl HostApis {
             limits: params.limits.unwrap_or_default(),
             by: by(caller),
             inspected: params.inspected,
-            reach: reach(caller),
+            access: Access {
+                token: params.source_token,
+                ..Access::to(reach(caller))
+            },
         })
     }
 
@@ -250,7 +257,7 @@ impl HostApis {
             by: UserKey::system(),
             data: UseData::Fresh,
             inspected: None,
-            reach: Reach::Anywhere,
+            access: Access::default(),
         };
         let installed = self.services.install(request, &Reporter::unheard()).await;
         let outcome = match installed {

@@ -609,6 +609,27 @@ pub(super) const APIS: [Api; 9] = [
             method("reboot", &[], "null", ADMINS, "Restarts the machine."),
             method("powerOff", &[], "null", ADMINS, "Turns the machine off."),
             method(
+                "authorities",
+                &[],
+                "Authority[]",
+                ADMINS,
+                "Lists the certificate authorities that were added.",
+            ),
+            method(
+                "addAuthority",
+                &[("pem", "string")],
+                "Authority[]",
+                ADMINS,
+                "Adds the certificates of authorities (PEM): packages are fetched from servers with certificates of theirs. At most 16.",
+            ),
+            method(
+                "removeAuthority",
+                &[("fingerprint", "string")],
+                "null",
+                ADMINS,
+                "Removes one.",
+            ),
+            method(
                 "permissionRules",
                 &[],
                 "PermissionRules",

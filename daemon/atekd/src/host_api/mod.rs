@@ -26,6 +26,7 @@ mod users;
 
 use crate::app_addresses::AddressBook;
 use crate::audit::Audit;
+use crate::authorities::Authorities;
 use crate::backups::Backups;
 use crate::catalogues::Catalogues;
 use crate::config::{AllowFileInstall, Config};
@@ -55,6 +56,8 @@ use tokio::sync::watch;
 /// The host APIs, with what they act on. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct HostApis {
+    /// Whose certificates are trusted beside those of the system's authorities.
+    pub authorities: Authorities,
     /// The server database.
     pub database: Database,
     /// The keeper of private keys.

@@ -3,6 +3,7 @@
 use super::account_rules;
 use super::setup::field_error;
 use super::{Call, HostApis, internal, methods};
+use crate::authorities::AuthorityError;
 use crate::confinement::with_network;
 use crate::database::Change;
 use crate::error_chain::DisplayChain;
@@ -59,6 +60,24 @@ impl HostApis {
                 announce(call.caller, "turned off");
                 let begun = self.power.off().await;
                 begun.map_err(|error| RpcError::general(DisplayChain(&error).to_string()))?;
+                raw(&())
+            }
+            "authorities" => raw(&self.authorities.list()),
+            "addAuthority" => {
+                let pem = methods::params(API, call)?.text(0)?;
+                let added = self.authorities.add(&pem);
+                let added = added.map_err(|error| authority_error(&error))?;
+                for authority in &added {
+                    let fingerprint = &authority.fingerprint;
+                    tracing::info!(by = ?call.caller.owner_key(), fingerprint, "a certificate authority is trusted from now on");
+                }
+                raw(&added)
+            }
+            "removeAuthority" => {
+                let fingerprint = methods::params(API, call)?.text(0)?;
+                let removed = self.authorities.remove(&fingerprint);
+                removed.map_err(|error| authority_error(&error))?;
+                tracing::info!(by = ?call.caller.owner_key(), "a certificate authority is trusted no more");
                 raw(&())
             }
             "permissionRules" => raw(&self.database.records().permission_rules()),
@@ -220,6 +239,13 @@ fn urls(name: &str, domain: &str, port: u16, addresses: &[IpAddr]) -> Vec<String
         .iter()
         .map(|host| format!("http://{host}{port}/"))
         .collect()
+}
+
+fn authority_error(error: &AuthorityError) -> RpcError {
+    match error {
+        AuthorityError::Write(_) => internal(error),
+        _ => RpcError::general(error.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -15,10 +15,11 @@ mod tests;
 pub use channel::ChannelError;
 pub use job::Staged;
 
+use crate::authorities::Authorities;
 use crate::jobs::Reporter;
 use crate::spawn::{Spawn, SpawnError};
 use atek_api::package::{
-    Failure, FetchLimits, FetchedPackage, Outcome, Reach, Request, Wanted, Warning,
+    Access, Failure, FetchLimits, FetchedPackage, Outcome, Request, Wanted, Warning,
 };
 use atek_api::services::Inspected;
 use atek_api::signer::Signer;
@@ -71,16 +72,18 @@ pub enum PackageError {
 #[derive(Debug, Clone)]
 pub struct Packages {
     spawn: Spawn,
+    authorities: Authorities,
     turn: Arc<Mutex<()>>,
     inspected: InspectedPackageCache,
 }
 
 impl Packages {
-    /// Jobs through this helper.
+    /// Jobs through this helper, which trust these authorities, too.
     #[must_use]
-    pub fn new(spawn: Spawn) -> Self {
+    pub fn new(spawn: Spawn, authorities: Authorities) -> Self {
         Self {
             spawn,
+            authorities,
             turn: Arc::default(),
             inspected: InspectedPackageCache::new(KEEP),
         }
@@ -107,13 +110,13 @@ impl Packages {
         &self,
         source: &Source,
         wanted: Wanted,
-        reach: Reach,
+        access: Access,
         progress: &Reporter,
     ) -> Result<(FetchedPackage, Staged), PackageError> {
         let request = Request::Fetch {
             source: source.clone(),
             wanted,
-            reach,
+            access: self.trusting(access),
             limits: FetchLimits::default(),
         };
         let spec = PackageSpec {
@@ -136,6 +139,7 @@ impl Packages {
     ) -> Result<(FetchedPackage, Staged), PackageError> {
         let request = Request::FetchFiles {
             source: source.clone(),
+            access: self.trusting(Access::default()),
             limits: FetchLimits::default(),
         };
         let spec = PackageSpec {
@@ -167,6 +171,7 @@ impl Packages {
         let shown = package.clone();
         let request = Request::Build {
             package: Box::new(package),
+            certificates: self.authorities.pem(),
             limits: FetchLimits::default(),
         };
         let spec = PackageSpec {
@@ -211,11 +216,11 @@ impl Packages {
     pub async fn releases(
         &self,
         source: &Source,
-        reach: Reach,
+        access: Access,
     ) -> Result<Vec<Release>, PackageError> {
         let request = Request::ListTags {
             source: source.clone(),
-            reach,
+            access: self.trusting(access),
             limits: FetchLimits::default(),
         };
         let spec = PackageSpec {
@@ -234,6 +239,13 @@ impl Packages {
         match listed? {
             (Outcome::Releases(releases), _) => Ok(releases),
             (Outcome::Package(_), _) => Err(PackageError::Channel(ChannelError::Unexpected)),
+        }
+    }
+
+    fn trusting(&self, access: Access) -> Access {
+        Access {
+            certificates: self.authorities.pem(),
+            ..access
         }
     }
 

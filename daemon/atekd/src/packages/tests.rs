@@ -77,7 +77,14 @@ async fn packages_beside(
         .build();
     let dial = zbus::connection::Builder::unix_stream(ours).p2p().build();
     let (server, client) = tokio::try_join!(serve, dial).unwrap();
-    (Packages::new(Spawn::new(Bus::fixed(client))), seen, server)
+    (
+        Packages::new(
+            Spawn::new(Bus::fixed(client)),
+            Authorities::read("/nonexistent".into()),
+        ),
+        seen,
+        server,
+    )
 }
 
 fn say(stream: &mut UnixStream, event: &Event) {
@@ -116,7 +123,7 @@ async fn a_job_passes_its_progress_on_and_gives_its_result() {
     .await;
     assert!(
         packages
-            .releases(&source(), Reach::Anywhere)
+            .releases(&source(), Access::default())
             .await
             .unwrap()
             .is_empty()
@@ -131,7 +138,10 @@ async fn an_update_failed_because_a_page_had_left_the_job_before_in_the_middle()
         say(stream, &Event::Done { result });
     };
     let (packages, mut dropped, _server) = packages_beside(done, 3).await;
-    packages.releases(&source(), Reach::Anywhere).await.unwrap();
+    packages
+        .releases(&source(), Access::default())
+        .await
+        .unwrap();
     cleared(&mut dropped).await;
 }
 
@@ -144,7 +154,7 @@ async fn a_failure_keeps_its_words_and_nothing_is_left() {
     })
     .await;
     let error = packages
-        .releases(&source(), Reach::Anywhere)
+        .releases(&source(), Access::default())
         .await
         .unwrap_err();
     assert_eq!(error.to_string(), "No release (git tag) has been set for X");
@@ -164,7 +174,7 @@ async fn a_job_that_dies_or_talks_nonsense_is_an_error() {
     ] {
         let (packages, mut dropped, _server) = packages(script).await;
         let error = packages
-            .releases(&source(), Reach::Anywhere)
+            .releases(&source(), Access::default())
             .await
             .unwrap_err();
         assert!(matches!(error, PackageError::Channel(_)), "{error:?}");
@@ -180,7 +190,7 @@ async fn a_job_whose_asker_goes_away_is_ended_and_the_next_one_begins_after_that
     })
     .await;
     let asker = packages.clone();
-    let waiting = tokio::spawn(async move { asker.releases(&source(), Reach::Anywhere).await });
+    let waiting = tokio::spawn(async move { asker.releases(&source(), Access::default()).await });
     assert_eq!(dropped.recv().await.as_deref(), Some("build"));
     waiting.abort();
     assert!(waiting.await.unwrap_err().is_cancelled());
@@ -213,7 +223,7 @@ fn shown(version: &str, commit: &str) -> Inspected {
 
 async fn fetch(packages: &Packages) -> (FetchedPackage, Staged) {
     let (source, reporter) = (source(), Reporter::unheard());
-    let fetched = packages.fetch(&source, Wanted::default(), Reach::Anywhere, &reporter);
+    let fetched = packages.fetch(&source, Wanted::default(), Access::default(), &reporter);
     fetched.await.unwrap()
 }
 

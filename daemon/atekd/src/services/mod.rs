@@ -34,6 +34,7 @@ mod port_allocation;
 mod probe;
 mod reserved_file;
 mod retained_data;
+mod source_tokens;
 mod state;
 mod supervisor;
 mod updates;

@@ -133,6 +133,7 @@ async fn install(
         grant: Some(grant.clone()),
         limits: None,
         inspected: None,
+        source_token: None,
         port: None,
         adopt_data: None,
         fresh: true,

@@ -9,7 +9,7 @@ use crate::services::package_folder::{self, FolderError};
 use crate::system;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Manifest;
-use atek_api::package::{FetchedPackage, Reach, Wanted, Warning};
+use atek_api::package::{Access, FetchedPackage, Wanted, Warning};
 use atek_api::permission::Permissions;
 use atek_api::services::Inspected;
 use atek_api::signer::Signer;
@@ -95,7 +95,7 @@ impl Operations {
         &self,
         source: &Source,
         wanted: Wanted,
-        reach: Reach,
+        access: Access,
         progress: &Reporter,
     ) -> Result<Candidate, OperationError> {
         match source {
@@ -108,11 +108,14 @@ impl Operations {
             | Source::RecipeFolder(_)
             | Source::Image { .. } => {
                 let source = &self.located(source).await?;
+                if access.token.is_some() && !takes_token(source) {
+                    return Err(no_token());
+                }
                 // A build on a full disk fails after minutes, in words of npm's.
                 if system::room(self.layout.state()) < MIN_FREE_BYTES {
                     return Err(OperationError::DiskFull);
                 }
-                let fetched = self.packages.fetch(source, wanted, reach, progress);
+                let fetched = self.packages.fetch(source, wanted, access, progress);
                 let (package, staged) = fetched.await?;
                 let package = Box::new(package);
                 Ok(Candidate::Fetched { package, staged })
@@ -140,7 +143,7 @@ impl Operations {
         &self,
         source: &Source,
         shown: &Inspected,
-        reach: Reach,
+        access: Access,
         progress: &Reporter,
     ) -> Result<Candidate, OperationError> {
         if let Some((package, staged)) = self.packages.take_inspected(source, shown) {
@@ -150,7 +153,7 @@ impl Operations {
         let tag = Wanted::Tag {
             tag: shown.version.clone(),
         };
-        let candidate = self.fetch(source, tag, reach, progress).await?;
+        let candidate = self.fetch(source, tag, access, progress).await?;
         match candidate.release() {
             Some(release) if release != *shown => Err(OperationError::Moved {
                 tag: release.version,
@@ -177,6 +180,19 @@ impl Operations {
             }
         }
     }
+}
+
+/// Whether an access token can be given for the source.
+pub(super) fn takes_token(source: &Source) -> bool {
+    matches!(source, Source::Git(url) if url.scheme() == "https")
+}
+
+pub(super) fn no_token() -> OperationError {
+    OperationError::Source(
+        "an access token is for a private git repository with an https:// address: leave it out, or \
+         give that address"
+            .to_owned(),
+    )
 }
 
 pub(super) fn parse_source(text: &str) -> Result<Source, OperationError> {

@@ -8,8 +8,10 @@ use crate::services::crash_point;
 use crate::services::definition::{self, Definition};
 use crate::services::error::OperationError;
 use crate::services::lan_ports;
+use crate::services::source_tokens;
 use crate::services::supervisor::Command;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
+use atek_api::package::{InvalidToken, SourceToken};
 use atek_api::permission::{Permission, Permissions};
 use atek_api::services::{ConfigureParams, ServiceSettings, SourceType};
 use atek_api::source::Source;
@@ -31,6 +33,13 @@ enum Wanted {
     Without(Permission),
 }
 
+/// What becomes of the access token of a source.
+enum TokenChange {
+    Stays,
+    Forgotten,
+    Given(Source, SourceToken),
+}
+
 impl Wanted {
     /// The settings after it. Pure.
     fn applied(&self, old: &ServiceSettings) -> Result<ServiceSettings, OperationError> {
@@ -38,6 +47,30 @@ impl Wanted {
             Self::Changes(changes) => applied(old, changes),
             Self::Without(permission) => Ok(without(old, permission)),
         }
+    }
+
+    /// What becomes of the token of its source. Pure.
+    fn token(&self, planned: &ServiceSettings) -> Result<TokenChange, OperationError> {
+        let given = match self {
+            Self::Changes(changes) => changes.source_token.as_ref(),
+            Self::Without(_) => None,
+        };
+        let Some(given) = given else {
+            // One of another source is void.
+            return Ok(TokenChange::Stays);
+        };
+        if given.expose().is_empty() {
+            return Ok(TokenChange::Forgotten);
+        }
+        let token: SourceToken = given
+            .expose()
+            .parse()
+            .map_err(|error: InvalidToken| OperationError::Source(error.to_string()))?;
+        let source = candidate::parse_source(&planned.source_url)?;
+        if !candidate::takes_token(&source) {
+            return Err(candidate::no_token());
+        }
+        Ok(TokenChange::Given(source, token))
     }
 
     fn is_about_grants(&self) -> bool {
@@ -97,6 +130,7 @@ impl Operations {
         };
         let old = definition(record.settings.clone());
         let planned = wanted.applied(&record.settings)?;
+        let token = wanted.token(&planned)?;
         if let Ok(Source::Folder(path)) = planned.source_url.parse()
             && planned.source_url != record.settings.source_url
         {
@@ -129,6 +163,7 @@ impl Operations {
             }
             crash_point::reached("configure.stopped");
             let stored = operations.store_changes(&key, wanted, by).await;
+            let stored = stored.and_then(|()| operations.change_token(&key, token));
             if restart {
                 let started = operations.supervisor.start(&key, Command::Start).await;
                 stored?;
@@ -138,6 +173,16 @@ impl Operations {
             stored.map(|()| Reconfigured { restarted: false })
         });
         rest.await.unwrap_or(Err(OperationError::ShuttingDown))
+    }
+
+    fn change_token(&self, key: &ServiceKey, change: TokenChange) -> Result<(), OperationError> {
+        let state = self.layout.state();
+        match change {
+            TokenChange::Stays => {}
+            TokenChange::Forgotten => source_tokens::forget(state, key),
+            TokenChange::Given(source, token) => source_tokens::keep(state, key, source, token)?,
+        }
+        Ok(())
     }
 
     /// Applies the changes to the newest record: the service may have been stopped since.

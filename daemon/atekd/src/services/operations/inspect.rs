@@ -6,12 +6,14 @@ use crate::jobs::Reporter;
 use crate::services::error::OperationError;
 use crate::services::id_allocation::WantedId;
 use crate::services::retained_data::RetainedData;
+use crate::services::source_tokens;
 use atek_api::ids::{ServiceId, UserKey};
 use atek_api::manifest::Manifest;
-use atek_api::package::{Reach, Warning};
+use atek_api::package::{Access, SourceToken, Warning};
 use atek_api::permission::Permissions;
 use atek_api::services::Inspected;
 use atek_api::signer::Signer;
+use atek_api::source::Source;
 use atek_api::spec::Limits;
 
 /// A package that is not installed.
@@ -38,6 +40,18 @@ pub struct Inspection {
 }
 
 impl Operations {
+    /// The token that is kept for an app of this owner from the same source; the system's, which
+    /// looks at what it updates, for an app of any owner.
+    fn known_token(&self, source: &Source, owner: &UserKey) -> Option<SourceToken> {
+        let records = self.database.records();
+        let text = source.to_string();
+        let mut same = records.services().filter(|record| {
+            let settings = &record.settings;
+            settings.source_url == text && (owner.is_system() || settings.owning_user_key == *owner)
+        });
+        same.find_map(|record| source_tokens::read(self.layout.state(), &record.key, source))
+    }
+
     /// Fetches a package and shows its manifest and what it asks for; it is kept for a while, so
     /// that an install need not fetch it again. `owner` is the user it would belong to.
     ///
@@ -49,12 +63,16 @@ impl Operations {
         source: &str,
         range: Option<&str>,
         owner: &UserKey,
-        reach: Reach,
+        access: Access,
     ) -> Result<Inspection, OperationError> {
         let source = candidate::parse_source(source)?;
         let newest = candidate::newest(candidate::parse_range(range)?);
+        let access = Access {
+            token: access.token.or_else(|| self.known_token(&source, owner)),
+            ..access
+        };
         let found = self
-            .fetch(&source, newest, reach, &Reporter::unheard())
+            .fetch(&source, newest, access, &Reporter::unheard())
             .await?;
         let records = self.database.records();
         let id = WantedId::parse(None, &source.default_name())?

@@ -18,10 +18,11 @@ use crate::services::intents;
 use crate::services::lan_ports;
 use crate::services::package_folder::FolderError;
 use crate::services::port_allocation;
+use crate::services::source_tokens;
 use crate::services::supervisor::Command;
 use crate::services::updates::ledger::Ledger;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
-use atek_api::package::{FetchedPackage, Reach};
+use atek_api::package::{Access, FetchedPackage};
 use atek_api::permission::Permissions;
 use atek_api::services::{Inspected, JobEvent, PackageInfo, ServiceSettings};
 use atek_api::source::Source;
@@ -52,8 +53,8 @@ pub struct Install {
     pub data: UseData,
     /// What [`super::inspect::Inspection`] showed; nothing else is installed then.
     pub inspected: Option<Inspected>,
-    /// Which computers the source may be on.
-    pub reach: Reach,
+    /// How to get to the source. Its token is kept for updates.
+    pub access: Access,
 }
 
 /// Whether a new service takes over retained data.
@@ -93,13 +94,14 @@ impl Operations {
         // Before the long work; it is decided for good when the record is stored.
         let records = self.database.records();
         wanted.choose(|id| self.is_taken(&records, id))?;
+        let access = request.access.clone();
         let found = match &request.inspected {
             Some(shown) => {
-                self.fetch_inspected(&source, shown, request.reach, progress)
+                self.fetch_inspected(&source, shown, access, progress)
                     .await?
             }
             None => {
-                self.fetch(&source, candidate::newest(range), request.reach, progress)
+                self.fetch(&source, candidate::newest(range), access, progress)
                     .await?
             }
         };
@@ -138,12 +140,16 @@ impl Operations {
             UseData::Adopt(key) => key.clone(),
             UseData::Fresh | UseData::Undecided => id_allocation::new_key()?,
         };
+        let token = request.access.token.clone();
         let settings = settings_of(request, source, &built);
         let (version, package) = match built {
             Candidate::Folder { .. } => (None, None),
             Candidate::Fetched { package, staged } => {
                 let version = candidate::version_of(&package)?;
                 intents::begin(self.layout.state(), &key, &intents::Install {})?;
+                if let Some(token) = token {
+                    source_tokens::keep(self.layout.state(), &key, source.clone(), token)?;
+                }
                 staged.commit(&key, &version).await?;
                 (Some(version), Some(package))
             }
@@ -190,6 +196,7 @@ impl Operations {
 
     /// Removes the package of a service that does not exist.
     pub(super) async fn undo_install(&self, key: &ServiceKey) {
+        source_tokens::forget(self.layout.state(), key);
         match self.spawn.remove_package(key).await {
             Ok(()) => intents::end::<intents::Install>(self.layout.state(), key),
             Err(error) => {

@@ -116,7 +116,9 @@ impl Operations {
     /// Asks the source for its releases and remembers what there is.
     async fn look(&self, record: &ServiceRecord) -> Result<(), OperationError> {
         let key = &record.key;
-        let releases = self.releases(&record.settings, self.reach_of(record)).await;
+        let releases = self
+            .releases(key, &record.settings, self.reach_of(record))
+            .await;
         let mut ledger = Ledger::read(self.layout.state(), key);
         let now = now_text();
         ledger.look.at = Some(now.clone());

@@ -6,6 +6,7 @@
 use super::context::Operations;
 use crate::error_chain::DisplayChain;
 use crate::services::intents::{self, Install, Transfer, Uninstall};
+use crate::services::source_tokens;
 use crate::spawn::SpawnError;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ impl Operations {
         self.sweep_uninstalls().await;
         intents::prepare(self.layout.state());
         self.sweep_installs().await;
+        source_tokens::sweep(self.layout.state(), |key| self.exists(key));
         self.sweep_retained();
         self.sweep_transfers().await;
         self.sweep_run_files().await;

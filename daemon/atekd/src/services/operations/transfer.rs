@@ -13,6 +13,7 @@ use super::context::Operations;
 use crate::services::crash_point;
 use crate::services::error::OperationError;
 use crate::services::intents::{self, Transfer};
+use crate::services::source_tokens;
 use crate::services::supervisor::Command;
 use atek_api::ids::{ServiceKey, UserKey};
 use std::sync::Arc;
@@ -119,6 +120,8 @@ impl Operations {
         intents::begin(self.layout.state(), from, transfer)?;
         crash_point::reached("transfer.begun");
         for key in &transfer.services {
+            // It says what the old owner may read.
+            source_tokens::forget(self.layout.state(), key);
             let to = transfer.to.clone();
             self.change_settings(key, move |settings| settings.owning_user_key = to)
                 .await?;

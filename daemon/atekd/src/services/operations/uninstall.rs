@@ -11,6 +11,7 @@ use crate::services::crash_point;
 use crate::services::error::OperationError;
 use crate::services::intents::{self, Uninstall};
 use crate::services::retained_data::RetainedData;
+use crate::services::source_tokens;
 use crate::services::updates::ledger::Ledger;
 use crate::spawn::SpawnError;
 use atek_api::ids::{ServiceId, ServiceKey};
@@ -76,6 +77,7 @@ impl Operations {
             self.spawn.remove_snapshot(key, &snapshot.name).await?;
         }
         Ledger::remove(self.layout.state(), key);
+        source_tokens::forget(self.layout.state(), key);
         if !keep_data {
             let restored = backup::name(backup::RESTORED);
             self.spawn.remove_snapshot(key, &restored).await?;

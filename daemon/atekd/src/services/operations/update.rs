@@ -10,11 +10,12 @@ use crate::jobs::Reporter;
 use crate::packages::{PackageError, Staged};
 use crate::services::crash_point;
 use crate::services::error::OperationError;
+use crate::services::source_tokens;
 use crate::services::updates::ledger::{Fetched, Ledger, TagChange};
 use crate::services::updates::now_text;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
 use atek_api::manifest::Manifest;
-use atek_api::package::{Failure, FailureCode, FetchedPackage, Reach, Wanted, WarningCode};
+use atek_api::package::{Access, Failure, FailureCode, FetchedPackage, Reach, Wanted, WarningCode};
 use atek_api::permission::Permissions;
 use atek_api::services::{
     JobEvent, PackageInfo, ServiceSettings, SourceType, UpdateCheck, UpdateDone,
@@ -83,7 +84,7 @@ impl Operations {
         reach: Reach,
     ) -> Result<Vec<String>, OperationError> {
         let record = self.updatable(key)?;
-        let (_, releases) = self.releases(&record.settings, reach).await?;
+        let (_, releases) = self.releases(key, &record.settings, reach).await?;
         Ok(releases.into_iter().map(|release| release.tag).collect())
     }
 
@@ -181,7 +182,8 @@ impl Operations {
         let (source, best) = self.wanted_release(&record, request).await?;
         let wanted = Wanted::Tag { tag: best.tag };
         let unheard = Reporter::unheard();
-        let found = self.fetch(&source, wanted, request.reach, &unheard).await?;
+        let access = self.access(key, &source, request.reach);
+        let found = self.fetch(&source, wanted, access, &unheard).await?;
         let Candidate::Fetched { package, .. } = &found else {
             return Err(OperationError::NotVersioned);
         };
@@ -250,7 +252,8 @@ impl Operations {
         let wanted = Wanted::Tag {
             tag: release.tag.clone(),
         };
-        let found = self.fetch(source, wanted, request.reach, progress).await?;
+        let access = self.access(&record.key, source, request.reach);
+        let found = self.fetch(source, wanted, access, progress).await?;
         if let Candidate::Fetched { package, .. } = &found {
             self.hold_to_its_tag(record, package, request)?;
         }
@@ -335,9 +338,18 @@ impl Operations {
         self.updates_are_new();
     }
 
+    /// How the source of a service is reached, with the token that is kept for it.
+    fn access(&self, key: &ServiceKey, source: &Source, reach: Reach) -> Access {
+        Access {
+            token: source_tokens::read(self.layout.state(), key, source),
+            ..Access::to(reach)
+        }
+    }
+
     /// The releases of a source, newest first.
     pub(super) async fn releases(
         &self,
+        key: &ServiceKey,
         settings: &ServiceSettings,
         reach: Reach,
     ) -> Result<(Source, Vec<Release>), OperationError> {
@@ -347,7 +359,10 @@ impl Operations {
         let source = candidate::parse_source(&settings.source_url)?;
         let mut releases = self
             .packages
-            .releases(&self.located(&source).await?, reach)
+            .releases(
+                &self.located(&source).await?,
+                self.access(key, &source, reach),
+            )
             .await?;
         releases.sort_by(|a, b| b.version.cmp(&a.version));
         Ok((source, releases))
@@ -365,7 +380,7 @@ impl Operations {
                 .best_release(&record.key, settings, request.reach)
                 .await;
         };
-        let (source, releases) = self.releases(settings, request.reach).await?;
+        let (source, releases) = self.releases(&record.key, settings, request.reach).await?;
         let named = releases
             .into_iter()
             .find(|release| release.tag == *to || release.version.to_string() == *to);
@@ -382,7 +397,7 @@ impl Operations {
         settings: &ServiceSettings,
         reach: Reach,
     ) -> Result<(Source, Release), OperationError> {
-        let (source, releases) = self.releases(settings, reach).await?;
+        let (source, releases) = self.releases(key, settings, reach).await?;
         let range = candidate::parse_range(settings.desired_version.as_deref())?;
         let refused = Ledger::read(self.layout.state(), key).refused_tags();
         let refused: Vec<Version> = refused

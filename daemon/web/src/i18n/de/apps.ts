@@ -9,6 +9,9 @@ export const apps: typeof english = {
     sourceHint: 'Zum Beispiel https://example.org/news.git oder /srv/news',
     sourceMissing: 'Gib die Adresse eines Git-Repositorys oder einen Ordner ein.',
     version: 'Version',
+    token: 'Zugangstoken',
+    tokenHint:
+      'Für ein privates Repository. Es bleibt für Aktualisierungen gespeichert und wird nie wieder gezeigt.',
     versionHint: 'Leer für die neueste. In einem Bereich wie ^1.2 bleibt die App auch beim Aktualisieren.',
     more: 'Weitere Optionen',
     look: 'Weiter',

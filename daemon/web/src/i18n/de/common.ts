@@ -84,8 +84,10 @@ export const common: typeof english = {
       'Die Adresse führt zu einem Gerät bei dir zu Hause; von dort lassen sich keine Apps holen.',
     redirected: 'Die Adresse führt woandershin. Nimm die neue.',
     refused: 'Jede passende Version wurde schon einmal zurückgenommen.',
-    'repository-not-found': 'Ein solches Repository gibt es nicht, oder es ist nicht öffentlich.',
+    'repository-not-found':
+      'Ein solches Repository gibt es nicht, oder es ist nicht öffentlich. Ein privates braucht ein Zugangstoken.',
     'tag-not-a-commit': 'Die Version der App ist falsch markiert.',
+    'token-refused': 'Der Server nimmt das Zugangstoken nicht an. Mache dort ein neues, und gib es hier ein.',
     timeout: 'Es hat zu lange gedauert.',
     'too-big': 'Die App ist zu groß.',
     unreachable: 'Unter der Adresse antwortet niemand. Prüfe sie, und ob die Box im Internet ist.',

@@ -9,6 +9,8 @@ export const apps = {
     sourceMissing: 'Enter the address of a git repository, or a folder.',
     version: 'Version',
     versionHint: 'Leave it empty for the newest. With a range such as ^1.2, updates stay within it.',
+    token: 'Access token',
+    tokenHint: 'For a private repository. It is kept for updates, and never shown again.',
     more: 'More options',
     look: 'Continue',
     looking: 'Fetching the app’s description …',

@@ -33,6 +33,7 @@ export type Reason =
   | 'repository-not-found'
   | 'tag-not-a-commit'
   | 'timeout'
+  | 'token-refused'
   | 'too-big'
   | 'unreachable'
   | 'wrong-password'

@@ -48,7 +48,7 @@ export const metrics = (id: string, since?: number, signal?: AbortSignal) =>
   call<Series<ServiceSample>>(API, 'metrics', [id, since === undefined ? undefined : { since }], signal)
 /** What would be installed: `user` is the owner where that is not the caller. */
 export const inspect = (
-  params: Pick<InstallParams, 'sourceUrl' | 'desiredVersion' | 'user'>,
+  params: Pick<InstallParams, 'sourceUrl' | 'desiredVersion' | 'sourceToken' | 'user'>,
   signal?: AbortSignal
 ) => call<Inspection>(API, 'inspect', [params], signal)
 export const startInstall = (params: InstallParams) => call<{ job: string }>(API, 'startInstall', [params])

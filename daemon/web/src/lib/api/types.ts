@@ -280,7 +280,12 @@ config?: Record<string, string | null>,
 /** New limits, merged; `null`, as 0, is the default again. */
 limits?: { [name in keyof Limits]: number | null },
 /** New grants, replacing the old ones. */
-grant?: Permissions, };
+grant?: Permissions,
+/**
+ * The access token of a private repository, in place of the one that is kept; the empty text
+ * forgets it. Another source forgets it, too.
+ */
+sourceToken?: Secret, };
 
 /** The parameter of `login`. */
 export type Credentials = {
@@ -506,7 +511,9 @@ adoptData?: ServiceKey,
  */
 fresh?: boolean,
 /** What `inspect` showed: exactly this is installed, or nothing. */
-inspected?: Inspected, };
+inspected?: Inspected,
+/** The access token of a private repository. It is kept for updates, and never shown again. */
+sourceToken?: SourceToken, };
 
 /** A line of `GET /_atek/jobs/JOB`. */
 export type JobEvent = { "event": "progress",
@@ -1196,6 +1203,12 @@ automatic?: boolean, };
 
 /** The name of a snapshot of a service's state: its folder. */
 export type SnapshotName = string;
+
+/**
+ * What proves to a git server that a private repository may be read: an access token, or a name
+ * and a token (`NAME:TOKEN`).
+ */
+export type SourceToken = string;
 
 /** What kind of place a package comes from. */
 export type SourceType = "file" | "git";
