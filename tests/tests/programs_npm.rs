@@ -1,9 +1,11 @@
 //! Programs of the npm registry, unchanged: each is a dependency of a small repository that says
-//! how it is started, installed from git, opened, used, restarted and uninstalled.
+//! how it is started, installed from git, opened and used in a browser, restarted and uninstalled.
+//! The browser's part is in `tests/web/scenarios/program_*.mjs`.
 //!
 //! The lockfiles, which fix the versions, and what npm fetched to make them are kept in the
 //! cache (`$ATEK_CACHE`).
 
+use atek_tests::browser::BrowserStory;
 use atek_tests::git_remote::GitRemote;
 use atek_tests::host::{Host, Person, SERVICES, SOON};
 use atek_tests::http::{Client, Response};
@@ -24,15 +26,30 @@ struct Recipe {
     /// The exact version of the program.
     version: &'static str,
     atek: Value,
+    /// More of its package.json: scripts, other dependencies.
+    package: Value,
     /// Further files of the repository.
     files: &'static [(&'static str, &'static str)],
 }
 
 impl Recipe {
     fn package_json(&self) -> String {
-        let dependencies = json!({ self.name: self.version });
-        json!({ "name": "recipe", "version": "1.0.0", "private": true, "dependencies": dependencies })
-            .to_string()
+        let mut package = json!({
+            "name": "recipe",
+            "version": "1.0.0",
+            "private": true,
+            "dependencies": { self.name: self.version },
+        });
+        for (key, value) in self.package.as_object().into_iter().flatten() {
+            match (
+                package.get_mut(key).and_then(Value::as_object_mut),
+                value.as_object(),
+            ) {
+                (Some(there), Some(more)) => there.extend(more.clone()),
+                _ => package[key] = value.clone(),
+            }
+        }
+        package.to_string()
     }
 
     /// The lockfile, made once; none where the registry cannot be reached.
@@ -58,7 +75,7 @@ impl Recipe {
 
 /// A machine on which a program was installed for a person who is signed in.
 struct Installed {
-    host: Host,
+    story: BrowserStory,
     alice: Person,
     id: &'static str,
 }
@@ -78,26 +95,38 @@ impl Installed {
         let alice = host.person("alice", "admin").await?;
         let remote = recipe.publish(&host.machine, &lockfile)?;
         let began = Instant::now();
-        let params = json!([{ "sourceUrl": remote.url(), "id": recipe.name, "user": "alice" }]);
+        let grant = &recipe.atek["permissions"];
+        let params = json!([{
+            "sourceUrl": remote.url(), "id": recipe.name, "user": "alice", "grant": grant,
+        }]);
         let system = host.system()?.patient(INSTALL);
         let info = system.call(SERVICES, "install", params).await?;
         eprintln!("{}: installed within {:?}", recipe.name, began.elapsed());
         let installed = Self {
-            host,
+            story: BrowserStory::new(host),
             alice,
             id: recipe.name,
         };
         if info["state"] != "running" {
             let unit = format!("atek-app-{}.service", recipe.name);
-            let journal = installed.host.machine.journal(&unit).await?;
+            let journal = installed.host().machine.journal(&unit).await?;
             panic!("{} is {}: {info}\n{journal}", recipe.name, info["state"]);
         }
         Ok(Some(installed))
     }
 
+    fn host(&self) -> &Host {
+        &self.story.host
+    }
+
+    /// Uses it in Chromium, which `scenarios/STORY.mjs` tells; the story restarts it, too.
+    async fn in_chromium(&mut self, story: &str) -> anyhow::Result<()> {
+        self.story.run(story).await
+    }
+
     /// The program's site, as the person's browser sees it.
     async fn site(&self) -> anyhow::Result<Client> {
-        let site = self.host.visit(&self.alice, self.id).await?;
+        let site = self.host().visit(&self.alice, self.id).await?;
         Ok(site.header("sec-fetch-site", "same-origin"))
     }
 
@@ -106,15 +135,9 @@ impl Installed {
     }
 
     async fn restart(&self) -> anyhow::Result<()> {
-        let system = self.host.system()?;
+        let system = self.host().system()?;
         system.call(SERVICES, "restart", json!([self.id])).await?;
-        self.host.service_is(self.id, "running").await.map(drop)
-    }
-
-    /// Restarts it, and waits until it answers again.
-    async fn restart_and_get(&self, path: &str) -> anyhow::Result<Response> {
-        self.restart().await?;
-        self.get(path).await
+        self.host().service_is(self.id, "running").await.map(drop)
     }
 
     /// Prints the memory of the program's largest process, now and at most.
@@ -128,7 +151,7 @@ impl Installed {
              done | sort -n | tail -n 1",
             self.id
         );
-        let printed = self.host.machine.shell(&script).await?;
+        let printed = self.host().machine.shell(&script).await?;
         eprintln!("{}: {}", self.id, printed.trim());
         Ok(())
     }
@@ -136,13 +159,13 @@ impl Installed {
     /// Uninstalls it, and waits until nothing of it is left on the machine.
     async fn uninstall(&self) -> anyhow::Result<()> {
         self.print_memory().await?;
-        let key = self.host.service(self.id).await?["key"].clone();
+        let key = self.host().service(self.id).await?["key"].clone();
         let key = key.as_str().unwrap_or_default().to_owned();
-        let system = self.host.system()?;
+        let system = self.host().system()?;
         system.call(SERVICES, "uninstall", json!([self.id])).await?;
         let script = format!("find /var/lib /run -name '*{key}*' 2>/dev/null | head");
         wait_for("nothing to be left", SOON, async || {
-            let left = self.host.machine.shell(&script).await?;
+            let left = self.host().machine.shell(&script).await?;
             Ok(Seen::if_so(left, |left| left.trim().is_empty()))
         })
         .await
@@ -157,6 +180,7 @@ async fn tiddlywiki_saves_a_tiddler_over_a_restart() -> anyhow::Result<()> {
         version: "5.3.6",
         atek: json!({ "port": 8080, "workdir": "state" }),
         // What `tiddlywiki --init server` does, once.
+        package: json!({}),
         files: &[(
             "index.js",
             "const fs = require('fs'), path = require('path')
@@ -185,7 +209,7 @@ async fn tiddlywiki_saves_a_tiddler_over_a_restart() -> anyhow::Result<()> {
     // TiddlyWiki writes its files half a second after it answers.
     let file = "find /var/lib/private -name 'Note.tid'";
     wait_for("the tiddler's file", SOON, async || {
-        let found = program.host.machine.shell(file).await?;
+        let found = program.host().machine.shell(file).await?;
         Ok(Seen::if_so(found, |found| !found.trim().is_empty()))
     })
     .await?;
@@ -203,12 +227,13 @@ async fn http_server_serves_a_folder() -> anyhow::Result<()> {
         name: "http-server",
         version: "14.1.1",
         atek: serde_json::from_str(example)?,
+        package: json!({}),
         files: &[
             ("public/index.html", "<h1>Holidays</h1>"),
             ("public/lists/packing.txt", "a towel"),
         ],
     };
-    let Some(program) = Installed::of(&recipe).await? else {
+    let Some(mut program) = Installed::of(&recipe).await? else {
         return Ok(());
     };
     assert_eq!(program.get("/").await?.text(), "<h1>Holidays</h1>");
@@ -218,6 +243,7 @@ async fn http_server_serves_a_folder() -> anyhow::Result<()> {
     let part = site.get("/lists/packing.txt").await?;
     assert_eq!((part.status, part.text().as_str()), (206, "towel"));
     assert_eq!(program.get("/missing.txt").await?.status, 404);
+    program.in_chromium("program_http_server").await?;
     program.uninstall().await
 }
 
@@ -232,9 +258,10 @@ async fn json_server_keeps_what_is_posted_over_a_restart() -> anyhow::Result<()>
             "entry": "node_modules/json-server/lib/cli/bin.js",
             "args": ["db.json"],
         }),
+        package: json!({}),
         files: &[],
     };
-    let Some(program) = Installed::of(&recipe).await? else {
+    let Some(mut program) = Installed::of(&recipe).await? else {
         return Ok(());
     };
     let post = json!({ "title": "Soup", "author": "Ada" });
@@ -245,11 +272,12 @@ async fn json_server_keeps_what_is_posted_over_a_restart() -> anyhow::Result<()>
     // json-server answers without waiting for its file.
     let script = "grep -ls Soup /var/lib/private/*/db.json || true";
     wait_for("the post in db.json", SOON, async || {
-        let found = program.host.machine.shell(script).await?;
+        let found = program.host().machine.shell(script).await?;
         Ok(Seen::if_so(found, |found| !found.trim().is_empty()))
     })
     .await?;
-    let found = program.restart_and_get("/posts/2").await?;
+    program.in_chromium("program_json_server").await?;
+    let found = program.get("/posts/2").await?;
     assert_eq!(found.json()?["title"], "Soup", "{}", found.text());
     program.uninstall().await
 }
@@ -265,6 +293,7 @@ async fn node_red_runs_a_deployed_flow_over_a_restart() -> anyhow::Result<()> {
             "entry": "node_modules/node-red/red.js",
             "args": ["--userDir", "."],
         }),
+        package: json!({}),
         files: &[],
     };
     let Some(program) = Installed::of(&recipe).await? else {
@@ -308,6 +337,7 @@ fn verdaccio() -> Recipe {
             "entry": "node_modules/verdaccio/bin/verdaccio",
             "args": ["--config", "/app/config.yaml", "--listen", "127.0.0.1:4873"],
         }),
+        package: json!({}),
         files: &[(
             "config.yaml",
             // A relative folder would lie beside this file, which cannot be written.
@@ -325,7 +355,7 @@ log: { type: stdout, format: pretty, level: http }
 /// Lets npm on the machine use the program as its registry, with the system token: the host
 /// takes it for its own, and does not pass it on.
 async fn use_as_registry(program: &Installed) -> anyhow::Result<()> {
-    let machine = &program.host.machine;
+    let machine = &program.host().machine;
     let config: Value = serde_json::from_str(&machine.read("/var/lib/atek/config.json").await?)?;
     let token = config["systemAuthTokens"][0].as_str().unwrap_or_default();
     let script = format!(
@@ -345,7 +375,7 @@ async fn print_package(program: &Installed, name: &str) -> anyhow::Result<String
          npm install --no-audit --no-fund {name} >&2
          node -p 'require(\"{name}\")'"
     );
-    let printed = program.host.machine.shell(&script).await?;
+    let printed = program.host().machine.shell(&script).await?;
     Ok(printed.trim().to_owned())
 }
 
@@ -360,7 +390,7 @@ async fn verdaccio_keeps_a_package_that_npm_publishes_over_a_restart() -> anyhow
         echo '{ "name": "greeting", "version": "1.0.0" }' >package.json
         echo 'module.exports = "hello from a package"' >index.js
         npm publish 2>&1"#;
-    program.host.machine.shell(publish).await?;
+    program.host().machine.shell(publish).await?;
     let printed = print_package(&program, "greeting").await?;
     assert_eq!(printed, "hello from a package");
     program.restart().await?;
@@ -381,6 +411,7 @@ async fn ipx_resizes_pictures_with_a_native_module() -> anyhow::Result<()> {
             "entry": "node_modules/ipx/bin/ipx.mjs",
             "args": ["serve", "--dir", "pictures"],
         }),
+        package: json!({}),
         files: &[(
             "pictures/flag.svg",
             r#"<svg xmlns="http://www.w3.org/2000/svg" width="64" height="32">
@@ -388,7 +419,7 @@ async fn ipx_resizes_pictures_with_a_native_module() -> anyhow::Result<()> {
                </svg>"#,
         )],
     };
-    let Some(program) = Installed::of(&recipe).await? else {
+    let Some(mut program) = Installed::of(&recipe).await? else {
         return Ok(());
     };
     let picture = program.get("/w_16,f_png/flag.svg").await?;
@@ -400,6 +431,7 @@ async fn ipx_resizes_pictures_with_a_native_module() -> anyhow::Result<()> {
         .map(|bytes| bytes[3])
         .collect();
     assert_eq!(size, [16, 8]);
+    program.in_chromium("program_ipx").await?;
     program.uninstall().await
 }
 
@@ -410,6 +442,7 @@ async fn bcrypt_hashes_with_another_native_module() -> anyhow::Result<()> {
         name: "bcrypt",
         version: "6.0.0",
         atek: json!({ "port": "auto" }),
+        package: json!({}),
         files: &[(
             "index.js",
             "const bcrypt = require('bcrypt')
@@ -439,6 +472,7 @@ async fn an_app_of_the_catalogue_is_installed_by_its_name() -> anyhow::Result<()
         name: "tiddlywiki",
         version: "5.3.6",
         atek: json!({}),
+        package: json!({}),
         files: &[],
     };
     if registry.lockfile()?.is_none() {
@@ -456,14 +490,15 @@ async fn an_app_of_the_catalogue_is_installed_by_its_name() -> anyhow::Result<()
         "{said}"
     );
     let id = "tiddlywiki";
-    let program = Installed { host, alice, id };
+    let story = BrowserStory::new(host);
+    let program = Installed { story, alice, id };
     assert!(program.get("/").await?.text().contains("TiddlyWiki"));
-    let service = program.host.service(id).await?;
+    let service = program.host().service(id).await?;
     assert_eq!(
         service["settings"]["sourceUrl"],
         "catalogue:atek/tiddlywiki"
     );
-    let system = program.host.system()?;
+    let system = program.host().system()?;
     let check = system
         .call(SERVICES, "checkForPackageUpdates", json!([id]))
         .await?;
