@@ -10,7 +10,6 @@ use atek_tests::git_remote::GitRemote;
 use atek_tests::host::{Host, Person, SERVICES, SOON};
 use atek_tests::http::{Client, Response};
 use atek_tests::{Machine, Seen, npm, skip, wait_for};
-use http::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -194,27 +193,11 @@ async fn tiddlywiki_saves_a_tiddler_over_a_restart() -> anyhow::Result<()> {
              $tw.boot.boot()",
         )],
     };
-    let Some(program) = Installed::of(&recipe).await? else {
+    let Some(mut program) = Installed::of(&recipe).await? else {
         return Ok(());
     };
-    assert!(program.get("/").await?.text().contains("TiddlyWiki"));
-    let tiddler = json!({ "title": "Note", "text": "written down" }).to_string();
-    let site = program
-        .site()
-        .await?
-        .header("x-requested-with", "TiddlyWiki");
-    let path = "/recipes/default/tiddlers/Note";
-    let saved = site.send(Method::PUT, path, tiddler).await?;
-    assert!(saved.status < 300, "{}: {}", saved.status, saved.text());
-    // TiddlyWiki writes its files half a second after it answers.
-    let file = "find /var/lib/private -name 'Note.tid'";
-    wait_for("the tiddler's file", SOON, async || {
-        let found = program.host().machine.shell(file).await?;
-        Ok(Seen::if_so(found, |found| !found.trim().is_empty()))
-    })
-    .await?;
-    program.restart().await?;
-    let found = program.get(path).await?;
+    program.in_chromium("program_tiddlywiki").await?;
+    let found = program.get("/recipes/default/tiddlers/Note").await?;
     assert_eq!(found.json()?["text"], "written down", "{}", found.text());
     program.uninstall().await
 }
@@ -296,31 +279,15 @@ async fn node_red_runs_a_deployed_flow_over_a_restart() -> anyhow::Result<()> {
         package: json!({}),
         files: &[],
     };
-    let Some(program) = Installed::of(&recipe).await? else {
+    let Some(mut program) = Installed::of(&recipe).await? else {
         return Ok(());
     };
-    let editor = program.get("/").await?;
-    assert!(editor.text().contains("Node-RED"), "{}", editor.text());
-    let site = program.site().await?;
-    // The editor's own connection, by which it shows what the flows do.
-    drop(site.websocket("/comms").await?);
-    let flow = json!([
-        { "id": "tab", "type": "tab", "label": "Greetings" },
-        { "id": "in", "type": "http in", "z": "tab", "url": "/greet", "method": "get",
-          "wires": [["text"]] },
-        { "id": "text", "type": "template", "z": "tab", "field": "payload", "fieldType": "msg",
-          "syntax": "mustache", "template": "Hello {{payload.name}}", "wires": [["out"]] },
-        { "id": "out", "type": "http response", "z": "tab", "wires": [] },
-    ]);
-    let deployed = site.post_json("/flows", &flow).await?;
-    assert_eq!(deployed.status, 204, "{}", deployed.text());
-    // Node-RED answers a deployment, and after a start listens, before the flows have started.
+    program.in_chromium("program_node_red").await?;
+    // Node-RED listens before its flows have started.
     let greeted = async || {
         let answer = program.get("/greet?name=Ada").await?.text();
         Ok(Seen::if_so(answer, |answer| answer == "Hello Ada"))
     };
-    wait_for("the flow to answer", SOON, greeted).await?;
-    program.restart().await?;
     wait_for("the flow to answer again", SOON, greeted).await?;
     program.uninstall().await
 }
@@ -463,6 +430,88 @@ async fn bcrypt_hashes_with_another_native_module() -> anyhow::Result<()> {
     let hash = answer["hash"].as_str().unwrap_or_default();
     assert!(hash.starts_with("$2b$04$"), "{answer}");
     assert_eq!(answer["same"], json!([true, false]));
+    program.uninstall().await
+}
+
+/// An app of Next.js, which its own compiler builds on the box.
+#[tokio::test]
+async fn next_js_is_built_and_keeps_what_a_form_sends_over_a_restart() -> anyhow::Result<()> {
+    let recipe = Recipe {
+        name: "next",
+        version: "15.5.29",
+        atek: json!({
+            "name": "Guest book",
+            "port": "auto",
+            "entry": "node_modules/next/dist/bin/next",
+            "args": ["start"],
+        }),
+        package: json!({
+            "dependencies": { "react": "19.1.1", "react-dom": "19.1.1" },
+            "scripts": { "build": "next build" },
+        }),
+        files: &[
+            ("next.config.mjs", "export default { experimental: { cpus: 1 } }"),
+            (
+                "app/layout.jsx",
+                "export const metadata = { title: 'Guest book' }
+                 export default function Layout({ children }) {
+                   return <html lang='en'><body>{children}</body></html>
+                 }",
+            ),
+            (
+                "app/page.jsx",
+                "import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+                 import { revalidatePath } from 'next/cache'
+                 export const dynamic = 'force-dynamic'
+                 const file = () => `${process.env.STATE_DIRECTORY}/guests`
+                 async function sign(form) {
+                   'use server'
+                   appendFileSync(file(), `${form.get('name')}\\n`)
+                   revalidatePath('/')
+                 }
+                 export default function Page() {
+                   const guests = existsSync(file()) ? readFileSync(file(), 'utf8').trim().split('\\n') : []
+                   return <main>
+                     <ul>{guests.map(name => <li key={name}>{name}</li>)}</ul>
+                     <form action={sign}><label>Name <input name='name' /></label><button>Sign</button></form>
+                   </main>
+                 }",
+            ),
+        ],
+    };
+    let Some(mut program) = Installed::of(&recipe).await? else {
+        return Ok(());
+    };
+    program.in_chromium("program_next").await?;
+    program.uninstall().await
+}
+
+/// The Lounge, a client of IRC; later versions need a newer Node than Debian's.
+#[tokio::test]
+async fn the_lounge_keeps_the_networks_of_its_person_over_a_restart() -> anyhow::Result<()> {
+    let recipe = Recipe {
+        name: "thelounge",
+        version: "2.6.0",
+        atek: json!({ "port": 9000, "workdir": "state" }),
+        package: json!({}),
+        files: &[(
+            "index.js",
+            "// What `lounge add ada` asks for on a terminal.
+             const fs = require('fs')
+             if (!fs.existsSync('.lounge/users/ada.json')) {
+               fs.mkdirSync('.lounge/users', { recursive: true })
+               const password = require('bcryptjs').hashSync('a long password', 4)
+               const user = { password, log: false, networks: [] }
+               fs.writeFileSync('.lounge/users/ada.json', JSON.stringify(user))
+             }
+             process.argv.push('start', '--host', '127.0.0.1', '--port', '9000')
+             require('thelounge')",
+        )],
+    };
+    let Some(mut program) = Installed::of(&recipe).await? else {
+        return Ok(());
+    };
+    program.in_chromium("program_the_lounge").await?;
     program.uninstall().await
 }
 
