@@ -49,7 +49,7 @@ fn list(url: &Url, access: &Access) -> Result<Tags, GitError> {
         let server = (url.scheme() == "https")
             .then(|| Some((url.host_str()?, url.port_or_known_default()?)))
             .flatten();
-        // In the clear, whoever is in between would have it.
+        // In the clear, others on the way would have it.
         let (host, port) = server.ok_or(GitError::TokenInTheClear)?;
         let only = format!("{host}:{port}");
         let bridge = Bridge::only_to(only, access.reach).map_err(GitError::Bridge)?;
