@@ -121,7 +121,27 @@ pub(super) async fn answer(
     if offer == Offer::OwnSession && !all(&envelope, is_own) {
         return Err(Failure::Forbidden);
     }
-    let contact = match Contact::of(admitted.caller(), &head.headers) {
+    answer_envelope(
+        gateway,
+        admitted,
+        &head.headers,
+        &attributes,
+        &body,
+        envelope,
+    )
+    .await
+}
+
+/// Answers the calls of a request whose caller may make them.
+async fn answer_envelope(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    sent: &HeaderMap,
+    attributes: &Attributes<'_>,
+    body: &Bytes,
+    envelope: Envelope<'_>,
+) -> Result<Response<Body>, Failure> {
+    let contact = match Contact::of(admitted.caller(), sent) {
         Ok(contact) => contact,
         Err(failure) => return Ok(as_rpc(&failure)),
     };
@@ -140,8 +160,8 @@ pub(super) async fn answer(
         body: body.clone(),
     };
     let found = match &calls.contact {
-        Some(contact) => target_of_contact(gateway, contact, &attributes),
-        None => target(gateway, admitted.caller(), &attributes),
+        Some(contact) => target_of_contact(gateway, contact, attributes),
+        None => target(gateway, admitted.caller(), attributes),
     };
     match found {
         Ok(target) => calls.target = target,
@@ -154,7 +174,7 @@ pub(super) async fn answer(
         }
     }
     if let Target::Host = calls.target {
-        calls.describe_visitor(&head.headers);
+        calls.describe_visitor(sent);
     }
     match envelope {
         Envelope::One(call) => Ok(calls.one(&call).await),
