@@ -334,7 +334,8 @@ async fn a_person_picks_the_folder_that_an_app_asks_for() -> anyhow::Result<()> 
     let trapped = file(&host, &bob, &path, None).await?;
     assert!(trapped["error"].is_string(), "{trapped}");
 
-    // What its manifest does not name, what is another person's, and what another person's app is to get.
+    // What its manifest does not name, what is another person's, and what another person's app is
+    // to get.
     for (person, service, folder) in [
         (&bob, CALLER, format!("{key}/secrets")),
         (&bob, "hers", format!("{key}/photos")),

@@ -1,5 +1,5 @@
-//! Every method of the host's own APIs asks the policy: a person who is a stranger to an app, and an
-//! app without permissions, are refused by each of them.
+//! Every method of the host's own APIs asks the policy: a person who is a stranger to an app, and
+//! an app without permissions, are refused by each of them.
 //!
 //! The methods are those of docs/api.md, which is made from the host's own table, so that a new one
 //! cannot be forgotten here.
@@ -223,7 +223,8 @@ async fn every_method_refuses_a_stranger_and_an_app_without_permissions() -> any
             leaks.extend(leak(method, &answer, hers).map(|leak| format!("carol: {leak}")));
             asked += 1;
         }
-        // What apps may without a permission: what is everyone's, asking, and what is about themselves.
+        // What apps may without a permission: what is everyone's, asking, and what is about
+        // themselves.
         let is_apps = method.may.starts_with("everyone") || method.may.starts_with("apps");
         if !is_apps || method.may.starts_with("everyone but apps") {
             // Who its owner is, an app may know.

@@ -178,7 +178,8 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
 }
 
 /// The accounts' folder, for the first command, which is root and sees what the service sees;
-/// folders of other services; and devices at their own paths in the `/dev` of the service, where they are plugged in.
+/// folders of other services; and devices at their own paths in the `/dev` of the service, where
+/// they are plugged in.
 fn writable(spec: &ServiceSpec, accounts: &Path, sources: &Sources) -> Vec<Bind> {
     let devices = spec.devices.iter().map(ToString::to_string);
     [Bind::new(accounts, paths::ACCOUNTS)]

@@ -49,8 +49,8 @@ impl Operations {
 
     /// Stores changes of the decisions about one service. Connections that are no longer allowed
     /// end; the service is restarted only where it gets or loses a network of its own, a device, a
-    /// folder of another service or a port of the home's network, and, unless it `waits` for the answer, where its first or last
-    /// host changes: its proxy variables do.
+    /// folder of another service or a port of the home's network, and, unless it `waits` for the
+    /// answer, where its first or last host changes: its proxy variables do.
     ///
     /// # Errors
     ///
