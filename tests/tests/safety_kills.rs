@@ -1,5 +1,7 @@
 //! Kills during backups and restores of a booted box, a few; `./tests/run soak` makes 300.
 
+#![allow(clippy::unwrap_used, reason = "a failure ends the test")]
+
 #[path = "safety/kills.rs"]
 mod kills;
 #[path = "safety/note.rs"]

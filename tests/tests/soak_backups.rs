@@ -1,5 +1,7 @@
 //! Three hundred kills during backups and restores of a booted box.
 
+#![allow(clippy::unwrap_used, reason = "a failure ends the test")]
+
 #[path = "safety/kills.rs"]
 mod kills;
 #[path = "safety/note.rs"]

@@ -1,5 +1,10 @@
 //! Private repositories, and servers with a certificate of an authority of one's own.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 mod support;
 
 use atek_api::package::{Access, FailureCode, FetchLimits, Request, Wanted};

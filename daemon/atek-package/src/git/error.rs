@@ -91,36 +91,11 @@ impl GitError {
             ),
             Self::List(error) | Self::Fetch(error) => remote_failure(error, source),
             Self::Bridge(error) => (Code::Internal, format!("{self}: {error}")),
-            Self::PrivateAddress(host) => (
-                Code::PrivateAddress,
-                format!(
-                    "{source} cannot be installed by you: {host} is in the home network or on this \
-                     machine, and only an administrator may install from there"
-                ),
-            ),
-            Self::TokenInTheClear => (
-                Code::BadRequest,
-                format!(
-                    "{source} is not asked with an access token: it would be sent so that others \
-                     can read it. Give the https:// address of the repository"
-                ),
-            ),
-            Self::Certificate(why) => (Code::Certificate, not_verified(source, &clean_line(why))),
-            Self::TokenRefused => (
-                Code::TokenRefused,
-                format!(
-                    "{source} does not take the access token: it may have ended, or may not read \
-                     this repository. Make a new one at the git host, and give it"
-                ),
-            ),
-            Self::TokenElsewhere(host) => (
-                Code::Redirected,
-                format!(
-                    "{source} leads to {}, which is not given its access token: install from \
-                     there, if you trust it",
-                    clean_line(host)
-                ),
-            ),
+            Self::PrivateAddress(_)
+            | Self::TokenInTheClear
+            | Self::Certificate(_)
+            | Self::TokenRefused
+            | Self::TokenElsewhere(_) => self.access_failure(source),
             Self::Open(_, error) => open_failure(error, source),
             Self::TooManyTags(_) => (Code::TooBig, format!("{source}: {self}")),
             Self::NoRelease(tags) => (
@@ -184,6 +159,44 @@ impl GitError {
             Self::Write { source: error, .. } => (Code::Internal, format!("{self}: {error}")),
         };
         Failure { code, message }
+    }
+
+    /// The failures of asking the server at all: its address, its certificate, the access token.
+    fn access_failure(&self, source: &str) -> (FailureCode, String) {
+        use FailureCode as Code;
+        match self {
+            Self::PrivateAddress(host) => (
+                Code::PrivateAddress,
+                format!(
+                    "{source} cannot be installed by you: {host} is in the home network or on this \
+                     machine, and only an administrator may install from there"
+                ),
+            ),
+            Self::TokenInTheClear => (
+                Code::BadRequest,
+                format!(
+                    "{source} is not asked with an access token: it would be sent so that others \
+                     can read it. Give the https:// address of the repository"
+                ),
+            ),
+            Self::Certificate(why) => (Code::Certificate, not_verified(source, &clean_line(why))),
+            Self::TokenRefused => (
+                Code::TokenRefused,
+                format!(
+                    "{source} does not take the access token: it may have ended, or may not read \
+                     this repository. Make a new one at the git host, and give it"
+                ),
+            ),
+            Self::TokenElsewhere(host) => (
+                Code::Redirected,
+                format!(
+                    "{source} leads to {}, which is not given its access token: install from \
+                     there, if you trust it",
+                    clean_line(host)
+                ),
+            ),
+            other => (Code::Internal, other.to_string()),
+        }
     }
 }
 

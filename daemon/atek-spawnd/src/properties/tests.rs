@@ -866,6 +866,7 @@ fn a_link_in_a_folder_of_atekd_stored_a_file_of_the_system_in_a_backup() {
         target: "/mnt/disk".into(),
         restore: Vec::new(),
         whole: false,
+        read: false,
     };
     let (input, output) = std::io::pipe().unwrap();
     let properties = backup(&spec, NEW, OwnedFd::from(input), OwnedFd::from(output));

@@ -31,12 +31,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
+use tokio::time::Instant;
 pub use whole::{WholeBox, typed_password};
 
 /// Files of each part that are read back and compared after it was stored.
 const PROVE: u32 = 8;
 /// The longest time between two looks at the schedule: the clock may be set.
 const LOOK: Duration = Duration::from_secs(600);
+/// Time between two test files: a write that is synced costs the card some kilobytes.
+const WRITE_TEST: Duration = Duration::from_secs(6 * 3600);
 
 /// Why something about backups was not done.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +121,8 @@ pub struct Backups {
     restart: Arc<Notify>,
     /// The box's name.
     name: watch::Receiver<Option<String>>,
+    /// Why the latest test file could not be written.
+    write_problem: watch::Sender<Option<StorageProblem>>,
 }
 
 /// What a job may do with a target.
@@ -182,6 +187,7 @@ impl Backups {
             restoring: watch::Sender::new(RestoreStatus::default()),
             restart: Arc::default(),
             name,
+            write_problem: watch::Sender::new(None),
         }
     }
 
@@ -428,7 +434,12 @@ impl Backups {
         }
         tracing::info!("backups are made as they are due");
         let mut told = Vec::new();
+        let mut next_write = Instant::now();
         loop {
+            if next_write <= Instant::now() {
+                self.test_write().await;
+                next_write = Instant::now() + WRITE_TEST;
+            }
             self.watch_storage(&mut told).await;
             let ledger = Ledger::read(&self.state);
             let settings = &ledger.settings;
@@ -476,15 +487,31 @@ impl Backups {
 
     /// Writes to the journal what is new about disks and cards that fail.
     async fn watch_storage(&self, told: &mut Vec<StorageProblem>) {
-        let (state, target) = (self.state.clone(), self.target_set());
-        let look = tokio::task::spawn_blocking(move || {
-            crate::system::storage::problems(Path::new("/"), &state, target.as_ref())
-        });
+        let backups = self.clone();
+        let look = tokio::task::spawn_blocking(move || backups.storage_problems());
         let found = look.await.unwrap_or_default();
         for problem in found.iter().filter(|problem| !told.contains(problem)) {
             tracing::error!(disk = problem.disk, text = problem.text, "storage fails");
         }
         *told = found;
+    }
+
+    /// Disks and cards that fail, with the result of the latest test file. Blocks.
+    #[must_use]
+    pub fn storage_problems(&self) -> Vec<StorageProblem> {
+        let target = self.target_set();
+        let mut found =
+            crate::system::storage::problems(Path::new("/"), &self.state, target.as_ref());
+        found.extend(self.write_problem.borrow().clone());
+        found
+    }
+
+    async fn test_write(&self) {
+        let state = self.state.clone();
+        let written =
+            tokio::task::spawn_blocking(move || crate::system::storage::write_problem(&state));
+        self.write_problem
+            .send_replace(written.await.ok().flatten());
     }
 
     async fn open(&self, target: &Target, access: Access<'_>) -> Result<Job, BackupError> {

@@ -108,7 +108,6 @@ impl Host {
             layout.state().to_owned(),
             host_settings.watch_name(),
         );
-        let metrics = Metrics::new(directory.clone(), systemd.clone());
         let apis = HostApis {
             authorities,
             database,
@@ -116,6 +115,7 @@ impl Host {
             sessions,
             setup,
             services,
+            metrics: Metrics::new(directory.clone(), systemd.clone()),
             directory,
             addresses: AddressBook {
                 ports,
@@ -127,7 +127,6 @@ impl Host {
             requests: GrantRequests::default(),
             audit,
             backups,
-            metrics,
             logbook,
             confinement: Confinement::new(systemd),
             power: Power::new(bus.clone()),

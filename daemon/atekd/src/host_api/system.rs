@@ -15,7 +15,6 @@ use atek_api::metrics::MetricsOptions;
 use atek_api::permission::PermissionRules;
 use atek_api::system::{API, Resources, Security, SystemInfo, UnitSecurity};
 use std::net::IpAddr;
-use std::path::Path;
 
 /// The host's own units, in words.
 const HOST_UNITS: [(&str, &str); 2] = [
@@ -163,10 +162,9 @@ impl HostApis {
     }
 
     async fn resources(&self) -> RpcResult {
-        let (folder, backups) = (self.state.clone(), self.backups.target_set());
+        let (folder, backups) = (self.state.clone(), self.backups.clone());
         let read = tokio::task::spawn_blocking(move || {
-            let storage = system::storage::problems(Path::new("/"), &folder, backups.as_ref());
-            (system::resources(&folder), storage)
+            (system::resources(&folder), backups.storage_problems())
         });
         let (read, storage) = read.await.map_err(|error| internal(&error))?;
         let read = read.map_err(|error| internal(&error))?;

@@ -13,8 +13,8 @@ const WORN: u32 = 9;
 const MOST: usize = 100;
 const TEST_FILE: &str = ".write-test";
 
-/// Everything that is wrong now. `root` is `/`, for tests another folder. Blocks for as long as the
-/// disk does.
+/// Everything that the kernel and the disks say is wrong now. Writes nothing: pages ask it every few
+/// seconds. `root` is `/`, for tests another folder. Blocks for as long as the disk does.
 #[must_use]
 pub fn problems(root: &Path, state: &Path, backups: Option<&Target>) -> Vec<StorageProblem> {
     let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
@@ -24,15 +24,6 @@ pub fn problems(root: &Path, state: &Path, backups: Option<&Target>) -> Vec<Stor
             StorageTrouble::ReadOnly,
             state.display().to_string(),
             "nothing can be saved any more: the kernel has made the disk with apps and data read-only, as it does after errors. Make a backup if that still works, and restore it on another card",
-        ));
-    } else if let Err(error) = write_test(state) {
-        let text = format!(
-            "a test file could not be written ({error}): free some room, or move to another card"
-        );
-        found.push(problem(
-            StorageTrouble::NoWrites,
-            state.display().to_string(),
-            &text,
         ));
     }
     found.extend(file_system_errors(root));
@@ -47,6 +38,18 @@ pub fn problems(root: &Path, state: &Path, backups: Option<&Target>) -> Vec<Stor
         ));
     }
     found
+}
+
+/// Why a file cannot be written to the disk now, if it cannot. Each call costs the card some
+/// kilobytes.
+#[must_use]
+pub fn write_problem(state: &Path) -> Option<StorageProblem> {
+    let error = write_test(state).err()?;
+    let text = format!(
+        "a test file could not be written ({error}): free some room, or move to another card"
+    );
+    let disk = state.display().to_string();
+    Some(problem(StorageTrouble::NoWrites, disk, &text))
 }
 
 fn problem(kind: StorageTrouble, disk: String, text: &str) -> StorageProblem {
@@ -206,6 +209,8 @@ mod tests {
         fs::create_dir(folder.path().join(TARGET_FOLDER)).unwrap();
         assert_eq!(kinds(&root, &state, Some(&target)), []);
         assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
+        assert_eq!(write_problem(&state), None);
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
     }
 
     #[test]
@@ -221,9 +226,10 @@ mod tests {
             path: "/mnt/unplugged".into(),
         };
         let gone = folder.path().join("no state");
+        let unwritable = write_problem(&gone).unwrap();
+        assert_eq!(unwritable.kind, StorageTrouble::NoWrites);
         let found = kinds(&root, &gone, Some(&target));
         let expected = [
-            (StorageTrouble::NoWrites, gone.display().to_string()),
             (StorageTrouble::Errors, "mmcblk0p3".to_owned()),
             (StorageTrouble::Worn, "mmcblk0".to_owned()),
             (StorageTrouble::Worn, "mmcblk1".to_owned()),

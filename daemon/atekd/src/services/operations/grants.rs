@@ -24,7 +24,7 @@ impl Operations {
         let changed = self.change_settings(key, move |settings| {
             settings.unasked.retain(|item| *item != permission);
         });
-        Ok(changed.await?)
+        changed.await
     }
 
     /// Takes the folders of a service that goes away back from those that were given them.

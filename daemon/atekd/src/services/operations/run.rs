@@ -101,7 +101,7 @@ impl Operations {
             settings.package.title = manifest.as_ref().and_then(|manifest| manifest.name.clone());
             settings.manifest = manifest;
         });
-        Ok(changed.await?)
+        changed.await
     }
 
     /// Puts to sleep, from now on, each service that may sleep and was not used for `idle`.
