@@ -474,7 +474,7 @@ mod tests {
                 "a folder or from a git",
             ),
             ("nonsense", None, "the source must be"),
-            ("builtin:../../etc", None, "the source must be"),
+            ("builtin:../../etc", None, "can be installed from, not builtin"),
         ] {
             let core = resolved(source, id);
             let told = core.package.unwrap_err();

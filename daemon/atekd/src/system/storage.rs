@@ -13,8 +13,8 @@ const WORN: u32 = 9;
 const MOST: usize = 100;
 const TEST_FILE: &str = ".write-test";
 
-/// Everything that the kernel and the disks say is wrong now. Writes nothing: pages ask it every few
-/// seconds. `root` is `/`, for tests another folder. Blocks for as long as the disk does.
+/// Everything that the kernel and the disks say is wrong now. Writes nothing: pages ask it every
+/// few seconds. `root` is `/`, for tests another folder. Blocks for as long as the disk does.
 #[must_use]
 pub fn problems(root: &Path, state: &Path, backups: Option<&Target>) -> Vec<StorageProblem> {
     let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
