@@ -217,7 +217,7 @@ impl Replacement {
         self.lock().clone()
     }
 
-    /// Remembers something else, durably.
+    /// Remembers something else, durably. `change` must not ask for what is stored: it is locked.
     pub(super) fn store(&self, change: impl FnOnce(&mut Stored)) -> Result<(), FileError> {
         let mut stored = self.lock();
         let mut new = stored.clone();
@@ -474,7 +474,11 @@ mod tests {
                 "a folder or from a git",
             ),
             ("nonsense", None, "the source must be"),
-            ("builtin:../../etc", None, "can be installed from, not builtin"),
+            (
+                "builtin:../../etc",
+                None,
+                "can be installed from, not builtin",
+            ),
         ] {
             let core = resolved(source, id);
             let told = core.package.unwrap_err();
@@ -516,8 +520,9 @@ mod tests {
         let first = at_start();
         assert!(!first.is_replaced());
         let replacement = first.replacement.as_ref().unwrap();
+        let settings = replacement.settings_of_folder(None);
         replacement
-            .store(|stored| stored.settings = Some(replacement.settings_of_folder(None)))
+            .store(|stored| stored.settings = Some(settings))
             .unwrap();
         // It is a folder without a program.
         let reason = at_start().now().package.unwrap_err();
