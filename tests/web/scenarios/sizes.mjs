@@ -9,7 +9,7 @@ import { out, story } from '../lib/story.mjs'
 import { addUser, openPage, signIn } from '../lib/words.mjs'
 
 const SIDEWAYS = { width: 800, height: 360 }
-const PATHS = ['/', '/p/catalogue', '/p/install', '/p/apps/hello-node', '/p/apps/hello-node/logs', '/p/apps/hello-node/settings', '/p/apps/hello-node/permissions', '/p/apps/hello-node/updates', '/p/permissions', '/p/activity', '/p/updates', '/p/sharing', '/p/devices', '/p/users', '/p/databases', '/p/system', '/p/account', '/p/nowhere']
+const PATHS = ['/', '/p/catalogue', '/p/install', '/p/apps/hello-node', '/p/apps/hello-node/logs', '/p/apps/hello-node/settings', '/p/apps/hello-node/permissions', '/p/apps/hello-node/updates', '/p/permissions', '/p/activity', '/p/updates', '/p/backups', '/p/sharing', '/p/devices', '/p/users', '/p/databases', '/p/system', '/p/account', '/p/nowhere']
 
 story(async ({ box, browser, step }) => {
   await addUser(box, 'alice', 'admin')
