@@ -160,13 +160,18 @@ pub(crate) fn prepare_all(layout: &Layout) -> Result<(), SnapshotError> {
         .map(drop)?)
 }
 
-/// Removes a snapshot. Missing is fine.
+/// Removes a snapshot. Missing is fine. Makes nothing: a full disk may have no place for a folder.
 pub(crate) fn remove(
     layout: &Layout,
     key: &ServiceKey,
     name: &SnapshotName,
 ) -> Result<(), SnapshotError> {
-    let snapshots = of_service(layout, key)?;
+    let all = Folder::open(&layout.state)?.child(paths::SNAPSHOTS_NAME.as_ref());
+    let snapshots = match all.and_then(|all| all.child(key.as_str().as_ref())) {
+        Ok(snapshots) => snapshots,
+        Err(error) if error.is_missing() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
     remove_tree(&snapshots, &name_of_new(name))?;
     Ok(remove_tree(&snapshots, name.as_str().as_ref())?)
 }
@@ -208,6 +213,13 @@ mod tests {
         fs::create_dir(&state).unwrap();
         fs::write(state.join("file"), content).unwrap();
         (folder, layout, state)
+    }
+
+    #[test]
+    fn without_a_place_for_one_more_folder_a_snapshot_could_not_be_removed() {
+        let (_root, layout) = temporary();
+        remove(&layout, &key(), &name("one")).unwrap();
+        assert!(!layout.state.join(paths::SNAPSHOTS_NAME).exists());
     }
 
     #[test]

@@ -8,7 +8,10 @@ import createTestnet from 'hyperdht/testnet.js'
 import { Home, noDatabase, until } from './home.js'
 
 const canUnshare = process.getuid() === 0 && spawnSync('unshare', ['--net', 'true']).status === 0
-const skip = noDatabase || (!canUnshare && 'a network namespace needs root')
+// The partition parts the nodes of the DHT, too. How long they take to find each other again is theirs: six seconds mostly, over
+// four minutes once.
+const isLong = process.env.ATEK_LONG === '1'
+const skip = noDatabase || (!canUnshare && 'a network namespace needs root') || (!isLong && 'it takes up to ten minutes: ATEK_LONG=1 runs it')
 
 /** Packets of UDP, which are those between homes, are dropped at random; 100: all. */
 function lose (percent) {
