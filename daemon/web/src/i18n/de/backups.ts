@@ -4,11 +4,11 @@ export const backups: typeof english = {
   title: 'Sicherungen',
   text: 'Kopien von allem auf einem anderen Datenträger, verschlüsselt, jede nach dem Anlegen erprobt.',
   failed: 'Die Sicherungen lassen sich nicht ansehen',
-  state: 'Wie es um sie steht',
+  state: 'Stand',
   proven: 'Zuletzt erprobt',
   provenFiles: (files) => `${String(files)} Dateien verglichen`,
   last: 'Letzte Sicherung',
-  read: 'Ganz gelesen',
+  read: 'Letzte volle Prüfung',
   target: 'Liegt in',
   next: 'Nächste',
   never: 'nie',
@@ -34,7 +34,7 @@ export const backups: typeof english = {
       daily: 'jeden Tag',
       weekly: 'jede Woche'
     },
-    kept: 'Von wie vielen die letzte bleibt',
+    kept: 'Die letzte Sicherung behalten für die vergangenen',
     hourly: 'Stunden',
     daily: 'Tage',
     weekly: 'Wochen',
@@ -42,7 +42,7 @@ export const backups: typeof english = {
     failed: 'Die Einstellungen wurden nicht geändert'
   },
   secret: {
-    title: 'Was sie öffnet',
+    title: 'Auf einem anderen Gerät öffnen',
     text: 'Ohne die Wiederherstellungswörter oder dieses Passwort lässt sich auf einem anderen Gerät nichts wiederherstellen.',
     ofWords: 'Es folgt aus den Wiederherstellungswörtern: Dein Blatt öffnet die Sicherungen.',
     own: 'Es ist zufällig entstanden: Schreib es auf, oder bestätige Wiederherstellungswörter, aus denen die nächsten folgen.',
