@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict'
 import { looksRight } from '../lib/checks.mjs'
 import { story } from '../lib/story.mjs'
-import { until } from '../lib/until.mjs'
 import { addUser, openPage, signIn } from '../lib/words.mjs'
 
 story(async ({ box, browser, step }) => {
@@ -133,19 +132,6 @@ story(async ({ box, browser, step }) => {
     await alice.open(box.url('/p/apps/crash-loop'))
     await page.getByRole('tab', { name: 'Overview' }).waitFor()
     await looksRight(alice, 'failed')
-  })
-  await step('while an app starts its address says so, and shows it as soon as it is there', async () => {
-    await box.install('slow-start', 'alice')
-    await box.call('services-api', 'stop', 'slow-start')
-    const started = box.call('services-api', 'start', 'slow-start')
-    alice.expect(/slow-start\S* 50\d$/)
-    const heading = page.getByRole('heading', { name: 'Slow start is starting' })
-    await until('the page of an app that starts', async () => {
-      await alice.open(box.appUrl('slow-start'))
-      return heading.isVisible()
-    })
-    await started
-    await heading.waitFor({ state: 'detached' })
   })
   await step('she uninstalls it and its data', async () => {
     await openPage(alice, box, '/p/apps/hello/settings', 'Hello')
