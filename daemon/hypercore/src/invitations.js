@@ -114,7 +114,7 @@ export class Meeting {
         signal.removeEventListener('abort', end)
         stream.destroy()
       }
-    }, onerror)
+    }, onerror, network)
   }
 
   stop () {

@@ -129,7 +129,7 @@ class Person {
     for (const key of wanted) {
       if (this.seeks.has(key)) continue
       const look = () => this.reach(key, DIAL)
-      this.seeks.set(key, new Seek({ look, found: () => this.lines.has(key), longest: LONGEST }))
+      this.seeks.set(key, new Seek({ network: this.all.network, look, found: () => this.lines.has(key), longest: LONGEST }))
       look().catch(() => {})
     }
   }

@@ -8,8 +8,10 @@ export class Loop {
    * @param {(signal: AbortSignal, working: () => void) => Promise<void>} round runs until it fails or `signal` is aborted;
    *   calls `working` when something succeeded
    * @param {(error: Error) => void} onerror
+   * @param {import('./network.js').Network} [network] when it is back, the pause after a failure is over
    */
-  constructor (round, onerror) {
+  constructor (round, onerror, network) {
+    this.network = network
     this.gone = new AbortController()
     this.done = this.run(round, onerror)
   }
@@ -23,8 +25,7 @@ export class Loop {
       } catch (error) {
         if (signal.aborted) break
         onerror(error)
-        await sleep(pause, signal)
-        pause = Math.min(pause * 2, LONGEST)
+        pause = await sleepUntilBack(pause, signal, this.network) ? FIRST : Math.min(pause * 2, LONGEST)
       }
     }
   }
@@ -45,4 +46,22 @@ export function sleep (milliseconds, signal) {
     }
     signal.addEventListener('abort', end)
   })
+}
+
+/**
+ * Sleeps, but no longer than until the network is back.
+ * @returns {Promise<boolean>} whether it came back
+ */
+export async function sleepUntilBack (milliseconds, signal, network) {
+  if (!network) return sleep(milliseconds, signal).then(() => false)
+  const woken = new AbortController()
+  let isBack = false
+  const back = () => { isBack = true; woken.abort() }
+  const end = () => woken.abort()
+  network.once('back', back)
+  signal.addEventListener('abort', end)
+  await sleep(milliseconds, woken.signal)
+  network.off('back', back)
+  signal.removeEventListener('abort', end)
+  return isBack
 }

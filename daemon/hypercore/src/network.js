@@ -1,13 +1,16 @@
 /** The node of the DHT and the swarm of this home: made when something needs them, not before. */
 
+import EventEmitter from 'node:events'
 import HyperDHT from 'hyperdht'
 import Hyperswarm from 'hyperswarm'
+import { Reachability } from './reachability.js'
 import { derive } from './seed.js'
 
 /** Peers of the swarm of shared databases, at most. */
 const MAX_PEERS = 64
 
-export class Network {
+/** Says `back` when the network is there again after it was away, or is another one. */
+export class Network extends EventEmitter {
   /**
    * @param {object} deps
    * @param {import('./settings.js').Settings} deps.settings
@@ -15,10 +18,13 @@ export class Network {
    * @param {(connection: any, info: any) => void} deps.onconnection of the swarm of shared databases
    */
   constructor ({ settings, seed, onconnection }) {
+    super()
+    this.setMaxListeners(0)
     this.settings = settings
     this.seed = seed
     this.onconnection = onconnection
     this.node = null
+    this.reachability = null
     this.ownSwarm = null
     /** @type {Set<Hyperswarm>} swarms of services */
     this.swarms = new Set()
@@ -26,7 +32,10 @@ export class Network {
 
   /** The node of the DHT, shared by all. */
   get dht () {
-    this.node ??= new HyperDHT({ bootstrap: this.settings.bootstrap, host: this.settings.bind, keyPair: this.keyPair('home') })
+    if (!this.node) {
+      this.node = new HyperDHT({ bootstrap: this.settings.bootstrap, host: this.settings.bind, keyPair: this.keyPair('home') })
+      this.reachability = new Reachability(this.node, () => this.emit('back'))
+    }
     return this.node
   }
 
@@ -83,6 +92,7 @@ export class Network {
   }
 
   async close () {
+    this.reachability?.stop()
     for (const swarm of this.swarms) await this.leave(swarm).catch(() => {})
     await this.node?.destroy({ force: true }).catch(() => {})
   }

@@ -41,7 +41,7 @@ export class Replication {
     const look = () => discovery.refresh(role)
     // The core itself and no session of it: who admitted it first may end before others.
     const { replicator } = core.core
-    const seek = role.client ? new Seek({ look, found: () => replicator.peers.length > 0, longest: LONGEST }) : null
+    const seek = role.client ? new Seek({ network: this.network, look, found: () => replicator.peers.length > 0, longest: LONGEST }) : null
     this.admitted.set(key, { core, seek })
     for (const connection of this.streams.keys()) core.replicate(connection)
   }

@@ -2,10 +2,11 @@
  * Looks for peers of a topic again and again while there are none.
  *
  * A swarm looks once, and then every ten minutes. That is too late for a home that comes after the one that waits for it: its
- * announcement may be under way while the other one looks, or it was without power at that time.
+ * announcement may be under way while the other one looks, or it was without power at that time. When the own network is back, it
+ * looks at once.
  */
 
-import { sleep } from './loop.js'
+import { sleep, sleepUntilBack } from './loop.js'
 
 /** Pause after the first look, and how often it is seen whether a peer is still there, in milliseconds. */
 const FIRST = 1000
@@ -14,11 +15,13 @@ const CHECK = 5000
 export class Seek {
   /**
    * @param {object} how
+   * @param {import('./network.js').Network} how.network
    * @param {() => Promise<any>} how.look looks once
    * @param {() => boolean} how.found whether there is a peer
    * @param {number} how.longest the longest pause, in milliseconds
    */
-  constructor ({ look, found, longest }) {
+  constructor ({ network, look, found, longest }) {
+    this.network = network
     this.gone = new AbortController()
     this.run(look, found, longest)
   }
@@ -33,7 +36,7 @@ export class Seek {
         continue
       }
       // Homes that lost the same peer do not all look at once.
-      await sleep(pause * (0.5 + Math.random()), signal)
+      if (await sleepUntilBack(pause * (0.5 + Math.random()), signal, this.network)) pause = FIRST
       if (signal.aborted || found()) continue
       // A look fails without a network; the next one is later.
       await look().catch(() => {})

@@ -159,7 +159,7 @@ class SwarmSocket {
     if (known) discovery.refresh(role).catch(() => {})
     const look = () => discovery.refresh(role)
     const found = () => [...swarm.connections].some(({ remotePublicKey }) => swarm.peers.get(remotePublicKey.toString('hex'))?.topics.some(other => other.equals(topic)))
-    topics.set(key, { discovery, seek: role.client ? new Seek({ look, found, longest: LONGEST }) : null })
+    topics.set(key, { discovery, seek: role.client ? new Seek({ network: this.all.network, look, found, longest: LONGEST }) : null })
   }
 
   leave (topic) {
