@@ -7,7 +7,7 @@
  */
 
 import crypto from 'node:crypto'
-import Hyperbee from 'hyperbee'
+import { BeeReader } from './bee.js'
 import { owns } from './caller.js'
 import { badParams, full, notFound } from './errors.js'
 import * as link from './link.js'
@@ -27,8 +27,8 @@ const MAX_VALUE = 1 << 20
 const MAX_HISTORY = 20_000
 /** Blocks that are fetched ahead; of a longer log only what its tree leads to is fetched. */
 const MAX_AHEAD = 200_000
-/** How long a block is waited for, in milliseconds. */
-const WAIT = 20_000
+/** Bytes that one look at a log may bring, history included; the database itself has at most half of that. */
+const MAX_BYTES = 2 * (1 << 30)
 /** Records of a copy: the database's own bound, kept here, too, so that a tree without end is left. */
 const MAX_RECORDS = 5_000_000
 /** Interval between two looks at a core without news, in milliseconds. */
@@ -37,6 +37,7 @@ const LOOK = 30_000
 export class Follows extends ReplicatedDatabases {
   constructor (dependencies) {
     super('follows', dependencies)
+    this.maxBytes = MAX_BYTES
   }
 
   methods () {
@@ -108,13 +109,27 @@ class Follower {
     this.skipped = 0
     this.received = 0
     this.core = follows.store.get({ key: Buffer.from(follow.key, 'hex'), ...(follow.secret && { encryptionKey: Buffer.from(follow.secret, 'hex') }) })
-    this.core.on('download', (index, bytes) => { this.received += bytes })
+    /** Bytes of the look that is under way. */
+    this.bytes = 0
+    this.ahead = null
+    this.core.on('download', (index, bytes) => this.downloaded(bytes))
     this.loop = new Loop((signal, working) => this.round(signal, working), error => this.failed(error))
   }
 
   describe () {
     const { core, skipped } = this
     return { length: core.length, peers: core.peers.length, receivedBytes: this.received, ...(skipped && { skipped }) }
+  }
+
+  downloaded (bytes) {
+    this.received += bytes
+    this.bytes += bytes
+    if (this.bytes > this.follows.maxBytes) this.ahead?.destroy()
+  }
+
+  checkBytes () {
+    const { maxBytes } = this.follows
+    if (this.bytes > maxBytes) throw full(`the log of the other home brought more than ${maxBytes} bytes, and is not copied any more`)
   }
 
   failed (error) {
@@ -127,8 +142,10 @@ class Follower {
     await core.ready()
     follows.replication.admit(core, { server: false, client: true })
     while (!signal.aborted) {
-      if (core.length > follow.cursor || core.fork !== follow.fork) {
-        await this.take(signal)
+      // What was too large once is not fetched again and again.
+      if (follow.tooLarge) await sleep(LOOK, signal)
+      else if (core.length > follow.cursor || core.fork !== follow.fork) {
+        await this.take(signal).catch(error => this.notTaken(error))
         delete follow.error
         follow.lastSeen = new Date().toISOString()
         follows.state.saveSoon()
@@ -157,26 +174,42 @@ class Follower {
     const { core, follow } = this
     const fork = core.fork
     const length = core.length
-    let ahead = null
-    const bee = new Hyperbee(core.snapshot(), { keyEncoding: 'utf-8', valueEncoding: 'binary', timeout: WAIT })
+    this.bytes = 0
+    const bee = new BeeReader(core.snapshot(), { keyEncoding: 'utf-8', valueEncoding: 'binary' }, { onread: () => this.checkBytes() })
+    // What waits for a block that does not come ends with this.
+    const end = () => bee.close().catch(() => {})
+    signal.addEventListener('abort', end)
     try {
       // Fetched in order and many at once, before they are asked for one by one.
-      if (length - follow.cursor <= MAX_AHEAD) ahead = core.download({ start: follow.cursor, end: length })
+      if (length - follow.cursor <= MAX_AHEAD) this.ahead = core.download({ start: follow.cursor, end: length })
       const isNear = follow.cursor > 0 && follow.fork === fork && length - follow.cursor <= MAX_HISTORY
-      if (!isNear || !await this.takeHistory(bee, follow.cursor, length, signal)) await this.takeTree(bee, signal)
+      if (!isNear || !await this.takeHistory(bee, follow.cursor, length, signal)) await this.takeTree(bee, length, signal)
     } finally {
-      ahead?.destroy()
+      this.ahead?.destroy()
+      this.ahead = null
+      signal.removeEventListener('abort', end)
       await bee.close()
     }
     follow.cursor = length
     follow.fork = fork
   }
 
+  /** Frees what a log that is too large has brought. */
+  async notTaken (error) {
+    const { core, follow, follows } = this
+    if (this.bytes > follows.maxBytes) {
+      follow.tooLarge = true
+      follows.state.saveSoon()
+      await core.clear(0, core.length)
+    }
+    throw error
+  }
+
   /** The changes one by one; false if some are not to be had any more. */
   async takeHistory (bee, from, to, signal) {
     const batch = new Batch(this, signal)
     try {
-      for await (const { type, key, value } of bee.createHistoryStream({ gte: Math.max(from, 1), lt: to })) {
+      for await (const { type, key, value } of bee.history({ gte: Math.max(from, 1), lt: to })) {
         await batch.add(type, key, value)
       }
     } catch (error) {
@@ -188,11 +221,11 @@ class Follower {
   }
 
   /** All that is in the tree, and the removal of what is not in it. */
-  async takeTree (bee, signal) {
+  async takeTree (bee, length, signal) {
     const { dbId } = this.follow
     const here = new Set()
     const batch = new Batch(this, signal)
-    for await (const { key, value } of bee.createReadStream()) {
+    for await (const { key, value } of bee.entries(length)) {
       if (here.size >= MAX_RECORDS) throw new Error(`the database has more than ${MAX_RECORDS} records, and is not copied`)
       const path = await batch.add('put', key, value)
       if (path) here.add(path)

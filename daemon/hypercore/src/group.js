@@ -5,6 +5,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import Hyperbee from 'hyperbee'
+import { BeeReader } from './bee.js'
 import { full, refused } from './errors.js'
 import * as entries from './entries.js'
 import { Loop, sleep } from './loop.js'
@@ -22,13 +23,12 @@ const HISTORY = 4
 const MAX_HISTORY = 5000
 /** Operations of one write to the copy. */
 const BATCH = 200
-/** How long a block is waited for that is here, and how often a group without news is looked at, in milliseconds. */
-const WAIT = 20_000
+/** How often a group without news is looked at, in milliseconds. */
 const LOOK = 30_000
 
 const RECORDS = { gte: 'r/', lt: 'r0' }
 const MEMBERS = { gte: 'm/', lt: 'm0' }
-const ENCODING = { keyEncoding: 'utf-8', valueEncoding: 'json', timeout: WAIT }
+const ENCODING = { keyEncoding: 'utf-8', valueEncoding: 'json' }
 
 export class Group {
   /**
@@ -42,7 +42,7 @@ export class Group {
     this.keyPair = keyPair
     this.self = keyPair.publicKey.toString('hex')
     this.own = null
-    /** The cores of other members by their person: the core, its bee and key, and how much of it is here. */
+    /** The cores of other members by their person: the core, its reader and key, how much of it is here, and which state was damaged. */
     this.others = new Map()
     /** @type {Map<string, {core: string, length: number, fork: number}>} what was merged of each member */
     this.merged = new Map()
@@ -58,8 +58,9 @@ export class Group {
     await this.own.ready()
     this.bee = new Hyperbee(this.own, ENCODING)
     await this.bee.ready()
+    this.reader = new BeeReader(this.own.session(), ENCODING)
     // What the owner decided is in their core, also when this ended before it was stored besides.
-    if (record.owner === this.self) record.members = await this.membersIn(this.bee, this.own.length)
+    if (record.owner === this.self) record.members = await this.membersIn(this.reader, this.own.length)
     this.loop = new Loop((signal, working) => this.round(signal, working), error => this.failed(error))
   }
 
@@ -83,13 +84,14 @@ export class Group {
   /** Opens the core of each member as it is known, and closes others. */
   async follow () {
     const { all, record } = this
-    for (const [key, { core, bee, fetching, key: known }] of this.others) {
+    for (const [key, { core, reader, fetching, key: known }] of this.others) {
       if (this.isMember(key) && record.cores[key]?.core === known) continue
       this.others.delete(key)
       this.merged.delete(key)
       all.detach(core)
       fetching?.destroy()
-      await bee.close().catch(() => {})
+      await reader.close().catch(() => {})
+      await core.close().catch(() => {})
     }
     for (const [key, announced] of Object.entries(record.cores)) {
       if (key === this.self || !this.isMember(key) || this.others.has(key)) continue
@@ -98,7 +100,7 @@ export class Group {
       const wake = () => this.wake()
       core.on('append', wake)
       core.on('truncate', wake)
-      this.others.set(key, { core, bee: new Hyperbee(core, ENCODING), key: announced.core, here: { length: 0, fork: 0 }, fetching: null })
+      this.others.set(key, { core, reader: new BeeReader(core.session(), ENCODING, { writer: key }), key: announced.core, here: { length: 0, fork: 0 }, fetching: null, damaged: null })
     }
   }
 
@@ -108,7 +110,7 @@ export class Group {
     while (!signal.aborted) {
       const woken = new AbortController()
       this.wake = () => woken.abort()
-      delete this.record.error
+      if (![...this.others.values()].some(({ here, damaged }) => damaged === here)) delete this.record.error
       await this.locked(() => this.take(signal))
       working()
       const due = this.laterAt ? Math.max(0, this.laterAt - Date.now()) : LOOK
@@ -128,11 +130,11 @@ export class Group {
 
   /** The newest whole state of each member: its bee at a length up to which all blocks are here. */
   sources () {
-    const sources = [{ key: this.self, core: this.own, bee: this.bee, length: this.own.length, fork: this.own.fork }]
+    const sources = [{ key: this.self, core: this.own, reader: this.reader, length: this.own.length, fork: this.own.fork }]
     for (const [key, other] of this.others) {
-      const { core, bee, here } = other
+      const { core, reader, here, damaged } = other
       if (core.length !== here.length || core.fork !== here.fork) this.fetch(key, other)
-      if (here.length >= 2 && here.fork === core.fork) sources.push({ key, core, bee, ...here })
+      if (here.length >= 2 && here.fork === core.fork && here !== damaged) sources.push({ key, core, reader, ...here })
     }
     return sources
   }
@@ -156,7 +158,22 @@ export class Group {
     })
   }
 
+  /** Merges; a member whose log is damaged is left out until they have written more, and the others go on. */
   async take (signal) {
+    for (;;) {
+      try {
+        return await this.takeSound(signal)
+      } catch (error) {
+        const other = this.others.get(error.writer)
+        if (!other || other.damaged === other.here) throw error
+        other.damaged = other.here
+        this.merged.clear()
+        this.failed(new Error(`what ${error.writer.slice(0, 8)} wrote is left out: ${error.message}`))
+      }
+    }
+  }
+
+  async takeSound (signal) {
     const sources = this.sources()
     await this.takeMembers(sources)
     const paths = await this.changedPaths(sources)
@@ -166,10 +183,10 @@ export class Group {
     if (this.own.length > Math.max(MIN_COMPACT, HISTORY * (this.ownEntries ?? MIN_COMPACT))) await this.renew()
   }
 
-  async membersIn (bee, length) {
+  async membersIn (reader, length) {
     const members = { [this.record.owner]: true }
     if (length < 2) return members
-    for await (const { key, value } of bee.checkout(length).createReadStream(MEMBERS)) {
+    for await (const { key, value } of reader.entries(length, MEMBERS)) {
       if (Object.keys(members).length > this.all.maxMembers * 4) break
       members[key.slice(2)] = value?.removed !== true
     }
@@ -181,7 +198,7 @@ export class Group {
     const { record } = this
     const source = sources.find(({ key }) => key === record.owner)
     if (!source || record.owner === this.self || this.merged.get(source.key)?.length === source.length) return
-    const members = await this.membersIn(source.bee, source.length)
+    const members = await this.membersIn(source.reader, source.length)
     if (JSON.stringify(members) === JSON.stringify(record.members)) return
     record.members = members
     this.all.membersChanged(this)
@@ -192,11 +209,11 @@ export class Group {
   async changedPaths (sources) {
     if (this.later?.size || this.merged.size > sources.length) this.merged.clear()
     const paths = new Set()
-    for (const { key, core, bee, length, fork } of sources) {
+    for (const { key, core, reader, length, fork } of sources) {
       const before = this.merged.get(key)
       if (before?.length === length && before.fork === fork) continue
       if (!before || before.fork !== fork || before.core !== core.key.toString('hex') || length - before.length > MAX_HISTORY) return null
-      for await (const { key: name } of bee.createHistoryStream({ gte: Math.max(before.length, 1), lt: length })) {
+      for await (const { key: name } of reader.history({ gte: Math.max(before.length, 1), lt: length })) {
         if (name.startsWith('r/')) paths.add(name.slice(2))
         // Membership decides about entries of all paths.
         else if (name.startsWith('m/')) return null
@@ -224,7 +241,7 @@ export class Group {
   async winner (sources, path) {
     let best = null
     for (const source of sources) {
-      const found = source.length < 2 ? null : await source.bee.checkout(source.length).get(`r/${path}`)
+      const found = source.length < 2 ? null : await source.reader.get(source.length, `r/${path}`)
       const entry = found && this.admit(source, path, found.value)
       if (entry && entries.wins(entry, best)) best = entry
     }
@@ -252,7 +269,7 @@ export class Group {
     this.ownEntries = 0
     for (const source of sources) {
       if (source.length < 2) continue
-      for await (const { key, value } of source.bee.checkout(source.length).createReadStream(RECORDS)) {
+      for await (const { key, value } of source.reader.entries(source.length, RECORDS)) {
         const path = key.slice(2)
         if (source === own) this.ownEntries++
         const entry = this.admit(source, path, value)
@@ -330,7 +347,7 @@ export class Group {
       const batch = this.bee.batch()
       const source = sources.find(source => source.key === key)
       if (source) {
-        for await (const { key: name } of source.bee.checkout(source.length).createReadStream(RECORDS)) {
+        for await (const { key: name } of source.reader.entries(source.length, RECORDS)) {
           const entry = await this.winner(sources, name.slice(2))
           if (entry?.by === key) await batch.put(name, entry)
         }
@@ -362,15 +379,16 @@ export class Group {
     }
     await batch.flush()
     await all.durable.sync()
-    const old = { core: this.own, bee: this.bee }
+    const old = { core: this.own, bee: this.bee, reader: this.reader }
     this.own = core
     this.bee = bee
+    this.reader = new BeeReader(core.session(), ENCODING)
     record.generation = generation
     this.merged.clear()
     all.renewed(this)
     all.detach(old.core)
     // Its blocks go; a peer that still reads it does not hold this up.
-    old.core.clear(0, old.core.length).then(() => old.bee.close()).catch(() => {})
+    old.core.clear(0, old.core.length).then(() => old.reader.close()).then(() => old.bee.close()).catch(() => {})
   }
 
   async close () {
@@ -380,6 +398,7 @@ export class Group {
     await this.turn
     await this.loop?.done
     for (const { fetching } of this.others.values()) fetching?.destroy()
+    for (const { reader } of [this, ...this.others.values()]) await reader?.close().catch(() => {})
     for (const core of this.cores) await core.close().catch(() => {})
   }
 

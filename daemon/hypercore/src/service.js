@@ -86,6 +86,7 @@ export async function start (env) {
   return {
     network,
     groups,
+    follows,
     close () {
       ending ??= end()
       return ending
