@@ -5,8 +5,10 @@
 //! `.11` on. Each home is `10.70.0.0/24` behind a router that translates addresses and admits no
 //! connection from outside, as home routers do.
 
+use crate::host::Host;
 use crate::{Machine, paths};
 use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -24,6 +26,32 @@ const NODES: [&str; 6] = [
 
 /// The node that homes and devices are told of.
 pub const BOOTSTRAP: &str = "198.51.100.1:49737";
+
+/// Boots a box whose hypercore service knows the test's DHT and no other.
+///
+/// # Errors
+///
+/// When it is not ready in time.
+pub async fn home(name: &str) -> anyhow::Result<Host> {
+    home_with(name, json!({ "bootstrap": BOOTSTRAP })).await
+}
+
+/// The same with a configuration of the hypercore service.
+///
+/// # Errors
+///
+/// When it is not ready in time.
+pub async fn home_with(name: &str, hypercore: Value) -> anyhow::Result<Host> {
+    let config = json!({
+        "updates": { "probationSeconds": 2 },
+        "coreServices": [
+            { "sourceUrl": "builtin:adb" },
+            { "sourceUrl": "builtin:lonestar" },
+            { "sourceUrl": "builtin:hypercore", "config": hypercore },
+        ],
+    });
+    Host::on(Machine::builder(name).file("/etc/atek/config.json", config.to_string(), 0o644)).await
+}
 
 /// How a router translates addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use anyhow::{Context as _, ensure};
 use atek_tests::browser::BrowserStory;
 use atek_tests::host::{ADB, Host, INSPECT, Person, SOON, refusal};
 use atek_tests::http::Client;
-use atek_tests::neighbourhood::{BOOTSTRAP, Nat, Neighbourhood, modules};
-use atek_tests::{Machine, Seen, paths, wait_for};
+use atek_tests::neighbourhood::{BOOTSTRAP, Nat, Neighbourhood, home, home_with, modules};
+use atek_tests::{Seen, paths, wait_for};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -19,23 +19,6 @@ const LATER: Duration = Duration::from_secs(300);
 /// A removed device is cut off in this time.
 const REVOKED: Duration = Duration::from_secs(1);
 const UNIT: &str = "atek-app-core.hypercore.service";
-
-/// A box whose hypercore service knows the test's DHT and no other.
-async fn home(name: &str) -> anyhow::Result<Host> {
-    home_with(name, json!({ "bootstrap": BOOTSTRAP })).await
-}
-
-async fn home_with(name: &str, hypercore: Value) -> anyhow::Result<Host> {
-    let config = json!({
-        "updates": { "probationSeconds": 2 },
-        "coreServices": [
-            { "sourceUrl": "builtin:adb" },
-            { "sourceUrl": "builtin:lonestar" },
-            { "sourceUrl": "builtin:hypercore", "config": hypercore },
-        ],
-    });
-    Host::on(Machine::builder(name).file("/etc/atek/config.json", config.to_string(), 0o644)).await
-}
 
 /// What the command line of a box answers, for programs.
 async fn atek(host: &Host, words: &[&str]) -> anyhow::Result<Value> {

@@ -38,6 +38,8 @@ pub struct BrowserStory {
     authors: BTreeMap<String, SshKey>,
     /// Further addresses, by name.
     urls: BTreeMap<String, String>,
+    /// Name and address of the box of another home.
+    other: Option<Value>,
 }
 
 impl BrowserStory {
@@ -49,6 +51,7 @@ impl BrowserStory {
             remotes: BTreeMap::new(),
             authors: BTreeMap::new(),
             urls: BTreeMap::new(),
+            other: None,
         }
     }
 
@@ -68,6 +71,17 @@ impl BrowserStory {
     pub fn with_url(mut self, name: &str, url: String) -> Self {
         self.urls.insert(name.to_owned(), url);
         self
+    }
+
+    /// Tells the story of the box of another home, whose pages its people can open.
+    ///
+    /// # Errors
+    ///
+    /// When that machine is off.
+    pub fn with_other(mut self, host: &Host) -> anyhow::Result<Self> {
+        let address = host.machine.address()?.to_string();
+        self.other = Some(json!({ "name": host.machine.name(), "address": address }));
+        Ok(self)
     }
 
     /// Runs `scenarios/NAME.mjs` to its end. Its steps and figures are printed as they happen.
@@ -108,6 +122,9 @@ impl BrowserStory {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
+        if let Some(other) = &self.other {
+            node.env("BOX_OTHER", other.to_string());
+        }
         std::os::unix::process::CommandExt::process_group(&mut node, 0);
         tokio::process::Command::from(node)
             .kill_on_drop(true)

@@ -32,12 +32,12 @@ export function hangUp() {
   process.stdin.destroy()
 }
 
-export class Box {
-  /** Its host name; it is found at NAME.local. */
-  name = process.env.BOX_NAME
-  address = process.env.BOX_ADDRESS
-  /** What the test prepared: the URLs of its git remotes by name. */
-  remotes = JSON.parse(process.env.BOX_REMOTES ?? '{}')
+/** Where the pages of a box are. */
+export class Pages {
+  /** Its host name, under which it is found at NAME.local, and its address. */
+  constructor({ name, address }) {
+    Object.assign(this, { name, address })
+  }
 
   get host() {
     return `${this.name}.local`
@@ -49,6 +49,17 @@ export class Box {
 
   appUrl(id, path = '/') {
     return `http://${id}.${this.host}${path}`
+  }
+}
+
+export class Box extends Pages {
+  /** What the test prepared: the URLs of its git remotes by name. */
+  remotes = JSON.parse(process.env.BOX_REMOTES ?? '{}')
+  /** The box of another home, if the test has one: its pages alone. */
+  other = process.env.BOX_OTHER ? new Pages(JSON.parse(process.env.BOX_OTHER)) : null
+
+  constructor() {
+    super({ name: process.env.BOX_NAME, address: process.env.BOX_ADDRESS })
   }
 
   /** Runs a command as root on the box, and returns what it printed. */

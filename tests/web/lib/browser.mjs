@@ -14,7 +14,9 @@ const SOON = 45_000
 // Names of the box lead to the machine, every other name nowhere: the box of these stories has no internet,
 // and neither has the browser.
 function flags(box, way) {
+  const { other } = box
   const to = ['localhost', '*.localhost', box.host, `*.${box.host}`].map(name => `MAP ${name} ${way}`)
+  if (other) to.push(...[other.host, `*.${other.host}`].map(name => `MAP ${name} ${other.address}`))
   return [
     '--no-sandbox',
     '--disable-background-networking',
@@ -43,13 +45,14 @@ export class Browser {
     return started
   }
 
-  /** A person with a browser profile of their own. What a page does wrong is held against `name`. */
+  /** A person with a browser profile of their own, at this box or the one of another home (`at`). What a page does wrong is held against
+   * `name`. */
   async person(name, wishes = {}) {
-    const { viewport = DESKTOP, colorScheme = 'light', reducedMotion = 'reduce', locale = 'en-GB', ...rest } = wishes
+    const { viewport = DESKTOP, colorScheme = 'light', reducedMotion = 'reduce', locale = 'en-GB', at = this.box, ...rest } = wishes
     const context = await this.chromium.newContext({ viewport, colorScheme, reducedMotion, locale, ...rest })
     context.setDefaultTimeout(SOON)
     context.setDefaultNavigationTimeout(SOON)
-    const person = new Person(name, context, new Watch(name, context, this.box))
+    const person = new Person(name, context, new Watch(name, context, at))
     this.people.push(person)
     person.page = await context.newPage()
     return person

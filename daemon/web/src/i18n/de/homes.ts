@@ -66,7 +66,7 @@ export const homes: typeof en = {
     removeText: 'Die Verbindung endet sofort. Apps beider Boxen können einander nicht mehr aufrufen.',
     removed: 'Der Kontakt ist entfernt.',
     allow: 'Erlauben',
-    allowOf: (name: string) => `Was ${name} aufrufen darf`,
+    allowOf: (name: string) => `${name} Aufrufe erlauben`,
     allowText:
       'Apps dieser Person können aufrufen, was du erlaubst. Sie sehen und ändern dort, was diese App ihnen erlaubt.',
     api: 'App',

@@ -65,7 +65,7 @@ export const homes = {
     removeText: 'The person is cut off at once. Apps on both boxes can call each other no more.',
     removed: 'The contact is removed.',
     allow: 'Allow',
-    allowOf: (name: string) => `What ${name} may call`,
+    allowOf: (name: string) => `Allow ${name} to call apps`,
     allowText:
       'Apps of this person can call what you allow. They see and change there what this app lets them.',
     api: 'App',
