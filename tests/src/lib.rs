@@ -42,6 +42,7 @@ pub mod neighbourhood;
 pub mod npm;
 pub mod paths;
 pub mod phone;
+pub mod plugged;
 #[allow(clippy::unwrap_used, reason = "only tests use it")]
 pub mod registry;
 pub mod rootfs;

@@ -7,9 +7,11 @@
 //! (the state of a service, a package, the host's own files), and is whole when its manifest was
 //! stored, which is the last thing.
 
+mod disks;
 mod names;
 pub mod schedule;
 
+pub use disks::{Disk, DiskContents, DiskId, DiskRefusal, Holds, InvalidDiskId};
 pub use names::{BackupNameError, Part, RunId};
 
 use crate::ids::{DbId, ServiceId, ServiceKey, UserKey};
@@ -40,12 +42,35 @@ pub enum Target {
         #[cfg_attr(test, ts(type = "string"))]
         path: PathBuf,
     },
+    /// The folder [`TARGET_FOLDER`] on a disk, which is mounted while a backup or restore runs, and
+    /// may be unplugged at any other time.
+    Disk {
+        /// The id of its file system.
+        id: DiskId,
+        /// What people know it by; the box fills it in.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        #[cfg_attr(test, ts(optional, as = "Option<String>"))]
+        name: String,
+    },
+}
+
+impl Target {
+    /// Whether both are the same place.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Disk { id, .. }, Self::Disk { id: other, .. }) => id == other,
+            _ => self == other,
+        }
+    }
 }
 
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Folder { path } => write!(f, "{}", path.join(TARGET_FOLDER).display()),
+            Self::Disk { id, name } if name.is_empty() => write!(f, "the disk {id}"),
+            Self::Disk { id, name } => write!(f, "the disk {name} ({id})"),
         }
     }
 }
@@ -71,6 +96,10 @@ pub struct BackupPlace {
 pub struct BackupPlaces {
     /// Those with backups first.
     pub places: Vec<BackupPlace>,
+    /// Disks that are plugged in and not mounted; those with backups first, then those that can
+    /// keep some.
+    #[serde(default)]
+    pub disks: Vec<Disk>,
 }
 
 /// How many runs are kept; a run that one of the rules wants stays.
@@ -118,6 +147,10 @@ pub struct BackupChanges {
     /// Where backups are kept from now on. Those elsewhere stay there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
+    /// A person agreed that backups are put beside the other files of a disk. Without it, only a
+    /// disk that is empty or has backups becomes a target.
+    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+    pub beside_files: bool,
     /// How often.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<schedule::Schedule>,
@@ -472,6 +505,8 @@ pub enum Request {
         #[serde(default)]
         read: bool,
     },
+    /// Look at a disk before it is used. Answered by [`Event::Looked`].
+    Look,
     /// Store a part of a run. Answered by [`Event::Stored`].
     Store {
         /// The run; all of its parts have the same.
@@ -551,6 +586,11 @@ pub enum Event {
     Opened {
         /// Whether it was begun now.
         created: bool,
+    },
+    /// What is on a disk.
+    Looked {
+        /// See [`DiskContents`].
+        contents: DiskContents,
     },
     /// A part is stored.
     Stored {

@@ -87,6 +87,12 @@ impl RpcError {
         self
     }
 
+    /// That word, if there is one.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.data.as_ref().and_then(|data| data["reason"].as_str())
+    }
+
     /// The one text for every refusal that must not say why.
     #[must_use]
     pub fn not_authorized() -> Self {
@@ -97,8 +103,7 @@ impl RpcError {
     /// another person.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        let reason = self.data.as_ref().and_then(|data| data["reason"].as_str());
-        let needs = matches!(reason, Some("needs-owner" | "needs-administrator"));
+        let needs = matches!(self.reason(), Some("needs-owner" | "needs-administrator"));
         self.code == code::GENERAL && (needs || self.message == "Not authorized")
     }
 

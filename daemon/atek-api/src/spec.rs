@@ -9,6 +9,7 @@
 //! program's arguments in a unit property; each is checked for that.
 
 mod attach;
+mod disk;
 mod error;
 mod limits;
 mod names;
@@ -17,6 +18,7 @@ mod port;
 mod prefix;
 
 pub use attach::{AttachError, AttachRequest, MAX_ATTACH_BYTES};
+pub use disk::{BlockName, DiskSpec, FileSystem, InvalidBlockName};
 pub use error::SpecError;
 pub use limits::{Limits, PackageLimits};
 pub use names::{JobId, PackageVersion, RelativePath, SnapshotName, sanitize_title};
@@ -385,8 +387,11 @@ pub struct PackageSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackupSpec {
-    /// The folder of this machine with the target, at its own path.
+    /// The folder of this machine with the target, at its own path; of a disk [`paths::DISK`].
     pub target: PathBuf,
+    /// The disk that is mounted there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskSpec>,
     /// Services of which the state is restored; of a backup none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restore: Vec<ServiceKey>,
@@ -417,6 +422,15 @@ impl BackupSpec {
     ///
     /// The first thing that is wrong; the texts are for a person.
     pub fn validate(&self) -> Result<(), SpecError> {
+        if let Some(disk) = &self.disk {
+            // One that is looked at has no part in a restore, and nothing is written to it.
+            let looks = !disk.look || (self.read && self.restore.is_empty() && !self.whole);
+            let fits = self.target == Path::new(paths::DISK) && looks;
+            return match fits && self.restore.len() <= Self::MAX_RESTORE {
+                true => Ok(()),
+                false => Err(SpecError::ForbiddenFolder(self.target.clone())),
+            };
+        }
         names::check_host_folder(&self.target)?;
         let of_system = ["/var", "/tmp", "/usr", "/"].map(Path::new);
         if of_system

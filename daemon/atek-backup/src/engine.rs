@@ -73,7 +73,11 @@ impl Engine {
         layout: Layout,
         meter: Meter,
     ) -> Result<(Self, bool), Error> {
-        let Target::Folder { path } = target;
+        let Target::Folder { path } = target else {
+            return Err(Error::Request(
+                "a disk is opened as the folder where it is".into(),
+            ));
+        };
         let store = Arc::new(FolderStore::open(path, TARGET_FOLDER, what_for)?);
         let repository = repository(&store, &meter)?;
         let of = |error| Error::of(&store, error);

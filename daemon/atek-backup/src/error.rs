@@ -1,5 +1,6 @@
 //! What may go wrong, for the process that asked and for a person.
 
+use crate::disk::DiskError;
 use crate::folder::{FolderError, FolderStore};
 use atek_api::backup::{Failure, FailureCode};
 use rustic_core::RusticError;
@@ -12,6 +13,8 @@ pub(crate) enum Error {
     Request(String),
     #[error(transparent)]
     Folder(#[from] FolderError),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     #[error("the recovery words or the password do not fit the backup on this target")]
     Password,
     #[error("there is no room on the target: remove other files from it, or keep fewer backups")]
@@ -69,7 +72,9 @@ impl Error {
     pub(crate) fn failure(&self) -> Failure {
         let code = match self {
             Self::Request(_) => FailureCode::Request,
-            Self::Folder(FolderError::NoTarget(_)) => FailureCode::NoTarget,
+            Self::Folder(FolderError::NoTarget(_) | FolderError::NoFolder(_)) => {
+                FailureCode::NoTarget
+            }
             Self::Folder(FolderError::NoBackup(_)) => FailureCode::NoBackup,
             Self::Folder(FolderError::Busy(_)) => FailureCode::Busy,
             Self::Folder(FolderError::Io { source, .. })
@@ -77,7 +82,11 @@ impl Error {
             {
                 FailureCode::NoRoom
             }
-            Self::Folder(FolderError::Io { .. }) | Self::Target(_) => FailureCode::Target,
+            Self::Disk(DiskError::Gone) => FailureCode::NoTarget,
+            Self::Disk(DiskError::InUse) => FailureCode::Busy,
+            Self::Disk(_) | Self::Folder(FolderError::Io { .. }) | Self::Target(_) => {
+                FailureCode::Target
+            }
             Self::Password => FailureCode::Password,
             Self::NoRoom => FailureCode::NoRoom,
             Self::Missing(_) => FailureCode::Missing,

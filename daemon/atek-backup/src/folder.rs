@@ -63,6 +63,8 @@ pub(crate) enum FolderError {
     NoTarget(PathBuf),
     #[error("there is no backup in {}", .0.display())]
     NoBackup(PathBuf),
+    #[error("{} is a link or a file, not a folder: rename it", .0.display())]
+    NoFolder(PathBuf),
     #[error("another backup or restore uses {}", .0.display())]
     Busy(PathBuf),
     #[error("cannot {operation} {path}", path = .path.display())]
@@ -80,6 +82,11 @@ impl FolderStore {
         let path = parent.join(name);
         if !parent.is_dir() {
             return Err(FolderError::NoTarget(parent.to_owned()));
+        }
+        // A link would lead to files beside it.
+        let found = fs::symlink_metadata(&path);
+        if found.is_ok_and(|found| !found.is_dir()) {
+            return Err(FolderError::NoFolder(path));
         }
         if !path.join("config").is_file() && what_for != Use::Begin {
             return Err(FolderError::NoBackup(path));

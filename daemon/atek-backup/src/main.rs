@@ -2,9 +2,11 @@
 //!
 //! One process is one job in a unit of its own. It reads requests from standard input, one JSON
 //! line each, and answers on standard output ([`atek_api::backup`]). `--root FOLDER`, for tests,
-//! takes all folders of the machine but the target's from below that folder.
+//! takes all folders of the machine but the target's from below that folder. With `--disk DEVICE
+//! DRIVER look|read|write` it mounts the disk of the target first.
 
 mod complaints;
+mod disk;
 mod engine;
 mod error;
 mod folder;
@@ -22,21 +24,38 @@ use layout::Layout;
 use meter::{Meter, say};
 use std::io::{BufRead, Read as _};
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args_os().skip(1);
-    let root = match (arguments.next(), arguments.next()) {
-        (None, _) => PathBuf::from("/"),
-        (Some(flag), Some(root)) if flag == "--root" => PathBuf::from(root),
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let (root, mounted) = match arguments.split_first() {
+        None => (PathBuf::from("/"), Ok(None)),
+        Some((flag, [root])) if flag == "--root" => (PathBuf::from(root), Ok(None)),
+        // Before anything else: from then on it may not mount any more.
+        Some((flag, rest)) if flag == "--disk" => {
+            let mounted = disk::arguments(rest)
+                .and_then(|(device, kind, access)| disk::mount_and_give_up(&device, kind, access));
+            (PathBuf::from("/"), mounted.map(Some))
+        }
         _ => bail!("usage: atek-backup [--root FOLDER], with requests on standard input"),
     };
     complaints::listen();
     let layout = Layout::below(&root);
     let mut input = std::io::stdin().lock();
     let mut engine = None;
+    let disk = match mounted {
+        Ok(disk) => disk,
+        Err(error) => {
+            let failure = Error::from(error).failure();
+            return match line(&mut input)? {
+                Some(_) => say(&Event::Failed(failure)).context("cannot answer atekd"),
+                None => Ok(()),
+            };
+        }
+    };
     while let Some(line) = line(&mut input)? {
         let event = match serde_json::from_slice(&line) {
+            Ok(Request::Look) => look(disk.as_deref()),
             Ok(request) => guarded(request, &mut engine, &layout),
             // The line may have the password: serde's message could quote it.
             Err(_) => Err(Error::Request("the request is malformed".into())),
@@ -72,6 +91,13 @@ fn guarded(request: Request, engine: &mut Option<Engine>, layout: &Layout) -> Re
     })
 }
 
+/// What is on the disk that was mounted.
+fn look(disk: Option<&Path>) -> Result<Event, Error> {
+    let at = disk.ok_or_else(|| Error::Request("there is no disk to look at".into()))?;
+    let contents = disk::contents(at).map_err(|error| Error::Target(error.to_string()))?;
+    Ok(Event::Looked { contents })
+}
+
 fn carry_out(
     request: Request,
     engine: &mut Option<Engine>,
@@ -105,7 +131,7 @@ fn carry_out(
         return Err(Error::Request("no target is open".into()));
     };
     match request {
-        Request::Open { .. } => unreachable!("it is handled above"),
+        Request::Open { .. } | Request::Look => unreachable!("it is handled above"),
         Request::Store { run, part, prove } => {
             let stored = engine.store(&run, &part, prove)?;
             Ok(Event::Stored {

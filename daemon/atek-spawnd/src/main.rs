@@ -19,6 +19,7 @@
 //! | [`origin`] | which program a service's state belongs to |
 //! | [`packages`], [`state`], [`credentials`] | what is done with files |
 //! | [`files`] | how: from opened folders, never through a link |
+//! | [`disks`] | which disks a backup job may mount |
 //! | [`leases`] | one call at a time for each service and job |
 //! | [`layout`] | where, and for which users |
 //! | [`activity`] | when to exit |
@@ -26,6 +27,7 @@
 
 mod activity;
 mod credentials;
+mod disks;
 mod error;
 mod files;
 mod layout;

@@ -17,7 +17,7 @@ mod sandbox;
 mod service;
 
 pub(crate) use addresses::closed as closed_networks;
-pub(crate) use backup::backup;
+pub(crate) use backup::{backup, disks};
 pub(crate) use job::job;
 pub(crate) use service::service;
 

@@ -9,7 +9,9 @@ use crate::files::Folder;
 use crate::layout::Layout;
 use crate::leases::Leases;
 use crate::manager::Systemd;
-use crate::{credentials, packages, properties, put_back, restored, snapshots, sources, state};
+use crate::{
+    credentials, disks, packages, properties, put_back, restored, snapshots, sources, state,
+};
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::spec::{
     self, BackupSpec, JobId, JobKind, PackageSpec, PackageVersion, Prefix, RelativePath,
@@ -231,6 +233,9 @@ impl Spawn {
         let spec: BackupSpec = json(request)?;
         spec.validate()?;
         let (keys, whole) = (spec.restore.clone(), spec.whole);
+        if let Some(disk) = &spec.disk {
+            disks::check(disk)?;
+        }
         self.on_files(move |layout| {
             if whole {
                 restored::prepare(layout)?;
@@ -253,6 +258,24 @@ impl Spawn {
             .as_str()
         {
             "done" => Ok(unit.to_owned()),
+            result => Err(Error::Failed(format!(
+                "the start of {unit} ended with {result:?}"
+            ))),
+        }
+    }
+
+    /// Has the disks that are plugged in listed to `channel`, as `lsblk` does.
+    async fn list_disks(&self, channel: zbus::OwnedFd) -> Result<()> {
+        let _call = self.activity.begin();
+        let properties = properties::disks(self.systemd.version(), channel.into());
+        let unit = spec::paths::DISKS_UNIT;
+        match self
+            .systemd
+            .start(unit, &properties, spec::START_TIMEOUT)
+            .await?
+            .as_str()
+        {
+            "done" => Ok(()),
             result => Err(Error::Failed(format!(
                 "the start of {unit} ended with {result:?}"
             ))),

@@ -172,6 +172,17 @@ impl Failure {
         }
     }
 
+    /// Why the host refused, as a word for programs.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Failure::Service { source, .. } | Failure::Call { source, .. } => match &**source {
+                CallError::Rpc(error) => error.reason(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What to do next, where there is something.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
@@ -291,6 +302,9 @@ fn call_hint(error: &CallError) -> Option<String> {
         }
         CallError::Rpc(error) if is_starting(error) => {
             "the host is still starting, try again in a moment or see: systemctl status atekd"
+        }
+        CallError::Rpc(error) if error.reason() == Some("has-files") => {
+            "if that is the right disk, agree with --yes"
         }
         CallError::Rpc(error) if error.code == code::METHOD_NOT_FOUND => {
             "the host does not know this command, it may be older than this program"

@@ -42,6 +42,12 @@ pub const BACKUP: &str = "/usr/lib/atek/atek-backup";
 pub const BACKUP_UNIT: &str = "atek-backup.service";
 /// The unit of a job that only looks at backups.
 pub const BACKUP_LOOK_UNIT: &str = "atek-backup-look.service";
+/// The unit of a job that lists disks.
+pub const DISKS_UNIT: &str = "atek-disks.service";
+/// What it runs (util-linux).
+pub const LSBLK: &str = "/usr/bin/lsblk";
+/// Where a backup job mounts the disk that it was given. Only the job sees it.
+pub const DISK: &str = "/run/atek-disk";
 /// The interpreter of Node programs.
 pub const NODE: &str = "/usr/bin/node";
 /// The shell of start scripts (POSIX `sh`).

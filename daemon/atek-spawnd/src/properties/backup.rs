@@ -12,9 +12,15 @@ const CHOWN: u64 = 1 << 0;
 const DAC_OVERRIDE: u64 = 1 << 1;
 const DAC_READ_SEARCH: u64 = 1 << 2;
 const FOWNER: u64 = 1 << 3;
+const SYS_ADMIN: u64 = 1 << 21;
 
 /// A first backup of a large disk over USB 2.
 const LONGEST: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// A disk that is asleep needs some seconds.
+const LISTING: Duration = Duration::from_secs(60);
+/// What is asked of `lsblk`: with the first of them it prints a tree.
+const COLUMNS: &str = "NAME,KNAME,TYPE,SIZE,RO,FSTYPE,LABEL,UUID,PTTYPE,VENDOR,MODEL,MOUNTPOINTS";
 
 /// What a backup has no use for, beside what no confined process has. It reads whatever root may,
 /// by paths, in a folder of atekd: a link that is put there while it reads leads to nothing.
@@ -26,7 +32,8 @@ const EMPTY: &str = "ro,mode=755,size=64k";
 ///
 /// It has no network. It reads the snapshots of states, and the host's own files; it writes the
 /// target, and of a restore the folders with the snapshots of the services that are restored, for
-/// the whole box also the one for packages and the host's own files.
+/// the whole box also the one for packages and the host's own files. With a disk it has the right
+/// to mount until it has mounted that one, and no other device is there.
 pub(crate) fn backup(
     spec: &BackupSpec,
     version: Version,
@@ -36,10 +43,17 @@ pub(crate) fn backup(
     let snapshots = Path::new("/var/lib/private").join(paths::SNAPSHOTS_NAME);
     let target = spec.target.as_path();
     let restores = spec.whole || !spec.restore.is_empty();
-    let capabilities = match restores {
+    let mut capabilities = match restores {
         false => DAC_READ_SEARCH,
         true => DAC_READ_SEARCH | CHOWN | DAC_OVERRIDE | FOWNER,
     };
+    if let Some(disk) = &spec.disk {
+        capabilities |= SYS_ADMIN;
+        // The first folder of a disk may belong to anyone.
+        if !disk.look {
+            capabilities |= DAC_OVERRIDE;
+        }
+    }
     let mut written = Vec::new();
     for key in &spec.restore {
         let folder = snapshots.join(key.as_str());
@@ -53,6 +67,7 @@ pub(crate) fn backup(
         Bind::new(paths::STATE, paths::STATE),
     ];
     match spec.read {
+        _ if spec.disk.is_some() => {}
         true => read.push(Bind::new(target, target)),
         false => written.push(Bind::new(target, target)),
     }
@@ -67,12 +82,27 @@ pub(crate) fn backup(
         let calls = vec!["@chown".to_owned()];
         properties.push(("SystemCallFilter", Variant::from((true, calls))));
     }
+    let mut empty = HIDDEN.map(|folder| (folder, EMPTY)).to_vec();
+    if let Some(disk) = &spec.disk {
+        let device = disk.device.path();
+        let rights = if disk.look { "r" } else { "rw" };
+        written.push(Bind::new(&device, &device));
+        empty.push((paths::DISK, EMPTY));
+        let calls = ["mount", "capset"].map(str::to_owned).to_vec();
+        properties.extend([
+            (
+                "DeviceAllow",
+                Variant::from(vec![(device, rights.to_owned())]),
+            ),
+            ("SystemCallFilter", Variant::from((true, calls))),
+        ]);
+    }
     properties.extend([
         ("Description", text("Atek backup")),
         ("Slice", text("atek-build.slice")),
         ("Type", text("exec")),
         ("CollectMode", text("inactive-or-failed")),
-        ("ExecStartEx", command(vec![paths::BACKUP.to_owned()])),
+        ("ExecStartEx", command(arguments(spec))),
         ("StandardInputFileDescriptor", Variant::Fd(Fd::from(input))),
         (
             "StandardOutputFileDescriptor",
@@ -88,10 +118,7 @@ pub(crate) fn backup(
         ("Environment", texts(&["LANG=C.UTF-8"])),
         ("ProtectHome", text(homes)),
         ("PrivateNetwork", Variant::from(true)),
-        (
-            "TemporaryFileSystem",
-            Variant::from(HIDDEN.map(|folder| (folder, EMPTY)).to_vec()),
-        ),
+        ("TemporaryFileSystem", Variant::from(empty)),
         ("BindReadOnlyPaths", binds(read)),
         ("BindPaths", binds(written)),
         ("MemoryMax", Variant::from(768u64 << 20)),
@@ -102,6 +129,53 @@ pub(crate) fn backup(
         ("CPUWeight", Variant::from(20u64)),
         ("IOWeight", Variant::from(20u64)),
         ("OOMScoreAdjust", Variant::from(500i32)),
+    ]);
+    properties
+}
+
+fn arguments(spec: &BackupSpec) -> Vec<String> {
+    let mut arguments = vec![paths::BACKUP.to_owned()];
+    if let Some(disk) = &spec.disk {
+        let access = match (disk.look, spec.read) {
+            (true, _) => "look",
+            (false, true) => "read",
+            (false, false) => "write",
+        };
+        let words = ["--disk", disk.device.as_str(), disk.kind.driver(), access];
+        arguments.extend(words.map(str::to_owned));
+    }
+    arguments
+}
+
+/// The properties of the unit in which `lsblk` lists the disks to `output`. It reads what is on
+/// them to tell what that is: no device but disks is there for it, and none to be written to.
+pub(crate) fn disks(version: Version, output: OwnedFd) -> Vec<Property> {
+    let mut properties = sandbox::properties(version, &["AF_UNIX"], None);
+    properties.retain(|(name, _)| *name != "PrivateDevices");
+    let allowed = vec![("block-*".to_owned(), "r".to_owned())];
+    let argv = [paths::LSBLK, "--json", "--bytes", "--output", COLUMNS];
+    properties.extend([
+        ("Description", text("Atek looks for disks")),
+        ("Slice", text("atek-build.slice")),
+        ("Type", text("exec")),
+        ("CollectMode", text("inactive-or-failed")),
+        ("ExecStartEx", command(argv.map(str::to_owned).to_vec())),
+        (
+            "StandardOutputFileDescriptor",
+            Variant::Fd(Fd::from(output)),
+        ),
+        ("StandardOutput", text("null")),
+        ("StandardError", text("journal")),
+        ("SyslogIdentifier", text("atek-disks")),
+        ("UMask", Variant::from(0o077u32)),
+        ("WorkingDirectory", text("/")),
+        ("Environment", texts(&["LANG=C.UTF-8"])),
+        ("PrivateNetwork", Variant::from(true)),
+        ("DeviceAllow", Variant::from(allowed)),
+        ("MemoryMax", Variant::from(64u64 << 20)),
+        ("TasksMax", Variant::from(8u64)),
+        ("RuntimeMaxUSec", super::micros(LISTING)),
+        ("TimeoutStopUSec", super::micros(Duration::from_secs(5))),
     ]);
     properties
 }

@@ -1,7 +1,6 @@
 //! Flags of `atek backup`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use std::path::PathBuf;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -13,6 +12,8 @@ pub(crate) enum Backup {
     /// List the backups on the target, the apps in one, or an app's files in one
     #[command(alias = "ls")]
     List(List),
+    /// List the disks that are plugged in, and which of them can keep backups
+    Disks,
     /// Set where backups are kept, how often they are made and how many are kept
     Target(Target),
     /// Show what the backups are encrypted with, to write it down
@@ -51,12 +52,20 @@ pub(crate) struct List {
 Backups are kept in the folder atek-backup, which Atek makes there; nothing beside it is
 touched. They are encrypted, and Debian's restic opens them.
 
+A disk is mounted while a backup runs, and may be unplugged at any other time. It is never
+formatted.
+
 Examples:
-  atek backup target /mnt/usb
+  atek backup target 2A1C-77F0    # as atek backup disks names it
+  atek backup target /mnt/usb     # a disk that is mounted there
   atek backup target --every hourly --keep 24,14,26")]
 pub(crate) struct Target {
-    /// The folder where the disk is mounted
-    pub(crate) folder: Option<PathBuf>,
+    /// The disk, or the folder where one is mounted
+    #[arg(value_name = "DISK|FOLDER")]
+    pub(crate) to: Option<String>,
+    /// Keep backups beside other files of the disk without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// How often a backup is made
     #[arg(long, value_enum)]
     pub(crate) every: Option<Every>,

@@ -113,10 +113,10 @@ pub(crate) struct Restore {
     /// The service
     #[arg(required_unless_present_any = ["whole", "database", "user"])]
     pub(crate) id: Option<String>,
-    /// Make this new box the one of the last backup in this folder, with all its users, apps and
-    /// data. The recovery words are asked for, or read from standard input
-    #[arg(long = "box", value_name = "FOLDER", conflicts_with_all = ["id", "snapshot"])]
-    pub(crate) whole: Option<std::path::PathBuf>,
+    /// Make this new box the one of the last backup on this disk, or in this folder, with all its
+    /// users, apps and data. The recovery words are asked for, or read from standard input
+    #[arg(long = "box", value_name = "DISK|FOLDER", conflicts_with_all = ["id", "snapshot"])]
+    pub(crate) whole: Option<String>,
     /// Make a database what the backup has of it; with --beside a new one
     #[arg(long, value_name = "DATABASE", conflicts_with_all = ["id", "snapshot", "whole"])]
     pub(crate) database: Option<String>,

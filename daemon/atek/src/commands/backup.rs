@@ -18,6 +18,7 @@ use serde::Deserialize;
 pub(super) async fn run(host: &Host, command: Backup) -> Result<(), Failure> {
     match command {
         Backup::Status => status(host).await,
+        Backup::Disks => super::backup_disks::list(host).await,
         Backup::Now => now(host).await,
         Backup::Password { .. } => password(host).await,
         Backup::List(args) => match &args.id {
@@ -45,7 +46,7 @@ fn show(host: &Host, status: &BackupStatus) -> Result<(), Failure> {
     let Some(target) = &status.settings.target else {
         return host
             .out
-            .done("there are no backups: set a target with atek backup target FOLDER");
+            .done("there are no backups: set a target with atek backup target DISK");
     };
     let when = |time: &Option<String>| match time {
         Some(time) => time::with_age(time, host.now(), &host.zone),
@@ -271,10 +272,13 @@ async fn target(host: &Host, args: Target) -> Result<(), Failure> {
         }
         None => None,
     };
-    let changes = BackupChanges {
-        target: args
-            .folder
-            .map(|path| atek_api::backup::Target::Folder { path }),
+    let to = match &args.to {
+        Some(named) => Some(super::backup_disks::target(host, named).await?),
+        None => None,
+    };
+    let mut changes = BackupChanges {
+        target: to,
+        beside_files: args.yes,
         schedule: args.every.map(|every| match every {
             Every::Never => Schedule::Never,
             Every::Hourly => Schedule::Hourly,
@@ -284,11 +288,30 @@ async fn target(host: &Host, args: Target) -> Result<(), Failure> {
         retention,
     };
     let action = "set up backups";
-    let answer = host.call(API, "configure", (changes,), action).await?;
+    let answer = match host.call(API, "configure", (&changes,), action).await {
+        Err(error) if error.reason() == Some("has-files") && ask::somebody_is_there() => {
+            agree(&error).await?;
+            changes.beside_files = true;
+            host.call(API, "configure", (&changes,), action).await
+        }
+        answer => answer,
+    }?;
     if host.out.json {
         return host.out.print_json(&answer);
     }
     show(host, &read("configure", &answer)?)
+}
+
+/// Has the person type a yes to backups beside other files.
+async fn agree(why: &Failure) -> Result<(), Failure> {
+    let prompt = format!("{}\nType yes to keep backups there: ", why.account());
+    let typed = tokio::task::spawn_blocking(move || ask::line(&prompt))
+        .await
+        .map_err(|error| Failure::Prompt(error.into()))??;
+    match typed.as_str() {
+        "yes" => Ok(()),
+        _ => Err(Failure::Interrupted("nothing was changed")),
+    }
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,7 @@
 mod audit;
 mod authorities;
 mod backup;
+mod backup_disks;
 mod catalogue;
 mod cfg;
 mod check_system;

@@ -4,9 +4,8 @@ use crate::ask;
 use crate::error::Failure;
 use crate::host::{Host, read};
 use crate::text::clean;
-use atek_api::backup::{BackupNameError, Target};
+use atek_api::backup::BackupNameError;
 use atek_api::setup::{API, RestoreBegun, RestoreBox, RestoreStatus, Status};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 const INSPECT: &str = "atek.cloud/inspect-api";
@@ -15,14 +14,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long the host may take to start as the other box.
 const RESTART: Duration = Duration::from_secs(600);
 
-pub(super) async fn run(host: &Host, folder: &Path, run: Option<&str>) -> Result<(), Failure> {
+pub(super) async fn run(host: &Host, from: &str, run: Option<&str>) -> Result<(), Failure> {
     let run = run.map(str::parse).transpose();
     let run = run.map_err(|error: BackupNameError| Failure::Usage(error.to_string()))?;
     let wanted = RestoreBox {
         code: String::new(),
-        target: Target::Folder {
-            path: folder.to_owned(),
-        },
+        target: super::backup_disks::target(host, from).await?,
         words: ask::password("Recovery words, or the password of the backups: ")?,
         run,
     };

@@ -3,7 +3,7 @@
 use super::BackupError;
 use crate::spawn::{Spawn, SpawnError};
 use atek_api::backup::{BackupProgress, Event, MAX_LINE, Request};
-use atek_api::spec::BackupSpec;
+use atek_api::spec::{BackupSpec, paths};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,6 +13,33 @@ use tokio::net::UnixStream;
 /// How often the start is tried while the unit of the job before is on its way out, and the pause.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes of the longest list of disks.
+const LIST_MAX: u64 = 1 << 20;
+/// How long a list of disks may take: some are asleep.
+const LISTING: Duration = Duration::from_secs(75);
+
+/// What `lsblk` prints of the disks that are plugged in.
+pub(super) async fn disks(spawn: &Spawn) -> Result<Vec<u8>, BackupError> {
+    for tried in 1.. {
+        let (ours, theirs) = StdUnixStream::pair().map_err(BackupError::Channel)?;
+        ours.set_nonblocking(true).map_err(BackupError::Channel)?;
+        match spawn.list_disks(theirs.into()).await {
+            Err(SpawnError::Busy { .. }) if tried < TRIES => tokio::time::sleep(PAUSE).await,
+            started => {
+                started?;
+                let ours = UnixStream::from_std(ours).map_err(BackupError::Channel)?;
+                let mut text = Vec::new();
+                let mut ours = ours.take(LIST_MAX);
+                let read = tokio::time::timeout(LISTING, ours.read_to_end(&mut text)).await;
+                read.map_err(|_| BackupError::Ended)?
+                    .map_err(BackupError::Channel)?;
+                return Ok(text);
+            }
+        }
+    }
+    Err(BackupError::Busy("list of disks"))
+}
 
 /// The channel to the job. It ends when this is dropped.
 #[derive(Debug)]
@@ -94,7 +121,11 @@ impl Job {
             }
             match serde_json::from_slice(&line).map_err(|_| BackupError::Malformed)? {
                 Event::Progress { done, total } => self.meter.bytes(done, total),
-                Event::Failed(failure) => return Err(BackupError::Failed(failure)),
+                Event::Failed(mut failure) => {
+                    // Where the job sees a disk says nothing to people.
+                    failure.message = failure.message.replace(paths::DISK, "the disk");
+                    return Err(BackupError::Failed(failure));
+                }
                 event => return Ok(event),
             }
         }

@@ -3,6 +3,7 @@
 //! One piece of work at a time holds [`Backups::turn`] and with it the ledger. `atek-backup` does
 //! it, in a unit of its own; here is decided what is stored and in which order.
 
+mod disks;
 mod job;
 mod ledger;
 mod parts;
@@ -47,6 +48,14 @@ pub enum BackupError {
     /// Nothing is set up.
     #[error("no target for backups is set: atek backup target FOLDER sets one")]
     NoTarget,
+    /// A disk is not plugged in, or cannot be used any more.
+    #[error("{0} is not plugged in, or cannot be used: atek backup disks tells more")]
+    NoDisk(String),
+    /// A new target has files of people.
+    #[error(
+        "the disk has {0} other files and folders: backups are put beside them, in the folder atek-backup, and nothing else on it is changed"
+    )]
+    HasFiles(u64),
     /// Another piece of work is under way.
     #[error("a {0} is under way, try again when it is done")]
     Busy(&'static str),
@@ -113,6 +122,8 @@ pub struct Backups {
     meter: Meter,
     /// The turn of one that only looks, beside any work.
     look: Arc<Mutex<()>>,
+    /// The turn of one that lists disks.
+    listing: Arc<Mutex<()>>,
     /// The settings were changed.
     changed: Arc<Notify>,
     /// The restore of the whole box.
@@ -183,6 +194,7 @@ impl Backups {
             running: Arc::default(),
             meter: Meter::default(),
             look: Arc::default(),
+            listing: Arc::default(),
             changed: Arc::default(),
             restoring: watch::Sender::new(RestoreStatus::default()),
             restart: Arc::default(),
@@ -251,13 +263,20 @@ impl Backups {
     /// The target cannot be used; nothing is changed.
     pub async fn configure(&self, changes: BackupChanges) -> Result<BackupStatus, BackupError> {
         let _turn = self.take("change of the settings")?;
-        if let Some(target) = &changes.target {
+        let target = match changes.target {
+            Some(target) => Some(self.agreed(target, changes.beside_files).await?),
+            None => None,
+        };
+        if let Some(target) = &target {
             self.open(target, Access::Begin).await?;
         }
         let mut ledger = Ledger::read(&self.state);
         let settings = &mut ledger.settings;
-        if let Some(target) = changes.target
-            && settings.target.as_ref() != Some(&target)
+        if let Some(target) = target
+            && !settings
+                .target
+                .as_ref()
+                .is_some_and(|set| set.is_same(&target))
         {
             settings.target = Some(target);
             (ledger.last_good, ledger.last_try) = (None, None);
@@ -515,14 +534,15 @@ impl Backups {
     }
 
     async fn open(&self, target: &Target, access: Access<'_>) -> Result<Job, BackupError> {
-        let Target::Folder { path } = target;
+        let found = self.locate(target).await?;
         let (restore, whole) = match access {
             Access::Restore { states, packages } => (states.to_vec(), packages),
             _ => (Vec::new(), false),
         };
         let read = matches!(access, Access::Look | Access::Restore { .. });
         let spec = BackupSpec {
-            target: path.clone(),
+            target: found.folder.clone(),
+            disk: found.disk.clone(),
             restore,
             whole,
             read,
@@ -534,7 +554,7 @@ impl Backups {
             false => None,
         };
         let open = Request::Open {
-            target: target.clone(),
+            target: found.target(),
             password,
             older,
             create: matches!(access, Access::Begin),

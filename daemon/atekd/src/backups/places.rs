@@ -15,7 +15,19 @@ pub fn places() -> BackupPlaces {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mut places: Vec<BackupPlace> = mounted(&mounts).into_iter().filter_map(place).collect();
     places.sort_by_key(|place| !place.has_backup);
-    BackupPlaces { places }
+    BackupPlaces {
+        places,
+        disks: Vec::new(),
+    }
+}
+
+/// Whether disks of people are mounted there.
+pub(super) fn is_of_people(path: &str) -> bool {
+    let path = Path::new(path);
+    PARENTS
+        .iter()
+        .map(Path::new)
+        .any(|parent| path.starts_with(parent) && path != parent)
 }
 
 fn place((path, read_only): (String, bool)) -> Option<BackupPlace> {
@@ -45,10 +57,7 @@ fn mounted(text: &str) -> Vec<(String, bool)> {
             .and_then(|rest| rest.split(' ').nth(2));
         let is_ro = |options: &str| options.split(',').any(|option| option == "ro");
         let read_only = is_ro(options) || of_super.is_some_and(is_ro);
-        let is_there = PARENTS
-            .iter()
-            .any(|parent| Path::new(&path).starts_with(parent) && path != *parent);
-        if is_there && found.len() < MOST {
+        if is_of_people(&path) && found.len() < MOST {
             // The last of those on one another is the one that is seen.
             found.retain(|(other, _)| *other != path);
             found.push((path, read_only));

@@ -155,14 +155,15 @@ impl Backups {
         run: Option<&RunId>,
     ) -> Result<WholeBox, BackupError> {
         let _turn = self.take("restore")?;
-        let Target::Folder { path } = target;
+        let place = self.locate(target).await?;
+        let open = open(place.target(), password);
         let spec = BackupSpec {
-            target: path.clone(),
+            target: place.folder,
+            disk: place.disk,
             restore: Vec::new(),
             whole: false,
             read: true,
         };
-        let open = open(target, password);
         let mut job = self.open_job(&spec, &open).await?;
         let name = run.map(ToString::to_string);
         let run = choose(&runs(&mut job).await?, &Part::Host, name.as_deref())?;
@@ -184,16 +185,18 @@ impl Backups {
     /// What could not be fetched.
     pub async fn fetch_box(&self, found: &WholeBox, password: &Secret) -> Result<(), BackupError> {
         let _turn = self.take("restore")?;
-        let Target::Folder { path } = &found.target;
+        let place = self.locate(&found.target).await?;
+        let open = open(place.target(), password);
         let services = found.manifest.services.iter();
         let spec = BackupSpec {
-            target: path.clone(),
+            target: place.folder,
+            disk: place.disk,
             restore: services.map(|service| service.key.clone()).collect(),
             whole: true,
             read: true,
         };
         let parts = found.parts();
-        let mut job = self.open_job(&spec, &open(&found.target, password)).await?;
+        let mut job = self.open_job(&spec, &open).await?;
         for (done, part) in parts.iter().enumerate() {
             self.restoring.send_replace(RestoreStatus {
                 running: true,
@@ -257,9 +260,9 @@ impl Backups {
     }
 }
 
-fn open(target: &Target, password: &Secret) -> Request {
+fn open(target: Target, password: &Secret) -> Request {
     Request::Open {
-        target: target.clone(),
+        target,
         password: password.clone(),
         older: None,
         create: false,

@@ -2,6 +2,7 @@
 
 use super::{Call, HostApis, methods};
 use crate::backups::BackupError;
+use crate::error_chain::DisplayChain;
 use crate::permissions::{Action, Caller, Verb};
 use atek_api::backup::{API, FailureCode, RestoreApp, RestoreFile, StoredApps};
 use atek_api::ids::{ServiceKey, UserKey};
@@ -102,7 +103,15 @@ impl HostApis {
     /// Disks on which backups may be.
     pub(super) async fn backup_places(&self) -> RpcResult {
         let places = tokio::task::spawn_blocking(crate::backups::places).await;
-        raw(&places.map_err(|error| super::internal(&error))?)
+        let mut places = places.map_err(|error| super::internal(&error))?;
+        match self.backups.disks().await {
+            Ok(disks) => places.disks = disks,
+            // What is mounted is told all the same.
+            Err(error) => {
+                tracing::warn!(error = %DisplayChain(&error), "the disks cannot be listed");
+            }
+        }
+        raw(&places)
     }
 
     /// An app that is installed, by its id, or one of the backups, by its key or id there.
@@ -148,7 +157,8 @@ async fn finished<T: serde::Serialize + Send + 'static>(
 pub(super) fn refusal(error: &BackupError) -> RpcError {
     let text = crate::error_chain::DisplayChain(error).to_string();
     let reason = match error {
-        BackupError::NoTarget => "no-target",
+        BackupError::NoTarget | BackupError::NoDisk(_) => "no-target",
+        BackupError::HasFiles(_) => "has-files",
         BackupError::Busy(_) => "busy",
         BackupError::NoRun(_)
         | BackupError::NotAnApp(_)

@@ -279,7 +279,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[("changes", "BackupChanges")],
                 "BackupStatus",
                 ADMINS,
-                "Sets target, schedule or retention. A new target is opened first, and begun if there is no backup on it. Errors have `data.reason`: `no-target` (the disk is not there), `password`, `no-room`, `busy`, `damaged`, `failed`.",
+                "Sets target, schedule or retention. A new target is opened first, and begun if there is no backup on it. Errors have `data.reason`: `no-target` (the disk is not there), `has-files` (a disk with other files, and no `besideFiles`), `password`, `no-room`, `busy`, `damaged`, `failed`.",
             ),
             method(
                 "backUp",
@@ -300,7 +300,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[],
                 "BackupPlaces",
                 ADMINS,
-                "Lists what is mounted where disks of people are (`/mnt`, `/media`, `/run/media`, `/srv`), those with backups first.",
+                "Lists what is mounted where disks of people are (`/mnt`, `/media`, `/run/media`, `/srv`), and disks that are plugged in and not mounted, with the reason where one cannot keep backups. Those with backups come first. To look changes no bit of a disk.",
             ),
             method(
                 "list",

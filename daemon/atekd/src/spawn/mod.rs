@@ -281,6 +281,16 @@ impl Spawn {
         Ok(())
     }
 
+    /// Has the disks that are plugged in listed to `channel`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::Busy`] while another list is made.
+    pub async fn list_disks(&self, channel: OwnedFd) -> Result<(), SpawnError> {
+        let body = (Fd::from(&channel),);
+        self.call("list the disks", START, "ListDisks", &body).await
+    }
+
     /// Ends the backup or restore that runs; harmless when there is none.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ pub fn problems(root: &Path, state: &Path, backups: Option<&Target>) -> Vec<Stor
         found.push(problem(
             StorageTrouble::Gone,
             path.display().to_string(),
-            "the disk of the backups is not there: plug it in, or set another with atek backup target FOLDER",
+            "the disk of the backups is not there: plug it in, or set another with atek backup target DISK",
         ));
     }
     found

@@ -1,6 +1,13 @@
 /** A new box becomes the one of a backup: what was typed, how far it is, and when it is there again. */
 
-import { backupPlaces, restoreBox, restoreStatus, status, type BackupPlace } from '../lib/api/setup'
+import {
+  backupPlaces,
+  restoreBox,
+  restoreStatus,
+  status,
+  type BackupPlace,
+  type PluggedDisk
+} from '../lib/api/setup'
 import { asApiError, type ApiError } from '../lib/rpc'
 import { isCode, shownCode } from './claim'
 
@@ -13,9 +20,13 @@ export class Restore {
   phase = $state<RestorePhase>('asking')
   code = $state('')
   folder = $state('')
+  /** The id of the disk that was chosen; empty for a folder. */
+  disk = $state('')
   words = $state('')
   /** Disks that the box sees. */
   places = $state.raw<readonly BackupPlace[]>([])
+  /** Those that are plugged in and not mounted, and have backups. */
+  disks = $state.raw<readonly PluggedDisk[]>([])
   fieldErrors = $state.raw<Record<string, string>>({})
   error = $state.raw<ApiError | null>(null)
   /** Why a restore that had begun ended; the box is as new. */
@@ -31,7 +42,7 @@ export class Restore {
 
   get wrong(): 'code' | 'folder' | 'words' | null {
     if (!isCode(this.code)) return 'code'
-    if (!this.folder.trim().startsWith('/')) return 'folder'
+    if (this.disk === '' && !this.folder.trim().startsWith('/')) return 'folder'
     if (this.words.trim() === '') return 'words'
     return null
   }
@@ -40,7 +51,10 @@ export class Restore {
   async look() {
     if (!isCode(this.code)) return
     try {
-      this.places = (await backupPlaces(shownCode(this.code))).places
+      const seen = await backupPlaces(shownCode(this.code))
+      this.places = seen.places
+      this.disks = seen.disks.filter(({ id, found }) => id !== undefined && found?.hasBackup)
+      if (this.folder === '' && this.disk === '') this.disk = this.disks[0]?.id ?? ''
       const found = this.places.find(({ hasBackup }) => hasBackup)
       if (this.folder === '' && found) this.folder = found.path
     } catch {
@@ -57,7 +71,10 @@ export class Restore {
     if (this.wrong) return
     this.busy = true
     try {
-      const target = { kind: 'folder' as const, path: this.folder.trim() }
+      const target =
+        this.disk === ''
+          ? { kind: 'folder' as const, path: this.folder.trim() }
+          : { kind: 'disk' as const, id: this.disk }
       const begun = await restoreBox({ code: shownCode(this.code), target, words: this.words })
       this.words = ''
       this.apps = begun.apps

@@ -41,6 +41,42 @@ export const backups: typeof english = {
     saved: 'Gespeichert.',
     failed: 'Die Einstellungen wurden nicht geändert'
   },
+  disks: {
+    title: 'Angesteckte Datenträger',
+    text: 'Beim Ansehen ändert sich auf einem Datenträger nichts. Keiner wird je formatiert.',
+    disk: 'Datenträger',
+    size: 'Größe',
+    what: 'Was darauf ist',
+    own: 'die Sicherungen dieser Box',
+    hasBackup: 'Sicherungen einer Box',
+    empty: 'nichts: er kann Sicherungen aufnehmen',
+    hasFiles: (files) =>
+      files === 1
+        ? 'eine Datei oder ein Ordner; Sicherungen haben daneben Platz'
+        : `${String(files)} Dateien und Ordner; Sicherungen haben daneben Platz`,
+    refused: {
+      unknown: 'Nichts, was die Box kennt. Formatiere ihn an einem anderen Computer als exFAT oder ext4.',
+      encrypted: 'Er ist von einem anderen System verschlüsselt.',
+      partOfMany: 'Er ist einer von mehreren Datenträgern, die zusammengehören.',
+      readOnlyKind: 'Was darauf ist, lässt sich nur lesen.',
+      otherKind: 'Ein Dateisystem, das Atek nicht benutzt.',
+      swap: 'Auslagerungsspeicher eines anderen Systems.',
+      inUse: 'Die Box benutzt ihn schon.',
+      noId: 'Sein Dateisystem hat keine Kennung.',
+      twin: 'Ein anderer Datenträger hat dieselbe Kennung. Zieh einen davon ab.'
+    },
+    where: 'Sicherungen liegen',
+    whereHint:
+      'Ein Datenträger ist eingehängt, solange gesichert wird. Sonst darfst du ihn jederzeit abziehen.',
+    folder: 'in einem Ordner der Box',
+    on: (name, id) => (name === '' ? `auf dem Datenträger ${id}` : `auf dem Datenträger ${name} (${id})`),
+    away: (name) => `${name} (nicht angesteckt)`,
+    agree: 'Auf diesem Datenträger sind andere Dateien',
+    agreeText:
+      'Sicherungen kommen daneben, in den Ordner atek-backup. Sonst ändert sich auf dem Datenträger nichts.',
+    agreeLabel: 'Tippe ja, wenn es der richtige ist, und speichere noch einmal',
+    yes: 'ja'
+  },
   secret: {
     title: 'Auf einem anderen Gerät öffnen',
     text: 'Ohne die Wiederherstellungswörter oder dieses Passwort lässt sich auf einem anderen Gerät nichts wiederherstellen.',

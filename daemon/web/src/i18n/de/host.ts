@@ -70,6 +70,8 @@ export const host: typeof english = {
       offer: 'Aus einer Sicherung wiederherstellen',
       title: 'Aus einer Sicherung wiederherstellen',
       text: 'Diese neue Box wird zu der aus der Sicherung, mit ihren Leuten, Apps und Daten. Stecke den Datenträger mit den Sicherungen an.',
+      disk: 'Datenträger mit den Sicherungen',
+      inFolder: 'Ein Ordner der Box',
       folder: 'Ordner des Datenträgers',
       folderHint: 'Wo er eingehängt ist, zum Beispiel /mnt/usb. Darin liegt der Ordner atek-backup.',
       seen: (folders) => `Die Box sieht: ${folders}`,

@@ -40,6 +40,40 @@ export const backups = {
     saved: 'Saved.',
     failed: 'The settings were not changed'
   },
+  disks: {
+    title: 'Disks that are plugged in',
+    text: 'To look at a disk changes nothing on it. None is ever formatted.',
+    disk: 'Disk',
+    size: 'Size',
+    what: 'What is on it',
+    own: 'the backups of this box',
+    hasBackup: 'backups of a box',
+    empty: 'nothing: it can keep backups',
+    hasFiles: (files: number) =>
+      files === 1
+        ? 'one file or folder; backups can be put beside it'
+        : `${String(files)} files and folders; backups can be put beside them`,
+    refused: {
+      unknown: 'Nothing that the box knows. Format it on another computer, as exFAT or ext4.',
+      encrypted: 'It is encrypted by another system.',
+      partOfMany: 'It is one of several disks that belong together.',
+      readOnlyKind: 'What is on it can only be read.',
+      otherKind: 'A file system that Atek does not use.',
+      swap: 'Swap space of another system.',
+      inUse: 'The box uses it already.',
+      noId: 'Its file system has no id.',
+      twin: 'Another disk has the same id. Unplug one of them.'
+    },
+    where: 'Backups are kept',
+    whereHint: 'A disk is mounted while a backup runs. At any other time you may unplug it.',
+    folder: 'in a folder of the box',
+    on: (name: string, id: string) => (name === '' ? `the disk ${id}` : `the disk ${name} (${id})`),
+    away: (name: string) => `${name} (not plugged in)`,
+    agree: 'There are other files on this disk',
+    agreeText: 'Backups are put beside them, in the folder atek-backup. Nothing else on the disk is changed.',
+    agreeLabel: 'Type yes if this is the right disk, and save again',
+    yes: 'yes'
+  },
   secret: {
     title: 'Opening them on another machine',
     text: 'Without the recovery words or this password, nothing can be restored on another machine.',

@@ -67,6 +67,8 @@ export const host = {
       offer: 'Restore from a backup',
       title: 'Restore from a backup',
       text: 'This new box becomes the one of the backup, with its people, apps and data. Plug in the disk with the backups.',
+      disk: 'Disk with the backups',
+      inFolder: 'A folder of the box',
       folder: 'Folder of the disk',
       folderHint: 'Where the disk is mounted, for example /mnt/usb. The folder atek-backup is in it.',
       seen: (folders: string) => `The box sees: ${folders}`,

@@ -25,6 +25,8 @@ export type {
   BackupPlace,
   BackupRun,
   BackupStatus,
+  BackupTarget,
+  PluggedDisk,
   Retention,
   Schedule,
   StoredApp,

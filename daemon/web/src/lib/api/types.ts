@@ -124,6 +124,11 @@ notes?: string, };
 export type BackupChanges = {
 /** Where backups are kept from now on. Those elsewhere stay there. */
 target?: BackupTarget,
+/**
+ * A person agreed that backups are put beside the other files of a disk. Without it, only a
+ * disk that is empty or has backups becomes a target.
+ */
+besideFiles?: boolean,
 /** How often. */
 schedule?: Schedule,
 /** How many are kept. */
@@ -158,7 +163,12 @@ readOnly: boolean, };
 /** What `places` tells. */
 export type BackupPlaces = {
 /** Those with backups first. */
-places: Array<BackupPlace>, };
+places: Array<BackupPlace>,
+/**
+ * Disks that are plugged in and not mounted; those with backups first, then those that can
+ * keep some.
+ */
+disks: Array<PluggedDisk>, };
 
 /** How far a piece of work is. */
 export type BackupProgress = {
@@ -222,7 +232,11 @@ longestPauseMs: number, };
 /** Where backups are kept. */
 export type BackupTarget = { "kind": "folder",
 /** Absolute. */
-path: string, };
+path: string, } | { "kind": "disk",
+/** The id of its file system. */
+id: DiskId,
+/** What people know it by; the box fills it in. */
+name?: string, };
 
 /** A catalogue, as the API shows it. */
 export type CatalogueInfo = {
@@ -326,6 +340,24 @@ path: string,
 totalBytes: number,
 /** Bytes that services can still use. */
 freeBytes: number, };
+
+/** What is on a disk. */
+export type DiskContents = {
+/** Whether there are backups of a box. */
+hasBackup: boolean,
+/** Files and folders beside them, in its first folder; at most `DiskContents::MOST`. */
+others: number,
+/** Bytes that are free. */
+free: number, };
+
+/**
+ * The id that a file system was given when it was made: a UUID, or the shorter number of FAT and
+ * NTFS. It stays the same in each socket and on each box.
+ */
+export type DiskId = string;
+
+/** Why a disk is not used. Nothing is ever written to one. */
+export type DiskRefusal = "unknown" | "encrypted" | "partOfMany" | "readOnlyKind" | "otherKind" | "swap" | "inUse" | "noId" | "twin";
 
 /** One API that a service provides. */
 export type Export = { api: ApiId, path?: string, transport?: Transport, metadata?: Record<string, string>, };
@@ -715,6 +747,25 @@ hostApis?: Array<ApiId>,
 devices?: Array<DevicePath>,
 /** Ports of the home's network that lead to the app. */
 listen?: Array<LanPort>, };
+
+/** A disk that is plugged in, or a part of one. The disk that the system runs from is not listed. */
+export type PluggedDisk = {
+/** Its device now: `sda1`. */
+device: string,
+/** What a person knows it by: its label, or who made it. Anyone may have written it. */
+name: string,
+/** Bytes. */
+size: number,
+/** What is on it, as the system calls that: `ext4`, `crypto_LUKS`. */
+holds?: string,
+/** By what it is chosen; none where it cannot be used. */
+id?: DiskId,
+/** Why it cannot be used. */
+refused?: DiskRefusal,
+/** What was found on it, where it was looked at. */
+found?: DiskContents,
+/** Why it could not be looked at, for a person. */
+problem?: string, };
 
 /** A file of the owner's settings that is wrong. */
 export type Problem = {
