@@ -6,8 +6,8 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tar::{Builder, EntryType, Header};
@@ -28,6 +28,34 @@ impl Drop for Registry {
     }
 }
 
+/// The same images as in a [`Registry`], over HTTPS with a certificate of an authority that the
+/// world does not know.
+#[derive(Debug)]
+pub struct EncryptedRegistry {
+    child: Child,
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+impl Drop for EncryptedRegistry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl EncryptedRegistry {
+    /// Where it listens: the first part of the names of its images.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The certificate of its authority, as PEM.
+    pub fn authority(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("ca.pem")).unwrap()
+    }
+}
+
 /// One entry of a layer: its kind, path, and content or target.
 pub type Entry<'a> = (EntryType, &'a str, &'a str);
 
@@ -39,6 +67,43 @@ pub fn machine() -> &'static str {
     }
 }
 
+/// Starts docker-registry for the images in `data`, with its configuration in `folder`.
+fn serve(
+    folder: &Path,
+    data: &Path,
+    address: impl Into<IpAddr>,
+    tls: &str,
+) -> Option<(Child, SocketAddr)> {
+    let address = TcpListener::bind((address.into(), 0))
+        .and_then(|listener| listener.local_addr())
+        .unwrap();
+    let config = folder.join("config.yml");
+    let text = format!(
+        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}{tls}}}\n",
+        data.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let started = Command::new("docker-registry")
+        .arg("serve")
+        .arg(&config)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let child = match started {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("skipped, because docker-registry is not installed: {error}");
+            return None;
+        }
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < deadline, "the registry does not answer");
+        std::thread::yield_now();
+    }
+    Some((child, address))
+}
+
 impl Registry {
     /// One for this machine alone. None, and a word about it, where the package is not installed.
     pub fn start() -> Option<Self> {
@@ -48,39 +113,47 @@ impl Registry {
     /// One at an address of this machine's.
     pub fn start_at(address: Ipv4Addr) -> Option<Self> {
         let store = tempfile::tempdir().unwrap();
-        let address = TcpListener::bind((address, 0))
-            .and_then(|listener| listener.local_addr())
-            .unwrap();
-        let config = store.path().join("config.yml");
-        let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: {address}}}\n",
-            store.path().join("data").display()
-        );
-        std::fs::write(&config, text).unwrap();
-        let started = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let child = match started {
-            Ok(child) => child,
-            Err(error) => {
-                eprintln!("skipped, because docker-registry is not installed: {error}");
-                return None;
-            }
-        };
-        let registry = Self {
+        let (child, address) = serve(store.path(), &store.path().join("data"), address, "")?;
+        Some(Self {
             child,
             address,
             store,
-        };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < deadline, "the registry does not answer");
-            std::thread::yield_now();
+        })
+    }
+
+    /// Serves the images of this one over HTTPS, too, at the same address and another port.
+    pub fn encrypted(&self) -> EncryptedRegistry {
+        let folder = tempfile::tempdir().unwrap();
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30";
+        let address = self.address.ip();
+        for words in [
+            format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=House-of-images"),
+            format!(
+                "req -x509 {key} -keyout server.key -out server.pem -subj /CN=registry \
+                 -CA ca.pem -CAkey ca.key -addext basicConstraints=CA:FALSE \
+                 -addext subjectAltName=IP:{address}"
+            ),
+        ] {
+            let mut openssl = Command::new("openssl");
+            openssl
+                .args(words.split_whitespace())
+                .current_dir(folder.path())
+                .stderr(Stdio::null());
+            assert!(openssl.status().unwrap().success(), "openssl {words}");
         }
-        Some(registry)
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let tls = format!(
+            ", tls: {{certificate: {}, key: {}}}",
+            file("server.pem"),
+            file("server.key")
+        );
+        let data = self.store.path().join("data");
+        let (child, address) = serve(folder.path(), &data, address, &tls).unwrap();
+        EncryptedRegistry {
+            child,
+            address,
+            folder,
+        }
     }
 
     /// Where it listens.

@@ -4,6 +4,7 @@
 //! (the OCI distribution specification, "Pulling manifests"). The registry is always named: no
 //! name means another image on another box.
 
+use crate::manifest::SidecarName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,6 +12,16 @@ use std::str::FromStr;
 
 /// The folder of a package in which the files of its image are.
 pub const ROOT_FOLDER: &str = "rootfs";
+
+/// The folder of a package in which the files of an image are: of the app's own, or of a sidecar's.
+#[must_use]
+pub fn root_folder(sidecar: Option<&SidecarName>) -> String {
+    match sidecar {
+        None => ROOT_FOLDER.to_owned(),
+        Some(name) => format!("{ROOT_FOLDER}.{name}"),
+    }
+}
+
 /// The folder of an image's root with the first content of its volumes, one folder each, numbered
 /// from 0 in the order of [`ImageRuntime::volumes`].
 pub const SEEDS_FOLDER: &str = ".atek-volumes";
@@ -197,6 +208,10 @@ pub struct ImageRuntime {
     /// without a slash is looked for in `PATH`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
+    /// Arguments in place of the image's `CMD`, behind its `ENTRYPOINT`. Empty where there are
+    /// `args`, and of an image that was fetched: its `args` have all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// Variables of its environment, beside the image's own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,

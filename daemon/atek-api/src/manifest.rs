@@ -14,11 +14,14 @@ mod error;
 mod healthcheck;
 mod json;
 mod read;
+mod read_sidecars;
+mod sidecar;
 
 pub(crate) use api_id::is_domain;
 pub use api_id::{ApiId, InvalidApiId};
 pub use error::{ManifestError, Position, Problem};
 pub use healthcheck::Healthcheck;
+pub use sidecar::{InvalidSidecarName, MAX_SIDECARS, Sidecar, SidecarName, start_order};
 
 use crate::image::ImageRuntime;
 use crate::permission::{FolderName, Permissions};
@@ -70,6 +73,10 @@ pub struct Manifest {
     #[serde(flatten)]
     #[cfg_attr(test, ts(skip))]
     pub runtime: Runtime,
+    /// Further processes of the app. None waits for itself, and no two have the same port.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(test, ts(skip))]
+    pub services: BTreeMap<SidecarName, Sidecar>,
     /// The TCP port on which the app listens; none: it listens on its socket file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<AppPort>,
@@ -106,7 +113,7 @@ impl Manifest {
 }
 
 /// The keys of the file. Others are ignored.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "name",
     "title",
     "description",
@@ -119,6 +126,7 @@ pub const KEYS: [&str; 18] = [
     "runtime",
     "entry",
     "args",
+    "services",
     "port",
     "workdir",
     "healthcheck",

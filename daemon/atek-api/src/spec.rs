@@ -16,6 +16,7 @@ mod names;
 pub mod paths;
 mod port;
 mod prefix;
+mod sidecar;
 
 pub use attach::{AttachError, AttachRequest, MAX_ATTACH_BYTES};
 pub use disk::{BlockName, DiskSpec, FileSystem, InvalidBlockName};
@@ -24,6 +25,7 @@ pub use limits::{Limits, PackageLimits};
 pub use names::{JobId, PackageVersion, RelativePath, SnapshotName, sanitize_title};
 pub use port::{AppPort, Workdir};
 pub use prefix::{InvalidPrefix, Prefix};
+pub use sidecar::SidecarSpec;
 
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use crate::image::{MAX_VOLUMES, StopSignal, is_image_folder, is_user_name, is_volume};
@@ -47,6 +49,8 @@ pub const RESTART_STEPS: u32 = 6;
 pub const START_LIMIT_BURST: u32 = 10;
 /// See [`START_LIMIT_BURST`].
 pub const START_LIMIT_INTERVAL: Duration = Duration::from_secs(300);
+/// How long a sidecar may take from its start until it is ready.
+pub const SIDECAR_READY_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long a service may take to end after SIGTERM; then it gets SIGKILL.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long systemd may take to set up the unit and execute `atek-sandbox`.
@@ -125,9 +129,13 @@ pub struct ServiceSpec {
     /// none. A program with a slash is a file of the package.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub health_command: Vec<String>,
-    /// Differences from [`Limits::for_apps`] or [`Limits::for_core`].
+    /// Differences from [`Limits::for_apps`] or [`Limits::for_core`], of all its processes
+    /// together.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
+    /// Its further processes, each behind those that it waits for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sidecars: Vec<SidecarSpec>,
 }
 
 /// What to execute, relative to the package's folder.
@@ -156,7 +164,7 @@ pub enum Program {
         args: Vec<String>,
     },
     /// The program of a container image, whose files are the package's folder
-    /// [`crate::image::ROOT_FOLDER`]: the service sees them as the root of the file system.
+    /// [`crate::image::root_folder`]: the service sees them as the root of the file system.
     Image {
         /// The program and its arguments, taken literally. A program without a slash is looked
         /// for in `PATH`.
@@ -304,6 +312,7 @@ impl ServiceSpec {
             return Err(SpecError::TooManyLanPorts(self.listen.len()));
         }
         validate_config(&self.env)?;
+        self.validate_sidecars()?;
         self.limits.validate()
     }
 

@@ -1,5 +1,5 @@
 //! The `image` child: asks a registry of container images for its tags, fetches an image and
-//! unpacks it into [`ROOT_FOLDER`] of the package.
+//! unpacks it into a folder of the package.
 //!
 //! The only part that parses what a registry sends. It runs as a process of its own, with a bound
 //! on its memory, as the `git` child does. No code of the image runs.
@@ -23,8 +23,8 @@ use crate::git::confine;
 use crate::read_request;
 use crate::report::write_line;
 use crate::text::size;
-use atek_api::image::{ImageName, ImageRuntime, ROOT_FOLDER};
-use atek_api::manifest::{Manifest, Runtime};
+use atek_api::image::{ImageName, ImageRuntime, root_folder};
+use atek_api::manifest::{Manifest, Runtime, SidecarName};
 use atek_api::package::{Failure, PACKAGE_FOLDER, Phase, Progress, Reach, Request, Wanted};
 use atek_api::source::Source;
 use atek_api::version::{Release, choose, releases};
@@ -44,6 +44,16 @@ pub(crate) const ARGUMENT: &str = "image";
 const BLOB: &str = "blob";
 /// The most layers of an image. Container engines build no image with more than 127.
 const MAX_LAYERS: usize = 128;
+
+/// What the child is to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) request: Request,
+    /// The manifest that names the image.
+    pub(crate) wish: Option<Manifest>,
+    /// Whose image it is; none: the app's own.
+    pub(crate) sidecar: Option<SidecarName>,
+}
 
 /// A line of the child's output.
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,6 +77,10 @@ pub(crate) struct Unpacked {
     pub(crate) config: ImageConfig,
     /// Entries that were left out: devices, pipes.
     pub(crate) left_out: u64,
+    /// Bytes of all layers' files.
+    pub(crate) bytes: u64,
+    /// Entries of all layers.
+    pub(crate) files: u64,
 }
 
 impl Unpacked {
@@ -83,10 +97,9 @@ impl Unpacked {
 pub(crate) fn main() -> ExitCode {
     // Not left alone when the parent is killed.
     let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
-    let last = read_request::<(Request, Option<Manifest>)>().and_then(|(request, wish)| {
-        confine(request.limits())?;
-        answer(&request, wish.as_ref().and_then(asked_of))
-            .map_err(|error| error.failure(&crate::git::shown(request.source())))
+    let last = read_request::<Order>().and_then(|order| {
+        confine(order.request.limits())?;
+        answer(&order).map_err(|error| error.failure(&crate::git::shown(order.request.source())))
     });
     let last = last.unwrap_or_else(ImageLine::Failed);
     match write_line(std::io::stdout(), &last) {
@@ -95,8 +108,9 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// `wish` is what a manifest says of the image.
-fn answer(request: &Request, wish: Option<&ImageRuntime>) -> Result<ImageLine, ImageError> {
+fn answer(order: &Order) -> Result<ImageLine, ImageError> {
+    let request = &order.request;
+    let wish = order.wish.as_ref().and_then(asked_of);
     let (source, reach) = match request {
         Request::ListTags { source, access, .. } | Request::Fetch { source, access, .. } => {
             (source, access.reach)
@@ -125,7 +139,7 @@ fn answer(request: &Request, wish: Option<&ImageRuntime>) -> Result<ImageLine, I
             if found.layers.len() > MAX_LAYERS {
                 return Err(ImageError::TooManyLayers(MAX_LAYERS));
             }
-            let root = Path::new(PACKAGE_FOLDER).join(ROOT_FOLDER);
+            let root = Path::new(PACKAGE_FOLDER).join(root_folder(order.sidecar.as_ref()));
             fs::create_dir_all(&root).map_err(ImageError::write("make the image's folder"))?;
             let mut unpacker = Unpacker::new(&root, limits)?;
             let mut done = 0;
@@ -143,7 +157,7 @@ fn answer(request: &Request, wish: Option<&ImageRuntime>) -> Result<ImageLine, I
                 fs::remove_file(blob).map_err(ImageError::write("remove a layer"))?;
                 done += layer.bytes;
             }
-            let config = settle::settle(&unpacker, config, wish)?;
+            let config = settle::settle(&unpacker, &root, config, wish)?;
             Ok(ImageLine::Unpacked(Box::new(Unpacked {
                 release,
                 image: image
@@ -151,6 +165,8 @@ fn answer(request: &Request, wish: Option<&ImageRuntime>) -> Result<ImageLine, I
                     .map_err(|_| ImageError::Digest("the manifest".to_owned()))?,
                 config,
                 left_out: unpacker.left_out(),
+                bytes: unpacker.bytes(),
+                files: unpacker.files(),
             })))
         }
         _ => {

@@ -4,7 +4,7 @@ use crate::certificates;
 use crate::child::{self, Bounds, Line, Outputs, Watch};
 use crate::error::{JobError, Stop};
 use crate::git::{self, CheckedOut, GitLine};
-use crate::image::{self, ImageLine, Unpacked};
+use crate::image::{self, ImageLine, Order, Unpacked};
 use crate::inspect;
 use crate::npm;
 use crate::plan::{self, Plan, Step};
@@ -12,8 +12,8 @@ use crate::recipe;
 use crate::report::{Reporter, write_line};
 use crate::text::{Excerpt, clean_line};
 use crate::tree::{self, Quota};
-use atek_api::image::ROOT_FOLDER;
-use atek_api::manifest::{self, Manifest, Runtime};
+use atek_api::image::root_folder;
+use atek_api::manifest::{self, Manifest, Runtime, SidecarName};
 use atek_api::package::{
     Failure, FailureCode, FetchLimits, FetchedPackage, Found, Outcome, PACKAGE_FOLDER, Progress,
     Request, Wanted, Warning, WarningCode,
@@ -71,7 +71,7 @@ pub(crate) fn run<W: Write>(
         Request::ListTags {
             source: Source::Image { .. },
             ..
-        } => match run_image(request, None, &staging, report)? {
+        } => match run_image(request, None, None, &staging, report)? {
             ImageResult::Releases(releases) => Ok(Outcome::Releases(releases)),
             ImageResult::Unpacked(_) => Err(JobError::ImageCrash("no releases".to_owned())),
         },
@@ -90,7 +90,11 @@ pub(crate) fn run<W: Write>(
         _ => {
             let checked_out = check_out(request, &staging, report)?;
             match inspect(checked_out, &staging, request.limits())? {
-                Outcome::Package(package) => with_image(*package, request, &staging, report),
+                Outcome::Package(package) => {
+                    let package = with_image(*package, request, &staging, report)?;
+                    let package = with_sidecars(package, request, &staging, report)?;
+                    Ok(Outcome::Package(Box::new(package)))
+                }
                 other @ Outcome::Releases(_) => Ok(other),
             }
         }
@@ -121,7 +125,7 @@ fn fetch_image<W: Write>(
     staging: &Path,
     report: &mut Reporter<W>,
 ) -> Result<Outcome, JobError> {
-    let ImageResult::Unpacked(unpacked) = run_image(request, None, staging, report)? else {
+    let ImageResult::Unpacked(unpacked) = run_image(request, None, None, staging, report)? else {
         return Err(JobError::ImageCrash("no image".to_owned()));
     };
     let release = unpacked.release.clone().ok_or_else(|| {
@@ -146,7 +150,8 @@ fn fetch_image<W: Write>(
         signer: None,
         warnings: Vec::new(),
     };
-    described(package, *unpacked, staging, request.limits())
+    let package = described(package, *unpacked, staging, request.limits())?;
+    Ok(Outcome::Package(Box::new(package)))
 }
 
 /// The package of a repository, completed by the image that its manifest names, if it names one.
@@ -155,14 +160,28 @@ fn with_image<W: Write>(
     request: &Request,
     staging: &Path,
     report: &mut Reporter<W>,
-) -> Result<Outcome, JobError> {
-    let Some(Runtime::Image { runtime }) = package.manifest.as_ref().map(|it| &it.runtime) else {
-        return Ok(Outcome::Package(Box::new(package)));
+) -> Result<FetchedPackage, JobError> {
+    let wish = package.manifest.clone().unwrap_or_default();
+    match fetch_named(&wish, None, request, request.limits(), staging, report)? {
+        Some(unpacked) => described(package, unpacked, staging, request.limits()),
+        None => Ok(package),
+    }
+}
+
+/// Fetches the image that a manifest names, into the package; none if it names none.
+fn fetch_named<W: Write>(
+    wish: &Manifest,
+    sidecar: Option<&SidecarName>,
+    request: &Request,
+    limits: &FetchLimits,
+    staging: &Path,
+    report: &mut Reporter<W>,
+) -> Result<Option<Unpacked>, JobError> {
+    let (Runtime::Image { runtime }, Request::Fetch { access, .. }) = (&wish.runtime, request)
+    else {
+        return Ok(None);
     };
-    let Request::Fetch { access, limits, .. } = request else {
-        return Ok(Outcome::Package(Box::new(package)));
-    };
-    remove_if_there(&staging.join(PACKAGE_FOLDER).join(ROOT_FOLDER))?;
+    remove_if_there(&staging.join(PACKAGE_FOLDER).join(root_folder(sidecar)))?;
     let below = Request::Fetch {
         source: Source::Image {
             image: runtime.image.clone(),
@@ -172,10 +191,66 @@ fn with_image<W: Write>(
         access: access.without_token(),
         limits: *limits,
     };
-    match run_image(&below, package.manifest.as_ref(), staging, report)? {
-        ImageResult::Unpacked(unpacked) => described(package, *unpacked, staging, limits),
+    match run_image(&below, Some(wish), sidecar, staging, report)? {
+        ImageResult::Unpacked(unpacked) => Ok(Some(*unpacked)),
         ImageResult::Releases(_) => Err(JobError::ImageCrash("no image".to_owned())),
     }
+}
+
+/// The package with the images of its sidecars, each in a folder beside the app's own files.
+fn with_sidecars<W: Write>(
+    package: FetchedPackage,
+    request: &Request,
+    staging: &Path,
+    report: &mut Reporter<W>,
+) -> Result<FetchedPackage, JobError> {
+    let Some(mut manifest) = package.manifest.clone() else {
+        return Ok(package);
+    };
+    let mut warnings = package.warnings.clone();
+    // All of them together may have what one package may have.
+    let mut left = *request.limits();
+    left.package_bytes = left.package_bytes.saturating_sub(package.bytes);
+    left.package_files = left.package_files.saturating_sub(package.files);
+    for (name, sidecar) in &mut manifest.services {
+        let wish = sidecar.as_manifest();
+        let fetched = fetch_named(&wish, Some(name), request, &left, staging, report)?;
+        let Some(unpacked) = fetched else { continue };
+        left.package_bytes = left.package_bytes.saturating_sub(unpacked.bytes);
+        left.package_files = left.package_files.saturating_sub(unpacked.files);
+        let completed = unpacked.manifest(Some(&wish)).map_err(JobError::Git)?;
+        sidecar.complete(completed);
+        warnings.extend(left_out(&unpacked));
+    }
+    if package.manifest.as_ref() == Some(&manifest) {
+        return Ok(package);
+    }
+    // As it will be read again: two images may listen on one port.
+    let text = serde_json::to_vec(&manifest)
+        .map_err(|error| staging_of("write the manifest")(error.into()))?;
+    let manifest = Manifest::parse(&text)?;
+    keep(&manifest, staging)?;
+    let usage = tree::check(&staging.join(PACKAGE_FOLDER), quota(request.limits()))?;
+    Ok(FetchedPackage {
+        manifest: Some(manifest),
+        bytes: usage.bytes,
+        files: usage.files,
+        warnings,
+        ..package
+    })
+}
+
+/// Warns of what an image has and its package has not.
+fn left_out(unpacked: &Unpacked) -> Option<Warning> {
+    (unpacked.left_out > 0).then(|| {
+        Warning::new(
+            WarningCode::LeftOut,
+            format!(
+                "{} devices and pipes of the image were left out",
+                unpacked.left_out
+            ),
+        )
+    })
 }
 
 /// Writes the manifest into the package, which a roll-back reads.
@@ -196,30 +271,22 @@ fn described(
     unpacked: Unpacked,
     staging: &Path,
     limits: &FetchLimits,
-) -> Result<Outcome, JobError> {
+) -> Result<FetchedPackage, JobError> {
     let wish = package.manifest.as_ref();
     let manifest = unpacked.manifest(wish).map_err(JobError::Git)?;
     keep(&manifest, staging)?;
     let usage = tree::check(&staging.join(PACKAGE_FOLDER), quota(limits))?;
     let program = atek_api::package::program(Some(&manifest), None, |_| Found::Nothing)?;
     let mut warnings = package.warnings;
-    if unpacked.left_out > 0 {
-        warnings.push(Warning::new(
-            WarningCode::LeftOut,
-            format!(
-                "{} devices and pipes of the image were left out",
-                unpacked.left_out
-            ),
-        ));
-    }
-    Ok(Outcome::Package(Box::new(FetchedPackage {
+    warnings.extend(left_out(&unpacked));
+    Ok(FetchedPackage {
         manifest: Some(manifest),
         program: Some(program),
         bytes: usage.bytes,
         files: usage.files,
         warnings,
         ..package
-    })))
+    })
 }
 
 enum ImageResult {
@@ -227,16 +294,22 @@ enum ImageResult {
     Unpacked(Box<Unpacked>),
 }
 
-/// Runs the `image` child. `wish` is the manifest that names the image.
+/// Runs the `image` child. `wish` is the manifest that names the image, of a sidecar or of the app.
 fn run_image<W: Write>(
     request: &Request,
     wish: Option<&Manifest>,
+    sidecar: Option<&SidecarName>,
     staging: &Path,
     report: &mut Reporter<W>,
 ) -> Result<ImageResult, JobError> {
+    let order = Order {
+        request: request.clone(),
+        wish: wish.cloned(),
+        sidecar: sidecar.cloned(),
+    };
     let (last, how) = run_child(
         image::ARGUMENT,
-        &(request, wish),
+        &order,
         request,
         staging,
         report,

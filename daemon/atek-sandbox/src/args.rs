@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use atek_api::ids::ServiceKey;
+use atek_api::manifest::SidecarName;
 use atek_api::permission::{DevicePath, GivenFolder};
 use atek_api::spec::AppPort;
 use std::ffi::{OsStr, OsString};
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 pub(crate) struct Args {
     /// The service that starts.
     pub(crate) key: ServiceKey,
+    /// Which of its processes; none: its own.
+    pub(crate) sidecar: Option<SidecarName>,
     /// Whether its network namespace has a link to the machine's.
     pub(crate) link: bool,
     /// The TCP port on which the program listens; `None`: it listens on its socket file.
@@ -61,12 +64,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         .parse()?;
     let (mut link, mut port, mut proxy) = (false, None, false);
     let (mut devices, mut folders, mut mounts) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut image, mut workdir, mut health) = (None, None, None);
+    let (mut image, mut workdir, mut health, mut sidecar) = (None, None, None, None);
     loop {
         let option = next("-- before the program")?;
         match option.as_bytes() {
             b"--" => break,
             b"link" => link = true,
+            option if option.starts_with(b"sidecar=") => sidecar = Some(name(&option[8..])?),
             option if option.starts_with(b"image=") => image = Some(count(&option[6..])?),
             option if option.starts_with(b"workdir=") => workdir = Some(folder(&option[8..])?),
             option if option.starts_with(b"health=") => health = Some(words(&option[7..])?),
@@ -85,6 +89,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
     }
     Ok(Args {
         key,
+        sidecar,
         link,
         port,
         proxy,
@@ -123,6 +128,11 @@ pub(crate) fn parse_job(
         }
     }
     Ok((mounts, args.collect()))
+}
+
+fn name(text: &[u8]) -> anyhow::Result<SidecarName> {
+    let text = std::str::from_utf8(text).context("the name of a sidecar is not text")?;
+    Ok(text.parse()?)
 }
 
 fn folder(text: &[u8]) -> anyhow::Result<PathBuf> {
@@ -227,6 +237,8 @@ mod tests {
         assert_eq!(image.program, PathBuf::from("redis-server"));
         let health = parse_line(r#"k1 health=["node","check.js"] -- /bin/true"#).unwrap();
         assert_eq!(health.health.unwrap(), ["node", "check.js"]);
+        let sidecar = parse_line("k1 sidecar=db -- /bin/true").unwrap().sidecar;
+        assert_eq!(sidecar, Some("db".parse().unwrap()));
         let auto = parse_line("k1 port=auto -- /bin/true").unwrap();
         assert_eq!(auto.port, Some(AppPort::Auto));
     }
@@ -238,6 +250,7 @@ mod tests {
             "k1",
             "k1 --",
             "k1 private -- /bin/true",
+            "k1 sidecar=../x -- /bin/true",
             "../k1 -- /bin/true",
             "k1 /bin/true",
             "k1 -- node",

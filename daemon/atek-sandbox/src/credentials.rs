@@ -17,23 +17,36 @@ pub(crate) struct Credentials {
 
 /// Reads them from the folder that systemd names.
 pub(crate) fn read() -> anyhow::Result<Credentials> {
-    let folder = std::env::var_os("CREDENTIALS_DIRECTORY")
+    read_from(&folder()?)
+}
+
+/// Reads the configuration of a process that has no token.
+pub(crate) fn read_config() -> anyhow::Result<BTreeMap<String, Secret>> {
+    config_from(&folder()?)
+}
+
+fn folder() -> anyhow::Result<PathBuf> {
+    std::env::var_os("CREDENTIALS_DIRECTORY")
         .map(PathBuf::from)
-        .context("CREDENTIALS_DIRECTORY is not set: this program runs in a unit of atek-spawnd")?;
-    read_from(&folder)
+        .context("CREDENTIALS_DIRECTORY is not set: this program runs in a unit of atek-spawnd")
+}
+
+fn text(folder: &Path, name: &str) -> anyhow::Result<String> {
+    let path = folder.join(name);
+    std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn config_from(folder: &Path) -> anyhow::Result<BTreeMap<String, Secret>> {
+    // The text may hold secrets: the parser's message, which quotes it, is not shown.
+    serde_json::from_str(&text(folder, CONFIG_CREDENTIAL)?)
+        .ok()
+        .context("the configuration is not an object of texts")
 }
 
 fn read_from(folder: &Path) -> anyhow::Result<Credentials> {
-    let text = |name| {
-        let path = folder.join(name);
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-    };
-    let token = Secret::new(text(TOKEN_CREDENTIAL)?.trim_end());
+    let token = Secret::new(text(folder, TOKEN_CREDENTIAL)?.trim_end());
     anyhow::ensure!(!token.expose().is_empty(), "the token is empty");
-    // The text may hold secrets: the parser's message, which quotes it, is not shown.
-    let config = serde_json::from_str(&text(CONFIG_CREDENTIAL)?)
-        .ok()
-        .context("the configuration is not an object of texts")?;
+    let config = config_from(folder)?;
     Ok(Credentials { token, config })
 }
 

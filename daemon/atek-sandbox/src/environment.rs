@@ -1,10 +1,13 @@
 //! The environment of a service: what is listed here, and nothing inherited.
 
+use crate::listeners::HTTP;
 use atek_api::ids::ServiceKey;
+use atek_api::manifest::SidecarName;
 use atek_api::secret::Secret;
 use atek_api::spec::paths;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// What the environment of one service depends on.
 #[derive(Debug)]
@@ -29,28 +32,14 @@ pub(crate) fn build(
     config: BTreeMap<String, Secret>,
 ) -> BTreeMap<String, OsString> {
     let key = inputs.key;
-    let mut environment: BTreeMap<String, OsString> = BTreeMap::from([
-        ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".into()),
-        ("HOME".to_owned(), paths::state_inside(key).into()),
-        // As systemd names it to the services that it starts itself, systemd.exec(5).
-        (
-            "STATE_DIRECTORY".to_owned(),
-            paths::state_inside(key).into(),
-        ),
-        ("LANG".to_owned(), "C.UTF-8".into()),
-    ]);
+    let mut environment = expected(paths::state_inside(key));
     if inputs.proxy {
         environment.extend(proxies(inputs.host_port));
     }
     if inputs.port.is_some() {
         environment.insert("HOST".to_owned(), "127.0.0.1".into());
     }
-    environment.extend(
-        config
-            .into_iter()
-            .filter(|(name, _)| !name.starts_with("ATEK_"))
-            .map(|(name, value)| (name, value.expose().into())),
-    );
+    environment.extend(configured(config));
     environment.extend([
         ("ATEK_ASSIGNED_SERVICE_KEY".to_owned(), key.as_str().into()),
         (
@@ -74,6 +63,40 @@ pub(crate) fn build(
         ),
     };
     environment
+}
+
+/// The environment of a sidecar: its configuration, and what programs expect. The proxy answers as
+/// soon as the service itself runs.
+pub(crate) fn of_sidecar(
+    key: &ServiceKey,
+    name: &SidecarName,
+    proxy: bool,
+    config: BTreeMap<String, Secret>,
+) -> BTreeMap<String, OsString> {
+    let mut environment = expected(paths::process_state(key, Some(name)));
+    if proxy {
+        environment.extend(proxies(HTTP));
+    }
+    environment.extend(configured(config));
+    environment
+}
+
+/// What programs expect.
+fn expected(state: PathBuf) -> BTreeMap<String, OsString> {
+    BTreeMap::from([
+        ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".into()),
+        ("HOME".to_owned(), state.clone().into()),
+        // As systemd names it to the services that it starts itself, systemd.exec(5).
+        ("STATE_DIRECTORY".to_owned(), state.into()),
+        ("LANG".to_owned(), "C.UTF-8".into()),
+    ])
+}
+
+fn configured(config: BTreeMap<String, Secret>) -> impl Iterator<Item = (String, OsString)> {
+    config
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("ATEK_"))
+        .map(|(name, value)| (name, value.expose().into()))
 }
 
 /// The variables by which programs find a proxy. Some read only one of the two cases.
@@ -160,6 +183,21 @@ mod tests {
             .map(|(n, v)| (n.as_str(), v.to_str().unwrap()))
             .collect();
         assert_eq!(built, expected);
+    }
+
+    #[test]
+    fn a_sidecar_has_its_own_home_and_no_word_of_the_host() {
+        let config = BTreeMap::from([
+            ("PGDATA".to_owned(), Secret::new("/data")),
+            ("ATEK_HOST_PORT".to_owned(), Secret::new("1")),
+        ]);
+        let (key, name) = ("k1".parse().unwrap(), "db".parse().unwrap());
+        let built = of_sidecar(&key, &name, false, config);
+        let names: Vec<_> = built.keys().map(String::as_str).collect();
+        assert_eq!(names, ["HOME", "LANG", "PATH", "PGDATA", "STATE_DIRECTORY"]);
+        assert_eq!(built["HOME"], "/var/lib/atek-app-k1/.atek-services/db");
+        let proxied = of_sidecar(&key, &name, true, BTreeMap::new());
+        assert_eq!(proxied["https_proxy"], "http://127.0.0.1:80");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Confines itself, then becomes the service.
 //!
 //! Usage: `atek-sandbox KEY [OPTION]... -- PROGRAM [ARG]...`;
-//! `atek-sandbox prepare KEY [NAME]` ([`prepare`]);
+//! `atek-sandbox prepare KEY [sidecar=NAME] [USER]` ([`prepare`]);
+//! `atek-sandbox ready KEY SIDECAR [OPTION]...` ([`ready`]);
 //! `atek-sandbox fetch|build [OPTION]... -- PROGRAM [ARG]...` ([`job`]).
 //!
 //! Runs inside the service's unit, as its user; systemd has already applied user,
@@ -19,6 +20,9 @@
 //!    port, or with a command for its health check, remain as its parent ([`companion`]), give
 //!    atekd those sockets ([`socket_source`]) and run that command ([`health`]).
 //!
+//! A sidecar of a service has no token, and gives the host nothing: steps 2 and 3 are left out but
+//! for its configuration and its data.
+//!
 //! Any doubt is an error: a service that cannot be confined is not started.
 
 mod args;
@@ -31,6 +35,7 @@ mod job;
 mod landlock;
 mod listeners;
 mod prepare;
+mod ready;
 mod rules;
 mod seccomp;
 mod socket_source;
@@ -40,12 +45,16 @@ mod volumes;
 use anyhow::Context as _;
 use args::Args;
 use atek_api::spec::AppPort;
-use atek_api::spec::paths::health_socket;
+use atek_api::spec::paths::{process_health_socket, process_state};
 use health::HealthCheck;
 use seccomp::Netlink;
 use socket_source::SocketSource;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
@@ -62,6 +71,10 @@ fn run() -> anyhow::Result<ExitCode> {
         prepare::run(words)?;
         return Ok(ExitCode::SUCCESS);
     }
+    if words.next_if(|word| word == ready::WORD).is_some() {
+        ready::run(words)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(kind) = words.peek().and_then(|word| job::Kind::of_word(word)) {
         words.next();
         return Err(job::run(kind, words));
@@ -70,29 +83,25 @@ fn run() -> anyhow::Result<ExitCode> {
     close_inherited_descriptors()?;
     surroundings::require_mounts(&args.mounts)?;
     surroundings::require_network(args.link)?;
-    let credentials = credentials::read()?;
-
+    if args.sidecar.is_some() {
+        make_state(&process_state(&args.key, args.sidecar.as_ref()))?;
+    }
     if let Some(count) = args.image {
         volumes::make(count)?;
     }
-    let listeners = listeners::open()?;
-    let host_port = listeners.port;
-    let port = args.port.map(free_port).transpose()?;
-    let (source, channel) = port.map(SocketSource::new).transpose()?.unzip();
-    handoff::hand_over(listeners, channel, &args, &credentials.token)?;
-
-    let inputs = environment::Inputs {
-        key: &args.key,
-        host_port,
-        proxy: args.proxy,
-        token: &credentials.token,
-        port,
+    let (source, environment) = match &args.sidecar {
+        None => meet_host(&args)?,
+        Some(name) => {
+            let config = credentials::read_config()?;
+            let environment = environment::of_sidecar(&args.key, name, args.proxy, config);
+            (None, environment)
+        }
     };
-    let environment = environment::build(&inputs, credentials.config);
     let cgroup = rules::own_cgroup()?;
+    let process = (&args.key, args.sidecar.as_ref());
     let mut policy = match args.image {
-        Some(_) => rules::image_policy(&args.key, &cgroup)?,
-        None => rules::policy(&args.key, &cgroup),
+        Some(_) => rules::image_policy(process, &cgroup)?,
+        None => rules::policy(process, &cgroup),
     };
     policy.give(&args.devices);
     policy.give_folders(&args.folders);
@@ -102,10 +111,35 @@ fn run() -> anyhow::Result<ExitCode> {
     execute(&args, environment, source)
 }
 
+type Environment = BTreeMap<String, OsString>;
+
+/// Hands the host what the service and it reach each other by.
+fn meet_host(args: &Args) -> anyhow::Result<(Option<SocketSource>, Environment)> {
+    let credentials = credentials::read()?;
+    let listeners = listeners::open()?;
+    let host_port = listeners.port;
+    let port = args.port.map(free_port).transpose()?;
+    let (source, channel) = port.map(SocketSource::new).transpose()?.unzip();
+    handoff::hand_over(listeners, channel, args, &credentials.token)?;
+    let inputs = environment::Inputs {
+        key: &args.key,
+        host_port,
+        proxy: args.proxy,
+        token: &credentials.token,
+        port,
+    };
+    Ok((source, environment::build(&inputs, credentials.config)))
+}
+
+/// Makes the folder of a sidecar's data in the state of its service.
+fn make_state(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
 /// Becomes the program, or runs it beside what the host asks for.
 fn execute(
     args: &Args,
-    environment: std::collections::BTreeMap<String, std::ffi::OsString>,
+    environment: Environment,
     source: Option<SocketSource>,
 ) -> anyhow::Result<ExitCode> {
     let mut command = Command::new(&args.program);
@@ -114,7 +148,7 @@ fn execute(
     }
     let health = match &args.health {
         Some(words) => Some(HealthCheck::open(
-            &health_socket(&args.key),
+            &process_health_socket(&args.key, args.sidecar.as_ref()),
             words.clone(),
             environment.clone(),
             args.workdir.clone(),

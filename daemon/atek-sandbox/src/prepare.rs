@@ -1,7 +1,7 @@
 //! Makes a service's surroundings ready, before the service starts.
 //!
-//! `atek-sandbox prepare KEY [NAME]` runs as root, as the first command of the unit: the
-//! number of the service's user is known only then. It sees the service's mounts. Programs look up
+//! `atek-sandbox prepare KEY [sidecar=NAME] [USER]` runs as root, as the first command of the
+//! unit: the number of the service's user is known only then. It sees the service's mounts. Programs look up
 //! their own user in these files (`os.userInfo()`); what the system's files say of people is not
 //! shown to them. The user is called `app`, or what the program's container image calls it.
 //!
@@ -12,6 +12,7 @@ use crate::listeners::HTTP;
 use anyhow::{Context as _, ensure};
 use atek_api::ids::ServiceKey;
 use atek_api::image::is_user_name;
+use atek_api::manifest::SidecarName;
 use atek_api::spec::paths;
 use std::ffi::OsString;
 use std::fs;
@@ -24,12 +25,20 @@ pub(crate) const WORD: &str = "prepare";
 const NAME: &str = "app";
 
 /// Writes the files of the service that the rest of the command line names.
-pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()> {
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> anyhow::Result<()> {
+    let mut args = args.peekable();
     let key: ServiceKey = args
         .next()
         .and_then(|key| key.into_string().ok())
         .context("missing the service key")?
         .parse()?;
+    let sidecar = args
+        .peek()
+        .and_then(|word| word.to_str()?.strip_prefix("sidecar="));
+    let sidecar: Option<SidecarName> = sidecar.map(str::parse).transpose()?;
+    if sidecar.is_some() {
+        args.next();
+    }
     let name = match args.next() {
         None => NAME.to_owned(),
         Some(name) => name
@@ -41,13 +50,18 @@ pub(crate) fn run(mut args: impl Iterator<Item = OsString>) -> anyhow::Result<()
     ensure!(args.next().is_none(), "too many arguments");
     open_ports()?;
     // systemd has made the folder for the service's user; its parent is root's.
-    let runtime = paths::runtime(&key);
+    let runtime = Path::new("/run").join(paths::runtime_name(&key, sidecar.as_ref()));
     let owner = fs::symlink_metadata(&runtime)
         .with_context(|| format!("cannot examine {}", runtime.display()))?;
     ensure!(owner.is_dir(), "{} is no folder", runtime.display());
     write(
         Path::new(paths::ACCOUNTS),
-        &files(&name, owner.uid(), owner.gid(), &paths::state_inside(&key)),
+        &files(
+            &name,
+            owner.uid(),
+            owner.gid(),
+            &paths::process_state(&key, sidecar.as_ref()),
+        ),
     )
 }
 

@@ -6,6 +6,7 @@
 use anyhow::Context as _;
 use atek_api::ids::ServiceKey;
 use atek_api::image::SEEDS_FOLDER;
+use atek_api::manifest::SidecarName;
 use atek_api::permission::{DevicePath, GivenFolder};
 use atek_api::spec::paths;
 use std::fs;
@@ -83,8 +84,11 @@ const WHERE_PRESENT: [(&str, Access); 17] = [
     ("/etc/mime.types", Access::Read),
 ];
 
-/// The policy of one service. `cgroup` is its folder in `/sys/fs/cgroup`.
-pub(crate) fn policy(key: &ServiceKey, cgroup: &Path) -> Policy {
+/// One process of a service: a sidecar, or its own.
+type Process<'p> = (&'p ServiceKey, Option<&'p SidecarName>);
+
+/// The policy of one process of a service. `cgroup` is its folder in `/sys/fs/cgroup`.
+pub(crate) fn policy((key, sidecar): Process<'_>, cgroup: &Path) -> Policy {
     let rule = |required| {
         move |(path, access): (&str, Access)| Rule {
             path: path.into(),
@@ -101,7 +105,7 @@ pub(crate) fn policy(key: &ServiceKey, cgroup: &Path) -> Policy {
             required: true,
         },
         Rule {
-            path: paths::runtime(key),
+            path: Path::new("/run").join(paths::runtime_name(key, sidecar)),
             access: Access::Own,
             required: true,
         },
@@ -146,8 +150,8 @@ impl Policy {
 /// # Errors
 ///
 /// A folder of the image that cannot be listed.
-pub(crate) fn image_policy(key: &ServiceKey, cgroup: &Path) -> anyhow::Result<Policy> {
-    let mut policy = policy(key, cgroup);
+pub(crate) fn image_policy(process: Process<'_>, cgroup: &Path) -> anyhow::Result<Policy> {
+    let mut policy = policy(process, cgroup);
     // Of the list for the host's file system only what every unit has.
     policy
         .files
@@ -215,7 +219,10 @@ mod tests {
     use super::*;
 
     fn of(key: &str) -> Policy {
-        let mut policy = policy(&key.parse().unwrap(), Path::new("/sys/fs/cgroup/x.service"));
+        let mut policy = policy(
+            (&key.parse().unwrap(), None),
+            Path::new("/sys/fs/cgroup/x.service"),
+        );
         policy.give(&["/dev/ttyUSB0".parse().unwrap()]);
         policy
     }
@@ -237,6 +244,18 @@ mod tests {
                 "/run/atek-app-k1"
             ]
         );
+    }
+
+    #[test]
+    fn a_sidecar_has_the_data_of_its_app_and_a_runtime_folder_of_its_own() {
+        let (key, name) = ("k1".parse().unwrap(), "db".parse().unwrap());
+        let policy = policy((&key, Some(&name)), Path::new("/sys/fs/cgroup/x.service"));
+        let own = |path: &str| {
+            let mut rules = policy.files.iter();
+            rules.any(|rule| rule.path == Path::new(path) && rule.access == Access::Own)
+        };
+        assert!(own("/var/lib/atek-app-k1") && own("/run/atek-app-k1@db"));
+        assert!(!own("/run/atek-app-k1"));
     }
 
     #[test]

@@ -6,8 +6,10 @@
 use crate::files::{FileError, Folder};
 use crate::layout::Layout;
 use atek_api::ids::ServiceKey;
+use atek_api::manifest::SidecarName;
 use atek_api::spec::ServiceSpec;
 use atek_api::spec::paths::{self, CONFIG_CREDENTIAL, TOKEN_CREDENTIAL};
+use std::fmt::Write as _;
 use std::io::Read as _;
 
 const MAX_TOKEN_BYTES: u64 = 512;
@@ -27,7 +29,7 @@ pub(crate) enum CredentialError {
     File(#[from] FileError),
 }
 
-/// Writes a copy of the token that atekd left, and the configuration.
+/// Writes a copy of the token that atekd left, and the configuration of each process.
 pub(crate) fn write(layout: &Layout, spec: &ServiceSpec) -> Result<(), CredentialError> {
     let token = read_token(layout, &spec.key)?;
     let config = serde_json::to_vec(&spec.env).map_err(CredentialError::Encode)?;
@@ -35,22 +37,57 @@ pub(crate) fn write(layout: &Layout, spec: &ServiceSpec) -> Result<(), Credentia
         Folder::open(&layout.credentials)?.child_or_new(spec.key.as_str().as_ref(), 0o700)?;
     folder.write_private(TOKEN_CREDENTIAL.as_ref(), &token)?;
     folder.write_private(CONFIG_CREDENTIAL.as_ref(), &config)?;
+    for sidecar in &spec.sidecars {
+        let config = serde_json::to_vec(&sidecar.env).map_err(CredentialError::Encode)?;
+        let file = paths::config_file(Some(&sidecar.name));
+        folder.write_private(file.as_ref(), &config)?;
+    }
     Ok(())
 }
 
-/// Makes the files that the service will see as its `passwd` and `group`, and a link to its state,
-/// for `atek-sandbox
-/// prepare` to fill: systemd mounts only what is there.
-pub(crate) fn make_accounts(layout: &Layout, key: &ServiceKey) -> Result<(), FileError> {
-    let folder = Folder::open(&layout.accounts)?.child_or_new(key.as_str().as_ref(), 0o755)?;
+/// Makes the files that each process of the service will see as its `passwd` and `group`, and a
+/// link to its state, for `atek-sandbox prepare` to fill: systemd mounts only what is there.
+pub(crate) fn make_accounts(layout: &Layout, spec: &ServiceSpec) -> Result<(), FileError> {
+    let hosts = (!spec.sidecars.is_empty()).then(|| hosts(spec));
+    let sidecars = spec.sidecars.iter().map(|sidecar| Some(&sidecar.name));
+    for sidecar in [None].into_iter().chain(sidecars) {
+        make_accounts_of(layout, &spec.key, sidecar, hosts.as_deref())?;
+    }
+    Ok(())
+}
+
+fn make_accounts_of(
+    layout: &Layout,
+    key: &ServiceKey,
+    sidecar: Option<&SidecarName>,
+    hosts: Option<&str>,
+) -> Result<(), FileError> {
+    let name = paths::process(key, sidecar);
+    let folder = Folder::open(&layout.accounts)?.child_or_new(name.as_ref(), 0o755)?;
     for name in ["passwd", "group"] {
         folder.make_file(name.as_ref(), 0o644)?;
     }
+    if let Some(hosts) = hosts {
+        folder.write_private("hosts".as_ref(), hosts.as_bytes())?;
+        // As the two others, readable by all.
+        folder.make_file("hosts".as_ref(), 0o644)?;
+    }
     // The place of the service's state where its key is not known: in a container image.
-    match folder.make_link(paths::STATE_LINK.as_ref(), &paths::state_inside(key)) {
+    let state = paths::process_state(key, sidecar);
+    match folder.make_link(paths::STATE_LINK.as_ref(), &state) {
         Err(error) if !error.is_present() => Err(error),
         _ => Ok(()),
     }
+}
+
+/// By which the processes of one service find each other: all listen on the loopback.
+fn hosts(spec: &ServiceSpec) -> String {
+    let mut text = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
+    for sidecar in &spec.sidecars {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "127.0.0.1 {}", sidecar.name);
+    }
+    text
 }
 
 fn read_token(layout: &Layout, key: &ServiceKey) -> Result<Vec<u8>, CredentialError> {

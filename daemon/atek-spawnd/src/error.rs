@@ -51,6 +51,7 @@ impl From<SystemdError> for Error {
             SystemdError::Running(_) => Self::Busy(error.to_string()),
             SystemdError::Bus(_)
             | SystemdError::TooOld(_)
+            | SystemdError::SliceNotMade(_)
             | SystemdError::SignalsClosed
             | SystemdError::JobTimeout { .. } => Self::Failed(chain(&error)),
         }

@@ -1,6 +1,6 @@
 //! systemd, as far as this program uses it.
 
-use crate::properties::{Property, Version};
+use crate::properties::{Property, Unit, Version};
 use futures_util::StreamExt as _;
 use std::time::Duration;
 use zbus::{Connection, OwnedObjectPath, Variant};
@@ -100,12 +100,17 @@ trait Service {
     #[zbus(property(emits_changed_signal = "false"))]
     fn runtime_directory(&self) -> zbus::Result<Vec<String>>;
 
+    #[zbus(property(emits_changed_signal = "false"), name = "NRestarts")]
+    fn restarts(&self) -> zbus::Result<u32>;
+
     #[zbus(property(emits_changed_signal = "false"), name = "IPAddressDeny")]
     fn ip_address_deny(&self) -> zbus::Result<Vec<(i32, Vec<u8>, u32)>>;
 }
 
 /// How long to wait for a job beyond the unit's own time limits.
 const JOB_MARGIN: Duration = Duration::from_secs(15);
+/// How long systemd may take to make a slice, which runs nothing.
+const SLICE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a unit may take to go after SIGKILL.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -118,6 +123,8 @@ pub(crate) enum SystemdError {
     TooOld(String),
     #[error("{0} is running already")]
     Running(String),
+    #[error("systemd did not make the slice {0}")]
+    SliceNotMade(String),
     #[error("systemd closed its signal stream")]
     SignalsClosed,
     #[error("the job of {unit} did not end within {waited_secs} s")]
@@ -175,16 +182,34 @@ impl Systemd {
         properties: &[Property],
         start_timeout: Duration,
     ) -> Result<String, SystemdError> {
-        match self.active_state(unit).await?.as_deref() {
-            None | Some("inactive") => {}
-            Some("failed") => self.reset_failed(unit).await?,
-            Some(_) => return Err(SystemdError::Running(unit.to_owned())),
+        self.start_all(unit, properties, &[], start_timeout).await
+    }
+
+    /// The same with further units, which are made with it, and started if it requires them.
+    pub(crate) async fn start_all(
+        &self,
+        unit: &str,
+        properties: &[Property],
+        further: &[Unit],
+        start_timeout: Duration,
+    ) -> Result<String, SystemdError> {
+        let names = further.iter().map(|(name, _)| name.as_str());
+        for name in names.chain([unit]) {
+            match self.active_state(name).await?.as_deref() {
+                None | Some("inactive") => {}
+                Some("failed") => self.reset_failed(name).await?,
+                Some(_) => return Err(SystemdError::Running(name.to_owned())),
+            }
         }
+        let further: Vec<(&str, &[Property])> = further
+            .iter()
+            .map(|(name, properties)| (name.as_str(), properties.as_slice()))
+            .collect();
         // Listen before asking: a short job can end before the reply arrives.
         let removed = self.manager.receive_job_removed().await?;
         let started = self
             .manager
-            .start_transient_unit(unit, "fail", properties, &[])
+            .start_transient_unit(unit, "fail", properties, &further)
             .await;
         let job = match started {
             Err(error) if SystemdError::is_named(&error, "org.freedesktop.systemd1.UnitExists") => {
@@ -193,6 +218,35 @@ impl Systemd {
             started => started?,
         };
         wait(removed, &job, unit, start_timeout + JOB_MARGIN).await
+    }
+
+    /// Makes a slice, or gives one that is there other properties.
+    pub(crate) async fn start_slice(
+        &self,
+        slice: &str,
+        properties: &[Property],
+    ) -> Result<(), SystemdError> {
+        if self.active_state(slice).await?.as_deref() == Some("active") {
+            // Its name says what it is; it cannot be changed any more.
+            let changed: Vec<(&str, &Variant<'_>)> = properties
+                .iter()
+                .filter(|(name, _)| *name != "Description")
+                .map(|(name, value)| (*name, value))
+                .collect();
+            let set = self.manager.set_unit_properties(slice, true, &changed);
+            return Ok(set.await?);
+        }
+        let started = self.start(slice, properties, SLICE_TIMEOUT).await;
+        match started?.as_str() {
+            "done" => Ok(()),
+            _ => Err(SystemdError::SliceNotMade(slice.to_owned())),
+        }
+    }
+
+    /// The names of the units of some patterns that are loaded, whatever their state.
+    pub(crate) async fn units_named(&self, patterns: &[&str]) -> Result<Vec<String>, SystemdError> {
+        let listed = self.manager.list_units_by_patterns(&[], patterns).await?;
+        Ok(listed.into_iter().map(|listed| listed.0).collect())
     }
 
     /// Stops a unit and forgets how it ended. One that is not there is fine.
@@ -244,6 +298,22 @@ impl Systemd {
         }
     }
 
+    /// How often systemd has started a unit again since it was asked to; 0 if there is none.
+    pub(crate) async fn restarts(&self, unit: &str) -> Result<u32, SystemdError> {
+        let path = match self.manager.get_unit(unit).await {
+            Err(error) if SystemdError::is_no_such_unit(&error) => return Ok(0),
+            path => path?,
+        };
+        let service = ServiceProxy::builder(&self.connection)
+            .path(path)
+            .build()
+            .await?;
+        match service.restarts().await {
+            Err(error) if is_gone(&error) => Ok(0),
+            times => Ok(times?),
+        }
+    }
+
     /// Stops all processes of a unit where they are.
     pub(crate) async fn freeze(&self, unit: &str) -> Result<(), SystemdError> {
         Ok(self.manager.freeze_unit(unit).await?)
@@ -277,12 +347,13 @@ impl Systemd {
         Ok(())
     }
 
-    /// The unit that runs with this runtime folder, if there is one.
-    pub(crate) async fn unit_with_folder(
+    /// The units that run with one of the runtime folders that `is_one` tells.
+    pub(crate) async fn units_with_folder(
         &self,
         pattern: &str,
-        folder: &str,
-    ) -> Result<Option<String>, SystemdError> {
+        is_one: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>, SystemdError> {
+        let mut found = Vec::new();
         let states = ["active", "activating", "reloading", "deactivating"];
         for listed in self
             .manager
@@ -296,13 +367,13 @@ impl Systemd {
             match service.runtime_directory().await {
                 Err(error) if is_gone(&error) => {}
                 folders => {
-                    if folders?.iter().any(|other| other == folder) {
-                        return Ok(Some(listed.0));
+                    if folders?.iter().any(|folder| is_one(folder)) {
+                        found.push(listed.0);
                     }
                 }
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Denies addresses to the units that have such a list, beside what it has.

@@ -15,11 +15,13 @@ mod job;
 mod link;
 mod sandbox;
 mod service;
+mod sidecar;
 
 pub(crate) use addresses::closed as closed_networks;
 pub(crate) use backup::{backup, disks};
 pub(crate) use job::job;
 pub(crate) use service::service;
+pub(crate) use sidecar::{Unit, app_slice, sidecars, slices};
 
 use crate::files::Identity;
 use zbus::Variant;
@@ -34,7 +36,7 @@ pub(crate) struct Version(pub(crate) u32);
 impl Version {
     /// The oldest systemd that has everything Atek cannot do without.
     pub(crate) const OLDEST: Self = Self(252);
-    /// `RestartSteps`, `RestartMaxDelayUSec`.
+    /// `RestartSteps`, `RestartMaxDelayUSec`, `RestartMode`.
     const RESTART_STEPS: Self = Self(254);
     /// `PrivateTmpEx`, `BindLogSockets`.
     const PRIVATE_TMP_EX: Self = Self(257);

@@ -13,6 +13,7 @@ use crate::{
     credentials, disks, packages, properties, put_back, restored, snapshots, sources, state,
 };
 use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::manifest::SidecarName;
 use atek_api::spec::{
     self, BackupSpec, JobId, JobKind, PackageSpec, PackageVersion, Prefix, RelativePath,
     ServiceSpec, SnapshotName, paths,
@@ -68,21 +69,95 @@ impl Spawn {
         }
     }
 
-    /// The unit that runs with a service's folders, whatever its id is.
-    async fn running_with_key(&self, key: &ServiceKey) -> Result<Option<String>> {
+    /// The units that run with a service's folders, whatever its id is: its own first.
+    async fn running_with_key(&self, key: &ServiceKey) -> Result<Vec<String>> {
+        let own = paths::directory_name(key);
+        let of_sidecars = format!("{own}@");
+        let is_one = |name: &str| name == own || name.starts_with(&of_sidecars);
         // systemd removes the runtime folder with the end of the unit: without one no unit
         // runs, and there is no need to ask about every unit.
-        if Folder::open(&self.layout.runtime)?.has(paths::directory_name(key).as_ref())? {
-            let folder = paths::directory_name(key);
-            Ok(self.systemd.unit_with_folder(UNITS, &folder).await?)
-        } else {
-            Ok(None)
+        let mut names = Folder::open(&self.layout.runtime)?.names()?;
+        let has_folder = names.any(|name| name.is_ok_and(|name| name.to_str().is_some_and(is_one)));
+        if !has_folder {
+            return Ok(Vec::new());
+        }
+        let mut units = self.systemd.units_with_folder(UNITS, is_one).await?;
+        units.sort_by_key(|unit| unit.contains('@'));
+        Ok(units)
+    }
+
+    /// Stops what is left of a service's sidecars, and its slice. None is fine.
+    async fn stop_sidecars(&self, id: &ServiceId, timeout: Duration) -> Result<()> {
+        let (units, slices) = (id.sidecar_units(), properties::slices(id));
+        // The slice behind what is in it.
+        for pattern in [units, slices] {
+            for unit in self.systemd.units_named(&[&pattern]).await? {
+                self.systemd.stop(&unit, timeout).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the units of a service, and tells how the start job of its own ended.
+    async fn start_units(&self, spec: &ServiceSpec, sources: &sources::Sources) -> Result<String> {
+        let version = self.systemd.version();
+        let properties = properties::service(spec, sources, version);
+        let sidecars = properties::sidecars(spec, sources, version);
+        if let Some((slice, properties)) = properties::app_slice(spec) {
+            self.systemd.start_slice(&slice, &properties).await?;
+        }
+        let unit = spec.id.unit();
+        let started = self
+            .systemd
+            .start_all(&unit, &properties, &sidecars, spec.start_timeout());
+        let failed = tokio::select! {
+            result = started => match result?.as_str() {
+                "dependency" => self.inactive_sidecar(spec).await?,
+                result => return Ok(result.to_owned()),
+            },
+            failing = self.failing_sidecar(spec) => failing?,
+        };
+        self.systemd.stop(&unit, spec::STOP_TIMEOUT).await?;
+        self.stop_sidecars(&spec.id, spec::STOP_TIMEOUT).await?;
+        Err(Error::Failed(match failed {
+            Some(name) => format!(
+                "its service {name} did not become ready: `journalctl -u {}` says why",
+                spec.id.sidecar_unit(&name)
+            ),
+            None => "one of its services did not become ready".to_owned(),
+        }))
+    }
+
+    /// The first sidecar that is not up.
+    async fn inactive_sidecar(&self, spec: &ServiceSpec) -> Result<Option<SidecarName>> {
+        for sidecar in &spec.sidecars {
+            let unit = spec.id.sidecar_unit(&sidecar.name);
+            if self.systemd.active_state(&unit).await?.as_deref() != Some("active") {
+                return Ok(Some(sidecar.name.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns when a sidecar has failed several times, although systemd goes on trying.
+    async fn failing_sidecar(&self, spec: &ServiceSpec) -> Result<Option<SidecarName>> {
+        if spec.sidecars.is_empty() {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep(SIDECAR_LOOK).await;
+            for sidecar in &spec.sidecars {
+                let unit = spec.id.sidecar_unit(&sidecar.name);
+                if self.systemd.restarts(&unit).await? >= SIDECAR_TRIES {
+                    return Ok(Some(sidecar.name.clone()));
+                }
+            }
         }
     }
 
     /// A service must not run when its state is taken.
     async fn require_down(&self, key: &ServiceKey) -> Result<()> {
-        match self.running_with_key(key).await? {
+        match self.running_with_key(key).await?.first() {
             Some(unit) => Err(Error::Busy(format!("{unit} is running: stop it first"))),
             None => Ok(()),
         }
@@ -109,7 +184,9 @@ impl Spawn {
         spec.validate()?;
         let _lease = self.services.take(spec.key.as_str())?;
         let unit = spec.id.unit();
-        if let Some(other) = self.running_with_key(&spec.key).await? {
+        // Of an app whose own process has ended they may be on their way down.
+        self.stop_sidecars(&spec.id, spec::STOP_TIMEOUT).await?;
+        if let Some(other) = self.running_with_key(&spec.key).await?.first() {
             return Err(Error::Busy(format!(
                 "{other} runs with the key {}",
                 spec.key
@@ -123,11 +200,7 @@ impl Spawn {
                 Ok::<_, Error>(opened)
             })
             .await?;
-        let properties = properties::service(&spec, &sources, self.systemd.version());
-        let result = self
-            .systemd
-            .start(&unit, &properties, spec::START_TIMEOUT)
-            .await?;
+        let result = self.start_units(&spec, &sources).await?;
         tracing::info!(unit, result, "started a service");
         Ok(result)
     }
@@ -138,11 +211,13 @@ impl Spawn {
     /// limit, it is killed.
     async fn stop_service(&self, id: &str, timeout_ms: u64) -> Result<()> {
         let _call = self.activity.begin();
-        let unit = service_id(id)?.unit();
+        let id = service_id(id)?;
+        let unit = id.unit();
         // Longer than systemd itself waits makes no sense.
         let longest = spec::STOP_TIMEOUT + Duration::from_secs(10);
         let timeout = Duration::from_millis(timeout_ms).min(longest);
         self.systemd.stop(&unit, timeout).await?;
+        self.stop_sidecars(&id, timeout).await?;
         tracing::info!(unit, "stopped a service");
         Ok(())
     }
@@ -151,7 +226,11 @@ impl Spawn {
     /// runs.
     async fn reset_failed(&self, id: &str) -> Result<()> {
         let _call = self.activity.begin();
-        Ok(self.systemd.reset_failed(&service_id(id)?.unit()).await?)
+        let id = service_id(id)?;
+        for unit in self.systemd.units_named(&[&id.sidecar_units()]).await? {
+            self.systemd.reset_failed(&unit).await?;
+        }
+        Ok(self.systemd.reset_failed(&id.unit()).await?)
     }
 
     /// Closes networks to the services that run without permission for the home. `networks` is
@@ -205,19 +284,24 @@ impl Spawn {
         let _call = self.activity.begin();
         let (key, name): (_, SnapshotName) = (service_key(key)?, name.parse()?);
         let _lease = self.services.take(key.as_str())?;
-        let unit = self.running_with_key(&key).await?;
+        let units = self.running_with_key(&key).await?;
         let begun = Instant::now();
-        if let Some(unit) = &unit {
-            self.systemd.freeze(unit).await?;
+        let mut frozen = Ok(());
+        for unit in &units {
+            frozen = frozen.and(self.systemd.freeze(unit).await);
         }
-        let made = self
-            .on_files(move |layout| snapshots::make(layout, &key, &name))
-            .await;
-        if let Some(unit) = &unit {
+        let made = match frozen {
+            Ok(()) => {
+                self.on_files(move |layout| snapshots::make(layout, &key, &name))
+                    .await
+            }
+            Err(error) => Err(error.into()),
+        };
+        for unit in units.iter().rev() {
             self.systemd.thaw(unit).await?;
         }
         let pause = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Ok((made?.bytes, if unit.is_some() { pause } else { 0 }))
+        Ok((made?.bytes, if units.is_empty() { 0 } else { pause }))
     }
 
     /// Lets all services go on that an interrupted snapshot left paused.
@@ -464,6 +548,10 @@ impl Spawn {
 
 /// How long a package job may take to end before it is killed; longer than systemd gives it.
 const JOB_STOP: Duration = Duration::from_secs(8);
+/// How often a sidecar may be started again before the start of its app has failed, and how often
+/// that is looked at.
+const SIDECAR_TRIES: u32 = 3;
+const SIDECAR_LOOK: Duration = Duration::from_millis(500);
 /// The services' units.
 const UNITS: &str = "atek-app-*.service";
 

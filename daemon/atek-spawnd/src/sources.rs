@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::files::{FileError, Folder, Identity};
 use crate::layout::Layout;
 use crate::origin::Origin;
-use atek_api::image::ROOT_FOLDER;
+use atek_api::image::root_folder;
+use atek_api::manifest::SidecarName;
 use atek_api::permission::{AppFolder, DevicePath, GivenFolder};
 use atek_api::spec::{Program, ServiceSpec, paths};
 use nix::unistd::{Gid, Uid};
@@ -39,6 +40,8 @@ pub(crate) struct Sources {
     pub(crate) folders: Vec<(GivenFolder, Identity)>,
     /// What runs atek-sandbox inside a container image; `package` is then the image's root.
     pub(crate) image: Option<ImageSources>,
+    /// Of its further processes, in their order.
+    pub(crate) sidecars: Vec<Sources>,
 }
 
 /// What of the host atek-sandbox needs where the host's file system is not there.
@@ -89,14 +92,23 @@ pub(crate) fn open(layout: &Layout, spec: &ServiceSpec) -> Result<(Sources, Vec<
     let attach = Folder::open(&layout.attach)?;
     let host = Folder::open(&layout.host_dirs)?.child(spec.key.as_str().as_ref())?;
     Origin::of(spec, &package)?.require(layout, &spec.key)?;
-    make_accounts(layout, &spec.key)?;
-    let (package, image) = match &spec.program {
-        Program::Image { .. } => {
-            let root = package.child(ROOT_FOLDER.as_ref())?;
-            (root, Some(ImageSources::own()?))
-        }
-        Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => (package, None),
-    };
+    make_accounts(layout, spec)?;
+    let modules_identity = modules.as_ref().map(Folder::identity).transpose()?;
+    let mut sidecars = Vec::new();
+    let mut roots = Vec::new();
+    for sidecar in &spec.sidecars {
+        let (root, image) = root_of(&package, &sidecar.program, Some(&sidecar.name))?;
+        let shown = root.as_ref().unwrap_or(&package);
+        sidecars.push(Sources {
+            package: shown.identity()?,
+            modules: modules_identity.filter(|_| image.is_none()),
+            image,
+            ..Sources::default()
+        });
+        roots.extend(root);
+    }
+    let (root, image) = root_of(&package, &spec.program, None)?;
+    let shown = root.as_ref().unwrap_or(&package).identity()?;
     let mut groups = groups_of(&spec.devices);
     let mut folders = Vec::new();
     let mut held_folders = Vec::new();
@@ -118,12 +130,29 @@ pub(crate) fn open(layout: &Layout, spec: &ServiceSpec) -> Result<(Sources, Vec<
         folders,
         attach: attach.identity()?,
         host: host.identity()?,
-        package: package.identity()?,
-        modules: modules.as_ref().map(Folder::identity).transpose()?,
+        package: shown,
+        modules: modules_identity,
         groups,
+        sidecars,
     };
     let held = [package, attach, host].into_iter().chain(modules);
+    let held = held.chain(root).chain(roots);
     Ok((sources, held.chain(held_folders).collect()))
+}
+
+/// The root of a container image in the package; none of other programs.
+fn root_of(
+    package: &Folder,
+    program: &Program,
+    sidecar: Option<&SidecarName>,
+) -> Result<(Option<Folder>, Option<ImageSources>), Error> {
+    match program {
+        Program::Image { .. } => {
+            let root = package.child(root_folder(sidecar).as_ref())?;
+            Ok((Some(root), Some(ImageSources::own()?)))
+        }
+        Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => Ok((None, None)),
+    }
 }
 
 /// The folder of another service, made if it is missing; none if that service has no data yet, or

@@ -16,9 +16,25 @@ pub(crate) fn wipe(layout: &Layout, key: &ServiceKey) -> Result<(), FileError> {
     remove_in(&layout.runtime, &name)?;
     remove_in(&layout.credentials, key.as_str())?;
     remove_in(&layout.accounts, key.as_str())?;
+    remove_of_sidecars(&layout.accounts, &format!("{key}@"))?;
     remove_in(&layout.state.join(paths::SNAPSHOTS_NAME), key.as_str())?;
     // Last: until the state is gone, no other program gets it.
     remove_in(&layout.origins, key.as_str())
+}
+
+/// Removes what begins with a service's key and an `@`.
+fn remove_of_sidecars(folder: &Path, prefix: &str) -> Result<(), FileError> {
+    let opened = match Folder::open(folder) {
+        Err(error) if error.is_missing() => return Ok(()),
+        opened => opened?,
+    };
+    for name in opened.names()? {
+        let name = name?;
+        if name.as_encoded_bytes().starts_with(prefix.as_bytes()) {
+            remove_tree(&opened, &name)?;
+        }
+    }
+    Ok(())
 }
 
 fn remove_in(folder: &Path, name: impl AsRef<std::ffi::OsStr>) -> Result<(), FileError> {
@@ -45,6 +61,7 @@ mod tests {
                 .unwrap();
             fs::create_dir(layout.runtime.join(format!("atek-app-{key}"))).unwrap();
             fs::create_dir(layout.credentials.join(key)).unwrap();
+            fs::create_dir(layout.accounts.join(format!("{key}@db"))).unwrap();
         }
         let key = "k1".parse().unwrap();
         wipe(&layout, &key).unwrap();
@@ -58,5 +75,7 @@ mod tests {
         }
         assert!(!layout.credentials.join("k1").exists());
         assert!(layout.credentials.join("k12").exists());
+        assert!(!layout.accounts.join("k1@db").exists());
+        assert!(layout.accounts.join("k12@db").exists());
     }
 }

@@ -1,7 +1,7 @@
 //! What can be wrong with a manifest.
 
 use crate::image::{InvalidImage, InvalidSignal};
-use crate::manifest::InvalidApiId;
+use crate::manifest::{InvalidApiId, InvalidSidecarName, SidecarName};
 use crate::permission::InvalidHostPattern;
 use crate::spec::SpecError;
 use std::fmt;
@@ -144,9 +144,29 @@ pub enum Problem {
     /// See [`crate::spec::AppPort`].
     #[error("must be a number from 1024 to 65535, or \"auto\"")]
     Port,
+    /// See [`SidecarName`].
+    #[error("{0}")]
+    SidecarName(InvalidSidecarName),
+    /// A process that there is not.
+    #[error("there is no service {0} to wait for")]
+    NoSidecar(SidecarName),
+    /// Two that wait for each other, or one for itself.
+    #[error("the service {0} waits for itself, or it and others wait for each other")]
+    SidecarCircle(SidecarName),
+    /// They listen in one network namespace.
+    #[error("the port {0} is another's already: the processes of an app share one network")]
+    PortTwice(u16),
+    /// See [`super::Sidecar::port`].
+    #[error("must be a number from 1024 to 65535")]
+    SidecarPort,
     /// Given as an object and beside it.
     #[error("\"entry\" and \"args\" stand either in \"runtime\" or beside it")]
     RuntimeTwice,
+    /// Two kinds of one thing.
+    #[error(
+        "\"args\" are all words of the program, and \"command\" those behind the image's own: one of both"
+    )]
+    ArgsAndCommand,
     /// See [`crate::image::ImageName`].
     #[error(transparent)]
     Image(InvalidImage),

@@ -3,6 +3,7 @@
 use super::cursor::{Cursor, Found};
 use super::error::{ManifestError, Problem};
 use super::json::{self, Value, shorten};
+use super::read_sidecars::sidecars;
 use super::{Export, Healthcheck, MAX_BYTES, MAX_EXPORTS, Manifest, Runtime, Transport};
 use crate::image::{
     ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_user_name, is_volume,
@@ -45,7 +46,7 @@ pub(super) fn manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
 fn read_manifest(root: &Cursor<'_>) -> Found<Manifest> {
     let mut manifest = Manifest::default();
     let mut title = None;
-    let mut runtime = RuntimeParts::default();
+    let (mut runtime, mut services) = (RuntimeParts::default(), None);
     for (key, value) in root.members()? {
         match key {
             "name" => manifest.name = value.title(80)?,
@@ -60,6 +61,7 @@ fn read_manifest(root: &Cursor<'_>) -> Found<Manifest> {
             "runtime" => runtime.runtime = Some(value),
             "entry" => runtime.entry = Some(value),
             "args" => runtime.args = Some(value),
+            "services" => services = Some(value),
             "port" => manifest.port = Some(read_port(&value)?),
             "workdir" => manifest.workdir = read_workdir(&value)?,
             "healthcheck" => manifest.healthcheck = Some(read_healthcheck(&value)?),
@@ -71,6 +73,9 @@ fn read_manifest(root: &Cursor<'_>) -> Found<Manifest> {
     }
     manifest.name = manifest.name.or(title);
     manifest.runtime = runtime.read()?;
+    if let Some(services) = services {
+        manifest.services = sidecars(&services, manifest.port)?;
+    }
     Ok(manifest)
 }
 
@@ -144,7 +149,7 @@ fn read_path(value: &Cursor<'_>) -> Found<String> {
     }
 }
 
-fn read_healthcheck(value: &Cursor<'_>) -> Found<Healthcheck> {
+pub(super) fn read_healthcheck(value: &Cursor<'_>) -> Found<Healthcheck> {
     if !matches!(value.node.value, Value::Object(_)) {
         return read_path(value).map(Healthcheck::Path);
     }
@@ -223,14 +228,14 @@ fn read_metadata(value: &Cursor<'_>) -> Found<BTreeMap<String, String>> {
 
 /// The three keys that say what runs the app; in the file they may come in any order.
 #[derive(Default)]
-struct RuntimeParts<'n> {
-    runtime: Option<Cursor<'n>>,
-    entry: Option<Cursor<'n>>,
-    args: Option<Cursor<'n>>,
+pub(super) struct RuntimeParts<'n> {
+    pub(super) runtime: Option<Cursor<'n>>,
+    pub(super) entry: Option<Cursor<'n>>,
+    pub(super) args: Option<Cursor<'n>>,
 }
 
 impl RuntimeParts<'_> {
-    fn read(mut self) -> Found<Runtime> {
+    pub(super) fn read(mut self) -> Found<Runtime> {
         let Some(runtime) = self.runtime.take() else {
             return self.node();
         };
@@ -312,7 +317,7 @@ impl RuntimeParts<'_> {
 
 /// The object of an image. Its `kind` has been read.
 fn read_image(value: &Cursor<'_>) -> Found<ImageRuntime> {
-    let (mut image, mut args) = (None, None);
+    let (mut image, mut args, mut command) = (None, None, None);
     let (mut env, mut workdir, mut volumes) = (BTreeMap::new(), None, Vec::new());
     let (mut user, mut stop_signal) = (None, None);
     for (key, value) in value.members()? {
@@ -320,6 +325,7 @@ fn read_image(value: &Cursor<'_>) -> Found<ImageRuntime> {
             "kind" => {}
             "image" => image = Some(value.parsed(Problem::Image)?),
             "args" => args = Some(value),
+            "command" => command = Some(value),
             "env" => env = read_variables(&value)?,
             "workdir" => workdir = Some(read_folder(&value, is_image_folder)?),
             "user" => {
@@ -341,18 +347,25 @@ fn read_image(value: &Cursor<'_>) -> Found<ImageRuntime> {
             other => {
                 return Err(value.problem(Problem::UnknownKey {
                     found: shorten(other),
-                    known: "kind, image, args, env, workdir, volumes, user and stopSignal",
+                    known: "kind, image, args, command, env, workdir, volumes, user and stopSignal",
                 }));
             }
         }
     }
-    let args = RuntimeParts {
-        args,
-        ..RuntimeParts::default()
+    if let (Some(_), Some(command)) = (&args, &command) {
+        return Err(command.problem(Problem::ArgsAndCommand));
+    }
+    let words = |args| {
+        let parts = RuntimeParts {
+            args,
+            ..RuntimeParts::default()
+        };
+        parts.args()
     };
     Ok(ImageRuntime {
         image: image.ok_or_else(|| value.problem(Problem::Missing("image")))?,
-        args: args.args()?,
+        args: words(args)?,
+        command: words(command)?,
         env,
         workdir,
         volumes,

@@ -1,6 +1,7 @@
 //! Why a spec is refused.
 
 use crate::ids::ServiceId;
+use crate::manifest::SidecarName;
 use std::path::PathBuf;
 
 /// What is wrong with a [`super::ServiceSpec`] or a [`super::PackageSpec`].
@@ -44,6 +45,17 @@ pub enum SpecError {
         "an app from a container image cannot have the whole internet or a port of the home's network yet: give it the hosts that it needs by name"
     )]
     ImageNetwork,
+    /// More than [`crate::manifest::MAX_SIDECARS`], or of a core service.
+    #[error("{0} further processes: an app can have 8, and a core service none")]
+    Sidecars(usize),
+    /// One that is there twice, or stands before one that it waits for.
+    #[error("the process {0} stands twice, or before one that it waits for")]
+    SidecarOrder(SidecarName),
+    /// The link to the machine's network is made for one process.
+    #[error(
+        "an app of several processes cannot have the whole internet or a port of the home's network yet: give it the hosts that it needs by name"
+    )]
+    SidecarNetwork,
     /// More than a box can be on.
     #[error("{0} networks are more than the 64 that can be closed to a service")]
     TooManyNetworks(usize),

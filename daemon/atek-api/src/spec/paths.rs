@@ -2,6 +2,7 @@
 
 use super::names::{JobId, PackageVersion};
 use crate::ids::ServiceKey;
+use crate::manifest::SidecarName;
 use crate::permission::AppFolder;
 use std::path::{Component, Path, PathBuf};
 
@@ -74,7 +75,8 @@ pub const TOKENS: &str = "/run/atek/tokens";
 /// token, and the configuration (JSON). `atek-spawnd` writes them, only root reads
 /// them, so that no other process chooses what systemd opens as root.
 pub const CREDENTIALS: &str = "/run/atek/credentials";
-/// One folder for each service with the `passwd` and `group` that it sees, and [`STATE_LINK`].
+/// One folder for each process of a service with the `passwd`, `group` and, beside sidecars, the
+/// `hosts` that it sees, and [`STATE_LINK`].
 /// Owned by root.
 pub const ACCOUNTS: &str = "/run/atek-accounts";
 /// One folder for each service with atekd's listener for it.
@@ -131,6 +133,44 @@ pub fn runtime(key: &ServiceKey) -> PathBuf {
     Path::new("/run").join(directory_name(key))
 }
 
+/// What names the folders of one process of a service: of its own, or of a sidecar.
+#[must_use]
+pub fn process(key: &ServiceKey, sidecar: Option<&SidecarName>) -> String {
+    match sidecar {
+        None => key.to_string(),
+        Some(name) => format!("{key}@{name}"),
+    }
+}
+
+/// The name of the runtime folder of one process of a service, below `/run`.
+#[must_use]
+pub fn runtime_name(key: &ServiceKey, sidecar: Option<&SidecarName>) -> String {
+    format!("atek-app-{}", process(key, sidecar))
+}
+
+/// The folder in a service's state with what its sidecars keep, one folder each.
+pub const SIDECARS_STATE: &str = ".atek-services";
+
+/// Where one process of a service keeps its data, as it sees it. All processes see the state of
+/// the service.
+#[must_use]
+pub fn process_state(key: &ServiceKey, sidecar: Option<&SidecarName>) -> PathBuf {
+    let state = state_inside(key);
+    match sidecar {
+        None => state,
+        Some(name) => state.join(SIDECARS_STATE).join(name.as_str()),
+    }
+}
+
+/// The name of the file in [`CREDENTIALS`]`/KEY` with the configuration of one process.
+#[must_use]
+pub fn config_file(sidecar: Option<&SidecarName>) -> String {
+    match sidecar {
+        None => CONFIG_CREDENTIAL.to_owned(),
+        Some(name) => format!("{CONFIG_CREDENTIAL}@{name}"),
+    }
+}
+
 /// The socket a service listens on (`ATEK_ASSIGNED_SOCKET_FILE`), the same inside and on the host.
 #[must_use]
 pub fn app_socket(key: &ServiceKey) -> PathBuf {
@@ -141,7 +181,14 @@ pub fn app_socket(key: &ServiceKey) -> PathBuf {
 /// it, the same inside and on the host.
 #[must_use]
 pub fn health_socket(key: &ServiceKey) -> PathBuf {
-    runtime(key).join("health.sock")
+    process_health_socket(key, None)
+}
+
+/// The same of one process of a service.
+#[must_use]
+pub fn process_health_socket(key: &ServiceKey, sidecar: Option<&SidecarName>) -> PathBuf {
+    let runtime = Path::new("/run").join(runtime_name(key, sidecar));
+    runtime.join("health.sock")
 }
 
 /// The file with a service's bearer token.
@@ -156,10 +203,10 @@ pub fn credentials(key: &ServiceKey) -> PathBuf {
     Path::new(CREDENTIALS).join(key.as_str())
 }
 
-/// The folder with the `passwd` and `group` that a service sees.
+/// The folder with the `passwd` and `group` that a process of a service sees.
 #[must_use]
-pub fn accounts(key: &ServiceKey) -> PathBuf {
-    Path::new(ACCOUNTS).join(key.as_str())
+pub fn accounts(key: &ServiceKey, sidecar: Option<&SidecarName>) -> PathBuf {
+    Path::new(ACCOUNTS).join(process(key, sidecar))
 }
 
 /// The folder of atekd's listener for one service, on the host.

@@ -292,3 +292,98 @@ proptest::proptest! {
         }
     }
 }
+
+/// A service with a database in an image, and a worker that waits for it.
+fn with_sidecars() -> ServiceSpec {
+    let mut spec = spec();
+    spec.sidecars = serde_json::from_value(serde_json::json!([
+        {
+            "name": "db",
+            "program": {"kind": "image", "argv": ["postgres"], "workdir": "/", "volumes": ["/data"]},
+            "port": 5432,
+        },
+        {
+            "name": "work",
+            "program": {"kind": "node", "entry": "work.js"},
+            "after": ["db"],
+        },
+    ]))
+    .unwrap();
+    spec
+}
+
+#[test]
+fn the_processes_of_a_service_are_checked_as_it_is_and_wait_for_no_circle() {
+    let spec = with_sidecars();
+    spec.validate().unwrap();
+    assert_eq!(
+        spec.id.sidecar_unit(&spec.sidecars[0].name),
+        "atek-app-rss@db.service"
+    );
+    assert!(spec.start_timeout() > SIDECAR_READY_TIMEOUT * 2);
+    let changed = |change: &dyn Fn(&mut ServiceSpec)| {
+        let mut spec = with_sidecars();
+        change(&mut spec);
+        spec.validate().map_err(|error| error.to_string())
+    };
+    let refused: [(&dyn Fn(&mut ServiceSpec), &str); 7] = [
+        (&|spec| spec.sidecars.reverse(), "before one"),
+        (
+            &|spec| spec.sidecars[1].name = "db".parse().unwrap(),
+            "twice",
+        ),
+        (
+            &|spec| spec.network = Network::Direct { lan: false },
+            "several processes",
+        ),
+        (
+            &|spec| spec.listen = vec!["tcp/1883".parse().unwrap()],
+            "several processes",
+        ),
+        (
+            &|spec| {
+                spec.sidecars[0].program = Program::Image {
+                    argv: vec!["x".to_owned()],
+                    workdir: "/".to_owned(),
+                    volumes: vec!["/usr".to_owned()],
+                    user: None,
+                    stop_signal: None,
+                }
+            },
+            "/usr",
+        ),
+        (
+            &|spec| drop(spec.sidecars[0].env.insert("lower".into(), "1".into())),
+            "lower",
+        ),
+        (
+            &|spec| {
+                let name = |n| format!("s{n}").parse().unwrap();
+                let one = &spec.sidecars[0].clone();
+                spec.sidecars = (0..9)
+                    .map(|n| SidecarSpec {
+                        name: name(n),
+                        ..one.clone()
+                    })
+                    .collect();
+            },
+            "9 further",
+        ),
+    ];
+    for (change, part) in refused {
+        let error = changed(change).unwrap_err();
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[test]
+fn a_sidecar_is_given_nothing_of_what_its_app_alone_is_given() {
+    let mut spec = with_sidecars();
+    spec.port = Some(AppPort::Auto);
+    spec.devices = vec!["/dev/ttyUSB0".parse().unwrap()];
+    spec.env.insert("PASSWORD".to_owned(), "secret".to_owned());
+    let sidecar = spec.of_sidecar(&spec.sidecars[0]);
+    assert!(sidecar.env.is_empty() && sidecar.devices.is_empty());
+    assert!(sidecar.sidecars.is_empty() && sidecar.port.is_none());
+    assert_eq!((&sidecar.key, sidecar.limits), (&spec.key, spec.limits));
+}

@@ -4,7 +4,7 @@ use super::error::ImageError;
 use atek_api::image::{
     ImageName, ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_user_name, is_volume,
 };
-use atek_api::manifest::{Manifest, Runtime};
+use atek_api::manifest::{Healthcheck, Manifest, Runtime};
 use atek_api::spec::{AppPort, is_config_name};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +35,34 @@ struct Execution {
     /// `NAME[:GROUP]`, or numbers.
     user: Option<String>,
     stop_signal: Option<String>,
+    /// Of Docker's format alone; the OCI's has none.
+    healthcheck: Option<Check>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Check {
+    test: Option<Vec<String>>,
+}
+
+impl Check {
+    /// `CMD` and words, or `CMD-SHELL` and a text; `NONE`, or nothing, is none.
+    fn command(self) -> Option<Healthcheck> {
+        let mut words = self.test.unwrap_or_default().into_iter();
+        let command: Vec<String> = match words.next()?.as_str() {
+            "CMD" => words.collect(),
+            "CMD-SHELL" => ["/bin/sh".to_owned(), "-c".to_owned()]
+                .into_iter()
+                .chain(words.next())
+                .collect(),
+            _ => return None,
+        };
+        let fits = command.first().is_some_and(|program| !program.is_empty())
+            && command.len() <= 64
+            && command.iter().map(String::len).sum::<usize>() <= 8 * 1024
+            && !command.iter().any(|word| word.contains(char::is_control));
+        fits.then_some(Healthcheck::Command { command })
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -136,8 +164,10 @@ impl ImageConfig {
         };
         let mut args = asked.as_ref().map(|it| it.args.clone()).unwrap_or_default();
         if args.is_empty() {
+            let command = asked.as_ref().map(|it| it.command.clone());
+            let command = command.filter(|command| !command.is_empty());
             args = own.entrypoint.unwrap_or_default();
-            args.extend(own.cmd.unwrap_or_default());
+            args.extend(command.or(own.cmd).unwrap_or_default());
         }
         let fits = args.len() <= 64
             && args.iter().map(String::len).sum::<usize>() <= 8 * 1024
@@ -161,6 +191,9 @@ impl ImageConfig {
         manifest.name = manifest.name.or_else(|| label("title", 80));
         manifest.description = manifest.description.or_else(|| label("description", 1_000));
         manifest.license = manifest.license.or_else(|| label("licenses", 200));
+        manifest.healthcheck = manifest
+            .healthcheck
+            .or_else(|| own.healthcheck.and_then(Check::command));
         manifest.port = manifest
             .port
             .or_else(|| port(&own.exposed_ports.unwrap_or_default()));
@@ -168,6 +201,7 @@ impl ImageConfig {
             runtime: ImageRuntime {
                 image: image.clone(),
                 args,
+                command: Vec::new(),
                 env,
                 workdir: Some(self.workdir(asked.as_ref())),
                 volumes,
@@ -279,6 +313,55 @@ mod tests {
                 panic!("{made:?}");
             };
             assert_eq!(runtime.user.as_deref(), expected, "{user}");
+        }
+    }
+
+    #[test]
+    fn a_command_stands_behind_the_entrypoint_and_args_in_its_place() {
+        for (wish, expected) in [
+            ("", "entry.sh serve"),
+            (r#","command":["migrate","-v"]"#, "entry.sh migrate -v"),
+            (r#","args":["sh"]"#, "sh"),
+        ] {
+            let text =
+                format!(r#"{{"runtime":{{"kind":"oci","image":"localhost/x:1.0.0"{wish}}}}}"#);
+            let wish = Manifest::parse(text.as_bytes()).unwrap();
+            let config = config(r#"{"Entrypoint":["entry.sh"],"Cmd":["serve"]}"#);
+            let made = config.manifest(&image(), Vec::new(), Some(&wish)).unwrap();
+            let Runtime::Image { runtime } = &made.runtime else {
+                panic!("{made:?}");
+            };
+            assert_eq!(runtime.args.join(" "), expected);
+            assert!(runtime.command.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_health_check_of_an_image_is_its_apps_unless_its_author_has_another() {
+        for (test, expected) in [
+            (r#"["CMD","pg_isready","-q"]"#, Some("pg_isready|-q")),
+            (
+                r#"["CMD-SHELL","curl -f localhost || exit 1"]"#,
+                Some("/bin/sh|-c|curl -f localhost || exit 1"),
+            ),
+            (r#"["NONE"]"#, None),
+            (r#"["CMD"]"#, None),
+            (r#"["CMD",""]"#, None),
+            (r#"["CMD","a\nb"]"#, None),
+            ("[]", None),
+            ("null", None),
+        ] {
+            let text = format!(r#"{{"Cmd":["x"],"Healthcheck":{{"Test":{test},"Interval":1}}}}"#);
+            let made = config(&text).manifest(&image(), Vec::new(), None).unwrap();
+            let check = made.healthcheck.as_ref();
+            let found = check.and_then(Healthcheck::command).map(|it| it.join("|"));
+            assert_eq!(found.as_deref(), expected, "{test}");
+            let wish = Manifest {
+                healthcheck: Some(Healthcheck::Path("/up".to_owned())),
+                ..Manifest::default()
+            };
+            let made = config(&text).manifest(&image(), Vec::new(), Some(&wish));
+            assert_eq!(made.unwrap().healthcheck, wish.healthcheck);
         }
     }
 

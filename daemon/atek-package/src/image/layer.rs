@@ -68,6 +68,16 @@ impl Unpacker {
         self.left_out
     }
 
+    /// Bytes of the files of all layers so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Entries of all layers so far.
+    pub(super) fn files(&self) -> u64 {
+        self.files
+    }
+
     /// Unpacks a layer, whose unpacked form has the digest `diff`.
     pub(super) fn layer(
         &mut self,

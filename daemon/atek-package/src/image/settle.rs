@@ -10,8 +10,7 @@ use super::config::ImageConfig;
 use super::error::ImageError;
 use super::layer::{Unpacker, create, kind_of, remove};
 use crate::tree::link_stays_inside;
-use atek_api::image::{ImageRuntime, ROOT_FOLDER, SEEDS_FOLDER};
-use atek_api::package::PACKAGE_FOLDER;
+use atek_api::image::{ImageRuntime, SEEDS_FOLDER};
 use atek_api::spec::paths;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag, mkdirat};
@@ -39,9 +38,11 @@ const FILES: [&str; 4] = ["etc/passwd", "etc/group", "etc/resolv.conf", "etc/hos
 /// The dynamic linker would load what this file names into every program.
 const PRELOAD: &str = "etc/ld.so.preload";
 
-/// The configuration with its volumes and its working folder as they are in the files.
+/// The configuration with its volumes and its working folder as they are in the files, which
+/// `unpacker` has put into `root`.
 pub(super) fn settle(
     unpacker: &Unpacker,
+    root: &Path,
     config: ImageConfig,
     wish: Option<&ImageRuntime>,
 ) -> Result<ImageConfig, ImageError> {
@@ -59,10 +60,9 @@ pub(super) fn settle(
     let (folder, name) = place(unpacker, PRELOAD)?;
     remove(&folder, name, 0)?;
     unpacker.folder(Path::new(config.workdir(wish).trim_start_matches('/')))?;
-    let root = fs::canonicalize(Path::new(PACKAGE_FOLDER).join(ROOT_FOLDER))
-        .map_err(ImageError::write("find the image's folder"))?;
+    let root = fs::canonicalize(root).map_err(ImageError::write("find the image's folder"))?;
     settle_links(unpacker, &root)?;
-    keep_data(unpacker, &config.volumes(wish)?)?;
+    keep_data(unpacker, &root, &config.volumes(wish)?)?;
     Ok(config)
 }
 
@@ -104,7 +104,7 @@ fn place<'p>(
 }
 
 /// Replaces folders that keep data by links into the app's state.
-fn keep_data(unpacker: &Unpacker, volumes: &[String]) -> Result<(), ImageError> {
+fn keep_data(unpacker: &Unpacker, root: &Path, volumes: &[String]) -> Result<(), ImageError> {
     if volumes.is_empty() {
         return Ok(());
     }
@@ -127,10 +127,8 @@ fn keep_data(unpacker: &Unpacker, volumes: &[String]) -> Result<(), ImageError> 
         // How deep the folder really is: parts of its path may be links.
         let real = fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd()))
             .map_err(ImageError::write("find a folder of the image"))?;
-        let root = fs::canonicalize(Path::new(PACKAGE_FOLDER).join(ROOT_FOLDER))
-            .map_err(ImageError::write("find the image's folder"))?;
         let depth = real
-            .strip_prefix(&root)
+            .strip_prefix(root)
             .map_or(0, |inside| inside.components().count());
         let target = format!("{}{}", "../".repeat(depth), state_of(n));
         symlinkat(target.as_str(), &folder, name).map_err(cannot())?;

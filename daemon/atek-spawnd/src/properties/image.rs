@@ -5,10 +5,11 @@
 //! atek-sandbox is started by the host's dynamic linker with the host's libraries, which are
 //! mounted for it in a folder that no program of the image may read (see atek-sandbox's `rules`).
 
+use super::service::Process;
 use super::{Bind, Property, text};
 use crate::sources::ImageSources;
-use atek_api::image::ROOT_FOLDER;
-use atek_api::spec::{ServiceSpec, paths};
+use atek_api::image::root_folder;
+use atek_api::spec::paths;
 use std::path::{Path, PathBuf};
 use zbus::Variant;
 
@@ -20,8 +21,9 @@ const LIBRARIES: &str = "lib";
 const PROGRAM: &str = "atek-sandbox";
 
 /// What a service's own unit has in place of the host's file system.
-pub(super) fn properties(spec: &ServiceSpec) -> Vec<Property> {
-    let root = spec.package.folder.join(ROOT_FOLDER);
+pub(super) fn properties(process: &Process<'_>) -> Vec<Property> {
+    let name = process.sidecar.map(|sidecar| &sidecar.name);
+    let root = process.spec.package.folder.join(root_folder(name));
     vec![
         ("RootDirectory", text(root.to_string_lossy())),
         // What root runs before it runs in the host's root, as for every service.

@@ -2,27 +2,68 @@
 
 use super::link::{self, Reach};
 use super::{
-    Bind, Property, Version, binds, command, image, micros, mounted, sandbox, text, texts,
+    Bind, Property, Version, binds, command, image, micros, mounted, sandbox, sidecar, text, texts,
 };
 use crate::sources::Sources;
-use atek_api::ids::UserKey;
 use atek_api::image::StopSignal;
+use atek_api::manifest::SidecarName;
 use atek_api::permission::GivenFolder;
-use atek_api::spec::{self, AppPort, Network, Program, ServiceSpec, Workdir, paths};
+use atek_api::spec::{self, AppPort, Network, Program, ServiceSpec, SidecarSpec, Workdir, paths};
 use std::path::Path;
 use zbus::Variant;
+
+/// One process of a service, which has a unit of its own.
+pub(super) struct Process<'s> {
+    /// Of a sidecar, the service with the sidecar's program.
+    pub(super) spec: &'s ServiceSpec,
+    pub(super) sidecar: Option<&'s SidecarSpec>,
+    /// The slice of its unit.
+    pub(super) slice: String,
+    /// Whether it is one of several.
+    pub(super) has_others: bool,
+}
+
+impl<'s> Process<'s> {
+    /// The service's own.
+    pub(super) fn own(spec: &'s ServiceSpec) -> Self {
+        Self {
+            spec,
+            sidecar: None,
+            slice: sidecar::slice(spec),
+            has_others: !spec.sidecars.is_empty(),
+        }
+    }
+
+    fn name(&self) -> Option<&SidecarName> {
+        self.sidecar.map(|sidecar| &sidecar.name)
+    }
+}
 
 /// The properties of a service's unit. The spec must be valid, and `sources` what was opened for
 /// it.
 pub(crate) fn service(spec: &ServiceSpec, sources: &Sources, version: Version) -> Vec<Property> {
-    let mut properties = identity(spec);
-    properties.extend(life(spec, version));
+    let mut properties = process_properties(&Process::own(spec), sources, version);
+    // `systemctl stop atek@ID` stops it, too.
+    properties.push(("PartOf", texts(&[&format!("atek@{}.service", spec.id)])));
+    properties.extend(sidecar::required(spec));
+    properties
+}
+
+/// What the units of all processes have.
+pub(super) fn process_properties(
+    process: &Process<'_>,
+    sources: &Sources,
+    version: Version,
+) -> Vec<Property> {
+    let spec = process.spec;
+    let mut properties = identity(process);
+    properties.extend(life(process, version));
     // Netlink: to list the interfaces of the service's own network namespace (see atek-sandbox).
     let families = ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"];
     // What an image has in /opt or /srv is its own.
     let own_root = sources.image.as_ref().map(|_| Path::new("/"));
     properties.extend(sandbox::properties(version, &families, own_root));
-    properties.extend(user_and_mounts(spec, sources));
+    properties.extend(user_and_mounts(process, sources));
     if sources.image.is_some() && version >= Version::PRIVATE_TMP_EX {
         // Which `RootDirectory` brings: lines could be written there in the name of another app.
         properties.push(("BindLogSockets", Variant::from(false)));
@@ -34,39 +75,41 @@ pub(crate) fn service(spec: &ServiceSpec, sources: &Sources, version: Version) -
     properties
 }
 
-fn identity(spec: &ServiceSpec) -> Vec<Property> {
+fn identity(process: &Process<'_>) -> Vec<Property> {
+    let spec = process.spec;
     let field = |name: &str, value: &str| format!("{name}={value}").into_bytes();
+    let mut fields = vec![
+        field("ATEK_SERVICE_KEY", spec.key.as_str()),
+        field("ATEK_SERVICE_ID", spec.id.as_str()),
+        field("ATEK_OWNER", spec.owner.as_str()),
+    ];
+    let (title, id) = match process.name() {
+        None => (spec.title.clone(), spec.id.to_string()),
+        Some(name) => {
+            fields.push(field("ATEK_SIDECAR", name.as_str()));
+            (
+                format!("{}: {name}", spec.title),
+                format!("{}@{name}", spec.id),
+            )
+        }
+    };
     vec![
         (
             "Description",
-            text(format!("{} (Atek service {})", spec.title, spec.id)),
+            text(format!("{title} (Atek service {})", spec.id)),
         ),
-        ("Slice", text(slice(spec.core, &spec.owner))),
-        // `systemctl stop atek@ID` stops it, too.
-        ("PartOf", texts(&[&format!("atek@{}.service", spec.id)])),
-        ("SyslogIdentifier", text(spec.id.as_str())),
-        (
-            "LogExtraFields",
-            Variant::from(vec![
-                field("ATEK_SERVICE_KEY", spec.key.as_str()),
-                field("ATEK_SERVICE_ID", spec.id.as_str()),
-                field("ATEK_OWNER", spec.owner.as_str()),
-            ]),
-        ),
+        ("Slice", text(process.slice.clone())),
+        ("SyslogIdentifier", text(id)),
+        ("LogExtraFields", Variant::from(fields)),
     ]
 }
 
-/// A slice for each owner, so that one person's apps cannot starve another's.
-fn slice(core: bool, owner: &UserKey) -> String {
-    if core {
-        return "atek-core.slice".to_owned();
-    }
-    // In a slice's name a dash means "inside".
-    format!("atek-apps-{}.slice", owner.as_str().replace('-', "\\x2d"))
-}
-
-fn life(spec: &ServiceSpec, version: Version) -> Vec<Property> {
-    let asked = match &spec.program {
+fn life(process: &Process<'_>, version: Version) -> Vec<Property> {
+    let start_timeout = match process.sidecar {
+        None => spec::START_TIMEOUT,
+        Some(_) => spec::START_TIMEOUT + spec::SIDECAR_READY_TIMEOUT,
+    };
+    let asked = match &process.spec.program {
         Program::Image { stop_signal, .. } => *stop_signal,
         Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => None,
     };
@@ -79,7 +122,7 @@ fn life(spec: &ServiceSpec, version: Version) -> Vec<Property> {
         ("RestartUSec", micros(spec::RESTART_FIRST_DELAY)),
         ("StartLimitIntervalUSec", micros(spec::START_LIMIT_INTERVAL)),
         ("StartLimitBurst", Variant::from(spec::START_LIMIT_BURST)),
-        ("TimeoutStartUSec", micros(spec::START_TIMEOUT)),
+        ("TimeoutStartUSec", micros(start_timeout)),
         ("TimeoutStopUSec", micros(spec::STOP_TIMEOUT)),
         ("KillSignal", Variant::from(asked)),
         // What a program says that ended because it was asked to; (statuses, signals).
@@ -95,23 +138,26 @@ fn life(spec: &ServiceSpec, version: Version) -> Vec<Property> {
     properties
 }
 
-fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
+fn user_and_mounts(process: &Process<'_>, sources: &Sources) -> Vec<Property> {
+    let spec = process.spec;
     let directory = paths::directory_name(&spec.key);
-    let credentials = paths::credentials(&spec.key);
-    let credential = |name: &str| {
-        (
-            name.to_owned(),
-            credentials.join(name).to_string_lossy().into_owned(),
-        )
-    };
+    let runtime = paths::runtime_name(&spec.key, process.name());
     let inside = spec.package.folder_inside();
-    let accounts = paths::accounts(&spec.key);
+    let accounts = paths::accounts(&spec.key, process.name());
     let mut mounts = vec![
-        Bind::new(paths::ATTACH_DIR, paths::ATTACH_DIR),
-        Bind::new(paths::host_dir(&spec.key), paths::HOST_DIRS),
         Bind::new(accounts.join("passwd"), "/etc/passwd"),
         Bind::new(accounts.join("group"), "/etc/group"),
     ];
+    if process.sidecar.is_none() {
+        mounts.extend([
+            Bind::new(paths::ATTACH_DIR, paths::ATTACH_DIR),
+            Bind::new(paths::host_dir(&spec.key), paths::HOST_DIRS),
+        ]);
+    }
+    if process.has_others {
+        // By which its processes find each other.
+        mounts.push(Bind::new(accounts.join("hosts"), "/etc/hosts"));
+    }
     match &sources.image {
         Some(image) => mounts.extend(image::mounts(image)),
         None if !spec.package.is_built_in() => {
@@ -137,21 +183,22 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
         mounts.push(link::names());
     }
     let workdir = match (&spec.program, spec.workdir) {
-        // Which atek-sandbox leaves: the image's may be one that it makes.
-        (Program::Image { .. }, _) => "/".into(),
+        // Which atek-sandbox leaves: the image's may be one that it makes. What runs beside it in
+        // the host's root cannot enter this one there (`-`), and needs none.
+        (Program::Image { .. }, _) => "-/".into(),
         (_, Workdir::Package) => inside.clone(),
         (_, Workdir::State) => paths::state_inside(&spec.key),
     };
     let mut properties = if sources.image.is_some() {
-        image::properties(spec)
+        image::properties(process)
     } else {
         Vec::new()
     };
     // An image's /home and /root are its own.
     let homes = if sources.image.is_some() { "no" } else { "yes" };
     properties.extend([
-        ("ExecStartPreEx", link::commands(before(spec))),
-        ("ExecStartEx", command(argv(spec, &inside, sources))),
+        ("ExecStartPreEx", link::commands(before(process))),
+        ("ExecStartEx", command(argv(process, &inside, sources))),
         ("WorkingDirectory", text(workdir.to_string_lossy())),
         ("DynamicUser", Variant::from(true)),
         // Shared by all services, so that atekd reaches their sockets; no service sees
@@ -160,21 +207,31 @@ fn user_and_mounts(spec: &ServiceSpec, sources: &Sources) -> Vec<Property> {
         ("UMask", Variant::from(0o007u32)),
         ("StateDirectory", texts(&[&directory])),
         ("StateDirectoryMode", Variant::from(0o700u32)),
-        ("RuntimeDirectory", texts(&[&directory])),
+        ("RuntimeDirectory", texts(&[&runtime])),
         ("RuntimeDirectoryMode", Variant::from(0o750u32)),
         ("ProtectHome", text(homes)),
-        (
-            "LoadCredential",
-            Variant::from(vec![
-                credential(paths::TOKEN_CREDENTIAL),
-                credential(paths::CONFIG_CREDENTIAL),
-            ]),
-        ),
+        ("LoadCredential", Variant::from(credentials(process))),
         ("TemporaryFileSystem", Variant::from(emptied)),
         ("BindReadOnlyPaths", binds(mounts)),
         ("BindPaths", binds(writable(spec, &accounts, sources))),
     ]);
     properties
+}
+
+/// The name of each credential, and the file on the host. A sidecar has no token: the host knows
+/// the service, and not who of it asks.
+fn credentials(process: &Process<'_>) -> Vec<(String, String)> {
+    let folder = paths::credentials(&process.spec.key);
+    let credential = |name: &str, file: &str| {
+        let file = folder.join(file).to_string_lossy().into_owned();
+        (name.to_owned(), file)
+    };
+    let config = paths::config_file(process.name());
+    let mut all = vec![credential(paths::CONFIG_CREDENTIAL, &config)];
+    if process.sidecar.is_none() {
+        all.push(credential(paths::TOKEN_CREDENTIAL, paths::TOKEN_CREDENTIAL));
+    }
+    all
 }
 
 /// The accounts' folder, for the first command, which is root and sees what the service sees;
@@ -224,13 +281,15 @@ fn allowed_devices(spec: &ServiceSpec) -> Option<Property> {
 
 /// What runs before the service, as root, in its network namespace: the link to the machine's, and
 /// the service's accounts, since which user it has is known only when it starts.
-fn before(spec: &ServiceSpec) -> Vec<Vec<String>> {
+fn before(process: &Process<'_>) -> Vec<Vec<String>> {
+    let spec = process.spec;
     let named = match &spec.program {
-        Program::Image { user, .. } => user.as_deref(),
+        Program::Image { user, .. } => user.clone(),
         Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => None,
     };
-    let accounts = [paths::SANDBOX, "prepare", spec.key.as_str()].into_iter();
-    let accounts: Vec<String> = accounts.chain(named).map(str::to_owned).collect();
+    let accounts = [paths::SANDBOX, "prepare", spec.key.as_str()].map(str::to_owned);
+    let sidecar = process.name().map(|name| format!("sidecar={name}"));
+    let accounts: Vec<String> = accounts.into_iter().chain(sidecar).chain(named).collect();
     let attach = link(spec).map(|reach| link::attach(reach, &spec.listen));
     attach.into_iter().chain([accounts]).collect()
 }
@@ -256,10 +315,12 @@ fn link(spec: &ServiceSpec) -> Option<Reach> {
 }
 
 /// What the unit executes: atek-sandbox, and behind `--` the program.
-pub(super) fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<String> {
+pub(super) fn argv(process: &Process<'_>, inside: &Path, sources: &Sources) -> Vec<String> {
+    let spec = process.spec;
     let in_package = |path: &str| inside.join(path).to_string_lossy().into_owned();
     let mut argv = sandbox_command(spec);
     argv.push(spec.key.as_str().to_owned());
+    argv.extend(process.name().map(|name| format!("sidecar={name}")));
     if let Program::Image {
         volumes, workdir, ..
     } = &spec.program
@@ -288,7 +349,7 @@ pub(super) fn argv(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<
         format!("folder={access}:{folder}")
     }));
     argv.extend(health_option(spec, inside));
-    argv.extend(mount_options(spec, inside, sources));
+    argv.extend(mount_options(process, inside, sources));
     argv.push("--".to_owned());
     match &spec.program {
         Program::Node { entry, args } => {
@@ -368,15 +429,19 @@ fn shell(inside: &Path, line: &str, args: &[String]) -> Vec<String> {
 }
 
 /// What must be mounted where.
-fn mount_options(spec: &ServiceSpec, inside: &Path, sources: &Sources) -> Vec<String> {
-    let mut options = vec![
-        mounted(Path::new(paths::ATTACH_DIR), sources.attach),
-        mounted(Path::new(paths::HOST_DIRS), sources.host),
-        match sources.image {
-            Some(_) => mounted(Path::new("/"), sources.package),
-            None => mounted(inside, sources.package),
-        },
-    ];
+fn mount_options(process: &Process<'_>, inside: &Path, sources: &Sources) -> Vec<String> {
+    let spec = process.spec;
+    let mut options = match process.sidecar {
+        None => vec![
+            mounted(Path::new(paths::ATTACH_DIR), sources.attach),
+            mounted(Path::new(paths::HOST_DIRS), sources.host),
+        ],
+        Some(_) => Vec::new(),
+    };
+    options.push(match sources.image {
+        Some(_) => mounted(Path::new("/"), sources.package),
+        None => mounted(inside, sources.package),
+    });
     let modules = Path::new(paths::APP).join("node_modules");
     options.extend(sources.modules.map(|checked| mounted(&modules, checked)));
     let folders = sources.folders.iter();
@@ -417,6 +482,12 @@ fn limits(spec: &ServiceSpec) -> Vec<Property> {
             Variant::from(if spec.core { -800i32 } else { 300i32 }),
         ),
     ];
+    properties.extend(shares(&limits));
+    properties
+}
+
+/// What a unit or a slice may have of the machine.
+pub(super) fn shares(limits: &spec::Limits) -> Vec<Property> {
     let set = [
         // No MemoryHigh: without swap it slows a service down for ever instead of ending it.
         ("MemoryMax", limits.memory_max),
@@ -428,9 +499,7 @@ fn limits(spec: &ServiceSpec) -> Vec<Property> {
             limits.cpu_quota.map(|percent| percent * 10_000),
         ),
     ];
-    properties.extend(
-        set.into_iter()
-            .filter_map(|(name, value)| Some((name, Variant::from(value?)))),
-    );
-    properties
+    set.into_iter()
+        .filter_map(|(name, value)| Some((name, Variant::from(value?))))
+        .collect()
 }

@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::text::source::{Given, given, looks_like_a_host};
 use crate::text::table::{Tone, state_word};
 use crate::text::{clean, words};
+use atek_api::manifest::{Manifest, Runtime};
 use atek_api::package::{SourceToken, Warning};
 use atek_api::permission::Permissions;
 use atek_api::services::{ConfigureParams, Inspected, InstallParams, ServiceInfo, State};
@@ -135,6 +136,17 @@ fn show_warnings<'w>(host: &Host, warnings: impl IntoIterator<Item = &'w Warning
     }
 }
 
+/// Shows which further processes run beside the app.
+fn show_services(host: &Host, manifest: &Manifest) {
+    for (name, sidecar) in &manifest.services {
+        let what = match &sidecar.runtime {
+            Runtime::Image { runtime } => runtime.image.to_string(),
+            Runtime::Native { .. } | Runtime::Node { .. } => "a program of the package".to_owned(),
+        };
+        host.out.note(&format!("beside it runs {name}: {what}"));
+    }
+}
+
 fn read_info(result: &Value) -> Result<ServiceInfo, Failure> {
     serde_json::from_value(result.clone()).map_err(|source| Failure::BadAnswer {
         method: "install",
@@ -179,6 +191,9 @@ async fn ask_before(
         let signer = clean::line(&signer.to_string()).into_owned();
         host.out
             .note(&format!("signed with {signer}; updates must be, too"));
+    }
+    if let Some(manifest) = &inspection.manifest {
+        show_services(host, manifest);
     }
     let name = inspection
         .manifest

@@ -24,9 +24,17 @@ pub(super) struct Reading {
     pub(super) memory_refused: u64,
 }
 
-/// The folder of a unit's group, by the name that systemd gives it.
+/// The folder of a service's group, by the name that systemd gives the group of its unit. Of an app
+/// of several processes it is the group around all of them, a slice of its own
+/// (`atek-apps-OWNER-ID.slice`).
 pub(super) fn folder(control_group: &str) -> PathBuf {
-    Path::new(ROOT).join(control_group.trim_start_matches('/'))
+    let unit = Path::new(ROOT).join(control_group.trim_start_matches('/'));
+    let slice = unit.parent().filter(|slice| {
+        let name = slice.file_name().unwrap_or_default().to_string_lossy();
+        name.strip_prefix("atek-apps-")
+            .is_some_and(|inside| inside.contains('-'))
+    });
+    slice.map(Path::to_path_buf).unwrap_or(unit)
 }
 
 /// Reads a group; `None` when it is not there (any more).
@@ -118,5 +126,16 @@ mod tests {
             folder("/atek.slice/atek-app-rss.service"),
             Path::new("/sys/fs/cgroup/atek.slice/atek-app-rss.service")
         );
+        let apps = "/sys/fs/cgroup/atek.slice/atek-apps.slice/atek-apps-u1.slice";
+        for (inside, expected) in [
+            ("atek-app-rss.service", "atek-app-rss.service"),
+            (
+                "atek-apps-u1-rss.slice/atek-app-rss.service",
+                "atek-apps-u1-rss.slice",
+            ),
+        ] {
+            let group = format!("{}/{inside}", apps.trim_start_matches(ROOT));
+            assert_eq!(folder(&group), Path::new(apps).join(expected));
+        }
     }
 }

@@ -5,12 +5,13 @@ use super::package_folder::{self, FolderError};
 use crate::attach::Expected;
 use atek_api::grants::Grant;
 use atek_api::ids::{ServiceId, ServiceKey, UserKey};
-use atek_api::manifest::{Healthcheck, Manifest, Runtime};
+use atek_api::manifest::{Healthcheck, Manifest, Runtime, start_order};
 use atek_api::permission::{DevicePath, GivenFolder, LanPort, Network as Asked, Permissions};
 use atek_api::services::{ServiceSettings, SourceType};
 use atek_api::source::Source;
 use atek_api::spec::{
-    self, Limits, Network, Package, PackageVersion, Program, ServiceSpec, SpecError, Workdir, paths,
+    self, Limits, Network, Package, PackageVersion, Program, ServiceSpec, SidecarSpec, SpecError,
+    Workdir, paths,
 };
 use atek_api::version::Release;
 use atek_host_model::permissions::{Decisions, in_force};
@@ -207,6 +208,7 @@ impl Definition {
             }
             None => self.package()?,
         };
+        let sidecars = self.sidecars(&package)?;
         let config = match &self.core {
             Some(core) => Some(&core.env),
             None => self.settings.config.as_ref(),
@@ -232,9 +234,36 @@ impl Definition {
                 .unwrap_or_default(),
             health_command: self.health_command().to_vec(),
             limits: self.limits(),
+            sidecars,
         };
         spec.validate()?;
         Ok(spec)
+    }
+
+    /// The further processes of its manifest, each behind those that it waits for.
+    fn sidecars(&self, package: &Package) -> Result<Vec<SidecarSpec>, FolderError> {
+        let Some(manifest) = self.manifest() else {
+            return Ok(Vec::new());
+        };
+        let services = &manifest.services;
+        // The reader of the manifest has refused circles.
+        let order = start_order(services).unwrap_or_default();
+        let of = |name| {
+            let sidecar = &services[&name];
+            let alone = sidecar.as_manifest();
+            Ok(SidecarSpec {
+                program: package_folder::find_program(&package.folder, Some(&alone))?,
+                env: match &sidecar.runtime {
+                    Runtime::Image { runtime } => runtime.env.clone(),
+                    Runtime::Native { .. } | Runtime::Node { .. } => BTreeMap::new(),
+                },
+                port: sidecar.port,
+                health_command: sidecar.health_command().to_vec(),
+                after: sidecar.after.clone(),
+                name,
+            })
+        };
+        order.into_iter().map(of).collect()
     }
 
     /// The command of its health check; empty where it has none.
@@ -311,6 +340,7 @@ pub(super) fn plain_spec(
         workdir: Workdir::Package,
         health_command: Vec::new(),
         limits: Limits::default(),
+        sidecars: Vec::new(),
     }
 }
 

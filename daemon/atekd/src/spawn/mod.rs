@@ -63,8 +63,10 @@ impl Spawn {
             operation: operation.clone(),
             source,
         })?;
+        // The start job ends at the latest with the limits of the units.
+        let patience = spec.start_timeout() + QUICK;
         let result: String = self
-            .call(&operation, START, "StartService", &(text,))
+            .call(&operation, patience, "StartService", &(text,))
             .await?;
         if result == "done" {
             Ok(())

@@ -15,7 +15,12 @@ static VALIDATOR: LazyLock<Validator> =
 fn is_beyond_a_schema(problem: &Problem) -> bool {
     matches!(
         problem,
-        Problem::DuplicateExport(_) | Problem::Host(_) | Problem::Arguments
+        Problem::DuplicateExport(_)
+            | Problem::Host(_)
+            | Problem::Arguments
+            | Problem::NoSidecar(_)
+            | Problem::SidecarCircle(_)
+            | Problem::PortTwice(_)
     )
 }
 
@@ -50,6 +55,8 @@ fn the_schema_knows_every_key_that_the_parser_writes() {
         "runtime":"native","entry":"bin/a","args":["x"],
         "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"],"devices":["/dev/video0"],"listen":["tcp/1883"]},
         "limits":{"memoryMax":8388608,"tasksMax":1,"cpuQuota":1,"cpuWeight":1},"sleep":true,
+        "services":{"db":{"runtime":{"kind":"oci","image":"localhost/db:1.0.0"},"port":5432,
+            "healthcheck":{"command":["pg_isready"]}},"work":{"entry":"w.js","after":["db"]}},
         "port":8080,"workdir":"state","healthcheck":"/healthz","icon":"icon.svg"}"#,
     )
     .unwrap();
@@ -168,6 +175,27 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
             object(&["kind", "entry", "args", "other"], 4),
         ]
         .boxed(),
+        "services" => prop::collection::hash_map(
+            prop::sample::select(vec!["db", "work", "a-", "A", "localhost"]),
+            object(
+                &[
+                    "runtime",
+                    "entry",
+                    "args",
+                    "port",
+                    "healthcheck",
+                    "after",
+                    "other",
+                ],
+                4,
+            ),
+            0..3,
+        )
+        .prop_map(|map| map.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+        .boxed(),
+        "after" => prop::collection::vec(one_of(&["db", "work", "B"]), 0..3)
+            .prop_map(Value::from)
+            .boxed(),
         "kind" => one_of(&["node", "native", "wasm"]).boxed(),
         "entry" => one_of(&[
             "bin/app", "./a", "a/./b", "a//b", "/a", "..", "../a", "a/..", "a/../b", ".", "./",
@@ -283,7 +311,7 @@ proptest! {
     #[test]
     fn the_schema_and_the_parser_agree(value in object(&[
         "name", "title", "description", "author", "license", "icon", "frame", "exports", "runtime", "entry", "args",
-        "permissions", "limits", "sleep", "port", "workdir", "healthcheck", "other",
+        "services", "permissions", "limits", "sleep", "port", "workdir", "healthcheck", "other",
     ], 5)) {
         if let Err(words) = compare(&value) {
             prop_assert!(false, "{}", words);
