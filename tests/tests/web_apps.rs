@@ -25,6 +25,20 @@ async fn a_person_looks_after_an_app() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn an_app_that_does_not_run_says_why_at_its_own_address_until_it_does() -> anyhow::Result<()>
+{
+    let host = Host::boot("web-standing").await?;
+    BrowserStory::new(host).run("standing").await
+}
+
+/// All four variants in both languages are `soak_pages.rs`.
+#[tokio::test]
+async fn every_page_fits_a_phone_in_german_and_is_accessible() -> anyhow::Result<()> {
+    let host = Host::boot("web-pages").await?;
+    BrowserStory::new(host).run("pages").await
+}
+
+#[tokio::test]
 async fn a_person_decides_about_updates_and_sees_what_came_of_them() -> anyhow::Result<()> {
     // The configuration names a home that is not there: the built-in one runs, and says so.
     let core = json!([

@@ -7,7 +7,7 @@ use crate::package::{FetchedPackage, SourceToken, Warning};
 use crate::permission::{Permission, Permissions};
 use crate::secret::Secret;
 use crate::signer::Signer;
-use crate::spec::Limits;
+use crate::spec::{Limits, sanitize_title};
 use crate::updates::UpdateSettings;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -142,6 +142,17 @@ pub struct ServiceSettings {
 }
 
 impl ServiceSettings {
+    /// Its name for people: the manifest's, made safe to show, or its id.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let name = self.manifest.as_ref();
+        let name = name.and_then(|manifest| manifest.name.as_deref());
+        match sanitize_title(name.unwrap_or_default()) {
+            empty if empty.is_empty() => self.id.to_string(),
+            title => title,
+        }
+    }
+
     /// Takes out of force what a record from before decision 0074 grants beyond the manifest. It
     /// had no effect then, and it was not asked about; what a person granted since has a note.
     pub fn set_aside_unasked(&mut self) {

@@ -14,25 +14,20 @@ use super::rpc::{self, Offer};
 use super::session_end::SessionBoundBody;
 use super::site::AppSite;
 use super::upstream::{Progress, ProgressBody, ResponseDeadline};
+use super::visit::Visit;
 use super::{caller, former_app, pages, site, upgrade};
 use crate::registry::Attributes;
-use atek_api::services::{LogOptions, State};
 use atek_host_model::directory::Entry;
 use atek_host_model::permissions::{Caller, Person, may_be_main_service, may_visit};
-use atek_host_model::streams::LogQuery;
-use futures_util::StreamExt as _;
 use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use serde::Deserialize;
 use std::sync::Arc;
 
 /// Bytes of cookies that are passed on to an app. Node refuses a head of more than 16 KiB.
 const MOST_COOKIES: usize = 12 << 10;
-/// Lines of a failed app's log on the page about it.
-const LOG_LINES: u32 = 20;
 /// The home that comes with Atek.
 const LONESTAR: &str = "core.lonestar";
 /// The database that comes with Atek.
@@ -60,35 +55,61 @@ pub(super) async fn app(
     {
         return Box::pin(for_home(gateway, &admitted, site, path, request)).await;
     }
-    let browser = Browser::of(request.headers());
-    let is_page =
-        browser.is_some() && same_origin::is_navigation(request.method(), request.headers());
-    if is_page && matches!(entry.state, State::Starting | State::Restarting) {
-        // A blank window for as long as an app takes to start tells its person nothing.
-        return Err(Failure::AppStarting {
-            id: entry.id().clone(),
-        });
-    }
-    let scope = site.origin.cookie_scope();
-    let caller = admitted.caller().clone();
-    let answered = proxy(gateway, admitted, entry, scope, request).await;
-    let mut response = match (answered, browser) {
-        (Err(failure), Some(browser)) if failure.app().is_some() => {
-            failure.log("an app's site");
-            let browser = browser.with_home(Some(format!("{}/", site.main_url)));
-            let about = format!("{}/p/apps/{}", site.main_url, entry.id());
-            let log = last_lines(gateway, &caller, entry).await;
-            failure.to_app_page(&browser, &about, &log)
-        }
-        (answered, _) => answered?,
+    let visit = Visit {
+        gateway,
+        caller: admitted.caller().clone(),
+        entry: Arc::clone(entry),
+        main_url: &site.main_url,
     };
+    let scope = site.origin.cookie_scope();
+    let is_page = headers::wants_html(request.headers())
+        && same_origin::is_navigation(request.method(), request.headers());
+    let mut response = visited(&visit, admitted, scope, request).await?;
     let framed_by = entry.is_framed().then_some(site.main_url.as_str());
     pages::frame_only_by(response.headers_mut(), framed_by);
     former_app::vary_by_session(response.headers_mut());
-    if is_page && matches!(caller, Caller::User(_)) {
+    if is_page && matches!(visit.caller, Caller::User(_)) {
         pages::keep_out_of_caches(response.headers_mut());
     }
     Ok(response)
+}
+
+/// What a service answers, or in its place a page that says why it does not.
+async fn visited(
+    visit: &Visit<'_>,
+    admitted: Admitted,
+    scope: CookieScope,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Failure> {
+    if let Some(state) = visit.watched(request.headers()) {
+        return Ok(state);
+    }
+    let (gateway, entry) = (visit.gateway, &visit.entry);
+    let browser = Browser::of(request.headers());
+    let opens_page = same_origin::is_navigation(request.method(), request.headers());
+    let page_for = browser.as_ref().filter(|_| opens_page);
+    // Written in place: a future that is moved takes its space twice.
+    let answered = match page_for {
+        None => proxy(gateway, admitted, entry, scope, request).await,
+        Some(browser) => {
+            // A blank window for as long as a service takes to start tells its person nothing.
+            if let Some(page) = Box::pin(visit.page(browser)).await {
+                return Ok(page);
+            }
+            let proxied = proxy(gateway, admitted, entry, scope, request);
+            match Box::pin(visit.unless_away(proxied)).await {
+                Some(answered) => answered,
+                None => return Ok(Box::pin(visit.page_of_absent(browser)).await),
+            }
+        }
+    };
+    match (answered, &browser) {
+        (Err(failure), Some(browser)) if failure.app().is_some() => {
+            failure.log("an app's site");
+            Ok(Box::pin(visit.failed(browser, &failure, opens_page)).await)
+        }
+        (answered, _) => answered,
+    }
 }
 
 /// Where the pages of a core service are, on the main domain: its own site has none.
@@ -160,34 +181,6 @@ async fn for_home(
     }
 }
 
-/// The last lines of an app's log; none for people who may not read it.
-async fn last_lines(gateway: &Gateway, caller: &Caller, entry: &Entry) -> Vec<String> {
-    #[derive(Deserialize)]
-    struct Line {
-        message: String,
-    }
-    let query = LogQuery {
-        service: entry.id().to_string(),
-        options: LogOptions {
-            lines: Some(LOG_LINES),
-            ..LogOptions::default()
-        },
-        follow: false,
-    };
-    let logs = gateway.deps().services.logs(caller, query);
-    let Ok(lines) = gateway.workers().on_main_runtime(logs).await else {
-        return Vec::new();
-    };
-    // A chunk may hold several lines.
-    let chunks: Vec<_> = lines.take(LOG_LINES as usize).collect().await;
-    chunks
-        .iter()
-        .flat_map(|chunk| chunk.split(|byte| *byte == b'\n'))
-        .filter_map(|line| serde_json::from_slice::<Line>(line).ok())
-        .map(|line| line.message)
-        .collect()
-}
-
 /// Answers every path of the main domain that is not the host's.
 ///
 /// Only a core service is served here, since a page of the main domain may call every host
@@ -211,7 +204,13 @@ pub(super) async fn home(
     match chosen.or_else(|| built_in_home(gateway, admitted.caller())) {
         Some(entry) if entry.core => {
             let renewed = renewed_session(&admitted, &request);
-            let mut response = proxy(gateway, admitted, &entry, CookieScope::Main, request).await?;
+            let visit = Visit {
+                gateway,
+                caller: admitted.caller().clone(),
+                entry,
+                main_url: "",
+            };
+            let mut response = visited(&visit, admitted, CookieScope::Main, request).await?;
             pages::frame_only_by(response.headers_mut(), None);
             if let Some(cookie) = renewed {
                 response.headers_mut().append(SET_COOKIE, cookie);

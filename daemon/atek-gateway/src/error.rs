@@ -15,6 +15,7 @@
 use super::body::{self, Body, ReadError};
 use super::budget::Full;
 use super::pages::{self, Browser};
+use super::standing::STATE;
 use crate::registry::{BadQuery, NoProvider};
 use atek_api::audit::AuditOutcome;
 use atek_api::ids::ServiceId;
@@ -25,6 +26,22 @@ use atek_web_embed::message::{Message, Subject};
 use http::header::{ALLOW, CACHE_CONTROL, REFRESH, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use std::time::Duration;
+
+/// The state of the host while it starts, see [`super::standing`].
+const HOST_STARTING: &str = "host-starting";
+
+/// What a page about an app's failure says besides.
+#[derive(Debug)]
+pub(super) struct AppPage<'a> {
+    /// The app's name for people.
+    pub(super) title: &'a str,
+    /// The page about the app, for people who may see it.
+    pub(super) about: Option<&'a str>,
+    /// The last lines of its log, for people who may read it.
+    pub(super) log: &'a [String],
+    /// Whether its reader only uses the app.
+    pub(super) is_for_others: bool,
+}
 
 /// Every way in which a request fails.
 #[derive(Debug, thiserror::Error)]
@@ -83,9 +100,6 @@ pub(super) enum Failure {
     NoProvider(#[from] NoProvider),
     #[error(transparent)]
     BadQuery(#[from] BadQuery),
-    /// To a browser that wants a page: it looks again by itself.
-    #[error("the service {id} is starting, try again in a moment")]
-    AppStarting { id: ServiceId },
     #[error("the service {id} cannot be started: {reason}")]
     CannotWake { id: ServiceId, reason: String },
     #[error("the service {id} does not run; see its log, or start it with `atek start {id}`")]
@@ -150,7 +164,6 @@ impl Failure {
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unreachable { .. }
-            | Self::AppStarting { .. }
             | Self::CannotWake { .. }
             | Self::Unavailable(_)
             | Self::Busy
@@ -189,8 +202,7 @@ impl Failure {
             | Self::EgressRefused(_) => code::GENERAL,
             Self::Limited(_) | Self::Busy => code::LIMITED,
             Self::NoSuchSite(_) | Self::NotFound | Self::NoProvider(_) => code::METHOD_NOT_FOUND,
-            Self::AppStarting { .. }
-            | Self::CannotWake { .. }
+            Self::CannotWake { .. }
             | Self::Unreachable { .. }
             | Self::Broken { .. }
             | Self::Timeout { .. }
@@ -224,6 +236,11 @@ impl Failure {
         let text = serde_json::json!({ "error": error, "message": self.to_string() }).to_string();
         let mut response = self.head(body::json(self.status(), text));
         pages::protect_data(response.headers_mut());
+        if matches!(self, Self::NotAuthorized) {
+            // It says nothing, and by it the home on `localhost` finds out whether a port of an app
+            // answers in this browser.
+            pages::allow_same_site(response.headers_mut());
+        }
         response
     }
 
@@ -233,50 +250,60 @@ impl Failure {
             // A browser that opens a page of a box without an owner is led to setup: this is no
             // page.
             (_, Self::Unclaimed) => self.to_json(),
-            (Some(browser), _) => self.page(browser, None, &[]),
+            (Some(browser), _) => self.page(browser, None),
             // The original's text.
             (None, Self::NoSuchSite(_)) => self.head(body::text(self.status(), self.to_string())),
             (None, _) => self.to_json(),
         }
     }
 
-    /// The same about an app, with a link to its page and the last lines of its log: for people who
-    /// may see both.
-    pub(super) fn to_app_page(
-        &self,
-        browser: &Browser,
-        about: &str,
-        log: &[String],
-    ) -> Response<Body> {
-        self.page(browser, Some(about), log)
+    /// The page about a request to an app, at the app's own site: the caller says who may frame it.
+    pub(super) fn to_app_page(&self, browser: &Browser, app: AppPage<'_>) -> Response<Body> {
+        self.page(browser, Some(app))
     }
 
-    fn page(&self, browser: &Browser, about: Option<&str>, log: &[String]) -> Response<Body> {
+    fn page(&self, browser: &Browser, app: Option<AppPage<'_>>) -> Response<Body> {
         let subject = self.subject();
         let words = self.to_string();
-        let says_more = subject == Subject::Other || matches!(self, Self::CannotWake { .. });
+        let is_for_others = app.as_ref().is_some_and(|app| app.is_for_others);
+        let says_more = match self {
+            Self::CannotWake { .. } => !is_for_others,
+            _ => subject == Subject::Other,
+        };
         let addresses: Vec<String> = match self {
             Self::UnknownHost { own, .. } => {
                 own.iter().map(|name| format!("http://{name}/")).collect()
             }
             _ => Vec::new(),
         };
+        let is_starting = matches!(self, Self::Starting);
         let message = Message {
             app: self.app().unwrap_or_default(),
             details: says_more.then_some(words.as_str()),
-            log,
-            about,
             addresses: &addresses,
+            state: is_starting.then_some(HOST_STARTING),
             ..Message::new(subject)
         };
-        self.head(pages::message(self.status(), browser, message))
+        let status = self.status();
+        self.head(match app {
+            None => pages::message(status, browser, message),
+            Some(app) => {
+                let message = Message {
+                    app: app.title,
+                    log: app.log,
+                    about: app.about,
+                    is_for_others,
+                    ..message
+                };
+                pages::app_message(status, browser, message)
+            }
+        })
     }
 
     fn subject(&self) -> Subject {
         match self {
             Self::Starting => Subject::Starting,
-            Self::AppStarting { .. } => Subject::Waiting,
-            Self::CannotWake { .. } | Self::Unreachable { .. } => Subject::Failed,
+            Self::CannotWake { .. } | Self::Unreachable { .. } => Subject::Unreachable,
             Self::Broken { .. }
             | Self::BrokenAnswer { .. }
             | Self::AnswerTooLarge { .. }
@@ -295,8 +322,7 @@ impl Failure {
     /// The app that did not answer as it should, by its id.
     pub(super) fn app(&self) -> Option<&str> {
         match self {
-            Self::AppStarting { id }
-            | Self::CannotWake { id, .. }
+            Self::CannotWake { id, .. }
             | Self::Unreachable { id, .. }
             | Self::Broken { id, .. }
             | Self::Timeout { id, .. }
@@ -325,6 +351,7 @@ impl Failure {
                 headers.insert(RETRY_AFTER, HeaderValue::from(1));
                 // Browsers look again by themselves.
                 headers.insert(REFRESH, HeaderValue::from(1));
+                headers.insert(STATE, HeaderValue::from_static(HOST_STARTING));
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             }
             Self::Unclaimed => {

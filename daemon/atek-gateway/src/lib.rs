@@ -61,12 +61,14 @@ mod server;
 mod session_end;
 mod setup_gate;
 mod site;
+mod standing;
 mod starting;
 mod streams;
 mod traffic;
 mod transport;
 mod upgrade;
 mod upstream;
+mod visit;
 mod workers;
 
 pub use deps::{Accounts, BindError, Deps, HostApis, Limits, Services, Settings};

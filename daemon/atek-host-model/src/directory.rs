@@ -26,6 +26,10 @@ pub struct Entry {
     pub state: State,
     /// Why, in words for a person.
     pub reason: Option<String>,
+    /// How it failed last, from then until it runs again.
+    pub failure: Option<String>,
+    /// Whether an update has stopped it, and starts it again.
+    pub is_updated: bool,
     /// Connections to its socket.
     pub pool: Pool,
     /// The token of its present start; none while it does not run.

@@ -2,7 +2,8 @@
 //! another person's; an address that leads nowhere.
 //!
 //! One file without any other: it is shown on the sites of apps, which have none of the host's
-//! files. In the language of the browser, light and dark.
+//! files. In the language of the browser, light and dark. A page about a state that ends looks by
+//! its own script whether it still is so, and loads again when it is not ([`Message::state`]).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -14,6 +15,7 @@ use std::sync::LazyLock;
 const PAGE: &str = include_str!("../../web/src/host/message/page.html");
 const STYLE: &str = include_str!("../../web/src/host/message/style.css");
 const TEXTS: &str = include_str!("../../web/src/host/message/texts.json");
+const WATCH: &str = include_str!("../../web/src/host/message/watch.js");
 
 /// Log lines of a failed app, at most.
 const LOG_LINES: usize = 20;
@@ -22,12 +24,22 @@ const LOG_LINES: usize = 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Subject {
-    /// The host is starting. The page reloads by itself.
+    /// The host is starting.
     Starting,
-    /// The app is starting. The page reloads by itself.
+    /// The app is starting.
     Waiting,
-    /// The app failed, is stopped, or could not be started.
+    /// The app is stopped for an update.
+    Updating,
+    /// The app failed and is started again, and again.
+    Failing,
+    /// The app failed and stays down.
     Failed,
+    /// A person stopped the app.
+    Stopped,
+    /// The app cannot run here.
+    Unavailable,
+    /// The app could not be reached or woken.
+    Unreachable,
     /// The app broke off the connection or answered nonsense.
     Broken,
     /// The app did not answer in time.
@@ -57,7 +69,14 @@ pub struct Message<'a> {
     pub app: &'a str,
     /// A sentence of the host's, in English.
     pub details: Option<&'a str>,
-    /// The last lines of the app's log, oldest first: for its owner only.
+    /// Why, in the host's words, in English: for people who may read the app's log.
+    pub reason: Option<&'a str>,
+    /// Whether the reader only uses the app, and another person looks after it.
+    pub is_for_others: bool,
+    /// What the page's script compares with the header `atek-state` of the same address, to load
+    /// again when it is another; none for a page that stays.
+    pub state: Option<&'a str>,
+    /// The last lines of the app's log, oldest first: for people who may read it.
     pub log: &'a [String],
     /// The URL of the main page, where there is one to go to.
     pub home: Option<&'a str>,
@@ -75,6 +94,9 @@ impl Message<'_> {
             subject,
             app: "",
             details: None,
+            reason: None,
+            is_for_others: false,
+            state: None,
             log: &[],
             home: None,
             about: None,
@@ -93,32 +115,54 @@ impl Message<'_> {
             return String::new();
         };
         let app = if self.app.is_empty() { "App" } else { self.app };
-        let reloads = matches!(self.subject, Subject::Starting | Subject::Waiting);
+        let text = match &said.others {
+            Some(others) if self.is_for_others => others,
+            _ => &said.text,
+        };
+        let state = self.state.map(escaped);
+        let (attribute, refresh, script) = match state {
+            Some(state) => (
+                format!(" data-state=\"{state}\""),
+                REFRESH,
+                format!("<script>{WATCH}</script>"),
+            ),
+            None => (String::new(), "", String::new()),
+        };
         PAGE.replace("{{lang}}", lang)
-            .replace(
-                "{{refresh}}",
-                if reloads {
-                    r#"<meta http-equiv="refresh" content="2">"#
-                } else {
-                    ""
-                },
-            )
+            .replace("{{state}}", &attribute)
+            .replace("{{refresh}}", refresh)
             .replace("{{style}}", STYLE)
+            .replace("{{script}}", &script)
             .replace("{{title}}", &escaped(&said.title.replace("{app}", app)))
-            .replace("{{text}}", &escaped(&said.text))
-            .replace("{{details}}", &self.details(reloads))
+            .replace("{{text}}", &escaped(text))
+            .replace("{{details}}", &self.details(texts))
             .replace("{{links}}", &self.links(texts))
     }
 
-    fn details(&self, reloads: bool) -> String {
+    /// Whether what is awaited is under way.
+    fn is_under_way(&self) -> bool {
+        matches!(
+            self.subject,
+            Subject::Starting | Subject::Waiting | Subject::Updating | Subject::Failing
+        )
+    }
+
+    fn details(&self, texts: &Texts) -> String {
         let mut html = String::new();
-        if reloads {
+        if self.is_under_way() {
             html.push_str("<progress aria-hidden=\"true\"></progress>");
         }
         if let Some(details) = self.details {
             html.push_str(&format!(
                 "<p class=\"quiet\" lang=\"en\">{}</p>",
                 escaped(details)
+            ));
+        }
+        if let Some(reason) = self.reason {
+            html.push_str(&format!(
+                "<p class=\"quiet\">{} <span lang=\"en\">{}</span></p>",
+                escaped(&texts.reason),
+                escaped(reason)
             ));
         }
         let skipped = self.log.len().saturating_sub(LOG_LINES);
@@ -159,18 +203,24 @@ impl Message<'_> {
     }
 }
 
-/// The `Content-Security-Policy` of the page: its own style and nothing else. The caller adds who
-/// may frame it.
+/// For browsers without scripts.
+const REFRESH: &str = r#"<noscript><meta http-equiv="refresh" content="5"></noscript>"#;
+
+/// The `Content-Security-Policy` of the page: its own style and script, which asks its own site.
+/// The caller adds who may frame it.
 pub static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = BASE64_STANDARD.encode(Sha256::digest(STYLE));
+    let hash = |text| BASE64_STANDARD.encode(Sha256::digest(text));
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'",
+        hash(STYLE),
+        hash(WATCH)
     )
 });
 
 #[derive(Debug, Deserialize)]
 struct Texts {
+    reason: String,
     links: Links,
     subjects: BTreeMap<Subject, Words>,
 }
@@ -186,6 +236,9 @@ struct Links {
 struct Words {
     title: String,
     text: String,
+    /// In place of the text, for a reader who only uses the app.
+    #[serde(default)]
+    others: Option<String>,
 }
 
 /// The texts by language. A test below reads all of them.
@@ -239,10 +292,15 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const SUBJECTS: [Subject; 12] = [
+    const SUBJECTS: [Subject; 17] = [
         Subject::Starting,
         Subject::Waiting,
+        Subject::Updating,
+        Subject::Failing,
         Subject::Failed,
+        Subject::Stopped,
+        Subject::Unavailable,
+        Subject::Unreachable,
         Subject::Broken,
         Subject::Late,
         Subject::NotYours,
@@ -298,23 +356,42 @@ mod tests {
         let html = Message {
             app: "<b>\"{{style}}",
             details: Some("<i>'{{log}}"),
+            reason: Some("<u>{{lang}}"),
+            state: Some("x\" onload=\"y"),
             log: &log,
             about: Some("http://x/\"onclick=\""),
             ..Message::new(Subject::Failed)
         }
         .to_html(None);
-        for markup in ["<script", "<b>", "<i>", "\"onclick", "{{"] {
+        for markup in [
+            "<script>alert",
+            "<b>",
+            "<i>",
+            "<u>",
+            "\"onclick",
+            "\" onload",
+            "{{",
+        ] {
             assert!(!html.contains(markup), "{markup}: {html}");
         }
         assert!(html.contains("&lt;script&gt;alert(1)"), "{html}");
     }
 
     #[test]
-    fn only_what_starts_reloads_itself_and_only_so_many_lines_are_shown() {
+    fn a_page_with_a_state_looks_for_another_one_and_only_so_many_lines_are_shown() {
         for subject in SUBJECTS {
-            let reloads = Message::new(subject).to_html(None).contains("http-equiv");
-            let starts = matches!(subject, Subject::Starting | Subject::Waiting);
-            assert_eq!(reloads, starts, "{subject:?}");
+            let stays = Message::new(subject).to_html(None);
+            assert!(
+                !stays.contains("<script") && !stays.contains("http-equiv"),
+                "{stays}"
+            );
+            let watches = Message {
+                state: Some("failing"),
+                ..Message::new(subject)
+            }
+            .to_html(None);
+            assert!(watches.contains(" data-state=\"failing\""), "{watches}");
+            assert!(watches.contains("fetch(location.href"), "{watches}");
         }
         let log: Vec<String> = (0..100).map(|line| format!("line {line}.")).collect();
         let html = Message {
@@ -327,12 +404,46 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_allows_the_style_of_the_page() {
-        let html = Message::new(Subject::NotFound).to_html(None);
-        let (_, rest) = html.split_once("<style>").unwrap();
-        let (style, _) = rest.split_once("</style>").unwrap();
-        let hash = BASE64_STANDARD.encode(Sha256::digest(style));
-        assert!(POLICY.contains(&format!("'sha256-{hash}'")), "{}", *POLICY);
+    fn people_who_only_use_an_app_are_not_told_to_mend_it() {
+        for subject in [
+            Subject::Failing,
+            Subject::Failed,
+            Subject::Stopped,
+            Subject::Unavailable,
+            Subject::Unreachable,
+        ] {
+            for texts in LANGUAGES.values() {
+                let words = &texts.subjects[&subject];
+                assert!(words.others.as_ref().is_some_and(|words_of_others| {
+                    !words_of_others.is_empty() && *words_of_others != words.text
+                }));
+            }
+        }
+        let page = |is_for_others| {
+            let message = Message {
+                is_for_others,
+                ..Message::new(Subject::Stopped)
+            };
+            message.to_html(Some("de"))
+        };
+        assert!(page(false).contains("Auf ihrer Seite kannst du"));
+        assert!(page(true).contains("Die Person, der die App gehört"));
+    }
+
+    #[test]
+    fn the_policy_allows_the_style_and_the_script_of_the_page() {
+        let html = Message {
+            state: Some("failing"),
+            ..Message::new(Subject::Failing)
+        }
+        .to_html(None);
+        for (kind, tag) in [("style-src", "style"), ("script-src", "script")] {
+            let (_, rest) = html.split_once(&format!("<{tag}>")).unwrap();
+            let (text, _) = rest.split_once(&format!("</{tag}>")).unwrap();
+            let hash = BASE64_STANDARD.encode(Sha256::digest(text));
+            let allowed = format!("{kind} 'sha256-{hash}'");
+            assert!(POLICY.contains(&allowed), "{allowed}: {}", *POLICY);
+        }
         assert!(!html.contains("style="), "{html}");
     }
 }

@@ -55,13 +55,15 @@ function tooWide(page) {
   })
 }
 
+const DEVICES = { phone: PHONE, desktop: DESKTOP }
+
 /** A page at phone and desktop width, light and dark: checked, and a picture of each is kept. */
-export async function looksRight(person, name) {
+export async function looksRight(person, name, { devices = ['phone', 'desktop'], colours = ['light', 'dark'] } = {}) {
   const { page } = person
   const before = page.viewportSize()
-  for (const [device, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
-    await page.setViewportSize(viewport)
-    for (const colorScheme of ['light', 'dark']) {
+  for (const device of devices) {
+    await page.setViewportSize(DEVICES[device])
+    for (const colorScheme of colours) {
       await page.emulateMedia({ colorScheme })
       await settled(page)
       await fitsItsWidth(page)

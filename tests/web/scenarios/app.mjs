@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { looksRight } from '../lib/checks.mjs'
 import { story } from '../lib/story.mjs'
-import { addUser, openPage, signIn } from '../lib/words.mjs'
+import { addUser, callInPage, openPage, signIn } from '../lib/words.mjs'
 
 story(async ({ box, browser, step }) => {
   // An administrator: the repository is in the home network, which other users cannot update from.
@@ -87,7 +87,11 @@ story(async ({ box, browser, step }) => {
   })
   await step('an update that asks for more is made only when she allows it', async () => {
     await box.publish('hello', 'v1.2.0', 'hello-node', {
-      'atek.json': JSON.stringify({ name: 'Hello', permissions: { network: { hosts: ['feeds.example.org'] } } })
+      'atek.json': JSON.stringify({
+        name: 'Hello',
+        permissions: { network: { hosts: ['feeds.example.org'] } },
+        exports: [{ api: 'atek.cloud/greetings-api', path: '/_api/hello' }]
+      })
     })
     await button('Check for updates').click()
     await button('Update to v1.2.0').click()
@@ -125,6 +129,17 @@ story(async ({ box, browser, step }) => {
     await saved
     const { granted } = (await box.call('services-api', 'get', 'hello')).settings
     assert.deepEqual(granted, { network: { direct: { lan: true } } })
+  })
+  await step('she chooses it for an API that Atek itself lacks, and it answers', async () => {
+    const greet = () => callInPage(alice, 'greetings-api', 'hello', ['alice'])
+    assert.ok('error' in (await greet()))
+    await page.getByLabel('answer calls of atek.cloud/greetings-api as if it were a part of Atek').check()
+    const saved = told('configure')
+    await button('Save').click()
+    await saved
+    const { granted } = (await box.call('services-api', 'get', 'hello')).settings
+    assert.deepEqual(granted.provides, ['atek.cloud/greetings-api'])
+    assert.equal((await greet()).result, 'hello alice')
   })
   await step('an app that fails says so, with the reason', async () => {
     await openPage(alice, box, '/', 'Your apps')

@@ -39,6 +39,20 @@ pub(in super::super) fn message(
     browser: &Browser,
     message: Message<'_>,
 ) -> Response<Body> {
+    let mut response = app_message(status, browser, message);
+    let alone = HeaderValue::from_static("frame-ancestors 'none'");
+    response
+        .headers_mut()
+        .append(CONTENT_SECURITY_POLICY, alone);
+    response
+}
+
+/// The same at an app's site: the caller adds who may frame it.
+pub(in super::super) fn app_message(
+    status: StatusCode,
+    browser: &Browser,
+    message: Message<'_>,
+) -> Response<Body> {
     let message = Message {
         home: browser.home.as_deref(),
         ..message

@@ -11,7 +11,7 @@ use super::body::{self, Body};
 pub(super) use bundle::{file, login, reset, setup};
 pub(super) use cleaning::{cleaning, last_service_worker};
 use escape::escaped;
-pub(super) use failure::{Browser, message, notice};
+pub(super) use failure::{Browser, app_message, message, notice};
 pub(super) use home::home;
 use http::header::{self, Entry, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -105,6 +105,15 @@ pub(super) fn protect_data(headers: &mut HeaderMap) {
     headers.insert(
         HeaderName::from_static("cross-origin-resource-policy"),
         HeaderValue::from_static("same-origin"),
+    );
+}
+
+/// Lets pages of the same site know that there is an answer, not what it says: of other ports of
+/// the host name, and of names beside it.
+pub(super) fn allow_same_site(headers: &mut HeaderMap) {
+    headers.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-site"),
     );
 }
 

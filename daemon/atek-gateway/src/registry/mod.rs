@@ -6,7 +6,7 @@ mod attributes;
 pub use attributes::{Attributes, BadQuery};
 
 use atek_api::ids::{SYSTEM, UserKey};
-use atek_api::manifest::{Export, Transport};
+use atek_api::manifest::{ApiId, Export, Transport};
 use atek_host_model::directory::{Directory, Entry};
 use atek_host_model::permissions::{Caller, may_call_provider};
 use std::sync::Arc;
@@ -34,7 +34,8 @@ pub struct NoProvider {
 /// A provider must export `wanted.api` over `transport`, satisfy every further
 /// attribute of the call, be running or wakeable, and be open to `caller`. Ids
 /// under `atek.cloud/` belong to the host and the core services: an installed
-/// service that exports one is passed over. Among several, the caller's own comes
+/// service that exports one is passed over, unless no part of Atek has the API and an
+/// administrator chose the service for it. Among several, the caller's own comes
 /// first, then the system's, then others', each in the order of installation.
 ///
 /// `is_host_api` says which ids the host answers itself; it does so once the
@@ -56,18 +57,26 @@ pub fn choose<'a>(
     if !wanted.admits_transport(transport) {
         return Err(none());
     }
-    if transport == Transport::Rpc && directory.host_ready() && is_host_api(wanted.api()) {
+    let is_of_host = is_host_api(wanted.api());
+    if transport == Transport::Rpc && directory.host_ready() && is_of_host {
         return if wanted.admits_host() {
             Ok(Provider::Host)
         } else {
             Err(none())
         };
     }
+    let is_of_atek = is_core_api(wanted.api());
+    let is_open = |entry: &Entry| {
+        !is_of_atek
+            || entry.core
+            || (provides(entry, wanted.api()) && !is_of_host && !is_of_core(directory, wanted))
+    };
     directory
         .entries()
         .filter(|entry| entry.is_routable() && wanted.admits_service(entry))
         .filter(|entry| may_call_provider(caller, wanted.api(), entry.target()))
-        .filter(|entry| !entry.core || is_granted(caller, wanted.api()))
+        .filter(|_| is_granted(caller, wanted.api()))
+        .filter(|entry| is_open(entry))
         .filter_map(|entry| Some((entry, matching_export(entry, transport, wanted)?)))
         // The first of equals: the order of installation.
         .min_by_key(|(entry, _)| distance(caller, entry))
@@ -88,6 +97,7 @@ pub fn choose_for_contact<'a>(
 ) -> Result<(&'a Arc<Entry>, &'a Export), NoProvider> {
     directory
         .entries()
+        .filter(|_| !is_core_api(wanted.api()))
         .filter(|entry| !entry.core && entry.owner() == owner)
         .filter(|entry| entry.is_routable() && wanted.admits_service(entry))
         .find_map(|entry| Some((entry, matching_export(entry, Transport::Rpc, wanted)?)))
@@ -129,6 +139,26 @@ fn is_granted(caller: &Caller, api: &str) -> bool {
     }
 }
 
+/// Whether an id belongs to Atek.
+fn is_core_api(api: &str) -> bool {
+    api.parse::<ApiId>().is_ok_and(|api| api.is_core())
+}
+
+/// Whether an administrator chose the service for an API of Atek's name.
+fn provides(entry: &Entry, api: &str) -> bool {
+    let mut chosen = entry.granted.provides.iter();
+    chosen.any(|chosen| chosen.as_str() == api)
+}
+
+/// Whether a core service has the API, also while it does not run.
+fn is_of_core(directory: &Directory, wanted: &Attributes<'_>) -> bool {
+    let mut core = directory.entries().filter(|entry| entry.core);
+    core.any(|entry| {
+        let mut exports = entry.exports().iter();
+        exports.any(|export| export.api().as_str() == wanted.api())
+    })
+}
+
 fn matching_export<'a>(
     entry: &'a Entry,
     transport: Transport,
@@ -137,7 +167,6 @@ fn matching_export<'a>(
     entry.exports().iter().find(|export| {
         export.transport() == transport
             && export.api().as_str() == wanted.api()
-            && (entry.core || !export.api().is_core())
             && wanted.admits_metadata(export.metadata())
     })
 }

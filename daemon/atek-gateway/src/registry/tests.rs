@@ -24,6 +24,8 @@ fn entry(key: &str, owner: &str, exports: Value) -> Entry {
         core: key.starts_with("core."),
         state: State::Running,
         reason: None,
+        failure: None,
+        is_updated: false,
         pool: Pool::unix("/nowhere"),
         token: None,
         granted: Arc::new(Permissions::default()),
@@ -213,6 +215,71 @@ fn core_apis_are_provided_by_the_host_and_core_services_only() {
             "{query}"
         );
     }
+}
+
+/// `notes` exports four APIs of Atek's name, and an administrator chose it for three of them.
+fn with_a_chosen_provider(host_ready: bool) -> Directory {
+    let names = ["notes", "adb", "host", "other"].map(|name| format!("atek.cloud/{name}-api"));
+    let exports = names.clone().map(|api| json!({ "api": api, "path": "/n" }));
+    let mut notes = entry("notes", "alice", json!(exports));
+    let provides = &names[..3];
+    notes.granted = Arc::new(serde_json::from_value(json!({ "provides": provides })).unwrap());
+    let others = directory(host_ready);
+    let others: Vec<Entry> = others.entries().map(|entry| Entry::clone(entry)).collect();
+    Directory::new(others.into_iter().chain([notes]), host_ready)
+}
+
+#[test]
+fn an_app_answers_for_atek_where_an_administrator_chose_it_and_atek_itself_does_not() {
+    let (alice, bob) = (person("alice", Role::User), person("bob", Role::User));
+    let (alices, bobs) = (service("z", "alice"), service("y", "bob"));
+    let admin = person("root", Role::Admin);
+    const CHOSEN: &str = "notes/n";
+    for (caller, api, expected) in [
+        (&alice, "notes", CHOSEN),
+        (&alices, "notes", CHOSEN),
+        (&admin, "notes", CHOSEN),
+        (&Caller::System, "notes", CHOSEN),
+        // It stays its owner's.
+        (&bob, "notes", "No service"),
+        (&bobs, "notes", "No service"),
+        (&Caller::Anonymous, "notes", "No service"),
+        // What was not chosen, and what Atek has.
+        (&alice, "other", "No service"),
+        (&alice, "adb", "core.adb/_api/adb"),
+        (&alice, "host", "host"),
+    ] {
+        let query = format!("api=atek.cloud/{api}-api");
+        let found = chosen(
+            &with_a_chosen_provider(true),
+            caller,
+            Transport::Rpc,
+            &query,
+        );
+        assert!(found.starts_with(expected), "{query}: {found}");
+    }
+    // Atek's own comes back: no app takes its place until then.
+    let mut entries: Vec<Entry> = with_a_chosen_provider(true)
+        .entries()
+        .map(|entry| Entry::clone(entry))
+        .collect();
+    entries[0].state = State::Failed;
+    assert_eq!(entries[0].key.as_str(), "core.adb");
+    for (directory, query) in [
+        (Directory::new(entries, true), "api=atek.cloud/adb-api"),
+        (with_a_chosen_provider(false), "api=atek.cloud/host-api"),
+        (
+            with_a_chosen_provider(true),
+            "api=atek.cloud/adb-api&service=notes",
+        ),
+    ] {
+        let found = chosen(&directory, &alice, Transport::Rpc, query);
+        assert!(found.starts_with("No service"), "{query}: {found}");
+    }
+    // People of other homes reach nothing by Atek's names.
+    let wanted = Attributes::of_api("atek.cloud/notes-api");
+    let owner: UserKey = "alice".parse().unwrap();
+    assert!(choose_for_contact(&with_a_chosen_provider(true), &owner, &wanted).is_err());
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod revocation;
 mod rpc;
 mod session_end;
 mod setup_gate;
+mod standing;
 mod support;
 mod transport;
 mod uploads;

@@ -218,7 +218,7 @@ impl Definition {
             key: self.key.clone(),
             owner: self.settings.owning_user_key.clone(),
             core: self.core.is_some(),
-            title: title(&self.settings),
+            title: self.settings.title(),
             program,
             package,
             env: self.variables(config),
@@ -348,17 +348,6 @@ pub(super) fn plain_spec(
 pub(super) fn installed_version(settings: &ServiceSettings) -> Option<PackageVersion> {
     let tag = settings.package.installed_version.as_ref()?;
     Release::folder_name(tag).parse().ok()
-}
-
-fn title(settings: &ServiceSettings) -> String {
-    let name = settings
-        .manifest
-        .as_ref()
-        .and_then(|manifest| manifest.name.as_deref());
-    match spec::sanitize_title(name.unwrap_or_default()) {
-        empty if empty.is_empty() => settings.id.to_string(),
-        title => title,
-    }
 }
 
 /// The original upper-cases the names of a configuration.

@@ -44,6 +44,30 @@ pub(super) fn state(state: &ServiceState, limits: &Limits) -> (State, Option<Str
     }
 }
 
+/// How the service failed last, while it has not run again since. `last` is how its process ended
+/// last: a state may have been seen so late that systemd had begun the next start already.
+pub(super) fn failure(state: &ServiceState, last: Option<Exit>, limits: &Limits) -> Option<String> {
+    let told = |how: Exit| match (how, last) {
+        (Exit::Code(0), Some(last)) => exit(last, limits),
+        _ => exit(how, limits),
+    };
+    match state {
+        ServiceState::Activating { after } | ServiceState::Probing { after, .. } => after.map(told),
+        ServiceState::Restarting { exit: how } => Some(told(*how)),
+        ServiceState::Failed(failure)
+        | ServiceState::Stopping {
+            then: AfterStop::Fail(failure),
+        } => Some(failed(failure, limits)),
+        ServiceState::Stopped(_)
+        | ServiceState::StartRequested
+        | ServiceState::Running { .. }
+        | ServiceState::Stopping { .. }
+        | ServiceState::StoppingByAdministrator
+        | ServiceState::Sleeping
+        | ServiceState::Unavailable(_) => None,
+    }
+}
+
 fn stopped(reason: StopReason) -> Option<String> {
     match reason {
         StopReason::NotStarted | StopReason::Requested => None,
@@ -126,5 +150,50 @@ mod tests {
             let (state, words) = state(&from, &limits);
             assert_eq!((state, words.as_deref()), (shown, reason), "{from:?}");
         }
+    }
+
+    #[test]
+    fn a_failure_is_known_until_the_service_runs_again() {
+        let limits = Limits::default();
+        let crash = Exit::Code(3);
+        let late = Failure::NotReady("did not listen on port 8080 within 30 s".to_owned());
+        let did_not_listen = Some("did not listen on port 8080 within 30 s");
+        for (state, expected) in [
+            (
+                ServiceState::Restarting { exit: crash },
+                Some("exit code 3"),
+            ),
+            (
+                ServiceState::Activating { after: Some(crash) },
+                Some("exit code 3"),
+            ),
+            (
+                ServiceState::Probing {
+                    pid: Some(7),
+                    after: Some(crash),
+                },
+                Some("exit code 3"),
+            ),
+            (
+                ServiceState::Stopping {
+                    then: AfterStop::Fail(late.clone()),
+                },
+                did_not_listen,
+            ),
+            (ServiceState::Failed(late), did_not_listen),
+            (ServiceState::Activating { after: None }, None),
+            (ServiceState::StartRequested, None),
+            (ServiceState::Running { pid: Some(8) }, None),
+            (ServiceState::Stopped(StopReason::Requested), None),
+        ] {
+            let found = failure(&state, Some(crash), &limits);
+            assert_eq!(found.as_deref(), expected, "{state:?}");
+        }
+        // Seen late: the exit of the next process, which has none yet.
+        let state = ServiceState::Restarting {
+            exit: Exit::Code(0),
+        };
+        let found = failure(&state, Some(crash), &limits);
+        assert_eq!(found.as_deref(), Some("exit code 3"));
     }
 }

@@ -932,8 +932,10 @@ impl ServiceRuntime {
     fn entry(&self) -> Entry {
         // What an update tries is called as what it is, not as what it takes the place of.
         let definition = self.overridden.as_ref().unwrap_or(&self.definition);
-        let (mut state, mut reason) = describe::state(&self.state, &definition.effective_limits());
-        if self.held && state != State::Running {
+        let limits = definition.effective_limits();
+        let (mut state, mut reason) = describe::state(&self.state, &limits);
+        let is_updated = self.held && state != State::Running;
+        if is_updated {
             (state, reason) = (State::Starting, Some("being updated".to_owned()));
         }
         if state == State::Running || state == State::Sleeping {
@@ -946,6 +948,8 @@ impl ServiceRuntime {
             core: self.is_core(),
             state,
             reason,
+            failure: describe::failure(&self.state, self.last_exit, &limits),
+            is_updated,
             pool: self.pool.clone(),
             token: self.token.clone(),
             granted: Arc::new(granted),

@@ -25,6 +25,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
@@ -55,6 +56,8 @@ type Answer = Box<dyn Fn(&ServiceKey) -> Result<(), String> + Send + Sync>;
 #[derive(Default)]
 pub(super) struct TestServices {
     pub(super) answer: Mutex<Option<Answer>>,
+    /// Whether nothing that is woken ever comes.
+    pub(super) never: AtomicBool,
 }
 
 impl Services for TestServices {
@@ -64,7 +67,14 @@ impl Services for TestServices {
             || Err("it was stopped".to_owned()),
             |answer| answer(service),
         );
-        async move { outcome }.boxed()
+        let never = self.never.load(Ordering::Relaxed);
+        async move {
+            if never {
+                std::future::pending::<()>().await;
+            }
+            outcome
+        }
+        .boxed()
     }
 
     fn logs<'a>(
@@ -83,6 +93,13 @@ impl Services for TestServices {
                 } else {
                     lines.boxed()
                 })
+            }
+            "news" => {
+                let started = "Started atek-app-news.service - News";
+                let lines = json!({ "message": started }).to_string()
+                    + "\n"
+                    + &json!({ "message": "<the end of the log>" }).to_string();
+                Ok(stream::iter([Bytes::from(lines)]).boxed())
             }
             _ => Err(Refusal::NotAuthorized),
         };
@@ -286,6 +303,8 @@ impl World {
             core: id.starts_with("core."),
             state: State::Running,
             reason: None,
+            failure: None,
+            is_updated: false,
             pool: Pool::unix(self.socket(id)),
             token: Some(Secret::new(format!("{id}-token"))),
             granted: Arc::new(Permissions::default()),
