@@ -54,6 +54,35 @@ async fn version(host: &Host) -> anyhow::Result<Value> {
     host.system()?.call(api, "version", json!([])).await
 }
 
+/// A healthy new box counts nothing as broken; what is unusual about a folder is said as of a
+/// release, and an app that fails is installed with the end of its log in sight.
+#[tokio::test]
+async fn a_new_box_is_well_and_a_folder_that_lacks_something_is_warned_of() -> anyhow::Result<()> {
+    let host = Host::boot("install-folder").await?;
+    let healthy = host.machine.exec(["atek", "status"]).await?;
+    assert!(healthy.contains("Atek is running: "), "{healthy}");
+    for word in ["unavailable", "failed", "restarting"] {
+        assert!(!healthy.contains(word), "{word}: {healthy}");
+    }
+    let files = r#"mkdir /srv/odd && cd /srv/odd && echo 'require("left-pad")' >index.js
+        echo '{ "dependencies": { "left-pad": "1" } }' >package.json
+        echo '{ "name": "Odd", "icon": "icon.png", "permisions": {} }' >atek.json"#;
+    host.machine.shell(files).await?;
+    let script = "code=0; atek install /srv/odd 2>&1 || code=$?; echo code $code";
+    let said = host.machine.shell(script).await?;
+    for part in [
+        "\"permissions\" may be meant",
+        "the icon icon.png, which atek.json names, is not there",
+        "package.json names dependencies (left-pad) and there is no folder node_modules",
+        "the last lines of its log (atek logs odd):",
+        "Cannot find module 'left-pad'",
+        "code 4",
+    ] {
+        assert!(said.contains(part), "no {part:?} in {said}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_newest_release_is_installed_and_an_uninstall_leaves_nothing() -> anyhow::Result<()> {
     let host = Host::boot("install-git").await?;

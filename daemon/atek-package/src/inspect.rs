@@ -3,7 +3,7 @@
 use crate::error::JobError;
 use crate::job::{read_manifest_bytes, staging_of};
 use crate::npm::read_small;
-use atek_api::manifest::{self, Manifest};
+use atek_api::manifest::Manifest;
 use atek_api::package::{
     EntryError, Found, Warning, WarningCode, has_unusable_interpreter, program,
 };
@@ -13,8 +13,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Bytes of the largest icon that is shown.
-const ICON_MAX_BYTES: u64 = 256 * 1024;
 /// Bytes of a file's start that tell whether its interpreter can be found.
 const START_BYTES: u64 = 256;
 
@@ -55,29 +53,14 @@ pub(crate) fn misspelt_keys(package: &Path) -> Result<Vec<Warning>, JobError> {
     let Some(bytes) = read_manifest_bytes(package)? else {
         return Ok(Vec::new());
     };
-    let warn = |(key, meant): (String, &str)| {
-        Warning::new(
-            WarningCode::UnknownKey,
-            format!("atek.json has the key {key:?}, which is ignored; \"{meant}\" may be meant"),
-        )
-    };
-    Ok(manifest::misspelt_keys(&bytes)
-        .into_iter()
-        .map(warn)
-        .collect())
+    Ok(Warning::of_keys(&bytes))
 }
 
 /// Warns of an icon that cannot be shown.
 pub(crate) fn icon(package: &Path, manifest: Option<&Manifest>) -> Option<Warning> {
     let icon = manifest?.icon.as_ref()?;
-    let problem = match package.join(icon.as_str()).symlink_metadata() {
-        Ok(about) if !about.is_file() => "is not a file",
-        Ok(about) if about.len() > ICON_MAX_BYTES => "is larger than 256 KiB",
-        Ok(_) => return None,
-        Err(_) => "is not there",
-    };
-    let message = format!("the icon {icon}, which atek.json names, {problem}");
-    Some(Warning::new(WarningCode::Icon, message))
+    let about = package.join(icon.as_str()).symlink_metadata().ok();
+    Warning::of_icon(icon, about.map(|about| (about.is_file(), about.len())))
 }
 
 /// Warns where package.json asks for another version of Node than this machine has.

@@ -1,11 +1,16 @@
 //! What may be wrong with a package that can be installed all the same.
 
+use crate::manifest;
+use crate::spec::RelativePath;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The most warnings of one package.
 pub const MAX_WARNINGS: usize = 16;
 /// Characters of the longest warning.
 const MAX_CHARS: usize = 500;
+/// Bytes of the largest icon that is shown.
+pub const ICON_MAX_BYTES: u64 = 256 << 10;
 
 /// A warning as it goes to the person who installs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +43,8 @@ pub enum WarningCode {
     Signature,
     /// The image has devices or pipes, which no package may have.
     LeftOut,
+    /// A folder of the machine names dependencies that are not in it.
+    DependenciesMissing,
     /// The build has changed atek.json. What was shown before the build is in force.
     ManifestChanged,
 }
@@ -47,6 +54,55 @@ impl Warning {
     pub fn new(code: WarningCode, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { code, message }
+    }
+
+    /// Warns of keys of this atek.json that look misspelt.
+    #[must_use]
+    pub fn of_keys(manifest: &[u8]) -> Vec<Self> {
+        let warn = |(key, meant): (String, &str)| {
+            Self::new(
+                WarningCode::UnknownKey,
+                format!(
+                    "atek.json has the key {key:?}, which is ignored; \"{meant}\" may be meant"
+                ),
+            )
+        };
+        let found = manifest::misspelt_keys(manifest).into_iter();
+        found.map(warn).collect()
+    }
+
+    /// Warns of an icon that cannot be shown; `found` is whether there is a regular file, and its
+    /// bytes.
+    #[must_use]
+    pub fn of_icon(icon: &RelativePath, found: Option<(bool, u64)>) -> Option<Self> {
+        let problem = match found {
+            None => "is not there",
+            Some((false, _)) => "is not a file",
+            Some((true, bytes)) if bytes > ICON_MAX_BYTES => "is larger than 256 KiB",
+            Some((true, _)) => return None,
+        };
+        let message = format!("the icon {icon}, which atek.json names, {problem}");
+        Some(Self::new(WarningCode::Icon, message))
+    }
+
+    /// Warns of a package that needs others, by its package.json, and has no `node_modules`.
+    #[must_use]
+    pub fn of_missing_dependencies(package_json: &[u8]) -> Option<Self> {
+        let text = package_json
+            .strip_prefix(b"\xef\xbb\xbf")
+            .unwrap_or(package_json);
+        let json: Map<String, Value> = serde_json::from_slice(text).ok()?;
+        let needed = json.get("dependencies")?.as_object()?;
+        let (name, _) = needed.iter().next()?;
+        let message = format!(
+            "package.json names dependencies ({}) and there is no folder node_modules: a folder runs \
+             as it is, so run `npm install` in it",
+            match needed.len() {
+                1 => name.clone(),
+                count => format!("{name} and {} more", count - 1),
+            }
+        );
+        Some(Self::new(WarningCode::DependenciesMissing, message))
     }
 
     /// The same list, fit to be stored and shown: a job that reads what strangers wrote may
@@ -80,6 +136,27 @@ mod tests {
         for warning in bounded {
             assert_eq!(warning.message.chars().count(), MAX_CHARS);
             assert!(warning.message.starts_with("[1mé"), "{warning}");
+        }
+    }
+
+    #[test]
+    fn dependencies_are_missing_where_some_are_named() {
+        for (json, expected) in [
+            (r#"{"dependencies":{"ws":"8"}}"#, Some("(ws)")),
+            (
+                r#"{"dependencies":{"express":"5","ws":"8","zod":"3"}}"#,
+                Some("(express and 2 more)"),
+            ),
+            (r#"{"dependencies":{}}"#, None),
+            (r#"{"devDependencies":{"tap":"21"}}"#, None),
+            ("{}", None),
+            ("[", None),
+        ] {
+            let found = Warning::of_missing_dependencies(json.as_bytes());
+            assert_eq!(found.is_some(), expected.is_some(), "{json}");
+            if let (Some(found), Some(expected)) = (found, expected) {
+                assert!(found.message.contains(expected), "{found}");
+            }
         }
     }
 

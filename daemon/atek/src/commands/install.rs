@@ -19,7 +19,9 @@ use std::io;
 use std::path::Path;
 
 /// Lines of the log that are shown of an app that does not run.
-const LOG_LINES: u32 = 10;
+const LOG_LINES: usize = 20;
+/// Lines that are read for them: systemd adds several of its own for each start.
+const READ_LINES: u32 = 100;
 
 /// What became of the permissions that the app asks for.
 enum Consent {
@@ -117,9 +119,12 @@ fn is_up(state: State) -> bool {
 /// Shows the last lines of the log of an app that does not run.
 async fn show_log(host: &Host, id: &str) {
     // An app whose log cannot be read is down all the same.
-    let Ok(lines) = logs::newest(host, id, LOG_LINES).await else {
+    let Ok(mut lines) = logs::newest(host, id, READ_LINES).await else {
         return;
     };
+    let unit = format!("atek-app-{id}.service");
+    lines.retain(|line| !line.message.contains(&unit));
+    lines.drain(..lines.len().saturating_sub(LOG_LINES));
     if !lines.is_empty() {
         host.out
             .note(&format!("the last lines of its log (atek logs {id}):"));

@@ -1,7 +1,10 @@
 //! Aligned columns without boxes, and the colours of states.
 
 use atek_api::services::State;
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
+    presets,
+};
 
 /// Columns of the narrowest terminal that lines are fitted to.
 const MIN_WIDTH: u16 = 20;
@@ -141,6 +144,13 @@ impl Columns {
     /// Whether the columns fit the terminal without a break inside of a word, or between a number
     /// and its unit.
     fn fits(&self) -> bool {
+        let needed = self.needed();
+        self.width
+            .is_none_or(|width| needed.iter().sum::<usize>() <= width)
+    }
+
+    /// What each column needs for that, with the space beside it.
+    fn needed(&self) -> Vec<usize> {
         let longest = |text: &str, is_number: bool| {
             if is_number {
                 return text.chars().count();
@@ -154,17 +164,39 @@ impl Columns {
             let cells = cells.map(|(text, _)| longest(text, *is_number));
             cells.max().unwrap_or(0).max(longest(heading, *is_number)) + 2
         });
-        self.width
-            .is_none_or(|width| needed.sum::<usize>() <= width)
+        needed.collect()
+    }
+
+    /// The table, whose columns are as wide as their longest words at least.
+    fn arranged(&self) -> Table {
+        let mut table = self.table.clone();
+        for (index, needed) in self.needed().into_iter().enumerate() {
+            if let Some(column) = table.column_mut(index)
+                && let Ok(width) = u16::try_from(needed)
+            {
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+            }
+        }
+        table
     }
 
     /// Each row as lines of a heading and a value, for a terminal that is too narrow.
     fn blocks(&self) -> String {
         let block = |row: &Vec<(String, Tone)>| {
-            let named = self.headings.iter().zip(row);
-            let rows: Vec<_> = named
-                .filter(|(_, (text, _))| !text.is_empty())
-                .map(|(heading, (text, tone))| (heading.as_str(), tone.paint(text, self.colour)))
+            let named = self.headings.iter().zip(&self.numbers).zip(row);
+            let shown: Vec<_> = named.filter(|(_, (text, _))| !text.is_empty()).collect();
+            let names = shown.iter().map(|((heading, _), _)| heading.len());
+            let indent = names.max().unwrap_or(0) + 2;
+            let room = self.width.map(|width| width.saturating_sub(indent));
+            let rows: Vec<_> = shown
+                .into_iter()
+                .map(|((heading, is_number), (text, tone))| {
+                    let room = room.filter(|_| !is_number).unwrap_or(usize::MAX);
+                    let lines = broken(text, room);
+                    let lines = lines.iter().map(|line| tone.paint(line, self.colour));
+                    let next = format!("\n{:indent$}", "");
+                    (heading.as_str(), lines.collect::<Vec<_>>().join(&next))
+                })
                 .collect();
             fields(&rows)
         };
@@ -176,8 +208,11 @@ impl Columns {
         if !self.fits() {
             return self.blocks();
         }
-        let mut text: String = self
-            .table
+        let table = match self.width {
+            Some(_) => self.arranged(),
+            None => self.table.clone(),
+        };
+        let mut text: String = table
             .lines()
             .map(|line| line.trim_end().to_owned() + "\n")
             .collect();
@@ -186,6 +221,22 @@ impl Columns {
         }
         text
     }
+}
+
+/// A text in lines of at most `room` characters, broken between words; a longer word has a line of
+/// its own.
+fn broken(text: &str, room: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn columns_cell(text: &str, tone: Tone, colour: bool) -> Cell {
@@ -265,7 +316,8 @@ mod tests {
         columns.width = Some(28);
         assert_eq!(
             columns.render(),
-            "   ID: rss\nSTATE: restarting\n\n    ID: lonestar\n STATE: restarting\nREASON: its memory limit is reached\n"
+            "   ID: rss\nSTATE: restarting\n\n    ID: lonestar\n STATE: restarting\n\
+             REASON: its memory limit is\n        reached\n"
         );
     }
 

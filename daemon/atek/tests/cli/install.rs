@@ -47,8 +47,14 @@ fn an_app_that_was_installed_and_did_not_run_was_a_success() {
     for state in ["failed", "restarting", "starting", "unavailable"] {
         let host = installing(service("rss", state));
         host.lines(
-            "/_atek/logs?service=rss&lines=10",
-            &[log("err", "Error: Cannot find \u{1b}[1mmodule 'x'")],
+            "/_atek/logs?service=rss&lines=100",
+            &[
+                log("err", "Error: Cannot find \u{1b}[1mmodule 'x'"),
+                log(
+                    "info",
+                    "atek-app-rss.service: Failed with result 'exit-code'.",
+                ),
+            ],
         );
         let done = atek(&host, &["install", "https://example.org/rss"]);
         assert_eq!(done.code, Some(4), "{state}: {}", done.stderr);

@@ -74,7 +74,7 @@ pub(crate) fn atek_with_input(host: &FakeHost, args: &[&str], input: &str) -> Do
 
 /// Runs `atek` on a terminal of its own, where `answers` are typed ahead.
 pub(crate) fn atek_on_terminal(host: &FakeHost, args: &[&str], answers: &str) -> Done {
-    let mut child = spawn(&mut on_terminal(host, args));
+    let mut child = spawn(&mut on_terminal(host, "", args));
     child
         .stdin
         .take()
@@ -86,7 +86,7 @@ pub(crate) fn atek_on_terminal(host: &FakeHost, args: &[&str], answers: &str) ->
 
 /// Runs `atek` on a terminal of its own, where `answer` is typed when `prompt` has appeared.
 pub(crate) fn atek_answering(host: &FakeHost, args: &[&str], prompt: &str, answer: &str) -> Done {
-    let mut child = spawn(&mut on_terminal(host, args));
+    let mut child = spawn(&mut on_terminal(host, "", args));
     let mut stdout = child.stdout.take().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let (prompt, answer) = (prompt.to_owned(), answer.to_owned());
@@ -109,7 +109,14 @@ pub(crate) fn atek_answering(host: &FakeHost, args: &[&str], prompt: &str, answe
     }
 }
 
-fn on_terminal(host: &FakeHost, args: &[&str]) -> Command {
+/// Runs `atek` on a terminal with so many columns.
+pub(crate) fn atek_on_narrow_terminal(host: &FakeHost, columns: usize, args: &[&str]) -> Done {
+    let first = format!("stty cols {columns} && ");
+    wait(spawn(&mut on_terminal(host, &first, args)))
+}
+
+/// `first` is what the terminal's shell runs before.
+fn on_terminal(host: &FakeHost, first: &str, args: &[&str]) -> Command {
     let quoted: Vec<String> = std::iter::once(env!("CARGO_BIN_EXE_atek"))
         .chain(args.iter().copied())
         .map(|arg| format!("'{arg}'"))
@@ -120,7 +127,7 @@ fn on_terminal(host: &FakeHost, args: &[&str]) -> Command {
             "--quiet",
             "--return",
             "--command",
-            &quoted.join(" "),
+            &format!("{first}{}", quoted.join(" ")),
             "/dev/null",
         ])
         .env("ATEK_CONTROL_SOCKET", host.socket())

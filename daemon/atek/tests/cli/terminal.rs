@@ -1,8 +1,8 @@
 //! What a person at a terminal sees and is asked.
 
 use crate::fake::{FakeHost, SERVICES, USERS};
-use crate::run::{atek_answering, atek_on_terminal};
-use crate::sample::{asking_service, list, service};
+use crate::run::{atek_answering, atek_on_narrow_terminal, atek_on_terminal};
+use crate::sample::{asking_service, list, service, status};
 use serde_json::{Value, json};
 
 #[test]
@@ -16,6 +16,46 @@ fn colours_are_for_terminals_that_want_them() {
         !plain.contains('\u{1b}') && plain.contains("rss"),
         "{plain:?}"
     );
+}
+
+#[test]
+fn no_word_is_broken_and_no_line_too_long_on_a_narrow_terminal() {
+    let ids = ["rss", "the-notes-of-the-family", "photo-album"];
+    let states = ["running", "restarting", "failed"];
+    let host = FakeHost::new();
+    let services: Vec<Value> = ids
+        .iter()
+        .zip(states)
+        .map(|(id, state)| service(id, state))
+        .collect();
+    host.result(SERVICES, "list", list(&services)).result(
+        SERVICES,
+        "status",
+        status("photo-album", "failed"),
+    );
+    for columns in [40, 50, 60, 80] {
+        for command in ["ls", "status"] {
+            let shown = atek_on_narrow_terminal(&host, columns, &[command, "--no-color"]).stdout;
+            for word in ids.iter().chain(&states) {
+                assert!(
+                    shown.contains(word),
+                    "{word}, {columns}, {command}:\n{shown}"
+                );
+            }
+            if command == "status" {
+                assert!(shown.contains("12.9 MB"), "{columns}:\n{shown}");
+            }
+            for line in shown.lines() {
+                let length = line.trim_end().chars().count();
+                // The summary is a sentence, which a terminal may wrap; an address has no better place.
+                let may_wrap = line.starts_with('●') || line.contains("SOURCE: ");
+                assert!(
+                    length <= columns || may_wrap,
+                    "{columns}, {command}:\n{shown}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Reads a package's folder on this machine: its manifest, and what to execute.
 
 use atek_api::manifest::{self, Manifest, ManifestError};
-use atek_api::package::{EntryError, Found, program};
+use atek_api::package::{EntryError, Found, Warning, has_unusable_interpreter, program};
 use atek_api::spec::{Program, SpecError};
 use nix::fcntl::OFlag;
 use std::fs::{self, File};
@@ -9,6 +9,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+/// Bytes of a program's start that tell whether its interpreter can be found.
+const START_BYTES: u64 = 256;
 /// Bytes of the largest package.json that is read.
 const MAX_PACKAGE_JSON: u64 = 1 << 20;
 
@@ -73,6 +75,11 @@ pub(super) fn read(folder: &Path) -> Result<PackageFolder, FolderError> {
         .transpose()
         .map_err(FolderError::Manifest)?;
     let program = find_program(&folder, manifest.as_ref())?;
+    if let Program::Native { path, .. } = &program
+        && has_unusable_interpreter(&start_of(&folder.join(path.as_str())))
+    {
+        return Err(EntryError::CarriageReturn(path.clone()).into());
+    }
     let modules = match program {
         Program::Node { .. } | Program::Script { .. } => parent_modules(&folder),
         Program::Native { .. } | Program::Image { .. } => None,
@@ -83,6 +90,32 @@ pub(super) fn read(folder: &Path) -> Result<PackageFolder, FolderError> {
         manifest,
         program,
     })
+}
+
+/// What may be wrong with a package that can run all the same: what a fetched one is warned of, as
+/// far as it concerns a folder that is not built. Blocks for as long as the disk does.
+pub(super) fn warnings(package: &PackageFolder) -> Result<Vec<Warning>, FolderError> {
+    let folder = &package.folder;
+    let manifest = read_small(
+        &folder.join(manifest::FILE_NAME),
+        manifest::MAX_BYTES as u64,
+    )?;
+    let mut warnings = Warning::of_keys(&manifest.unwrap_or_default());
+    if let Some(icon) = package.manifest.as_ref().and_then(|m| m.icon.as_ref()) {
+        let about = folder.join(icon.as_str()).symlink_metadata().ok();
+        let found = about.map(|about| (about.is_file(), about.len()));
+        warnings.extend(Warning::of_icon(icon, found));
+    }
+    let is_node = matches!(
+        package.program,
+        Program::Node { .. } | Program::Script { .. }
+    );
+    if is_node && package.modules.is_none() && !folder.join("node_modules").is_dir() {
+        let package_json = read_small(&folder.join("package.json"), MAX_PACKAGE_JSON)?;
+        let package_json = package_json.unwrap_or_default();
+        warnings.extend(Warning::of_missing_dependencies(&package_json));
+    }
+    Ok(Warning::bounded(warnings))
 }
 
 /// What a package with this manifest executes.
@@ -107,6 +140,20 @@ fn parent_modules(folder: &Path) -> Option<PathBuf> {
         .map(|parent| parent.join("node_modules"))
         // A link would lead elsewhere than its name says.
         .find(|modules| modules.symlink_metadata().is_ok_and(|about| about.is_dir()))
+}
+
+/// The first bytes of a file; nothing of one that cannot be read.
+fn start_of(path: &Path) -> Vec<u8> {
+    let mut start = Vec::new();
+    let flags = OFlag::O_NONBLOCK.bits();
+    let file = File::options().read(true).custom_flags(flags).open(path);
+    if let Ok(file) = file
+        && file.metadata().is_ok_and(|about| about.is_file())
+    {
+        // What was read until then is looked at.
+        let _ = file.take(START_BYTES).read_to_end(&mut start);
+    }
+    start
 }
 
 /// A small regular file; `None` if there is none.
@@ -145,6 +192,7 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> FolderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use atek_api::package::WarningCode;
 
     fn package(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -206,6 +254,62 @@ mod tests {
         assert!(matches!(
             read(&file.path().join("a")),
             Err(FolderError::NotAFolder(_))
+        ));
+    }
+
+    #[test]
+    fn a_folder_is_warned_of_as_a_release_would_be() {
+        let codes = |files: &[(&str, &str)]| {
+            let folder = package(files);
+            let found = warnings(&read(folder.path()).unwrap()).unwrap();
+            found.iter().map(|warning| warning.code).collect::<Vec<_>>()
+        };
+        let needs = r#"{"main":"index.js","dependencies":{"ws":"8"}}"#;
+        for (files, expected) in [
+            (&[("index.js", "")][..], &[][..]),
+            (
+                &[
+                    ("index.js", ""),
+                    ("atek.json", r#"{"permisions":{},"icon":"icon.png"}"#),
+                ],
+                &[WarningCode::UnknownKey, WarningCode::Icon],
+            ),
+            (
+                &[
+                    ("index.js", ""),
+                    ("atek.json", r#"{"icon":"icon.svg"}"#),
+                    ("icon.svg", "<svg/>"),
+                ],
+                &[],
+            ),
+            (
+                &[("index.js", ""), ("package.json", needs)],
+                &[WarningCode::DependenciesMissing],
+            ),
+            (
+                &[
+                    ("index.js", ""),
+                    ("package.json", needs),
+                    ("node_modules/ws/index.js", ""),
+                ],
+                &[],
+            ),
+        ] {
+            assert_eq!(codes(files), expected, "{files:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_with_line_ends_of_windows_is_named() {
+        let folder = package(&[
+            ("atek.json", r#"{"runtime":"native","entry":"run"}"#),
+            ("run", "#!/bin/sh\r\nexec sleep 1\r\n"),
+        ]);
+        let run = folder.path().join("run");
+        fs::set_permissions(run, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(
+            read(folder.path()),
+            Err(FolderError::Entry(EntryError::CarriageReturn(_)))
         ));
     }
 

@@ -28,6 +28,8 @@ pub(super) enum Candidate {
     Folder {
         /// Its manifest, if it has one.
         manifest: Option<Box<Manifest>>,
+        /// What is unusual about it.
+        warnings: Vec<Warning>,
     },
     /// A release in the job's staging folder.
     Fetched {
@@ -41,7 +43,7 @@ pub(super) enum Candidate {
 impl Candidate {
     pub(super) fn manifest(&self) -> Option<&Manifest> {
         match self {
-            Self::Folder { manifest } => manifest.as_deref(),
+            Self::Folder { manifest, .. } => manifest.as_deref(),
             Self::Fetched { package, .. } => package.manifest.as_ref(),
         }
     }
@@ -57,7 +59,7 @@ impl Candidate {
     /// What is unusual about the package.
     pub(super) fn warnings(&self) -> &[Warning] {
         match self {
-            Self::Folder { .. } => &[],
+            Self::Folder { warnings, .. } => warnings,
             Self::Fetched { package, .. } => &package.warnings,
         }
     }
@@ -99,9 +101,13 @@ impl Operations {
         progress: &Reporter,
     ) -> Result<Candidate, OperationError> {
         match source {
-            Source::Folder(path) => Ok(Candidate::Folder {
-                manifest: read_folder(path.clone()).await?.map(Box::new),
-            }),
+            Source::Folder(path) => {
+                let (manifest, warnings) = read_folder(path.clone()).await?;
+                Ok(Candidate::Folder {
+                    manifest: manifest.map(Box::new),
+                    warnings,
+                })
+            }
             Source::Recipe { .. }
             | Source::Git(_)
             | Source::GitFolder(_)
@@ -217,11 +223,14 @@ pub(super) fn version_of(package: &FetchedPackage) -> Result<PackageVersion, Spe
     Release::folder_name(&package.release.tag).parse()
 }
 
-/// Reads the manifest of a folder that could run; one that could not is refused now, not when
-/// it is started.
-pub(super) async fn read_folder(path: PathBuf) -> Result<Option<Manifest>, OperationError> {
+/// Reads the manifest of a folder that could run, and what is unusual about it; one that could not
+/// run is refused now, not when it is started.
+pub(super) async fn read_folder(
+    path: PathBuf,
+) -> Result<(Option<Manifest>, Vec<Warning>), OperationError> {
     let read = tokio::task::spawn_blocking(move || {
         let found = package_folder::read(&path)?;
+        let warnings = package_folder::warnings(&found)?;
         let package = Package {
             folder: found.folder,
             modules: found.modules,
@@ -231,7 +240,7 @@ pub(super) async fn read_folder(path: PathBuf) -> Result<Option<Manifest>, Opera
             .unwrap_or_else(|_| unreachable!("a constant that is a key"));
         let id = ServiceId::derive("probe");
         definition::plain_spec(id, key, UserKey::system(), package, found.program).validate()?;
-        Ok::<_, FolderError>(found.manifest)
+        Ok::<_, FolderError>((found.manifest, warnings))
     });
     Ok(read.await.map_err(|_| OperationError::ShuttingDown)??)
 }

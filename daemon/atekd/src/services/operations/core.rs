@@ -428,7 +428,7 @@ impl Operations {
         progress: &Reporter,
     ) -> Result<(ServiceSettings, Option<PackageVersion>), OperationError> {
         if let Source::Folder(folder) = &replacement.source {
-            let manifest = candidate::read_folder(folder.clone()).await?;
+            let (manifest, _) = candidate::read_folder(folder.clone()).await?;
             return Ok((replacement.settings_of_folder(manifest), None));
         }
         let key = &replacement.key;
