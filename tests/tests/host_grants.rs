@@ -252,6 +252,67 @@ async fn what_is_given_for_a_time_ends_by_itself_and_survives_a_restart_of_the_h
     Ok(())
 }
 
+/// The original's apps export APIs of Atek's name; who answers them is an administrator's choice.
+#[tokio::test]
+async fn an_administrator_chooses_the_app_that_answers_for_atek() -> anyhow::Result<()> {
+    const GREETINGS: &str = "atek.cloud/greetings-api";
+    let host = Host::boot("grants-provides").await?;
+    let alice = host.person("alice", "").await?;
+    let source = host.machine.place_app("hello-node").await?;
+    let folder = source.strip_prefix("file://").context("a folder")?;
+    let exports = r#"{ "name": "Hello", "exports": [
+        { "api": "atek.cloud/greetings-api", "path": "/_api/hello" },
+        { "api": "atek.cloud/adb-api", "path": "/_api/hello" } ] }"#;
+    let script = format!("cat >{folder}/atek.json <<'E'\n{exports}\nE");
+    host.machine.shell(&script).await?;
+    host.install_from(json!({ "sourceUrl": source, "user": "alice" }))
+        .await?;
+    host.install(CALLER, "alice").await?;
+
+    let greet = async || {
+        alice
+            .client
+            .call(GREETINGS, "hello", json!(["alice"]))
+            .await
+    };
+    assert!(greet().await.is_err(), "nobody chose it");
+    let provides = json!({ "grant": { "provides": [GREETINGS] } });
+    let params = json!(["hello-node", provides]);
+    let services = "atek.cloud/services-api";
+    let refused = alice.client.call(services, "configure", params).await;
+    let refused = format!("{:#}", refused.err().context("she is no administrator")?);
+    assert!(refused.contains("only an administrator"), "{refused}");
+
+    let atek = async |words: &str| {
+        let script = format!("{{ atek {words}; }} 2>&1");
+        host.machine.shell(&script).await
+    };
+    atek("cfg hello-node --allow provides:atek.cloud/greetings-api").await?;
+    assert_eq!(greet().await?, "hello alice");
+    let called = calls(&host, &alice, GREETINGS, "hello", json!(["app"])).await?;
+    assert_eq!(called["result"], "hello app");
+    let shown = atek("get hello-node").await?;
+    for part in [
+        "Provides: atek.cloud/greetings-api",
+        "Not provided: atek.cloud/adb-api",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+
+    // What Atek itself has stays Atek's.
+    let taken = atek("cfg hello-node --allow provides:atek.cloud/adb-api || true").await?;
+    assert!(
+        taken.contains("atek.cloud/adb-api is provided by core.adb"),
+        "{taken}"
+    );
+    let own = atek("cfg hello-node --allow provides:atek.cloud/users-api || true").await?;
+    assert!(own.contains("is provided by the host itself"), "{own}");
+
+    atek("cfg hello-node --deny provides:atek.cloud/greetings-api").await?;
+    assert!(greet().await.is_err(), "it was taken back");
+    Ok(())
+}
+
 /// What the app reads at a path, or writes there; the error's code where it cannot.
 async fn file(
     host: &Host,

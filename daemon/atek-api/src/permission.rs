@@ -36,6 +36,10 @@ pub struct Permissions {
     /// Ports of the home's network that lead to the app.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listen: Vec<LanPort>,
+    /// APIs of Atek's own name that the app may answer, as no part of Atek does. No manifest asks
+    /// for them: an administrator chooses the provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provides: Vec<ApiId>,
 }
 
 /// What an app may reach on the network.
@@ -60,6 +64,7 @@ impl Permissions {
             && self.host_apis.is_empty()
             && self.devices.is_empty()
             && self.listen.is_empty()
+            && self.provides.is_empty()
     }
 
     /// Whether the changing methods of a host API may be called.
@@ -84,9 +89,10 @@ impl Permissions {
         };
         Self {
             network,
-            host_apis: self.apis(|api| !old.host_apis.contains(api)),
-            devices: self.devices_where(|device| !old.devices.contains(device)),
-            listen: self.ports_where(|port| !old.listen.contains(port)),
+            host_apis: without(&self.host_apis, &old.host_apis),
+            devices: without(&self.devices, &old.devices),
+            listen: without(&self.listen, &old.listen),
+            provides: without(&self.provides, &old.provides),
         }
     }
 
@@ -99,9 +105,10 @@ impl Permissions {
         };
         Self {
             network,
-            host_apis: self.apis(|api| other.host_apis.contains(api)),
-            devices: self.devices_where(|device| other.devices.contains(device)),
-            listen: self.ports_where(|port| other.listen.contains(port)),
+            host_apis: common(&self.host_apis, &other.host_apis),
+            devices: common(&self.devices, &other.devices),
+            listen: common(&self.listen, &other.listen),
+            provides: common(&self.provides, &other.provides),
         }
     }
 
@@ -112,37 +119,28 @@ impl Permissions {
             (Some(one), Some(two)) => Some(one.joined(two)),
             (one, two) => one.as_ref().or(two.as_ref()).cloned(),
         };
-        let mut host_apis = self.host_apis.clone();
-        host_apis.extend(other.apis(|api| !self.host_apis.contains(api)));
-        let mut devices = self.devices.clone();
-        devices.extend(other.devices_where(|device| !self.devices.contains(device)));
-        let mut listen = self.listen.clone();
-        listen.extend(other.ports_where(|port| !self.listen.contains(port)));
         Self {
             network,
-            host_apis,
-            devices,
-            listen,
+            host_apis: joined(&self.host_apis, &other.host_apis),
+            devices: joined(&self.devices, &other.devices),
+            listen: joined(&self.listen, &other.listen),
+            provides: joined(&self.provides, &other.provides),
         }
     }
+}
 
-    fn ports_where(&self, wanted: impl Fn(&LanPort) -> bool) -> Vec<LanPort> {
-        let found = self.listen.iter().filter(|port| wanted(port));
-        found.copied().collect()
-    }
+fn without<T: Clone + PartialEq>(list: &[T], other: &[T]) -> Vec<T> {
+    let left = list.iter().filter(|item| !other.contains(item));
+    left.cloned().collect()
+}
 
-    fn devices_where(&self, wanted: impl Fn(&DevicePath) -> bool) -> Vec<DevicePath> {
-        let found = self.devices.iter().filter(|device| wanted(device));
-        found.cloned().collect()
-    }
+fn common<T: Clone + PartialEq>(list: &[T], other: &[T]) -> Vec<T> {
+    let both = list.iter().filter(|item| other.contains(item));
+    both.cloned().collect()
+}
 
-    fn apis(&self, wanted: impl Fn(&ApiId) -> bool) -> Vec<ApiId> {
-        self.host_apis
-            .iter()
-            .filter(|api| wanted(api))
-            .cloned()
-            .collect()
-    }
+fn joined<T: Clone + PartialEq>(list: &[T], other: &[T]) -> Vec<T> {
+    [list, &without(other, list)].concat()
 }
 
 impl Network {

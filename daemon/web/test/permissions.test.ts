@@ -49,6 +49,7 @@ test.each([
   { network: 'direct' },
   { devices: ['/dev/ttyUSB0', '/dev/video0'] },
   { listen: ['tcp/1883', 'udp/53'] },
+  { provides: ['atek.cloud/notes-api'] },
   { network: { direct: { lan: true } } },
   { network: { hosts: ['a.org', '*.b.org:8443'] }, hostApis: ['atek.cloud/users-api', 'example.org/x'] }
 ])('a set is taken apart and put together again: %j', (set) => {

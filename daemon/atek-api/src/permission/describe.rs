@@ -16,7 +16,12 @@ impl Permissions {
             .iter()
             .map(|device| format!("use the device {device} of this box"));
         let ports = self.listen.iter().map(describe_port);
-        network.chain(apis).chain(devices).chain(ports).collect()
+        let provided = self
+            .provides
+            .iter()
+            .map(|api| format!("answer calls of {api} as if it were a part of Atek"));
+        let own = apis.chain(devices).chain(ports).chain(provided);
+        network.chain(own).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use std::str::FromStr;
 ///
 /// Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
 /// `provider:example.org/notes=KEY`, `database:ID:read`, `folder:KEY/NAME:read`,
-/// `device:/dev/ttyUSB0`, `listen:tcp/1883`.
+/// `device:/dev/ttyUSB0`, `listen:tcp/1883`, `provides:atek.cloud/notes-api`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
@@ -31,6 +31,8 @@ pub enum Permission {
     AnyDevice,
     /// Be reached at a port of the home's network.
     Listen(LanPort),
+    /// Answer calls of this API, which has Atek's name and no provider in Atek.
+    Provides(ApiId),
     /// Call an API that this service provides; none of a request: the person picks one.
     Provider {
         /// The API.
@@ -72,7 +74,7 @@ pub enum Danger {
 pub enum InvalidPermission {
     /// Not one of the forms.
     #[error(
-        "a permission is host:NAME, direct, lan, api:API, device:/dev/NAME, device:any, listen:tcp/PORT, provider:API[=KEY], database:[ID:]read|write or folder:[KEY/NAME:]read|write, not {0:?}"
+        "a permission is host:NAME, direct, lan, api:API, device:/dev/NAME, device:any, listen:tcp/PORT, provides:atek.cloud/NAME, provider:API[=KEY], database:[ID:]read|write or folder:[KEY/NAME:]read|write, not {0:?}"
     )]
     Form(String),
     /// See [`super::InvalidHostPattern`].
@@ -144,6 +146,8 @@ impl Permission {
         match self {
             Self::Host(host) if host.is_private_address() => Danger::High,
             Self::Host(_) => Danger::Low,
+            // Other apps take its answers for Atek's.
+            Self::Provides(_) => Danger::High,
             Self::Direct | Self::Lan | Self::Device(_) | Self::AnyDevice => Danger::High,
             Self::HostApi(api) => match api.as_str() {
                 users::API | system::API => Danger::Low,
@@ -203,7 +207,8 @@ impl Permission {
             | Self::Lan
             | Self::HostApi(_)
             | Self::Device(_)
-            | Self::Listen(_) => {
+            | Self::Listen(_)
+            | Self::Provides(_) => {
                 let set = Permissions::from_items([self.clone()]);
                 set.describe().into_iter().next().unwrap_or_default()
             }
@@ -221,6 +226,7 @@ impl fmt::Display for Permission {
             Self::Device(device) => write!(f, "device:{device}"),
             Self::AnyDevice => f.write_str("device:any"),
             Self::Listen(port) => write!(f, "listen:{port}"),
+            Self::Provides(api) => write!(f, "provides:{api}"),
             Self::Provider { api, service: None } => write!(f, "provider:{api}"),
             Self::Provider {
                 api,
@@ -278,6 +284,13 @@ impl FromStr for Permission {
             "device" if rest == "any" => Ok(Self::AnyDevice),
             "device" => Ok(Self::Device(rest.parse()?)),
             "listen" => Ok(Self::Listen(rest.parse()?)),
+            "provides" => {
+                let api: ApiId = rest.parse()?;
+                // Every other name is its author's, and needs no permission.
+                api.is_core()
+                    .then_some(Self::Provides(api))
+                    .ok_or_else(form)
+            }
             "provider" => {
                 let (api, service) = match rest.split_once('=') {
                     Some((api, service)) => (api, Some(service.parse()?)),
@@ -316,6 +329,7 @@ impl Permissions {
         items.extend(self.host_apis.iter().cloned().map(Permission::HostApi));
         items.extend(self.devices.iter().cloned().map(Permission::Device));
         items.extend(self.listen.iter().copied().map(Permission::Listen));
+        items.extend(self.provides.iter().cloned().map(Permission::Provides));
         items
     }
 
@@ -329,18 +343,21 @@ impl Permissions {
         let mut host_apis: Vec<ApiId> = Vec::new();
         let mut devices: Vec<DevicePath> = Vec::new();
         let mut listen: Vec<LanPort> = Vec::new();
+        let mut provides: Vec<ApiId> = Vec::new();
         for item in items {
             match item {
                 Permission::Host(host) if !hosts.contains(&host) => hosts.push(host),
                 Permission::HostApi(api) if !host_apis.contains(&api) => host_apis.push(api),
                 Permission::Device(device) if !devices.contains(&device) => devices.push(device),
                 Permission::Listen(port) if !listen.contains(&port) => listen.push(port),
+                Permission::Provides(api) if !provides.contains(&api) => provides.push(api),
                 Permission::Direct => direct = true,
                 Permission::Lan => (direct, lan) = (true, true),
                 Permission::Host(_)
                 | Permission::HostApi(_)
                 | Permission::Device(_)
                 | Permission::Listen(_)
+                | Permission::Provides(_)
                 | Permission::AnyDevice
                 | Permission::Provider { .. }
                 | Permission::Database { .. }
@@ -357,6 +374,7 @@ impl Permissions {
             host_apis,
             devices,
             listen,
+            provides,
         }
     }
 }
@@ -377,6 +395,7 @@ mod tests {
             ("direct", Danger::High),
             ("device:/dev/ttyUSB0", Danger::High),
             ("listen:tcp/1883", Danger::Medium),
+            ("provides:atek.cloud/notes-api", Danger::High),
             ("lan", Danger::High),
             ("api:atek.cloud/users-api", Danger::Low),
             ("api:atek.cloud/services-api", Danger::Medium),
@@ -407,6 +426,8 @@ mod tests {
             "api:nonsense",
             "device:/dev/sda",
             "provider:a.b/c=no key",
+            "provides:example.org/notes",
+            "provides:",
             "database:",
             "database:abc:read",
             "database:erase",
@@ -455,6 +476,7 @@ mod tests {
             json!({ "network": "direct", "hostApis": ["atek.cloud/users-api"] }),
             json!({ "network": { "direct": { "lan": true } } }),
             json!({ "devices": ["/dev/ttyUSB0", "/dev/video1"] }),
+            json!({ "provides": ["atek.cloud/a", "atek.cloud/b"] }),
         ] {
             let set: Permissions = serde_json::from_value(set).unwrap();
             assert_eq!(Permissions::from_items(set.items()), set);

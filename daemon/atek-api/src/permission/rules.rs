@@ -74,8 +74,14 @@ impl Grantable {
         };
         // What is plugged into the box is everybody's: only administrators give it away.
         let devices = permissions.devices.is_empty();
+        // What has Atek's name is trusted by apps of everybody.
+        let provides = permissions.provides.is_empty();
         let ports = self.lan || permissions.listen.is_empty();
-        network && devices && ports && (self.host_apis || permissions.host_apis.is_empty())
+        network
+            && devices
+            && provides
+            && ports
+            && (self.host_apis || permissions.host_apis.is_empty())
     }
 }
 
@@ -118,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn devices_of_the_box_are_given_by_administrators_alone() {
+    fn devices_of_the_box_and_atek_s_own_names_are_given_by_administrators_alone() {
         let all = Grantable {
             hosts: true,
             direct: true,
@@ -126,8 +132,12 @@ mod tests {
             host_apis: true,
             limits: true,
         };
-        let camera = json!({ "devices": ["/dev/video0"] });
-        assert!(!all.admits(&serde_json::from_value(camera).unwrap()));
+        for set in [
+            json!({ "devices": ["/dev/video0"] }),
+            json!({ "provides": ["atek.cloud/notes-api"] }),
+        ] {
+            assert!(!all.admits(&serde_json::from_value(set).unwrap()));
+        }
     }
 
     #[test]

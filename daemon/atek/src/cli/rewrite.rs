@@ -1,7 +1,7 @@
 //! The original's spelling of settings, `--config.KEY VALUE`; settings and permissions as values.
 
 use atek_api::manifest::ApiId;
-use atek_api::permission::{Network, Permissions};
+use atek_api::permission::{Network, Permission, Permissions};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
@@ -43,7 +43,8 @@ pub(crate) fn parse_setting(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads a permission: `internet`, `home` (with the internet), a host with or without a port,
-/// a device, a port of the home's network (`tcp/1883`), or the id of a host API.
+/// a device, a port of the home's network (`tcp/1883`), the id of a host API, or `provides:` and
+/// the id of an API that no part of Atek answers.
 pub(crate) fn parse_permission(text: &str) -> Result<Permissions, String> {
     let network = match text {
         "internet" => Network::Direct { lan: false },
@@ -61,6 +62,10 @@ pub(crate) fn parse_permission(text: &str) -> Result<Permissions, String> {
                 listen: vec![port],
                 ..Permissions::default()
             });
+        }
+        provided if provided.starts_with("provides:") => {
+            let item: Permission = provided.parse().map_err(|error| format!("{error}"))?;
+            return Ok(Permissions::from_items([item]));
         }
         api if api.contains('/') => {
             let api: ApiId = api.parse().map_err(|error| format!("{error}"))?;

@@ -56,7 +56,7 @@ fn describe(host: &Host, info: &ServiceInfo) -> String {
     }
     if let Some(manifest) = &settings.manifest {
         let is_core = info.key.as_str().starts_with("core.");
-        grants::manifest_rows(manifest, is_core, &mut rows);
+        grants::manifest_rows(manifest, is_core, &settings.granted, &mut rows);
     }
     rows.extend(grants::rows(settings));
     let limits = words::limits(&settings.limits);

@@ -122,7 +122,12 @@ pub(super) fn rows(settings: &ServiceSettings) -> Vec<(&'static str, String)> {
 }
 
 /// What the manifest tells about the app. Ids of Atek's own are provided by core services alone.
-pub(super) fn manifest_rows(manifest: &Manifest, is_core: bool, rows: &mut Vec<(&str, String)>) {
+pub(super) fn manifest_rows(
+    manifest: &Manifest,
+    is_core: bool,
+    granted: &Permissions,
+    rows: &mut Vec<(&str, String)>,
+) {
     let texts = [
         ("Description", &manifest.description),
         ("Author", &manifest.author),
@@ -145,7 +150,8 @@ pub(super) fn manifest_rows(manifest: &Manifest, is_core: bool, rows: &mut Vec<(
             Transport::Proxy => "proxy",
         };
         let text = format!("{} ({transport}, {})", export.api(), export.path());
-        let is_provided = is_core || !export.api().is_core();
+        let is_chosen = granted.provides.contains(export.api());
+        let is_provided = is_core || is_chosen || !export.api().is_core();
         let name = if is_provided {
             "Provides"
         } else {

@@ -95,6 +95,29 @@ fn get_shows_everything_about_one_service() {
 }
 
 #[test]
+fn an_api_of_atek_s_name_is_provided_where_an_administrator_chose_the_app() {
+    let api = "atek.cloud/greetings-api";
+    for (granted, expected) in [
+        (
+            json!({}),
+            "Not provided: atek.cloud/greetings-api (rpc, /)\n",
+        ),
+        (
+            json!({ "provides": [api] }),
+            "Provides: atek.cloud/greetings-api (rpc, /)\n",
+        ),
+    ] {
+        let host = FakeHost::new();
+        let mut info = service("rss", "running");
+        info["settings"]["manifest"]["exports"] = json!([{ "api": api }]);
+        info["settings"]["granted"] = granted;
+        host.result(SERVICES, "get", info);
+        let shown = atek(&host, &["get", "rss"]).ok();
+        assert!(shown.contains(expected), "{shown}");
+    }
+}
+
+#[test]
 fn a_service_that_does_not_exist_is_code_3_with_the_nearest_names() {
     for args in [
         &["get", "rs"][..],

@@ -276,6 +276,7 @@ pub(super) fn used(log: &Period, app: &ServiceKey, permission: &Permission) -> O
         Permission::Direct
             | Permission::Lan
             | Permission::Device(_)
+            | Permission::Provides(_)
             | Permission::AnyDevice
             | Permission::Folder { .. }
             | Permission::Database { .. }

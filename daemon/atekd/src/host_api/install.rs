@@ -8,6 +8,7 @@ use crate::permissions::{Action, Caller};
 use crate::services::{Install, UseData};
 use atek_api::ids::{SYSTEM, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
+use atek_api::manifest::ApiId;
 use atek_api::package::{Access, Reach};
 use atek_api::permission::Permissions;
 use atek_api::services::{Inspection, InstallParams, JobEvent, UpdateParams};
@@ -214,8 +215,30 @@ impl HostApis {
         grant: Option<&Permissions>,
     ) -> Result<(), RpcError> {
         match grant {
-            Some(permissions) => self.may(caller, Action::Grant(owner, permissions)),
+            Some(permissions) => {
+                self.may(caller, Action::Grant(owner, permissions))?;
+                self.are_free(&permissions.provides)
+            }
             None => Ok(()),
+        }
+    }
+
+    /// Refuses an app as the provider of what a part of Atek provides: it would never be asked.
+    pub(super) fn are_free(&self, apis: &[ApiId]) -> Result<(), RpcError> {
+        let directory = self.directory.now();
+        let provider = |api: &ApiId| {
+            if self.has(api.as_str()) {
+                return Some("the host itself".to_owned());
+            }
+            let mut core = directory.entries().filter(|entry| entry.core);
+            let found = core.find(|entry| entry.exports().iter().any(|e| e.api() == api));
+            found.map(|entry| entry.id().to_string())
+        };
+        match apis.iter().find_map(|api| Some((api, provider(api)?))) {
+            None => Ok(()),
+            Some((api, provider)) => Err(RpcError::general(format!(
+                "{api} is provided by {provider}, so no app can be chosen for it"
+            ))),
         }
     }
 

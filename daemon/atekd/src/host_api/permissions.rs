@@ -224,7 +224,7 @@ impl HostApis {
             | Permission::Database { .. } => Ok(()),
             item => {
                 let set = Permissions::from_items([item.clone()]);
-                self.may(caller, Action::Grant(entry.owner(), &set))
+                self.may_grant(caller, entry.owner(), Some(&set))
             }
         }
     }

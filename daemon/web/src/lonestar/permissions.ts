@@ -10,6 +10,7 @@ export interface PermissionTexts {
   directLan: string
   device(path: string): string
   listen(port: string): string
+  provides(api: string): string
   apis: Readonly<Record<string, string>>
   api: (id: string) => string
 }
@@ -29,12 +30,13 @@ export function permissionsOf(
   set: Readonly<Record<string, unknown>>,
   texts: PermissionTexts
 ): readonly Permission[] | null {
-  const { network, hostApis, devices, listen, ...unknown } = set
+  const { network, hostApis, devices, listen, provides, ...unknown } = set
   const found = [
     networkPermissions(network, texts),
     apiPermissions(hostApis, texts),
     devicePermissions(devices, texts),
-    portPermissions(listen, texts)
+    portPermissions(listen, texts),
+    providedApis(provides, texts)
   ]
   if (Object.keys(unknown).length > 0 || found.includes(null)) return null
   return found.flatMap((some) => some ?? [])
@@ -77,12 +79,19 @@ function portPermissions(ports: unknown, texts: PermissionTexts): Permission[] |
   return ports.map((port: string) => ({ id: `listen:${port}`, words: texts.listen(port) }))
 }
 
+function providedApis(apis: unknown, texts: PermissionTexts): Permission[] | null {
+  if (apis === undefined) return []
+  if (!Array.isArray(apis) || !apis.every((api) => typeof api === 'string')) return null
+  return apis.map((api: string) => ({ id: `provides:${api}`, words: texts.provides(api) }))
+}
+
 /** The set that holds exactly these permissions. */
 export function permissionSet(ids: Iterable<string>): Permissions {
   const hosts: string[] = []
   const hostApis: string[] = []
   const devices: string[] = []
   const listen: string[] = []
+  const provides: string[] = []
   let direct = false
   let lan = false
   for (const id of ids) {
@@ -90,6 +99,7 @@ export function permissionSet(ids: Iterable<string>): Permissions {
     else if (id.startsWith('api:')) hostApis.push(id.slice(4))
     else if (id.startsWith('device:')) devices.push(id.slice(7))
     else if (id.startsWith('listen:')) listen.push(id.slice(7))
+    else if (id.startsWith('provides:')) provides.push(id.slice(9))
     else if (id === 'direct') direct = true
     else if (id === 'lan') lan = true
   }
@@ -104,7 +114,8 @@ export function permissionSet(ids: Iterable<string>): Permissions {
     ...(network && { network }),
     ...(hostApis.length > 0 && { hostApis }),
     ...(devices.length > 0 && { devices }),
-    ...(listen.length > 0 && { listen })
+    ...(listen.length > 0 && { listen }),
+    ...(provides.length > 0 && { provides })
   }
 }
 

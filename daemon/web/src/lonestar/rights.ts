@@ -26,6 +26,7 @@ export function wordsOf({ permission, words, picked }: Named, t: RightTexts, app
   if (kind === 'host') return apps.hosts(rest)
   if (kind === 'device') return rest === 'any' ? t.anyDevice : apps.device(rest)
   if (kind === 'listen') return apps.listen(rest)
+  if (kind === 'provides') return apps.provides(rest)
   if (kind === 'api')
     return (Object.hasOwn(apps.apis, rest) ? known(apps.apis, rest) : undefined) ?? apps.api(rest)
   if (kind === 'provider') {

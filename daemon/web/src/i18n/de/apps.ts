@@ -45,6 +45,8 @@ export const apps: typeof english = {
         'Ihre Signatur ist falsch oder lässt sich nicht prüfen. Sie beweist nicht, von wem die App ist.',
       icon: 'Ihr Symbol fehlt oder lässt sich nicht zeigen.',
       'left-out': 'Das Image hat Geräte oder Pipes. Die werden weggelassen, und etwas kann fehlen.',
+      'dependencies-missing':
+        'Ihre Abhängigkeiten sind nicht in dem Ordner. Führe dort „npm install“ aus, sonst startet sie nicht.',
       'manifest-changed':
         'Ihr Build hat atek.json geändert. Das bleibt ohne Wirkung: Es gilt, was vor dem Build gezeigt wurde.'
     },
@@ -237,6 +239,7 @@ export const apps: typeof english = {
     device: (path) => `das Gerät ${path} an dieser Box benutzen`,
     listen: (port) =>
       `für jedes Gerät bei dir zu Hause an Port ${port} erreichbar sein, ohne Anmeldung an dieser Box`,
+    provides: (api) => `Aufrufe von ${api} beantworten, als wäre sie ein Teil von Atek`,
     apis: {
       'atek.cloud/services-api': 'sehen, welche Apps du hast, und sie starten, anhalten und aktualisieren',
       'atek.cloud/services-api/logs': 'die Protokolle aller deiner Apps lesen',

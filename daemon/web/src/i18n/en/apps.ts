@@ -218,6 +218,7 @@ export const apps = {
     device: (path: string) => `use the device ${path} of this box`,
     listen: (port: string) =>
       `be reached by every device in your home at port ${port}, without signing in to this box`,
+    provides: (api: string) => `answer calls of ${api} as if it were a part of Atek`,
     apis: {
       'atek.cloud/services-api': 'see which apps you have, and start, stop and update them',
       'atek.cloud/services-api/logs': 'read the logs of all your apps',

@@ -726,7 +726,7 @@ unasked?: boolean, };
  *
  * Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
  * `provider:example.org/notes=KEY`, `database:ID:read`, `folder:KEY/NAME:read`,
- * `device:/dev/ttyUSB0`, `listen:tcp/1883`.
+ * `device:/dev/ttyUSB0`, `listen:tcp/1883`, `provides:atek.cloud/notes-api`.
  */
 export type Permission = string;
 
@@ -746,7 +746,12 @@ hostApis?: Array<ApiId>,
 /** Devices of the box that the app may read and write. */
 devices?: Array<DevicePath>,
 /** Ports of the home's network that lead to the app. */
-listen?: Array<LanPort>, };
+listen?: Array<LanPort>,
+/**
+ * APIs of Atek's own name that the app may answer, as no part of Atek does. No manifest asks
+ * for them: an administrator chooses the provider.
+ */
+provides?: Array<ApiId>, };
 
 /** A disk that is plugged in, or a part of one. The disk that the system runs from is not listed. */
 export type PluggedDisk = {
@@ -1639,7 +1644,7 @@ code: WarningCode,
 message: string, };
 
 /** The kinds of warning. */
-export type WarningCode = "no-lockfile" | "submodules" | "lfs-pointers" | "engines" | "unknown-key" | "icon" | "signature" | "left-out" | "manifest-changed";
+export type WarningCode = "no-lockfile" | "submodules" | "lfs-pointers" | "engines" | "unknown-key" | "icon" | "signature" | "left-out" | "dependencies-missing" | "manifest-changed";
 
 /** The folder that a program is started in: `"package"` or `"state"`. */
 export type Workdir = "package" | "state";
