@@ -47,7 +47,8 @@ fn no_word_is_broken_and_no_line_too_long_on_a_narrow_terminal() {
             }
             for line in shown.lines() {
                 let length = line.trim_end().chars().count();
-                // The summary is a sentence, which a terminal may wrap; an address has no better place.
+                // The summary is a sentence, which a terminal may wrap; an address has no better
+                // place.
                 let may_wrap = line.starts_with('●') || line.contains("SOURCE: ");
                 assert!(
                     length <= columns || may_wrap,
