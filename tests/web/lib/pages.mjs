@@ -26,7 +26,8 @@ async function addresses() {
 export async function everyPage({ box, browser, step }, locales, variants) {
   await addUser(box, 'alice', 'admin')
   await addUser(box, 'a-name-that-is-as-long-as-names-may-be')
-  await box.install('hello-node', 'alice', 'hello')
+  // One that is shown in a frame.
+  await box.install('moody-node', 'alice', 'hello')
   for (const locale of locales) {
     const alice = await browser.person(`alice-${locale}`, { locale })
     const { page } = alice
@@ -36,13 +37,15 @@ export async function everyPage({ box, browser, step }, locales, variants) {
       await page.getByLabel(name).fill('alice')
       await page.getByLabel(password, { exact: true }).fill(PASSWORD)
       await page.getByRole('button', { name: submit }).click()
-      await page.getByRole('main').waitFor()
+      await page.waitForURL(({ pathname }) => pathname === '/')
+      await page.getByRole('navigation').first().waitFor()
     })
     for (const path of await addresses()) {
       await step(`${path}, ${locale}`, async () => {
         await page.goto(box.url(path))
         await page.getByRole('heading', { level: 1 }).first().waitFor()
-        // What the page fetches for itself is there.
+        // Not the sign-in page in its place, and what the page fetches for itself is there.
+        assert.ok(!new URL(page.url()).pathname.startsWith('/_atek/'), page.url())
         await page.locator('.loading').first().waitFor({ state: 'detached' })
         assert.equal(await page.locator('html').getAttribute('lang'), locale.slice(0, 2))
         const name = path === '/' ? 'home' : path.slice(1).replaceAll('/', '-')
