@@ -2,7 +2,10 @@
 import v8 from 'node:v8'
 v8.setFlagsFromString('--max-old-space-size=64')
 v8.setFlagsFromString('--max-semi-space-size=2')
+v8.setFlagsFromString('--optimize-for-size')
 
+const { tidy } = await import('./src/memory.js')
+tidy()
 const { start } = await import('./src/service.js')
 const service = await start(process.env)
 let stopping = false

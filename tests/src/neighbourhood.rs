@@ -164,9 +164,8 @@ impl Neighbourhood {
              ip -n {net} link set {port} master net0; ip -n {net} link set {port} up
              ip -n {router} address add 198.51.100.{address}/24 dev wan; ip -n {router} link set wan up
              ip netns exec {router} sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'
-             ip netns exec {router} nft 'table ip home {{ chain out {{ type nat hook postrouting priority srcnat; oifname \"wan\" {how}; }}; \
-               chain closed {{ type filter hook forward priority filter; iifname \"wan\" ct state new drop; }}; \
-               chain own {{ type filter hook input priority filter; iifname \"wan\" ct state new drop; }}; }}'"
+             ip netns exec {router} nft '{}'",
+            rules(how)
         ))
         .await?;
         Ok(router)
@@ -183,9 +182,8 @@ impl Neighbourhood {
         self.shell(&format!(
             "ip -n {router} address add 198.51.100.{new}/24 dev wan; ip -n {router} address del 198.51.100.{old}/24 dev wan
              ip -n {router} address add 198.51.100.{new}/24 dev wan 2>/dev/null || :
-             ip netns exec {router} nft 'flush table ip home' 2>/dev/null; ip netns exec {router} nft 'delete table ip home'
-             ip netns exec {router} nft 'table ip home {{ chain out {{ type nat hook postrouting priority srcnat; oifname \"wan\" masquerade; }}; \
-               chain closed {{ type filter hook forward priority filter; iifname \"wan\" ct state new drop; }}; }}'"
+             ip netns exec {router} nft 'delete table ip home; {}'",
+            rules("masquerade")
         ))
         .await
     }
@@ -246,6 +244,20 @@ impl Neighbourhood {
         ensure!(output.status.success(), "{script}\nfailed: {said}");
         Ok(())
     }
+}
+
+/// What a router does with packets. Those that it drops leave no trace by which the answer of the
+/// home would get another port.
+fn rules(translate: &str) -> String {
+    let filter = |hook| {
+        format!("type filter hook {hook} priority filter; iifname \"wan\" ct state new drop;")
+    };
+    format!(
+        "table ip home {{ chain out {{ type nat hook postrouting priority srcnat; oifname \"wan\" {translate}; }}; \
+         chain closed {{ {} }}; chain own {{ {} }}; }}",
+        filter("forward"),
+        filter("input")
+    )
 }
 
 impl Drop for Neighbourhood {

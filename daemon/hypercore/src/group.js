@@ -46,13 +46,18 @@ export class Group {
     this.others = new Map()
     /** @type {Map<string, {core: string, length: number, fork: number}>} what was merged of each member */
     this.merged = new Map()
-    this.turn = Promise.resolve()
+    /** What is asked before it is open waits for that. */
+    this.turn = new Promise(resolve => { this.opened = resolve })
     this.said = null
     this.wake = () => {}
     this.closed = false
   }
 
-  async open () {
+  open () {
+    return this.begin().finally(this.opened)
+  }
+
+  async begin () {
     const { all, record } = this
     this.own = all.store.get({ name: `${record.id}/${record.generation}` })
     await this.own.ready()

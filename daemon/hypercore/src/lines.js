@@ -45,6 +45,10 @@ export class Lines {
     this.wants = () => []
     this.answer = async () => null
     this.onopen = () => {}
+    // Answers of the other homes go to the old address: they would be waited for until the lines' own time is over.
+    network.on('back', hasMoved => {
+      if (hasMoved) for (const person of this.people.values()) person.cut()
+    })
   }
 
   keyOf (user) {
@@ -199,6 +203,13 @@ class Person {
     old?.close()
     this.all.onopen(this.user, line)
     return line
+  }
+
+  /** Ends all lines; whom this person wants to reach is looked for at once. */
+  cut () {
+    const lines = [...this.lines.values()]
+    this.lines.clear()
+    for (const line of lines) line.close()
   }
 
   sweep () {

@@ -9,7 +9,7 @@ import { derive } from './seed.js'
 /** Peers of the swarm of shared databases, at most. */
 const MAX_PEERS = 64
 
-/** Says `back` when the network is there again after it was away, or is another one. */
+/** Says `back` when the network is there again after it was away, or (true) this home is seen under another address. */
 export class Network extends EventEmitter {
   /**
    * @param {object} deps
@@ -34,7 +34,7 @@ export class Network extends EventEmitter {
   get dht () {
     if (!this.node) {
       this.node = new HyperDHT({ bootstrap: this.settings.bootstrap, host: this.settings.bind, keyPair: this.keyPair('home') })
-      this.reachability = new Reachability(this.node, () => this.emit('back'))
+      this.reachability = new Reachability(this.node, hasMoved => this.emit('back', hasMoved))
     }
     return this.node
   }

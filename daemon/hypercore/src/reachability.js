@@ -18,7 +18,7 @@ const QUESTIONS = 3
 export class Reachability {
   /**
    * @param {import('hyperdht')} node
-   * @param {() => void} onback the network is there again, or it is another one
+   * @param {(hasMoved: boolean) => void} onback the network is there again, or it is another one
    */
   constructor (node, onback) {
     this.node = node
@@ -35,11 +35,12 @@ export class Reachability {
     while (!signal.aborted) {
       await sleep(CHECK, signal)
       if (signal.aborted || !node.bootstrapped) continue
-      const isBack = node.online && this.servers().every(server => this.isAnnounced(server)) ? await this.hasMoved() : await this.answers()
+      const isWell = node.online && this.servers().every(server => this.isAnnounced(server))
+      const isBack = await (isWell ? this.hasMoved() : this.answers())
       if (!isBack || signal.aborted) continue
       this.witness = null
       node.emit('network-change')
-      this.onback()
+      this.onback(isWell)
       await sleep(ANNOUNCE, signal)
     }
   }

@@ -6,7 +6,7 @@
  * looks at once.
  */
 
-import { sleep, sleepUntilBack } from './loop.js'
+import { sleepUntilBack } from './loop.js'
 
 /** Pause after the first look, and how often it is seen whether a peer is still there, in milliseconds. */
 const FIRST = 1000
@@ -32,7 +32,7 @@ export class Seek {
     while (!signal.aborted) {
       if (found()) {
         pause = FIRST
-        await sleep(CHECK, signal)
+        await sleepUntilBack(CHECK, signal, this.network)
         continue
       }
       // Homes that lost the same peer do not all look at once.
