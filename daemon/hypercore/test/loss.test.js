@@ -8,8 +8,8 @@ import createTestnet from 'hyperdht/testnet.js'
 import { Home, noDatabase, until } from './home.js'
 
 const canUnshare = process.getuid() === 0 && spawnSync('unshare', ['--net', 'true']).status === 0
-// The partition parts the nodes of the DHT, too. How long they take to find each other again is theirs: six seconds mostly, over
-// four minutes once.
+// The partition parts the nodes of the DHT, too. That homes are announced again at once after it is shown by reachability.test.js, which
+// runs by default.
 const isLong = process.env.ATEK_LONG === '1'
 const skip = noDatabase || (!canUnshare && 'a network namespace needs root') || (!isLong && 'it takes up to ten minutes: ATEK_LONG=1 runs it')
 
