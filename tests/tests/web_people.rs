@@ -56,6 +56,13 @@ async fn an_administrator_restarts_the_box_from_its_page() -> anyhow::Result<()>
 }
 
 #[tokio::test]
+async fn recovery_words_that_were_put_off_are_asked_for_until_they_are_confirmed()
+-> anyhow::Result<()> {
+    let host = Host::boot("web-words").await?;
+    BrowserStory::new(host).run("words").await
+}
+
+#[tokio::test]
 async fn every_page_fits_every_screen_in_both_languages_and_holds_still_if_asked()
 -> anyhow::Result<()> {
     let host = Host::boot("web-sizes").await?;

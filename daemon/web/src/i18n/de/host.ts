@@ -48,24 +48,6 @@ export const host: typeof english = {
       open: 'Zum Start',
       problems: 'Nicht alles ließ sich einstellen. Du kannst es später auf der Seite „System“ nachholen:'
     },
-    words: {
-      title: 'Wiederherstellungswörter',
-      text: 'Wenn du dein Passwort vergisst, öffnen 24 Wörter deine Schlüssel wieder. Bewahre sie auf Papier auf, nicht als Foto.',
-      show: 'Wörter anzeigen',
-      later: 'Das geht auch später. Die Wörter bleiben abrufbar, bis du sie bestätigst.',
-      write:
-        'Schreib diese Wörter in dieser Reihenfolge auf, oder druck sie aus. Wer sie hat, kann deine Schlüssel öffnen.',
-      qr: 'Die Wörter als QR-Code',
-      print: 'Drucken',
-      written: 'Ich habe sie auf Papier',
-      check: 'Hast du sie?',
-      word: (place) => `Wort ${place}`,
-      wrong: 'An diesen Stellen stehen andere Wörter. Sieh noch einmal auf dein Blatt.',
-      again: 'Noch einmal anzeigen',
-      confirm: 'Bestätigen',
-      confirmed: 'Bestätigt. Ab jetzt stehen die Wörter nur noch auf deinem Blatt: Bewahre es gut auf.',
-      failed: 'Die Wörter sind nicht abrufbar'
-    },
     restore: {
       offer: 'Aus einer Sicherung wiederherstellen',
       title: 'Aus einer Sicherung wiederherstellen',

@@ -2,3 +2,4 @@
 export { common } from './common'
 export { host } from './host'
 export { said } from './said'
+export { words } from './words'
