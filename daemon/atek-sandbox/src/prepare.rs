@@ -1,9 +1,10 @@
 //! Makes a service's surroundings ready, before the service starts.
 //!
 //! `atek-sandbox prepare KEY [sidecar=NAME] [USER]` runs as root, as the first command of the
-//! unit: the number of the service's user is known only then. It sees the service's mounts. Programs look up
-//! their own user in these files (`os.userInfo()`); what the system's files say of people is not
-//! shown to them. The user is called `app`, or what the program's container image calls it.
+//! unit: the number of the service's user is known only then. It sees the service's mounts.
+//! Programs look up their own user in these files (`os.userInfo()`); what the system's files say of
+//! people is not shown to them. The user is called `app`, or what the program's container image
+//! calls it.
 //!
 //! In the service's network namespace all ports from [`HTTP`] on need no privilege, so that the
 //! host's API answers there at `http://localhost/`.

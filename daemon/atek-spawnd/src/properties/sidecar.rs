@@ -149,3 +149,82 @@ fn ready(spec: &ServiceSpec, sidecar: &SidecarSpec) -> Option<Property> {
     )];
     Some(("ExecStartPostEx", Variant::from(command)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::service::service;
+    use super::super::tests::{NEW, sources, spec, value, values};
+    use super::*;
+    use crate::sources::ImageSources;
+
+    #[test]
+    fn the_processes_of_an_app_are_confined_alike_and_share_network_user_and_slice() {
+        let mut spec = spec();
+        spec.id = "my-notes".parse().unwrap();
+        spec.sidecars = serde_json::from_value(serde_json::json!([
+            { "name": "db", "port": 5432, "healthCommand": ["pg_isready"], "program":
+                {"kind": "image", "argv": ["postgres"], "workdir": "/", "user": "postgres"} },
+            { "name": "work", "program": {"kind": "node", "entry": "work.js"}, "after": ["db"] },
+        ]))
+        .unwrap();
+        spec.validate().unwrap();
+        let image = ImageSources::default();
+        let of_image = Sources {
+            image: Some(image),
+            ..sources(&spec)
+        };
+        let all = Sources {
+            sidecars: vec![of_image, sources(&spec)],
+            ..sources(&spec)
+        };
+        let own = service(&spec, &all, NEW);
+        let units = sidecars(&spec, &all, NEW);
+        let [(db, of_db), (work, of_work)] = &units[..] else {
+            panic!("{units:?}");
+        };
+        assert_eq!(
+            [db.as_str(), work],
+            [
+                "atek-app-my-notes@db.service",
+                "atek-app-my-notes@work.service"
+            ]
+        );
+        for name in ["Requires", "After", "JoinsNamespaceOf"] {
+            let names = value(&own, name);
+            assert!(names.contains(db) && names.contains(work), "{names}");
+        }
+        assert!(value(of_work, "After").contains(db));
+        assert!(value(of_db, "JoinsNamespaceOf").contains("atek-app-my-notes.service"));
+        let ready = value(of_db, "ExecStartPostEx");
+        for word in ["ready", "k1", "db", "port=5432", "health"] {
+            assert!(ready.contains(&format!("\"{word}\"")), "{ready}");
+        }
+        let root = value(of_db, "RootDirectory");
+        assert!(root.contains("/versions/v1/rootfs.db"), "{root}");
+        let (slice, limits) = app_slice(&spec).unwrap();
+        assert_eq!(slice, r"atek-apps-u1-my\x2dnotes.slice");
+        assert_eq!(value(&limits, "MemoryMax"), value(&own, "MemoryMax"));
+        for properties in [of_db, of_work] {
+            assert!(value(properties, "Slice").contains("u1-my"));
+            assert_eq!(
+                value(properties, "StateDirectory"),
+                value(&own, "StateDirectory")
+            );
+            assert_ne!(
+                value(properties, "RuntimeDirectory"),
+                value(&own, "RuntimeDirectory")
+            );
+            // It has no token, and no way to the host.
+            assert!(!value(properties, "LoadCredential").contains("token"));
+            assert!(!value(properties, "BindReadOnlyPaths").contains("/run/atek/host"));
+            for name in [
+                "SystemCallFilter",
+                "RestrictAddressFamilies",
+                "PrivateNetwork",
+                "PrivateUsers",
+            ] {
+                assert_eq!(values(properties, name), values(&own, name), "{name}");
+            }
+        }
+    }
+}
