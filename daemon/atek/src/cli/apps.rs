@@ -290,3 +290,25 @@ impl Level {
         }
     }
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Prints the manifest of an app that is what the file describes, and on standard error what
+of the file it is not, line by line. Needs no host. Put it into a git repository, and
+install that: atek import compose.yaml > atek.json")]
+pub(crate) struct Import {
+    /// The compose file
+    pub(crate) file: PathBuf,
+    /// The service that people visit, where the file does not show it
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) main: Option<String>,
+    /// The value of a variable of the file; repeatable
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "write NAME=VALUE".to_owned())
+}

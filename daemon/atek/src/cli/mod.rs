@@ -35,6 +35,7 @@ Apps:
   top          Show which service uses how much
   kept         List or delete the data of uninstalled apps
   catalogue    List, add, refresh and check catalogues
+  import       Translate a compose file into atek.json
 
 Updates:
   outdated     Show which apps have a new release, and what became of updates
@@ -235,6 +236,8 @@ pub(crate) enum Command {
     /// List, add, refresh and check catalogues
     #[command(subcommand)]
     Catalogue(catalogue::Catalogue),
+    /// Translate a compose file into atek.json
+    Import(apps::Import),
     /// List the users
     #[command(visible_alias = "lsuser")]
     Users,

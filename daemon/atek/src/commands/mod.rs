@@ -14,6 +14,7 @@ mod devices;
 mod get;
 mod grants;
 mod homes;
+mod import;
 mod install;
 mod job;
 mod kept;
@@ -52,6 +53,7 @@ pub(crate) async fn run(cli: Cli, out: Out) -> Result<(), Failure> {
         Command::CheckSystem { root } => check_system::run(&root, &out),
         Command::Backup(Backup::Password { from_words: true }) => backup::password_from_words(&out),
         Command::Connect(args) => devices::connect(&args),
+        Command::Import(args) => import::run(&args, &out),
         Command::Run(flags) => offline::run_host(&cli.global, &flags),
         Command::Catalogue(Catalogue::Index { folder }) => catalogue::index(&folder, &out),
         Command::Catalogue(Catalogue::Check(args)) => {
@@ -109,6 +111,7 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Completions { .. }
         | Command::Connect(_)
         | Command::Run(_)
+        | Command::Import(_)
         | Command::CheckSystem { .. } => Ok(()),
     }
 }
