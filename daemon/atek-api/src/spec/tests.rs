@@ -314,6 +314,7 @@ fn with_sidecars() -> ServiceSpec {
 
 #[test]
 fn the_processes_of_a_service_are_checked_as_it_is_and_wait_for_no_circle() {
+    type Change<'c> = &'c dyn Fn(&mut ServiceSpec);
     let spec = with_sidecars();
     spec.validate().unwrap();
     assert_eq!(
@@ -321,12 +322,12 @@ fn the_processes_of_a_service_are_checked_as_it_is_and_wait_for_no_circle() {
         "atek-app-rss@db.service"
     );
     assert!(spec.start_timeout() > SIDECAR_READY_TIMEOUT * 2);
-    let changed = |change: &dyn Fn(&mut ServiceSpec)| {
+    let changed = |change: Change<'_>| {
         let mut spec = with_sidecars();
         change(&mut spec);
         spec.validate().map_err(|error| error.to_string())
     };
-    let refused: [(&dyn Fn(&mut ServiceSpec), &str); 7] = [
+    let refused: [(Change<'_>, &str); 7] = [
         (&|spec| spec.sidecars.reverse(), "before one"),
         (
             &|spec| spec.sidecars[1].name = "db".parse().unwrap(),
