@@ -43,17 +43,7 @@ pub(crate) fn backup(
     let snapshots = Path::new("/var/lib/private").join(paths::SNAPSHOTS_NAME);
     let target = spec.target.as_path();
     let restores = spec.whole || !spec.restore.is_empty();
-    let mut capabilities = match restores {
-        false => DAC_READ_SEARCH,
-        true => DAC_READ_SEARCH | CHOWN | DAC_OVERRIDE | FOWNER,
-    };
-    if let Some(disk) = &spec.disk {
-        capabilities |= SYS_ADMIN;
-        // The first folder of a disk may belong to anyone.
-        if !disk.look {
-            capabilities |= DAC_OVERRIDE;
-        }
-    }
+    let capabilities = capabilities(spec, restores);
     let mut written = Vec::new();
     for key in &spec.restore {
         let folder = snapshots.join(key.as_str());
@@ -131,6 +121,22 @@ pub(crate) fn backup(
         ("OOMScoreAdjust", Variant::from(500i32)),
     ]);
     properties
+}
+
+/// The capabilities that a job needs at some time of its run.
+fn capabilities(spec: &BackupSpec, restores: bool) -> u64 {
+    let mut needed = match restores {
+        false => DAC_READ_SEARCH,
+        true => DAC_READ_SEARCH | CHOWN | DAC_OVERRIDE | FOWNER,
+    };
+    if let Some(disk) = &spec.disk {
+        needed |= SYS_ADMIN;
+        // The first folder of a disk may belong to anyone.
+        if !disk.look {
+            needed |= DAC_OVERRIDE;
+        }
+    }
+    needed
 }
 
 fn arguments(spec: &BackupSpec) -> Vec<String> {
