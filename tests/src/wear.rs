@@ -17,7 +17,7 @@ const EVERY: u64 = 60;
 
 /// How long the short form looks, in seconds: enough for what writes in most minutes, as the
 /// journal and access times did.
-pub const SHORT: u64 = 5 * EVERY;
+pub const SHORT: u64 = 3 * EVERY;
 
 /// What was written while the box was idle.
 #[derive(Debug)]

@@ -20,6 +20,9 @@ const NGINX: u16 = 8900;
 struct Run {
     per_second: f64,
     p50_ms: f64,
+    /// Microseconds of processor time of the measured program for one request, which other
+    /// programs of this computer change less than they change its rate.
+    cpu_us: f64,
     errors: u64,
 }
 
@@ -30,7 +33,13 @@ struct Load<'a> {
 
 impl Load<'_> {
     /// wrk inside the machine's network, with the outer machine's files.
-    fn wrk(&self, url: &str, script: &str, connections: u32) -> anyhow::Result<Run> {
+    fn wrk(
+        &self,
+        program: &str,
+        (url, script): (&str, &str),
+        connections: u32,
+    ) -> anyhow::Result<Run> {
+        let before = self.cpu_us(program)?;
         let path = self.folder.join("load.lua");
         std::fs::write(&path, format!("{script}\n{REPORT}")).context("cannot write the script")?;
         let output = Command::new("nsenter")
@@ -57,24 +66,55 @@ impl Load<'_> {
             })?;
         let report: Value = serde_json::from_str(line)?;
         let number = |name: &str| report[name].as_f64().unwrap_or_default();
+        let spent = self.cpu_us(program)? - before;
         Ok(Run {
             per_second: number("rps"),
             p50_ms: number("p50") / 1000.0,
+            cpu_us: spent / number("requests"),
             errors: report["errors"].as_u64().unwrap_or_default(),
         })
+    }
+
+    /// Processor time so far of the machine's processes that run `program`, in microseconds.
+    fn cpu_us(&self, program: &str) -> anyhow::Result<f64> {
+        const TICK_US: f64 = 10_000.0;
+        let network = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+        let of_machine = network(&self.machine.to_string());
+        let mut ticks = 0.0;
+        for entry in std::fs::read_dir("/proc")? {
+            let pid = entry?.file_name().to_string_lossy().into_owned();
+            let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+                continue;
+            };
+            // proc_pid_stat(5): the name in brackets, then utime and stime as fields 14 and 15.
+            let Some((head, rest)) = stat.rsplit_once(") ") else {
+                continue;
+            };
+            if head
+                .split_once('(')
+                .is_some_and(|(_, name)| name == program)
+                && network(&pid) == of_machine
+            {
+                let fields = rest.split(' ').skip(11).take(2);
+                ticks += fields
+                    .filter_map(|field| field.parse::<f64>().ok())
+                    .sum::<f64>();
+            }
+        }
+        Ok(ticks * TICK_US)
     }
 
     /// Two loads in turn, so that both see the same moods of the machine; the medians.
     fn pair(
         &self,
         ours: (&str, &str),
-        theirs: (&str, &str),
+        (program, theirs): (&str, (&str, &str)),
         connections: u32,
     ) -> anyhow::Result<(Run, Run)> {
         let (mut our_runs, mut their_runs) = (vec![], vec![]);
         for _ in 0..ROUNDS {
-            our_runs.push(self.wrk(ours.0, ours.1, connections)?);
-            their_runs.push(self.wrk(theirs.0, theirs.1, connections)?);
+            our_runs.push(self.wrk("atekd", ours, connections)?);
+            their_runs.push(self.wrk(program, theirs, connections)?);
         }
         Ok((median(our_runs), median(their_runs)))
     }
@@ -83,8 +123,8 @@ impl Load<'_> {
 const REPORT: &str = r#"
 done = function(summary, latency, requests)
   local e = summary.errors
-  io.write(string.format('REPORT {"rps": %f, "p50": %f, "errors": %d}\n',
-    summary.requests / summary.duration * 1e6, latency:percentile(50),
+  io.write(string.format('REPORT {"rps": %f, "requests": %d, "p50": %f, "errors": %d}\n',
+    summary.requests / summary.duration * 1e6, summary.requests, latency:percentile(50),
     e.connect + e.read + e.write + e.status + e.timeout))
 end
 "#;
@@ -211,8 +251,10 @@ async fn gateway_and_proxy_beside_nginx() -> anyhow::Result<()> {
     ]);
     let plain_get = get(&[]);
 
-    println!("| load | conns | atek req/s | nginx req/s | ratio | atek p50 ms | nginx p50 ms |");
-    println!("|---|---|---|---|---|---|---|");
+    println!(
+        "| load | conns | atek req/s | nginx req/s | ratio | atek p50 ms | nginx p50 ms | atek CPU us | nginx CPU us |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     for connections in [1, 32] {
         let rows = [
             ("RPC, bearer", rpc, &bearer, &plain_post),
@@ -225,20 +267,22 @@ async fn gateway_and_proxy_beside_nginx() -> anyhow::Result<()> {
             ),
         ];
         for (name, url, ours, theirs) in rows {
-            let (a, n) = load.pair((url, ours), (&nginx, theirs), connections)?;
+            let (a, n) = load.pair((url, ours), ("nginx", (&nginx, theirs)), connections)?;
             if a.errors + n.errors > 0 {
                 bail!("{name}: {} errors of atek, {} of nginx", a.errors, n.errors);
             }
             println!(
-                "| {name} | {connections} | {:.0} | {:.0} | {:.2} | {:.3} | {:.3} |",
+                "| {name} | {connections} | {:.0} | {:.0} | {:.2} | {:.3} | {:.3} | {:.1} | {:.1} |",
                 a.per_second,
                 n.per_second,
                 a.per_second / n.per_second,
                 a.p50_ms,
-                n.p50_ms
+                n.p50_ms,
+                a.cpu_us,
+                n.cpu_us
             );
         }
-        let (c, b) = load.pair((rpc, &cookie), (rpc, &bearer), connections)?;
+        let (c, b) = load.pair((rpc, &cookie), ("atekd", (rpc, &bearer)), connections)?;
         println!(
             "cookie / bearer at {connections} connections: {:.3}",
             c.per_second / b.per_second
@@ -289,8 +333,8 @@ async fn the_database_through_the_gateway() -> anyhow::Result<()> {
         let runs = (0..ROUNDS)
             .map(|_| {
                 load.wrk(
-                    url,
-                    &call(method, &params.replace("\\\"", "\"")),
+                    "atekd",
+                    (url, &call(method, &params.replace("\\\"", "\""))),
                     connections,
                 )
             })

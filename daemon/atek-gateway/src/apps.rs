@@ -3,7 +3,7 @@
 use super::access_end::{Opened, access_end};
 use super::admission::Admitted;
 use super::bind::{self, redirect};
-use super::body::{self, Body, GuardedBody, IdleTimeoutBody};
+use super::body::{self, Body, EarlyAnswer, GuardedBody, IdleTimeoutBody};
 use super::edge::cookie_scope::CookieScope;
 use super::edge::host_name::{Authority, Site};
 use super::edge::{cookies, headers, same_origin};
@@ -370,8 +370,12 @@ pub(super) async fn exchange(
             progress: progress.clone(),
         };
         let request = Request::from_parts(head, body::boxed(body));
-        let deadline = ResponseDeadline::after(limits.response, progress);
-        Box::pin(gateway.send(entry, deadline, request)).await?
+        let deadline = ResponseDeadline::after(limits.response, progress.clone());
+        let mut response = Box::pin(gateway.send(entry, deadline, request)).await?;
+        if !progress.is_over() {
+            response.extensions_mut().insert(EarlyAnswer);
+        }
+        response
     };
     // A long response stays counted among the caller's requests, and ends with the right to it.
     let is_long = response.body().size_hint().exact().is_none();

@@ -37,6 +37,18 @@ fn respond(status: StatusCode, kind: HeaderValue, text: impl Into<Bytes>) -> Res
     response
 }
 
+/// Marks an answer to a request whose body was not read to its end. Its connection ends with it,
+/// and says so: a client that keeps connections open would send its next request into the end of
+/// this one (RFC 9112, section 9.6).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EarlyAnswer;
+
+/// Marks an answer as an [`EarlyAnswer`].
+pub(super) fn early(mut response: Response<Body>) -> Response<Body> {
+    response.extensions_mut().insert(EarlyAnswer);
+    response
+}
+
 /// Why a body was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReadError {

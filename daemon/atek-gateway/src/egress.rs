@@ -11,12 +11,13 @@
 
 use super::access_end::{Opened, access_end};
 use super::admission::Admitted;
-use super::body::{self, Body, GuardedBody, IdleTimeoutBody};
+use super::body::{self, Body, EarlyAnswer, GuardedBody, IdleTimeoutBody};
 use super::edge::headers;
 use super::error::Failure;
 use super::gateway::Gateway;
 use super::session_end::SessionBoundBody;
 use super::traffic::{Counted, Traffic};
+use super::upstream::{Progress, ProgressBody};
 use super::{egress_policy, upgrade};
 use atek_api::address::is_public;
 use atek_api::audit::AuditOutcome;
@@ -81,8 +82,12 @@ pub(super) async fn forward(
     headers::to_outside(&mut head.headers);
     head.version = Version::HTTP_11;
     head.extensions.clear();
-    let body = body::boxed(IdleTimeoutBody::new(incoming, limits.body_pause));
-    let request = Request::from_parts(head, body);
+    let progress = Progress::new();
+    let body = ProgressBody {
+        body: IdleTimeoutBody::new(incoming, limits.body_pause),
+        progress: progress.clone(),
+    };
+    let request = Request::from_parts(head, body::boxed(body));
     let tasks = admitted.conn().tasks.clone();
     let waiting = tokio::time::timeout(limits.response, exchange(stream, request, &tasks));
     let shown = || format!("{host}:{port}");
@@ -99,6 +104,9 @@ pub(super) async fn forward(
         return Err(Failure::EgressBroken(shown()));
     }
     headers::from_outside(response.headers_mut());
+    if !progress.is_over() {
+        response.extensions_mut().insert(EarlyAnswer);
+    }
     Ok(response.map(|body| {
         let body = GuardedBody::new(body, admitted);
         body::boxed(SessionBoundBody::new(body, end))

@@ -2,7 +2,7 @@
 
 use super::activity::{Activity, Observed};
 use super::admission::{self, Admission};
-use super::body::Body;
+use super::body::{self, Body, EarlyAnswer};
 use super::connections::Connections;
 use super::deps::Limits;
 use super::edge::client::Client;
@@ -19,8 +19,8 @@ use super::site::{self, Site};
 use super::{apps, device_tunnel, egress, host_paths, pages, paired_device, transport};
 use atek_host_model::listener::{Listener, Origin};
 use futures_util::FutureExt as _;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -202,8 +202,20 @@ impl Gateway {
         }
     }
 
-    /// Answers a request. A panic ends one request, and neither its connection nor anything else.
+    /// Answers a request, and ends the connection where its body was not read.
     async fn answer(&self, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<Body> {
+        let has_body = !request.body().is_end_stream();
+        let mut response = self.answered(conn, request).await;
+        if has_body && response.extensions().get::<EarlyAnswer>().is_some() {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
+    }
+
+    /// The answer to a request. A panic ends one request, and neither its connection nor anything
+    /// else.
+    async fn answered(&self, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<Body> {
         let is_host_path = route::below_host(request.uri().path()).is_some();
         let browser = self.browser(request.headers());
         let failure = match AssertUnwindSafe(self.respond(conn, request))
@@ -216,11 +228,11 @@ impl Gateway {
             Err(_) => Failure::Internal,
         };
         failure.log(conn.origin.label());
-        match failure {
+        body::early(match failure {
             // The host's own paths speak JSON, as the original's did.
             _ if !is_host_path || failure.is_for_browsers() => failure.to_page(browser.as_ref()),
             failure => failure.to_json(),
-        }
+        })
     }
 
     /// The browser that sent these headers, and where its main page is.
@@ -254,7 +266,7 @@ impl Gateway {
         let route = Route::of(site.kind(), request.method(), uri.path(), is_websocket);
         let admitted = match admission::admit(self, conn, client, &site, route, &request).await? {
             Admission::Admitted(admitted) => admitted,
-            Admission::Answered(response) => return Ok(response),
+            Admission::Answered(response) => return Ok(body::early(response)),
         };
         match (route, &site) {
             (Route::Rpc, _) => {
@@ -272,9 +284,10 @@ impl Gateway {
             }
             (Route::Host(_), _) => {
                 let (head, _) = request.into_parts();
-                Box::pin(host_paths::answer(self, admitted, head)).await
+                let response = Box::pin(host_paths::answer(self, admitted, head)).await?;
+                Ok(body::early(response))
             }
-            (Route::Options, _) => Ok(pages::options()),
+            (Route::Options, _) => Ok(body::early(pages::options())),
             (Route::Home, Site::Main(authority)) => {
                 apps::home(self, admitted, authority, request).await
             }

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -184,32 +184,43 @@ pub(super) fn failed(entry: &Entry, source: SendError) -> Failure {
     }
 }
 
-/// When a body was last moved on.
+/// When a body was last moved on, and whether it is over.
 #[derive(Debug, Clone)]
 pub(super) struct Progress {
     start: Instant,
-    moved_millis: Arc<AtomicU64>,
+    shared: Arc<Moved>,
+}
+
+#[derive(Debug, Default)]
+struct Moved {
+    /// Milliseconds since the start.
+    last: AtomicU64,
+    is_over: AtomicBool,
 }
 
 impl Progress {
     pub(super) fn new() -> Self {
         Self {
             start: Instant::now(),
-            moved_millis: Arc::default(),
+            shared: Arc::default(),
         }
     }
 
     fn moved(&self) {
         let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.moved_millis.store(millis, Ordering::Relaxed);
+        self.shared.last.store(millis, Ordering::Relaxed);
+    }
+
+    /// Whether all of the body was read.
+    pub(super) fn is_over(&self) -> bool {
+        self.shared.is_over.load(Ordering::Relaxed)
     }
 
     async fn timeout<T>(&self, wait: Duration, doing: impl Future<Output = T>) -> Option<T> {
         let mut doing = std::pin::pin!(doing);
         loop {
-            let until = self.start
-                + Duration::from_millis(self.moved_millis.load(Ordering::Relaxed))
-                + wait;
+            let until =
+                self.start + Duration::from_millis(self.shared.last.load(Ordering::Relaxed)) + wait;
             if until <= Instant::now() {
                 return None;
             }
@@ -239,8 +250,11 @@ where
     ) -> Poll<Option<Result<Frame<bytes::Bytes>, BoxError>>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.body).poll_frame(cx);
-        if polled.is_ready() {
+        if let Poll::Ready(frame) = &polled {
             this.progress.moved();
+            if frame.is_none() || this.body.is_end_stream() {
+                this.progress.shared.is_over.store(true, Ordering::Relaxed);
+            }
         }
         polled
     }

@@ -6,9 +6,10 @@
 use crate::permissions::Caller;
 use atek_api::audit::{AuditCaller, AuditKind, AuditOutcome, MANY};
 use atek_api::ids::SYSTEM;
+use foldhash::quality::RandomState;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, Hash};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -234,14 +235,17 @@ fn cut(text: &str) -> &str {
 }
 
 /// Rows, bounded for each caller and altogether.
+///
+/// Their names are hashed for each request, so by a hash that is quicker than the standard
+/// library's. A caller that made names collide would cause [`MOST_OF_CALLER`] comparisons at most.
 #[derive(Debug)]
 pub struct Rows {
     most: usize,
     hasher: RandomState,
     /// By the hash of their name; one that is taken by another row is followed by the next.
-    rows: HashMap<u64, (RowKey, Counts)>,
+    rows: HashMap<u64, (RowKey, Counts), RandomState>,
     /// How many rows each caller has, by the hash of its name.
-    of_callers: HashMap<u64, usize>,
+    of_callers: HashMap<u64, usize, RandomState>,
 }
 
 impl Rows {
@@ -250,9 +254,9 @@ impl Rows {
     pub fn new(most: usize) -> Self {
         Self {
             most,
-            hasher: RandomState::new(),
-            rows: HashMap::new(),
-            of_callers: HashMap::new(),
+            hasher: RandomState::default(),
+            rows: HashMap::default(),
+            of_callers: HashMap::default(),
         }
     }
 
@@ -337,7 +341,7 @@ pub struct Tally {
 impl Default for Tally {
     fn default() -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             shards: std::array::from_fn(|_| Mutex::new(Rows::new(MOST_OF_SHARD))),
             is_silent: false,
         }

@@ -339,8 +339,8 @@ fn served(backend: &Runtime, name: &str, audit: Tally) -> (Runtime, World, u16) 
     (host, world, port)
 }
 
-/// The same calls through a gateway that notes them and one that does not, in turns. The CPU time
-/// is judged: the rate is printed, and depends on what else the machine does.
+/// The same calls through a gateway that notes them and one that does not, in turns. What one note
+/// costs of a call's CPU time is judged: the difference of two rates is smaller than their noise.
 #[test]
 #[ignore = "a benchmark: run it alone, with --release"]
 fn with_and_without_the_audit_log() {
@@ -365,10 +365,12 @@ fn with_and_without_the_audit_log() {
             "http://127.0.0.1:{}/_atek/gateway?api=example.org/bench",
             gateways[which].2
         );
-        let before = cpu("/proc/self/task", names[which]);
+        // The workers of both have this name, and those of the other are idle.
+        let spent = || cpu("/proc/self/task", "gateway");
+        let before = spent();
         let (rate, _, requests) = wrk(folder.path(), &url, connections, &bearer, Some(CALL));
         rates[which].push(rate);
-        cpus[which].push((cpu("/proc/self/task", names[which]) - before) / requests);
+        cpus[which].push((spent() - before) / requests);
     }
     let (noted, bare) = (best(&rates[0], f64::max), best(&rates[1], f64::max));
     let (cost, floor) = (best(&cpus[0], f64::min), best(&cpus[1], f64::min));
@@ -379,9 +381,8 @@ fn with_and_without_the_audit_log() {
         noted / bare,
         cost / floor
     );
-    assert!(
-        cost / floor <= 1.03,
-        "the audit log costs {:.1} %",
-        100.0 * (cost / floor - 1.0)
-    );
+    let note = (0..5).map(|_| audit_cost()).reduce(f64::min).unwrap() / 1000.0;
+    let share = 100.0 * note / floor;
+    println!("one note costs {note:.2} us, {share:.1} % of a call");
+    assert!(share <= 3.0, "the audit log costs {share:.1} % of a call");
 }

@@ -64,3 +64,18 @@ async fn an_upload_that_the_host_refuses_gets_its_answer_too() {
     let refused = upload(&world, "http://evil.test/", 8 << 20).await;
     assert!(refused.starts_with("HTTP/1.1 421"), "{refused}");
 }
+
+/// A client that keeps its connections, as Node's since version 19, must know of their end: its
+/// next request would be reset.
+#[tokio::test]
+async fn an_early_answer_says_that_its_connection_ends() {
+    let mut world = World::new().await;
+    world.declare("rss", "key-alice", json!([]));
+    refuse_uploads(UnixListener::bind(world.socket("rss")).unwrap());
+    for target in ["/large", "http://evil.test/", "/../x%00"] {
+        let answer = upload(&world, target, 8 << 20).await;
+        let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+        let says = head.to_lowercase().contains("\r\nconnection: close");
+        assert!(says, "{target}: {head}");
+    }
+}
