@@ -79,16 +79,18 @@ impl ClaimFiles {
         }
     }
 
-    /// Removes the code for good.
+    /// Removes the code for good. The shown one goes last: with it the screens are written again
+    /// (`atek-claim.path`), and they would show the kept one if that were still there.
     ///
     /// # Errors
     ///
     /// [`FilesError::Remove`].
     pub fn remove(&self) -> Result<(), FilesError> {
-        if let Some(shown) = &self.shown {
-            remove(shown)?;
+        remove(&self.kept)?;
+        match &self.shown {
+            Some(shown) => remove(shown),
+            None => Ok(()),
         }
-        remove(&self.kept)
     }
 }
 
@@ -152,5 +154,23 @@ mod tests {
             let code = files.load_or_make().unwrap();
             assert!(files.load_or_make().unwrap().is(&code));
         }
+    }
+
+    #[test]
+    fn the_screens_are_written_again_when_no_code_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ClaimFiles {
+            kept: folder.path().join("kept"),
+            shown: Some(folder.path().join("shown")),
+        };
+        files.load_or_make().unwrap();
+        fs::remove_file(&files.kept).unwrap();
+        // It cannot be removed: what watches the shown one is not told that the code is gone.
+        fs::create_dir(&files.kept).unwrap();
+        files.remove().unwrap_err();
+        assert!(folder.path().join("shown").exists());
+        fs::remove_dir(&files.kept).unwrap();
+        files.remove().unwrap();
+        assert!(!folder.path().join("shown").exists());
     }
 }
