@@ -11,6 +11,7 @@ use crate::reset;
 use crate::say;
 use atek_files::FileError;
 use std::path::PathBuf;
+use std::time::Duration;
 use text::{ClaimCode, Purpose, Shown};
 
 /// What agetty shows above the prompt.
@@ -22,8 +23,10 @@ const CODES: &[&str] = &["/run/atek/claim-code", "/var/lib/atek/claim-code"];
 /// The file on the card, and where the card may be.
 const CARD_FILE: &str = "atek-claim.txt";
 const CARDS: &[&str] = &["/boot/firmware", "/boot"];
-/// Times that the state is read again because it changed while it was shown.
-const LOOKS_MAX: usize = 5;
+/// Times that the state is read again after it was shown, and the pause before each while the code
+/// is shown: the box gets its name and, a moment later, its owner.
+const LOOKS: usize = 5;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Shows what is true now.
 ///
@@ -44,14 +47,20 @@ fn show_until_settled(root: &Root) -> Result<(), FileError> {
     // Once: it starts a program, and what a system lacks does not change while this runs.
     let missing = missing(root);
     let mut shown = look(root, &missing);
-    for _ in 0..LOOKS_MAX {
-        show(root, &shown)?;
-        // systemd watches no path while this runs: a change during that time must be seen here.
+    show(root, &shown)?;
+    for _ in 0..LOOKS {
+        // systemd watches no path while this runs, nor a moment after: a change during that time
+        // must be seen here.
+        if shown.code.is_some() {
+            std::thread::sleep(PAUSE);
+        }
         let now = look(root, &missing);
-        if now == shown {
+        if now != shown {
+            show(root, &now)?;
+            shown = now;
+        } else if shown.code.is_none() {
             break;
         }
-        shown = now;
     }
     Ok(())
 }

@@ -41,6 +41,23 @@ fn the_code_is_shown_until_the_box_has_an_owner() {
 }
 
 #[test]
+fn a_code_that_is_removed_while_it_is_shown_is_not_shown_on() {
+    let (root, _folder) = a_box();
+    fs::write(root.at("/run/atek/claim-code"), "7K3M-Q0XD\n").unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !root.at("/boot/atek-claim.txt").exists() {
+                std::thread::yield_now();
+            }
+            fs::remove_file(root.at("/run/atek/claim-code")).unwrap();
+        });
+        run(&root).unwrap();
+    });
+    assert!(!get(&root, ISSUE).contains("7K3M"));
+    assert!(!root.at("/boot/atek-claim.txt").exists());
+}
+
+#[test]
 fn before_the_host_runs_the_kept_code_counts() {
     let (root, _folder) = a_box();
     fs::write(root.at("/var/lib/atek/claim-code"), "7K3M-Q0XD").unwrap();
