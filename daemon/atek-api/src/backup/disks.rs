@@ -1,6 +1,7 @@
 //! Disks that are plugged in, and why one cannot keep backups.
 
 use crate::spec::FileSystem;
+use crate::text::checked_text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -17,13 +18,7 @@ pub struct InvalidDiskId;
 #[serde(try_from = "String", into = "String")]
 pub struct DiskId(String);
 
-impl DiskId {
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+checked_text!(DiskId);
 
 impl FromStr for DiskId {
     type Err = InvalidDiskId;
@@ -37,26 +32,6 @@ impl FromStr for DiskId {
             true => Ok(Self(text.to_owned())),
             false => Err(InvalidDiskId),
         }
-    }
-}
-
-impl TryFrom<String> for DiskId {
-    type Error = InvalidDiskId;
-
-    fn try_from(text: String) -> Result<Self, InvalidDiskId> {
-        text.parse()
-    }
-}
-
-impl From<DiskId> for String {
-    fn from(id: DiskId) -> Self {
-        id.0
-    }
-}
-
-impl fmt::Display for DiskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

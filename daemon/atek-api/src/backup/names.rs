@@ -2,6 +2,7 @@
 
 use crate::ids::ServiceKey;
 use crate::spec::PackageVersion;
+use crate::text::text_on_the_wire;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -17,24 +18,6 @@ pub enum BackupNameError {
     Part,
 }
 
-macro_rules! as_text {
-    ($name:ident) => {
-        impl TryFrom<String> for $name {
-            type Error = BackupNameError;
-
-            fn try_from(text: String) -> Result<Self, BackupNameError> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(value: $name) -> String {
-                value.to_string()
-            }
-        }
-    };
-}
-
 /// When a run began, in UTC: `20261128T213000Z`. Sorts in the order in which runs were made.
 ///
 /// A clock that goes back would mix runs up. From then on names have the number of such a step
@@ -48,7 +31,7 @@ pub struct RunId {
     /// Year 0 to 9999: texts of one length, which sort by time.
     time: String,
 }
-as_text!(RunId);
+text_on_the_wire!(RunId);
 
 /// Seconds that a name may be ahead of the clock, for runs that begin within the same second.
 const AHEAD: i64 = 60;
@@ -181,7 +164,7 @@ pub enum Part {
     /// What describes the run.
     Manifest,
 }
-as_text!(Part);
+text_on_the_wire!(Part);
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,7 @@
 //! The disk of a backup job.
 
+use crate::text::checked_text;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::str::FromStr;
 
 /// A text names no block device.
@@ -14,13 +14,9 @@ pub struct InvalidBlockName;
 #[serde(try_from = "String", into = "String")]
 pub struct BlockName(String);
 
-impl BlockName {
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+checked_text!(BlockName);
 
+impl BlockName {
     /// Its path.
     #[must_use]
     pub fn path(&self) -> String {
@@ -40,26 +36,6 @@ impl FromStr for BlockName {
             true => Ok(Self(text.to_owned())),
             false => Err(InvalidBlockName),
         }
-    }
-}
-
-impl TryFrom<String> for BlockName {
-    type Error = InvalidBlockName;
-
-    fn try_from(text: String) -> Result<Self, InvalidBlockName> {
-        text.parse()
-    }
-}
-
-impl From<BlockName> for String {
-    fn from(name: BlockName) -> Self {
-        name.0
-    }
-}
-
-impl fmt::Display for BlockName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
