@@ -131,8 +131,18 @@ export class Cores {
       if (error.code !== 'REQUEST_TIMEOUT') throw error
     }
     if (!block) throw notFound(`block ${index} is not here, and no peer sent it in time`)
-    if (!had) this.charge(caller.namespace, normal(ref), block.length)
+    if (!had) await this.keep(caller.namespace, normal(ref), core, index, block)
     return block
+  }
+
+  /** Counts a block that came from a peer; what is beyond the quota does not stay. */
+  async keep (namespace, ref, core, index, block) {
+    try {
+      this.charge(namespace, ref, block.length)
+    } catch (error) {
+      await core.clear(index, index + 1)
+      throw error
+    }
   }
 
   async range (caller, ref, given) {
@@ -224,10 +234,12 @@ export class Cores {
           await new Promise(resolve => { changed = resolve })
           continue
         }
+        const had = await core.has(index)
         const block = await core.get(index, { timeout: MAX_WAIT }).catch(error => {
           if (error.code !== 'REQUEST_TIMEOUT') throw error
           return null
         })
+        if (block && !had) await this.keep(caller.namespace, normal(ref), core, index, block)
         if (block) await send({ index: index++, block: block.toString('base64') })
       }
     } finally {

@@ -20,3 +20,8 @@ export const refused = message => new ApiError(CODE.refused, message)
 export const denied = message => new ApiError(CODE.denied, message)
 export const notFound = message => new ApiError(CODE.notFound, message)
 export const full = (message, data) => new ApiError(CODE.full, message, data)
+
+/** Whether the disk had no room; the store says so by the cause of its own error. */
+export function isDiskFull (error) {
+  return error?.code === 'ENOSPC' || error?.code === 'EDQUOT' || (error?.cause !== undefined && isDiskFull(error.cause))
+}

@@ -27,8 +27,10 @@ const MAX_VALUE = 1 << 20
 const MAX_HISTORY = 20_000
 /** Blocks that are fetched ahead; of a longer log only what its tree leads to is fetched. */
 const MAX_AHEAD = 200_000
-/** Bytes that one look at a log may bring, history included; the database itself has at most half of that. */
+/** Bytes of a log that are kept until it is taken over, history included; the database itself has at most half of that. */
 const MAX_BYTES = 2 * (1 << 30)
+/** Of what was taken over, one part in so many of these bytes is kept: it is in the database. */
+const KEEP = 32
 /** Records of a copy: the database's own bound, kept here, too, so that a tree without end is left. */
 const MAX_RECORDS = 5_000_000
 /** Interval between two looks at a core without news, in milliseconds. */
@@ -109,8 +111,6 @@ class Follower {
     this.skipped = 0
     this.received = 0
     this.core = follows.store.get({ key: Buffer.from(follow.key, 'hex'), ...(follow.secret && { encryptionKey: Buffer.from(follow.secret, 'hex') }) })
-    /** Bytes of the look that is under way. */
-    this.bytes = 0
     this.ahead = null
     this.core.on('download', (index, bytes) => this.downloaded(bytes))
     this.loop = new Loop((signal, working) => this.round(signal, working), error => this.failed(error))
@@ -123,13 +123,17 @@ class Follower {
 
   downloaded (bytes) {
     this.received += bytes
-    this.bytes += bytes
-    if (this.bytes > this.follows.maxBytes) this.ahead?.destroy()
+    this.follow.kept = (this.follow.kept ?? 0) + bytes
+    if (this.isTooLarge) this.ahead?.destroy()
+  }
+
+  /** Counted over all looks that failed: what they brought is still here. */
+  get isTooLarge () {
+    return (this.follow.kept ?? 0) > this.follows.maxBytes
   }
 
   checkBytes () {
-    const { maxBytes } = this.follows
-    if (this.bytes > maxBytes) throw full(`the log of the other home brought more than ${maxBytes} bytes, and is not copied any more`)
+    if (this.isTooLarge) throw tooLarge(this.follows.maxBytes)
   }
 
   failed (error) {
@@ -174,7 +178,6 @@ class Follower {
     const { core, follow } = this
     const fork = core.fork
     const length = core.length
-    this.bytes = 0
     const bee = new BeeReader(core.snapshot(), { keyEncoding: 'utf-8', valueEncoding: 'binary' }, { onread: () => this.checkBytes() })
     // What waits for a block that does not come ends with this.
     const end = () => bee.close().catch(() => {})
@@ -192,17 +195,22 @@ class Follower {
     }
     follow.cursor = length
     follow.fork = fork
+    if (follow.kept > this.follows.maxBytes / KEEP) await this.free()
   }
 
   /** Frees what a log that is too large has brought. */
   async notTaken (error) {
-    const { core, follow, follows } = this
-    if (this.bytes > follows.maxBytes) {
-      follow.tooLarge = true
-      follows.state.saveSoon()
-      await core.clear(0, core.length)
-    }
-    throw error
+    const { follow, follows } = this
+    if (follow.kept) follows.state.saveSoon()
+    if (!this.isTooLarge) throw error
+    follow.tooLarge = true
+    await this.free()
+    throw tooLarge(follows.maxBytes)
+  }
+
+  async free () {
+    await this.core.clear(0, this.core.length)
+    this.follow.kept = 0
   }
 
   /** The changes one by one; false if some are not to be had any more. */
@@ -254,6 +262,8 @@ class Follower {
     await core.purge().catch(() => {})
   }
 }
+
+const tooLarge = bytes => full(`the log of the other home brought more than ${bytes} bytes, and is not copied any more`)
 
 /** Operations on their way to the database, some at a time. */
 class Batch {

@@ -105,7 +105,7 @@ export class Group {
       const wake = () => this.wake()
       core.on('append', wake)
       core.on('truncate', wake)
-      this.others.set(key, { core, reader: new BeeReader(core.session(), ENCODING, { writer: key }), key: announced.core, here: { length: 0, fork: 0 }, fetching: null, damaged: null })
+      this.others.set(key, { core, reader: new BeeReader(core.session(), ENCODING, { writer: key }), key: announced.core, here: await stored(core), fetching: null, damaged: null })
     }
   }
 
@@ -415,4 +415,11 @@ export class Group {
       await core.purge().catch(() => {})
     }
   }
+}
+
+/** How much of a member's core is here already: what was merged before it ended is not taken out of the copy until it came again. */
+async function stored (core) {
+  const { length, contiguousLength, fork } = core
+  const isWhole = length > 0 && await core.has(0, length)
+  return { length: isWhole ? length : contiguousLength, fork }
 }

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import http from 'node:http'
 import { WebSocketServer } from 'ws'
 import * as callers from './caller.js'
-import { ApiError, CODE } from './errors.js'
+import { ApiError, CODE, isDiskFull } from './errors.js'
 
 const RPC_PATH = '/_api/hypercore'
 /** Where the gateway sends calls to apps of other homes: `?home=KEY&api=ID`. */
@@ -139,5 +139,5 @@ function end (response, status, answer) {
 function shown (error) {
   if (error instanceof ApiError) return { code: error.code, message: error.message, ...(error.data !== undefined && { data: error.data }) }
   console.error(error)
-  return { code: CODE.internal, message: error.code === 'ENOSPC' ? 'the disk is full' : 'Internal error: the cause is in the log of core.hypercore' }
+  return { code: CODE.internal, message: isDiskFull(error) ? 'the disk is full: delete something, or uninstall an app that is not needed, and try again' : 'Internal error: the cause is in the log of core.hypercore' }
 }

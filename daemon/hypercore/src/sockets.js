@@ -11,8 +11,7 @@ const HIGH = 1 << 20
 export function send (socket, data) {
   return new Promise((resolve, reject) => {
     if (socket.readyState !== socket.OPEN) return reject(new Error('the socket is closed'))
-    const sent = error => (error ? reject(error) : resolve())
-    socket.send(data, { binary: typeof data !== 'string' }, socket.bufferedAmount > HIGH ? sent : undefined)
+    socket.send(data, { binary: typeof data !== 'string' }, error => (error ? reject(error) : resolve()))
     if (socket.bufferedAmount <= HIGH) resolve()
   })
 }

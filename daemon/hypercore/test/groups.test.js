@@ -101,6 +101,18 @@ test('changes of one record at the same time end the same everywhere, also after
   assert.deepEqual(Object.fromEntries(all)['/contested'].n, 'last')
 })
 
+test('a restart takes what others wrote out of the copy not even for a moment', options, async () => {
+  await agree()
+  const home = homes[1]
+  const { dbId } = await shared(home)
+  const { seq } = await home.adb('recordDiff', [dbId, '/', { limit: 1000 }])
+  await home.restart()
+  await put(home, '/after-restart', { n: 1 })
+  await becomes(homes[0], '/after-restart', value => value?.n === 1)
+  const { changes, more } = await home.adb('recordDiff', [dbId, '/', { since: seq, limit: 1000 }])
+  assert.deepEqual([changes.map(({ type, path }) => [type, path]), more], [[['put', '/after-restart']], false])
+})
+
 test('two homes go on while the owner is away, and the owner catches up', options, async () => {
   await homes[0].service.close()
   await put(homes[1], '/away', { n: 1 })
