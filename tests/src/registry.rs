@@ -123,6 +123,16 @@ impl Registry {
 
     /// Serves the images of this one over HTTPS, too, at the same address and another port.
     pub fn encrypted(&self) -> EncryptedRegistry {
+        self.encrypted_for("")
+    }
+
+    /// The same for `ada` with the password `hunter2` alone.
+    pub fn private(&self) -> EncryptedRegistry {
+        self.encrypted_for("ada:$2y$05$abcdefghijklmnopqrstuuoXuKqgZXLiJqzfmMXDDhSFPIvxV7t8.\n")
+    }
+
+    /// `users`: lines of a file of htpasswd(1); empty: it asks nobody.
+    fn encrypted_for(&self, users: &str) -> EncryptedRegistry {
         let folder = tempfile::tempdir().unwrap();
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30";
         let address = self.address.ip();
@@ -142,13 +152,18 @@ impl Registry {
             assert!(openssl.status().unwrap().success(), "openssl {words}");
         }
         let file = |name: &str| folder.path().join(name).display().to_string();
-        let tls = format!(
+        let mut rest = format!(
             ", tls: {{certificate: {}, key: {}}}",
             file("server.pem"),
             file("server.key")
         );
+        if !users.is_empty() {
+            std::fs::write(file("users"), users).unwrap();
+            let auth = format!("htpasswd: {{realm: house, path: {}}}", file("users"));
+            rest.push_str(&format!("}}\nauth: {{{auth}"));
+        }
         let data = self.store.path().join("data");
-        let (child, address) = serve(folder.path(), &data, address, &tls).unwrap();
+        let (child, address) = serve(folder.path(), &data, address, &rest).unwrap();
         EncryptedRegistry {
             child,
             address,

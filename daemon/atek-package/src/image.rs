@@ -111,21 +111,21 @@ pub(crate) fn main() -> ExitCode {
 fn answer(order: &Order) -> Result<ImageLine, ImageError> {
     let request = &order.request;
     let wish = order.wish.as_ref().and_then(asked_of);
-    let (source, reach) = match request {
+    let (source, access) = match request {
         Request::ListTags { source, access, .. } | Request::Fetch { source, access, .. } => {
-            (source, access.reach)
+            (source, access)
         }
         Request::FetchFiles { .. } | Request::Build { .. } => return Err(ImageError::NoImage),
     };
     let Source::Image { image, plain } = source else {
         return Err(ImageError::NoImage);
     };
-    if *plain && reach == Reach::Internet {
+    if *plain && access.reach == Reach::Internet {
         return Err(ImageError::PlainHttp);
     }
     let mut pulse = Heartbeat::default();
     pulse.say(Phase::Resolve, "asking the registry".to_owned(), None);
-    let registry = Registry::new(*plain, reach)?;
+    let registry = Registry::new(*plain, access)?;
     match request {
         Request::Fetch { wanted, limits, .. } => {
             let (image, release) = choice(&registry, image, wanted)?;

@@ -58,7 +58,7 @@ impl Bridge {
 
     /// Starts a proxy for encrypted connections to one server (`HOST:PORT`) and no other,
     /// wherever that one redirects.
-    pub(super) fn only_to(server: String, reach: Reach) -> io::Result<Self> {
+    pub(crate) fn only_to(server: String, reach: Reach) -> io::Result<Self> {
         Self::start("", reach, Some(server))
     }
 

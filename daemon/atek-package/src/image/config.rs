@@ -71,6 +71,16 @@ struct Layers {
     diff_ids: Vec<String>,
 }
 
+/// The platform of this machine, as images name it.
+pub(super) fn machine() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!("linux/{architecture}")
+}
+
 impl ImageConfig {
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, ImageError> {
         serde_json::from_slice(bytes).map_err(|error| ImageError::Config(error.to_string()))
@@ -78,18 +88,11 @@ impl ImageConfig {
 
     /// Requires that the image runs on this machine.
     pub(super) fn check_platform(&self) -> Result<(), ImageError> {
-        let machine = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        };
-        if self.os == "linux" && self.architecture == machine {
+        let (image, machine) = (format!("{}/{}", self.os, self.architecture), machine());
+        if image == machine {
             return Ok(());
         }
-        Err(ImageError::Platform {
-            image: format!("{}/{}", self.os, self.architecture),
-            machine: format!("linux/{machine}"),
-        })
+        Err(ImageError::Platform { image, machine })
     }
 
     /// The digest of an unpacked layer.
@@ -234,7 +237,8 @@ fn variables(list: Vec<String>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The only TCP port that an image exposes, or of several the lowest.
+/// The TCP port of an image's pages: of several that it exposes 80, else the lowest from 1024, before
+/// those of other protocols (22, 25, 443).
 fn port(exposed: &BTreeMap<String, serde_json::Value>) -> Option<AppPort> {
     let tcp = exposed.keys().filter_map(|key| match key.split_once('/') {
         None => key.parse::<u16>().ok(),
@@ -243,14 +247,15 @@ fn port(exposed: &BTreeMap<String, serde_json::Value>) -> Option<AppPort> {
     });
     tcp.filter_map(AppPort::fixed)
         .min_by_key(|port| match port {
-            AppPort::Fixed(port) => *port,
-            AppPort::Auto => 0,
+            AppPort::Fixed(port) => (*port != 80, *port < 1024, *port),
+            AppPort::Auto => (true, true, 0),
         })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     fn image() -> ImageName {
         "localhost:5000/redis:7.0.0".parse().unwrap()
@@ -290,6 +295,22 @@ mod tests {
         // It is written into records and read again.
         let text = serde_json::to_vec(&manifest).unwrap();
         assert_eq!(Manifest::parse(&text).unwrap(), manifest);
+    }
+
+    #[test]
+    fn of_several_ports_the_one_of_pages_is_taken() {
+        for (exposed, expected) in [
+            (&["22/tcp", "3000/tcp"][..], Some(3000)),
+            (&["80/tcp", "443/tcp"], Some(80)),
+            (&["8080/tcp", "80"], Some(80)),
+            (&["443/tcp", "25/tcp"], Some(25)),
+            (&["53/udp"], None),
+            (&["0/tcp", "x"], None),
+        ] {
+            let exposed = exposed.iter().map(|port| ((*port).to_owned(), Value::Null));
+            let expected = expected.map(AppPort::Fixed);
+            assert_eq!(port(&exposed.clone().collect()), expected, "{exposed:?}");
+        }
     }
 
     #[test]

@@ -18,6 +18,13 @@ pub(crate) enum ImageError {
     /// The host that leads into the home or to this machine.
     #[error("{0} has no public address")]
     PrivateAddress(String),
+    #[error("an access token is sent over https alone")]
+    TokenOverHttp,
+    #[error("the registry does not take the access token")]
+    TokenRefused,
+    /// The host that an access token would have been sent to, or an image fetched from.
+    #[error("{0} is not encrypted")]
+    Unencrypted(String),
     #[error("cannot {doing}")]
     Registry {
         doing: &'static str,
@@ -91,6 +98,27 @@ impl ImageError {
                      this machine, and only an administrator may install from there"
                 ),
             ),
+            Self::TokenOverHttp => (
+                Code::BadRequest,
+                format!(
+                    "{source} is not asked with an access token: it would be sent so that others \
+                     can read it; write oci:// for https"
+                ),
+            ),
+            Self::TokenRefused => (
+                Code::TokenRefused,
+                format!(
+                    "{source} does not take the access token: it may have ended, or may not read \
+                     this image. Make a new one at the registry, and give it"
+                ),
+            ),
+            Self::Unencrypted(host) => (
+                Code::Redirected,
+                format!(
+                    "{source} leads to {host} without encryption, which is not asked: install \
+                     from a registry that is encrypted throughout"
+                ),
+            ),
             Self::Start(error) | Self::Write { source: error, .. } => {
                 (Code::Internal, format!("{self}: {error}"))
             }
@@ -143,7 +171,9 @@ fn registry_failure(error: &OciDistributionError, source: &str) -> (FailureCode,
     match error {
         Oci::UnauthorizedError { .. } | Oci::AuthenticationFailure(_) => (
             FailureCode::RepositoryNotFound,
-            format!("{source} does not exist, or is not public"),
+            format!(
+                "{source} does not exist or is not public; a private one is read with an access token"
+            ),
         ),
         Oci::ImageManifestNotFoundError(_) | Oci::RegistryError { .. } => (
             FailureCode::RepositoryNotFound,

@@ -3,10 +3,11 @@
 use super::error::ImageError;
 use crate::git::bridge::{Bridge, Refused};
 use atek_api::image::ImageName;
-use atek_api::package::Reach;
+use atek_api::package::{Access, Reach};
 use futures_util::StreamExt as _;
 use oci_client::client::{BlobResponse, ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
+use oci_client::manifest::{OciImageIndex, OciManifest};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 use sha2::{Digest as _, Sha256};
@@ -29,7 +30,11 @@ const SMALL_MAX: u64 = 4 << 20;
 pub(super) struct Registry {
     client: Client,
     runtime: Runtime,
+    auth: RegistryAuth,
     bridge: Option<Bridge>,
+    /// Over which requests without encryption go that an encrypted registry asks for by a redirect,
+    /// or as its server for tokens: it lets none through.
+    unencrypted: Option<Bridge>,
 }
 
 /// What a manifest names.
@@ -51,7 +56,18 @@ pub(super) struct Blob {
 }
 
 impl Registry {
-    pub(super) fn new(plain: bool, reach: Reach) -> Result<Self, ImageError> {
+    /// `plain`: without encryption. A token is sent to the registry, and to the server that the
+    /// registry names for it (`WWW-Authenticate`), never without encryption.
+    pub(super) fn new(plain: bool, access: &Access) -> Result<Self, ImageError> {
+        let reach = access.reach;
+        let auth = match &access.token {
+            None => RegistryAuth::Anonymous,
+            Some(_) if plain => return Err(ImageError::TokenOverHttp),
+            Some(token) => {
+                let (name, password) = token.name_and_password();
+                RegistryAuth::Basic(name.to_owned(), password.to_owned())
+            }
+        };
         // Each address is checked where it is connected to.
         let bridge = match reach {
             Reach::Internet => {
@@ -59,6 +75,11 @@ impl Registry {
             }
             Reach::Anywhere => None,
         };
+        let unencrypted = match plain {
+            true => None,
+            false => Some(Bridge::only_to(String::new(), reach).map_err(ImageError::Start)?),
+        };
+        let http_proxy = unencrypted.as_ref().or(bridge.as_ref());
         let protocol = if plain {
             ClientProtocol::Http
         } else {
@@ -69,7 +90,7 @@ impl Registry {
             read_timeout: Some(READ),
             connect_timeout: Some(CONNECT),
             https_proxy: bridge.as_ref().map(|bridge| bridge.proxy.clone()),
-            http_proxy: bridge.as_ref().map(|bridge| bridge.proxy.clone()),
+            http_proxy: http_proxy.map(|bridge| bridge.proxy.clone()),
             ..ClientConfig::default()
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -79,16 +100,20 @@ impl Registry {
         Ok(Self {
             client,
             runtime,
+            auth,
             bridge,
+            unencrypted,
         })
     }
 
     fn failed(&self, doing: &'static str) -> impl Fn(OciDistributionError) -> ImageError {
-        let refused = self.bridge.as_ref().and_then(Bridge::refused);
+        let bridges = [self.unencrypted.as_ref(), self.bridge.as_ref()];
+        let refused = bridges.into_iter().flatten().find_map(Bridge::refused);
+        let has_token = !matches!(self.auth, RegistryAuth::Anonymous);
         move |source| match &refused {
-            Some(Refused::Private(host) | Refused::Elsewhere(host)) => {
-                ImageError::PrivateAddress(host.clone())
-            }
+            Some(Refused::Private(host)) => ImageError::PrivateAddress(host.clone()),
+            Some(Refused::Elsewhere(host)) => ImageError::Unencrypted(host.clone()),
+            None if has_token && is_about_token(&source) => ImageError::TokenRefused,
             None => ImageError::Registry {
                 doing,
                 source: Box::new(source),
@@ -104,12 +129,9 @@ impl Registry {
         let mut tags: Vec<String> = Vec::new();
         for _ in 0..PAGES {
             let last = tags.last().cloned();
-            let asked = self.client.list_tags(
-                &reference,
-                &RegistryAuth::Anonymous,
-                Some(PAGE),
-                last.as_deref(),
-            );
+            let asked = self
+                .client
+                .list_tags(&reference, &self.auth, Some(PAGE), last.as_deref());
             let page = self.runtime.block_on(asked);
             let page = page.map_err(|error| self.failed("list the tags")(error))?;
             let more = page.tags.len() >= PAGE && page.tags.last() != tags.last();
@@ -124,13 +146,18 @@ impl Registry {
     /// The manifest of an image for this machine's processor.
     pub(super) fn manifest(&self, image: &ImageName) -> Result<Manifest, ImageError> {
         let reference = reference(image)?;
-        let asked = self
-            .client
-            .pull_image_manifest(&reference, &RegistryAuth::Anonymous);
-        let (manifest, digest) = self
-            .runtime
-            .block_on(asked)
-            .map_err(|error| self.failed("read the manifest")(error))?;
+        let (manifest, digest) = match self.pull_manifest(&reference)? {
+            (OciManifest::Image(manifest), digest) => (manifest, digest),
+            (OciManifest::ImageIndex(index), _) => {
+                let digest = for_this_machine(&index)?;
+                match self.pull_manifest(&reference.clone_with_digest(digest.clone()))? {
+                    (OciManifest::Image(manifest), _) => (manifest, digest),
+                    (OciManifest::ImageIndex(_), _) => {
+                        return Err(ImageError::Config("its index names an index".to_owned()));
+                    }
+                }
+            }
+        };
         let blob = |it: &oci_client::manifest::OciDescriptor| {
             let bytes = u64::try_from(it.size)
                 .map_err(|_| ImageError::Config(format!("a blob of {} bytes", it.size)))?;
@@ -145,6 +172,12 @@ impl Registry {
             config: blob(&manifest.config)?,
             layers: manifest.layers.iter().map(blob).collect::<Result<_, _>>()?,
         })
+    }
+
+    fn pull_manifest(&self, reference: &Reference) -> Result<(OciManifest, String), ImageError> {
+        let asked = self.client.pull_manifest(reference, &self.auth);
+        let answered = self.runtime.block_on(asked);
+        answered.map_err(|error| self.failed("read the manifest")(error))
     }
 
     /// A blob that fits into memory.
@@ -250,6 +283,37 @@ impl Registry {
             Ok(())
         })
     }
+}
+
+/// The digest of the image for this machine's processor, of those that an index names.
+fn for_this_machine(index: &OciImageIndex) -> Result<String, ImageError> {
+    let machine = super::config::machine();
+    let platforms = || {
+        index.manifests.iter().filter_map(|entry| {
+            let platform = entry.platform.as_ref()?;
+            let name = format!("{}/{}", platform.os, platform.architecture);
+            // What build tools put beside an image about itself.
+            (name != "unknown/unknown").then_some((name, entry))
+        })
+    };
+    let found = platforms().find(|(name, _)| *name == machine);
+    found.map(|(_, entry)| entry.digest.clone()).ok_or_else(|| {
+        let mut all: Vec<String> = platforms().map(|(name, _)| name).collect();
+        all.dedup();
+        ImageError::Platform {
+            image: all.join(", "),
+            machine,
+        }
+    })
+}
+
+/// Whether a registry, or the server that it names for tokens, did not take what it was sent.
+fn is_about_token(error: &OciDistributionError) -> bool {
+    matches!(
+        error,
+        OciDistributionError::UnauthorizedError { .. }
+            | OciDistributionError::AuthenticationFailure(_)
+    )
 }
 
 fn reference(image: &ImageName) -> Result<Reference, ImageError> {

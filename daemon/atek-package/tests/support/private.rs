@@ -64,6 +64,8 @@ pub enum Answer {
     Asks(&'static str, Server),
     /// Redirects to another place.
     Redirects(String),
+    /// What this makes of the head of a request.
+    By(Box<dyn Fn(&str) -> Vec<u8> + Send + Sync>),
 }
 
 /// The server, until the test ends.
@@ -112,6 +114,7 @@ fn serve(mut stream: SslStream<TcpStream>, answer: &Answer, log: &Mutex<Vec<Stri
             let path = head.split(' ').nth(1).unwrap_or("/");
             format!("HTTP/1.1 302 Found\r\nLocation: {to}{path}\r\n{nothing}").into_bytes()
         }
+        Answer::By(make) => make(&head),
         Answer::Asks(wanted, _) if given != format!("Basic {wanted}") => {
             let asks = "WWW-Authenticate: Basic realm=\"git\"\r\n";
             format!("HTTP/1.1 401 Unauthorized\r\n{asks}{nothing}").into_bytes()
@@ -155,7 +158,7 @@ fn read(stream: &mut SslStream<TcpStream>) -> Option<(String, Vec<u8>)> {
     }
 }
 
-fn header<'h>(head: &'h str, wanted: &str) -> Option<&'h str> {
+pub fn header<'h>(head: &'h str, wanted: &str) -> Option<&'h str> {
     let mut pairs = head.lines().filter_map(|line| line.split_once(": "));
     pairs
         .find(|(name, _)| name.eq_ignore_ascii_case(wanted))

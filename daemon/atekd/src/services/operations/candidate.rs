@@ -190,13 +190,20 @@ impl Operations {
 
 /// Whether an access token can be given for the source.
 pub(super) fn takes_token(source: &Source) -> bool {
-    matches!(source, Source::Git(url) if url.scheme() == "https")
+    match source {
+        Source::Git(url) => url.scheme() == "https",
+        Source::Image { plain, .. } => !plain,
+        Source::Folder(_)
+        | Source::GitFolder(_)
+        | Source::Recipe { .. }
+        | Source::RecipeFolder(_) => false,
+    }
 }
 
 pub(super) fn no_token() -> OperationError {
     OperationError::Source(
-        "an access token is for a private git repository with an https:// address: leave it out, or \
-         give that address"
+        "an access token is for a private git repository with an https:// address, or a private \
+         image (oci://): leave it out, or give that address"
             .to_owned(),
     )
 }
