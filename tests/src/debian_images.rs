@@ -27,7 +27,7 @@ struct Recipe {
 }
 
 /// As such programs are published: an entrypoint, a user, a port, a volume.
-const RECIPES: [Recipe; 5] = [
+const RECIPES: [Recipe; 7] = [
     Recipe {
         name: "mosquitto",
         packages: "mosquitto mosquitto-clients",
@@ -95,6 +95,71 @@ const RECIPES: [Recipe; 5] = [
             "--config.entrypoint=docker-entrypoint.sh",
             "--config.cmd=postgres",
             "--config.cmd=--unix-socket-directories=/tmp",
+        ],
+    },
+    Recipe {
+        name: "nginx",
+        packages: "nginx",
+        // As the project's own image: started as root, which gives its folders to the workers'
+        // user; port 80; logs to the standard streams; a file in /run.
+        script: "rm -rf /etc/nginx/sites-enabled /var/log/nginx /var/www/html/*
+                 mkdir -p /var/log/nginx /var/cache/nginx
+                 ln -s /dev/stdout /var/log/nginx/access.log
+                 ln -s /dev/stderr /var/log/nginx/error.log
+                 echo 'from nginx' > /var/www/html/index.html
+                 printf '%s\n' 'user www-data;' 'pid /run/nginx.pid;' \
+                   'error_log /var/log/nginx/error.log notice;' 'events {}' 'http {' \
+                   'access_log /var/log/nginx/access.log;' \
+                   'client_body_temp_path /var/cache/nginx/client_temp;' \
+                   'proxy_temp_path /var/cache/nginx/proxy_temp;' \
+                   'fastcgi_temp_path /var/cache/nginx/fastcgi_temp;' \
+                   'uwsgi_temp_path /var/cache/nginx/uwsgi_temp;' \
+                   'scgi_temp_path /var/cache/nginx/scgi_temp;' \
+                   'server { listen 80; listen [::]:80; root /var/www/html; }' '}' \
+                   > /etc/nginx/nginx.conf
+                 printf '%s\n' '#!/bin/sh' 'set -eu' \
+                   'if [ \"$(id -u)\" != 0 ]; then echo this image wants to be root; exit 9; fi' \
+                   'mkdir -p /var/cache/nginx/client_temp' \
+                   'chown -R www-data:www-data /var/cache/nginx' \
+                   'exec \"$@\"' > /docker-entrypoint.sh
+                 chmod 755 /docker-entrypoint.sh",
+        config: &[
+            "--config.exposedports=80/tcp",
+            "--config.volume=/var/cache/nginx",
+            "--config.stopsignal=SIGQUIT",
+            "--config.entrypoint=/docker-entrypoint.sh",
+            "--config.cmd=nginx",
+            "--config.cmd=-g",
+            "--config.cmd=daemon off;",
+        ],
+    },
+    Recipe {
+        name: "notes",
+        packages: "postgresql-client-17 redis-tools",
+        // A page that writes into a database and counts in a cache, each by its own client.
+        script: "mkdir -p /srv/cgi-bin
+                 printf '%s\n' '#!/bin/sh' 'set -eu' 'echo Content-Type: text/plain' 'echo' \
+                   '[ -z \"${QUERY_STRING:-}\" ] || psql -h \"$DATABASE_HOST\" -U postgres -qc \
+                     \"insert into notes (text) values ('\"'\\$QUERY_STRING'\"')\"' \
+                   'redis-cli -h \"$CACHE_HOST\" incr visits' \
+                   'psql -h \"$DATABASE_HOST\" -U postgres -Atc \"select text from notes order by id\"' \
+                   > /srv/cgi-bin/notes
+                 printf '%s\n' '#!/bin/sh' 'set -eu' \
+                   'psql -h \"$DATABASE_HOST\" -U postgres -qc \
+                     \"create table if not exists notes (id serial primary key, text text)\"' \
+                   'exec \"$@\"' > /docker-entrypoint.sh
+                 chmod 755 /docker-entrypoint.sh /srv/cgi-bin/notes",
+        config: &[
+            "--config.user=www-data",
+            "--config.exposedports=80/tcp",
+            "--config.entrypoint=/docker-entrypoint.sh",
+            "--config.cmd=busybox",
+            "--config.cmd=httpd",
+            "--config.cmd=-f",
+            "--config.cmd=-p",
+            "--config.cmd=80",
+            "--config.cmd=-h",
+            "--config.cmd=/srv",
         ],
     },
     Recipe {

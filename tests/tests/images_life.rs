@@ -2,6 +2,7 @@
 
 mod images;
 
+use anyhow::ensure;
 use atek_tests::host::{Host, SERVICES, refusal};
 use atek_tests::registry::layer;
 use images::{FILE, busybox, nothing_is_left, registry, site};
@@ -9,6 +10,33 @@ use serde_json::{Value, json};
 
 async fn call(host: &Host, method: &str, params: Value) -> anyhow::Result<Value> {
     host.system()?.call(SERVICES, method, params).await
+}
+
+/// It listens on port 80, on which the machine listens too, and for that nothing of the machine was
+/// changed: the setting is its own network's, in which there is nothing but a loopback.
+async fn has_every_port_of_its_own_network(host: &Host) -> anyhow::Result<()> {
+    let setting = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+    ensure!(host.machine.read(setting).await?.trim() == "1024");
+    let pid = host.pid("site").await?;
+    let inside = format!(
+        "nsenter --target {pid} --net sh -c 'cat {setting}; ip -oneline address; ss -Hltn'"
+    );
+    let said = host.machine.shell(&inside).await?;
+    let mut lines = said.lines();
+    ensure!(lines.next() == Some("0"), "{said}");
+    let (addresses, listeners): (Vec<&str>, Vec<&str>) =
+        lines.partition(|line| line.contains("inet"));
+    ensure!(addresses.iter().all(|line| line.contains(" lo ")), "{said}");
+    ensure!(listeners.iter().any(|line| line.contains(":80 ")), "{said}");
+    // What answers at that port of the machine is the host, and not the app.
+    let answer = host.machine.http().get("/_atek/login/").await?;
+    ensure!(answer.status == 200, "{}", answer.status);
+    // A user of the machine cannot listen there.
+    let bind = "setpriv --reuid 65534 --clear-groups node -e \"require('net').createServer() \
+                .on('error', error => console.log(error.code)).listen(79)\"";
+    let said = host.machine.shell(bind).await?;
+    ensure!(said.trim() == "EACCES", "{said}");
+    Ok(())
 }
 
 #[tokio::test]
@@ -57,6 +85,7 @@ async fn an_image_is_installed_used_updated_rolled_back_and_gone() -> anyhow::Re
     ] {
         assert_eq!(shown(name).await?, expected, "{name}");
     }
+    has_every_port_of_its_own_network(&host).await?;
 
     // Its data outlives a restart, an update and a kill.
     let count = async || host.page(&alice, "site", "/cgi-bin/count").await;

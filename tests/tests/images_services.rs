@@ -127,6 +127,93 @@ async fn is_one_confined_app(host: &Host) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A machine that takes images from `encrypted`.
+async fn trust(host: &Host, encrypted: &EncryptedRegistry) -> anyhow::Result<()> {
+    let authority = encrypted.authority();
+    host.machine.write("/root/house.pem", authority).await?;
+    let add = ["atek", "authorities", "--add", "/root/house.pem"];
+    host.machine.exec(add).await.map(drop)
+}
+
+/// As such files are published, with a key that no app can have.
+const COMPOSE: &str = r#"name: Notes
+services:
+  web:
+    image: registry.test/notes:1.0.0
+    ports: ["8080:80"]
+    environment:
+      DATABASE_HOST: my_db
+      CACHE_HOST: ${CACHE:-cache}
+    depends_on:
+      my_db: { condition: service_healthy }
+      cache: { condition: service_started }
+    restart: unless-stopped
+  my_db:
+    image: registry.test/postgres:1.0.0
+    environment: [POSTGRES_PASSWORD=secret]
+    volumes: ["db:/var/lib/postgresql/data"]
+    healthcheck:
+      test: ["CMD-SHELL", "pg_isready -h 127.0.0.1 -U postgres"]
+      interval: 5s
+  cache:
+    image: registry.test/redis:1.0.0
+    privileged: true
+    command: --appendonly yes --save ""
+    volumes: ["./cache:/data"]
+volumes: { db: {} }
+"#;
+
+/// What a visit of the page says: how often it was visited, and all notes.
+async fn visit(host: &Host, alice: &Person, query: &str) -> anyhow::Result<String> {
+    let path = format!("/cgi-bin/notes{query}");
+    let page = host.page(alice, "notes", &path).await?;
+    Ok(page.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[tokio::test]
+async fn a_compose_file_becomes_an_app_that_is_used() -> anyhow::Result<()> {
+    let host = Host::boot("images-compose").await?;
+    let Some((registry, images)) = registry(&host)? else {
+        return Ok(());
+    };
+    let alice = host.person("alice", "admin").await?;
+    for name in ["notes", "postgres", "redis"] {
+        images.push(name, &registry, "1.0.0")?;
+    }
+    let encrypted = registry.encrypted();
+    trust(&host, &encrypted).await?;
+
+    let file = COMPOSE.replace("registry.test", &encrypted.address().to_string());
+    host.machine.write("/root/compose.yaml", file).await?;
+    let import = "atek import /root/compose.yaml 2>/root/left-out";
+    let manifest = host.machine.shell(import).await?;
+    let left_out = host.machine.read("/root/left-out").await?;
+    let line = COMPOSE.lines().position(|line| line.contains("privileged"));
+    let line = line.context("no such line")? + 1;
+    let expected = format!("/root/compose.yaml:{line}: services.cache.privileged: ");
+    ensure!(
+        left_out.starts_with(&expected) && left_out.lines().count() == 1,
+        "{left_out}"
+    );
+    let remote = GitRemote::new("notes", host.machine.gateway()?)?;
+    remote.write("atek.json", &manifest)?.tag("v1.0.0")?;
+    let install = ["atek", "install", &remote.url(), "--yes", "--user", "alice"];
+    host.machine.exec(install).await?;
+    host.service_is("notes", "running").await?;
+
+    // Each of the three by its own client: a browser, psql, redis-cli.
+    let said = visit(&host, &alice, "?bread").await?;
+    ensure!(said == "1 bread", "{said}");
+    let said = visit(&host, &alice, "?milk").await?;
+    ensure!(said == "2 bread milk", "{said}");
+    call(&host, "restart", json!(["notes"])).await?;
+    host.service_is("notes", "running").await?;
+    let said = visit(&host, &alice, "").await?;
+    ensure!(said == "3 bread milk", "{said}");
+    call(&host, "uninstall", json!(["notes"])).await?;
+    nothing_is_left(&host).await
+}
+
 #[tokio::test]
 async fn an_app_of_four_processes_is_started_updated_put_back_and_removed_as_one()
 -> anyhow::Result<()> {
@@ -139,12 +226,7 @@ async fn an_app_of_four_processes_is_started_updated_put_back_and_removed_as_one
         images.push(name, &registry, "1.0.0")?;
     }
     let encrypted = registry.encrypted();
-    host.machine
-        .write("/root/house.pem", encrypted.authority())
-        .await?;
-    host.machine
-        .exec(["atek", "authorities", "--add", "/root/house.pem"])
-        .await?;
+    trust(&host, &encrypted).await?;
     let remote = GitRemote::new("ledger", host.machine.gateway()?)?;
     publish(&remote, &encrypted, "v1.0.0", |_| {})?;
     let install = ["atek", "install", &remote.url(), "--yes", "--user", "alice"];

@@ -107,7 +107,7 @@ async fn images_that_break_leave_the_image_before_with_its_data() -> anyhow::Res
             "1.0.4",
             program(&["sleep", "600"]),
             "rolledBack",
-            "did not listen on port 8000",
+            "did not listen on port 80",
         ),
     ] {
         push(tag, config);

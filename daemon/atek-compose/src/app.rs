@@ -167,14 +167,8 @@ fn manifest(
     manifest.insert("runtime".to_owned(), runtime(main, app)?);
     let port = shown(proxy, "APP_PORT").and_then(|port| port.parse::<u16>().ok());
     let port = port.or(app.ports.first().copied());
-    match port.map(|port| (port, atek_api::spec::AppPort::fixed(port))) {
-        Some((port, Some(_))) => drop(manifest.insert("port".to_owned(), json!(port))),
-        Some((port, None)) => reader.leave_out(
-            app.line,
-            &format!("services.{main}"),
-            format!("programs listen on ports from 1024: let it listen on another one than {port}"),
-        ),
-        None => {}
+    if let Some(port) = port.filter(|port| *port > 0) {
+        manifest.insert("port".to_owned(), json!(port));
     }
     if let Some(check) = app.healthcheck() {
         manifest.insert("healthcheck".to_owned(), check);

@@ -30,10 +30,7 @@ const REFUSED: [(&str, &str); 22] = [
         "privileged",
         "no app has the rights of the machine; most programs do not need them",
     ),
-    (
-        "cap_add",
-        "no app has a capability; ports from 1024 need none",
-    ),
+    ("cap_add", "no app has a capability; its ports need none"),
     ("cap_drop", "every app has none"),
     ("security_opt", "every app is confined in the same way"),
     (
@@ -372,11 +369,6 @@ impl Reader<'_> {
             let (port, protocol) = inside.split_once('/').unwrap_or((inside, "tcp"));
             match (port.parse::<u16>(), protocol) {
                 (Ok(port), "tcp") if AppPort::fixed(port).is_some() => ports.push(port),
-                (Ok(port), "tcp") => self.leave_out(
-                    item.line,
-                    place,
-                    format!("programs listen on ports from 1024: let it listen on another one than {port}"),
-                ),
                 (_, "udp") => self.leave_out(
                     item.line,
                     place,

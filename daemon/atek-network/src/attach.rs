@@ -66,8 +66,7 @@ pub(crate) fn attach(reach: Reach, listen: &[LanPort]) -> anyhow::Result<()> {
         .context("cannot set up the machine's end")?;
     ports::open(listen, slot, outside.block, has_v6)?;
     namespaces.enter_own()?;
-    ip(&lines_inside(slot, outside.block, has_v6)).context("cannot set up the unit's end")?;
-    ports::admit(listen)
+    ip(&lines_inside(slot, outside.block, has_v6)).context("cannot set up the unit's end")
 }
 
 /// The unit in which this process runs, by its control group.

@@ -12,12 +12,7 @@ use crate::tools::{feed, read};
 use anyhow::{Context as _, bail};
 use atek_api::permission::{LanPort, Transport};
 use nix::ifaddrs::getifaddrs;
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-
-/// The first port that a program without rights may listen on in its own namespace.
-const UNPRIVILEGED: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
-const PRIVILEGED_PORTS: u16 = 1_024;
 
 /// One entry of a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,16 +119,6 @@ pub(crate) fn close(ports: &[LanPort]) -> anyhow::Result<()> {
         entry.delete().context("cannot close a port")?;
     }
     Ok(())
-}
-
-/// Lets the program of the unit listen on its ports below 1024. Called in the unit's namespace.
-pub(crate) fn admit(ports: &[LanPort]) -> anyhow::Result<()> {
-    let lowest = ports.iter().map(|port| port.number()).min();
-    match lowest.filter(|port| *port < PRIVILEGED_PORTS) {
-        None => Ok(()),
-        Some(port) => fs::write(UNPRIVILEGED, port.to_string())
-            .with_context(|| format!("cannot write {UNPRIVILEGED}")),
-    }
 }
 
 fn listed() -> anyhow::Result<Vec<Entry>> {

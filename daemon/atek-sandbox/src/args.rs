@@ -20,6 +20,8 @@ pub(crate) struct Args {
     pub(crate) link: bool,
     /// The TCP port on which the program listens; `None`: it listens on its socket file.
     pub(crate) port: Option<AppPort>,
+    /// Whether a program of the service listens on the port at which the host answers otherwise.
+    pub(crate) http_is_taken: bool,
     /// Whether the program may reach hosts by name through the host's proxy.
     pub(crate) proxy: bool,
     /// Whether the root of the file system is a container image's, and how many of its folders
@@ -62,7 +64,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         .to_str()
         .context("the service key is not text")?
         .parse()?;
-    let (mut link, mut port, mut proxy) = (false, None, false);
+    let (mut link, mut port, mut proxy, mut http_is_taken) = (false, None, false, false);
     let (mut devices, mut folders, mut mounts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut image, mut workdir, mut health, mut sidecar) = (None, None, None, None);
     loop {
@@ -75,6 +77,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
             option if option.starts_with(b"workdir=") => workdir = Some(folder(&option[8..])?),
             option if option.starts_with(b"health=") => health = Some(words(&option[7..])?),
             b"proxy" => proxy = true,
+            b"http-taken" => http_is_taken = true,
             b"port=auto" => port = Some(AppPort::Auto),
             option if option.starts_with(b"port=") => port = Some(fixed_port(&option[5..])?),
             option if option.starts_with(b"device=") => devices.push(device(&option[7..])?),
@@ -92,6 +95,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         sidecar,
         link,
         port,
+        http_is_taken,
         proxy,
         image,
         health,
@@ -153,7 +157,7 @@ fn fixed_port(text: &[u8]) -> anyhow::Result<AppPort> {
         .ok()
         .and_then(|text| text.parse().ok())
         .and_then(AppPort::fixed)
-        .context("the port must be auto, or a number from 1024 to 65535")
+        .context("the port must be auto, or a number from 1 to 65535")
 }
 
 fn device(text: &[u8]) -> anyhow::Result<DevicePath> {
@@ -212,10 +216,10 @@ mod tests {
 
     #[test]
     fn options_come_before_the_program() {
-        let line = "k1 link port=8080 proxy device=/dev/ttyUSB0 folder=write:k2/photos mount=1:2:/app mount=3:4:/a:b -- /bin/true";
+        let line = "k1 link port=80 http-taken proxy device=/dev/ttyUSB0 folder=write:k2/photos mount=1:2:/app mount=3:4:/a:b -- /bin/true";
         let args = parse_line(line).unwrap();
-        assert_eq!(args.port, Some(AppPort::Fixed(8080)));
-        assert!(args.link && args.proxy);
+        assert_eq!(args.port, Some(AppPort::Fixed(80)));
+        assert!(args.link && args.proxy && args.http_is_taken);
         assert_eq!(args.devices, ["/dev/ttyUSB0".parse().unwrap()]);
         let folder = "k2/photos".parse().unwrap();
         assert_eq!(
@@ -254,7 +258,7 @@ mod tests {
             "../k1 -- /bin/true",
             "k1 /bin/true",
             "k1 -- node",
-            "k1 port=80 -- /bin/true",
+            "k1 port=0 -- /bin/true",
             "k1 port= -- /bin/true",
             "k1 mount=1:/app -- /bin/true",
             "k1 mount=1:2:app -- /bin/true",

@@ -1,6 +1,5 @@
 //! The environment of a service: what is listed here, and nothing inherited.
 
-use crate::listeners::HTTP;
 use atek_api::ids::ServiceKey;
 use atek_api::manifest::SidecarName;
 use atek_api::secret::Secret;
@@ -66,16 +65,16 @@ pub(crate) fn build(
 }
 
 /// The environment of a sidecar: its configuration, and what programs expect. The proxy answers as
-/// soon as the service itself runs.
+/// soon as the service itself runs, at the port `proxy`; `None`: there is none for it.
 pub(crate) fn of_sidecar(
     key: &ServiceKey,
     name: &SidecarName,
-    proxy: bool,
+    proxy: Option<u16>,
     config: BTreeMap<String, Secret>,
 ) -> BTreeMap<String, OsString> {
     let mut environment = expected(paths::process_state(key, Some(name)));
-    if proxy {
-        environment.extend(proxies(HTTP));
+    if let Some(port) = proxy {
+        environment.extend(proxies(port));
     }
     environment.extend(configured(config));
     environment
@@ -192,11 +191,11 @@ mod tests {
             ("ATEK_HOST_PORT".to_owned(), Secret::new("1")),
         ]);
         let (key, name) = ("k1".parse().unwrap(), "db".parse().unwrap());
-        let built = of_sidecar(&key, &name, false, config);
+        let built = of_sidecar(&key, &name, None, config);
         let names: Vec<_> = built.keys().map(String::as_str).collect();
         assert_eq!(names, ["HOME", "LANG", "PATH", "PGDATA", "STATE_DIRECTORY"]);
         assert_eq!(built["HOME"], "/var/lib/atek-app-k1/.atek-services/db");
-        let proxied = of_sidecar(&key, &name, true, BTreeMap::new());
+        let proxied = of_sidecar(&key, &name, Some(80), BTreeMap::new());
         assert_eq!(proxied["https_proxy"], "http://127.0.0.1:80");
     }
 

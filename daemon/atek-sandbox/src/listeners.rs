@@ -16,25 +16,34 @@ pub(crate) struct Listeners {
 }
 
 /// The port at which programs look for a web server when none is named.
-pub(crate) const HTTP: u16 = 80;
+const HTTP: u16 = 80;
 
-/// Opens them: at [`HTTP`], or at a port that the kernel picks.
-pub(crate) fn open() -> anyhow::Result<Listeners> {
-    match open_at_http() {
+/// The port in place of [`HTTP`] where a program of the service listens on that one: none that the
+/// kernel picks for others.
+const HTTP_TAKEN: u16 = 61_080;
+
+/// The port at which the host is looked for.
+pub(crate) fn preferred(http_is_taken: bool) -> u16 {
+    if http_is_taken { HTTP_TAKEN } else { HTTP }
+}
+
+/// Opens them: at this port, or at one that the kernel picks.
+pub(crate) fn open(preferred: u16) -> anyhow::Result<Listeners> {
+    match open_at(preferred) {
         Some(listeners) => Ok(listeners),
         None => open_anywhere(),
     }
 }
 
 /// `None` where the port cannot be had: the kernel then picks another one.
-fn open_at_http() -> Option<Listeners> {
-    let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, HTTP)).ok()?;
-    let v6 = match TcpListener::bind((Ipv6Addr::LOCALHOST, HTTP)) {
+fn open_at(port: u16) -> Option<Listeners> {
+    let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+    let v6 = match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
         Ok(v6) => Some(v6),
         Err(error) if has_no_ipv6(&error) => None,
         Err(_) => return None,
     };
-    Some(Listeners { v4, v6, port: HTTP })
+    Some(Listeners { v4, v6, port })
 }
 
 fn open_anywhere() -> anyhow::Result<Listeners> {

@@ -93,7 +93,8 @@ fn run() -> anyhow::Result<ExitCode> {
         None => meet_host(&args)?,
         Some(name) => {
             let config = credentials::read_config()?;
-            let environment = environment::of_sidecar(&args.key, name, args.proxy, config);
+            let proxy = args.proxy.then(|| listeners::preferred(args.http_is_taken));
+            let environment = environment::of_sidecar(&args.key, name, proxy, config);
             (None, environment)
         }
     };
@@ -116,7 +117,7 @@ type Environment = BTreeMap<String, OsString>;
 /// Hands the host what the service and it reach each other by.
 fn meet_host(args: &Args) -> anyhow::Result<(Option<SocketSource>, Environment)> {
     let credentials = credentials::read()?;
-    let listeners = listeners::open()?;
+    let listeners = listeners::open(listeners::preferred(args.http_is_taken))?;
     let host_port = listeners.port;
     let port = args.port.map(free_port).transpose()?;
     let (source, channel) = port.map(SocketSource::new).transpose()?.unzip();

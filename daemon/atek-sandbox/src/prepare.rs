@@ -6,10 +6,10 @@
 //! people is not shown to them. The user is called `app`, or what the program's container image
 //! calls it.
 //!
-//! In the service's network namespace all ports from [`HTTP`] on need no privilege, so that the
-//! host's API answers there at `http://localhost/`.
+//! In the service's network namespace no port needs a privilege: programs listen on 80 or 53, and
+//! where none has the port 80 the host's API answers there at `http://localhost/`. The setting is
+//! the namespace's own (`ip-sysctl.rst`, "ip_unprivileged_port_start"); the machine's is not touched.
 
-use crate::listeners::HTTP;
 use anyhow::{Context as _, ensure};
 use atek_api::ids::ServiceKey;
 use atek_api::image::is_user_name;
@@ -66,8 +66,8 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> anyhow::Result<()> {
     )
 }
 
-/// Lets programs without privilege listen on the port of HTTP in this network namespace, which must
-/// not be the machine's.
+/// Lets programs without privilege listen on all ports of this network namespace, which must not be
+/// the machine's.
 fn open_ports() -> anyhow::Result<()> {
     let namespace = |process: &str| {
         let path = format!("/proc/{process}/ns/net");
@@ -78,14 +78,7 @@ fn open_ports() -> anyhow::Result<()> {
         "the service has no network namespace of its own"
     );
     let setting = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
-    let now = fs::read_to_string(setting).with_context(|| format!("cannot read {setting}"))?;
-    // A port of the home's network that the service was given may be lower.
-    match now.trim().parse::<u16>() {
-        Ok(lowest) if lowest <= HTTP => Ok(()),
-        Ok(_) | Err(_) => {
-            fs::write(setting, HTTP.to_string()).with_context(|| format!("cannot write {setting}"))
-        }
-    }
+    fs::write(setting, "0").with_context(|| format!("cannot write {setting}"))
 }
 
 /// The content of `passwd` and `group`.

@@ -92,9 +92,9 @@ pub fn busybox(images: &DebianImages) -> anyhow::Result<Vec<u8>> {
 /// The configuration of a web server of that layer.
 pub fn site() -> Value {
     json!({ "config": {
-        "Entrypoint": ["/entry.sh"], "Cmd": ["httpd", "-f", "-p", "8000", "-h", "/srv"],
+        "Entrypoint": ["/entry.sh"], "Cmd": ["httpd", "-f", "-p", "80", "-h", "/srv"],
         "Env": ["PATH=/bin", "MODE=of the image"], "User": "web", "WorkingDir": "/opt/app",
-        "ExposedPorts": { "8000/tcp": {} }, "Volumes": { "/data": {} },
+        "ExposedPorts": { "80/tcp": {} }, "Volumes": { "/data": {} },
         "Labels": { "org.opencontainers.image.title": "Site" },
     } })
 }

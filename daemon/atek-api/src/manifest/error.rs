@@ -142,7 +142,7 @@ pub enum Problem {
     #[error("a native app needs \"entry\", the path of its executable file in the package")]
     NativeEntry,
     /// See [`crate::spec::AppPort`].
-    #[error("must be a number from 1024 to 65535, or \"auto\"")]
+    #[error("must be a number from 1 to 65535, or \"auto\"")]
     Port,
     /// See [`SidecarName`].
     #[error("{0}")]
@@ -157,7 +157,7 @@ pub enum Problem {
     #[error("the port {0} is another's already: the processes of an app share one network")]
     PortTwice(u16),
     /// See [`super::Sidecar::port`].
-    #[error("must be a number from 1024 to 65535")]
+    #[error("must be a number from 1 to 65535")]
     SidecarPort,
     /// Given as an object and beside it.
     #[error("\"entry\" and \"args\" stand either in \"runtime\" or beside it")]

@@ -2,12 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The lowest port that a program without privilege can listen on.
-const LOWEST: u16 = 1024;
-
-/// The TCP port on which a program listens: `"auto"`, or a number from 1024 to 65535.
+/// The TCP port on which a program listens: `"auto"`, or a number from 1 to 65535.
 ///
-/// The program listens on the loopback of its own network namespace; the host reaches it there.
+/// The program listens on the loopback of its own network namespace, where no port needs a
+/// privilege; the host reaches it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(as = "wire::Port"))]
 #[serde(try_from = "wire::Port", into = "wire::Port")]
@@ -22,7 +20,7 @@ impl AppPort {
     /// The port of this number, if a program may listen on it.
     #[must_use]
     pub fn fixed(port: u16) -> Option<Self> {
-        (port >= LOWEST).then_some(Self::Fixed(port))
+        (port > 0).then_some(Self::Fixed(port))
     }
 }
 
@@ -56,7 +54,7 @@ mod wire {
     #[cfg_attr(test, derive(ts_rs::TS))]
     #[serde(
         untagged,
-        expecting = "a port must be a number from 1024 to 65535, or \"auto\""
+        expecting = "a port must be a number from 1 to 65535, or \"auto\""
     )]
     pub(super) enum Port {
         Number(u16),
@@ -76,8 +74,9 @@ mod wire {
         fn try_from(port: Port) -> Result<Self, Self::Error> {
             match port {
                 Port::Word(Word::Auto) => Ok(Self::Auto),
-                Port::Number(port) => Self::fixed(port)
-                    .ok_or("a port must be a number from 1024 to 65535, or \"auto\""),
+                Port::Number(port) => {
+                    Self::fixed(port).ok_or("a port must be a number from 1 to 65535, or \"auto\"")
+                }
             }
         }
     }
@@ -97,13 +96,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_a_number_that_needs_no_privilege_or_the_word_auto() {
+    fn a_port_is_a_number_or_the_word_auto() {
         for (text, expected) in [
             ("8080", Some(AppPort::Fixed(8080))),
-            ("1024", Some(AppPort::Fixed(1024))),
+            ("80", Some(AppPort::Fixed(80))),
+            ("1", Some(AppPort::Fixed(1))),
             ("65535", Some(AppPort::Fixed(65535))),
             ("\"auto\"", Some(AppPort::Auto)),
-            ("80", None),
             ("0", None),
             ("65536", None),
             ("-1", None),

@@ -21,6 +21,15 @@ pub(super) struct Process<'s> {
     pub(super) slice: String,
     /// Whether it is one of several.
     pub(super) has_others: bool,
+    /// Whether one of the processes listens on the port at which the host answers otherwise.
+    pub(super) http_is_taken: bool,
+}
+
+/// Whether a process of the service listens on port 80.
+pub(super) fn http_is_taken(spec: &ServiceSpec) -> bool {
+    const HTTP: u16 = 80;
+    let of_sidecars = spec.sidecars.iter().map(|sidecar| sidecar.port);
+    spec.port == Some(AppPort::Fixed(HTTP)) || of_sidecars.flatten().any(|port| port == HTTP)
 }
 
 impl<'s> Process<'s> {
@@ -31,6 +40,7 @@ impl<'s> Process<'s> {
             sidecar: None,
             slice: sidecar::slice(spec),
             has_others: !spec.sidecars.is_empty(),
+            http_is_taken: http_is_taken(spec),
         }
     }
 
@@ -339,6 +349,9 @@ pub(super) fn argv(process: &Process<'_>, inside: &Path, sources: &Sources) -> V
         AppPort::Auto => "port=auto".to_owned(),
         AppPort::Fixed(port) => format!("port={port}"),
     }));
+    if process.http_is_taken {
+        argv.push("http-taken".to_owned());
+    }
     if spec.network == Network::Hosts {
         argv.push("proxy".to_owned());
     }

@@ -6,7 +6,7 @@
 //! unit they are not needed, and stop. They share one network namespace, and, since the names of
 //! their units differ only behind the `@`, one dynamic user.
 
-use super::service::{Process, process_properties, shares};
+use super::service::{Process, http_is_taken, process_properties, shares};
 use super::{Property, Version, text, texts};
 use crate::sources::Sources;
 use atek_api::ids::ServiceId;
@@ -101,6 +101,7 @@ fn properties(
         sidecar: Some(sidecar),
         slice: slice(spec),
         has_others: true,
+        http_is_taken: http_is_taken(spec),
     };
     let mut properties = process_properties(&process, sources, version);
     let others = spec

@@ -126,8 +126,7 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
         .boxed(),
         "port" => prop_oneof![
             one_of(&["auto", "8080", ""]),
-            prop::sample::select(vec![0u32, 80, 1_023, 1_024, 65_535, 65_536])
-                .prop_map(Value::from),
+            prop::sample::select(vec![0u32, 1, 80, 1_024, 65_535, 65_536]).prop_map(Value::from),
         ]
         .boxed(),
         "workdir" => one_of(&["state", "package", "State", "/data"]).boxed(),

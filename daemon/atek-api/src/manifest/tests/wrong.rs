@@ -183,12 +183,12 @@ pub(super) const CASES: [(&str, &str); 48] = [
         "line 1, column 10, /args: must be a list, not a text",
     ),
     (
-        r#"{"port": 80}"#,
-        "line 1, column 10, /port: must be a number from 1024 to 65535, or \"auto\"",
+        r#"{"port": 0}"#,
+        "line 1, column 10, /port: must be a number from 1 to 65535, or \"auto\"",
     ),
     (
         r#"{"port": "8080"}"#,
-        "line 1, column 10, /port: must be a number from 1024 to 65535, or \"auto\"",
+        "line 1, column 10, /port: must be a number from 1 to 65535, or \"auto\"",
     ),
     (
         r#"{"workdir": "/data"}"#,

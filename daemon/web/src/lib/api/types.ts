@@ -36,7 +36,7 @@ pick?: Permission, };
 export type ApiId = string;
 
 /**
- * The TCP port on which a program listens: `"auto"`, or a number from 1024 to 65535.
+ * The TCP port on which a program listens: `"auto"`, or a number from 1 to 65535.
  *
  * The program listens on the loopback of its own network namespace; the host reaches it there.
  */
