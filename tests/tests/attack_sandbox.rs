@@ -8,7 +8,7 @@
 
 use anyhow::{Context as _, ensure};
 use atek_tests::host::{Host, Person, SOON};
-use atek_tests::registry::Registry;
+use atek_tests::registry::{EncryptedRegistry, Registry};
 use atek_tests::{GitRemote, Seen, paths, wait_for};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -19,10 +19,13 @@ use std::path::Path;
 const CONTROLLED: usize = 120;
 /// The apps, and what each asks for and is granted.
 const PROFILES: [&str; 5] = ["none", "hosts", "direct", "lan", "port"];
-/// Those, and the container image.
-const RUNNING: [&str; 6] = ["none", "hosts", "direct", "lan", "port", "image"];
+/// Those, the container image, the same shown that it is root, and the same as a further process of
+/// an app.
+const RUNNING: [&str; 8] = [
+    "none", "hosts", "direct", "lan", "port", "image", "root", "sidecar",
+];
 /// The columns of the table.
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 10] = [
     "unconfined",
     "none",
     "hosts",
@@ -30,6 +33,8 @@ const COLUMNS: [&str; 8] = [
     "lan",
     "port",
     "image",
+    "root",
+    "sidecar",
     "build",
 ];
 /// A device at home: its private and its global address.
@@ -175,15 +180,41 @@ fn image() -> anyhow::Result<(Vec<u8>, Value)> {
     Ok((tar.into_inner()?, config))
 }
 
-/// Installs the hostile program as a container image, `escape-image`.
-async fn install_image(host: &Host, registry: &Registry) -> anyhow::Result<()> {
+/// Installs the hostile program as a container image: `escape-image`, `escape-root`, and beside an
+/// app `escape-sidecar`.
+async fn install_images(
+    host: &Host,
+    registry: &Registry,
+    encrypted: &EncryptedRegistry,
+) -> anyhow::Result<()> {
     let (layer, config) = image()?;
     registry.push("escape-image", "1.0.0", config, &[layer]);
-    host.install_from(json!({
-        "sourceUrl": registry.source("escape-image"), "id": "escape-image", "user": "alice",
-    }))
-    .await?;
-    host.service_is("escape-image", "running").await.map(drop)
+    for (name, granted) in [
+        ("escape-image", json!({})),
+        ("escape-root", json!({ "root": true })),
+    ] {
+        let source = registry.source("escape-image");
+        let params = json!({ "sourceUrl": source, "id": name, "user": "alice", "grant": granted });
+        host.install_from(params).await?;
+        host.service_is(name, "running").await?;
+    }
+    let authority = encrypted.authority();
+    host.machine.write("/root/house.pem", authority).await?;
+    let add = ["atek", "authorities", "--add", "/root/house.pem"];
+    host.machine.exec(add).await?;
+    let remote = GitRemote::new("escape-sidecar", host.machine.gateway()?)?;
+    remote.tag_app("v0.9.0", "hello-node")?;
+    let image = format!("{}/escape-image:1.0.0", encrypted.address());
+    let manifest = json!({
+        "name": "escape-sidecar", "entry": "index.js",
+        "services": { "other": { "runtime": { "kind": "oci", "image": image } } },
+    });
+    remote
+        .write("atek.json", manifest.to_string())?
+        .tag("v1.0.0")?;
+    let params = json!({ "sourceUrl": remote.url(), "id": "escape-sidecar", "user": "alice" });
+    host.install_from(params).await?;
+    host.service_is("escape-sidecar", "running").await.map(drop)
 }
 
 /// Lets an app try everything.
@@ -193,10 +224,27 @@ async fn attempts_of(
     profile: &str,
     targets: &Value,
 ) -> anyhow::Result<Outcomes> {
+    if profile == "sidecar" {
+        return attempts_of_a_sidecar(host, targets).await;
+    }
     let app = host.visit(person, &format!("escape-{profile}")).await?;
     let answer = app.post_json("/", targets).await?;
     let table = answer.json()?;
     Ok(table.as_object().context("no table")?.clone())
+}
+
+/// The same of a further process of an app, which nobody but the app reaches.
+async fn attempts_of_a_sidecar(host: &Host, targets: &Value) -> anyhow::Result<Outcomes> {
+    host.machine
+        .write("/root/targets.json", targets.to_string())
+        .await?;
+    let pid = host.pid("escape-sidecar").await?;
+    let ask = "fetch('http://127.0.0.1:8123/', { method: 'POST', \
+               body: require('fs').readFileSync('/root/targets.json'), \
+               headers: { 'content-type': 'application/json' } }) \
+               .then(answer => answer.text()).then(console.log)";
+    let script = format!("nsenter --target {pid} --net node -e \"{ask}\"");
+    Ok(serde_json::from_str(&host.machine.shell(&script).await?)?)
 }
 
 /// Lets the build of a package try everything; the package keeps what came of it.
@@ -285,7 +333,8 @@ async fn every_attempt_in_every_profile_comes_to_what_the_table_says() -> anyhow
     for profile in PROFILES {
         keys.insert(profile, install(&host, profile).await?);
     }
-    install_image(&host, &registry).await?;
+    let encrypted = registry.encrypted();
+    install_images(&host, &registry, &encrypted).await?;
     let mut columns = BTreeMap::new();
     let placed = host.machine.place_app("escape").await?;
     let code = placed.trim_start_matches("file://");

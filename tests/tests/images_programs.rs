@@ -156,6 +156,66 @@ async fn radicale_keeps_a_calendar_for_a_calendars_client() -> anyhow::Result<()
 }
 
 #[tokio::test]
+async fn nginx_insists_on_root_and_is_told_that_it_is() -> anyhow::Result<()> {
+    let host = Host::boot("images-nginx").await?;
+    let Some((registry, images)) = registry(&host)? else {
+        return Ok(());
+    };
+    let alice = host.person("alice", "admin").await?;
+    images.push("nginx", &registry, "1.0.0")?;
+    let params = json!({ "sourceUrl": registry.source("nginx"), "id": "nginx", "user": "alice" });
+    host.install_from(params).await?;
+    // Without the permission it says what it wants; a person sees what that is, and allows it.
+    let journal = host.machine.journal("atek-app-nginx").await?;
+    anyhow::ensure!(journal.contains("this image wants to be root"), "{journal}");
+    host.machine.exec(["atek", "stop", "nginx"]).await?;
+    let allow = ["atek", "cfg", "nginx", "--allow", "root"];
+    host.machine.exec(allow).await?;
+    let list = host
+        .machine
+        .exec(["atek", "permissions", "list", "nginx"])
+        .await?;
+    anyhow::ensure!(
+        list.contains("be started as root of its own files"),
+        "{list}"
+    );
+    host.machine.exec(["atek", "start", "nginx"]).await?;
+    host.service_is("nginx", "running").await?;
+    let said = host.page(&alice, "nginx", "/").await?;
+    anyhow::ensure!(said == "from nginx\n", "{said}");
+    // Its master is root to itself and the app's user to the box; so are its workers, and its files.
+    let key = host.service("nginx").await?["key"]
+        .as_str()
+        .context("no key")?
+        .to_owned();
+    let pids = "cat /sys/fs/cgroup/*/*/*/atek-app-nginx.service/cgroup.procs \
+                /sys/fs/cgroup/*/*/atek-app-nginx.service/cgroup.procs 2>/dev/null";
+    let script = format!(
+        "for pid in $({pids}); do stat -c %u /proc/$pid; grep -h -E '^Cap(Prm|Eff|Bnd)' /proc/$pid/status; done; \
+         stat -c %u $(find /var/lib/private/atek-app-{key}/volumes/0/*)"
+    );
+    let said = host.machine.shell(&script).await?;
+    let (capabilities, owners): (Vec<&str>, Vec<&str>) =
+        said.lines().partition(|line| line.starts_with("Cap"));
+    anyhow::ensure!(owners.len() >= 4 && !owners.contains(&"0"), "{said}");
+    let last = |line: &&str| line.ends_with("\t0000000000000000");
+    // The parent of the program, which is the host's own, is not given up by its own start.
+    let none = capabilities.iter().filter(|line| last(line)).count();
+    anyhow::ensure!(none >= 6, "{said}");
+    // What it logs to its standard streams is its log.
+    let journal = host.machine.journal("atek-app-nginx").await?;
+    anyhow::ensure!(journal.contains("\"GET / HTTP/1.1\" 200"), "{journal}");
+    anyhow::ensure!(journal.contains("start worker process"), "{journal}");
+    restart(&host, "nginx").await?;
+    let said = host.page(&alice, "nginx", "/").await?;
+    anyhow::ensure!(said == "from nginx\n", "{said}");
+    host.system()?
+        .call(SERVICES, "uninstall", json!(["nginx"]))
+        .await?;
+    nothing_is_left(&host).await
+}
+
+#[tokio::test]
 async fn redis_and_postgres_run_as_the_users_of_their_images() -> anyhow::Result<()> {
     let host = Host::boot("images-databases").await?;
     let Some((registry, images)) = registry(&host)? else {

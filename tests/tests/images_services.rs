@@ -11,6 +11,7 @@ use images::{nothing_is_left, registry};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::Duration;
 
 const APP: &str = "ledger-node";
 /// The processes of the app, beside its own.
@@ -214,6 +215,78 @@ async fn a_compose_file_becomes_an_app_that_is_used() -> anyhow::Result<()> {
     nothing_is_left(&host).await
 }
 
+/// While entries come in, a backup is made; what comes back from it are the entries of one moment,
+/// in the database or still in the queue. One that the worker has in its hands is in neither.
+async fn a_backup_has_all_processes_of_one_moment(
+    host: &Host,
+    alice: &Person,
+) -> anyhow::Result<()> {
+    let shell = async |script: &str| host.machine.shell(script).await;
+    shell("mkdir -p /mnt/disk && atek backup target /mnt/disk --every never").await?;
+    let mut all: Vec<String> = vec!["bread".to_owned(), "milk".to_owned()];
+    let (before, mut last) = (20, None);
+    let mut backup = std::pin::pin!(async {
+        let made = shell("atek backup now").await;
+        anyhow::Ok((made?, all_processes_go_on(host).await?))
+    });
+    for n in 0.. {
+        let text = format!("n{n}");
+        add(host, alice, &text).await?;
+        all.push(text);
+        if n < before {
+            continue;
+        }
+        // Beside the next ones.
+        let next = tokio::time::timeout(Duration::from_millis(1), &mut backup);
+        if let Ok(made) = next.await {
+            made?;
+            last = Some(n);
+            break;
+        }
+    }
+    ensure!(last > Some(before), "nothing came in during the backup");
+    add(host, alice, "late").await?;
+    all.push("late".to_owned());
+    let texts: Vec<&str> = all.iter().map(String::as_str).collect();
+    has(host, alice, &texts).await?;
+    shell("atek restore ledger --yes").await?;
+    host.service_is("ledger", "running").await?;
+    let known = 2 + before;
+    let restored = wait_for("the entries of the backup", SOON, async || {
+        let page = host.page(alice, "ledger", "/").await;
+        let found = page
+            .ok()
+            .and_then(|page| serde_json::from_str::<Value>(&page).ok());
+        let found = found.and_then(|found| found["entries"].as_array().cloned());
+        Ok(Seen::if_so(found.unwrap_or_default(), |found| {
+            found.len() + 1 >= known
+        }))
+    })
+    .await?;
+    let restored: Vec<&str> = restored.iter().filter_map(Value::as_str).collect();
+    // In their order, each once, and of those before the backup all but one at most.
+    let mut places = restored
+        .iter()
+        .map(|text| texts.iter().position(|it| it == text));
+    ensure!(
+        places.clone().is_sorted() && places.all(|it| it.is_some()),
+        "{restored:?}"
+    );
+    let missing = texts[..known]
+        .iter()
+        .filter(|it| !restored.contains(it))
+        .count();
+    ensure!(missing <= 1 && !restored.contains(&"late"), "{restored:?}");
+    Ok(())
+}
+
+/// None is left paused.
+async fn all_processes_go_on(host: &Host) -> anyhow::Result<()> {
+    let states = units(host, "FreezerState").await?;
+    ensure!(states.values().all(|it| it == "running"), "{states:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_app_of_four_processes_is_started_updated_put_back_and_removed_as_one()
 -> anyhow::Result<()> {
@@ -288,6 +361,7 @@ async fn an_app_of_four_processes_is_started_updated_put_back_and_removed_as_one
     host.service_is("ledger", "running").await?;
     ensure!(has(&host, &alice, &["bread", "milk"]).await? == "v1.1.0");
 
+    a_backup_has_all_processes_of_one_moment(&host, &alice).await?;
     call(&host, "stop", json!(["ledger"])).await?;
     ensure!(units(&host, "ActiveState").await?.is_empty());
     call(&host, "uninstall", json!(["ledger"])).await?;

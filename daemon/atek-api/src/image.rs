@@ -352,9 +352,12 @@ pub fn is_volume(path: &str) -> bool {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     const AROUND: [&str; 4] = ["/", "/etc", "/var", "/var/lib"];
+    // Where images have programs of their own, with their data beside them.
+    const OF_IMAGES: [&str; 2] = ["/usr/src/", "/usr/share/"];
+    let is_taken = |taken: &&str| within(path, taken);
     is_image_folder(path)
         && !AROUND.contains(&path)
-        && !TAKEN.iter().any(|taken| within(path, taken))
+        && (OF_IMAGES.iter().any(|own| path.starts_with(own)) || !TAKEN.iter().any(is_taken))
         && !path.starts_with("/var/lib/atek")
         && !path.starts_with(&format!("/{SEEDS_FOLDER}"))
 }
@@ -435,7 +438,14 @@ mod tests {
 
     #[test]
     fn data_is_kept_in_no_folder_of_the_system() {
-        for path in ["/data", "/var/lib/redis", "/etc/app", "/opt/x", "/home/app"] {
+        for path in [
+            "/data",
+            "/var/lib/redis",
+            "/etc/app",
+            "/opt/x",
+            "/home/app",
+            "/usr/src/app/data",
+        ] {
             assert!(is_volume(path), "{path}");
         }
         for path in [

@@ -40,6 +40,15 @@ pub struct Permissions {
     /// for them: an administrator chooses the provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub provides: Vec<ApiId>,
+    /// Whether the program of a container image is shown that it is root, and told that it may
+    /// change owners and users. It may not: nothing but the answers is different.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub root: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What an app may reach on the network.
@@ -65,6 +74,7 @@ impl Permissions {
             && self.devices.is_empty()
             && self.listen.is_empty()
             && self.provides.is_empty()
+            && !self.root
     }
 
     /// Whether the changing methods of a host API may be called.
@@ -93,6 +103,7 @@ impl Permissions {
             devices: without(&self.devices, &old.devices),
             listen: without(&self.listen, &old.listen),
             provides: without(&self.provides, &old.provides),
+            root: self.root && !old.root,
         }
     }
 
@@ -109,6 +120,7 @@ impl Permissions {
             devices: common(&self.devices, &other.devices),
             listen: common(&self.listen, &other.listen),
             provides: common(&self.provides, &other.provides),
+            root: self.root && other.root,
         }
     }
 
@@ -125,6 +137,7 @@ impl Permissions {
             devices: joined(&self.devices, &other.devices),
             listen: joined(&self.listen, &other.listen),
             provides: joined(&self.provides, &other.provides),
+            root: self.root || other.root,
         }
     }
 }

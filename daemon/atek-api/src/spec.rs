@@ -119,6 +119,9 @@ pub struct ServiceSpec {
     /// Ports of the home's network that lead to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listen: Vec<LanPort>,
+    /// Whether the program of a container image is shown that it is root.
+    #[serde(default)]
+    pub root: bool,
     /// The TCP port on which the program listens; `None`: it listens on its socket file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<AppPort>,

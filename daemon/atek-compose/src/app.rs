@@ -173,8 +173,15 @@ fn manifest(
     if let Some(check) = app.healthcheck() {
         manifest.insert("healthcheck".to_owned(), check);
     }
+    let mut permissions = Map::new();
     if !app.devices.is_empty() {
-        manifest.insert("permissions".to_owned(), json!({ "devices": app.devices }));
+        permissions.insert("devices".to_owned(), json!(app.devices));
+    }
+    if app.root.is_some() {
+        permissions.insert("root".to_owned(), json!(true));
+    }
+    if !permissions.is_empty() {
+        manifest.insert("permissions".to_owned(), Value::Object(permissions));
     }
     let mut services = Map::new();
     for name in names.iter().filter(|name| **name != main) {
@@ -194,6 +201,14 @@ fn manifest(
         if !service.devices.is_empty() {
             let place = format!("services.{name}.devices");
             reader.leave_out(service.line, &place, "only the app itself can have devices");
+        }
+        if let Some(line) = service.root {
+            let place = format!("services.{name}.user");
+            reader.leave_out(
+                line,
+                &place,
+                "only the app itself can be shown that it is root",
+            );
         }
         services.insert(service_name(name), Value::Object(made));
     }

@@ -92,6 +92,8 @@ pub(crate) struct Service {
     volumes: Vec<String>,
     user: Option<String>,
     stop_signal: Option<String>,
+    /// The line that says that it is root.
+    pub(crate) root: Option<usize>,
     healthcheck: Vec<String>,
     /// The ports inside, in their order.
     pub(crate) ports: Vec<u16>,
@@ -395,11 +397,7 @@ impl Reader<'_> {
         let text = self.text(node, place)?;
         let name = text.split(':').next().unwrap_or_default();
         if matches!(name, "root" | "0") {
-            self.leave_out(
-                node.line,
-                place,
-                "no app is root: what needs it does not run, what only asks for it often does",
-            );
+            service.root = Some(node.line);
         } else if is_user_name(name) {
             service.user = Some(name.to_owned());
         }

@@ -5,6 +5,7 @@ mod support;
 use atek_api::manifest::Runtime;
 use atek_api::package::{Event, FailureCode, FetchLimits, Outcome, Request, WarningCode};
 use atek_api::spec::{AppPort, Program};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -205,15 +206,34 @@ fn a_registry_that_sends_something_else_is_found_out() {
 }
 
 #[test]
-fn a_killed_fetch_leaves_no_answer_and_no_process() {
+fn a_fetch_that_is_killed_at_any_step_leaves_no_answer_and_no_process() {
     let Some(registry) = Registry::start() else {
         return;
     };
-    let big = "y".repeat(30_000_000);
+    // The last one is long enough that no kill comes too late.
     let layers: Vec<_> = (0..8)
-        .map(|n| layer(&[(FILE, &format!("f{n}"), &big)]))
+        .map(|n| "y".repeat(if n == 7 { 60_000_000 } else { 5_000_000 }))
+        .map(|content| layer(&[(FILE, "file", &content)]))
         .collect();
     registry.push("serve", "1.0.0", runs(), &layers);
+    // The whole job, and its child alone: asking, receiving, and while each part is unpacked.
+    for step in ["resolve", "fetch", "layer 1", "layer 4", "layer 7"] {
+        let after = said_after(&registry, step, |job| job);
+        assert!(
+            !after.contains("\"done\"") && !after.contains("\"failed\""),
+            "{step}: {after}"
+        );
+        let after = said_after(&registry, step, |job| {
+            let children = fs::read_to_string(format!("/proc/{job}/task/{job}/children"));
+            children.unwrap().trim().parse().unwrap()
+        });
+        assert!(!after.contains("\"done\""), "{step}: {after}");
+        assert!(after.contains("\"failed\""), "{step}: {after}");
+    }
+}
+
+/// What a job says after it has said `step`, and the process that `victim` chose was killed.
+fn said_after(registry: &Registry, step: &str, victim: impl FnOnce(i32) -> i32) -> String {
     let bench = Bench::new();
     let mut child = Command::new(env!("CARGO_BIN_EXE_atek-package"))
         .current_dir(bench.staging())
@@ -222,16 +242,14 @@ fn a_killed_fetch_leaves_no_answer_and_no_process() {
         .spawn()
         .unwrap();
     let request = json!({ "request": "fetch", "source": registry.source("serve") });
-    std::io::Write::write_all(
-        &mut child.stdin.as_ref().unwrap(),
-        format!("{request}\n").as_bytes(),
-    )
-    .unwrap();
+    let mut stdin = child.stdin.as_ref().unwrap();
+    std::io::Write::write_all(&mut stdin, format!("{request}\n").as_bytes()).unwrap();
     let mut said = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
-    // It unpacks.
-    assert!(said.any(|line| line.unwrap().contains("checkout")));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    assert!(said.any(|line| line.unwrap().contains(step)), "{step}");
+    let victim = Pid::from_raw(victim(child.id().cast_signed()));
+    nix::sys::signal::kill(victim, nix::sys::signal::Signal::SIGKILL).unwrap();
     // The end of its output is the end of its children, too.
-    assert!(!said.any(|line| line.unwrap().contains("\"done\"")));
+    let after: Vec<String> = said.map(Result::unwrap).collect();
+    child.wait().unwrap();
+    after.join("\n")
 }

@@ -27,6 +27,8 @@ pub(crate) struct Args {
     /// Whether the root of the file system is a container image's, and how many of its folders
     /// keep data.
     pub(crate) image: Option<u16>,
+    /// Whether the program of an image is shown that it is root.
+    pub(crate) root: bool,
     /// The command of its health check.
     pub(crate) health: Option<Vec<String>>,
     /// The folder in which the program is started, if it is not the one of this process.
@@ -64,7 +66,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         .to_str()
         .context("the service key is not text")?
         .parse()?;
-    let (mut link, mut port, mut proxy, mut http_is_taken) = (false, None, false, false);
+    let (mut link, mut port, mut proxy) = (false, None, false);
+    let (mut http_is_taken, mut root) = (false, false);
     let (mut devices, mut folders, mut mounts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut image, mut workdir, mut health, mut sidecar) = (None, None, None, None);
     loop {
@@ -78,6 +81,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
             option if option.starts_with(b"health=") => health = Some(words(&option[7..])?),
             b"proxy" => proxy = true,
             b"http-taken" => http_is_taken = true,
+            b"root" => root = true,
             b"port=auto" => port = Some(AppPort::Auto),
             option if option.starts_with(b"port=") => port = Some(fixed_port(&option[5..])?),
             option if option.starts_with(b"device=") => devices.push(device(&option[7..])?),
@@ -87,6 +91,9 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         }
     }
     let program = PathBuf::from(next("the program to run")?);
+    if root && image.is_none() {
+        bail!("only a program of an image is shown that it is root");
+    }
     if !program.is_absolute() && image.is_none() {
         bail!("the program {} must be an absolute path", program.display());
     }
@@ -98,6 +105,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         http_is_taken,
         proxy,
         image,
+        root,
         health,
         workdir,
         devices,
@@ -235,8 +243,8 @@ mod tests {
             inode,
         };
         assert_eq!(args.mounts, [mount("/app", 1, 2), mount("/a:b", 3, 4)]);
-        let image = parse_line("k1 image=2 workdir=/data -- redis-server --port 1").unwrap();
-        assert_eq!(image.image, Some(2));
+        let image = parse_line("k1 image=2 root workdir=/data -- redis-server --port 1").unwrap();
+        assert_eq!((image.image, image.root), (Some(2), true));
         assert_eq!(image.workdir, Some(PathBuf::from("/data")));
         assert_eq!(image.program, PathBuf::from("redis-server"));
         let health = parse_line(r#"k1 health=["node","check.js"] -- /bin/true"#).unwrap();
@@ -267,6 +275,7 @@ mod tests {
             "k1 folder=k2/photos -- /bin/true",
             "k1 folder=read:k2/.. -- /bin/true",
             "k1 loud -- /bin/true",
+            "k1 root -- /bin/true",
             "k1 health=[] -- /bin/true",
             "k1 health=[\"\"] -- /bin/true",
             "k1 health=node -- /bin/true",

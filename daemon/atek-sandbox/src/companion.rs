@@ -1,6 +1,9 @@
 //! Runs a program as a child, and beside it what the host asks of its sandbox: sockets to
 //! the program's port ([`SocketSource`]), and its health check ([`HealthCheck`]).
 //!
+//! What the program of an image prints goes through pipes: images open `/dev/stdout` and
+//! `/dev/stderr` as their log files, which is possible for a pipe and not for the journal's socket.
+//!
 //! This process is the unit's main process and ends as the program ends. It is confined as the
 //! program is, and cannot be traced by it.
 
@@ -12,7 +15,9 @@ use nix::sys::signal::Signal;
 use std::convert::Infallible;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs `command` until it ends.
@@ -24,6 +29,7 @@ pub(crate) fn run(
     command: Command,
     source: Option<SocketSource>,
     health: Option<HealthCheck>,
+    with_pipes: bool,
 ) -> anyhow::Result<ExitCode> {
     // Its memory and descriptors are not the program's, though both have the same user.
     nix::sys::prctl::set_dumpable(false).context("cannot keep the program out")?;
@@ -38,19 +44,40 @@ pub(crate) fn run(
             .collect::<Result<_, _>>()
             .context("cannot catch signals")?;
         let program = command.get_program().to_owned();
-        let mut child = tokio::process::Command::from(command)
+        let mut command = tokio::process::Command::from(command);
+        if with_pipes {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
+        let mut child = command
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot execute {}", program.display()))?;
+        let out = child.stdout.take();
+        let out = out.map(|from| tokio::spawn(pass(from, tokio::io::stdout())));
+        let err = child.stderr.take();
+        let err = err.map(|from| tokio::spawn(pass(from, tokio::io::stderr())));
         let give = unless_none(source.map(SocketSource::give));
         let check = unless_none(health.map(HealthCheck::answer_all));
-        tokio::select! {
+        let status = tokio::select! {
             status = child.wait() => status.context("cannot wait for the program"),
             error = give => Err(error).context("cannot give sockets to atekd"),
             error = check => Err(error).context("cannot answer for the health check"),
+        };
+        for task in [out, err].into_iter().flatten() {
+            // A child of the program may hold the pipe, and say more.
+            let _ = tokio::time::timeout(LAST_WORDS, task).await;
         }
+        status
     })?;
     Ok(end_as(status))
+}
+
+/// How long what a program printed may take to be passed on when it has ended.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Passes on what a program prints. A journal that does not take it is no reason to end.
+async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+    let _ = tokio::io::copy(&mut from, &mut to).await;
 }
 
 async fn unless_none(part: Option<impl Future<Output = io::Error>>) -> io::Error {

@@ -14,11 +14,13 @@
 //! 3. listen on the loopback of its network namespace, and hand the listeners to atekd, for a
 //!    program with a TCP port with a channel by which atekd gets sockets to connect there;
 //!    for an image, make the folders that keep its data ([`volumes`]);
+//!    for an image that is to be shown that it is root, a user namespace of one user ([`root`]);
 //! 4. Landlock: files by name ([`landlock`]);
 //! 5. seccomp: no namespaces, no privileged calls, only ordinary sockets ([`seccomp`]);
 //! 6. execute the program with exactly the environment of [`environment`]; of a program with a TCP
-//!    port, or with a command for its health check, remain as its parent ([`companion`]), give
-//!    atekd those sockets ([`socket_source`]) and run that command ([`health`]).
+//!    port, with a command for its health check or of an image, remain as its parent ([`companion`]),
+//!    give atekd those sockets ([`socket_source`]), run that command ([`health`]) and pass on what it
+//!    prints.
 //!
 //! A sidecar of a service has no token, and gives the host nothing: steps 2 and 3 are left out but
 //! for its configuration and its data.
@@ -36,6 +38,7 @@ mod landlock;
 mod listeners;
 mod prepare;
 mod ready;
+mod root;
 mod rules;
 mod seccomp;
 mod socket_source;
@@ -98,16 +101,25 @@ fn run() -> anyhow::Result<ExitCode> {
             (None, environment)
         }
     };
+    if args.root {
+        root::enter()?;
+    }
     let cgroup = rules::own_cgroup()?;
     let process = (&args.key, args.sidecar.as_ref());
     let mut policy = match args.image {
         Some(_) => rules::image_policy(process, &cgroup)?,
         None => rules::policy(process, &cgroup),
     };
+    if args.root {
+        policy.give_run();
+    }
     policy.give(&args.devices);
     policy.give_folders(&args.folders);
     landlock::confine(&policy).context("cannot restrict the files")?;
     seccomp::confine(Netlink::Routes).context("cannot restrict the system calls")?;
+    if args.root {
+        seccomp::pretend().context("cannot restrict the system calls")?;
+    }
 
     execute(&args, environment, source)
 }
@@ -157,8 +169,9 @@ fn execute(
         None => None,
     };
     command.args(&args.arguments).env_clear().envs(environment);
-    if source.is_some() || health.is_some() {
-        return companion::run(command, source, health);
+    let is_image = args.image.is_some();
+    if source.is_some() || health.is_some() || is_image {
+        return companion::run(command, source, health, is_image);
     }
     // Only returns on failure.
     Err(command.exec()).with_context(|| format!("cannot execute {}", args.program.display()))

@@ -130,6 +130,16 @@ impl Policy {
         }));
     }
 
+    /// Adds `/run`, where programs that are root put files of their own. What systemd has mounted
+    /// there cannot be written or removed.
+    pub(crate) fn give_run(&mut self) {
+        self.files.push(Rule {
+            path: "/run".into(),
+            access: Access::Own,
+            required: true,
+        });
+    }
+
     /// Adds folders of other services, which are mounted by now.
     pub(crate) fn give_folders(&mut self, folders: &[GivenFolder]) {
         self.files.extend(folders.iter().map(|given| Rule {

@@ -12,6 +12,7 @@
 //! | `socket` of another family than Unix, IPv4 and IPv6 | `EPERM` | packet, vsock, AF_ALG: kernel surface that no service needs |
 //! | netlink, but for routes in a network namespace of the program's own | `EPERM` | programs list their interfaces, and not those of the machine |
 //! | Internet sockets other than plain TCP and UDP | `EPERM` | MPTCP, SCTP and raw sockets pass by Landlock's TCP rules |
+//! | for an image that is to be root: [`OWNERS`] | success | images give their folders to a user and become it; there is one user |
 //! | `io_uring_*` | `EPERM` | runs operations that no filter on system calls sees |
 
 use anyhow::Context as _;
@@ -126,6 +127,35 @@ pub(crate) fn confine(netlink: Netlink) -> anyhow::Result<()> {
         seccompiler::apply_filter(&program).context("cannot install the filter")?;
     }
     Ok(())
+}
+
+/// Calls that change owners or users.
+const OWNERS: &[libc::c_long] = &[
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_setuid,
+    libc::SYS_setgid,
+    libc::SYS_setreuid,
+    libc::SYS_setregid,
+    libc::SYS_setresuid,
+    libc::SYS_setresgid,
+    libc::SYS_setfsuid,
+    libc::SYS_setfsgid,
+    libc::SYS_setgroups,
+];
+
+/// Answers calls that change owners or users with success, and does nothing: systemd's filter has
+/// denied them already, and of two filters that keep a call from the kernel the later one answers.
+pub(crate) fn pretend() -> anyhow::Result<()> {
+    let architecture =
+        TargetArch::try_from(std::env::consts::ARCH).context("no filter for this architecture")?;
+    let rules = OWNERS.iter().map(|call| (*call, vec![])).collect();
+    let program = compile(rules, 0, architecture).context("cannot compile the filter")?;
+    seccompiler::apply_filter(&program).context("cannot install the filter")
 }
 
 /// Denies `listen`, also without a port of one's own choice.

@@ -297,10 +297,13 @@ impl Spawn {
             }
             Err(error) => Err(error.into()),
         };
+        // Each goes on, also where another one cannot.
+        let mut thawed = Ok(());
         for unit in units.iter().rev() {
-            self.systemd.thaw(unit).await?;
+            thawed = thawed.and(self.systemd.thaw(unit).await);
         }
         let pause = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        thawed?;
         Ok((made?.bytes, if units.is_empty() { 0 } else { pause }))
     }
 

@@ -35,6 +35,7 @@ test.each([
   [{ network: { hosts: [1] } }],
   [{ hostApis: 'all' }],
   [{ hostApis: [1] }],
+  [{ root: 'yes' }],
   [{}]
 ])('what this page does not know is said in the host’s words: %j', (asks) => {
   expect(german(asks, ['the host says'])).toEqual(['the host says'])
@@ -50,6 +51,7 @@ test.each([
   { devices: ['/dev/ttyUSB0', '/dev/video0'] },
   { listen: ['tcp/1883', 'udp/53'] },
   { provides: ['atek.cloud/notes-api'] },
+  { root: true },
   { network: { direct: { lan: true } } },
   { network: { hosts: ['a.org', '*.b.org:8443'] }, hostApis: ['atek.cloud/users-api', 'example.org/x'] }
 ])('a set is taken apart and put together again: %j', (set) => {

@@ -430,10 +430,11 @@ fn read_permissions(value: &Cursor<'_>) -> Found<Permissions> {
                     }
                 }
             }
+            "root" => permissions.root = value.boolean()?,
             other => {
                 return Err(value.problem(Problem::UnknownKey {
                     found: shorten(other),
-                    known: "network, hostApis, devices and listen",
+                    known: "network, hostApis, devices, listen and root",
                 }));
             }
         }

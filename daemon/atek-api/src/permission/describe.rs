@@ -20,7 +20,12 @@ impl Permissions {
             .provides
             .iter()
             .map(|api| format!("answer calls of {api} as if it were a part of Atek"));
-        let own = apis.chain(devices).chain(ports).chain(provided);
+        let root = self.root.then(|| {
+            "be started as root of its own files, and be told that it may change users, which it \
+             may not"
+                .to_owned()
+        });
+        let own = apis.chain(devices).chain(ports).chain(provided).chain(root);
         network.chain(own).collect()
     }
 }

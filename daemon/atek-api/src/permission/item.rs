@@ -12,7 +12,7 @@ use std::str::FromStr;
 ///
 /// Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
 /// `provider:example.org/notes=KEY`, `database:ID:read`, `folder:KEY/NAME:read`,
-/// `device:/dev/ttyUSB0`, `listen:tcp/1883`, `provides:atek.cloud/notes-api`.
+/// `device:/dev/ttyUSB0`, `listen:tcp/1883`, `provides:atek.cloud/notes-api`, `root`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
@@ -33,6 +33,8 @@ pub enum Permission {
     Listen(LanPort),
     /// Answer calls of this API, which has Atek's name and no provider in Atek.
     Provides(ApiId),
+    /// Be shown, as the program of a container image, that it is root.
+    Root,
     /// Call an API that this service provides; none of a request: the person picks one.
     Provider {
         /// The API.
@@ -74,7 +76,7 @@ pub enum Danger {
 pub enum InvalidPermission {
     /// Not one of the forms.
     #[error(
-        "a permission is host:NAME, direct, lan, api:API, device:/dev/NAME, device:any, listen:tcp/PORT, provides:atek.cloud/NAME, provider:API[=KEY], database:[ID:]read|write or folder:[KEY/NAME:]read|write, not {0:?}"
+        "a permission is host:NAME, direct, lan, api:API, device:/dev/NAME, device:any, listen:tcp/PORT, provides:atek.cloud/NAME, root, provider:API[=KEY], database:[ID:]read|write or folder:[KEY/NAME:]read|write, not {0:?}"
     )]
     Form(String),
     /// See [`super::InvalidHostPattern`].
@@ -159,7 +161,9 @@ impl Permission {
             Self::Provider { .. }
             | Self::Database { write: false, .. }
             | Self::Folder { write: false, .. }
-            | Self::Listen(_) => Danger::Medium,
+            | Self::Listen(_)
+            // One kind of namespace more, in which it has no capability.
+            | Self::Root => Danger::Medium,
             Self::Database { write: true, .. } | Self::Folder { write: true, .. } => Danger::High,
         }
     }
@@ -208,7 +212,8 @@ impl Permission {
             | Self::HostApi(_)
             | Self::Device(_)
             | Self::Listen(_)
-            | Self::Provides(_) => {
+            | Self::Provides(_)
+            | Self::Root => {
                 let set = Permissions::from_items([self.clone()]);
                 set.describe().into_iter().next().unwrap_or_default()
             }
@@ -222,6 +227,7 @@ impl fmt::Display for Permission {
             Self::Host(host) => write!(f, "host:{host}"),
             Self::Direct => f.write_str("direct"),
             Self::Lan => f.write_str("lan"),
+            Self::Root => f.write_str("root"),
             Self::HostApi(api) => write!(f, "api:{api}"),
             Self::Device(device) => write!(f, "device:{device}"),
             Self::AnyDevice => f.write_str("device:any"),
@@ -275,6 +281,7 @@ impl FromStr for Permission {
         match text {
             "direct" => return Ok(Self::Direct),
             "lan" => return Ok(Self::Lan),
+            "root" => return Ok(Self::Root),
             _ => {}
         }
         let (kind, rest) = text.split_once(':').ok_or_else(form)?;
@@ -330,6 +337,7 @@ impl Permissions {
         items.extend(self.devices.iter().cloned().map(Permission::Device));
         items.extend(self.listen.iter().copied().map(Permission::Listen));
         items.extend(self.provides.iter().cloned().map(Permission::Provides));
+        items.extend(self.root.then_some(Permission::Root));
         items
     }
 
@@ -339,7 +347,7 @@ impl Permissions {
     #[must_use]
     pub fn from_items(items: impl IntoIterator<Item = Permission>) -> Self {
         let mut hosts: Vec<HostPattern> = Vec::new();
-        let (mut direct, mut lan) = (false, false);
+        let (mut direct, mut lan, mut root) = (false, false, false);
         let mut host_apis: Vec<ApiId> = Vec::new();
         let mut devices: Vec<DevicePath> = Vec::new();
         let mut listen: Vec<LanPort> = Vec::new();
@@ -353,6 +361,7 @@ impl Permissions {
                 Permission::Provides(api) if !provides.contains(&api) => provides.push(api),
                 Permission::Direct => direct = true,
                 Permission::Lan => (direct, lan) = (true, true),
+                Permission::Root => root = true,
                 Permission::Host(_)
                 | Permission::HostApi(_)
                 | Permission::Device(_)
@@ -375,6 +384,7 @@ impl Permissions {
             devices,
             listen,
             provides,
+            root,
         }
     }
 }
@@ -396,6 +406,7 @@ mod tests {
             ("device:/dev/ttyUSB0", Danger::High),
             ("listen:tcp/1883", Danger::Medium),
             ("provides:atek.cloud/notes-api", Danger::High),
+            ("root", Danger::Medium),
             ("lan", Danger::High),
             ("api:atek.cloud/users-api", Danger::Low),
             ("api:atek.cloud/services-api", Danger::Medium),

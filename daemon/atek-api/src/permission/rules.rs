@@ -76,10 +76,13 @@ impl Grantable {
         let devices = permissions.devices.is_empty();
         // What has Atek's name is trusted by apps of everybody.
         let provides = permissions.provides.is_empty();
+        // It opens a part of the kernel that is closed to every other app.
+        let root = !permissions.root;
         let ports = self.lan || permissions.listen.is_empty();
         network
             && devices
             && provides
+            && root
             && ports
             && (self.host_apis || permissions.host_apis.is_empty())
     }
@@ -135,6 +138,7 @@ mod tests {
         for set in [
             json!({ "devices": ["/dev/video0"] }),
             json!({ "provides": ["atek.cloud/notes-api"] }),
+            json!({ "root": true }),
         ] {
             assert!(!all.admits(&serde_json::from_value(set).unwrap()));
         }

@@ -59,6 +59,7 @@ impl ServiceSpec {
             devices: Vec::new(),
             folders: Vec::new(),
             listen: Vec::new(),
+            root: false,
             sidecars: Vec::new(),
             ..self.clone()
         };

@@ -184,6 +184,8 @@ impl ImageConfig {
             return Err(ImageError::NoProgram);
         }
         let mut env = variables(own.env.unwrap_or_default());
+        env.entry("PATH".to_owned())
+            .or_insert_with(|| PATH.to_owned());
         env.extend(asked.as_ref().map(|it| it.env.clone()).unwrap_or_default());
         let labels = own.labels.unwrap_or_default();
         let label = |name: &str, max: usize| {
@@ -224,6 +226,9 @@ impl ImageConfig {
         Manifest::parse(&text).map_err(|error| ImageError::Config(error.to_string()))
     }
 }
+
+/// What container engines give to an image that has no `PATH`.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The variables of an image that can be an app's. `PATH` is one, too.
 fn variables(list: Vec<String>) -> BTreeMap<String, String> {
@@ -406,6 +411,7 @@ mod tests {
         assert_eq!(runtime.args, ["serve"]);
         assert_eq!(runtime.env["A"], "2");
         assert_eq!(runtime.env["B"], "1");
+        assert_eq!(runtime.env["PATH"], PATH);
         assert_eq!(
             (made.name.as_deref(), made.port),
             (Some("Mine"), Some(AppPort::Auto))

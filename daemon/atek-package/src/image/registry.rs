@@ -6,7 +6,7 @@ use atek_api::image::ImageName;
 use atek_api::package::{Access, Reach};
 use futures_util::StreamExt as _;
 use oci_client::client::{BlobResponse, ClientConfig, ClientProtocol};
-use oci_client::errors::OciDistributionError;
+use oci_client::errors::{DigestError, OciDistributionError};
 use oci_client::manifest::{OciImageIndex, OciManifest};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
@@ -161,6 +161,10 @@ impl Registry {
         let blob = |it: &oci_client::manifest::OciDescriptor| {
             let bytes = u64::try_from(it.size)
                 .map_err(|_| ImageError::Config(format!("a blob of {} bytes", it.size)))?;
+            // It becomes part of an address.
+            image
+                .with_digest(&it.digest)
+                .map_err(|error| ImageError::Config(error.to_string()))?;
             Ok::<_, ImageError>(Blob {
                 digest: it.digest.clone(),
                 bytes,
@@ -267,7 +271,9 @@ impl Registry {
             {
                 let piece = match piece {
                     Ok(piece) => piece,
-                    // The stream checks the digest behind the last byte.
+                    // The stream checks the digest behind the last byte: of less than all it is
+                    // another one.
+                    Err(error) if is_about_digest(&error) && have < blob.bytes => return Ok(()),
                     Err(_) if have == blob.bytes => {
                         return Err(ImageError::Digest(blob.digest.clone()));
                     }
@@ -305,6 +311,12 @@ fn for_this_machine(index: &OciImageIndex) -> Result<String, ImageError> {
             machine,
         }
     })
+}
+
+fn is_about_digest(error: &std::io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<DigestError>())
 }
 
 /// Whether a registry, or the server that it names for tokens, did not take what it was sent.

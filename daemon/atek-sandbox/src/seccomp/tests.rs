@@ -156,6 +156,24 @@ fn what_takes_privilege_is_denied_before_the_kernel_looks_at_it() {
 }
 
 #[test]
+fn who_is_told_that_it_changed_its_user_is_the_one_that_it_was() {
+    let outcomes = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let before = nix::unistd::geteuid();
+            confine(Netlink::Routes).unwrap();
+            pretend().unwrap();
+            let outcomes: Vec<_> = OWNERS.iter().map(|number| call(*number, [33; 5])).collect();
+            assert_eq!(nix::unistd::geteuid(), before);
+            // What the other filter denies stays denied.
+            assert_eq!(call(libc::SYS_setns, [-1, 0, 0, 0, 0]), EPERM);
+            outcomes
+        });
+        thread.join().unwrap()
+    });
+    assert!(outcomes.iter().all(Option::is_none), "{outcomes:?}");
+}
+
+#[test]
 fn without_the_filter_the_same_calls_reach_the_kernel() {
     assert_eq!(socket(libc::AF_NETLINK, libc::SOCK_RAW, 0), None);
     assert_ne!(

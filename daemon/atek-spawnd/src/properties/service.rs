@@ -25,6 +25,10 @@ pub(super) struct Process<'s> {
     pub(super) http_is_taken: bool,
 }
 
+/// The only kind of namespace that atek-sandbox makes for a program that is shown that it is root;
+/// then it lets none be made any more (`CLONE_NEWUSER`).
+const USER_NAMESPACE: u64 = 0x1000_0000;
+
 /// Whether a process of the service listens on port 80.
 pub(super) fn http_is_taken(spec: &ServiceSpec) -> bool {
     const HTTP: u16 = 80;
@@ -73,6 +77,10 @@ pub(super) fn process_properties(
     // What an image has in /opt or /srv is its own.
     let own_root = sources.image.as_ref().map(|_| Path::new("/"));
     properties.extend(sandbox::properties(version, &families, own_root));
+    if spec.root {
+        properties.retain(|(name, _)| *name != "RestrictNamespaces");
+        properties.push(("RestrictNamespaces", Variant::from(USER_NAMESPACE)));
+    }
     properties.extend(user_and_mounts(process, sources));
     if sources.image.is_some() && version >= Version::PRIVATE_TMP_EX {
         // Which `RootDirectory` brings: lines could be written there in the name of another app.
@@ -154,10 +162,14 @@ fn user_and_mounts(process: &Process<'_>, sources: &Sources) -> Vec<Property> {
     let runtime = paths::runtime_name(&spec.key, process.name());
     let inside = spec.package.folder_inside();
     let accounts = paths::accounts(&spec.key, process.name());
-    let mut mounts = vec![
-        Bind::new(accounts.join("passwd"), "/etc/passwd"),
-        Bind::new(accounts.join("group"), "/etc/group"),
-    ];
+    let mut mounts = Vec::new();
+    // What is shown that it is root looks up the users of its image.
+    if !spec.root {
+        mounts.extend([
+            Bind::new(accounts.join("passwd"), "/etc/passwd"),
+            Bind::new(accounts.join("group"), "/etc/group"),
+        ]);
+    }
     if process.sidecar.is_none() {
         mounts.extend([
             Bind::new(paths::ATTACH_DIR, paths::ATTACH_DIR),
@@ -177,7 +189,14 @@ fn user_and_mounts(process: &Process<'_>, sources: &Sources) -> Vec<Property> {
     }
     // Only read-only, empty folders remain of the host's state and sockets.
     let empty = |path: &str| (path.to_owned(), "ro,mode=755,size=64k".to_owned());
-    let mut emptied = vec![empty("/run")];
+    let mut emptied = vec![match spec.root {
+        false => empty("/run"),
+        // Where such programs put their files of process numbers.
+        true => (
+            "/run".to_owned(),
+            "mode=1777,size=4M,nodev,nosuid".to_owned(),
+        ),
+    }];
     if sources.image.is_none() {
         emptied.push(empty("/var"));
     }
@@ -349,6 +368,9 @@ pub(super) fn argv(process: &Process<'_>, inside: &Path, sources: &Sources) -> V
         AppPort::Auto => "port=auto".to_owned(),
         AppPort::Fixed(port) => format!("port={port}"),
     }));
+    if spec.root {
+        argv.push("root".to_owned());
+    }
     if process.http_is_taken {
         argv.push("http-taken".to_owned());
     }

@@ -29,6 +29,7 @@ pub(crate) fn spec() -> ServiceSpec {
         devices: Vec::new(),
         folders: Vec::new(),
         listen: Vec::new(),
+        root: false,
         port: None,
         workdir: Workdir::Package,
         health_command: Vec::new(),
@@ -451,6 +452,48 @@ fn the_sandbox_is_told_what_must_be_mounted_and_how_the_program_is_reached() {
     ] {
         let exec = value(&service(&spec, &sources(&spec), NEW), "ExecStartEx");
         assert!(exec.contains(expected), "{exec}");
+    }
+}
+
+#[test]
+fn what_is_shown_that_it_is_root_is_confined_as_before_but_for_one_kind_of_namespace() {
+    let image = |root| ServiceSpec {
+        program: Program::Image {
+            argv: vec!["nginx".to_owned()],
+            workdir: "/".to_owned(),
+            volumes: Vec::new(),
+            user: None,
+            stop_signal: None,
+        },
+        root,
+        ..spec()
+    };
+    let sources = Sources {
+        image: Some(crate::sources::ImageSources::default()),
+        ..sources(&spec())
+    };
+    let plain = service(&image(false), &sources, NEW);
+    let root = service(&image(true), &sources, NEW);
+    for (name, shown) in [
+        ("RestrictNamespaces", "268435456"),
+        ("ExecStartEx", "\"root\""),
+    ] {
+        let [one] = &values(&root, name)[..] else {
+            panic!("{name}: {:?}", values(&root, name));
+        };
+        assert!(one.contains(shown), "{name}: {one}");
+        assert!(!values(&plain, name)[0].contains(shown), "{name}");
+    }
+    assert!(!value(&root, "BindReadOnlyPaths").contains("/etc/passwd"));
+    assert!(value(&root, "TemporaryFileSystem").contains("mode=1777"));
+    let changed = [
+        "RestrictNamespaces",
+        "ExecStartEx",
+        "BindReadOnlyPaths",
+        "TemporaryFileSystem",
+    ];
+    for (name, _) in plain.iter().filter(|(name, _)| !changed.contains(name)) {
+        assert_eq!(values(&plain, name), values(&root, name), "{name}");
     }
 }
 

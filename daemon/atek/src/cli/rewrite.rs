@@ -43,12 +43,13 @@ pub(crate) fn parse_setting(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads a permission: `internet`, `home` (with the internet), a host with or without a port,
-/// a device, a port of the home's network (`tcp/1883`), the id of a host API, or `provides:` and
-/// the id of an API that no part of Atek answers.
+/// a device, a port of the home's network (`tcp/1883`), the id of a host API, `provides:` and
+/// the id of an API that no part of Atek answers, or `root` for an image that insists on it.
 pub(crate) fn parse_permission(text: &str) -> Result<Permissions, String> {
     let network = match text {
         "internet" => Network::Direct { lan: false },
         "home" => Network::Direct { lan: true },
+        "root" => return Ok(Permissions::from_items([Permission::Root])),
         device if device.starts_with("/dev/") => {
             let device = device.parse().map_err(|error| format!("{error}"))?;
             return Ok(Permissions {

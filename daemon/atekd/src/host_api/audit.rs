@@ -277,6 +277,7 @@ pub(super) fn used(log: &Period, app: &ServiceKey, permission: &Permission) -> O
             | Permission::Lan
             | Permission::Device(_)
             | Permission::Provides(_)
+            | Permission::Root
             | Permission::AnyDevice
             | Permission::Folder { .. }
             | Permission::Database { .. }

@@ -39,6 +39,8 @@ pub(super) struct Reach {
     pub(super) folders: Vec<GivenFolder>,
     /// Ports of the home's network.
     pub(super) listen: Vec<LanPort>,
+    /// Whether it is shown that it is root.
+    pub(super) root: bool,
 }
 
 impl Reach {
@@ -148,6 +150,7 @@ impl Definition {
             folders: decisions.folders,
             devices: permissions.devices,
             listen: permissions.listen,
+            root: permissions.root,
         }
     }
 
@@ -213,6 +216,8 @@ impl Definition {
             Some(core) => Some(&core.env),
             None => self.settings.config.as_ref(),
         };
+        let is_image = matches!(program, Program::Image { .. });
+        let root = is_image && self.permissions().root;
         let spec = ServiceSpec {
             id: self.unit_id(),
             key: self.key.clone(),
@@ -227,6 +232,7 @@ impl Definition {
             devices: self.permissions().devices,
             folders: self.in_force().1.folders,
             listen: self.permissions().listen,
+            root,
             port: self.manifest().and_then(|manifest| manifest.port),
             workdir: self
                 .manifest()
@@ -337,6 +343,7 @@ pub(super) fn plain_spec(
         devices: Vec::new(),
         folders: Vec::new(),
         listen: Vec::new(),
+        root: false,
         workdir: Workdir::Package,
         health_command: Vec::new(),
         limits: Limits::default(),

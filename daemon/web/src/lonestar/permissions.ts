@@ -11,6 +11,7 @@ export interface PermissionTexts {
   device(path: string): string
   listen(port: string): string
   provides(api: string): string
+  root: string
   apis: Readonly<Record<string, string>>
   api: (id: string) => string
 }
@@ -30,13 +31,14 @@ export function permissionsOf(
   set: Readonly<Record<string, unknown>>,
   texts: PermissionTexts
 ): readonly Permission[] | null {
-  const { network, hostApis, devices, listen, provides, ...unknown } = set
+  const { network, hostApis, devices, listen, provides, root, ...unknown } = set
   const found = [
     networkPermissions(network, texts),
     apiPermissions(hostApis, texts),
     devicePermissions(devices, texts),
     portPermissions(listen, texts),
-    providedApis(provides, texts)
+    providedApis(provides, texts),
+    rootPermission(root, texts)
   ]
   if (Object.keys(unknown).length > 0 || found.includes(null)) return null
   return found.flatMap((some) => some ?? [])
@@ -85,6 +87,11 @@ function providedApis(apis: unknown, texts: PermissionTexts): Permission[] | nul
   return apis.map((api: string) => ({ id: `provides:${api}`, words: texts.provides(api) }))
 }
 
+function rootPermission(root: unknown, texts: PermissionTexts): Permission[] | null {
+  if (root === undefined) return []
+  return root === true ? [{ id: 'root', words: texts.root }] : null
+}
+
 /** The set that holds exactly these permissions. */
 export function permissionSet(ids: Iterable<string>): Permissions {
   const hosts: string[] = []
@@ -94,6 +101,7 @@ export function permissionSet(ids: Iterable<string>): Permissions {
   const provides: string[] = []
   let direct = false
   let lan = false
+  let root = false
   for (const id of ids) {
     if (id.startsWith('host:')) hosts.push(id.slice(5))
     else if (id.startsWith('api:')) hostApis.push(id.slice(4))
@@ -102,6 +110,7 @@ export function permissionSet(ids: Iterable<string>): Permissions {
     else if (id.startsWith('provides:')) provides.push(id.slice(9))
     else if (id === 'direct') direct = true
     else if (id === 'lan') lan = true
+    else if (id === 'root') root = true
   }
   const network = lan
     ? { direct: { lan: true } }
@@ -115,7 +124,8 @@ export function permissionSet(ids: Iterable<string>): Permissions {
     ...(hostApis.length > 0 && { hostApis }),
     ...(devices.length > 0 && { devices }),
     ...(listen.length > 0 && { listen }),
-    ...(provides.length > 0 && { provides })
+    ...(provides.length > 0 && { provides }),
+    ...(root && { root })
   }
 }
 

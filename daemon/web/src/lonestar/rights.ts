@@ -22,6 +22,7 @@ export const isOpenPermission = (permission: string) =>
 export function wordsOf({ permission, words, picked }: Named, t: RightTexts, apps: AppTexts): string {
   if (permission === 'direct') return t.internet
   if (permission === 'lan') return t.home
+  if (permission === 'root') return apps.root
   const [kind, rest] = split(permission, ':')
   if (kind === 'host') return apps.hosts(rest)
   if (kind === 'device') return rest === 'any' ? t.anyDevice : apps.device(rest)

@@ -53,7 +53,7 @@ fn the_schema_knows_every_key_that_the_parser_writes() {
         "folders":["photos"],
         "exports":[{"api":"a.b/c","path":"/x","transport":"proxy","metadata":{"m":"n"}}],
         "runtime":"native","entry":"bin/a","args":["x"],
-        "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"],"devices":["/dev/video0"],"listen":["tcp/1883"]},
+        "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"],"devices":["/dev/video0"],"listen":["tcp/1883"],"root":true},
         "limits":{"memoryMax":8388608,"tasksMax":1,"cpuQuota":1,"cpuWeight":1},"sleep":true,
         "services":{"db":{"runtime":{"kind":"oci","image":"localhost/db:1.0.0"},"port":5432,
             "healthcheck":{"command":["pg_isready"]}},"work":{"entry":"w.js","after":["db"]}},
@@ -204,7 +204,10 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
         "args" | "command" => prop::collection::vec(one_of(&["-v", "", "a b", "a\nb"]), 0..4)
             .prop_map(Value::from)
             .boxed(),
-        "permissions" => object(&["network", "hostApis", "devices", "listen", "other"], 3),
+        "permissions" => object(
+            &["network", "hostApis", "devices", "listen", "root", "other"],
+            3,
+        ),
         "network" => prop_oneof![
             one_of(&["direct", "none"]),
             object(&["direct", "hosts", "other"], 2),

@@ -240,6 +240,7 @@ export const apps: typeof english = {
     listen: (port) =>
       `für jedes Gerät bei dir zu Hause an Port ${port} erreichbar sein, ohne Anmeldung an dieser Box`,
     provides: (api) => `Aufrufe von ${api} beantworten, als wäre sie ein Teil von Atek`,
+    root: 'als root ihrer eigenen Dateien gestartet werden und gesagt bekommen, sie dürfe Benutzer wechseln, was sie nicht darf',
     apis: {
       'atek.cloud/services-api': 'sehen, welche Apps du hast, und sie starten, anhalten und aktualisieren',
       'atek.cloud/services-api/logs': 'die Protokolle aller deiner Apps lesen',

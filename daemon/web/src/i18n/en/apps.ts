@@ -219,6 +219,7 @@ export const apps = {
     listen: (port: string) =>
       `be reached by every device in your home at port ${port}, without signing in to this box`,
     provides: (api: string) => `answer calls of ${api} as if it were a part of Atek`,
+    root: 'be started as root of its own files, and be told that it may change users, which it may not',
     apis: {
       'atek.cloud/services-api': 'see which apps you have, and start, stop and update them',
       'atek.cloud/services-api/logs': 'read the logs of all your apps',

@@ -726,7 +726,7 @@ unasked?: boolean, };
  *
  * Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
  * `provider:example.org/notes=KEY`, `database:ID:read`, `folder:KEY/NAME:read`,
- * `device:/dev/ttyUSB0`, `listen:tcp/1883`, `provides:atek.cloud/notes-api`.
+ * `device:/dev/ttyUSB0`, `listen:tcp/1883`, `provides:atek.cloud/notes-api`, `root`.
  */
 export type Permission = string;
 
@@ -751,7 +751,12 @@ listen?: Array<LanPort>,
  * APIs of Atek's own name that the app may answer, as no part of Atek does. No manifest asks
  * for them: an administrator chooses the provider.
  */
-provides?: Array<ApiId>, };
+provides?: Array<ApiId>,
+/**
+ * Whether the program of a container image is shown that it is root, and told that it may
+ * change owners and users. It may not: nothing but the answers is different.
+ */
+root?: boolean, };
 
 /** A disk that is plugged in, or a part of one. The disk that the system runs from is not listed. */
 export type PluggedDisk = {
