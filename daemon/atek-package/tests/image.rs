@@ -1,5 +1,7 @@
 //! What a fetch brings from a registry of container images, Debian's `docker-registry`.
 
+#![allow(clippy::unwrap_used, reason = "a test's helper fails the test")]
+
 mod support;
 
 use atek_api::manifest::Runtime;

@@ -1,6 +1,8 @@
 //! Registries of container images that ask who reads, lie, stall, lead elsewhere or never end; and
 //! images for several processors. Each ends with a sentence, and with the image or without one.
 
+#![allow(clippy::unwrap_used, reason = "a test's helper fails the test")]
+
 mod support;
 
 use atek_api::package::{Access, FailureCode as Code, FetchLimits, Reach, Request, Wanted};
@@ -433,7 +435,8 @@ fn what_is_too_much_is_found_before_it_is_written() {
     };
     let elsewhere =
         |manifest: &mut Value| manifest["layers"][0]["digest"] = json!("sha256:../../x");
-    let changes: [(&dyn Fn(&mut Value), Code, &str); 5] = [
+    type Change<'c> = &'c dyn Fn(&mut Value);
+    let changes: [(Change<'_>, Code, &str); 5] = [
         (&negative, Code::BrokenRepository, ""),
         (&huge, Code::TooBig, "of layers"),
         (&config, Code::BrokenRepository, "it has 1073741824 bytes"),

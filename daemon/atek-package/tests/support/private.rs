@@ -58,6 +58,9 @@ impl Authority {
     }
 }
 
+/// Makes the answer to a request of its head.
+type Make = dyn Fn(&str) -> Vec<u8> + Send + Sync;
+
 /// What a private server does with a request.
 pub enum Answer {
     /// Asks who reads, and takes this name and password (in base64) alone.
@@ -65,7 +68,7 @@ pub enum Answer {
     /// Redirects to another place.
     Redirects(String),
     /// What this makes of the head of a request.
-    By(Box<dyn Fn(&str) -> Vec<u8> + Send + Sync>),
+    By(Box<Make>),
 }
 
 /// The server, until the test ends.
