@@ -131,7 +131,7 @@ impl Registry {
         self.encrypted_for("ada:$2y$05$abcdefghijklmnopqrstuuoXuKqgZXLiJqzfmMXDDhSFPIvxV7t8.\n")
     }
 
-    /// `users`: lines of a file of htpasswd(1); empty: it asks nobody.
+    /// `users`: lines of a file of htpasswd(1); empty: it asks for none.
     fn encrypted_for(&self, users: &str) -> EncryptedRegistry {
         let folder = tempfile::tempdir().unwrap();
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30";

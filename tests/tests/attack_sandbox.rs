@@ -233,7 +233,7 @@ async fn attempts_of(
     Ok(table.as_object().context("no table")?.clone())
 }
 
-/// The same of a further process of an app, which nobody but the app reaches.
+/// The same of a further process of an app, which only the app reaches.
 async fn attempts_of_a_sidecar(host: &Host, targets: &Value) -> anyhow::Result<Outcomes> {
     host.machine
         .write("/root/targets.json", targets.to_string())

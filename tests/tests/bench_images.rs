@@ -1,6 +1,6 @@
 //! Container images beside Debian's podman, in one run: pull and unpack, start to the first answer,
-//! requests a second at the port, memory and disk of ten apps of one image. Prints figures; fails only
-//! when something cannot be measured.
+//! requests a second at the port, memory and disk of ten apps of one image. Prints figures; fails
+//! only when something cannot be measured.
 
 mod images;
 
@@ -19,8 +19,8 @@ const STARTS: usize = 7;
 const APPS: usize = 10;
 const MIB: u64 = 1 << 20;
 
-/// What every command of podman begins with: files of its own, no service of the system, and control
-/// groups as a system of today has them.
+/// What every command of podman begins with: files of its own, no service of the system, and
+/// control groups as a system of today has them.
 const PODMAN: &str = "mount --make-rprivate /; mount -t tmpfs none /sys/fs/cgroup; \
     mount -t cgroup2 none /sys/fs/cgroup; H=$(ulimit -Hn); \
     podman() { command podman --root $ROOT/root --runroot $ROOT/run --cgroup-manager=cgroupfs \

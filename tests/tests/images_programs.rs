@@ -183,7 +183,7 @@ async fn nginx_insists_on_root_and_is_told_that_it_is() -> anyhow::Result<()> {
     host.service_is("nginx", "running").await?;
     let said = host.page(&alice, "nginx", "/").await?;
     anyhow::ensure!(said == "from nginx\n", "{said}");
-    // Its master is root to itself and the app's user to the box; so are its workers, and its files.
+    // Its master is root to itself and the app's user to the box; so are its workers and files.
     let key = host.service("nginx").await?["key"]
         .as_str()
         .context("no key")?

@@ -18,9 +18,9 @@
 //! 4. Landlock: files by name ([`landlock`]);
 //! 5. seccomp: no namespaces, no privileged calls, only ordinary sockets ([`seccomp`]);
 //! 6. execute the program with exactly the environment of [`environment`]; of a program with a TCP
-//!    port, with a command for its health check or of an image, remain as its parent ([`companion`]),
-//!    give atekd those sockets ([`socket_source`]), run that command ([`health`]) and pass on what it
-//!    prints.
+//!    port, with a command for its health check or of an image, remain as its parent
+//!    ([`companion`]), give atekd those sockets ([`socket_source`]), run that command ([`health`])
+//!    and pass on what it prints.
 //!
 //! A sidecar of a service has no token, and gives the host nothing: steps 2 and 3 are left out but
 //! for its configuration and its data.

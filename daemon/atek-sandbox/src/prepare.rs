@@ -8,7 +8,7 @@
 //!
 //! In the service's network namespace no port needs a privilege: programs listen on 80 or 53, and
 //! where none has the port 80 the host's API answers there at `http://localhost/`. The setting is
-//! the namespace's own (`ip-sysctl.rst`, "ip_unprivileged_port_start"); the machine's is not touched.
+//! the namespace's own (`ip-sysctl.rst`, "ip_unprivileged_port_start"), not the machine's.
 
 use anyhow::{Context as _, ensure};
 use atek_api::ids::ServiceKey;

@@ -2,9 +2,9 @@
 //!
 //! A user namespace in which the service's own user has the number 0, and no other user is. It has
 //! no capability there: the bounding set is empty before the program starts, and root is given
-//! nothing by `exec`. What it creates belongs to the service's user outside, as before. The filter of
-//! [`crate::seccomp`] then lets no further namespace be made, and answers calls that change owners or
-//! users with success, without doing them.
+//! nothing by `exec`. What it creates belongs to the service's user outside, as before. The filter
+//! of [`crate::seccomp`] then lets no further namespace be made, and answers calls that change
+//! owners or users with success, without doing them.
 
 use anyhow::Context as _;
 use nix::sched::{CloneFlags, unshare};

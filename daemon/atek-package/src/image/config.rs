@@ -242,8 +242,8 @@ fn variables(list: Vec<String>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The TCP port of an image's pages: of several that it exposes 80, else the lowest from 1024, before
-/// those of other protocols (22, 25, 443).
+/// The TCP port of an image's pages: of several that it exposes 80, else the lowest from 1024,
+/// before those of other protocols (22, 25, 443).
 fn port(exposed: &BTreeMap<String, serde_json::Value>) -> Option<AppPort> {
     let tcp = exposed.keys().filter_map(|key| match key.split_once('/') {
         None => key.parse::<u16>().ok(),
