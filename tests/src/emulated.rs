@@ -35,6 +35,8 @@ const WATCHDOG: &str = "systemd.watchdog_sec=5min";
 /// This machine, as the box sees it.
 pub const GATEWAY: &str = "10.0.2.2";
 
+const SETUP: &str = "atek.cloud/setup-api";
+
 /// The size of the card: larger than the image, as every real one is.
 const CARD: u64 = 4 << 30;
 
@@ -238,16 +240,25 @@ impl Emulated {
     ///
     /// When it is set up already, or shows no code that counts.
     pub async fn claim(&self) -> anyhow::Result<Client> {
+        // Pages are there a moment before the code is on the screen, and other words look like one.
         let code = wait_for("the claim code on the screen", BOOT, async || {
-            Ok(Seen::Wanted(self.claim_code()?))
+            let code = match self.claim_code() {
+                Ok(code) => code,
+                Err(error) => return Ok(Seen::other(format!("{error:#}"))),
+            };
+            let params = json!([code]);
+            match self.http().call(SETUP, "checkClaim", params).await {
+                Ok(_) => Ok(Seen::Wanted(code)),
+                Err(error) => Ok(Seen::other(format!("{code}: {error:#}"))),
+            }
         })
         .await?;
         let wish = json!({
             "code": code, "name": "atek", "username": "owner", "password": PASSWORD, "timezone": "Europe/Berlin",
         });
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "complete", "params": [wish] });
-        let path = "/_atek/gateway?api=atek.cloud/setup-api";
-        let response = self.http().post_json(path, &request).await?;
+        let path = format!("/_atek/gateway?api={SETUP}");
+        let response = self.http().post_json(&path, &request).await?;
         let answer = response.json()?;
         if answer["result"]["isActive"] != true {
             bail!("setup answered {answer}");
@@ -344,11 +355,7 @@ impl Emulated {
             bail!("the page answers {}", page.status);
         }
         // While it starts, the host answers pages before calls.
-        let status = ("atek.cloud/setup-api", "status");
-        self.http()
-            .call(status.0, status.1, serde_json::json!([]))
-            .await
-            .map(drop)
+        self.http().call(SETUP, "status", json!([])).await.map(drop)
     }
 
     /// Runs a command on the box as root, over ssh; returns what it prints.

@@ -90,7 +90,13 @@ impl Host {
                 .unwrap_or_default();
             bail!("{error:#}; the journal of atekd says:\n{journal}");
         }
-        Ok(())
+        // Its pages and calls are answered before the last core service runs.
+        wait_for("the core services", SOON, async || {
+            let said = self.machine.shell("cat /run/atek/host-state || :").await?;
+            Ok(Seen::if_so(said, |said| said.trim() == "ready"))
+        })
+        .await
+        .map(drop)
     }
 
     /// A client that acts as the host itself, through the control socket.

@@ -19,6 +19,7 @@
 //! - [`npm`]: lockfiles of programs of the registry, made once.
 //! - [`small_disk`]: a disk that can be filled.
 //! - [`wear`]: what an idle box writes to its card.
+//! - [`update_cut`]: cuts of its power in the middle of an update.
 //! - [`install`]: the list of what an installation of Atek consists of, shared with the image.
 //! - [`http`], [`wait`], [`skip()`]: a small HTTP client, the one way to wait, and to say that a
 //!   test cannot run here.
@@ -49,6 +50,7 @@ pub mod rootfs;
 pub mod serve;
 pub mod small_disk;
 pub mod supervisor;
+pub mod update_cut;
 pub mod wait;
 pub mod wear;
 

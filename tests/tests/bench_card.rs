@@ -48,7 +48,7 @@ async fn times(emulated: &Emulated, start: &str, page: f64) -> anyhow::Result<()
              systemd-analyze; systemctl get-default; \
              systemd-analyze critical-chain --no-pager multi-user.target atekd.service; \
              systemd-analyze blame --no-pager | head -n 15; \
-             journalctl -b -o short-monotonic --no-pager | grep -m 1 -e 'the host is ready'",
+             journalctl -b -o short-monotonic --no-pager | grep -m 1 -e 'the host answers its pages'",
         )
         .await?;
     let since = emulated.started.elapsed().as_secs_f64();

@@ -6,49 +6,20 @@ mod updating;
 use anyhow::{Context as _, ensure};
 use atek_tests::git_remote::GitRemote;
 use atek_tests::host::{Host, Person, SERVICES, SOON, refusal};
-use atek_tests::{HostileRemote, Hostility, Machine, Seen, wait_for};
+use atek_tests::{HostileRemote, Hostility, Seen, wait_for};
 use serde_json::{Value, json};
 use std::time::Duration;
-use updating::RECORDS;
+use updating::call;
+use updating::core_services::{
+    CONFIG, HYPERCORE, MORTAL, boot, built_in_hypercore, hypercore, records, replace, restart,
+    service_is_kept,
+};
 
 const HOME: &str = "core.lonestar";
-const CONFIG: &str = "/var/lib/atek/config.json";
-
-async fn call(host: &Host, method: &str, params: Value) -> anyhow::Result<Value> {
-    host.system()?.call(SERVICES, method, params).await
-}
-
-async fn records(host: &Host, method: &str, params: Value) -> anyhow::Result<Value> {
-    host.system()?.call(RECORDS, method, params).await
-}
-
-/// A box that looks for releases every three seconds and watches new versions for two.
-async fn boot(name: &str) -> anyhow::Result<Host> {
-    let updates = json!({ "probationSeconds": 2, "everySeconds": 3 });
-    let config = json!({ "updates": updates, "allowFileInstall": "any" }).to_string();
-    let builder = Machine::builder(name).file("/etc/atek/config.json", config, 0o644);
-    Host::on(builder.persistent()).await
-}
 
 /// Puts something in the place of the web home, and starts the host with it.
 async fn replace_home(host: &Host, source: &str) -> anyhow::Result<()> {
-    host.machine.shell("systemctl stop atekd").await?;
-    let mut config: Value = serde_json::from_str(&host.machine.read(CONFIG).await?)?;
-    config["coreServices"] = json!([
-        { "sourceUrl": "builtin:adb" },
-        { "sourceUrl": source, "id": HOME },
-        { "sourceUrl": "builtin:keys" },
-        { "sourceUrl": "builtin:hypercore" },
-    ]);
-    host.machine.write(CONFIG, config.to_string()).await?;
-    let own = format!("chown atek:atek {CONFIG}; chmod 600 {CONFIG}; systemctl start atekd");
-    host.machine.shell(&own).await?;
-    host.ready().await
-}
-
-async fn restart(host: &Host) -> anyhow::Result<()> {
-    host.machine.shell("systemctl restart atekd").await?;
-    host.ready().await
+    replace(host, HOME, source).await
 }
 
 /// Waits until the home is this version, and runs.
@@ -66,16 +37,9 @@ async fn home_is(host: &Host, version: &str) -> anyhow::Result<Value> {
     host.service(HOME).await
 }
 
-/// Waits until this version was watched for long enough, and is kept.
+/// Waits until this version of the home was watched for long enough, and is kept.
 async fn is_kept(host: &Host, version: &str) -> anyhow::Result<()> {
-    wait_for(&format!("{version:?} to be kept"), SOON, async || {
-        let status = call(host, "updateStatus", json!([HOME])).await?;
-        let last = &status["history"][0];
-        let is_kept = last["to"] == version && last["outcome"] == "updated";
-        Ok(Seen::if_so(status, |_| is_kept))
-    })
-    .await
-    .map(drop)
+    service_is_kept(host, HOME, version).await
 }
 
 /// Waits until the built-in home runs, and says why: in the API, at the command line and in the
@@ -108,18 +72,6 @@ async fn built_in_runs(host: &Host, person: &Person, because: &str) -> anyhow::R
     }
     Ok(())
 }
-
-/// A release that ends as soon as it is told to, and whenever it is started after that.
-const MORTAL: &str = "
-    const fs = require('fs')
-    exports.start = ({ state }) => { if (fs.existsSync(`${state}/dead`)) process.exit(4) }
-    exports.answer = (request, response) => {
-      if (request.url !== '/die') return false
-      const dead = `${process.env.HOME}/dead`
-      fs.writeFileSync(dead, '')
-      process.exit(4)
-    }
-";
 
 #[tokio::test]
 async fn a_home_from_git_is_updated_taken_back_and_given_up() -> anyhow::Result<()> {
@@ -302,6 +254,57 @@ async fn a_home_from_a_folder_runs_and_falls_back_when_it_is_broken() -> anyhow:
     runs("three").await?;
     restart(&host).await?;
     runs("three").await
+}
+
+/// A block of a log, as the service takes and gives them (Base64).
+const OF_THE_BUILT_IN: &str = "YnVpbHQtaW4=";
+const OF_THE_FOLDER: &str = "Zm9sZGVy";
+
+/// Makes a log with one block.
+async fn write_log(person: &Person, name: &str, block: &str) -> anyhow::Result<()> {
+    hypercore(person, "createCore", json!([name])).await?;
+    let append = json!([{ "name": name }, [block]]);
+    hypercore(person, "append", append).await.map(drop)
+}
+
+/// The first block of a log.
+async fn first_block(person: &Person, name: &str) -> anyhow::Result<String> {
+    let block = hypercore(person, "get", json!([{ "name": name }, 0])).await?;
+    Ok(block.to_string())
+}
+
+/// The real program, from a folder: it serves with logs of its own, and when its folder is broken
+/// the built-in one is there with what it had.
+#[tokio::test]
+async fn a_hypercore_service_from_a_folder_serves_and_falls_back() -> anyhow::Result<()> {
+    let host = boot("core-hypercore").await?;
+    let alice = host.person("alice", "admin").await?;
+    write_log(&alice, "diary", OF_THE_BUILT_IN).await?;
+    let copy = "mkdir -p /srv/apps && cp -r /usr/lib/atek/core/hypercore /srv/apps/";
+    host.machine.shell(copy).await?;
+    replace(&host, HYPERCORE, "file:///srv/apps/hypercore").await?;
+    service_is_kept(&host, HYPERCORE, "").await?;
+    let service = host.service(HYPERCORE).await?;
+    let source = &service["settings"]["sourceUrl"];
+    ensure!(source == "file:///srv/apps/hypercore", "{service}");
+    let found = hypercore(&alice, "info", json!([{ "name": "diary" }])).await?;
+    ensure!(found["length"] == 0, "it reads the built-in one's: {found}");
+    write_log(&alice, "letters", OF_THE_FOLDER).await?;
+
+    // Broken, and found so when the host starts it.
+    let program = "/srv/apps/hypercore/main.js";
+    let works = host.machine.read(program).await?;
+    host.machine.write(program, "process.exit(5)").await?;
+    let _ = call(&host, "restart", json!([HYPERCORE])).await;
+    built_in_hypercore(&host, "exit code 5").await?;
+    let block = first_block(&alice, "diary").await?;
+    ensure!(block.contains(OF_THE_BUILT_IN), "{block}");
+    // Mended: a person tries it, and it finds its own.
+    host.machine.write(program, works).await?;
+    call(&host, "updatePackage", json!([HYPERCORE])).await?;
+    let block = first_block(&alice, "letters").await?;
+    ensure!(block.contains(OF_THE_FOLDER), "{block}");
+    Ok(())
 }
 
 #[tokio::test]

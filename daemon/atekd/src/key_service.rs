@@ -1,8 +1,10 @@
 //! What the host tells the key service: passwords that people typed, so that it can open and seal
 //! their keys. It never gets a key back.
 
-use atek_api::ids::UserKey;
+use crate::directory::DirectoryView;
+use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::secret::Secret;
+use atek_api::services::State;
 use atek_rpc::client::{CallError, Client};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -72,15 +74,30 @@ struct Unattended {
 #[derive(Debug, Clone)]
 pub struct KeyService {
     client: Client,
+    key: ServiceKey,
+    directory: DirectoryView,
 }
 
 impl KeyService {
-    /// The service behind this socket, whose owner is checked.
+    /// The service with this key behind this socket, whose owner is checked.
     #[must_use]
-    pub fn new(socket: &Path) -> Self {
+    pub fn new(socket: &Path, key: ServiceKey, directory: DirectoryView) -> Self {
         Self {
             client: Client::core_service(socket),
+            key,
+            directory,
         }
+    }
+
+    /// Waits while it starts: people sign in from the moment at which the database is open.
+    async fn started(&self) {
+        let started = self.directory.wait_for(|directory| {
+            let service = directory.by_key(self.key.as_str());
+            let is_starting = service.is_some_and(|service| service.state == State::Starting);
+            (!is_starting).then_some(())
+        });
+        // It fails only for a host that ends.
+        let _ = started.await;
     }
 
     /// What backups are encrypted with, as it follows from the recovery words; none while the box
@@ -198,7 +215,10 @@ impl KeyService {
         method: &str,
         params: Value,
     ) -> Result<Box<RawValue>, KeyServiceError> {
-        let call = self.client.post(ENDPOINT, method, (params,));
+        let call = async {
+            self.started().await;
+            self.client.post(ENDPOINT, method, (params,)).await
+        };
         match tokio::time::timeout(ANSWER, call).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(source)) => Err(KeyServiceError::Call { step, source }),

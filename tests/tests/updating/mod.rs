@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod core_services;
+
 use anyhow::{Context as _, ensure};
 use atek_tests::git_remote::GitRemote;
 use atek_tests::host::{Host, SERVICES, SOON};

@@ -1,8 +1,8 @@
 //! The host as a whole: what is made in which order, and how it ends.
 //!
 //! ```text
-//!  config -> "starting" is answered -> HTTP is served -> core services -> server database
-//!    -> host APIs -> user services
+//!  config -> "starting" is answered -> HTTP is served -> database service -> server database
+//!    -> host APIs and pages, while the other core services start -> user services
 //! ```
 //!
 //! Nothing here is global: two hosts could live in one process.
@@ -90,15 +90,21 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
 
     let catalogues = host.apis.catalogues.clone();
     tasks.spawn(async move { catalogues.load().await });
+    // The claim code is there as soon as the page that asks for it.
+    let (setup, end) = (host.apis.setup.clone(), stop.clone());
+    tasks.spawn(async move { end.run_until_cancelled(setup.keep()).await });
     let start = async {
         if let Some(found) = &restored {
             put_box(&host, found, &notify).await;
         }
-        for failure in host.apis.services.start_core().await {
-            tracing::error!(key = %failure.key, error = %DisplayChain(&failure.error), "a core service does not run");
-        }
-        open_database(&host.apis.database, &mut file, &notify).await;
-        shown.send_replace(file.shown());
+        // Pages are answered from the second on, while the other core services still start.
+        let open = async {
+            database_runs(&host.apis.directory, &layout.database_key(), true).await;
+            open_database(&host.apis.database, &mut file, &notify).await;
+            shown.send_replace(file.shown());
+            tracing::info!("the host answers its pages");
+        };
+        tokio::join!(start_core(&host), open);
         host.apis.services.start_installed().await;
         notify.tell("STATUS=Ready");
         show_state(&layout, Some("ready"));
@@ -112,7 +118,6 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
                 () = follow_database(&host.apis.database, &host.apis.directory, layout.database_key()) => {}
                 () = sweep_sessions(&host.apis.sessions) => {}
                 () = host.apis.services.sleep_idle_services(Duration::from_secs(config.sleep_after_seconds)) => {}
-                () = host.apis.setup.keep() => {}
                 () = host.apis.services.follow_releases() => {}
                 () = host.apis.services.keep_core() => {}
                 () = host.apis.catalogues.keep_fresh() => {}
@@ -203,6 +208,25 @@ async fn put_box(host: &Host, found: &WholeBox, notify: &Notify) {
     }
 }
 
+async fn start_core(host: &Host) {
+    for failure in host.apis.services.start_core().await {
+        tracing::error!(key = %failure.key, error = %DisplayChain(&failure.error), "a core service does not run");
+    }
+}
+
+/// Waits until the database's service runs, or does not.
+async fn database_runs(directory: &DirectoryView, key: &ServiceKey, wanted: bool) {
+    let key = key.clone();
+    directory
+        .wait_for(move |directory| {
+            let running = directory
+                .by_key(key.as_str())
+                .is_some_and(|adb| adb.state == State::Running);
+            (running == wanted).then_some(())
+        })
+        .await;
+}
+
 /// Tries until it succeeds: a box whose database is late must still come up.
 async fn open_database(database: &Database, file: &mut ConfigFile, notify: &Notify) {
     loop {
@@ -226,17 +250,8 @@ async fn open_database(database: &Database, file: &mut ConfigFile, notify: &Noti
 /// Tells a restarted ADB which database is the server's. Never ends.
 async fn follow_database(database: &Database, directory: &DirectoryView, key: ServiceKey) {
     loop {
-        let is = |state| {
-            let key = key.clone();
-            directory.wait_for(move |directory| {
-                let running = directory
-                    .by_key(key.as_str())
-                    .is_some_and(|adb| adb.state == State::Running);
-                (running == state).then_some(())
-            })
-        };
-        is(false).await;
-        is(true).await;
+        database_runs(directory, &key, false).await;
+        database_runs(directory, &key, true).await;
         if let Err(error) = database.reopen().await {
             tracing::warn!(error = %DisplayChain(&error), "cannot set up the restarted database");
         }

@@ -100,7 +100,8 @@ impl Host {
             catalogues: catalogues.clone(),
         });
         let (audit, audit_task) = Audit::new(layout.state(), directory.clone());
-        let keys = KeyService::new(&layout.app_socket(&layout.keys_key()));
+        let keys = layout.keys_key();
+        let keys = KeyService::new(&layout.app_socket(&keys), keys, directory.clone());
         let backups = Backups::new(
             services.clone(),
             spawn,
