@@ -1,4 +1,4 @@
-//! Two hundred kills in the middle of updates, and a core service of somebody else's.
+//! Two hundred kills in the middle of updates, and a core service of another author.
 
 mod updating;
 
@@ -17,7 +17,7 @@ async fn two_hundred_kills_of_updates_leave_one_version_whole() -> anyhow::Resul
     updating::survive("soak-updates", 200).await
 }
 
-/// A service of somebody else's under the same API.
+/// A service of another author under the same API.
 const OTHER_HYPERCORE: &str = r#"{ "name": "Other", "exports": [
     { "api": "example.test/records", "path": "/_api/records" },
     { "api": "atek.cloud/hypercore-api", "path": "/_api/records" }] }"#;
