@@ -104,7 +104,8 @@ pub(super) fn end<I: Intent>(state: &Path, key: &I::Key) {
     }
 }
 
-/// Every intent that was not ended. One that cannot be read had no effect yet.
+/// Every intent that was not ended, at a start of the host. One that cannot be read had no effect
+/// yet; what a write that was cut off left is removed.
 pub(super) fn all<I: Intent>(state: &Path) -> Vec<(I::Key, Option<I>)> {
     let Ok(entries) = fs::read_dir(state.join(I::FOLDER)) else {
         return Vec::new();
@@ -112,6 +113,11 @@ pub(super) fn all<I: Intent>(state: &Path) -> Vec<(I::Key, Option<I>)> {
     entries
         .filter_map(|entry| {
             let path = entry.ok()?.path();
+            if path.extension().is_some_and(|extension| extension == "new") {
+                // It is in the way of nothing: the next write replaces it.
+                let _ = fs::remove_file(&path);
+                return None;
+            }
             let key = path
                 .file_name()?
                 .to_str()?
@@ -139,6 +145,17 @@ fn file<I: Intent>(state: &Path, key: &I::Key) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_write_that_was_cut_off_left_is_removed_at_the_next_start() {
+        let state = tempfile::tempdir().unwrap();
+        let key: ServiceKey = "k.1".parse().unwrap();
+        begin(state.path(), &key, &Install {}).unwrap();
+        let left = state.path().join("installs/k.2.json.new");
+        fs::write(&left, "{").unwrap();
+        assert_eq!(all(state.path()), [(key, Some(Install {}))]);
+        assert!(!left.exists());
+    }
 
     #[test]
     fn an_intent_is_there_until_it_is_ended() {
