@@ -10,9 +10,11 @@
 mod disks;
 mod names;
 pub mod schedule;
+mod server;
 
 pub use disks::{Disk, DiskContents, DiskId, DiskRefusal, Holds, InvalidDiskId};
 pub use names::{BackupNameError, Part, RunId};
+pub use server::{HostKey, InvalidHostKey, InvalidServerUrl, Protocol, ServerLogin, ServerUrl};
 
 use crate::ids::{DbId, ServiceId, ServiceKey, UserKey};
 use crate::secret::Secret;
@@ -52,6 +54,16 @@ pub enum Target {
         #[cfg_attr(test, ts(optional, as = "Option<String>"))]
         name: String,
     },
+    /// The folder [`TARGET_FOLDER`] in a folder of another machine.
+    #[serde(rename_all = "camelCase")]
+    Server {
+        /// Where it is.
+        url: ServerUrl,
+        /// The key by which an SFTP server is known again; a person saw it and agreed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
+        host_key: Option<HostKey>,
+    },
 }
 
 impl Target {
@@ -60,6 +72,7 @@ impl Target {
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Disk { id, .. }, Self::Disk { id: other, .. }) => id == other,
+            (Self::Server { url, .. }, Self::Server { url: other, .. }) => url == other,
             _ => self == other,
         }
     }
@@ -71,6 +84,7 @@ impl std::fmt::Display for Target {
             Self::Folder { path } => write!(f, "{}", path.join(TARGET_FOLDER).display()),
             Self::Disk { id, name } if name.is_empty() => write!(f, "the disk {id}"),
             Self::Disk { id, name } => write!(f, "the disk {name} ({id})"),
+            Self::Server { url, .. } => write!(f, "{url}/{TARGET_FOLDER}"),
         }
     }
 }
@@ -151,6 +165,10 @@ pub struct BackupChanges {
     /// disk that is empty or has backups becomes a target.
     #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
     pub beside_files: bool,
+    /// What the new target, a server, asks for: the user's password there, or of an SFTP server a
+    /// private key of SSH. Without it, what is known stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_password: Option<Secret>,
     /// How often.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<schedule::Schedule>,
@@ -498,6 +516,9 @@ pub enum Request {
         /// What they may have been begun with. Where only this fits, the other is made to fit, too.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         older: Option<Secret>,
+        /// Of a server: how to sign in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        login: Option<ServerLogin>,
         /// Whether to begin there if there is no backup yet.
         create: bool,
         /// Only look and restore: the target may be read-only, and another job may add to it
@@ -680,11 +701,15 @@ pub struct Entry {
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// What kind of trouble it is.
     pub code: FailureCode,
     /// For a person.
     pub message: String,
+    /// The key that an SFTP server shows, to which no person has agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<HostKey>,
 }
 
 /// Kinds of trouble.
@@ -702,6 +727,10 @@ pub enum FailureCode {
     Busy,
     /// The words or the password do not fit.
     Password,
+    /// The server does not accept the user's name and password.
+    Login,
+    /// The server shows a key to which no person has agreed, or another one than before.
+    HostKey,
     /// There is no room on the target.
     NoRoom,
     /// There is no such run, part or file.

@@ -132,6 +132,14 @@ pub struct RestoreBox {
     pub target: Target,
     /// The recovery words as the person typed them, or the password of the backups.
     pub words: Secret,
+    /// Of a server: the user's password there, or a private key of SSH.
+    #[serde(
+        default,
+        rename = "serverPassword",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[cfg_attr(test, ts(optional, rename = "serverPassword"))]
+    pub server_password: Option<Secret>,
     /// The backup; by default the last whole one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]

@@ -399,8 +399,13 @@ pub struct PackageSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackupSpec {
-    /// The folder of this machine with the target, at its own path; of a disk [`paths::DISK`].
+    /// The folder of this machine with the target, at its own path; of a disk [`paths::DISK`], of
+    /// a server [`paths::LINE`].
     pub target: PathBuf,
+    /// Whether the target is a server, which the job reaches by a socket of atekd's and no other
+    /// way.
+    #[serde(default)]
+    pub line: bool,
     /// The disk that is mounted there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<DiskSpec>,
@@ -434,6 +439,13 @@ impl BackupSpec {
     ///
     /// The first thing that is wrong; the texts are for a person.
     pub fn validate(&self) -> Result<(), SpecError> {
+        if self.line {
+            let fits = self.target == Path::new(paths::LINE) && self.disk.is_none();
+            return match fits && self.restore.len() <= Self::MAX_RESTORE {
+                true => Ok(()),
+                false => Err(SpecError::ForbiddenFolder(self.target.clone())),
+            };
+        }
         if let Some(disk) = &self.disk {
             // One that is looked at has no part in a restore, and nothing is written to it.
             let looks = !disk.look || (self.read && self.restore.is_empty() && !self.whole);

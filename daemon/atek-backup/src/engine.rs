@@ -5,12 +5,16 @@
 
 use crate::complaints;
 use crate::error::Error;
-use crate::folder::{FolderStore, LEAVE_FREE, Use};
+use crate::folder::{FolderError, FolderStore, LEAVE_FREE, Use};
 use crate::layout::{Layout, Source};
 use crate::meter::Meter;
 use crate::proof;
+use crate::server::ServerStore;
+use crate::store::Store;
 use atek_api::backup::schedule;
-use atek_api::backup::{Entry, MAX_FILES, Part, Retention, Run, RunId, TARGET_FOLDER, Target};
+use atek_api::backup::{
+    Entry, MAX_FILES, Part, Retention, Run, RunId, ServerLogin, TARGET_FOLDER, Target,
+};
 use atek_api::ids::ServiceKey;
 use atek_api::spec::RelativePath;
 use rustic_core::repofile::{MasterKey, Node, SnapshotFile};
@@ -23,6 +27,7 @@ use rustic_core::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -42,7 +47,7 @@ const LEFTOVER: &str = "not referenced in index";
 /// An open target.
 #[derive(Debug)]
 pub(crate) struct Engine {
-    store: Arc<FolderStore>,
+    store: Arc<dyn Store>,
     key: MasterKey,
     layout: Layout,
     meter: Meter,
@@ -69,18 +74,25 @@ impl Engine {
     pub(crate) fn open(
         target: &Target,
         passwords: Passwords<'_>,
+        login: Option<&ServerLogin>,
         what_for: Use,
         layout: Layout,
-        meter: Meter,
     ) -> Result<(Self, bool), Error> {
-        let Target::Folder { path } = target else {
-            return Err(Error::Request(
-                "a disk is opened as the folder where it is".into(),
-            ));
+        let meter = Meter::default();
+        let store: Arc<dyn Store> = match target {
+            Target::Folder { path } => Arc::new(FolderStore::open(path, TARGET_FOLDER, what_for)?),
+            Target::Server { url, host_key } => {
+                let login = login.ok_or_else(|| Error::Request("there is no login".into()))?;
+                let (key, line) = (host_key.as_ref(), &layout.line);
+                Arc::new(ServerStore::open(url, key, login, line, what_for)?)
+            }
+            Target::Disk { .. } => {
+                let text = "a disk is opened as the folder where it is";
+                return Err(Error::Request(text.into()));
+            }
         };
-        let store = Arc::new(FolderStore::open(path, TARGET_FOLDER, what_for)?);
         let repository = repository(&store, &meter)?;
-        let of = |error| Error::of(&store, error);
+        let of = |error| Error::of(&*store, error);
         let credentials = Credentials::password(passwords.password);
         let created = !store.has_config();
         let keys = KeyOptions::default().hostname(HOST.to_owned());
@@ -114,12 +126,12 @@ impl Engine {
     fn repository(&self) -> Result<Repository<OpenStatus>, Error> {
         let credentials = Credentials::Masterkey(self.key.clone());
         let opened = repository(&self.store, &self.meter)?.open(&credentials);
-        opened.map_err(|error| Error::of(&self.store, error))
+        opened.map_err(|error| Error::of(&*self.store, error))
     }
 
     fn indexed(&self) -> Result<Repository<impl IndexedFull + use<>>, Error> {
         let indexed = self.repository()?.to_indexed();
-        indexed.map_err(|error| Error::of(&self.store, error))
+        indexed.map_err(|error| Error::of(&*self.store, error))
     }
 
     /// Stores a part of a run.
@@ -135,10 +147,10 @@ impl Engine {
         source: &Source,
         prove: u32,
     ) -> Result<Stored, Error> {
-        if self.store.free().is_ok_and(|free| free < LEAVE_FREE) {
+        if self.store.free().is_some_and(|free| free < LEAVE_FREE) {
             return Err(Error::NoRoom);
         }
-        let of = |error| Error::of(&self.store, error);
+        let of = |error| Error::of(&*self.store, error);
         let before = self.store.written();
         let repository = self.repository()?.to_indexed_ids().map_err(of)?;
         let _ = complaints::take();
@@ -167,7 +179,7 @@ impl Engine {
         let proven = match prove {
             0 => 0,
             _ => proof::compare(&self.indexed()?, &saved, source, prove, |error| {
-                Error::of(&self.store, error)
+                Error::of(&*self.store, error)
             })?,
         };
         Ok(Stored {
@@ -195,7 +207,7 @@ impl Engine {
 
     fn snapshots(&self) -> Result<Vec<(RunId, Part, SnapshotFile)>, Error> {
         let snapshots = self.repository()?.get_all_snapshots();
-        let snapshots = snapshots.map_err(|error| Error::of(&self.store, error))?;
+        let snapshots = snapshots.map_err(|error| Error::of(&*self.store, error))?;
         Ok(snapshots.into_iter().filter_map(tagged).collect())
     }
 
@@ -237,7 +249,7 @@ impl Engine {
     /// What describes a run.
     pub(crate) fn manifest(&self, run: &RunId) -> Result<Value, Error> {
         let snapshot = self.snapshot_of(run, &Part::Manifest)?;
-        let of = |error| Error::of(&self.store, error);
+        let of = |error| Error::of(&*self.store, error);
         let repository = self.indexed()?;
         let node = repository
             .node_from_snapshot_and_path(&snapshot, MANIFEST_FILE)
@@ -261,9 +273,12 @@ impl Engine {
         let mut removed = schedule::surplus(&whole, retention, now);
         let given_up = begun.into_iter().map(|run| run.run);
         removed.extend(given_up.filter(|run| last.as_ref().is_some_and(|last| run < last)));
-        let of = |error| Error::of(&self.store, error);
+        let of = |error| Error::of(&*self.store, error);
         let repository = self.repository()?;
-        let _alone = self.store.alone()?;
+        let alone = self.store.alone().map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => FolderError::Busy(self.store.location().into()).into(),
+            _ => Error::Target(error.to_string()),
+        })?;
         // The manifest of a run goes first: a run that is cut into is not whole.
         let mut ids = Vec::new();
         for (run, part, snapshot) in self.snapshots()? {
@@ -276,9 +291,8 @@ impl Engine {
         }
         repository.delete_snapshots(&ids).map_err(of)?;
         let mut options = PruneOptions::default();
-        // No other process reads.
-        options.instant_delete = true;
-        if self.store.free().is_ok_and(|free| free < 4 * LEAVE_FREE) {
+        options.instant_delete = alone.is_some();
+        if self.store.free().is_some_and(|free| free < 4 * LEAVE_FREE) {
             options.max_repack = LimitOption::Percentage(0);
         }
         let plan = repository.prune_plan(&options).map_err(of)?;
@@ -292,7 +306,7 @@ impl Engine {
         options.read_data = read;
         let _ = complaints::take();
         let results = self.repository()?.check(options);
-        let results = results.map_err(|error| Error::of(&self.store, error))?;
+        let results = results.map_err(|error| Error::of(&*self.store, error))?;
         let bad = results.is_ok().is_err();
         let mut problems: Vec<String> = complaints::take();
         problems.retain(|text| !text.contains(LEFTOVER));
@@ -319,7 +333,7 @@ impl Engine {
         clear(&new)?;
         fs::create_dir_all(&new).map_err(Error::local("make the folder of the restore"))?;
         let repository = self.indexed()?;
-        let of = |error| Error::of(&self.store, error);
+        let of = |error| Error::of(&*self.store, error);
         let node = repository
             .node_from_snapshot_and_path(&snapshot, "")
             .map_err(of)?;
@@ -378,7 +392,7 @@ impl Engine {
         path: &str,
     ) -> Result<(Vec<Entry>, bool), Error> {
         let snapshot = self.snapshot_of(run, part)?;
-        let of = |error| Error::of(&self.store, error);
+        let of = |error| Error::of(&*self.store, error);
         let repository = self.indexed()?;
         let missing = |_| Error::Missing(path.chars().take(100).collect());
         let node = repository
@@ -430,11 +444,11 @@ fn size_of(
     Ok(bytes)
 }
 
-fn repository(store: &Arc<FolderStore>, meter: &Meter) -> Result<Repository<()>, Error> {
+fn repository(store: &Arc<dyn Store>, meter: &Meter) -> Result<Repository<()>, Error> {
     let options = RepositoryOptions::default().no_cache(true);
     let backends = RepositoryBackends::new(store.clone(), None);
     Repository::new_with_progress(&options, &backends, meter.clone())
-        .map_err(|error| Error::of(store, error))
+        .map_err(|error| Error::of(&**store, error))
 }
 
 fn snapshot(run: &RunId, part: &Part) -> Result<SnapshotFile, Error> {

@@ -1,7 +1,9 @@
 //! What may go wrong, for the process that asked and for a person.
 
 use crate::disk::DiskError;
-use crate::folder::{FolderError, FolderStore};
+use crate::folder::FolderError;
+use crate::server::ServerError;
+use crate::store::Store;
 use atek_api::backup::{Failure, FailureCode};
 use rustic_core::RusticError;
 use std::io;
@@ -15,6 +17,8 @@ pub(crate) enum Error {
     Folder(#[from] FolderError),
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error(transparent)]
+    Server(#[from] ServerError),
     #[error("the recovery words or the password do not fit the backup on this target")]
     Password,
     #[error("there is no room on the target: remove other files from it, or keep fewer backups")]
@@ -42,7 +46,7 @@ pub(crate) enum Error {
 
 impl Error {
     /// An error of rustic_core while it used a target.
-    pub(crate) fn of(store: &FolderStore, error: Box<RusticError>) -> Self {
+    pub(crate) fn of(store: &dyn Store, error: Box<RusticError>) -> Self {
         if error.is_incorrect_password() {
             return Self::Password;
         }
@@ -87,6 +91,13 @@ impl Error {
             Self::Disk(_) | Self::Folder(FolderError::Io { .. }) | Self::Target(_) => {
                 FailureCode::Target
             }
+            Self::Server(error) => match error {
+                ServerError::NoBackup(_) => FailureCode::NoBackup,
+                ServerError::NoFolder(_) | ServerError::NotAFolder(_) => FailureCode::NoTarget,
+                ServerError::Login(_) => FailureCode::Login,
+                ServerError::UnknownKey(_) | ServerError::OtherKey(_) => FailureCode::HostKey,
+                ServerError::Certificates(_) | ServerError::Unusable(_) => FailureCode::Target,
+            },
             Self::Password => FailureCode::Password,
             Self::NoRoom => FailureCode::NoRoom,
             Self::Missing(_) => FailureCode::Missing,
@@ -103,6 +114,16 @@ impl Error {
             message.push_str(&error.to_string());
             cause = error.source();
         }
-        Failure { code, message }
+        let host_key = match self {
+            Self::Server(ServerError::UnknownKey(shown) | ServerError::OtherKey(shown)) => {
+                Some(shown.clone())
+            }
+            _ => None,
+        };
+        Failure {
+            code,
+            message,
+            host_key,
+        }
     }
 }

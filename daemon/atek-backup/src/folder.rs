@@ -12,6 +12,7 @@
 //! `config`, also on a disk that is mounted read-only; what they may need is removed only by a job
 //! that has this lock for itself.
 
+use crate::store::{Store, Trouble};
 use bytes::Bytes;
 use nix::fcntl::{Flock, FlockArg};
 use rustic_core::{
@@ -22,7 +23,6 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const TMP: &str = "tmp";
@@ -40,8 +40,7 @@ pub(crate) struct FolderStore {
     /// Bytes written, and how many files.
     written: AtomicU64,
     files: AtomicU64,
-    /// The first thing that went wrong with the disk.
-    trouble: Mutex<Option<(io::ErrorKind, String)>>,
+    trouble: Trouble,
     _lock: Flock<File>,
 }
 
@@ -99,37 +98,9 @@ impl FolderStore {
             path,
             written: AtomicU64::new(0),
             files: AtomicU64::new(0),
-            trouble: Mutex::new(None),
+            trouble: Trouble::default(),
             _lock: lock,
         })
-    }
-
-    /// Keeps those that read away until it is dropped; none while there are some.
-    pub(crate) fn alone(&self) -> Result<Flock<File>, FolderError> {
-        let config = self.path.join("config");
-        let file = File::options()
-            .write(true)
-            .open(&config)
-            .map_err(failed("open", &config))?;
-        Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|_| FolderError::Busy(self.path.clone()))
-    }
-
-    /// Bytes written since it was opened.
-    pub(crate) fn written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
-    }
-
-    /// Bytes that may still be written.
-    pub(crate) fn free(&self) -> io::Result<u64> {
-        let stat = nix::sys::statvfs::statvfs(&self.path)?;
-        Ok(stat.blocks_available() * stat.fragment_size())
-    }
-
-    /// What went wrong with the disk since the last call: rustic_core's error may not name it.
-    pub(crate) fn take_trouble(&self) -> Option<(io::ErrorKind, String)> {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.take()
     }
 
     fn failed<'a>(
@@ -138,18 +109,17 @@ impl FolderStore {
         path: &'a Path,
     ) -> impl FnOnce(io::Error) -> Box<RusticError> + 'a {
         move |error| {
-            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
             let text = format!("cannot {operation} {}: {error}", path.display());
-            trouble.get_or_insert((error.kind(), text));
+            self.trouble.tell(error.kind(), text);
             RusticError::with_source(ErrorKind::Backend, "cannot {operation} {path}", error)
                 .attach_context("operation", operation)
                 .attach_context("path", path.display().to_string())
         }
     }
 
-    /// Whether there is a repository in it.
-    pub(crate) fn has_config(&self) -> bool {
-        self.path.join("config").is_file()
+    fn free_bytes(&self) -> io::Result<u64> {
+        let stat = nix::sys::statvfs::statvfs(&self.path)?;
+        Ok(stat.blocks_available() * stat.fragment_size())
     }
 
     fn folder(&self, kind: FileType, id: &Id) -> PathBuf {
@@ -174,7 +144,7 @@ impl FolderStore {
         let folder = self.folder(kind, id);
         let write = || {
             let size = content.size() as u64;
-            if kind == FileType::Pack && self.free()? < size + LEAVE_FREE {
+            if kind == FileType::Pack && self.free_bytes()? < size + LEAVE_FREE {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             let mut file = File::create(&new)?;
@@ -268,6 +238,30 @@ fn list(folder: &Path, depth: usize, kind: FileType, into: &mut Vec<(Id, u32)>) 
         }
     }
     Ok(())
+}
+
+impl Store for FolderStore {
+    fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    fn free(&self) -> Option<u64> {
+        self.free_bytes().ok()
+    }
+
+    fn take_trouble(&self) -> Option<(io::ErrorKind, String)> {
+        self.trouble.take()
+    }
+
+    fn has_config(&self) -> bool {
+        self.path.join("config").is_file()
+    }
+
+    fn alone(&self) -> io::Result<Option<Flock<File>>> {
+        let config = File::options().write(true).open(self.path.join("config"))?;
+        let lock = Flock::lock(config, FlockArg::LockExclusiveNonblock);
+        lock.map(Some).map_err(|(_, error)| error.into())
+    }
 }
 
 impl ReadBackend for FolderStore {

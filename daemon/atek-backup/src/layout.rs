@@ -22,6 +22,8 @@ pub(crate) struct Layout {
     host: PathBuf,
     /// Where packages and the host's own files are restored.
     restore: PathBuf,
+    /// The socket that leads to a server.
+    pub(crate) line: PathBuf,
 }
 
 /// A folder that is stored.
@@ -57,6 +59,7 @@ impl Layout {
             packages: below(paths::PACKAGES),
             host: below(paths::STATE),
             restore: below(paths::RESTORE),
+            line: below(paths::LINE),
         }
     }
 

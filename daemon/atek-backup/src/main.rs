@@ -13,6 +13,8 @@ mod folder;
 mod layout;
 mod meter;
 mod proof;
+mod server;
+mod store;
 
 use anyhow::{Context as _, bail};
 use atek_api::backup::{Event, MAX_LINE, Request};
@@ -21,7 +23,7 @@ use engine::{Engine, Passwords};
 use error::Error;
 use folder::Use;
 use layout::Layout;
-use meter::{Meter, say};
+use meter::say;
 use std::io::{BufRead, Read as _};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -107,6 +109,7 @@ fn carry_out(
         target,
         password,
         older,
+        login,
         create,
         read,
     } = &request
@@ -122,8 +125,7 @@ fn carry_out(
             older: older.as_ref().map(Secret::expose),
         };
         *engine = None;
-        let (opened, created) =
-            Engine::open(target, passwords, what_for, layout, Meter::default())?;
+        let (opened, created) = Engine::open(target, passwords, login.as_ref(), what_for, layout)?;
         *engine = Some(opened);
         return Ok(Event::Opened { created });
     }

@@ -183,6 +183,17 @@ impl Failure {
         }
     }
 
+    /// What the host adds to its refusal, for programs.
+    pub(crate) fn data(&self) -> Option<&serde_json::Value> {
+        match self {
+            Failure::Service { source, .. } | Failure::Call { source, .. } => match &**source {
+                CallError::Rpc(error) => error.data.as_ref(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What to do next, where there is something.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {

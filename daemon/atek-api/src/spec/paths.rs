@@ -49,6 +49,10 @@ pub const DISKS_UNIT: &str = "atek-disks.service";
 pub const LSBLK: &str = "/usr/bin/lsblk";
 /// Where a backup job mounts the disk that it was given. Only the job sees it.
 pub const DISK: &str = "/run/atek-disk";
+/// Where a backup job finds the socket that leads to a server with its target, and nowhere else.
+pub const LINE: &str = "/run/atek-line";
+/// The folder in which atekd listens for it, on a socket with the name of the job's unit.
+pub const LINES: &str = "/run/atek/backup";
 /// The interpreter of Node programs.
 pub const NODE: &str = "/usr/bin/node";
 /// The shell of start scripts (POSIX `sh`).

@@ -30,9 +30,10 @@ const EMPTY: &str = "ro,mode=755,size=64k";
 /// The properties of the unit in which `atek-backup` runs, with `input` and `output` as its
 /// standard input and output. The spec must be valid.
 ///
-/// It has no network. It reads the snapshots of states, and the host's own files; it writes the
-/// target, and of a restore the folders with the snapshots of the services that are restored, for
-/// the whole box also the one for packages and the host's own files. With a disk it has the right
+/// It has no network; of a server, it has a socket of atekd's that leads to that server. It reads
+/// the snapshots of states, and the host's own files; it writes the target, and of a restore the
+/// folders with the snapshots of the services that are restored, for the whole box also the one
+/// for packages and the host's own files. With a disk it has the right
 /// to mount until it has mounted that one, and no other device is there.
 pub(crate) fn backup(
     spec: &BackupSpec,
@@ -58,6 +59,11 @@ pub(crate) fn backup(
     ];
     match spec.read {
         _ if spec.disk.is_some() => {}
+        _ if spec.line => {
+            read.push(Bind::new(Path::new(paths::LINES).join(spec.unit()), target));
+            // By which a server's certificate is checked.
+            read.push(Bind::optional("/etc/ssl/certs"));
+        }
         true => read.push(Bind::new(target, target)),
         false => written.push(Bind::new(target, target)),
     }
@@ -110,7 +116,6 @@ pub(crate) fn backup(
         ("PrivateNetwork", Variant::from(true)),
         ("TemporaryFileSystem", Variant::from(empty)),
         ("BindReadOnlyPaths", binds(read)),
-        ("BindPaths", binds(written)),
         ("MemoryMax", Variant::from(768u64 << 20)),
         ("TasksMax", Variant::from(256u64)),
         ("RuntimeMaxUSec", super::micros(LONGEST)),
@@ -120,6 +125,10 @@ pub(crate) fn backup(
         ("IOWeight", Variant::from(20u64)),
         ("OOMScoreAdjust", Variant::from(500i32)),
     ]);
+    // systemd takes an empty list of either kind for "none of both".
+    if !written.is_empty() {
+        properties.push(("BindPaths", binds(written)));
+    }
     properties
 }
 

@@ -1,5 +1,6 @@
 //! Flags of `atek backup`.
 
+use super::server::Server;
 use clap::{Args, Subcommand, ValueEnum};
 
 /// What to do.
@@ -55,14 +56,22 @@ touched. They are encrypted, and Debian's restic opens them.
 A disk is mounted while a backup runs, and may be unplugged at any other time. It is never
 formatted.
 
+A server is one with SFTP, or one that speaks the REST protocol of restic. Its password is asked
+for, and the key of an SFTP server is shown, to be compared. Over http:// the password of the
+server can be read in the network; the backups cannot.
+
 Examples:
   atek backup target 2A1C-77F0    # as atek backup disks names it
   atek backup target /mnt/usb     # a disk that is mounted there
+  atek backup target sftp://anna@nas.local/backups
+  atek backup target https://anna@nas.local:8000/anna
   atek backup target --every hourly --keep 24,14,26")]
 pub(crate) struct Target {
-    /// The disk, or the folder where one is mounted
-    #[arg(value_name = "DISK|FOLDER")]
+    /// The disk, the folder where one is mounted, or the address of a server
+    #[arg(value_name = "DISK|FOLDER|SERVER")]
     pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) server: Server,
     /// Keep backups beside other files of the disk without asking
     #[arg(long)]
     pub(crate) yes: bool,

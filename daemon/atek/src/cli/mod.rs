@@ -8,6 +8,7 @@ pub(crate) mod homes;
 pub(crate) mod keys;
 pub(crate) mod rewrite;
 pub(crate) mod rights;
+pub(crate) mod server;
 pub(crate) mod updates;
 pub(crate) mod users;
 

@@ -108,18 +108,21 @@ Examples:
   atek restore notes --copy notes-old     # as another app, beside the one that is here
   atek restore notes --copy notes         # an app that is not installed any more
   atek restore --user carol               # who was deleted, with apps and databases
-  atek restore --box /mnt/usb        # a new box becomes the one of the backups there")]
+  atek restore --box /mnt/usb        # a new box becomes the one of the backups there
+  atek restore --box sftp://anna@nas.local/backups")]
 pub(crate) struct Restore {
     /// The service
     #[arg(required_unless_present_any = ["whole", "database", "user"])]
     pub(crate) id: Option<String>,
-    /// Make this new box the one of the last backup on this disk, or in this folder, with all its
-    /// users, apps and data. The recovery words are asked for, or read from standard input
-    #[arg(long = "box", value_name = "DISK|FOLDER", conflicts_with_all = ["id", "snapshot"])]
+    /// Make this new box the one of the last backup on this disk or server, or in this folder, with
+    /// all its users, apps and data. The recovery words are asked for, or read from standard input
+    #[arg(long = "box", value_name = "DISK|FOLDER|SERVER", conflicts_with_all = ["id", "snapshot"])]
     pub(crate) whole: Option<String>,
     /// Make a database what the backup has of it; with --beside a new one
     #[arg(long, value_name = "DATABASE", conflicts_with_all = ["id", "snapshot", "whole"])]
     pub(crate) database: Option<String>,
+    #[command(flatten)]
+    pub(crate) server: super::server::Server,
     /// Bring a user back, with databases and apps that are gone
     #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "snapshot", "whole", "database"])]
     pub(crate) user: Option<String>,

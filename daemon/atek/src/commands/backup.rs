@@ -273,11 +273,16 @@ async fn target(host: &Host, args: Target) -> Result<(), Failure> {
         None => None,
     };
     let to = match &args.to {
-        Some(named) => Some(super::backup_disks::target(host, named).await?),
+        Some(named) => Some(super::backup_disks::target(host, named, &args.server).await?),
+        None => None,
+    };
+    let server_password = match &to {
+        Some(to) => super::backup_server::password(to, &args.server)?,
         None => None,
     };
     let mut changes = BackupChanges {
         target: to,
+        server_password,
         beside_files: args.yes,
         schedule: args.every.map(|every| match every {
             Every::Never => Schedule::Never,
@@ -288,14 +293,23 @@ async fn target(host: &Host, args: Target) -> Result<(), Failure> {
         retention,
     };
     let action = "set up backups";
-    let answer = match host.call(API, "configure", (&changes,), action).await {
-        Err(error) if error.reason() == Some("has-files") && ask::somebody_is_there() => {
-            agree(&error).await?;
+    let mut answer = host.call(API, "configure", (&changes,), action).await;
+    if let Err(refused) = &answer {
+        let agreed = match &changes.target {
+            Some(target) => super::backup_server::agreed(target, refused).await?,
+            None => None,
+        };
+        let has_files = refused.reason() == Some("has-files") && ask::somebody_is_there();
+        if has_files {
+            agree(refused).await?;
             changes.beside_files = true;
-            host.call(API, "configure", (&changes,), action).await
         }
-        answer => answer,
-    }?;
+        if has_files || agreed.is_some() {
+            changes.target = agreed.or(changes.target);
+            answer = host.call(API, "configure", (&changes,), action).await;
+        }
+    }
+    let answer = answer?;
     if host.out.json {
         return host.out.print_json(&answer);
     }

@@ -1,5 +1,6 @@
 //! `atek backup disks`, and which disk a person means.
 
+use crate::cli::server::Server;
 use crate::error::Failure;
 use crate::host::{Host, read};
 use crate::text::table::{Columns, Tone};
@@ -65,8 +66,12 @@ fn what(disk: &Disk) -> String {
     }
 }
 
-/// The target that a person names: a folder by its path, a disk by its id, its name or its device.
-pub(super) async fn target(host: &Host, named: &str) -> Result<Target, Failure> {
+/// The target that a person names: a server by its address, a folder by its path, a disk by its
+/// id, its name or its device.
+pub(super) async fn target(host: &Host, named: &str, flags: &Server) -> Result<Target, Failure> {
+    if let Some(server) = super::backup_server::named(named, flags)? {
+        return Ok(server);
+    }
     if named.contains('/') {
         return Ok(Target::Folder { path: named.into() });
     }

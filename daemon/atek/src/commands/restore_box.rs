@@ -1,6 +1,7 @@
 //! `atek restore --box`: a new box becomes the one of a backup.
 
 use crate::ask;
+use crate::cli::server::Server;
 use crate::error::Failure;
 use crate::host::{Host, read};
 use crate::text::clean;
@@ -14,17 +15,31 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long the host may take to start as the other box.
 const RESTART: Duration = Duration::from_secs(600);
 
-pub(super) async fn run(host: &Host, from: &str, run: Option<&str>) -> Result<(), Failure> {
+pub(super) async fn run(
+    host: &Host,
+    from: &str,
+    server: &Server,
+    run: Option<&str>,
+) -> Result<(), Failure> {
     let run = run.map(str::parse).transpose();
     let run = run.map_err(|error: BackupNameError| Failure::Usage(error.to_string()))?;
-    let wanted = RestoreBox {
+    let target = super::backup_disks::target(host, from, server).await?;
+    let mut wanted = RestoreBox {
         code: String::new(),
-        target: super::backup_disks::target(host, from).await?,
         words: ask::password("Recovery words, or the password of the backups: ")?,
+        server_password: super::backup_server::password(&target, server)?,
+        target,
         run,
     };
     let action = "restore the box";
-    let answer = host.call(API, "restoreBox", (wanted,), action).await?;
+    let mut answer = host.call(API, "restoreBox", (&wanted,), action).await;
+    if let Err(refused) = &answer
+        && let Some(target) = super::backup_server::agreed(&wanted.target, refused).await?
+    {
+        wanted.target = target;
+        answer = host.call(API, "restoreBox", (&wanted,), action).await;
+    }
+    let answer = answer?;
     let begun: RestoreBegun = read("restoreBox", &answer)?;
     host.out.note(&format!(
         "restoring the backup {} with {} apps; this takes as long as copying it",

@@ -316,7 +316,9 @@ async fn snapshots(host: &Host, id: &str) -> Result<(), Failure> {
 pub(super) async fn restore(host: &Host, args: &Restore) -> Result<(), Failure> {
     let backup = args.backup.as_deref();
     let id = match (&args.whole, &args.id) {
-        (Some(folder), _) => return super::restore_box::run(host, folder, backup).await,
+        (Some(folder), _) => {
+            return super::restore_box::run(host, folder, &args.server, backup).await;
+        }
         (None, id) => id.as_deref().unwrap_or_default(),
     };
     if let Some(database) = &args.database {

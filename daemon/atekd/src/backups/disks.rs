@@ -155,13 +155,14 @@ fn spec_of(disk: &Disk, look: bool) -> Option<DiskSpec> {
 pub(super) struct Found {
     pub(super) folder: PathBuf,
     pub(super) disk: Option<DiskSpec>,
+    pub(super) server: Option<Target>,
 }
 
 impl Found {
     pub(super) fn target(&self) -> Target {
-        Target::Folder {
+        self.server.clone().unwrap_or_else(|| Target::Folder {
             path: self.folder.clone(),
-        }
+        })
     }
 }
 
@@ -209,11 +210,12 @@ impl Backups {
         let spec = BackupSpec {
             target: paths::DISK.into(),
             disk: Some(disk),
+            line: false,
             restore: Vec::new(),
             whole: false,
             read: true,
         };
-        let mut job = Job::start(&self.spawn, &spec, Meter::default()).await?;
+        let mut job = Job::start(&self.spawn, &spec, Meter::default(), None).await?;
         match job.ask(&Request::Look).await? {
             Event::Looked { contents } => Ok(contents),
             _ => Err(BackupError::Malformed),
@@ -227,6 +229,14 @@ impl Backups {
                 return Ok(Found {
                     folder: path.clone(),
                     disk: None,
+                    server: None,
+                });
+            }
+            Target::Server { .. } => {
+                return Ok(Found {
+                    folder: paths::LINE.into(),
+                    disk: None,
+                    server: Some(target.clone()),
                 });
             }
             Target::Disk { id, .. } => id,
@@ -237,6 +247,7 @@ impl Backups {
         Ok(Found {
             folder: Path::new(paths::DISK).to_owned(),
             disk: spec_of(disk, false),
+            server: None,
         })
     }
 

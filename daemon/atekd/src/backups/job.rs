@@ -1,8 +1,9 @@
 //! One job of `atek-backup`, from its start to its end.
 
 use super::BackupError;
+use super::line::Line;
 use crate::spawn::{Spawn, SpawnError};
-use atek_api::backup::{BackupProgress, Event, MAX_LINE, Request};
+use atek_api::backup::{BackupProgress, Event, FailureCode, MAX_LINE, Request};
 use atek_api::spec::{BackupSpec, paths};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +47,8 @@ pub(super) async fn disks(spawn: &Spawn) -> Result<Vec<u8>, BackupError> {
 pub(super) struct Job {
     stream: BufReader<UnixStream>,
     meter: Meter,
+    /// To the server with the target.
+    line: Option<Line>,
 }
 
 /// How far the work is, for who asks.
@@ -83,6 +86,7 @@ impl Job {
         spawn: &Spawn,
         spec: &BackupSpec,
         meter: Meter,
+        line: Option<Line>,
     ) -> Result<Self, BackupError> {
         for tried in 1.. {
             let (ours, theirs) = StdUnixStream::pair().map_err(BackupError::Channel)?;
@@ -96,6 +100,7 @@ impl Job {
                     return Ok(Self {
                         stream: BufReader::new(ours),
                         meter,
+                        line,
                     });
                 }
             }
@@ -124,6 +129,11 @@ impl Job {
                 Event::Failed(mut failure) => {
                     // Where the job sees a disk says nothing to people.
                     failure.message = failure.message.replace(paths::DISK, "the disk");
+                    // The job sees a connection that ended, and not why there is none.
+                    let problem = self.line.as_ref().and_then(Line::problem);
+                    if let Some(problem) = problem.filter(|_| failure.code == FailureCode::Target) {
+                        (failure.code, failure.message) = (FailureCode::NoTarget, problem);
+                    }
                     return Err(BackupError::Failed(failure));
                 }
                 event => return Ok(event),

@@ -6,11 +6,14 @@
 mod disks;
 mod job;
 mod ledger;
+mod line;
 mod parts;
 mod people;
 mod places;
+mod servers;
 mod whole;
 
+use crate::authorities::Authorities;
 use crate::error_chain::DisplayChain;
 use crate::key_service::KeyService;
 use crate::services::{OperationError, Operations};
@@ -27,6 +30,7 @@ use atek_api::system::StorageProblem;
 use jiff::Timestamp;
 use job::{Job, Meter};
 use ledger::Ledger;
+use line::Line;
 pub use places::places;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
@@ -115,6 +119,7 @@ pub struct Backups {
     services: Arc<Operations>,
     spawn: Spawn,
     keys: KeyService,
+    authorities: Authorities,
     state: PathBuf,
     turn: Arc<Mutex<()>>,
     running: Arc<StdMutex<Option<&'static str>>>,
@@ -182,6 +187,7 @@ impl Backups {
         services: Arc<Operations>,
         spawn: Spawn,
         keys: KeyService,
+        authorities: Authorities,
         state: PathBuf,
         name: watch::Receiver<Option<String>>,
     ) -> Self {
@@ -189,6 +195,7 @@ impl Backups {
             services,
             spawn,
             keys,
+            authorities,
             state,
             turn: Arc::default(),
             running: Arc::default(),
@@ -268,24 +275,27 @@ impl Backups {
             None => None,
         };
         if let Some(target) = &target {
-            self.open(target, Access::Begin).await?;
+            let password = changes.server_password.as_ref();
+            self.open_with(target, Access::Begin, password).await?;
+            servers::remember(&self.state, target, password)?;
         }
         let mut ledger = Ledger::read(&self.state);
         let settings = &mut ledger.settings;
-        if let Some(target) = target
-            && !settings
-                .target
-                .as_ref()
-                .is_some_and(|set| set.is_same(&target))
-        {
+        if let Some(target) = target {
+            let is_same = |set: &Target| set.is_same(&target);
+            let is_new = !settings.target.as_ref().is_some_and(is_same);
+            // A server that was set up again has another key.
             settings.target = Some(target);
-            (ledger.last_good, ledger.last_try) = (None, None);
+            if is_new {
+                (ledger.last_good, ledger.last_try) = (None, None);
+            }
             ledger.problem = None;
         }
         settings.schedule = changes.schedule.unwrap_or(settings.schedule);
         settings.retention = changes.retention.unwrap_or(settings.retention);
         ledger.since = now();
         ledger.write(&self.state)?;
+        servers::forget_others(&self.state, ledger.settings.target.as_ref())?;
         drop(_turn);
         self.changed.notify_one();
         Ok(self.status())
@@ -534,6 +544,16 @@ impl Backups {
     }
 
     async fn open(&self, target: &Target, access: Access<'_>) -> Result<Job, BackupError> {
+        self.open_with(target, access, None).await
+    }
+
+    /// The same, with the password of a server that is not the target yet.
+    async fn open_with(
+        &self,
+        target: &Target,
+        access: Access<'_>,
+        server_password: Option<&Secret>,
+    ) -> Result<Job, BackupError> {
         let found = self.locate(target).await?;
         let (restore, whole) = match access {
             Access::Restore { states, packages } => (states.to_vec(), packages),
@@ -543,6 +563,7 @@ impl Backups {
         let spec = BackupSpec {
             target: found.folder.clone(),
             disk: found.disk.clone(),
+            line: found.server.is_some(),
             restore,
             whole,
             read,
@@ -557,6 +578,7 @@ impl Backups {
             target: found.target(),
             password,
             older,
+            login: self.login(target, server_password)?,
             create: matches!(access, Access::Begin),
             read,
         };
@@ -569,7 +591,14 @@ impl Backups {
             paths::BACKUP_UNIT => self.meter.clone(),
             _ => Meter::default(),
         };
-        let mut job = Job::start(&self.spawn, spec, meter).await?;
+        let line = match open {
+            Request::Open {
+                target: Target::Server { url, .. },
+                ..
+            } => Some(Line::open(spec.unit(), url)?),
+            _ => None,
+        };
+        let mut job = Job::start(&self.spawn, spec, meter, line).await?;
         match job.ask(open).await? {
             Event::Opened { .. } => Ok(job),
             _ => Err(BackupError::Malformed),

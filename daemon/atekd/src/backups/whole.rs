@@ -11,8 +11,8 @@
 //! what is not in place yet.
 
 use super::ledger::Ledger;
-use super::{BackupError, Backups, choose, runs};
-use atek_api::backup::{Event, Manifest, Part, Request, RunId, StoredService, Target};
+use super::{BackupError, Backups, choose, runs, servers};
+use atek_api::backup::{Event, Manifest, Part, Request, RunId, ServerLogin, StoredService, Target};
 use atek_api::secret::Secret;
 use atek_api::setup::RestoreStatus;
 use atek_api::spec::{BackupSpec, paths};
@@ -38,6 +38,7 @@ const TAKEN: &[&str] = &[
     "backups.json",
     "backup-password",
     "backup-password-of-words",
+    servers::FILE,
 ];
 
 /// A backup that this box becomes.
@@ -47,6 +48,9 @@ pub struct WholeBox {
     /// The run.
     pub run: RunId,
     target: Target,
+    /// What the server with the target asks for.
+    #[serde(default)]
+    server_password: Option<Secret>,
     manifest: Manifest,
 }
 
@@ -106,6 +110,7 @@ impl WholeBox {
         for name in TAKEN {
             move_over(&restored.join(name), &state.join(name)).map_err(BackupError::HostFiles)?;
         }
+        servers::remember(state, &self.target, self.server_password.as_ref())?;
         // The next backup goes where this one was.
         let mut ledger = Ledger::read(state);
         ledger.settings.target = Some(self.target.clone());
@@ -151,13 +156,16 @@ impl Backups {
     pub async fn find_box(
         &self,
         target: &Target,
+        server_password: Option<&Secret>,
         password: &Secret,
         run: Option<&RunId>,
     ) -> Result<WholeBox, BackupError> {
         let _turn = self.take("restore")?;
         let place = self.locate(target).await?;
-        let open = open(place.target(), password);
+        let login = self.login(target, server_password)?;
+        let open = open(place.target(), password, login);
         let spec = BackupSpec {
+            line: place.server.is_some(),
             target: place.folder,
             disk: place.disk,
             restore: Vec::new(),
@@ -174,6 +182,7 @@ impl Backups {
         Ok(WholeBox {
             run,
             target: target.clone(),
+            server_password: server_password.cloned(),
             manifest: serde_json::from_value(manifest).map_err(|_| BackupError::Malformed)?,
         })
     }
@@ -186,9 +195,11 @@ impl Backups {
     pub async fn fetch_box(&self, found: &WholeBox, password: &Secret) -> Result<(), BackupError> {
         let _turn = self.take("restore")?;
         let place = self.locate(&found.target).await?;
-        let open = open(place.target(), password);
+        let login = self.login(&found.target, found.server_password.as_ref())?;
+        let open = open(place.target(), password, login);
         let services = found.manifest.services.iter();
         let spec = BackupSpec {
+            line: place.server.is_some(),
             target: place.folder,
             disk: place.disk,
             restore: services.map(|service| service.key.clone()).collect(),
@@ -260,11 +271,12 @@ impl Backups {
     }
 }
 
-fn open(target: Target, password: &Secret) -> Request {
+fn open(target: Target, password: &Secret, login: Option<ServerLogin>) -> Request {
     Request::Open {
         target,
         password: password.clone(),
         older: None,
+        login,
         create: false,
         read: true,
     }
@@ -303,6 +315,7 @@ mod tests {
             target: Target::Folder {
                 path: "/mnt/disk".into(),
             },
+            server_password: None,
             manifest: Manifest::default(),
         };
         for _ in 0..2 {

@@ -106,6 +106,7 @@ impl Host {
             services.clone(),
             spawn,
             keys.clone(),
+            authorities.clone(),
             layout.state().to_owned(),
             host_settings.watch_name(),
         );

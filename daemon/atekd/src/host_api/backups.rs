@@ -171,6 +171,8 @@ pub(super) fn refusal(error: &BackupError) -> RpcError {
             FailureCode::NoBackup => "no-backup",
             FailureCode::Busy => "busy",
             FailureCode::Password => "password",
+            FailureCode::Login => "login",
+            FailureCode::HostKey => "host-key",
             FailureCode::NoRoom => "no-room",
             FailureCode::Missing => "not-found",
             FailureCode::Damaged => "damaged",
@@ -181,5 +183,11 @@ pub(super) fn refusal(error: &BackupError) -> RpcError {
         },
         _ => "failed",
     };
-    RpcError::general(text).because(reason)
+    let mut refusal = RpcError::general(text).because(reason);
+    if let BackupError::Failed(failure) = error
+        && let (Some(key), Some(data)) = (&failure.host_key, &mut refusal.data)
+    {
+        data["hostKey"] = json!(key);
+    }
+    refusal
 }

@@ -25,7 +25,12 @@ impl HostApis {
             .map_err(|error| field_error(BadField::new("words", error.to_string())))?;
         let found = self
             .backups
-            .find_box(&wanted.target, &password, wanted.run.as_ref())
+            .find_box(
+                &wanted.target,
+                wanted.server_password.as_ref(),
+                &password,
+                wanted.run.as_ref(),
+            )
             .await
             .map_err(|error| backups::refusal(&error))?;
         let begun = RestoreBegun {

@@ -6,9 +6,11 @@ import {
   restoreStatus,
   status,
   type BackupPlace,
+  type BackupTarget,
   type PluggedDisk
 } from '../lib/api/setup'
 import { asApiError, type ApiError } from '../lib/rpc'
+import { ServerChoice } from '../lib/server.svelte'
 import { isCode, shownCode } from './claim'
 
 /** Milliseconds between two looks at how far it is. */
@@ -20,8 +22,9 @@ export class Restore {
   phase = $state<RestorePhase>('asking')
   code = $state('')
   folder = $state('')
-  /** The id of the disk that was chosen; empty for a folder. */
+  /** The id of the disk that was chosen; empty for a folder, `server` for a server. */
   disk = $state('')
+  readonly server = new ServerChoice()
   words = $state('')
   /** Disks that the box sees. */
   places = $state.raw<readonly BackupPlace[]>([])
@@ -40,8 +43,9 @@ export class Restore {
   total = $state(0)
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  get wrong(): 'code' | 'folder' | 'words' | null {
+  get wrong(): 'code' | 'folder' | 'server' | 'words' | null {
     if (!isCode(this.code)) return 'code'
+    if (this.disk === 'server' && this.server.url.trim() === '') return 'server'
     if (this.disk === '' && !this.folder.trim().startsWith('/')) return 'folder'
     if (this.words.trim() === '') return 'words'
     return null
@@ -71,11 +75,12 @@ export class Restore {
     if (this.wrong) return
     this.busy = true
     try {
-      const target =
-        this.disk === ''
-          ? { kind: 'folder' as const, path: this.folder.trim() }
-          : { kind: 'disk' as const, id: this.disk }
-      const begun = await restoreBox({ code: shownCode(this.code), target, words: this.words })
+      const begun = await restoreBox({
+        code: shownCode(this.code),
+        target: this.#target(),
+        words: this.words,
+        ...(this.disk === 'server' && this.server.login)
+      })
       this.words = ''
       this.apps = begun.apps
       this.run = begun.run
@@ -85,9 +90,14 @@ export class Restore {
       const error = asApiError(thrown)
       if (error.kind === 'limited') this.wait = error.retryAfterSecs ?? 10
       if (error.field) this.fieldErrors = { [error.field]: error.message }
-      else this.error = error
+      else if (this.disk !== 'server' || !this.server.asked(error)) this.error = error
     }
     this.busy = false
+  }
+
+  #target(): BackupTarget {
+    if (this.disk === 'server') return this.server.target
+    return this.disk === '' ? { kind: 'folder', path: this.folder.trim() } : { kind: 'disk', id: this.disk }
   }
 
   typed(field: string) {

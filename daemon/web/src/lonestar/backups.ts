@@ -22,9 +22,9 @@ export function diskName({ name, device }: PluggedDisk): string {
   return name === '' ? device : `${short(name, 60)} (${short(device, 20)})`
 }
 
-/** A target as the value of a choice: `disk:ID`, or `folder`. */
+/** A target as the value of a choice: `disk:ID`, `server`, or `folder`. */
 export function choiceOf(target: BackupTarget | undefined): string {
-  return target?.kind === 'disk' ? `disk:${target.id}` : 'folder'
+  return target?.kind === 'disk' ? `disk:${target.id}` : (target?.kind ?? 'folder')
 }
 
 /** The target of a choice; none of a folder that was not written. */
@@ -36,5 +36,6 @@ export function targetOf(choice: string, folder: string): BackupTarget | null {
 /** Whether both are the same place. */
 export function isSame(one: BackupTarget | undefined, other: BackupTarget): boolean {
   if (one?.kind === 'disk') return other.kind === 'disk' && one.id === other.id
+  if (one?.kind === 'server') return other.kind === 'server' && one.url === other.url && !other.hostKey
   return one !== undefined && other.kind === 'folder' && one.path === other.path
 }

@@ -7,6 +7,7 @@ fn a_link_in_a_folder_of_atekd_stored_a_file_of_the_system_in_a_backup() {
     let spec = atek_api::spec::BackupSpec {
         target: "/mnt/disk".into(),
         disk: None,
+        line: false,
         restore: Vec::new(),
         whole: false,
         read: false,
@@ -37,6 +38,7 @@ fn a_job_with_a_disk_is_given_that_device_and_may_write_only_to_one_that_was_cho
                 kind: atek_api::spec::FileSystem::Vfat,
                 look,
             }),
+            line: false,
             restore: Vec::new(),
             whole: false,
             read,
@@ -79,6 +81,37 @@ fn a_job_with_a_disk_is_given_that_device_and_may_write_only_to_one_that_was_cho
         assert!(command.contains(access), "{command}");
         assert!(!value(&properties, "BindPaths").contains("/mnt"));
     }
+}
+
+#[test]
+fn a_job_with_a_server_has_no_network_but_the_socket_that_leads_there() {
+    let mut spec = atek_api::spec::BackupSpec {
+        target: "/run/atek-line".into(),
+        disk: None,
+        line: true,
+        restore: Vec::new(),
+        whole: false,
+        read: false,
+    };
+    spec.validate().unwrap();
+    let (input, output) = std::io::pipe().unwrap();
+    let properties = backup(&spec, NEW, OwnedFd::from(input), OwnedFd::from(output));
+    assert_eq!(value(&properties, "PrivateNetwork"), "true");
+    let families = value(&properties, "RestrictAddressFamilies");
+    assert!(
+        families.contains("AF_UNIX") && !families.contains("INET"),
+        "{families}"
+    );
+    let seen = value(&properties, "BindReadOnlyPaths");
+    assert!(
+        seen.contains(r#"("/run/atek/backup/atek-backup.service", "/run/atek-line""#),
+        "{seen}"
+    );
+    // An empty list would take the other away.
+    assert!(values(&properties, "BindPaths").is_empty());
+    // Only that socket.
+    spec.target = "/run/atek/control.sock".into();
+    assert!(spec.validate().is_err());
 }
 
 #[test]

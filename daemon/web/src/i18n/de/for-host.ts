@@ -2,4 +2,5 @@
 export { common } from './common'
 export { host } from './host'
 export { said } from './said'
+export { servers } from './servers'
 export { words } from './words'

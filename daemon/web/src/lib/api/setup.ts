@@ -17,7 +17,7 @@ import type {
 
 const API = 'atek.cloud/setup-api'
 
-export type { BackupPlace, PluggedDisk, Problem } from './types'
+export type { BackupPlace, BackupTarget, PluggedDisk, Problem } from './types'
 
 export const status = (signal?: AbortSignal) => call<SetupStatus>(API, 'status', [], signal)
 export const checkClaim = (code: string) => call<true>(API, 'checkClaim', [code])

@@ -1,0 +1,186 @@
+//! The way of a backup job to the server with its target: a socket of this process, which connects
+//! there and nowhere else. The job has no network of its own, and looks no name up.
+
+use super::BackupError;
+use atek_api::backup::ServerUrl;
+use atek_api::spec::paths;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// Connections at one time; a job has some.
+const MOST: usize = 16;
+/// How long a name and an address may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+const BUFFER: usize = 64 << 10;
+
+/// A line to a server. It is cut when this is dropped.
+#[derive(Debug)]
+pub(super) struct Line {
+    path: PathBuf,
+    server: String,
+    /// Why the last connection could not be made.
+    problem: Arc<Mutex<Option<String>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.task.abort();
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Line {
+    /// Listens for the job of a unit.
+    pub(super) fn open(unit: &str, url: &ServerUrl) -> Result<Self, BackupError> {
+        Self::open_in(Path::new(paths::LINES), unit, url, 0).map_err(BackupError::Channel)
+    }
+
+    /// The same in another folder, for jobs of this user.
+    fn open_in(folder: &Path, unit: &str, url: &ServerUrl, user: u32) -> io::Result<Self> {
+        let path = folder.join(unit);
+        std::fs::create_dir_all(folder)?;
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        // The folder is of this process alone; the job has the socket and not the folder.
+        std::fs::set_permissions(&path, Permissions::from_mode(0o666))?;
+        let (host, port) = url.host();
+        let problem = Arc::new(Mutex::new(None));
+        let server = format!("{host}:{port}");
+        let task = tokio::spawn(serve(listener, host, port, user, problem.clone()));
+        Ok(Self {
+            path,
+            server,
+            problem,
+            task,
+        })
+    }
+
+    /// Why the server cannot be reached, for a person; none when the last connection was made.
+    pub(super) fn problem(&self) -> Option<String> {
+        let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        let problem = problem.as_ref()?;
+        Some(format!(
+            "the server {} cannot be reached ({problem}): is it switched on, and is its address right?",
+            self.server
+        ))
+    }
+}
+
+async fn serve(
+    listener: UnixListener,
+    host: String,
+    port: u16,
+    user: u32,
+    problem: Arc<Mutex<Option<String>>>,
+) {
+    let places = Arc::new(Semaphore::new(MOST));
+    // Connections end with the line.
+    let mut open = tokio::task::JoinSet::new();
+    loop {
+        while open.try_join_next().is_some() {}
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        let Ok((job, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let is_job = job.peer_cred().is_ok_and(|peer| peer.uid() == user);
+        if !is_job {
+            continue;
+        }
+        let (host, problem) = (host.clone(), problem.clone());
+        open.spawn(async move {
+            let _place = place;
+            let reached = reach(&host, port).await;
+            *problem.lock().unwrap_or_else(PoisonError::into_inner) =
+                reached.as_ref().err().map(ToString::to_string);
+            if let Ok(server) = reached {
+                carry(job, server).await;
+            }
+        });
+    }
+}
+
+async fn carry(mut job: UnixStream, mut server: TcpStream) {
+    let _ = server.set_nodelay(true);
+    // An end on either side is seen by the other.
+    let _ = tokio::io::copy_bidirectional_with_sizes(&mut job, &mut server, BUFFER, BUFFER).await;
+}
+
+/// Connects to the first address that answers.
+async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
+    let late = |what: &str| io::Error::new(io::ErrorKind::TimedOut, what.to_owned());
+    let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await;
+    let found = found.map_err(|_| late("its name was not found in time"))?;
+    let found = found.map_err(|_| io::Error::other("its name is not known in this network"))?;
+    let mut last = io::Error::other("its name has no address");
+    for address in found.take(8) {
+        match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = late("no answer"),
+        }
+    }
+    Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn a_line_leads_to_its_server_and_says_why_it_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        let url = format!("http://{address}").parse().unwrap();
+        let own = nix::unistd::getuid().as_raw();
+        let line = Line::open_in(folder.path(), "job", &url, own).unwrap();
+        let mut job = UnixStream::connect(folder.path().join("job"))
+            .await
+            .unwrap();
+        job.write_all(b"ping").await.unwrap();
+        let (mut there, _) = server.accept().await.unwrap();
+        let mut heard = [0; 4];
+        there.read_exact(&mut heard).await.unwrap();
+        assert_eq!((&heard, line.problem()), (b"ping", None));
+        drop((there, server));
+        assert_eq!(job.read(&mut heard).await.unwrap(), 0);
+
+        let mut job = UnixStream::connect(folder.path().join("job"))
+            .await
+            .unwrap();
+        assert_eq!(job.read(&mut heard).await.unwrap(), 0);
+        let problem = line.problem().unwrap();
+        assert!(problem.contains("refused"), "{problem}");
+        drop(line);
+        assert!(!folder.path().join("job").exists());
+    }
+
+    #[tokio::test]
+    async fn a_process_of_another_user_is_not_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let other = nix::unistd::getuid().as_raw() + 1;
+        let _line = Line::open_in(folder.path(), "job", &url.parse().unwrap(), other).unwrap();
+        let mut job = UnixStream::connect(folder.path().join("job"))
+            .await
+            .unwrap();
+        assert_eq!(job.read(&mut [0]).await.unwrap_or(0), 0);
+    }
+}

@@ -1,0 +1,3 @@
+import { texts } from '../lib/language.svelte'
+
+export const servers = texts('servers')
