@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::{Machine, paths};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -46,6 +47,7 @@ pub async fn home_with(name: &str, hypercore: Value) -> anyhow::Result<Host> {
         "updates": { "probationSeconds": 2 },
         "coreServices": [
             { "sourceUrl": "builtin:adb" },
+            { "sourceUrl": "builtin:keys" },
             { "sourceUrl": "builtin:lonestar" },
             { "sourceUrl": "builtin:hypercore", "config": hypercore },
         ],
@@ -224,6 +226,35 @@ impl Neighbourhood {
         }
     }
 
+    /// Records each packet of UDP on the internet, between all that are there, until it is ended.
+    ///
+    /// # Errors
+    ///
+    /// When Python cannot do that.
+    pub async fn record(&self) -> anyhow::Result<Recording> {
+        let net = self.namespace("net");
+        // Packets between others pass a bridge unseen otherwise.
+        self.shell(&format!("ip -n {net} link set net0 promisc on"))
+            .await?;
+        let file = self.folder().join("packets");
+        let mut child = Command::new("ip")
+            .args(["netns", "exec", &net, "python3"])
+            .arg(paths::repository().join("tests/homes/wire.py"))
+            .args(["record", "net0"])
+            .arg(&file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot run ip netns exec")?;
+        let output = child.stdout.take().context("no standard output")?;
+        let mut lines = BufReader::new(output).lines();
+        let ready = tokio::time::timeout(crate::host::SOON, lines.next_line());
+        let ready = ready.await.context("the recorder says nothing")??;
+        ensure!(ready.is_some(), "the recorder ended");
+        Ok(Recording { child, file })
+    }
+
     /// A folder for what programs of this make.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -258,6 +289,88 @@ fn rules(translate: &str) -> String {
         filter("forward"),
         filter("input")
     )
+}
+
+/// Packets that are being recorded.
+#[derive(Debug)]
+pub struct Recording {
+    child: Child,
+    file: PathBuf,
+}
+
+impl Recording {
+    /// Waits until a packet that says this was recorded.
+    ///
+    /// # Errors
+    ///
+    /// When there is none in time.
+    pub async fn holds(&self, text: &str) -> anyhow::Result<()> {
+        crate::wait_for("a packet", crate::host::SOON, async || {
+            let recorded = std::fs::read(&self.file).context("cannot read the packets")?;
+            let mut parts = recorded.windows(text.len());
+            let is_there = parts.any(|part| part == text.as_bytes());
+            Ok(crate::Seen::if_so(is_there, |is_there| *is_there))
+        })
+        .await
+        .map(drop)
+    }
+
+    /// What was recorded.
+    ///
+    /// # Errors
+    ///
+    /// When the recorder failed.
+    pub async fn end(mut self) -> anyhow::Result<Vec<Packet>> {
+        drop(self.child.stdin.take());
+        let ended = self.child.wait().await.context("no end of the recorder")?;
+        ensure!(ended.success(), "the recorder failed: {ended}");
+        let recorded = std::fs::read(&self.file).context("cannot read the packets")?;
+        let mut rest = recorded.as_slice();
+        let mut packets = Vec::new();
+        while let Some((length, after)) = rest.split_first_chunk::<4>() {
+            // The last one may have been cut by the end.
+            let Some((frame, after)) = after.split_at_checked(u32::from_be_bytes(*length) as usize)
+            else {
+                break;
+            };
+            packets.extend(Packet::read(frame));
+            rest = after;
+        }
+        Ok(packets)
+    }
+}
+
+/// A packet of UDP as it was on the wire.
+#[derive(Debug)]
+pub struct Packet {
+    /// Who sent it.
+    pub from: Ipv4Addr,
+    /// To whom.
+    pub to: Ipv4Addr,
+    /// What it says.
+    pub payload: Vec<u8>,
+}
+
+impl Packet {
+    /// From a frame of Ethernet.
+    fn read(frame: &[u8]) -> Option<Self> {
+        let ip = frame.get(14..)?;
+        let header = 4 * usize::from(ip.first()? & 15);
+        let address = |at: usize| <[u8; 4]>::try_from(ip.get(at..at + 4)?).ok();
+        Some(Self {
+            from: address(12)?.into(),
+            to: address(16)?.into(),
+            payload: ip.get(header + 8..)?.to_vec(),
+        })
+    }
+
+    /// Whether these bytes are in it.
+    #[must_use]
+    pub fn says(&self, text: &str) -> bool {
+        self.payload
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    }
 }
 
 impl Drop for Neighbourhood {

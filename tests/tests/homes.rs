@@ -6,7 +6,9 @@ use anyhow::{Context as _, ensure};
 use atek_tests::browser::BrowserStory;
 use atek_tests::host::{ADB, Host, INSPECT, Person, SOON, refusal};
 use atek_tests::http::Client;
-use atek_tests::neighbourhood::{BOOTSTRAP, Nat, Neighbourhood, home, home_with, modules};
+use atek_tests::neighbourhood::{
+    BOOTSTRAP, Nat, Neighbourhood, Packet, Recording, home, home_with, modules,
+};
 use atek_tests::{Seen, paths, wait_for};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -56,6 +58,16 @@ async fn put(person: &Person, db: &str, path: &str, value: Value) -> anyhow::Res
     person.client.call(ADB, "recordPut", params).await.map(drop)
 }
 
+/// The same after a kill.
+async fn put_when_it_answers(person: &Person, db: &str, n: i32) -> anyhow::Result<()> {
+    wait_for("the database", SOON, async || {
+        let written = put(person, db, "/after-kill", json!({ "n": n })).await;
+        Ok(Seen::if_so(written.is_ok(), |written| *written))
+    })
+    .await
+    .map(drop)
+}
+
 /// Waits until a record of the copy has this value.
 async fn becomes(person: &Person, db: &str, path: &str, value: &Value) -> anyhow::Result<()> {
     wait_for(&format!("{path} in the copy"), SOON, async || {
@@ -96,6 +108,7 @@ async fn a_box_that_shares_nothing_runs_no_hypercore_and_starts_it_when_it_is_ca
     let refused = host.install("caller-node", "alice").await;
     refused.context("the app is not installed")?;
     host.service_is("caller-node", "running").await?;
+    keys_are_derived_from_the_words(&host, &alice).await?;
     let exposure = host
         .machine
         .shell(&format!(
@@ -108,6 +121,27 @@ async fn a_box_that_shares_nothing_runs_no_hypercore_and_starts_it_when_it_is_ca
         .shell("ip -o link show | grep -c atek- || :")
         .await?;
     ensure!(links.trim() == "1", "links: {links}");
+    Ok(())
+}
+
+/// The seed is the key service's, is not stored by the hypercore service, and is told to nothing
+/// else: not to an administrator, and not to an app.
+async fn keys_are_derived_from_the_words(host: &Host, alice: &Person) -> anyhow::Result<()> {
+    let state = "/var/lib/private/atek-app-core.hypercore";
+    let files = host.machine.exec(["ls", state]).await?;
+    let files: Vec<_> = files.split_whitespace().collect();
+    ensure!(
+        files.contains(&"seed-id") && !files.contains(&"seed"),
+        "{files:?}"
+    );
+    let services = atek_tests::host::SERVICES;
+    let told = alice.client.call(services, "ownSeed", json!([])).await;
+    ensure!(refusal(told).message.contains("Not authorized"));
+    let app = host.visit(alice, "caller-node").await?;
+    let told = app
+        .get(&format!("/call?api={services}&method=ownSeed"))
+        .await?;
+    ensure!(told.text().contains("Not authorized"), "{told:?}");
     Ok(())
 }
 
@@ -170,11 +204,7 @@ async fn a_database_is_shared_between_two_homes_behind_nat_until_it_is_not() -> 
             .exec(["systemctl", "kill", "-s", "KILL", unit])
             .await?;
     }
-    wait_for("the database of the first home", SOON, async || {
-        let written = put(&alice, &db, "/after-kill", json!({ "n": 3 })).await;
-        Ok(Seen::if_so(written.is_ok(), |written| *written))
-    })
-    .await?;
+    put_when_it_answers(&alice, &db, 3).await?;
     becomes(&bob, &copy, "/after-kill", &json!({ "n": 3 })).await?;
 
     // Ended: what is written later does not arrive, while another share of the same database works.
@@ -255,20 +285,7 @@ async fn a_paired_device_opens_the_box_from_another_network_until_it_is_removed(
         "{front:?}"
     );
     ensure!(laptop.call(INSPECT, "getConfig", json!([])).await.is_err());
-    let login = json!({
-        "jsonrpc": "2.0", "id": 1, "method": "login",
-        "params": [{ "username": "alice", "password": atek_tests::host::PASSWORD }],
-    });
-    let path = format!("/_atek/gateway?api={}", atek_tests::host::SESSIONS);
-    let answer = laptop.post_json(&path, &login).await?;
-    let cookie = atek_tests::host::cookie_named("session", answer.header("set-cookie"))?;
-    let person = Person {
-        key: alice.key.clone(),
-        client: laptop
-            .clone()
-            .header("cookie", &format!("session={cookie}")),
-        cookie,
-    };
+    let person = sign_in(&laptop, &alice).await?;
     ensure!(person.client.get("/").await?.status == 200);
     let whoami = person.client.call(HYPERCORE, "devices", json!([])).await?;
     ensure!(
@@ -322,6 +339,24 @@ async fn a_paired_device_opens_the_box_from_another_network_until_it_is_removed(
         "{said:?}"
     );
     Ok(())
+}
+
+/// A person who signs in through a tunnel.
+async fn sign_in(laptop: &Client, person: &Person) -> anyhow::Result<Person> {
+    let login = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "login",
+        "params": [{ "username": "alice", "password": atek_tests::host::PASSWORD }],
+    });
+    let path = format!("/_atek/gateway?api={}", atek_tests::host::SESSIONS);
+    let answer = laptop.post_json(&path, &login).await?;
+    let cookie = atek_tests::host::cookie_named("session", answer.header("set-cookie"))?;
+    Ok(Person {
+        key: person.key.clone(),
+        client: laptop
+            .clone()
+            .header("cookie", &format!("session={cookie}")),
+        cookie,
+    })
 }
 
 type Socket = tokio_tungstenite::WebSocketStream<Box<dyn atek_tests::http::Connection>>;
@@ -433,7 +468,7 @@ async fn where_both_routers_give_each_peer_another_port_a_relay_joins_them() -> 
             .into_os_string(),
         modules().await?.into_os_string(),
         BOOTSTRAP.into(),
-        "198.51.100.6".into(),
+        RELAY.into(),
         seed.into(),
     ];
     let relay = net.run("net", &relay, &[]).await?;
@@ -444,19 +479,105 @@ async fn where_both_routers_give_each_peer_another_port_a_relay_joins_them() -> 
     let alice = host.person("alice", "admin").await?;
     let device = alice
         .client
-        .call(HYPERCORE, "pairDevice", json!([{}]))
+        .call(
+            HYPERCORE,
+            "pairDevice",
+            json!([{ "label": "Kitchen tablet" }]),
+        )
         .await?;
     wait_for("the service to know its router", SOON, async || {
         let status = alice.client.call(HYPERCORE, "status", json!([])).await?;
         Ok(Seen::if_so(status, |status| status["symmetricNat"] == true))
     })
     .await?;
+    let recording = net.record().await?;
     let laptop = connect(&mut net, "laptop", &device["link"], &["--relay", &relay]).await?;
     let front = laptop.get("/").await?;
     ensure!(
         front.header("location").contains("/_atek/login"),
         "{front:?}"
     );
+    let person = sign_in(&laptop, &alice).await?;
+    let db = person.client.call(ADB, "dbCreate", json!([{}])).await?;
+    let db = db["dbId"].as_str().context("no dbId")?;
+    let path = format!("/_atek/gateway/blobs/{db}/{FILE}?api={ADB}");
+    let from_page = person
+        .client
+        .clone()
+        .header("origin", "http://localhost:8989");
+    let body = BODY.repeat(FILE_BYTES / BODY.len());
+    let sent = from_page.send(http::Method::PUT, &path, body.clone().into_bytes());
+    ensure!(sent.await?.status == 200);
+    ensure!(from_page.get(&path).await?.body == body.as_bytes());
+    // In the clear, as a control: it is found where the other words are looked for.
+    let send = format!(
+        "require('dgram').createSocket('udp4').send('{CONTROL}', 9, '{RELAY}', () => console.log('sent'))"
+    );
+    net.run("laptop", &["-e".into(), send.into()], &[]).await?;
+    let packets = wait_for_control(recording).await?;
+    relay_is_blind(
+        &packets,
+        &person,
+        device["link"].as_str().context("no link")?,
+    )
+}
+
+/// Where the relay of the test is, and the two routers.
+const RELAY: &str = "198.51.100.6";
+const ROUTERS: [&str; 2] = ["198.51.100.11", "198.51.100.12"];
+const CONTROL: &str = "words in the clear";
+const FILE: &str = "letter-to-bob";
+const BODY: &str = "Dear Bob, this is for you alone. ";
+const FILE_BYTES: usize = 1 << 20;
+
+/// What was recorded; the control is its last packet.
+async fn wait_for_control(recording: Recording) -> anyhow::Result<Vec<Packet>> {
+    recording.holds(CONTROL).await?;
+    recording.end().await
+}
+
+/// What both ends said passed through the relay, and neither it nor any other on the way can read
+/// a word of it.
+fn relay_is_blind(packets: &[Packet], person: &Person, link: &str) -> anyhow::Result<()> {
+    let is = |packet: &Packet, one: &str, other: &str| {
+        let ends = [packet.from.to_string(), packet.to.to_string()];
+        ends.contains(&one.to_owned()) && ends.contains(&other.to_owned())
+    };
+    let bytes = |one: &str, other: &str| -> usize {
+        let those = packets.iter().filter(|packet| is(packet, one, other));
+        those.map(|packet| packet.payload.len()).sum()
+    };
+    let through = ROUTERS.map(|router| bytes(router, RELAY));
+    let past = bytes(ROUTERS[0], ROUTERS[1]);
+    println!(
+        "the relay saw {through:?} bytes of the two routers, in {} packets; {past} bytes went past it",
+        packets.len()
+    );
+    ensure!(
+        through.iter().all(|bytes| *bytes > 2 * FILE_BYTES),
+        "{through:?}"
+    );
+    ensure!(past < FILE_BYTES / 8, "{past} bytes went past the relay");
+    let known = |text: &str| packets.iter().filter(|packet| packet.says(text)).count();
+    ensure!(known(CONTROL) > 0, "the control was not found");
+    let key = link.trim_start_matches("hs://s000");
+    for secret in [
+        "alice",
+        &person.key,
+        &person.cookie,
+        atek_tests::host::PASSWORD,
+        "Kitchen tablet",
+        "home-symmetric",
+        "localhost",
+        "HTTP/1.1",
+        "session",
+        "atek.cloud",
+        FILE,
+        "Dear Bob",
+        key,
+    ] {
+        ensure!(known(secret) == 0, "{secret:?} was in the clear");
+    }
     Ok(())
 }
 

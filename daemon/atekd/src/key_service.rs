@@ -68,6 +68,7 @@ impl KeyServiceError {
 #[serde(rename_all = "camelCase")]
 struct Unattended {
     backup_password: Secret,
+    hypercore: Secret,
 }
 
 /// The connection to the key service, as the host itself.
@@ -107,13 +108,26 @@ impl KeyService {
     ///
     /// [`KeyServiceError`] when it does not say.
     pub async fn backup_password(&self) -> Result<Option<Secret>, KeyServiceError> {
-        let step = "ask for the password of backups";
+        let told = self.unattended("ask for the password of backups").await?;
+        Ok(told.map(|told| told.backup_password))
+    }
+
+    /// What the hypercore service derives its keys from, as it follows from the recovery words;
+    /// none while the box has no words.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyServiceError`] when it does not say.
+    pub async fn hypercore_seed(&self) -> Result<Option<Secret>, KeyServiceError> {
+        let told = self.unattended("ask for the seed of hypercore").await?;
+        Ok(told.map(|told| told.hypercore))
+    }
+
+    async fn unattended(&self, step: &'static str) -> Result<Option<Unattended>, KeyServiceError> {
         match self.ask(step, "unattended", json!({})).await {
-            Ok(answer) => {
-                let told: Unattended = serde_json::from_str(answer.get())
-                    .map_err(|source| KeyServiceError::Malformed { step, source })?;
-                Ok(Some(told.backup_password))
-            }
+            Ok(answer) => serde_json::from_str(answer.get())
+                .map(Some)
+                .map_err(|source| KeyServiceError::Malformed { step, source }),
             Err(error) if error.refusal().is_some() => Ok(None),
             Err(error) => Err(error),
         }

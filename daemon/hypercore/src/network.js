@@ -87,6 +87,8 @@ export class Network extends EventEmitter {
       peers: ownSwarm?.connections.size ?? 0,
       firewalled: node.firewalled,
       symmetricNat: node.randomized,
+      // Of everything that this service sends and gets, since its start.
+      traffic: { sent: node.udx.bytesTransmitted, received: node.udx.bytesReceived },
       relay: this.settings.relay?.toString('hex') ?? null
     }
   }

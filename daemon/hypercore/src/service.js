@@ -24,10 +24,14 @@ import { send } from './sockets.js'
 import { State } from './state.js'
 import { SwarmSockets } from './swarm-sockets.js'
 
+/** Clients of the original's hyper-daemon open the API itself. */
+const NO_HYPERSPACE = 'hyperspace of 2021 is not spoken here: use corestore over @atek/hyperswarm, or the methods of this API'
+
 /** @param {NodeJS.ProcessEnv} env */
 export async function start (env) {
   const settings = settingsOf.read(env)
-  const seed = seeds.load(settings.state, env.CREDENTIALS_DIRECTORY)
+  const adb = new Adb(settings)
+  const seed = await seeds.load(settings.state, () => seeds.askHost(adb))
   const state = new State(settings.state)
   const cores = path.join(settings.state, 'cores')
   // Without `allowBackup` a restored state is refused; what it may lack is seen by the last run.
@@ -37,7 +41,6 @@ export async function start (env) {
   const lastRun = new LastRun(settings.state, cores)
   const network = new Network({ settings, seed, onconnection: connection => replication.accept(connection) })
   const replication = new Replication(network)
-  const adb = new Adb(settings)
   const awake = new Awake({ adb, wanted: () => state.wanted })
   const onchange = () => awake.update()
   const logs = new Cores({ store, durable, state, replication, quota: settings.quota, onchange })
@@ -68,7 +71,7 @@ export async function start (env) {
       else if (kind === 'connection') swarms.fetch(id, socket, caller)
       else if (kind === 'follow') followCore(logs, socket, caller, decodeURIComponent(id ?? ''), query)
       else if (kind === 'awake' && caller.service === settings.ownKey) socket.send('{}')
-      else socket.close(4404, 'no such stream')
+      else socket.close(4404, kind ? 'no such stream' : NO_HYPERSPACE)
     }
   })
   lastRun.begin()

@@ -124,7 +124,7 @@ async function stranger (t, keyPair = HyperDHT.keyPair(), remote = undefined) {
 
 /** The line of Bob's key, held by an attacker. */
 async function asBob (t) {
-  const seed = seeds.load(two.env.STATE_DIRECTORY)
+  const seed = seeds.stored(two.env.STATE_DIRECTORY)
   const { stream, opened } = await stranger(t, keyPairOf(seed, 'bob'))
   assert.ok(opened)
   const line = new Line(stream, { answer: async () => null, onclose: () => {} })
@@ -194,7 +194,7 @@ test('a removed contact is cut off at once and stays out', async t => {
   const ended = new Promise(resolve => line.stream.once('close', resolve))
   await one.call('removeContact', [(await only(one)).id])
   await ended
-  assert.equal((await stranger(t, keyPairOf(seeds.load(two.env.STATE_DIRECTORY), 'bob'))).opened, false)
+  assert.equal((await stranger(t, keyPairOf(seeds.stored(two.env.STATE_DIRECTORY), 'bob'))).opened, false)
   await assert.rejects(ofBob(API, 'hello', []), /not reached|ended/)
   await until(() => one.awake === true)
   for (const { id } of await one.call('invitations')) await one.call('cancelInvitation', [id])

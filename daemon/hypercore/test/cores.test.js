@@ -139,3 +139,12 @@ test('a core is followed as a stream, from where the reader wants', async () => 
   assert.deepEqual(seen.map(({ index, block }) => [index, text(block)]), [[1, 'b'], [2, 'c']])
   socket.close()
 })
+
+test('a hyperspace client of 2021 is told why it is not served, and what to use', async () => {
+  // What it opens is the API itself, and what it sends first is its own protocol of binary messages.
+  const socket = home.socket('')
+  socket.on('open', () => socket.send(Buffer.from([0, 0, 0, 1, 0])))
+  const [code, reason] = await new Promise(resolve => socket.once('close', (...how) => resolve(how)))
+  assert.equal(code, 4404)
+  assert.match(reason.toString(), /hyperspace of 2021 is not spoken.*corestore.*@atek\/hyperswarm/)
+})

@@ -16,10 +16,14 @@ import { Home, until } from './home.js'
 const MIB = 64
 const RECORDS = 5000
 const PUTS = 100
-const FOLLOWERS = (process.env.FOLLOWERS ?? '10,50,100,200').split(',').map(Number)
+const FOLLOWERS = (process.env.FOLLOWERS ?? '1,10,50,100,200').split(',').map(Number)
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url))
 
+/** What the host says besides (daemon/atekd/src/services/core_service.rs). */
+const AS_HOST = { MALLOC_ARENA_MAX: '2' }
+
 const testnet = await createTestnet(5)
+console.log(`load of the machine: ${os.loadavg().map(load => load.toFixed(1)).join(', ')}; ${os.cpus().length} processors, Node ${process.version}`)
 const bootstrap = testnet.bootstrap
 const ms = since => `${(performance.now() - since).toFixed(0)} ms`
 const say = (...words) => console.log(words.join(' '))
@@ -29,7 +33,7 @@ const quantiles = times => { times.sort((a, b) => a - b); return `p50 ${times[ti
 async function separate () {
   const home = await Home.open({ bootstrap })
   await home.service.close()
-  const child = spawn(process.execPath, [MAIN], { env: { ...process.env, ...home.env }, stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn(process.execPath, [MAIN], { env: { ...process.env, ...AS_HOST, ...home.env }, stdio: ['ignore', 'ignore', 'inherit'] })
   await until(() => home.call('status').then(() => true, () => false))
   home.memory = () => `${(Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024).toFixed(0)} MiB`
   home.end = async () => {
@@ -161,35 +165,90 @@ async function writers (one, two) {
   say('the same until it is in the other home:', quantiles(times))
 }
 
-/** How one home grows with those who follow it: each a plain peer with a node of its own, in this process. */
+/**
+ * How one home grows with those who follow it: each another home, with a node, a swarm and a store of its own, in this process. They give
+ * on what they have.
+ */
 async function followers (home) {
   const { dbId } = await home.adb('dbCreate', [{ access: 'public' }])
-  for (let n = 0; n < 100; n++) await home.adb('recordPut', [dbId, `/r/${n}`, { n }])
+  for (let n = 0; n < 100; n++) await home.adb('recordPut', [dbId, `/r/${n}`, { n, text: 'x'.repeat(100) }])
   const { key } = await home.call('share', [dbId, { access: 'public' }])
-  const peers = []
+  const share = async () => (await home.call('shares')).find(share => share.dbId === dbId)
+  await until(async () => (await share()).length > 100)
+  const homes = []
   for (const count of FOLLOWERS) {
+    const before = await home.call('status')
     const begin = performance.now()
-    while (peers.length < count) {
-      const peer = plain()
-      peer.core = peer.store.get({ key: Buffer.from(key, 'hex') })
-      await peer.core.ready()
-      // Followers give on what they have, so that the home need not reach each.
-      peer.discovery = peer.swarm.join(peer.core.discoveryKey, { server: true, client: true })
-      peers.push(peer)
+    const comes = async () => {
+      const other = plain()
+      other.core = other.store.get({ key: Buffer.from(key, 'hex') })
+      await other.core.ready()
+      other.core.download({ start: 0, end: -1 })
+      other.discovery = other.swarm.join(other.core.discoveryKey, { server: true, client: true })
+      homes.push(other)
     }
-    for (const peer of peers) {
-      peer.done ??= new Promise(resolve => peer.core.on('append', resolve)).then(() => peer.core.download({ start: 0, end: peer.core.length }).done()).then(() => { peer.has = true }).catch(() => {})
+    while (homes.length < count) await comes()
+    // As src/seek.js: those that found none look again.
+    const have = length => homes.filter(({ core }) => core.length >= length && core.contiguousLength >= length).length
+    const all = async length => {
+      await until(async () => {
+        if (have(length) === homes.length) return true
+        await Promise.allSettled(homes.filter(({ swarm }) => swarm.connections.size === 0).map(({ discovery }) => discovery.refresh({ server: true, client: true })))
+        return have(length) === homes.length
+      }, 300_000, 100).catch(() => say(`only ${have(length)} of ${homes.length} have it after five minutes`))
     }
-    const have = () => peers.filter(({ has }) => has).length
-    const end = Date.now() + 120_000
-    while (have() < count && Date.now() < end) {
-      await new Promise(resolve => setTimeout(resolve, 1000))
-      await Promise.all(peers.filter(({ core }) => core.length <= 100).map(({ discovery }) => discovery.refresh({ server: true, client: true }).catch(() => {})))
-    }
-    const [share] = (await home.call('shares')).filter(share => share.dbId === dbId)
-    say(`${count} followers: ${have()} have it after ${ms(begin)}; the home: ${share.peers} connections, ${(share.sentBytes / 1024).toFixed(0)} KiB sent, ${home.memory()}`)
+    const { length } = await share()
+    await all(length)
+    const met = performance.now() - begin
+    const [joined, sent] = [await home.call('status'), await share()]
+    // What one change costs, when all are there.
+    const puts = 20
+    const started = performance.now()
+    for (let n = 0; n < puts; n++) await home.adb('recordPut', [dbId, `/r/${n}`, { n, text: 'y'.repeat(100) }])
+    await all(length + puts)
+    const took = performance.now() - started
+    const [changed, after] = [await home.call('status'), await share()]
+    const kib = (one, other, name) => `${((other.traffic[name] - one.traffic[name]) / 1024).toFixed(0)} KiB`
+    say(`${count} followers: the new ones have 100 records after ${met.toFixed(0)} ms, ${kib(before, joined, 'sent')} sent by the home and ${kib(before, joined, 'received')} received; ` +
+      `${puts} changes are at all after ${took.toFixed(0)} ms, ${kib(joined, changed, 'sent')} sent and ${kib(joined, changed, 'received')} received, of it ${((after.sentBytes - sent.sentBytes) / 1024).toFixed(1)} KiB blocks; ` +
+      `${after.peers} connections, ${home.memory()}`)
   }
+  await Promise.allSettled(homes.map(({ end }) => end()))
+}
+
+/** Memory with 100 databases that are shared, and 50 homes that are connected and follow two each. */
+async function manyDatabases () {
+  const home = await separate()
+  say('memory idle, with nothing shared:', home.memory())
+  const keys = []
+  for (let n = 0; n < 100; n++) {
+    const { dbId } = await home.adb('dbCreate', [{ access: 'public' }])
+    await home.adb('recordBatch', [dbId, Array.from({ length: 20 }, (_, n) => ({ type: 'put', path: `/r/${n}`, value: { n } }))])
+    keys.push((await home.call('share', [dbId, { access: 'public' }])).key)
+  }
+  await until(async () => (await home.call('shares')).every(({ length }) => length > 20))
+  say('memory with 100 databases:', home.memory())
+  const peers = Array.from({ length: 50 }, plain)
+  const cores = []
+  for (const [at, { store, swarm }] of peers.entries()) {
+    for (const n of [at, at + 50]) {
+      const core = store.get({ key: Buffer.from(keys[n], 'hex') })
+      await core.ready()
+      core.download({ start: 0, end: -1 })
+      cores.push({ core, discovery: swarm.join(core.discoveryKey, { server: false, client: true }) })
+    }
+  }
+  const done = ({ core }) => core.contiguousLength > 20
+  await until(async () => {
+    await Promise.allSettled(cores.filter(one => !done(one)).map(({ discovery }) => discovery.refresh({ server: false, client: true })))
+    return cores.every(done)
+  }, 300_000, 200)
+  const most = home.memory()
+  // It collects when it has nothing to do (src/memory.js).
+  await new Promise(resolve => setTimeout(resolve, 20_000))
+  say(`memory with 100 databases and 50 homes connected: ${most}, and 20 s later ${home.memory()}; ${(await home.call('status')).peers} connections`)
   await Promise.allSettled(peers.map(({ end }) => end()))
+  await home.end()
 }
 
 const only = process.argv[2]
@@ -199,6 +258,8 @@ const two = await separate()
 if (!only || only === 'replication') await replication(one, two)
 if (!only || only === 'writers') await writers(one, two)
 if (!only || only === 'followers') await followers(one)
+if (!only || only === 'memory') await manyDatabases()
 await one.end()
 await two.end()
+console.log(`load of the machine at the end: ${os.loadavg().map(load => load.toFixed(1)).join(', ')}`)
 process.exit(0)

@@ -24,12 +24,14 @@ export class Home {
    * @param {{host: string, port: number}[]} options.bootstrap
    * @param {string} [options.folder] the state of a home that was there before
    * @param {number} [options.pages] the port of the box's pages
+   * @param {string | null} [options.seed] what the key service derives, in hexadecimal
    */
-  static async open ({ bootstrap, folder, pages, database = true }) {
+  static async open ({ bootstrap, folder, pages, database = true, seed = null }) {
     const home = new Home()
     home.folder = folder ?? fs.mkdtempSync(path.join(os.tmpdir(), 'atek-home-'))
     home.awake = null
     home.pages = pages
+    home.seed = seed
     if (database) await home.startDatabase()
     await home.openGateway()
     home.env = {
@@ -122,8 +124,10 @@ export class Home {
   async services (request, response) {
     let text = ''
     for await (const part of request) text += part
-    this.awake = JSON.parse(text).params[0]
-    response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, result: null }))
+    const { method, params } = JSON.parse(text)
+    if (method === 'setAwake') this.awake = params[0]
+    const result = method === 'ownSeed' ? { seed: this.seed } : null
+    response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, result }))
   }
 
   /** A call of this service; by default of the person alice. */

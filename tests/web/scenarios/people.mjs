@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { tell } from '../lib/box.mjs'
 import { looksRight } from '../lib/checks.mjs'
+import { readQr } from '../lib/qr.mjs'
 import { story } from '../lib/story.mjs'
 import { until } from '../lib/until.mjs'
 import { callInPage, openPage, row, signIn } from '../lib/words.mjs'
@@ -27,9 +28,10 @@ story(async ({ box, browser, step }) => {
     await dialog(alice).getByLabel('Your name, as the other person sees it').fill('Alice')
     await looksRight(alice, 'invite')
     await press(alice, 'Make the link')
-    link = await dialog(alice).getByRole('textbox', { name: 'Link', exact: true }).inputValue()
+    // Bob takes the link as a camera sees it.
+    link = await readQr(dialog(alice).getByRole('img', { name: 'The invitation as a QR code' }))
+    assert.equal(link, await dialog(alice).getByRole('textbox', { name: 'Link', exact: true }).inputValue())
     assert.match(link, /^atek:\/\/person\/\w{52}$/)
-    await dialog(alice).getByRole('img', { name: 'The invitation as a QR code' }).waitFor()
     await looksRight(alice, 'invitation')
     await press(alice, 'Close')
   })

@@ -114,6 +114,8 @@ impl Host {
             authorities,
             database,
             keys,
+            keys_key: layout.keys_key(),
+            hypercore: layout.core_key("hypercore"),
             sessions,
             setup,
             services,

@@ -149,6 +149,13 @@ pub(super) const APIS: [Api; 9] = [
                 "core services, for themselves",
                 "Keeps the calling service running although it may sleep, also over a restart of the box; or no longer.",
             ),
+            method(
+                "ownSeed",
+                &[],
+                "{seed: string | null}",
+                "the hypercore service, for itself",
+                "What the key service derives for it from the recovery words, of which it makes its keys: 64 hexadecimal digits, or null while the box has no words.",
+            ),
             method("restart", &[ID], "null", RUN, "Stops and starts it."),
             method(
                 "checkForPackageUpdates",

@@ -44,6 +44,7 @@ use crate::services::Operations;
 use crate::sessions::Sessions;
 use crate::setup::Setup;
 use crate::systemd::{HostSettings, Power};
+use atek_api::ids::ServiceKey;
 use atek_api::jsonrpc::{RpcError, code};
 pub use atek_host_model::host_api::{Call, CookieChange, Reply};
 use serde_json::{Value, json};
@@ -62,6 +63,10 @@ pub struct HostApis {
     pub database: Database,
     /// The keeper of private keys.
     pub keys: KeyService,
+    /// Its key, whether there is such a service or not.
+    pub keys_key: ServiceKey,
+    /// The service that asks for its own seed, unless its name can be no key.
+    pub hypercore: Option<ServiceKey>,
     /// Browser sessions.
     pub sessions: Sessions,
     /// First boot.

@@ -62,6 +62,7 @@ impl HostApis {
             }
             "start" | "stop" | "restart" => self.run(call).await,
             "setAwake" => self.set_awake(call.caller, read()?.flag(0)?).await,
+            "ownSeed" => self.own_seed(call.caller).await,
             "checkForPackageUpdates" => {
                 let entry = self.seen(call.caller, &read()?.text(0)?)?;
                 let check = self
@@ -137,6 +138,24 @@ impl HostApis {
         let stored = storing.await.map_err(|error| internal(&error))?;
         stored.map_err(|error| operation_error(&error))?;
         raw(&())
+    }
+
+    /// What the hypercore service derives its keys from. Nothing else on the box is told: not an
+    /// administrator, not another core service, and not one that is put in its place.
+    async fn own_seed(&self, caller: &Caller) -> RpcResult {
+        match caller {
+            Caller::Service(service) if Some(&service.key) == self.hypercore.as_ref() => {}
+            _ => return Err(RpcError::not_authorized()),
+        }
+        let keys = self.keys_key.as_str();
+        let has_keys = self.directory.now().by_key(keys).is_some();
+        let seed = match has_keys {
+            true => self.keys.hypercore_seed().await,
+            // The configuration leaves them out.
+            false => Ok(None),
+        };
+        let seed = seed.map_err(|error| internal(&error))?;
+        raw(&json!({ "seed": seed.as_ref().map(|seed| seed.expose()) }))
     }
 
     fn list(&self, caller: &Caller) -> RpcResult {

@@ -90,10 +90,21 @@ pub(super) fn built_in(
         awake: Awake::read(layout.awake(&key)),
         key,
         settings: Arc::new(settings),
-        env: configured.config.clone().unwrap_or_default(),
+        env: environment(name, configured),
         package: found.map(|found| found.folder),
         note: None,
     })
+}
+
+/// What is configured, and what the service needs besides to stay small.
+fn environment(name: &str, configured: &config::CoreService) -> BTreeMap<String, String> {
+    let mut environment = configured.config.clone().unwrap_or_default();
+    if name == "hypercore" {
+        // Its store has threads of its own, and the C library keeps memory for each (0187).
+        let arenas = environment.entry("MALLOC_ARENA_MAX".to_owned());
+        arenas.or_insert_with(|| "2".to_owned());
+    }
+    environment
 }
 
 /// The record of a core service of which only this is known.
