@@ -38,7 +38,8 @@ export type ApiId = string;
 /**
  * The TCP port on which a program listens: `"auto"`, or a number from 1 to 65535.
  *
- * The program listens on the loopback of its own network namespace; the host reaches it there.
+ * The program listens on the loopback of its own network namespace, where no port needs a
+ * privilege; the host reaches it there.
  */
 export type AppPort = number | "auto";
 
