@@ -17,6 +17,7 @@
 //! - [`serve`]: Atek for a person (`./image/run`).
 //! - [`neighbourhood`]: homes behind routers, and an internet with a DHT between them.
 //! - [`npm`]: lockfiles of programs of the registry, made once.
+//! - [`components`]: a WebAssembly component, made by the tools of others.
 //! - [`small_disk`]: a disk that can be filled.
 //! - [`wear`]: what an idle box writes to its card.
 //! - [`update_cut`]: cuts of its power in the middle of an update.
@@ -30,6 +31,7 @@
 
 pub mod apps;
 pub mod browser;
+pub mod components;
 pub mod debian_images;
 pub mod emulated;
 pub mod fixture;

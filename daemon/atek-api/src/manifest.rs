@@ -245,6 +245,14 @@ pub enum Runtime {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         args: Vec<String>,
     },
+    /// A WebAssembly component of the package that answers HTTP requests (`wasi:http/proxy`).
+    Wasm {
+        /// The component.
+        entry: RelativePath,
+        /// Its arguments, taken literally.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        args: Vec<String>,
+    },
     /// The program of a container image.
     #[serde(untagged)]
     Image {

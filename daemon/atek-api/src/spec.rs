@@ -166,6 +166,14 @@ pub enum Program {
         #[serde(default)]
         args: Vec<String>,
     },
+    /// A WebAssembly component, which [`paths::WASM`] runs.
+    Wasm {
+        /// The component.
+        path: RelativePath,
+        /// Its arguments, taken literally.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        args: Vec<String>,
+    },
     /// The program of a container image, whose files are the package's folder
     /// [`crate::image::root_folder`]: the service sees them as the root of the file system.
     Image {
@@ -279,7 +287,9 @@ impl ServiceSpec {
         }
         self.validate_package()?;
         match &self.program {
-            Program::Node { args, .. } | Program::Native { args, .. } => validate_arguments(args)?,
+            Program::Node { args, .. }
+            | Program::Native { args, .. }
+            | Program::Wasm { args, .. } => validate_arguments(args)?,
             Program::Image {
                 argv,
                 workdir,

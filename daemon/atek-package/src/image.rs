@@ -185,7 +185,7 @@ fn answer(order: &Order) -> Result<ImageLine, ImageError> {
 fn asked_of(manifest: &Manifest) -> Option<&ImageRuntime> {
     match &manifest.runtime {
         Runtime::Image { runtime } => Some(runtime),
-        Runtime::Native { .. } | Runtime::Node { .. } => None,
+        Runtime::Native { .. } | Runtime::Wasm { .. } | Runtime::Node { .. } => None,
     }
 }
 

@@ -19,6 +19,7 @@ use atek_api::package::{
     Request, Wanted, Warning, WarningCode,
 };
 use atek_api::source::Source;
+use atek_api::spec::paths;
 use atek_api::version::Release;
 use std::fs;
 use std::io::Write;
@@ -379,6 +380,16 @@ fn make_home(staging: &Path, request: &Request) -> Result<(), JobError> {
     fs::write(home.join(".gitconfig"), config).map_err(&cannot)
 }
 
+/// Removes a file, a link or a folder.
+fn remove_any(path: &Path) -> std::io::Result<()> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(about) if about.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    }
+}
+
 fn remove_if_there(folder: &Path) -> Result<(), JobError> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -517,6 +528,7 @@ fn inspect(
     warnings.extend(plan.warnings);
     warnings.extend(inspect::misspelt_keys(&package)?);
     warnings.extend(inspect::engine(plan.node.as_deref()));
+    let compile = plan::compile(manifest.as_ref());
     let program = if plan.steps.is_empty() {
         warnings.extend(inspect::icon(&package, manifest.as_ref()));
         let program = inspect::find_program(&package, manifest.as_ref(), package_json.as_deref());
@@ -524,12 +536,13 @@ fn inspect(
     } else {
         None
     };
+    let build: Vec<Step> = plan.steps.into_iter().chain(compile).collect();
     Ok(Outcome::Package(Box::new(FetchedPackage {
         release: checked_out.release,
         commit: checked_out.commit,
         manifest,
         program,
-        build: plan.steps.iter().map(Step::command).collect(),
+        build: build.iter().map(Step::command).collect(),
         bytes: usage.bytes,
         files: usage.files,
         notes: checked_out.notes,
@@ -551,6 +564,17 @@ fn build<W: Write>(
         let ended = npm::run(&step, staging, &package, limits, report);
         child::end_orphans();
         ended?;
+    }
+    // Nothing of the package runs from here on, and what it has in this place is no code of ours.
+    if let Some(step) = plan::compile(fetched.manifest.as_ref()) {
+        let compiled = package.join(paths::COMPILED);
+        remove_any(&compiled)
+            .and_then(|()| fs::create_dir(&compiled))
+            .map_err(staging_of("make a folder for the compiled component"))?;
+        // The component is read below, so no link may lead out.
+        tree::check(&package, quota(limits))?;
+        npm::run(&step, staging, &package, limits, report)?;
+        child::end_orphans();
     }
     let usage = tree::check(&package, quota(limits))?;
     // A person agreed to the manifest that was fetched; what a build makes of the file is void.

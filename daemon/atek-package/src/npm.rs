@@ -1,4 +1,4 @@
-//! Runs npm: installs a package's dependencies and builds it.
+//! Runs the steps of a build: npm installs a package's dependencies and builds it.
 
 use crate::certificates;
 use crate::child::{self, Bounds, Line, Outputs, Watch};
@@ -150,7 +150,7 @@ fn proxies() -> Vec<(&'static str, OsString)> {
 
 fn command(step: &Step, staging: &Path, package: &Path) -> Command {
     let home = staging.join(HOME_FOLDER);
-    let mut command = Command::new("npm");
+    let mut command = Command::new(step.program());
     command
         .args(step.arguments())
         .current_dir(package)

@@ -2,7 +2,9 @@
 
 use crate::error::JobError;
 use crate::text::clean_line;
+use atek_api::manifest::{Manifest, Runtime};
 use atek_api::package::{FailureCode, FetchLimits, Phase, Warning, WarningCode};
+use atek_api::spec::{RelativePath, paths};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +16,16 @@ pub(crate) enum Step {
     Install(Installer),
     /// The package's own script.
     Build,
+    /// Makes native code of a WebAssembly component, always last.
+    Compile(RelativePath),
+}
+
+/// The last step of a package whose app is a component.
+pub(crate) fn compile(manifest: Option<&Manifest>) -> Option<Step> {
+    match &manifest?.runtime {
+        Runtime::Wasm { entry, .. } => Some(Step::Compile(entry.clone())),
+        Runtime::Native { .. } | Runtime::Node { .. } | Runtime::Image { .. } => None,
+    }
 }
 
 /// What installs the dependencies.
@@ -40,10 +52,19 @@ impl Step {
             Self::Install(Installer::Npm) => "npm install".to_owned(),
             Self::Install(Installer::Other { command, .. }) => command.join(" "),
             Self::Build => "npm run build".to_owned(),
+            Self::Compile(component) => format!("atek-wasm compile {component}"),
         }
     }
 
-    /// The arguments of npm.
+    /// The program that does it.
+    pub(crate) fn program(&self) -> &'static str {
+        match self {
+            Self::Install(_) | Self::Build => "npm",
+            Self::Compile(_) => paths::WASM,
+        }
+    }
+
+    /// The arguments of the program.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         match self {
@@ -57,27 +78,28 @@ impl Step {
                 all
             }
             Self::Build => words(&["run", "build"]),
+            Self::Compile(component) => words(&["compile", component.as_str(), paths::COMPILED]),
         }
     }
 
     pub(crate) fn failure_code(&self) -> FailureCode {
         match self {
             Self::Install(_) => FailureCode::NpmFailed,
-            Self::Build => FailureCode::BuildFailed,
+            Self::Build | Self::Compile(_) => FailureCode::BuildFailed,
         }
     }
 
     pub(crate) fn phase(&self) -> Phase {
         match self {
             Self::Install(_) => Phase::Install,
-            Self::Build => Phase::Build,
+            Self::Build | Self::Compile(_) => Phase::Build,
         }
     }
 
     pub(crate) fn time(&self, limits: &FetchLimits) -> Duration {
         Duration::from_secs(match self {
             Self::Install(_) => limits.install_secs,
-            Self::Build => limits.build_secs,
+            Self::Build | Self::Compile(_) => limits.build_secs,
         })
     }
 }

@@ -151,7 +151,10 @@ fn root_of(
             let root = package.child(root_folder(sidecar).as_ref())?;
             Ok((Some(root), Some(ImageSources::own()?)))
         }
-        Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => Ok((None, None)),
+        Program::Node { .. }
+        | Program::Native { .. }
+        | Program::Wasm { .. }
+        | Program::Script { .. } => Ok((None, None)),
     }
 }
 

@@ -174,6 +174,8 @@ const FATAL_PROGRAMS: &[&str] = &[
 
 /// Programs that units and the host call.
 const TOOLS: &[&str] = &[
+    // Apps that are WebAssembly components.
+    "/usr/lib/atek/atek-wasm",
     "/usr/bin/journalctl",
     "/usr/bin/systemd-analyze",
     "/usr/bin/node",

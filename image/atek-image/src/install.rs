@@ -318,6 +318,7 @@ mod tests {
             "atek-network",
             "atek-backup",
             "atek-package",
+            "atek-wasm",
             "atek-adb",
             "atek-keys",
         ] {

@@ -6,6 +6,8 @@
     reason = "each test file uses a part of it"
 )]
 
+pub mod hono;
+
 use atek_tests::debian_images::DebianImages;
 use atek_tests::host::{Host, SERVICES, SOON};
 use atek_tests::registry::Registry;

@@ -141,6 +141,12 @@ pub enum Problem {
     /// A native program without a file.
     #[error("a native app needs \"entry\", the path of its executable file in the package")]
     NativeEntry,
+    /// A WebAssembly app without a file.
+    #[error("a wasm app needs \"entry\", the path of its component in the package")]
+    WasmEntry,
+    /// A component as a further process.
+    #[error("a component answers HTTP requests to the app: it cannot be one of its services")]
+    WasmSidecar,
     /// See [`crate::spec::AppPort`].
     #[error("must be a number from 1 to 65535, or \"auto\"")]
     Port,

@@ -9,7 +9,7 @@ use crate::image::{
     ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_user_name, is_volume,
 };
 use crate::permission::{FolderName, Network, Permissions};
-use crate::spec::{AppPort, Limits, Workdir, is_config_name};
+use crate::spec::{AppPort, Limits, RelativePath, Workdir, is_config_name};
 use std::collections::BTreeMap;
 
 const MAX_METADATA: usize = 16;
@@ -269,9 +269,16 @@ impl RuntimeParts<'_> {
         };
         match kind.string()? {
             "node" => self.node(),
-            "native" => self.native(&kind),
+            "native" => {
+                let (entry, args) = self.file(|| kind.problem(Problem::NativeEntry))?;
+                Ok(Runtime::Native { entry, args })
+            }
+            "wasm" => {
+                let (entry, args) = self.file(|| kind.problem(Problem::WasmEntry))?;
+                Ok(Runtime::Wasm { entry, args })
+            }
             other => Err(kind.problem(Problem::Word {
-                expected: "\"node\", \"native\", or an object with the kind \"oci\"",
+                expected: "\"node\", \"native\", \"wasm\", or an object with the kind \"oci\"",
                 found: shorten(other),
             })),
         }
@@ -287,14 +294,10 @@ impl RuntimeParts<'_> {
         Ok(Runtime::Node { entry, args })
     }
 
-    fn native(self, kind: &Cursor<'_>) -> Found<Runtime> {
-        let entry = self
-            .entry
-            .as_ref()
-            .ok_or_else(|| kind.problem(Problem::NativeEntry))?
-            .parsed(|_| Problem::Entry)?;
-        let args = self.args()?;
-        Ok(Runtime::Native { entry, args })
+    /// The file that a runtime needs, and its arguments.
+    fn file(self, missing: impl FnOnce() -> ManifestError) -> Found<(RelativePath, Vec<String>)> {
+        let entry = self.entry.as_ref().ok_or_else(missing)?;
+        Ok((entry.parsed(|_| Problem::Entry)?, self.args()?))
     }
 
     fn args(&self) -> Found<Vec<String>> {

@@ -75,6 +75,9 @@ fn sidecar(value: &Cursor<'_>) -> Found<Sidecar> {
     if matches!(runtime, Runtime::Node { entry: None, .. }) {
         return Err(value.problem(Problem::Missing("entry")));
     }
+    if matches!(runtime, Runtime::Wasm { .. }) {
+        return Err(value.problem(Problem::WasmSidecar));
+    }
     Ok(Sidecar {
         runtime,
         port,

@@ -66,6 +66,19 @@ fn the_runtime_is_a_word_or_an_object() {
     ] {
         assert_eq!(parse(text).runtime, native, "{text}");
     }
+    let wasm = Runtime::Wasm {
+        entry: "app.wasm".parse().unwrap(),
+        args: Vec::new(),
+    };
+    for text in [
+        r#"{"runtime":"wasm","entry":"app.wasm"}"#,
+        r#"{"runtime":{"kind":"wasm","entry":"./app.wasm"}}"#,
+    ] {
+        let manifest = parse(text);
+        assert_eq!(manifest.runtime, wasm, "{text}");
+        let written = serde_json::to_string(&manifest).unwrap();
+        assert_eq!(parse(&written).runtime, wasm, "{written}");
+    }
     for (text, entry) in [
         ("{}", None),
         (r#"{"runtime":"node"}"#, None),

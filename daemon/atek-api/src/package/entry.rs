@@ -85,6 +85,13 @@ pub fn program(
                 args: args.clone(),
             }),
         },
+        Runtime::Wasm { entry, args } => match look(entry) {
+            Found::Nothing => Err(EntryError::Missing(entry.clone())),
+            Found::File | Found::Executable => Ok(Program::Wasm {
+                path: entry.clone(),
+                args: args.clone(),
+            }),
+        },
         Runtime::Node {
             entry: Some(entry),
             args,
@@ -102,6 +109,7 @@ pub fn program(
                 Program::Node { args: own, .. }
                 | Program::Image { argv: own, .. }
                 | Program::Native { args: own, .. }
+                | Program::Wasm { args: own, .. }
                 | Program::Script { args: own, .. } => own.extend(args.iter().cloned()),
             }
             Ok(program)

@@ -152,7 +152,23 @@ fn the_entry_is_the_manifests_or_what_package_json_starts() {
         })
     };
     let native = r#"{"runtime":"native","entry":"bin/a","args":["-v"]}"#;
+    let wasm = r#"{"runtime":"wasm","entry":"a.wasm"}"#;
     let table: Vec<Row> = vec![
+        (
+            Some(wasm),
+            None,
+            &[("a.wasm", File), ("index.js", File)],
+            Ok(Program::Wasm {
+                path: path("a.wasm"),
+                args: Vec::new(),
+            }),
+        ),
+        (
+            Some(wasm),
+            None,
+            &[("index.js", File)],
+            Err(EntryError::Missing(path("a.wasm"))),
+        ),
         (None, None, &[("index.js", File)], node("index.js")),
         (
             None,

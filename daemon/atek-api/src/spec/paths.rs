@@ -37,6 +37,11 @@ pub const NETWORK_UNIT: &str = "atek-network.service";
 pub const RESOLVERS: &str = "/usr/lib/atek/resolv.conf";
 /// The program that fetches and builds packages.
 pub const PACKAGER: &str = "/usr/lib/atek/atek-package";
+/// The program that compiles and runs apps that are WebAssembly components.
+pub const WASM: &str = "/usr/lib/atek/atek-wasm";
+/// The folder of an installed package with its compiled component. It is made by the last step of
+/// each build, and never taken from the package.
+pub const COMPILED: &str = ".atek-wasm";
 /// The program that stores and restores backups.
 pub const BACKUP: &str = "/usr/lib/atek/atek-backup";
 /// Its unit: there is one at a time.

@@ -163,7 +163,7 @@ impl ImageConfig {
         let mut manifest = wish.cloned().unwrap_or_default();
         let asked = match &manifest.runtime {
             Runtime::Image { runtime } => Some(runtime.clone()),
-            Runtime::Native { .. } | Runtime::Node { .. } => None,
+            Runtime::Native { .. } | Runtime::Wasm { .. } | Runtime::Node { .. } => None,
         };
         let mut args = asked.as_ref().map(|it| it.args.clone()).unwrap_or_default();
         if args.is_empty() {

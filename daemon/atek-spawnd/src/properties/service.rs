@@ -129,7 +129,10 @@ fn life(process: &Process<'_>, version: Version) -> Vec<Property> {
     };
     let asked = match &process.spec.program {
         Program::Image { stop_signal, .. } => *stop_signal,
-        Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => None,
+        Program::Node { .. }
+        | Program::Native { .. }
+        | Program::Wasm { .. }
+        | Program::Script { .. } => None,
     };
     let asked = asked.map_or(nix::libc::SIGTERM, StopSignal::number);
     let mut properties: Vec<Property> = vec![
@@ -314,7 +317,10 @@ fn before(process: &Process<'_>) -> Vec<Vec<String>> {
     let spec = process.spec;
     let named = match &spec.program {
         Program::Image { user, .. } => user.clone(),
-        Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => None,
+        Program::Node { .. }
+        | Program::Native { .. }
+        | Program::Wasm { .. }
+        | Program::Script { .. } => None,
     };
     let accounts = [paths::SANDBOX, "prepare", spec.key.as_str()].map(str::to_owned);
     let sidecar = process.name().map(|name| format!("sidecar={name}"));
@@ -327,7 +333,10 @@ fn before(process: &Process<'_>) -> Vec<Vec<String>> {
 fn sandbox_command(spec: &ServiceSpec) -> Vec<String> {
     match spec.program {
         Program::Image { .. } => image::sandbox(),
-        Program::Node { .. } | Program::Native { .. } | Program::Script { .. } => {
+        Program::Node { .. }
+        | Program::Native { .. }
+        | Program::Wasm { .. }
+        | Program::Script { .. } => {
             vec![paths::SANDBOX.to_owned()]
         }
     }
@@ -396,6 +405,11 @@ pub(super) fn argv(process: &Process<'_>, inside: &Path, sources: &Sources) -> V
             argv.push(in_package(path.as_str()));
             argv.extend(args.iter().cloned());
         }
+        Program::Wasm { path, args } => {
+            argv.extend(wasm_runner(spec, inside));
+            argv.push(in_package(path.as_str()));
+            argv.extend(args.iter().cloned());
+        }
         Program::Script {
             line,
             name,
@@ -406,6 +420,20 @@ pub(super) fn argv(process: &Process<'_>, inside: &Path, sources: &Sources) -> V
             argv.extend(shell(inside, line, args));
         }
     }
+    argv
+}
+
+/// What runs a component. Native code is taken from a package that Atek installed alone, where a
+/// job has compiled it: in a folder of a person it could be the app's.
+fn wasm_runner(spec: &ServiceSpec, inside: &Path) -> Vec<String> {
+    let mut argv = vec![paths::WASM.to_owned(), "serve".to_owned()];
+    if spec.package.folder.starts_with(paths::PACKAGES) {
+        let compiled = inside.join(paths::COMPILED);
+        argv.push(format!("--compiled={}", compiled.display()));
+    }
+    let memory = spec.effective_limits().memory_max;
+    argv.extend(memory.map(|bytes| format!("--memory={bytes}")));
+    argv.push("--".to_owned());
     argv
 }
 

@@ -347,6 +347,39 @@ fn a_start_script_runs_as_npm_runs_it() {
 }
 
 #[test]
+fn native_code_of_a_component_is_taken_from_an_installed_package_alone() {
+    let of = |folder: &str| {
+        let spec = ServiceSpec {
+            program: Program::Wasm {
+                path: "app.wasm".parse().unwrap(),
+                args: vec!["a b".to_owned()],
+            },
+            package: Package {
+                folder: folder.into(),
+                modules: None,
+            },
+            limits: Limits {
+                memory_max: Some(64 << 20),
+                ..Limits::default()
+            },
+            ..spec()
+        };
+        let inside = spec.package.folder_inside();
+        let argv = service::argv(&service::Process::own(&spec), &inside, &sources(&spec));
+        let start = argv.iter().position(|word| word == "--").unwrap();
+        argv[start + 1..].join("|")
+    };
+    spec().validate().unwrap();
+    let run = "/usr/lib/atek/atek-wasm|serve";
+    let rest = "--memory=67108864|--|/app/app.wasm|a b";
+    assert_eq!(
+        of("/var/lib/atek/packages/k1/versions/v1.0.0"),
+        format!("{run}|--compiled=/app/.atek-wasm|{rest}")
+    );
+    assert_eq!(of("/home/bob/app"), format!("{run}|{rest}"));
+}
+
+#[test]
 fn programs_run_by_an_absolute_path_inside() {
     let native = |args: &[&str]| Program::Native {
         path: "bin/server".parse().unwrap(),

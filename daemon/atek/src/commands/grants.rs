@@ -141,6 +141,7 @@ pub(super) fn manifest_rows(
     let runtime = match manifest.runtime {
         Runtime::Node { .. } => "node",
         Runtime::Native { .. } => "native",
+        Runtime::Wasm { .. } => "WebAssembly",
         Runtime::Image { .. } => "container image",
     };
     rows.push(("Runtime", runtime.to_owned()));

@@ -146,7 +146,9 @@ fn show_services(host: &Host, manifest: &Manifest) {
     for (name, sidecar) in &manifest.services {
         let what = match &sidecar.runtime {
             Runtime::Image { runtime } => runtime.image.to_string(),
-            Runtime::Native { .. } | Runtime::Node { .. } => "a program of the package".to_owned(),
+            Runtime::Native { .. } | Runtime::Wasm { .. } | Runtime::Node { .. } => {
+                "a program of the package".to_owned()
+            }
         };
         host.out.note(&format!("beside it runs {name}: {what}"));
     }

@@ -261,7 +261,9 @@ impl Definition {
                 program: package_folder::find_program(&package.folder, Some(&alone))?,
                 env: match &sidecar.runtime {
                     Runtime::Image { runtime } => runtime.env.clone(),
-                    Runtime::Native { .. } | Runtime::Node { .. } => BTreeMap::new(),
+                    Runtime::Native { .. } | Runtime::Wasm { .. } | Runtime::Node { .. } => {
+                        BTreeMap::new()
+                    }
                 },
                 port: sidecar.port,
                 health_command: sidecar.health_command().to_vec(),
@@ -284,7 +286,9 @@ impl Definition {
     fn variables(&self, config: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
         let mut variables = match self.manifest().map(|manifest| &manifest.runtime) {
             Some(Runtime::Image { runtime }) => runtime.env.clone(),
-            Some(Runtime::Native { .. } | Runtime::Node { .. }) | None => BTreeMap::new(),
+            Some(Runtime::Native { .. } | Runtime::Wasm { .. } | Runtime::Node { .. }) | None => {
+                BTreeMap::new()
+            }
         };
         variables.extend(environment(config));
         variables

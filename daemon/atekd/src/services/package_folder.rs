@@ -82,7 +82,7 @@ pub(super) fn read(folder: &Path) -> Result<PackageFolder, FolderError> {
     }
     let modules = match program {
         Program::Node { .. } | Program::Script { .. } => parent_modules(&folder),
-        Program::Native { .. } | Program::Image { .. } => None,
+        Program::Native { .. } | Program::Wasm { .. } | Program::Image { .. } => None,
     };
     Ok(PackageFolder {
         folder,
@@ -207,7 +207,7 @@ mod tests {
     fn entry(found: &PackageFolder) -> &str {
         match &found.program {
             Program::Node { entry, .. } => entry.as_str(),
-            Program::Native { path, .. } => path.as_str(),
+            Program::Native { path, .. } | Program::Wasm { path, .. } => path.as_str(),
             Program::Script { line, .. } => line,
             Program::Image { argv, .. } => &argv[0],
         }

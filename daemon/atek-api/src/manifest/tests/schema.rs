@@ -80,6 +80,7 @@ fn the_schema_refuses_wrong_values() {
         json!({"exports": [{"api": "x"}]}),
         json!({"exports": [{"api": "a.b/c", "path": "/../x"}]}),
         json!({"runtime": "native"}),
+        json!({"runtime": "wasm"}),
         json!({"limits": {"tasksMax": 0}}),
         json!({"port": 80}),
         json!({"port": "any"}),
@@ -170,7 +171,7 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
         .prop_map(|map| map.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
         .boxed(),
         "runtime" => prop_oneof![
-            one_of(&["node", "native", "deno"]),
+            one_of(&["node", "native", "wasm", "deno"]),
             object(&["kind", "entry", "args", "other"], 4),
         ]
         .boxed(),
@@ -195,7 +196,7 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
         "after" => prop::collection::vec(one_of(&["db", "work", "B"]), 0..3)
             .prop_map(Value::from)
             .boxed(),
-        "kind" => one_of(&["node", "native", "wasm"]).boxed(),
+        "kind" => one_of(&["node", "native", "wasm", "deno"]).boxed(),
         "entry" => one_of(&[
             "bin/app", "./a", "a/./b", "a//b", "/a", "..", "../a", "a/..", "a/../b", ".", "./",
             "././.", "", "...", "..a", "a..", "a\tb", "./..",

@@ -156,11 +156,19 @@ pub(super) const CASES: [(&str, &str); 48] = [
     ),
     (
         r#"{"runtime": "python"}"#,
-        "line 1, column 13, /runtime: must be \"node\", \"native\", or an object with the kind \"oci\", not \"python\"",
+        "line 1, column 13, /runtime: must be \"node\", \"native\", \"wasm\", or an object with the kind \"oci\", not \"python\"",
     ),
     (
         r#"{"runtime": "native"}"#,
         "line 1, column 13, /runtime: a native app needs \"entry\", the path of its executable file in the package",
+    ),
+    (
+        r#"{"runtime": "wasm"}"#,
+        "line 1, column 13, /runtime: a wasm app needs \"entry\", the path of its component in the package",
+    ),
+    (
+        r#"{"services": {"a": {"runtime": "wasm", "entry": "a.wasm"}}}"#,
+        "line 1, column 20, /services/a: a component answers HTTP requests to the app: it cannot be one of its services",
     ),
     (
         r#"{"runtime": {"entry": "a"}}"#,

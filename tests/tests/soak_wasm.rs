@@ -1,0 +1,49 @@
+//! A WebAssembly component over updates, and on an Atek that has no native code of it. Each
+//! release is compiled, which takes half a minute.
+
+mod images;
+
+use atek_tests::host::{Host, refusal};
+use images::hono::{self, COMPILED, UNIT, call, install, page};
+use serde_json::json;
+
+/// A release that is no component is refused, a good one keeps the data, and both ways lead back.
+#[tokio::test]
+async fn a_component_is_updated_and_rolled_back() -> anyhow::Result<()> {
+    let host = Host::boot("wasm-updates").await?;
+    let Some(remote) = hono::hono(&host)? else {
+        return Ok(());
+    };
+    let alice = host.person("alice", "admin").await?;
+    install(&host, &remote).await?;
+    let app = host.visit(&alice, "hono").await?.patient(COMPILED);
+    assert_eq!(page(&app, "/count").await?, "1");
+    remote.write("version", "1.1.0")?.tag("v1.1.0")?;
+    call(&host, "checkForPackageUpdates", json!(["hono"])).await?;
+    let done = call(&host, "updatePackage", json!(["hono"])).await?;
+    assert_eq!(done["installedVersion"], "v1.1.0", "{done}");
+    assert_eq!(page(&app, "/").await?, "version 1.1.0, request 1");
+    assert_eq!(page(&app, "/count").await?, "2");
+    let module = b"\0asm\x01\0\0\0";
+    remote.write("app.wasm", module)?.tag("v1.2.0")?;
+    call(&host, "checkForPackageUpdates", json!(["hono"])).await?;
+    let error = refusal(call(&host, "updatePackage", json!(["hono"])).await);
+    assert!(error.message.contains("core module"), "{}", error.message);
+    assert_eq!(page(&app, "/count").await?, "3");
+    let back = ["atek", "rollback", "hono", "--yes"];
+    let done = host.machine.exec_within(COMPILED, back, b"").await?;
+    anyhow::ensure!(done.status.success(), "{done:?}");
+    assert_eq!(page(&app, "/").await?, "version 1.0.0, request 1");
+    assert_eq!(page(&app, "/count").await?, "2");
+
+    // As after an update of Atek with another wasmtime: code of another name is not used.
+    let folder = "/var/lib/atek/packages/*/current/.atek-wasm";
+    let rename = format!("for file in {folder}/*.cwasm; do mv $file $file.old; done");
+    host.machine.shell(&rename).await?;
+    call(&host, "restart", json!(["hono"])).await?;
+    let app = app.patient(COMPILED);
+    assert_eq!(page(&app, "/count").await?, "3");
+    let log = host.machine.journal(UNIT).await?;
+    assert!(log.contains("compiled the component in"), "{log}");
+    Ok(())
+}
