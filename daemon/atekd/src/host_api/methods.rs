@@ -286,7 +286,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[("changes", "BackupChanges")],
                 "BackupStatus",
                 ADMINS,
-                "Sets target, schedule or retention. A new target is opened first, and begun if there is no backup on it. Errors have `data.reason`: `no-target` (the disk is not there), `has-files` (a disk with other files, and no `besideFiles`), `login` (the server does not accept the name and the password), `host-key` (the server shows the key `data.hostKey`, to which nobody has agreed), `password`, `no-room`, `busy`, `damaged`, `failed`.",
+                "Sets target, schedule or retention. A new target is opened first, and begun if there is no backup on it. Errors have `data.reason`: `no-target` (the disk is not there), `has-files` (a disk with other files, and no `besideFiles`), `login` (the server does not accept the name and the password), `host-key` (the server shows the key `data.hostKey`, to which no person has agreed), `password`, `no-room`, `busy`, `damaged`, `failed`.",
             ),
             method(
                 "backUp",

@@ -7,7 +7,7 @@ import type { ApiError } from './rpc'
 export class ServerChoice {
   url = $state('')
   password = $state('')
-  /** The key that the server shows, to which nobody has agreed. */
+  /** The key that the server shows, to which no person has agreed. */
   shown = $state<string | null>(null)
   /** What was typed to agree to it. */
   agreed = $state('')
