@@ -17,7 +17,7 @@ pub(crate) const MOST: Duration = Duration::from_secs(10);
 pub(crate) const MOST_TICKS: u32 = (MOST.as_millis() / TICK.as_millis()) as u32;
 
 /// Advances the engine's epoch while a request runs, and stands still while none does: an app that
-/// nobody uses must not wake the processor a hundred times a second.
+/// no component uses must not wake the processor a hundred times a second.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock {
     running: Arc<AtomicUsize>,
