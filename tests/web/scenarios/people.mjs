@@ -27,7 +27,7 @@ story(async ({ box, browser, step }) => {
     await dialog(alice).getByLabel('Who it is (only you see this)').fill('Bob')
     await dialog(alice).getByLabel('Your name, as the other person sees it').fill('Alice')
     await looksRight(alice, 'invite')
-    await press(alice, 'Make the link')
+    await press(alice, 'Create the link')
     // Bob takes the link as a camera sees it.
     link = await readQr(dialog(alice).getByRole('img', { name: 'The invitation as a QR code' }))
     assert.equal(link, await dialog(alice).getByRole('textbox', { name: 'Link', exact: true }).inputValue())

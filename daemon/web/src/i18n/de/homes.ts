@@ -5,6 +5,7 @@ export const homes: typeof en = {
   link: 'Link',
   copy: 'Link kopieren',
   copied: 'Der Link ist kopiert.',
+  makeLink: 'Link erzeugen',
   connected: 'Verbunden',
   notConnected: 'Nicht verbunden',
   never: 'noch nie',
@@ -42,7 +43,6 @@ export const homes: typeof en = {
     shareText:
       'Du bekommst einen Link. Wer ihn hat, liest diese Datenbank von der eigenen Atek-Box aus und kann den Link weitergeben. Ändern kann sie hier niemand.',
     shareFor: 'Für wen (nur du siehst das)',
-    make: 'Link erzeugen',
     made: 'Schicke der Person diesen Link. Sie gibt ihn auf ihrer eigenen Box unter „Teilen“ ein.'
   },
   people: {
@@ -78,7 +78,6 @@ export const homes: typeof en = {
     invite: 'Jemanden einladen',
     inviteFor: 'Wer es ist (nur du siehst das)',
     yourName: 'Dein Name, wie ihn die andere Person sieht',
-    make: 'Link erzeugen',
     made: 'Schicke der Person diesen Link, oder lass sie den Code scannen. Er gilt für eine Person und sieben Tage und wird nur dieses eine Mal gezeigt.',
     qr: 'Die Einladung als QR-Code',
     open: 'Offene Einladungen',

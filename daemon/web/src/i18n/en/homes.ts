@@ -4,6 +4,7 @@ export const homes = {
   link: 'Link',
   copy: 'Copy the link',
   copied: 'The link was copied.',
+  makeLink: 'Create the link',
   connected: 'Connected',
   notConnected: 'Not connected',
   never: 'never',
@@ -41,7 +42,6 @@ export const homes = {
     shareText:
       'You get a link. Anyone who has it can read this database from their own Atek box, and can pass the link on. They cannot change anything here.',
     shareFor: 'Who it is for (only you see this)',
-    make: 'Create the link',
     made: 'Send this link to the person. They enter it under “Sharing” on their own box.'
   },
   people: {
@@ -77,7 +77,6 @@ export const homes = {
     invite: 'Invite a person',
     inviteFor: 'Who it is (only you see this)',
     yourName: 'Your name, as the other person sees it',
-    make: 'Make the link',
     made: 'Send this link to the person, or let them scan the code. It is for one person, runs out after seven days, and is shown this one time.',
     qr: 'The invitation as a QR code',
     open: 'Open invitations',
