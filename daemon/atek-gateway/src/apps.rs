@@ -88,7 +88,7 @@ async fn visited(
     let browser = Browser::of(request.headers());
     let opens_page = same_origin::is_navigation(request.method(), request.headers());
     let page_for = browser.as_ref().filter(|_| opens_page);
-    // Written in place: a future that is moved takes its space twice.
+    // Pinned or written in place: a future that is moved takes its space twice.
     let answered = match page_for {
         None => proxy(gateway, admitted, entry, scope, request).await,
         Some(browser) => {
@@ -96,7 +96,7 @@ async fn visited(
             if let Some(page) = Box::pin(visit.page(browser)).await {
                 return Ok(page);
             }
-            let proxied = proxy(gateway, admitted, entry, scope, request);
+            let proxied = std::pin::pin!(proxy(gateway, admitted, entry, scope, request));
             match Box::pin(visit.unless_away(proxied)).await {
                 Some(answered) => answered,
                 None => return Ok(Box::pin(visit.page_of_absent(browser)).await),

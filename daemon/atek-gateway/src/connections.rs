@@ -48,7 +48,7 @@ pub(super) struct ConnectionSlot {
     number: u64,
     /// The peer held its whole share, and lost an older connection to this one.
     pub(super) is_over_share: bool,
-    /// Cancelled when the connection must make room for another one.
+    /// Cancelled when the connection must make room for another one, and with its listener.
     pub(super) close: CancellationToken,
 }
 
@@ -73,12 +73,13 @@ impl Connections {
         is_news
     }
 
-    /// A place for a new connection; none where the peer, or everybody, is busy with requests
+    /// A place for a new connection of a listener; none where the peer, or everybody, is busy with requests
     /// on all that they hold.
     pub(super) fn enter(
         self: &Arc<Self>,
         peer: Peer,
         activity: Arc<Activity>,
+        listener: &CancellationToken,
     ) -> Option<ConnectionSlot> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let share = match peer {
@@ -92,7 +93,7 @@ impl Connections {
         if open.count >= self.most && !open.make_room() {
             return None;
         }
-        let (number, close) = (open.next, CancellationToken::new());
+        let (number, close) = (open.next, listener.child_token());
         open.next += 1;
         open.count += 1;
         let held = Held {
@@ -166,7 +167,7 @@ mod tests {
     }
 
     fn enter(connections: &Arc<Connections>, peer: Peer) -> Option<ConnectionSlot> {
-        connections.enter(peer, Arc::default())
+        connections.enter(peer, Arc::default(), &CancellationToken::new())
     }
 
     #[test]
@@ -199,7 +200,9 @@ mod tests {
             .map(|peer| {
                 let activity = Arc::new(Activity::default());
                 let running = activity.begin();
-                let place = connections.enter(v4(peer), activity).unwrap();
+                let place = connections
+                    .enter(v4(peer), activity, &CancellationToken::new())
+                    .unwrap();
                 (place, running)
             })
             .into();

@@ -44,12 +44,13 @@ pub(super) fn open(
     })?;
     let address = address(device);
     let activity: Arc<Activity> = Arc::default();
+    let outer = admitted.conn().clone();
+    let peer = peer::peer_of(address, None);
     let place = gateway
         .inner
         .public
-        .enter(peer::peer_of(address, None), activity.clone())
+        .enter(peer, activity.clone(), &outer.cancel)
         .ok_or(Failure::Internal)?;
-    let outer = admitted.conn().clone();
     let conn = Conn {
         origin: Arc::new(Origin::Public),
         peer: Some(SocketAddr::new(address, 0)),

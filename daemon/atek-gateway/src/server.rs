@@ -72,7 +72,7 @@ impl Gateway {
             let activity: Arc<Activity> = Arc::default();
             let place = self
                 .peer(&origin, &stream, peer)
-                .and_then(|holder| connections.enter(holder, activity.clone()));
+                .and_then(|holder| connections.enter(holder, activity.clone(), &cancel));
             let Some(place) = place else { continue };
             if place.is_over_share && connections.is_news() {
                 self.name_peer(&origin, peer);
@@ -188,11 +188,13 @@ impl Gateway {
             tokio::select! {
                 biased;
                 ended = serving.as_mut() => break ended,
-                () = cancel.cancelled() => {
+                () = close.cancelled() => {
+                    if !cancel.is_cancelled() {
+                        break Ok(());
+                    }
                     serving.as_mut().graceful_shutdown();
                     break tokio::time::timeout(grace, serving).await.unwrap_or(Ok(()));
                 }
-                () = close.cancelled() => break Ok(()),
                 _ = looks.tick() => if activity.is_idle_since(&mut seen) { break Ok(()) },
             }
         };
@@ -218,10 +220,9 @@ impl Gateway {
     async fn answered(&self, conn: &Arc<Conn>, request: Request<Incoming>) -> Response<Body> {
         let is_host_path = route::below_host(request.uri().path()).is_some();
         let browser = self.browser(request.headers());
-        let failure = match AssertUnwindSafe(self.respond(conn, request))
-            .catch_unwind()
-            .await
-        {
+        // Pinned here, since a future that is moved takes its space twice.
+        let responding = std::pin::pin!(self.respond(conn, request));
+        let failure = match AssertUnwindSafe(responding).catch_unwind().await {
             Ok(Ok(response)) => return response,
             Ok(Err(failure)) => failure,
             // The panic hook has written message and place to the journal.

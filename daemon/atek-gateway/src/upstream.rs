@@ -32,7 +32,7 @@ pub(super) struct Awake {
 /// The body of a service's response; as long as it is there, the service stays awake.
 pub(super) type ServiceBody = GuardedBody<PooledBody, KeepAwake>;
 
-/// SessionBoundBody when the head of the response must have come.
+/// By when the head of a response must have come.
 #[derive(Debug, Clone)]
 pub(super) struct ResponseDeadline {
     wait: Duration,
@@ -119,7 +119,7 @@ impl Gateway {
     ) -> Result<Response<ServiceBody>, Failure> {
         let mut awake = self.awake(entry).await?;
         let until = Instant::now() + DEATH_DETECTION_LAG;
-        // SessionBoundBody there is a connection nothing is sent, so that this can be done again.
+        // Until there is a connection nothing is sent, so that this can be done again.
         let connection = loop {
             let pool = self.pool(&awake.entry);
             let failure = match tokio::time::timeout(deadline.wait, pool.connection()).await {
@@ -129,14 +129,11 @@ impl Gateway {
             };
             awake = Box::pin(self.again(&awake, failure, until)).await?;
         };
-        // Written in place: a future that is moved takes its space twice.
+        // Pinned here, since a future that is moved takes its space twice.
+        let sending = std::pin::pin!(connection.send(request));
         let sent = match deadline.progress {
-            None => tokio::time::timeout(deadline.wait, connection.send(request))
-                .await
-                .ok(),
-            Some(ref progress) => {
-                Box::pin(progress.timeout(deadline.wait, connection.send(request))).await
-            }
+            None => tokio::time::timeout(deadline.wait, sending).await.ok(),
+            Some(ref progress) => progress.timeout(deadline.wait, sending).await,
         };
         match sent {
             Some(Ok(response)) => Ok(response.map(|body| GuardedBody::new(body, awake.hold))),
@@ -216,8 +213,11 @@ impl Progress {
         self.shared.is_over.load(Ordering::Relaxed)
     }
 
-    async fn timeout<T>(&self, wait: Duration, doing: impl Future<Output = T>) -> Option<T> {
-        let mut doing = std::pin::pin!(doing);
+    async fn timeout<T>(
+        &self,
+        wait: Duration,
+        mut doing: Pin<&mut impl Future<Output = T>>,
+    ) -> Option<T> {
         loop {
             let until =
                 self.start + Duration::from_millis(self.shared.last.load(Ordering::Relaxed)) + wait;

@@ -20,6 +20,7 @@ use http::header::{CACHE_CONTROL, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Deserialize;
 use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +63,10 @@ impl Visit<'_> {
     }
 
     /// Waits for what `doing` answers, but for a service that stays away for long: none then.
-    pub(super) async fn unless_away<T>(&self, doing: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn unless_away<T>(
+        &self,
+        doing: Pin<&mut impl Future<Output = T>>,
+    ) -> Option<T> {
         tokio::select! {
             answered = doing => Some(answered),
             () = self.stays_away() => None,

@@ -302,14 +302,10 @@ impl Leased {
     /// # Errors
     ///
     /// [`SendError::Broken`] and [`SendError::Closed`]: the request may have been acted on.
-    pub async fn send(self, request: Request<Body>) -> Result<Response<PooledBody>, SendError> {
-        let Self {
-            mut connection,
-            pool,
-        } = self;
+    pub async fn send(mut self, request: Request<Body>) -> Result<Response<PooledBody>, SendError> {
         let response = {
-            let mut sending = pin!(connection.sender.send_request(request));
-            let driver = &mut connection.driver;
+            let mut sending = pin!(self.connection.sender.send_request(request));
+            let driver = &mut self.connection.driver;
             let mut driver_end = None;
             std::future::poll_fn(|cx| {
                 if driver_end.is_none()
@@ -330,15 +326,15 @@ impl Leased {
         match response {
             Ok(response) => Ok(response.map(|incoming| PooledBody {
                 incoming,
-                connection: Some(connection),
-                pool,
+                connection: Some(self.connection),
+                pool: self.pool,
             })),
             Err(Some(source)) => Err(SendError::Broken {
-                endpoint: pool.endpoint.clone(),
+                endpoint: self.pool.endpoint.clone(),
                 source,
             }),
             Err(None) => Err(SendError::Closed {
-                endpoint: pool.endpoint.clone(),
+                endpoint: self.pool.endpoint.clone(),
             }),
         }
     }
@@ -376,14 +372,16 @@ impl http_body::Body for PooledBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let mut ended = false;
-        if let Some(connection) = &mut this.connection {
-            ended = Pin::new(&mut connection.driver).poll(cx).is_ready();
+        let mut polled = Pin::new(&mut this.incoming).poll_frame(cx);
+        // What came with the head is there already.
+        if polled.is_pending()
+            && let Some(connection) = &mut this.connection
+        {
+            if Pin::new(&mut connection.driver).poll(cx).is_ready() {
+                this.connection = None;
+            }
+            polled = Pin::new(&mut this.incoming).poll_frame(cx);
         }
-        if ended {
-            this.connection = None;
-        }
-        let polled = Pin::new(&mut this.incoming).poll_frame(cx);
         match polled {
             Poll::Ready(None) => this.finished(),
             Poll::Ready(Some(Ok(_))) if this.incoming.is_end_stream() => this.finished(),
