@@ -82,7 +82,7 @@ fn the_schema_refuses_wrong_values() {
         json!({"runtime": "native"}),
         json!({"runtime": "wasm"}),
         json!({"limits": {"tasksMax": 0}}),
-        json!({"port": 80}),
+        json!({"port": 0}),
         json!({"port": "any"}),
         json!({"healthcheck": "healthz"}),
         json!({"healthcheck": {"command": []}}),

@@ -224,7 +224,7 @@ pub(super) const CASES: [(&str, &str); 48] = [
     ),
     (
         r#"{"permissions": {"filesystem": true}}"#,
-        "line 1, column 32, /permissions/filesystem: unknown key \"filesystem\"; known are network, hostApis, devices and listen",
+        "line 1, column 32, /permissions/filesystem: unknown key \"filesystem\"; known are network, hostApis, devices, listen and root",
     ),
     (
         r#"{"folders": "photos"}"#,
