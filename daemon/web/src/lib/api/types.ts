@@ -130,6 +130,11 @@ target?: BackupTarget,
  * disk that is empty or has backups becomes a target.
  */
 besideFiles?: boolean,
+/**
+ * What the new target, a server, asks for: the user's password there, or of an SFTP server a
+ * private key of SSH. Without it, what is known stays.
+ */
+serverPassword?: Secret,
 /** How often. */
 schedule?: Schedule,
 /** How many are kept. */
@@ -237,7 +242,11 @@ path: string, } | { "kind": "disk",
 /** The id of its file system. */
 id: DiskId,
 /** What people know it by; the box fills it in. */
-name?: string, };
+name?: string, } | { "kind": "server",
+/** Where it is. */
+url: ServerUrl,
+/** The key by which an SFTP server is known again; a person saw it and agreed. */
+hostKey?: HostKey, };
 
 /** A catalogue, as the API shows it. */
 export type CatalogueInfo = {
@@ -461,6 +470,9 @@ export type Healthcheck = string | {
  * a file of the package, one without is looked for in `PATH`.
  */
 command: Array<string>, };
+
+/** The fingerprint of an SSH server's key, as `ssh-keygen -l` prints it. */
+export type HostKey = string;
 
 /**
  * `example.org`, `*.example.org` (any subdomain, not the domain itself),
@@ -895,6 +907,8 @@ code: string,
 target: BackupTarget,
 /** The recovery words as the person typed them, or the password of the backups. */
 words: Secret,
+/** Of a server: the user's password there, or a private key of SSH. */
+serverPassword?: Secret,
 /** The backup; by default the last whole one. */
 run?: RunId, };
 
@@ -1028,6 +1042,14 @@ export type Series<S> = {
 intervalSec: number,
 /** Oldest first. */
 samples: Array<S>, };
+
+/**
+ * The folder of a server: `sftp://anna@nas.local/backups`, `https://nas.local:8000/anna`.
+ *
+ * The path of an SFTP server begins at its first folder; one that begins with `/~/` begins at the
+ * user's. A REST server speaks the protocol of restic's `rest-server`.
+ */
+export type ServerUrl = string;
 
 /**
  * The user-chosen, mutable name of a service: its subdomain, and part of its unit's name.
