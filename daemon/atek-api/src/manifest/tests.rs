@@ -181,7 +181,7 @@ fn the_examples_of_the_documentation_are_manifests() {
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    assert_eq!(blocks.len(), 5);
+    assert_eq!(blocks.len(), 6);
     for block in blocks {
         parse(block);
     }
