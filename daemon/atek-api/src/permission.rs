@@ -36,6 +36,9 @@ pub struct Permissions {
     /// Ports of the home's network that lead to the app.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listen: Vec<LanPort>,
+    /// Whether the app hears and speaks multicast DNS in the home, at its ports there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mdns: bool,
     /// APIs of Atek's own name that the app may answer, as no part of Atek does. No manifest asks
     /// for them: an administrator chooses the provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -73,6 +76,7 @@ impl Permissions {
             && self.host_apis.is_empty()
             && self.devices.is_empty()
             && self.listen.is_empty()
+            && !self.mdns
             && self.provides.is_empty()
             && !self.root
     }
@@ -102,6 +106,7 @@ impl Permissions {
             host_apis: without(&self.host_apis, &old.host_apis),
             devices: without(&self.devices, &old.devices),
             listen: without(&self.listen, &old.listen),
+            mdns: self.mdns && !old.mdns,
             provides: without(&self.provides, &old.provides),
             root: self.root && !old.root,
         }
@@ -119,6 +124,7 @@ impl Permissions {
             host_apis: common(&self.host_apis, &other.host_apis),
             devices: common(&self.devices, &other.devices),
             listen: common(&self.listen, &other.listen),
+            mdns: self.mdns && other.mdns,
             provides: common(&self.provides, &other.provides),
             root: self.root && other.root,
         }
@@ -136,6 +142,7 @@ impl Permissions {
             host_apis: joined(&self.host_apis, &other.host_apis),
             devices: joined(&self.devices, &other.devices),
             listen: joined(&self.listen, &other.listen),
+            mdns: self.mdns || other.mdns,
             provides: joined(&self.provides, &other.provides),
             root: self.root || other.root,
         }

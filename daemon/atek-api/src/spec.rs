@@ -33,6 +33,7 @@ use crate::permission::{DevicePath, GivenFolder, LanPort};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,6 +69,10 @@ pub const ATTACH_TIMEOUT: Duration = Duration::from_secs(30);
 pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
 /// How the names of the machine's ends of these links begin. They are no networks of the home.
 pub const LINK_PREFIX: &str = "atek-";
+/// Groups of the links whose service hears and speaks multicast DNS.
+pub const MDNS_LINKS: RangeInclusive<u32> = 42_986..=42_988;
+/// Where atekd hears what such services say to all, at [`NAME_SERVER`].
+pub const MDNS_PORT: u16 = 5_354;
 
 /// Devices of one service.
 const MAX_DEVICES: usize = 32;
@@ -122,6 +127,9 @@ pub struct ServiceSpec {
     /// Whether the program of a container image is shown that it is root.
     #[serde(default)]
     pub root: bool,
+    /// Whether it hears and speaks multicast DNS in the home.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mdns: bool,
     /// The TCP port on which the program listens; `None`: it listens on its socket file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<AppPort>,
@@ -329,6 +337,12 @@ impl ServiceSpec {
         self.limits.validate()
     }
 
+    /// Whether its network namespace has a link to the machine's.
+    #[must_use]
+    pub fn has_link(&self) -> bool {
+        matches!(self.network, Network::Direct { .. }) || !self.listen.is_empty() || self.mdns
+    }
+
     fn validate_image(
         &self,
         argv: &[String],
@@ -343,7 +357,7 @@ impl ServiceSpec {
             return Err(SpecError::ForbiddenFolder(self.package.folder.clone()));
         }
         // The commands that make the link are the host's, and need the host's files.
-        if matches!(self.network, Network::Direct { .. }) || !self.listen.is_empty() {
+        if self.has_link() {
             return Err(SpecError::ImageNetwork);
         }
         let folders = [workdir].into_iter().filter(|path| !is_image_folder(path));

@@ -9,7 +9,7 @@ use crate::ports;
 use crate::tools::{exists_already, ip, is_gone};
 use anyhow::{Context as _, bail};
 use atek_api::permission::LanPort;
-use atek_api::spec::{LINK_PREFIX, NAME_SERVER, Prefix};
+use atek_api::spec::{LINK_PREFIX, MDNS_LINKS, NAME_SERVER, Prefix};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{if_nameindex, if_nametoindex};
 use std::collections::BTreeSet;
@@ -29,12 +29,14 @@ pub(crate) enum Reach {
 }
 
 impl Reach {
-    /// The group of the machine's end. Any numbers that nothing else uses.
-    pub(crate) fn group(self) -> u32 {
+    /// The group of the machine's end, without and with multicast DNS. Any numbers that nothing
+    /// else uses.
+    pub(crate) fn groups(self) -> [u32; 2] {
+        let first = MDNS_LINKS.start();
         match self {
-            Self::Nothing => 42_978,
-            Self::Internet => 42_976,
-            Self::Home => 42_977,
+            Self::Internet => [42_976, *first],
+            Self::Home => [42_977, first + 1],
+            Self::Nothing => [42_978, first + 2],
         }
     }
 }
@@ -49,7 +51,7 @@ struct Outside {
 
 /// Gives the network namespace of this process a link to the machine's, and lets ports of the
 /// home's network lead to it.
-pub(crate) fn attach(reach: Reach, listen: &[LanPort]) -> anyhow::Result<()> {
+pub(crate) fn attach(reach: Reach, mdns: bool, listen: &[LanPort]) -> anyhow::Result<()> {
     let namespaces = Namespaces::of_unit()?;
     let unit = own_unit()?;
     namespaces.enter_machine()?;
@@ -59,7 +61,7 @@ pub(crate) fn attach(reach: Reach, listen: &[LanPort]) -> anyhow::Result<()> {
     if if_nametoindex(INSIDE).is_ok() {
         ip(&format!("link delete {INSIDE}\n"))?;
     }
-    let slot = make_link(&outside, reach)?;
+    let slot = make_link(&outside, reach.groups()[usize::from(mdns)])?;
     namespaces.enter_machine()?;
     let has_v6 = Path::new("/proc/sys/net/ipv6").exists();
     ip(&lines_outside(slot, &unit, outside.block, has_v6))
@@ -128,8 +130,7 @@ fn look() -> anyhow::Result<Outside> {
 
 /// Makes the pair of ends, in the first free place. The firewall knows the link from its first
 /// moment, by its name and group.
-fn make_link(outside: &Outside, reach: Reach) -> anyhow::Result<Slot> {
-    let group = reach.group();
+fn make_link(outside: &Outside, group: u32) -> anyhow::Result<Slot> {
     for slot in Slot::all().filter(|slot| !outside.taken.contains(&slot.name())) {
         let name = slot.name();
         match ip(&format!(

@@ -12,7 +12,7 @@ use crate::resolver;
 use crate::tools::{exists_already, feed};
 use anyhow::Context as _;
 use atek_api::address::NEAR;
-use atek_api::spec::NAME_SERVER;
+use atek_api::spec::{MDNS_LINKS, MDNS_PORT, NAME_SERVER};
 use std::fs;
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
@@ -71,6 +71,10 @@ fn rules(names: Ipv4Addr, guarded: bool) -> String {
         let near = NEAR.into_iter().filter(|near| near.contains(':') == v6);
         near.collect::<Vec<_>>().join(", ")
     };
+    let groups = |reach: Reach| {
+        let [plain, mdns] = reach.groups();
+        format!("{{ {plain}, {mdns} }}")
+    };
     let ports = PORTS.enumerate();
     let ports: Vec<String> = ports.map(|(n, port)| format!("{n} : {port}")).collect();
     let (others, guard) = match guarded {
@@ -86,12 +90,16 @@ fn rules(names: Ipv4Addr, guarded: bool) -> String {
          define lookup = {MARK}\n\
          define home = {}\n\
          define closed = {}\n\
+         define mdns = {}-{}\n\
+         define relay = {MDNS_PORT}\n\
          define ports = {{ {} }}\n\
          {RULES}{guard}",
         near(false),
         near(true),
-        Reach::Home.group(),
-        Reach::Nothing.group(),
+        groups(Reach::Home),
+        groups(Reach::Nothing),
+        MDNS_LINKS.start(),
+        MDNS_LINKS.end(),
         ports.join(", ")
     )
 }
@@ -151,8 +159,12 @@ mod tests {
         let open = rules(NAME_SERVER, false);
         assert!(open.contains("define others = \"accept\"") && !open.contains(GUARD));
         assert!(ROUTING.iter().all(|rule| rule.contains(&MARK.to_string())));
-        assert_ne!(Reach::Home.group(), Reach::Internet.group());
-        assert!(open.contains("define closed = 42978"));
+        let all = [Reach::Home, Reach::Internet, Reach::Nothing].map(Reach::groups);
+        for [plain, mdns] in all {
+            assert!(!MDNS_LINKS.contains(&plain) && MDNS_LINKS.contains(&mdns));
+        }
+        assert!(open.contains("define closed = { 42978, 42988 }"), "{open}");
+        assert!(open.contains("define mdns = 42986-42988") && open.contains("relay = 5354"));
         assert_eq!(RULES.matches(&format!(" mod {} ", PORTS.len())).count(), 2);
         assert!(RULES.contains(&format!("\"{}*\"", atek_api::spec::LINK_PREFIX)));
     }

@@ -1,6 +1,6 @@
 //! Gives apps with the internet, and builds, a network of their own.
 //!
-//! Usage: `atek-network firewall`; `atek-network attach nothing|internet|home [PORT]...`;
+//! Usage: `atek-network firewall`; `atek-network attach nothing|internet|home [mdns] [PORT]...`;
 //! `atek-network detach PORT...`.
 //!
 //! ```text
@@ -58,9 +58,11 @@ fn run() -> anyhow::Result<()> {
                 Some("nothing") => attach::Reach::Nothing,
                 Some("internet") => attach::Reach::Internet,
                 Some("home") => attach::Reach::Home,
-                _ => bail!("use: atek-network attach nothing|internet|home [PORT]..."),
+                _ => bail!("use: atek-network attach nothing|internet|home [mdns] [PORT]..."),
             };
-            attach::attach(reach, &ports_of(words)?)
+            let mut words = words.peekable();
+            let mdns = words.next_if(|word| word == "mdns").is_some();
+            attach::attach(reach, mdns, &ports_of(words)?)
         }
         "detach" => ports::close(&ports_of(words)?),
         _ => bail!("use: atek-network firewall, attach or detach"),

@@ -50,6 +50,7 @@ test.each([
   { network: 'direct' },
   { devices: ['/dev/ttyUSB0', '/dev/video0'] },
   { listen: ['tcp/1883', 'udp/53'] },
+  { mdns: true },
   { provides: ['atek.cloud/notes-api'] },
   { root: true },
   { network: { direct: { lan: true } } },

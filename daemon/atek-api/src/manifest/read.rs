@@ -433,11 +433,12 @@ fn read_permissions(value: &Cursor<'_>) -> Found<Permissions> {
                     }
                 }
             }
+            "mdns" => permissions.mdns = value.boolean()?,
             "root" => permissions.root = value.boolean()?,
             other => {
                 return Err(value.problem(Problem::UnknownKey {
                     found: shorten(other),
-                    known: "network, hostApis, devices, listen and root",
+                    known: "network, hostApis, devices, listen, mdns and root",
                 }));
             }
         }

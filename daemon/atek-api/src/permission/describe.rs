@@ -25,7 +25,15 @@ impl Permissions {
              may not"
                 .to_owned()
         });
-        let own = apis.chain(devices).chain(ports).chain(provided).chain(root);
+        let mdns = self.mdns.then(|| {
+            "see what devices in your home announce, and announce itself to them (mDNS)".to_owned()
+        });
+        let own = apis
+            .chain(devices)
+            .chain(ports)
+            .chain(mdns)
+            .chain(provided)
+            .chain(root);
         network.chain(own).collect()
     }
 }

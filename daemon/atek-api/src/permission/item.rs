@@ -12,7 +12,7 @@ use std::str::FromStr;
 ///
 /// Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
 /// `provider:example.org/notes=KEY`, `database:ID:read`, `folder:KEY/NAME:read`,
-/// `device:/dev/ttyUSB0`, `listen:tcp/1883`, `provides:atek.cloud/notes-api`, `root`.
+/// `device:/dev/ttyUSB0`, `listen:tcp/1883`, `mdns`, `provides:atek.cloud/notes-api`, `root`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
@@ -31,6 +31,8 @@ pub enum Permission {
     AnyDevice,
     /// Be reached at a port of the home's network.
     Listen(LanPort),
+    /// Hear and speak multicast DNS in the home.
+    Mdns,
     /// Answer calls of this API, which has Atek's name and no provider in Atek.
     Provides(ApiId),
     /// Be shown, as the program of a container image, that it is root.
@@ -76,7 +78,7 @@ pub enum Danger {
 pub enum InvalidPermission {
     /// Not one of the forms.
     #[error(
-        "a permission is host:NAME, direct, lan, api:API, device:/dev/NAME, device:any, listen:tcp/PORT, provides:atek.cloud/NAME, root, provider:API[=KEY], database:[ID:]read|write or folder:[KEY/NAME:]read|write, not {0:?}"
+        "a permission is host:NAME, direct, lan, api:API, device:/dev/NAME, device:any, listen:tcp/PORT, mdns, provides:atek.cloud/NAME, root, provider:API[=KEY], database:[ID:]read|write or folder:[KEY/NAME:]read|write, not {0:?}"
     )]
     Form(String),
     /// See [`super::InvalidHostPattern`].
@@ -162,6 +164,7 @@ impl Permission {
             | Self::Database { write: false, .. }
             | Self::Folder { write: false, .. }
             | Self::Listen(_)
+            | Self::Mdns
             // One kind of namespace more, in which it has no capability.
             | Self::Root => Danger::Medium,
             Self::Database { write: true, .. } | Self::Folder { write: true, .. } => Danger::High,
@@ -212,6 +215,7 @@ impl Permission {
             | Self::HostApi(_)
             | Self::Device(_)
             | Self::Listen(_)
+            | Self::Mdns
             | Self::Provides(_)
             | Self::Root => {
                 let set = Permissions::from_items([self.clone()]);
@@ -232,6 +236,7 @@ impl fmt::Display for Permission {
             Self::Device(device) => write!(f, "device:{device}"),
             Self::AnyDevice => f.write_str("device:any"),
             Self::Listen(port) => write!(f, "listen:{port}"),
+            Self::Mdns => f.write_str("mdns"),
             Self::Provides(api) => write!(f, "provides:{api}"),
             Self::Provider { api, service: None } => write!(f, "provider:{api}"),
             Self::Provider {
@@ -282,6 +287,7 @@ impl FromStr for Permission {
             "direct" => return Ok(Self::Direct),
             "lan" => return Ok(Self::Lan),
             "root" => return Ok(Self::Root),
+            "mdns" => return Ok(Self::Mdns),
             _ => {}
         }
         let (kind, rest) = text.split_once(':').ok_or_else(form)?;
@@ -336,6 +342,7 @@ impl Permissions {
         items.extend(self.host_apis.iter().cloned().map(Permission::HostApi));
         items.extend(self.devices.iter().cloned().map(Permission::Device));
         items.extend(self.listen.iter().copied().map(Permission::Listen));
+        items.extend(self.mdns.then_some(Permission::Mdns));
         items.extend(self.provides.iter().cloned().map(Permission::Provides));
         items.extend(self.root.then_some(Permission::Root));
         items
@@ -347,7 +354,7 @@ impl Permissions {
     #[must_use]
     pub fn from_items(items: impl IntoIterator<Item = Permission>) -> Self {
         let mut hosts: Vec<HostPattern> = Vec::new();
-        let (mut direct, mut lan, mut root) = (false, false, false);
+        let (mut direct, mut lan, mut mdns, mut root) = (false, false, false, false);
         let mut host_apis: Vec<ApiId> = Vec::new();
         let mut devices: Vec<DevicePath> = Vec::new();
         let mut listen: Vec<LanPort> = Vec::new();
@@ -360,6 +367,7 @@ impl Permissions {
                 Permission::Listen(port) if !listen.contains(&port) => listen.push(port),
                 Permission::Provides(api) if !provides.contains(&api) => provides.push(api),
                 Permission::Direct => direct = true,
+                Permission::Mdns => mdns = true,
                 Permission::Lan => (direct, lan) = (true, true),
                 Permission::Root => root = true,
                 Permission::Host(_)
@@ -383,6 +391,7 @@ impl Permissions {
             host_apis,
             devices,
             listen,
+            mdns,
             provides,
             root,
         }
@@ -405,6 +414,7 @@ mod tests {
             ("direct", Danger::High),
             ("device:/dev/ttyUSB0", Danger::High),
             ("listen:tcp/1883", Danger::Medium),
+            ("mdns", Danger::Medium),
             ("provides:atek.cloud/notes-api", Danger::High),
             ("root", Danger::Medium),
             ("lan", Danger::High),
@@ -487,6 +497,7 @@ mod tests {
             json!({ "network": "direct", "hostApis": ["atek.cloud/users-api"] }),
             json!({ "network": { "direct": { "lan": true } } }),
             json!({ "devices": ["/dev/ttyUSB0", "/dev/video1"] }),
+            json!({ "listen": ["tcp/1883"], "mdns": true }),
             json!({ "provides": ["atek.cloud/a", "atek.cloud/b"] }),
         ] {
             let set: Permissions = serde_json::from_value(set).unwrap();

@@ -78,7 +78,7 @@ impl Grantable {
         let provides = permissions.provides.is_empty();
         // It opens a part of the kernel that is closed to every other app.
         let root = !permissions.root;
-        let ports = self.lan || permissions.listen.is_empty();
+        let ports = self.lan || (permissions.listen.is_empty() && !permissions.mdns);
         network
             && devices
             && provides

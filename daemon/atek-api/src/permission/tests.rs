@@ -189,15 +189,18 @@ fn any_permissions() -> impl Strategy<Value = Permissions> {
     let apis = prop::collection::vec("[a-c]\\.org/[a-c]".prop_map(|t| t.parse().unwrap()), 0..4);
     let ports = prop::collection::vec("(tcp|udp)/[1-3]".prop_map(|t| t.parse().unwrap()), 0..3);
     let own = prop::collection::vec("atek\\.cloud/[a-c]".prop_map(|t| t.parse().unwrap()), 0..3);
-    let sets = (network, apis, ports, own, any::<bool>());
-    sets.prop_map(|(network, host_apis, listen, provides, root)| Permissions {
-        network,
-        host_apis,
-        devices: Vec::new(),
-        listen,
-        provides,
-        root,
-    })
+    let sets = (network, apis, ports, any::<bool>(), own, any::<bool>());
+    sets.prop_map(
+        |(network, host_apis, listen, mdns, provides, root)| Permissions {
+            network,
+            host_apis,
+            devices: Vec::new(),
+            listen,
+            mdns,
+            provides,
+            root,
+        },
+    )
 }
 
 proptest! {

@@ -42,7 +42,7 @@ pub enum SpecError {
     ImageUser(String),
     /// A container image has no link to the machine's network.
     #[error(
-        "an app from a container image cannot have the whole internet or a port of the home's network yet: give it the hosts that it needs by name"
+        "an app from a container image cannot have the whole internet, a port of the home's network or mDNS yet: give it the hosts that it needs by name"
     )]
     ImageNetwork,
     /// More than [`crate::manifest::MAX_SIDECARS`], or of a core service.
@@ -53,7 +53,7 @@ pub enum SpecError {
     SidecarOrder(SidecarName),
     /// The link to the machine's network is made for one process.
     #[error(
-        "an app of several processes cannot have the whole internet or a port of the home's network yet: give it the hosts that it needs by name"
+        "an app of several processes cannot have the whole internet, a port of the home's network or mDNS yet: give it the hosts that it needs by name"
     )]
     SidecarNetwork,
     /// More than a box can be on.

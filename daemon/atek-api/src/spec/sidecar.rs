@@ -1,8 +1,6 @@
 //! Further processes of a service, each with a unit of its own.
 
-use super::{
-    Network, Program, SIDECAR_READY_TIMEOUT, START_TIMEOUT, ServiceSpec, SpecError, Workdir,
-};
+use super::{Program, SIDECAR_READY_TIMEOUT, START_TIMEOUT, ServiceSpec, SpecError, Workdir};
 use crate::ids::ServiceId;
 use crate::manifest::{MAX_SIDECARS, SidecarName};
 use serde::{Deserialize, Serialize};
@@ -60,6 +58,7 @@ impl ServiceSpec {
             folders: Vec::new(),
             listen: Vec::new(),
             root: false,
+            mdns: false,
             sidecars: Vec::new(),
             ..self.clone()
         };
@@ -85,7 +84,7 @@ impl ServiceSpec {
             return Err(SpecError::Sidecars(self.sidecars.len()));
         }
         // The link is made by one unit, before its program starts.
-        if matches!(self.network, Network::Direct { .. }) || !self.listen.is_empty() {
+        if self.has_link() {
             return Err(SpecError::SidecarNetwork);
         }
         let mut before: Vec<&SidecarName> = Vec::new();

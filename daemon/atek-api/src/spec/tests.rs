@@ -327,7 +327,7 @@ fn the_processes_of_a_service_are_checked_as_it_is_and_wait_for_no_circle() {
         change(&mut spec);
         spec.validate().map_err(|error| error.to_string())
     };
-    let refused: [(Change<'_>, &str); 7] = [
+    let refused: [(Change<'_>, &str); 8] = [
         (&|spec| spec.sidecars.reverse(), "before one"),
         (
             &|spec| spec.sidecars[1].name = "db".parse().unwrap(),
@@ -341,6 +341,7 @@ fn the_processes_of_a_service_are_checked_as_it_is_and_wait_for_no_circle() {
             &|spec| spec.listen = vec!["tcp/1883".parse().unwrap()],
             "several processes",
         ),
+        (&|spec| spec.mdns = true, "several processes"),
         (
             &|spec| {
                 spec.sidecars[0].program = Program::Image {

@@ -96,10 +96,10 @@ pub(crate) fn job(
             ("PrivateNetwork", Variant::from(true)),
             (
                 "ExecStartPreEx",
-                link::commands(vec![link::attach(Reach::Internet, &[])]),
+                link::commands(vec![link::attach(Reach::Internet, false, &[])]),
             ),
         ]);
-        properties.extend(link::properties(Reach::Internet, &spec.home, &[]));
+        properties.extend(link::properties(Reach::Internet, &spec.home, false));
     }
     properties
 }

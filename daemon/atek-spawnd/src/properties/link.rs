@@ -17,7 +17,7 @@ pub(super) enum Reach {
 }
 
 /// The command that makes the link, to which ports of the home's network lead.
-pub(super) fn attach(reach: Reach, listen: &[LanPort]) -> Vec<String> {
+pub(super) fn attach(reach: Reach, mdns: bool, listen: &[LanPort]) -> Vec<String> {
     let word = match reach {
         Reach::Nothing => "nothing",
         Reach::Internet => "internet",
@@ -25,7 +25,8 @@ pub(super) fn attach(reach: Reach, listen: &[LanPort]) -> Vec<String> {
     };
     let words = [paths::NETWORK, "attach", word].map(str::to_owned);
     let ports = listen.iter().map(LanPort::to_string);
-    words.into_iter().chain(ports).collect()
+    let mdns = mdns.then(|| "mdns".to_owned());
+    words.into_iter().chain(mdns).chain(ports).collect()
 }
 
 /// Closes the ports before the service is told to stop, and again when it has ended in any way.
@@ -56,13 +57,14 @@ pub(super) fn commands(commands: Vec<Vec<String>>) -> Variant<'static> {
 }
 
 /// Besides `PrivateNetwork`: the firewall is loaded first, or the unit does not start. A second
-/// wall in front of the home is the unit's own control group, which lets no answer through.
-pub(super) fn properties(reach: Reach, home: &[Prefix], listen: &[LanPort]) -> Vec<Property> {
+/// wall in front of the home is the unit's own control group, which lets no answer through; a
+/// service that is `spoken_to` by devices at home has none.
+pub(super) fn properties(reach: Reach, home: &[Prefix], spoken_to: bool) -> Vec<Property> {
     let mut properties = vec![
         ("Requires", texts(&[paths::NETWORK_UNIT])),
         ("After", texts(&[paths::NETWORK_UNIT])),
     ];
-    if reach == Reach::Internet && listen.is_empty() {
+    if reach == Reach::Internet && !spoken_to {
         properties.extend([
             // An allowed address wins over a denied one.
             ("IPAddressAllow", addresses::own()),

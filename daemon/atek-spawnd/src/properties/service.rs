@@ -325,7 +325,7 @@ fn before(process: &Process<'_>) -> Vec<Vec<String>> {
     let accounts = [paths::SANDBOX, "prepare", spec.key.as_str()].map(str::to_owned);
     let sidecar = process.name().map(|name| format!("sidecar={name}"));
     let accounts: Vec<String> = accounts.into_iter().chain(sidecar).chain(named).collect();
-    let attach = link(spec).map(|reach| link::attach(reach, &spec.listen));
+    let attach = link(spec).map(|reach| link::attach(reach, spec.mdns, &spec.listen));
     attach.into_iter().chain([accounts]).collect()
 }
 
@@ -345,7 +345,7 @@ fn sandbox_command(spec: &ServiceSpec) -> Vec<String> {
 /// What the service may reach through a link; `None`: it has none.
 fn link(spec: &ServiceSpec) -> Option<Reach> {
     match spec.network {
-        Network::None | Network::Hosts if spec.listen.is_empty() => None,
+        _ if !spec.has_link() => None,
         Network::None | Network::Hosts => Some(Reach::Nothing),
         Network::Direct { lan: false } => Some(Reach::Internet),
         Network::Direct { lan: true } => Some(Reach::Home),
@@ -523,7 +523,8 @@ fn network(spec: &ServiceSpec) -> Vec<Property> {
         ("PrivateUsers", Variant::from(true)),
     ];
     if let Some(reach) = link(spec) {
-        properties.extend(link::properties(reach, &spec.home, &spec.listen));
+        let spoken_to = spec.mdns || !spec.listen.is_empty();
+        properties.extend(link::properties(reach, &spec.home, spoken_to));
     }
     properties.extend(link::detach(&spec.listen));
     properties

@@ -30,6 +30,7 @@ pub(crate) fn spec() -> ServiceSpec {
         folders: Vec::new(),
         listen: Vec::new(),
         root: false,
+        mdns: false,
         port: None,
         workdir: Workdir::Package,
         health_command: Vec::new(),

@@ -220,7 +220,7 @@ pub(crate) struct Cfg {
     pub(crate) revoke: bool,
     /// Grant something that the app need not ask for: internet, home, a host such as
     /// api.example.org:8443, a device such as /dev/ttyUSB0, a port of the home's network such
-    /// as tcp/1883, or the id of a host API
+    /// as tcp/1883, mdns (finding devices at home, and being found), or the id of a host API
     #[arg(long, value_name = "WHAT", value_parser = parse_permission, conflicts_with_all = ["grant", "revoke"])]
     pub(crate) allow: Vec<Permissions>,
     /// Take one permission back, named as with --allow

@@ -43,8 +43,8 @@ pub(crate) fn parse_setting(text: &str) -> Result<(String, String), String> {
 }
 
 /// Reads a permission: `internet`, `home` (with the internet), a host with or without a port,
-/// a device, a port of the home's network (`tcp/1883`), the id of a host API, `provides:` and
-/// the id of an API that no part of Atek answers, or `root` for an image that insists on it.
+/// a device, a port of the home's network (`tcp/1883`), `mdns`, the id of a host API, `provides:`
+/// and the id of an API that no part of Atek answers, or `root` for an image that insists on it.
 pub(crate) fn parse_permission(text: &str) -> Result<Permissions, String> {
     let network = match text {
         "internet" => Network::Direct { lan: false },
@@ -54,6 +54,12 @@ pub(crate) fn parse_permission(text: &str) -> Result<Permissions, String> {
             let device = device.parse().map_err(|error| format!("{error}"))?;
             return Ok(Permissions {
                 devices: vec![device],
+                ..Permissions::default()
+            });
+        }
+        "mdns" => {
+            return Ok(Permissions {
+                mdns: true,
                 ..Permissions::default()
             });
         }

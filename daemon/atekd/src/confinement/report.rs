@@ -136,7 +136,12 @@ pub fn with_network(words: &str, granted: &Permissions) -> String {
     let ports: Vec<String> = granted.listen.iter().map(ToString::to_string).collect();
     let reached = (!ports.is_empty())
         .then(|| format!("is reached by devices at home at {}", ports.join(", ")));
-    let reaches: Vec<&str> = reaches.into_iter().chain(reached.as_deref()).collect();
+    let finds = granted.mdns.then_some("finds devices at home");
+    let reaches: Vec<&str> = reaches
+        .into_iter()
+        .chain(finds)
+        .chain(reached.as_deref())
+        .collect();
     if reaches.is_empty() {
         return words.to_owned();
     }

@@ -195,6 +195,11 @@ impl Host {
             directory: self.apis.directory.clone(),
             host_name: self.apis.host_settings.watch_name(),
         };
+        let relay = mdns::relay::RelayDeps {
+            directory: self.apis.directory.clone(),
+            local: channels.local.subscribe(),
+        };
+        tasks.spawn(mdns::relay::run(relay, stop.clone()));
         tasks.spawn(mdns::run(parts, channels.local, stop.clone()));
         tokio::spawn(self.gateway.clone().follow_names());
         let host_settings = self.apis.host_settings.clone();

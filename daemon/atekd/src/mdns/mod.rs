@@ -12,6 +12,7 @@
 mod interfaces;
 mod plan;
 mod proxy;
+pub(crate) mod relay;
 mod session;
 
 use crate::directory::DirectoryView;

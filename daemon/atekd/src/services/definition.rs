@@ -41,12 +41,14 @@ pub(super) struct Reach {
     pub(super) listen: Vec<LanPort>,
     /// Whether it is shown that it is root.
     pub(super) root: bool,
+    /// Multicast DNS in the home.
+    pub(super) mdns: bool,
 }
 
 impl Reach {
     /// Whether its network namespace has a link to the machine's.
     pub(super) fn has_link(&self) -> bool {
-        matches!(self.network, Network::Direct { .. }) || !self.listen.is_empty()
+        matches!(self.network, Network::Direct { .. }) || !self.listen.is_empty() || self.mdns
     }
 }
 
@@ -151,6 +153,7 @@ impl Definition {
             devices: permissions.devices,
             listen: permissions.listen,
             root: permissions.root,
+            mdns: permissions.mdns,
         }
     }
 
@@ -233,6 +236,7 @@ impl Definition {
             folders: self.in_force().1.folders,
             listen: self.permissions().listen,
             root,
+            mdns: self.permissions().mdns,
             port: self.manifest().and_then(|manifest| manifest.port),
             workdir: self
                 .manifest()
@@ -348,6 +352,7 @@ pub(super) fn plain_spec(
         folders: Vec::new(),
         listen: Vec::new(),
         root: false,
+        mdns: false,
         workdir: Workdir::Package,
         health_command: Vec::new(),
         limits: Limits::default(),

@@ -10,6 +10,7 @@ export interface PermissionTexts {
   directLan: string
   device(path: string): string
   listen(port: string): string
+  mdns: string
   provides(api: string): string
   root: string
   apis: Readonly<Record<string, string>>
@@ -31,12 +32,13 @@ export function permissionsOf(
   set: Readonly<Record<string, unknown>>,
   texts: PermissionTexts
 ): readonly Permission[] | null {
-  const { network, hostApis, devices, listen, provides, root, ...unknown } = set
+  const { network, hostApis, devices, listen, mdns, provides, root, ...unknown } = set
   const found = [
     networkPermissions(network, texts),
     apiPermissions(hostApis, texts),
     devicePermissions(devices, texts),
     portPermissions(listen, texts),
+    multicastPermission(mdns, texts),
     providedApis(provides, texts),
     rootPermission(root, texts)
   ]
@@ -81,6 +83,11 @@ function portPermissions(ports: unknown, texts: PermissionTexts): Permission[] |
   return ports.map((port: string) => ({ id: `listen:${port}`, words: texts.listen(port) }))
 }
 
+function multicastPermission(mdns: unknown, texts: PermissionTexts): Permission[] | null {
+  if (mdns === undefined || mdns === false) return []
+  return mdns === true ? [{ id: 'mdns', words: texts.mdns }] : null
+}
+
 function providedApis(apis: unknown, texts: PermissionTexts): Permission[] | null {
   if (apis === undefined) return []
   if (!Array.isArray(apis) || !apis.every((api) => typeof api === 'string')) return null
@@ -102,6 +109,7 @@ export function permissionSet(ids: Iterable<string>): Permissions {
   let direct = false
   let lan = false
   let root = false
+  let mdns = false
   for (const id of ids) {
     if (id.startsWith('host:')) hosts.push(id.slice(5))
     else if (id.startsWith('api:')) hostApis.push(id.slice(4))
@@ -111,6 +119,7 @@ export function permissionSet(ids: Iterable<string>): Permissions {
     else if (id === 'direct') direct = true
     else if (id === 'lan') lan = true
     else if (id === 'root') root = true
+    else if (id === 'mdns') mdns = true
   }
   const network = lan
     ? { direct: { lan: true } }
@@ -124,6 +133,7 @@ export function permissionSet(ids: Iterable<string>): Permissions {
     ...(hostApis.length > 0 && { hostApis }),
     ...(devices.length > 0 && { devices }),
     ...(listen.length > 0 && { listen }),
+    ...(mdns && { mdns }),
     ...(provides.length > 0 && { provides }),
     ...(root && { root })
   }

@@ -23,6 +23,7 @@ export function wordsOf({ permission, words, picked }: Named, t: RightTexts, app
   if (permission === 'direct') return t.internet
   if (permission === 'lan') return t.home
   if (permission === 'root') return apps.root
+  if (permission === 'mdns') return apps.mdns
   const [kind, rest] = split(permission, ':')
   if (kind === 'host') return apps.hosts(rest)
   if (kind === 'device') return rest === 'any' ? t.anyDevice : apps.device(rest)

@@ -53,7 +53,7 @@ fn the_schema_knows_every_key_that_the_parser_writes() {
         "folders":["photos"],
         "exports":[{"api":"a.b/c","path":"/x","transport":"proxy","metadata":{"m":"n"}}],
         "runtime":"native","entry":"bin/a","args":["x"],
-        "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"],"devices":["/dev/video0"],"listen":["tcp/1883"],"root":true},
+        "permissions":{"network":{"hosts":["a.org"]},"hostApis":["a.b/c"],"devices":["/dev/video0"],"listen":["tcp/1883"],"mdns":true,"root":true},
         "limits":{"memoryMax":8388608,"tasksMax":1,"cpuQuota":1,"cpuWeight":1},"sleep":true,
         "services":{"db":{"runtime":{"kind":"oci","image":"localhost/db:1.0.0"},"port":5432,
             "healthcheck":{"command":["pg_isready"]}},"work":{"entry":"w.js","after":["db"]}},

@@ -224,7 +224,7 @@ pub(super) const CASES: [(&str, &str); 50] = [
     ),
     (
         r#"{"permissions": {"filesystem": true}}"#,
-        "line 1, column 32, /permissions/filesystem: unknown key \"filesystem\"; known are network, hostApis, devices, listen and root",
+        "line 1, column 32, /permissions/filesystem: unknown key \"filesystem\"; known are network, hostApis, devices, listen, mdns and root",
     ),
     (
         r#"{"folders": "photos"}"#,

@@ -239,6 +239,7 @@ export const apps: typeof english = {
     device: (path) => `das Gerät ${path} an dieser Box benutzen`,
     listen: (port) =>
       `für jedes Gerät bei dir zu Hause an Port ${port} erreichbar sein, ohne Anmeldung an dieser Box`,
+    mdns: 'sehen, was Geräte bei dir zu Hause ankündigen, und sich selbst ankündigen (mDNS)',
     provides: (api) => `Aufrufe von ${api} beantworten, als wäre sie ein Teil von Atek`,
     root: 'als root ihrer eigenen Dateien gestartet werden und gesagt bekommen, sie dürfe Benutzer wechseln, was sie nicht darf',
     apis: {

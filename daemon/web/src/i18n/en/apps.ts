@@ -218,6 +218,7 @@ export const apps = {
     device: (path: string) => `use the device ${path} of this box`,
     listen: (port: string) =>
       `be reached by every device in your home at port ${port}, without signing in to this box`,
+    mdns: 'see what devices in your home announce, and announce itself to them (mDNS)',
     provides: (api: string) => `answer calls of ${api} as if it were a part of Atek`,
     root: 'be started as root of its own files, and be told that it may change users, which it may not',
     apis: {

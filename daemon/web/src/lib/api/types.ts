@@ -739,7 +739,7 @@ unasked?: boolean, };
  *
  * Its text is its id: `host:api.example.org`, `direct`, `lan`, `api:atek.cloud/users-api`,
  * `provider:example.org/notes=KEY`, `database:ID:read`, `folder:KEY/NAME:read`,
- * `device:/dev/ttyUSB0`, `listen:tcp/1883`, `provides:atek.cloud/notes-api`, `root`.
+ * `device:/dev/ttyUSB0`, `listen:tcp/1883`, `mdns`, `provides:atek.cloud/notes-api`, `root`.
  */
 export type Permission = string;
 
@@ -760,6 +760,8 @@ hostApis?: Array<ApiId>,
 devices?: Array<DevicePath>,
 /** Ports of the home's network that lead to the app. */
 listen?: Array<LanPort>,
+/** Whether the app hears and speaks multicast DNS in the home, at its ports there. */
+mdns?: boolean,
 /**
  * APIs of Atek's own name that the app may answer, as no part of Atek does. No manifest asks
  * for them: an administrator chooses the provider.
