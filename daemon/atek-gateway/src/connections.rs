@@ -73,8 +73,8 @@ impl Connections {
         is_news
     }
 
-    /// A place for a new connection of a listener; none where the peer, or everybody, is busy with requests
-    /// on all that they hold.
+    /// A place for a new connection of a listener; none where the peer, or everybody, is busy with
+    /// requests on all that they hold.
     pub(super) fn enter(
         self: &Arc<Self>,
         peer: Peer,
