@@ -33,40 +33,18 @@ const EMPTY: &str = "ro,mode=755,size=64k";
 /// It has no network; of a server, it has a socket of atekd's that leads to that server. It reads
 /// the snapshots of states, and the host's own files; it writes the target, and of a restore the
 /// folders with the snapshots of the services that are restored, for the whole box also the one
-/// for packages and the host's own files. With a disk it has the right
-/// to mount until it has mounted that one, and no other device is there.
+/// for packages and the host's own files. With a disk it has the right to mount until it has
+/// mounted that one, and no other device is there.
 pub(crate) fn backup(
     spec: &BackupSpec,
     version: Version,
     input: OwnedFd,
     output: OwnedFd,
 ) -> Vec<Property> {
-    let snapshots = Path::new("/var/lib/private").join(paths::SNAPSHOTS_NAME);
     let target = spec.target.as_path();
     let restores = spec.whole || !spec.restore.is_empty();
     let capabilities = capabilities(spec, restores);
-    let mut written = Vec::new();
-    for key in &spec.restore {
-        let folder = snapshots.join(key.as_str());
-        written.push(Bind::new(&folder, &folder));
-    }
-    if spec.whole {
-        written.push(Bind::new(paths::RESTORE, paths::RESTORE));
-    }
-    let mut read = vec![
-        Bind::new(&snapshots, &snapshots),
-        Bind::new(paths::STATE, paths::STATE),
-    ];
-    match spec.read {
-        _ if spec.disk.is_some() => {}
-        _ if spec.line => {
-            read.push(Bind::new(Path::new(paths::LINES).join(spec.unit()), target));
-            // By which a server's certificate is checked.
-            read.push(Bind::optional("/etc/ssl/certs"));
-        }
-        true => read.push(Bind::new(target, target)),
-        false => written.push(Bind::new(target, target)),
-    }
+    let (read, mut written) = folders(spec);
     let of_people = ["/root", "/home"].map(Path::new);
     let homes = match of_people.iter().any(|folder| target.starts_with(folder)) {
         true => "no",
@@ -130,6 +108,35 @@ pub(crate) fn backup(
         properties.push(("BindPaths", binds(written)));
     }
     properties
+}
+
+/// The folders that a job reads, and those that it writes, but for a disk.
+fn folders(spec: &BackupSpec) -> (Vec<Bind>, Vec<Bind>) {
+    let snapshots = Path::new("/var/lib/private").join(paths::SNAPSHOTS_NAME);
+    let target = spec.target.as_path();
+    let mut written = Vec::new();
+    for key in &spec.restore {
+        let folder = snapshots.join(key.as_str());
+        written.push(Bind::new(&folder, &folder));
+    }
+    if spec.whole {
+        written.push(Bind::new(paths::RESTORE, paths::RESTORE));
+    }
+    let mut read = vec![
+        Bind::new(&snapshots, &snapshots),
+        Bind::new(paths::STATE, paths::STATE),
+    ];
+    match spec.read {
+        _ if spec.disk.is_some() => {}
+        _ if spec.line => {
+            read.push(Bind::new(Path::new(paths::LINES).join(spec.unit()), target));
+            // By which a server's certificate is checked.
+            read.push(Bind::optional("/etc/ssl/certs"));
+        }
+        true => read.push(Bind::new(target, target)),
+        false => written.push(Bind::new(target, target)),
+    }
+    (read, written)
 }
 
 /// The capabilities that a job needs at some time of its run.

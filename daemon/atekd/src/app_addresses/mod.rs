@@ -17,14 +17,29 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub struct AddressBook {
     /// The ports that may be given.
-    pub ports: AppPorts,
+    ports: AppPorts,
     /// Those that are listened on.
-    pub listening: watch::Receiver<Listening>,
+    listening: watch::Receiver<Listening>,
     /// The names that the local network knows.
-    pub local: watch::Receiver<Arc<Local>>,
+    local: watch::Receiver<Arc<Local>>,
 }
 
 impl AddressBook {
+    /// Of the ports that may be given, those that are listened on, and the names that the local
+    /// network knows.
+    #[must_use]
+    pub fn new(
+        ports: AppPorts,
+        listening: watch::Receiver<Listening>,
+        local: watch::Receiver<Arc<Local>>,
+    ) -> Self {
+        Self {
+            ports,
+            listening,
+            local,
+        }
+    }
+
     /// A service's addresses.
     #[must_use]
     pub fn of(&self, entry: &Entry) -> Addresses {

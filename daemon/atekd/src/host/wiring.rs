@@ -10,7 +10,7 @@ use crate::catalogues::Catalogues;
 use crate::config::Config;
 use crate::confinement::Confinement;
 use crate::database::{Database, Store};
-use crate::directory;
+use crate::directory::{self, DirectoryView};
 use crate::gateway_adapters::{Accounts, ServiceAccess};
 use crate::grant_requests::GrantRequests;
 use crate::host_api::HostApis;
@@ -100,8 +100,7 @@ impl Host {
             catalogues: catalogues.clone(),
         });
         let (audit, audit_task) = Audit::new(layout.state(), directory.clone());
-        let keys = layout.keys_key();
-        let keys = KeyService::new(&layout.app_socket(&keys), keys, directory.clone());
+        let keys = key_service(layout, &directory);
         let backups = Backups::new(
             services.clone(),
             spawn,
@@ -121,11 +120,7 @@ impl Host {
             services,
             metrics: Metrics::new(directory.clone(), systemd.clone()),
             directory,
-            addresses: AddressBook {
-                ports,
-                listening: app_ports,
-                local: shown_local.clone(),
-            },
+            addresses: AddressBook::new(ports, app_ports, shown_local.clone()),
             jobs,
             catalogues,
             requests: GrantRequests::default(),
@@ -205,6 +200,11 @@ impl Host {
         let host_settings = self.apis.host_settings.clone();
         tokio::spawn(async move { host_settings.follow_name().await });
     }
+}
+
+fn key_service(layout: &Layout, directory: &DirectoryView) -> KeyService {
+    let key = layout.keys_key();
+    KeyService::new(&layout.app_socket(&key), key, directory.clone())
 }
 
 /// The HTTP surface over what the host's own APIs work with.

@@ -168,13 +168,13 @@ impl Relay {
                         self.look(&parts.directory).await;
                     }
                     let local = parts.local.borrow().domain.clone();
-                    self.from_app(&heard, local.as_deref()).await;
+                    self.heard_app(&heard, local.as_deref()).await;
                 }
             }
         }
     }
 
-    async fn from_app(&mut self, heard: &Heard, host: Option<&str>) {
+    async fn heard_app(&mut self, heard: &Heard, host: Option<&str>) {
         let Some(speaker) = self.speakers.get_mut(&heard.interface) else {
             return;
         };

@@ -1,7 +1,7 @@
 //! The sockets of the relay.
 //!
 //! Avahi has its own at the same port and answers there for the box. It never hears the apps: the
-//! firewall leads what they say to [`FROM_APPS`].
+//! firewall leads what they say to a port of its own, [`MDNS_PORT`].
 
 use super::filter::MAX_MESSAGE;
 use atek_api::spec::{MDNS_PORT, NAME_SERVER};
