@@ -225,8 +225,9 @@ async fn a_machine_on_which_nothing_can_start_says_so_on_page_screen_and_in_the_
         journal.contains(PROBLEM) && journal.contains(ADVICE),
         "{journal}"
     );
+    // One that still runs from the boot has looked before.
     machine
-        .exec(["systemctl", "start", "atek-claim.service"])
+        .exec(["systemctl", "restart", "atek-claim.service"])
         .await?;
     wait_for("the screen to say what is missing", SOON, async || {
         let screen = machine.read("/run/issue.d/50-atek.issue").await?;
