@@ -7,7 +7,7 @@ use atek_tests::host::Host;
 use atek_tests::phone::BOX;
 use atek_tests::{LanClient, Machine, Seen, paths, skip, wait_for};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn app(name: &str) -> anyhow::Result<Option<PathBuf>> {
 }
 
 /// Puts such a folder on a machine and installs it with all that it asks for.
-async fn install(host: &Host, folder: &PathBuf, id: &str) -> anyhow::Result<()> {
+async fn install(host: &Host, folder: &Path, id: &str) -> anyhow::Result<()> {
     let there = format!("/srv/apps/{id}");
     host.machine.copy_in(folder, &there).await?;
     host.machine

@@ -154,7 +154,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[],
                 "{seed: string | null}",
                 "the hypercore service, for itself",
-                "What the key service derives for it from the recovery words, of which it makes its keys: 64 hexadecimal digits, or null while the box has no words.",
+                "What the key service derives for it from the recovery words, of which it makes its keys: 64 hexadecimal digits, or null while the box has no words, and for what the configuration puts in its place.",
             ),
             method("restart", &[ID], "null", RUN, "Stops and starts it."),
             method(

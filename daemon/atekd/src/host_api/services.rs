@@ -8,6 +8,7 @@ use crate::jobs::Reporter;
 use crate::journal::Subject;
 use crate::permissions::{Action, Caller, Verb};
 use crate::services::OperationError;
+use atek_api::ids::ServiceKey;
 use atek_api::jsonrpc::{RpcError, RpcResult, code, raw};
 use atek_api::metrics::MetricsOptions;
 use atek_api::services::{
@@ -141,21 +142,36 @@ impl HostApis {
     }
 
     /// What the hypercore service derives its keys from. Nothing else on the box is told: not an
-    /// administrator, not another core service, and not one that is put in its place.
+    /// administrator and not another core service. What the configuration puts in its place has
+    /// data of its own, and hears that there is nothing, so that it makes keys of its own.
     async fn own_seed(&self, caller: &Caller) -> RpcResult {
-        match caller {
-            Caller::Service(service) if Some(&service.key) == self.hypercore.as_ref() => {}
-            _ => return Err(RpcError::not_authorized()),
+        let Caller::Service(service) = caller else {
+            return Err(RpcError::not_authorized());
+        };
+        let is_built_in = Some(&service.key) == self.hypercore.as_ref();
+        if !is_built_in && !self.replaces_hypercore(&service.key) {
+            return Err(RpcError::not_authorized());
         }
-        let keys = self.keys_key.as_str();
-        let has_keys = self.directory.now().by_key(keys).is_some();
-        let seed = match has_keys {
+        // The configuration may leave the key service out.
+        let has_keys = self
+            .directory
+            .now()
+            .by_key(self.keys_key.as_str())
+            .is_some();
+        let seed = match is_built_in && has_keys {
             true => self.keys.hypercore_seed().await,
-            // The configuration leaves them out.
             false => Ok(None),
         };
         let seed = seed.map_err(|error| internal(&error))?;
         raw(&json!({ "seed": seed.as_ref().map(|seed| seed.expose()) }))
+    }
+
+    fn replaces_hypercore(&self, key: &ServiceKey) -> bool {
+        let directory = self.directory.now();
+        let is_core = directory
+            .by_key(key.as_str())
+            .is_some_and(|entry| entry.core);
+        is_core && key.as_str().starts_with("core.hypercore-")
     }
 
     fn list(&self, caller: &Caller) -> RpcResult {
