@@ -108,6 +108,8 @@ pub async fn used(name: &str, begin: Begin) -> anyhow::Result<()> {
         .await?;
     assert!(said.status.success(), "{}{}", said.stdout, said.stderr);
     new.sign_in("anna", PASSWORD).await?;
+    // People sign in before their apps are started.
+    new.ready().await?;
     assert_eq!(note(&new).await?, "precious");
     // The next one goes where this one was, without the password being asked for again.
     let said = new
