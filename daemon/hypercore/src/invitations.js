@@ -8,6 +8,7 @@
 
 import HyperDHT from 'hyperdht'
 import crypto from 'hypercore-crypto'
+import { dial } from './dial.js'
 import { ApiError, CODE, badParams } from './errors.js'
 import { Line } from './line.js'
 import { keyPairOf } from './lines.js'
@@ -19,8 +20,6 @@ import { derive } from './seed.js'
 export const LIFE = 7 * 24 * 3600_000
 /** Connections of one invitation. */
 const MAX_CONNECTIONS = 4
-/** How long one attempt may take, in milliseconds. */
-const DIAL = 15_000
 
 /** What a person signs to prove a key: this connection, and at which end of it they are. */
 const proof = (stream, isHost) => Buffer.concat([Buffer.from(`atek contact v1 ${isHost ? 'host' : 'guest'} `), stream.handshakeHash])
@@ -101,11 +100,10 @@ export class Meeting {
     this.done = false
     this.loop = new Loop(async signal => {
       const keyPair = HyperDHT.keyPair(Buffer.from(contact.invitation, 'hex'))
-      const stream = network.dht.connect(keyPair.publicKey, { keyPair, reusableSocket: true, relayThrough: force => network.relayFor(force) })
+      const stream = await dial(network, keyPair, keyPair.publicKey, { signal })
       const end = () => stream.destroy()
       signal.addEventListener('abort', end)
       try {
-        await opened(stream)
         const line = new Line(stream, { answer: async () => { throw new ApiError(CODE.method, 'no such method') }, onclose: () => {} })
         const said = await line.request('meet', introduce(seed, contact.user, stream, false, contact.name), signal)
         onmeet(known(said, stream, true))
@@ -119,20 +117,5 @@ export class Meeting {
 
   stop () {
     return this.loop.stop()
-  }
-}
-
-async function opened (stream) {
-  let timer
-  stream.on('error', () => {})
-  try {
-    await new Promise((resolve, reject) => {
-      timer = setTimeout(() => reject(new Error('the home of the invitation does not answer')), DIAL)
-      stream.once('open', resolve)
-      stream.once('error', error => reject(new Error(`the home of the invitation is not reached (${error.code ?? error.message})`)))
-      stream.once('close', () => reject(new Error('the home of the invitation closed the connection')))
-    })
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import HyperDHT from 'hyperdht'
+import { DIAL, dial } from './dial.js'
 import { ApiError, CODE } from './errors.js'
 import { Line } from './line.js'
 import { derive } from './seed.js'
@@ -11,8 +12,6 @@ import { Seek } from './seek.js'
 
 /** The longest pause between two attempts to reach a home that is wanted all the time, in milliseconds. */
 const LONGEST = 60_000
-/** How long one attempt may take, in milliseconds. */
-const DIAL = 15_000
 /** Lines of one person. */
 const MAX_LINES = 128
 /** A line that is not wanted all the time ends when it was not used for so long, in milliseconds. */
@@ -151,29 +150,14 @@ class Person {
 
   async dial (key, wait) {
     const { network } = this.all
-    const stream = network.dht.connect(Buffer.from(key, 'hex'), {
-      keyPair: this.keyPair,
-      reusableSocket: true,
-      relayThrough: force => network.relayFor(force)
-    })
-    stream.on('error', () => {})
-    let timer
+    let stream
     try {
-      await new Promise((resolve, reject) => {
-        const fail = reason => reject(new ApiError(CODE.notFound, `the other home is not reached: ${reason}`))
-        timer = setTimeout(() => fail('it does not answer'), wait)
-        stream.once('open', resolve)
-        stream.once('error', error => fail(error.code === 'PEER_NOT_FOUND' ? 'it is not connected to the internet' : 'it refuses, or is not connected to the internet'))
-        stream.once('close', () => fail('it closed the connection'))
-      })
+      stream = await dial(network, this.keyPair, Buffer.from(key, 'hex'), { wait })
     } catch (error) {
-      stream.destroy()
       // It may have reached this one in the same time.
       const open = this.lines.get(key)
       if (open) return open
       throw error
-    } finally {
-      clearTimeout(timer)
     }
     const line = this.enter(stream)
     if (!line) throw new ApiError(CODE.notFound, 'the other home is not a contact any more')

@@ -5,8 +5,10 @@ import HyperDHT from 'hyperdht'
 import z32 from 'z32'
 
 const FORM = /^hs:\/\/s000([a-z0-9]{52})$/
-/** Times and pauses of attempts to reach the box, in milliseconds. */
-const ATTEMPTS = [0, 250, 1000, 2000]
+/** Pauses before the attempts to reach the box, in milliseconds. */
+const PAUSES = [0, 250, 500, 1000, 1000, 2000]
+/** How long after `open` the first bytes of the box may take, in milliseconds. */
+const FIRST_BYTES = 1500
 /** How often a silent end is asked whether it is still there, in milliseconds. */
 const KEEP_ALIVE = 5000
 
@@ -73,7 +75,7 @@ export class Tunnel {
 
   async reach () {
     let last
-    for (const pause of ATTEMPTS) {
+    for (const pause of PAUSES) {
       if (pause) await new Promise(resolve => setTimeout(resolve, pause))
       if (this.closed) throw new Error('the tunnel is closed')
       try {
@@ -93,7 +95,16 @@ export class Tunnel {
     })
     connection.setKeepAlive(KEEP_ALIVE)
     return new Promise((resolve, reject) => {
-      connection.once('open', () => resolve(connection))
+      let timer
+      // HyperDHT reports `open` when this end is ready, even if the box has given the connection up. The header that
+      // the box sends first proves that it has not.
+      connection.once('open', () => {
+        const answered = () => { clearTimeout(timer); resolve(connection) }
+        if (connection.rawStream.bytesReceived > 0) return answered()
+        timer = setTimeout(() => connection.destroy(new Error('the box does not answer')), FIRST_BYTES)
+        connection.rawStream.once('data', answered)
+      })
+      connection.once('close', () => clearTimeout(timer))
       connection.once('error', reject)
       connection.once('close', () => reject(new Error('the box closed the connection: this device may have been removed')))
     })
