@@ -1,8 +1,9 @@
-//! Lockfiles of programs of the npm registry. They fix the versions; they and what npm fetched to
-//! make them are kept in the cache (`$ATEK_CACHE`).
+//! Programs of the npm registry. Lockfiles fix their versions; they, what npm fetched to make them
+//! and what machines fetched are kept in the cache (`$ATEK_CACHE`).
 
 use crate::paths;
-use anyhow::bail;
+use crate::supervisor::protocol::Registry;
+use anyhow::{Context as _, bail};
 use std::fs;
 use std::process::Command;
 
@@ -42,4 +43,19 @@ pub fn lockfile(name: &str, package_json: &str) -> anyhow::Result<Option<String>
         }
     }
     Ok(Some(fs::read_to_string(file)?))
+}
+
+/// The registry for a machine: with what was kept, and with the one that npm here asks.
+pub(crate) fn kept_registry(internet: bool) -> anyhow::Result<Registry> {
+    let folder = paths::cache().join("npm-registry");
+    let mut upstream = None;
+    if internet {
+        let asked = Command::new("npm")
+            .args(["config", "get", "registry"])
+            .output()
+            .context("cannot run npm")?;
+        let text = String::from_utf8(asked.stdout).context("npm's registry is no text")?;
+        upstream = Some(text.trim().to_owned());
+    }
+    Ok(Registry { folder, upstream })
 }

@@ -2,14 +2,16 @@
 //! how it is started, installed from git, opened and used in a browser, restarted and uninstalled.
 //! The browser's part is in `tests/web/scenarios/program_*.mjs`.
 //!
-//! The lockfiles, which fix the versions, and what npm fetched to make them are kept in the
-//! cache (`$ATEK_CACHE`).
+//! The lockfiles, which fix the versions, and what npm fetched are kept in the cache
+//! (`$ATEK_CACHE`), so that a second run needs no network. Each test prints the row of its program
+//! in the table of README.md.
 
+use anyhow::Context as _;
 use atek_tests::browser::BrowserStory;
 use atek_tests::git_remote::GitRemote;
 use atek_tests::host::{Host, Person, SERVICES, SOON};
 use atek_tests::http::{Client, Response};
-use atek_tests::{Machine, Seen, npm, skip, wait_for};
+use atek_tests::{Builder, Machine, Seen, npm, skip, wait_for};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -77,11 +79,28 @@ struct Installed {
     story: BrowserStory,
     alice: Person,
     id: &'static str,
+    /// What the table says of it: its name and version, what it asks for, and how long its install
+    /// took.
+    row: (String, String, Duration),
+}
+
+/// What a manifest asks for, in few words.
+fn asked_for(atek: &Value) -> String {
+    match &atek["permissions"] {
+        Value::Null => "none".to_owned(),
+        permissions => permissions.to_string(),
+    }
 }
 
 impl Installed {
     /// Installs a recipe; none, and a skip, without the registry.
     async fn of(recipe: &Recipe) -> anyhow::Result<Option<Self>> {
+        let machine = Machine::builder(&format!("program-{}", recipe.name)).internet(true);
+        Self::on(machine, recipe).await
+    }
+
+    /// The same on a machine with wishes of its own.
+    async fn on(machine: Builder, recipe: &Recipe) -> anyhow::Result<Option<Self>> {
         let Some(lockfile) = recipe.lockfile()? else {
             skip(&format!(
                 "{}: the npm registry cannot be reached",
@@ -89,8 +108,7 @@ impl Installed {
             ));
             return Ok(None);
         };
-        let machine = Machine::builder(&format!("program-{}", recipe.name)).internet(true);
-        let host = Host::on(machine).await?;
+        let host = Host::on(machine.npm_registry()).await?;
         let alice = host.person("alice", "admin").await?;
         let remote = recipe.publish(&host.machine, &lockfile)?;
         let began = Instant::now();
@@ -100,11 +118,12 @@ impl Installed {
         }]);
         let system = host.system()?.patient(INSTALL);
         let info = system.call(SERVICES, "install", params).await?;
-        eprintln!("{}: installed within {:?}", recipe.name, began.elapsed());
+        let name = format!("{} {}", recipe.name, recipe.version);
         let installed = Self {
             story: BrowserStory::new(host),
             alice,
             id: recipe.name,
+            row: (name, asked_for(&recipe.atek), began.elapsed()),
         };
         if info["state"] != "running" {
             let unit = format!("atek-app-{}.service", recipe.name);
@@ -139,25 +158,30 @@ impl Installed {
         self.host().service_is(self.id, "running").await.map(drop)
     }
 
-    /// Prints the memory of the program's largest process, now and at most.
-    async fn print_memory(&self) -> anyhow::Result<()> {
+    /// Prints its row of the table, with the memory of its largest process, now and at most.
+    async fn print_row(&self) -> anyhow::Result<()> {
         let script = format!(
             "group=$(systemctl show -P ControlGroup atek-app-{}.service)
              for pid in $(cat /sys/fs/cgroup/$group/cgroup.procs); do
                awk '/^VmRSS:/ {{ now = $2 }} /^VmHWM:/ {{ most = $2 }}
-                    END {{ printf \"%d MiB now, %d MiB at most\\n\", now / 1024, most / 1024 }}' \
+                    END {{ printf \"%d MiB, %d at most\\n\", now / 1024, most / 1024 }}' \
                  /proc/$pid/status
              done | sort -n | tail -n 1",
             self.id
         );
-        let printed = self.host().machine.shell(&script).await?;
-        eprintln!("{}: {}", self.id, printed.trim());
+        let memory = self.host().machine.shell(&script).await?;
+        let (name, permissions, took) = &self.row;
+        let seconds = took.as_secs_f64();
+        println!(
+            "| {name} | {permissions} | {} | {seconds:.1} s |",
+            memory.trim()
+        );
         Ok(())
     }
 
     /// Uninstalls it, and waits until nothing of it is left on the machine.
     async fn uninstall(&self) -> anyhow::Result<()> {
-        self.print_memory().await?;
+        self.print_row().await?;
         let key = self.host().service(self.id).await?["key"].clone();
         let key = key.as_str().unwrap_or_default().to_owned();
         let system = self.host().system()?;
@@ -202,11 +226,11 @@ async fn tiddlywiki_saves_a_tiddler_over_a_restart() -> anyhow::Result<()> {
     program.uninstall().await
 }
 
-#[tokio::test]
-async fn http_server_serves_a_folder() -> anyhow::Result<()> {
+/// The example of the guide.
+fn http_server() -> anyhow::Result<Recipe> {
     let example = GUIDE.split("```json\n").nth(2).expect("a second example");
     let example = example.split("```").next().unwrap_or_default();
-    let recipe = Recipe {
+    Ok(Recipe {
         name: "http-server",
         version: "14.1.1",
         atek: serde_json::from_str(example)?,
@@ -215,8 +239,12 @@ async fn http_server_serves_a_folder() -> anyhow::Result<()> {
             ("public/index.html", "<h1>Holidays</h1>"),
             ("public/lists/packing.txt", "a towel"),
         ],
-    };
-    let Some(mut program) = Installed::of(&recipe).await? else {
+    })
+}
+
+#[tokio::test]
+async fn http_server_serves_a_folder() -> anyhow::Result<()> {
+    let Some(mut program) = Installed::of(&http_server()?).await? else {
         return Ok(());
     };
     assert_eq!(program.get("/").await?.text(), "<h1>Holidays</h1>");
@@ -227,6 +255,33 @@ async fn http_server_serves_a_folder() -> anyhow::Result<()> {
     assert_eq!((part.status, part.text().as_str()), (206, "towel"));
     assert_eq!(program.get("/missing.txt").await?.status, 404);
     program.in_chromium("program_http_server").await?;
+    program.uninstall().await
+}
+
+#[tokio::test]
+async fn a_second_install_needs_no_network() -> anyhow::Result<()> {
+    let recipe = http_server()?;
+    let first = Machine::builder("program-first").internet(true);
+    let Some(program) = Installed::on(first, &recipe).await? else {
+        return Ok(());
+    };
+    program.uninstall().await?;
+    // Without `internet`.
+    let second = Machine::builder("program-second");
+    let program = Installed::on(second, &recipe).await?;
+    let program = program.context("the lockfile is kept")?;
+    assert_eq!(program.get("/").await?.text(), "<h1>Holidays</h1>");
+    let ask = async |path: &str| {
+        let script = format!(
+            "node -e \"fetch('{path}').then(({{ status }}) => console.log(status), () => console.log('none'))\""
+        );
+        program.host().machine.shell(&script).await
+    };
+    let registry = "http://203.0.113.1";
+    assert_eq!(ask("https://registry.npmjs.org/").await?.trim(), "none");
+    assert_eq!(ask(&format!("{registry}/not-kept")).await?.trim(), "404");
+    let kept = format!("{registry}/http-server/-/http-server-14.1.1.tgz");
+    assert_eq!(ask(&kept).await?.trim(), "200");
     program.uninstall().await
 }
 
@@ -528,10 +583,17 @@ async fn an_app_of_the_catalogue_is_installed_by_its_name() -> anyhow::Result<()
         skip("tiddlywiki: the npm registry cannot be reached");
         return Ok(());
     }
-    let host = Host::on(Machine::builder("program-catalogue").internet(true)).await?;
+    let machine = Machine::builder("program-catalogue").internet(true);
+    let host = Host::on(machine.npm_registry()).await?;
     let alice = host.person("alice", "admin").await?;
     let words = ["atek", "install", "tiddlywiki", "--yes", "--user", "alice"];
+    let began = Instant::now();
     let done = host.machine.exec_within(INSTALL, words, b"").await?;
+    let row = (
+        "tiddlywiki of the catalogue".to_owned(),
+        asked_for(&Value::Null),
+        began.elapsed(),
+    );
     let said = format!("{}{}", done.stdout, done.stderr);
     assert!(done.status.success(), "{said}");
     assert!(
@@ -540,7 +602,12 @@ async fn an_app_of_the_catalogue_is_installed_by_its_name() -> anyhow::Result<()
     );
     let id = "tiddlywiki";
     let story = BrowserStory::new(host);
-    let program = Installed { story, alice, id };
+    let program = Installed {
+        story,
+        alice,
+        id,
+        row,
+    };
     assert!(program.get("/").await?.text().contains("TiddlyWiki"));
     let service = program.host().service(id).await?;
     assert_eq!(

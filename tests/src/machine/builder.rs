@@ -2,8 +2,8 @@
 
 use super::Machine;
 use crate::store::Store;
-use crate::supervisor::protocol::{PlacedFile, Spec};
-use crate::{layer, paths, rootfs};
+use crate::supervisor::protocol::{PlacedFile, Registry, Spec};
+use crate::{layer, npm, paths, rootfs};
 use anyhow::Context as _;
 use std::fs;
 use std::path::PathBuf;
@@ -15,6 +15,7 @@ pub struct Builder {
     name: String,
     atek: bool,
     internet: bool,
+    registry: bool,
     data: Data,
     files: Vec<PlacedFile>,
 }
@@ -33,6 +34,7 @@ impl Builder {
             name: name.to_owned(),
             atek: false,
             internet: false,
+            registry: false,
             data: Data::Memory,
             files: Vec::new(),
         }
@@ -50,6 +52,15 @@ impl Builder {
     pub fn internet(mut self, wanted: bool) -> Self {
         self.internet = wanted;
         self
+    }
+
+    /// Gives the machine's npm a registry that keeps what it gave in the cache, beside the root
+    /// file system. What was fetched once needs no network; the rest comes with `internet`.
+    #[must_use]
+    pub fn npm_registry(mut self) -> Self {
+        self.registry = true;
+        let npmrc = format!("registry=http://{}/\n", Registry::ADDRESS);
+        self.file("/usr/etc/npmrc", npmrc, 0o644)
     }
 
     /// Keeps `/var` on disk until the value is dropped, so that it outlives a power cut. The
@@ -92,6 +103,7 @@ impl Builder {
 
     async fn assemble(self) -> anyhow::Result<Machine> {
         let atek = self.atek;
+        let (wanted, internet) = (self.registry, self.internet);
         // Seconds of work when the cache is cold.
         let lower = tokio::task::spawn_blocking(move || {
             let store = Store::open(paths::cache())?;
@@ -101,9 +113,10 @@ impl Builder {
                 lower.push(layer::get(&store, &rootfs)?);
             }
             lower.push(rootfs);
-            anyhow::Ok(lower)
+            let registry = wanted.then(|| npm::kept_registry(internet)).transpose()?;
+            anyhow::Ok((lower, registry))
         });
-        let lower = lower
+        let (lower, registry) = lower
             .await
             .context("the making of the root file system panicked")??;
         let (data, temporary) = match self.data {
@@ -130,6 +143,7 @@ impl Builder {
             data,
             files: self.files,
             internet: self.internet,
+            registry,
             console: logs.join("console.log"),
         };
         Ok(Machine {

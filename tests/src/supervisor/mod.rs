@@ -16,6 +16,7 @@ pub mod protocol;
 mod cgroup;
 mod init;
 mod network;
+mod registry;
 mod root;
 mod slot;
 
@@ -102,7 +103,7 @@ fn run(spec: Spec, input: BufReader<std::io::Stdin>) -> anyhow::Result<bool> {
     let console = spec.console.clone();
     let log =
         File::create(&console).with_context(|| format!("cannot make {}", console.display()))?;
-    let holdings = Holdings::take(spec.internet)?;
+    let holdings = Holdings::take(spec.internet, spec.registry.is_some())?;
     let notify = holdings.slot.dir().join("notify");
     let notified =
         UnixDatagram::bind(&notify).with_context(|| format!("cannot bind {}", notify.display()))?;
@@ -130,11 +131,13 @@ fn run(spec: Spec, input: BufReader<std::io::Stdin>) -> anyhow::Result<bool> {
 }
 
 impl Holdings {
-    fn take(internet: bool) -> anyhow::Result<Self> {
+    fn take(internet: bool, registry: bool) -> anyhow::Result<Self> {
         let slot = Slot::lease()?;
         let cgroup = Cgroup::create(&slot.make_dir("cgroup")?, slot.name())?;
         let network = Network::of(slot.number());
-        let nat = internet.then(|| network.masquerade()).transpose()?;
+        let nat = (internet || registry)
+            .then(|| network.translate(internet, registry))
+            .transpose()?;
         Ok(Self {
             slot,
             cgroup,
@@ -164,6 +167,11 @@ fn live(
         let _ = kill(pid, Signal::SIGKILL);
         return Err(error);
     }
+    // At the outer end of the link, which is there now. It ends with this function.
+    let registry = boot.spec.registry.as_ref();
+    let _registry = registry
+        .map(|registry| registry::Server::start(registry, boot.network.host))
+        .transpose()?;
     say(&Event::Started {
         pid: pid.as_raw(),
         address: boot.network.machine,

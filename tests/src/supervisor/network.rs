@@ -1,6 +1,8 @@
-//! The machine's network: one link to the outer machine, and a NAT to the rest of the world where
-//! asked for.
+//! The machine's network: one link to the outer machine, and a NAT to the rest of the world, or to
+//! an npm registry, where asked for.
 
+use super::protocol::Registry;
+use super::registry;
 use crate::command::{run, run_with_input};
 use anyhow::Context as _;
 use nix::unistd::Pid;
@@ -61,19 +63,36 @@ impl Network {
         batch(&script).context("cannot set up the machine's network")
     }
 
-    /// Lets the machine reach what the outer machine reaches, while the returned value lives.
+    /// Lets the machine reach what the outer machine reaches, or the npm registry at its address,
+    /// while the returned value lives.
     ///
     /// Turns on IPv4 forwarding in the outer machine, and leaves it on: other machines may need it.
-    pub(super) fn masquerade(&self) -> anyhow::Result<Nat> {
-        fs::write("/proc/sys/net/ipv4/ip_forward", "1")
-            .context("cannot turn on IPv4 forwarding")?;
-        let Self { link, machine, .. } = self;
+    pub(super) fn translate(&self, internet: bool, registry: bool) -> anyhow::Result<Nat> {
+        let Self {
+            link,
+            host,
+            machine,
+        } = self;
+        let mut chains = String::new();
+        if internet {
+            fs::write("/proc/sys/net/ipv4/ip_forward", "1")
+                .context("cannot turn on IPv4 forwarding")?;
+            chains += &format!(
+                "chain out {{ type nat hook postrouting priority srcnat; policy accept; \
+                 ip saddr {machine} masquerade; }}; "
+            );
+        }
+        if registry {
+            chains += &format!(
+                "chain in {{ type nat hook prerouting priority dstnat; policy accept; \
+                 iifname {link} ip daddr {} tcp dport 80 dnat to {host}:{}; }}; ",
+                Registry::ADDRESS,
+                registry::PORT
+            );
+        }
         // The kernel removes an owned table when the connection that made it closes, however that
         // happens.
-        let table = format!(
-            "table ip {link} {{ flags owner; chain out {{ type nat hook postrouting priority srcnat; policy accept; \
-             ip saddr {machine} masquerade; }}; }}\n"
-        );
+        let table = format!("table ip {link} {{ flags owner; {chains}}}\n");
         let mut owner = Command::new("nft")
             .arg("--interactive")
             .stdin(Stdio::piped())

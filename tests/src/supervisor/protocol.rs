@@ -18,8 +18,25 @@ pub struct Spec {
     pub files: Vec<PlacedFile>,
     /// Whether the machine reaches the networks that the outer machine reaches.
     pub internet: bool,
+    /// The npm registry at [`Registry::ADDRESS`], if it has one.
+    pub registry: Option<Registry>,
     /// The file for the console's output; replaced.
     pub console: PathBuf,
+}
+
+/// A registry of npm packages that keeps what it gave.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Registry {
+    /// Where it is kept.
+    pub folder: PathBuf,
+    /// The registry that is asked for the rest; none gives only what was kept.
+    pub upstream: Option<String>,
+}
+
+impl Registry {
+    /// Where the machine finds it, at port 80: an address for documentation (RFC 5737), which is
+    /// of no home, so that builds reach it.
+    pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 }
 
 /// One file of root's.
