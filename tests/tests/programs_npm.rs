@@ -152,12 +152,6 @@ impl Installed {
         self.site().await?.get(path).await
     }
 
-    async fn restart(&self) -> anyhow::Result<()> {
-        let system = self.host().system()?;
-        system.call(SERVICES, "restart", json!([self.id])).await?;
-        self.host().service_is(self.id, "running").await.map(drop)
-    }
-
     /// Prints its row of the table, with the memory of its largest process, now and at most.
     async fn print_row(&self) -> anyhow::Result<()> {
         let script = format!(
@@ -348,7 +342,7 @@ async fn node_red_runs_a_deployed_flow_over_a_restart() -> anyhow::Result<()> {
 }
 
 /// verdaccio 5.20.1: later versions ask for `node-fetch@cjs`, a tag that not every mirror of the
-/// registry has.
+/// registry has. Packages of `@home` are its own; others come through its uplink.
 fn verdaccio() -> Recipe {
     Recipe {
         name: "verdaccio",
@@ -358,16 +352,23 @@ fn verdaccio() -> Recipe {
             "workdir": "state",
             "entry": "node_modules/verdaccio/bin/verdaccio",
             "args": ["--config", "/app/config.yaml", "--listen", "127.0.0.1:4873"],
+            // Not `hosts`: the registry may be a mirror at an address that is not public.
+            "permissions": { "network": "direct" },
         }),
         package: json!({}),
         files: &[(
             "config.yaml",
             // A relative folder would lie beside this file, which cannot be written.
             r"storage: /proc/self/cwd/storage
+uplinks:
+  npmjs: { url: 'https://registry.npmjs.org/' }
 packages:
-  '**':
+  '@home/*':
     access: $all
     publish: $all
+  '**':
+    access: $all
+    proxy: npmjs
 log: { type: stdout, format: pretty, level: http }
 ",
         )],
@@ -388,36 +389,62 @@ async fn use_as_registry(program: &Installed) -> anyhow::Result<()> {
     machine.shell(&script).await.map(drop)
 }
 
-/// Installs a package in a new folder, without npm's cache, and prints what it exports.
-async fn print_package(program: &Installed, name: &str) -> anyhow::Result<String> {
+/// Installs a package in a new folder, without npm's cache, and prints the expression of what it
+/// exports.
+async fn print_package(
+    program: &Installed,
+    name: &str,
+    expression: &str,
+) -> anyhow::Result<String> {
     let script = format!(
         "rm -rf /root/user /root/.npm
          mkdir /root/user
          cd /root/user
-         npm install --no-audit --no-fund {name} >&2
-         node -p 'require(\"{name}\")'"
+         npm install --no-audit --no-fund --fetch-retries=0 {name} >&2
+         node -p 'const it = require(\"{name}\"); {expression}'"
     );
     let printed = program.host().machine.shell(&script).await?;
     Ok(printed.trim().to_owned())
 }
 
 #[tokio::test]
-async fn verdaccio_keeps_a_package_that_npm_publishes_over_a_restart() -> anyhow::Result<()> {
-    let Some(program) = Installed::of(&verdaccio()).await? else {
+async fn verdaccio_keeps_what_npm_publishes_and_brings_the_rest_through_its_uplink()
+-> anyhow::Result<()> {
+    let Some(mut program) = Installed::of(&verdaccio()).await? else {
         return Ok(());
     };
     use_as_registry(&program).await?;
-    let publish = r#"mkdir -p /root/greeting
+    let publish = r##"mkdir -p /root/greeting
         cd /root/greeting
-        echo '{ "name": "greeting", "version": "1.0.0" }' >package.json
+        echo '{ "name": "@home/greeting", "version": "1.0.0" }' >package.json
         echo 'module.exports = "hello from a package"' >index.js
-        npm publish 2>&1"#;
-    program.host().machine.shell(publish).await?;
-    let printed = print_package(&program, "greeting").await?;
-    assert_eq!(printed, "hello from a package");
-    program.restart().await?;
-    let printed = print_package(&program, "greeting").await?;
-    assert_eq!(printed, "hello from a package");
+        echo '# How to greet' >README.md
+        npm publish 2>&1
+        npm view @home/greeting version"##;
+    let said = program.host().machine.shell(publish).await?;
+    assert_eq!(said.lines().last(), Some("1.0.0"), "{said}");
+    let own = async |program: &Installed| print_package(program, "@home/greeting", "it").await;
+    let padded =
+        async |program: &Installed| print_package(program, "left-pad", "it(7, 3, \"0\")").await;
+    assert_eq!(own(&program).await?, "hello from a package");
+    assert_eq!(padded(&program).await?, "007");
+    program.in_chromium("program_verdaccio").await?;
+    assert_eq!(own(&program).await?, "hello from a package");
+
+    // Without the internet it has what it published and what came through, and nothing else.
+    let nothing = json!(["verdaccio", { "grant": {} }]);
+    let alice = &program.alice.client;
+    alice.call(SERVICES, "configure", nothing).await?;
+    program.host().service_is("verdaccio", "running").await?;
+    wait_for("the package after the restart", SOON, async || {
+        let printed = own(&program).await.unwrap_or_default();
+        Ok(Seen::if_so(printed, |text| text == "hello from a package"))
+    })
+    .await?;
+    assert_eq!(padded(&program).await?, "007");
+    let other = print_package(&program, "repeat-string", "typeof it").await;
+    let refused = format!("{:#}", other.expect_err("no uplink"));
+    assert!(refused.contains("npm error"), "{refused}");
     program.uninstall().await
 }
 
