@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_build_without_memory_was_said_to_have_failed_without_a_reason() {
         let failure = |want| {
-            let step = Step::Build;
+            let step = Step::Build(None);
             let output = "\nkilled".to_owned();
             JobError::StepMemory { step, want, output }.failure("https://example.org/app")
         };

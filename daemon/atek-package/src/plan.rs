@@ -14,8 +14,9 @@ use std::time::Duration;
 pub(crate) enum Step {
     /// Installs the dependencies.
     Install(Installer),
-    /// The package's own script.
-    Build,
+    /// The package's own script. Its words may call pnpm or yarn, where that is what installs the
+    /// package: the npm package that holds it.
+    Build(Option<String>),
     /// Makes native code of a WebAssembly component, always last.
     Compile(RelativePath),
 }
@@ -51,7 +52,7 @@ impl Step {
             Self::Install(Installer::NpmLocked) => "npm ci".to_owned(),
             Self::Install(Installer::Npm) => "npm install".to_owned(),
             Self::Install(Installer::Other { command, .. }) => command.join(" "),
-            Self::Build => "npm run build".to_owned(),
+            Self::Build(_) => "npm run build".to_owned(),
             Self::Compile(component) => format!("atek-wasm compile {component}"),
         }
     }
@@ -59,7 +60,7 @@ impl Step {
     /// The program that does it.
     pub(crate) fn program(&self) -> &'static str {
         match self {
-            Self::Install(_) | Self::Build => "npm",
+            Self::Install(_) | Self::Build(_) => "npm",
             Self::Compile(_) => paths::WASM,
         }
     }
@@ -67,17 +68,17 @@ impl Step {
     /// The arguments of the program.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let with = |package: &str, command: &[&str]| {
+            let package = format!("--package={package}");
+            let before = ["exec", "--yes", &package, "--"];
+            words(&[&before[..], command].concat())
+        };
         match self {
             Self::Install(Installer::NpmLocked) => words(&["ci"]),
             Self::Install(Installer::Npm) => words(&["install", "--no-package-lock"]),
-            Self::Install(Installer::Other { package, command }) => {
-                let mut all = words(&["exec", "--yes"]);
-                all.push(format!("--package={package}"));
-                all.push("--".to_owned());
-                all.extend(words(command));
-                all
-            }
-            Self::Build => words(&["run", "build"]),
+            Self::Install(Installer::Other { package, command }) => with(package, command),
+            Self::Build(None) => words(&["run", "build"]),
+            Self::Build(Some(package)) => with(package, &["npm", "run", "build"]),
             Self::Compile(component) => words(&["compile", component.as_str(), paths::COMPILED]),
         }
     }
@@ -85,21 +86,21 @@ impl Step {
     pub(crate) fn failure_code(&self) -> FailureCode {
         match self {
             Self::Install(_) => FailureCode::NpmFailed,
-            Self::Build | Self::Compile(_) => FailureCode::BuildFailed,
+            Self::Build(_) | Self::Compile(_) => FailureCode::BuildFailed,
         }
     }
 
     pub(crate) fn phase(&self) -> Phase {
         match self {
             Self::Install(_) => Phase::Install,
-            Self::Build | Self::Compile(_) => Phase::Build,
+            Self::Build(_) | Self::Compile(_) => Phase::Build,
         }
     }
 
     pub(crate) fn time(&self, limits: &FetchLimits) -> Duration {
         Duration::from_secs(match self {
             Self::Install(_) => limits.install_secs,
-            Self::Build | Self::Compile(_) => limits.build_secs,
+            Self::Build(_) | Self::Compile(_) => limits.build_secs,
         })
     }
 }
@@ -161,7 +162,11 @@ pub(crate) fn plan(
         }
     }
     if package.scripts.contains_key("build") {
-        plan.steps.push(Step::Build);
+        let manager = match plan.steps.first() {
+            Some(Step::Install(Installer::Other { package, .. })) => Some(package.clone()),
+            _ => None,
+        };
+        plan.steps.push(Step::Build(manager));
     }
     let node = package
         .engines
@@ -284,7 +289,7 @@ mod tests {
         const NPM: (&str, &str) = ("package-lock.json", "{}");
         const PNPM: (&str, &str) = ("pnpm-lock.yaml", "lockfileVersion: '6.0'\n");
         const YARN: (&str, &str) = ("yarn.lock", "# yarn lockfile v1\n");
-        let table: [Row; 14] = [
+        let table: [Row; 15] = [
             (None, &[NPM], &[], 0),
             (Some("{}"), &[], &[], 0),
             (Some("{}"), &[NPM], &["ci"], 0),
@@ -323,6 +328,15 @@ mod tests {
                 Some("{}"),
                 &[PNPM],
                 &["exec --yes --package=pnpm@8 -- pnpm install --frozen-lockfile"],
+                0,
+            ),
+            (
+                Some(r#"{"scripts":{"build":"pnpm run all"}}"#),
+                &[PNPM],
+                &[
+                    "exec --yes --package=pnpm@8 -- pnpm install --frozen-lockfile",
+                    "exec --yes --package=pnpm@8 -- npm run build",
+                ],
                 0,
             ),
             (

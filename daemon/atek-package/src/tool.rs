@@ -1,7 +1,7 @@
-//! Tools that a build looked for in vain, from what npm and node-gyp print.
+//! Tools that a build looked for in vain, from what npm, pnpm, yarn and node-gyp print.
 //!
-//! npm's own lines about a missing compiler are a page that names neither the dependency nor
-//! what to do.
+//! Their own lines about a missing compiler are a page that names neither the dependency nor what
+//! to do.
 
 use std::fmt;
 
@@ -9,10 +9,12 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MissingTool {
     /// What node-gyp needs: a compiler, make or Python. The dependency that is compiled, if
-    /// npm names it.
+    /// the lines name it.
     Compiler(Option<String>),
     /// For a dependency that is a repository.
     Git,
+    /// A package manager that the package's scripts call.
+    Manager(&'static str),
 }
 
 impl fmt::Display for MissingTool {
@@ -32,10 +34,31 @@ impl fmt::Display for MissingTool {
                 )
             }
             Self::Git => f.write_str(
-                "a dependency of the package is a git repository, and git is not installed on this machine",
+                "a dependency of the package is a git repository, and this machine has no git: the package needs a \
+                 version of it that is in a registry",
+            ),
+            Self::Manager(name) => write!(
+                f,
+                "a script of the package calls {name}, which this machine does not have; it has npm, and pnpm or yarn \
+                 for a package with their lockfile"
             ),
         }
     }
+}
+
+/// Yarn, which has no node-gyp of its own.
+const NO_GYP: &str = "Couldn't find a script name \"node-gyp\"";
+
+/// The dependency that a line says is being compiled: its folder's name, or yarn's name for it.
+fn dependency_of(line: &str) -> Option<&str> {
+    let folder = ["npm error path ", "gyp ERR! cwd "]
+        .iter()
+        .find_map(|before| line.split_once(before));
+    if let Some((_, path)) = folder {
+        return path.rsplit_once("node_modules/").map(|(_, name)| name);
+    }
+    let (_, user) = line.split_once(NO_GYP)?.1.split_once("(used by ")?;
+    user.split_once("@npm:").map(|(name, _)| name)
 }
 
 /// Reads the lines of a build as they come.
@@ -43,13 +66,14 @@ impl fmt::Display for MissingTool {
 pub(crate) struct ToolFinder {
     needs_compiler: bool,
     needs_git: bool,
+    manager: Option<&'static str>,
     dependency: Option<String>,
 }
 
 impl ToolFinder {
     /// Takes one line.
     pub(crate) fn push(&mut self, line: &str) {
-        const COMPILER: [&str; 8] = [
+        const COMPILER: [&str; 12] = [
             "gyp ERR! find Python",
             "not found: make",
             "make: not found",
@@ -58,14 +82,28 @@ impl ToolFinder {
             "make: cc: No such file",
             "g++: not found",
             "cc: not found",
+            "CMake is not installed",
+            "cmake: not found",
+            "cargo: not found",
+            NO_GYP,
         ];
-        const GIT: [&str; 3] = ["spawn git ENOENT", "syscall spawn git", "git: not found"];
+        const GIT: [&str; 4] = [
+            "spawn git ENOENT",
+            "syscall spawn git",
+            "git: not found",
+            "Couldn't find the binary git",
+        ];
         let says = |words: &[&str]| words.iter().any(|word| line.contains(word));
         self.needs_compiler |= says(&COMPILER);
-        self.needs_git |= says(&GIT);
-        if let Some((_, path)) = line.split_once("npm error path ")
-            && let Some((_, name)) = path.rsplit_once("node_modules/")
-        {
+        self.needs_git |= says(&GIT) || line.trim_end().ends_with(" not found: git");
+        const MANAGERS: [(&str, &str); 3] = [
+            ("bun: not found", "bun"),
+            ("pnpm: not found", "pnpm"),
+            ("yarn: not found", "yarn"),
+        ];
+        let manager = MANAGERS.iter().find(|(words, _)| line.contains(words));
+        self.manager = manager.map(|(_, name)| *name).or(self.manager);
+        if let Some(name) = dependency_of(line) {
             self.dependency = Some(name.to_owned());
         }
     }
@@ -74,8 +112,10 @@ impl ToolFinder {
     pub(crate) fn missing(&self) -> Option<MissingTool> {
         if self.needs_compiler {
             Some(MissingTool::Compiler(self.dependency.clone()))
+        } else if self.needs_git {
+            Some(MissingTool::Git)
         } else {
-            self.needs_git.then_some(MissingTool::Git)
+            self.manager.map(MissingTool::Manager)
         }
     }
 }
@@ -85,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_compiler_is_told_from_a_build_that_fails() {
+    fn a_missing_tool_is_told_from_a_build_that_fails() {
         for (lines, expected) in [
             (
                 &[
@@ -100,8 +140,39 @@ mod tests {
                 Some(MissingTool::Compiler(None)),
             ),
             (
+                &[
+                    "../node_modules/@a/b install: gyp ERR! find Python - Set the variable",
+                    "../node_modules/@a/b install: gyp ERR! cwd /s/node_modules/.pnpm/@a+b@2.0.6/node_modules/@a/b",
+                ],
+                Some(MissingTool::Compiler(Some("@a/b".to_owned()))),
+            ),
+            (
+                &[
+                    "unix@npm:2.0.6 STDOUT Usage Error: Couldn't find a script name \"node-gyp\" in the top-level (used by unix@npm:2.0.6). This",
+                ],
+                Some(MissingTool::Compiler(Some("unix".to_owned()))),
+            ),
+            (
+                &["error unix: Command failed.", "sh: 1: cmake: not found"],
+                Some(MissingTool::Compiler(None)),
+            ),
+            (
                 &["npm error code ENOENT", "npm error syscall spawn git"],
                 Some(MissingTool::Git),
+            ),
+            (
+                &["error Couldn't find the binary git"],
+                Some(MissingTool::Git),
+            ),
+            (&[" ENOENT  not found: git"], Some(MissingTool::Git)),
+            (&["ERROR: repository not found: gitea"], None),
+            (
+                &["sh: 1: bun: not found"],
+                Some(MissingTool::Manager("bun")),
+            ),
+            (
+                &["sh: 1: pnpm: not found"],
+                Some(MissingTool::Manager("pnpm")),
             ),
             (&["src/a.ts(3,1): error TS2304: Cannot find name"], None),
         ] {

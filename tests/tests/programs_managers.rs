@@ -1,0 +1,160 @@
+//! Packages of other package managers, and dependencies that are no packed package: each is really
+//! installed by the program that its author used, or refused in a sentence.
+//!
+//! The packages are in `tests/managers/`: what their authors' tools wrote.
+
+use atek_tests::host::{Host, SERVICES};
+use atek_tests::{GitRemote, Machine, npm, paths, skip};
+use serde_json::{Value, json};
+use std::fs;
+use std::time::Duration;
+
+/// An install that fetches the package manager first, on a machine that has much else to do.
+const INSTALL: Duration = Duration::from_secs(600);
+
+/// The program of each: it uses its dependency, and says what the build wrote.
+const SERVER: &str = "const http = require('http'), fs = require('fs'), ms = require('ms')
+const words = fs.existsSync('words') ? fs.readFileSync('words', 'utf8').trim() : 'none'
+http
+  .createServer((request, response) => response.end(`${ms('2 days')} ${words}`))
+  .listen(process.env.PORT, process.env.HOST)
+";
+
+/// A box that reaches the registry; none, and a skip, where there is none.
+async fn a_box(name: &str) -> anyhow::Result<Option<Host>> {
+    let package =
+        r#"{ "name": "managers", "version": "1.0.0", "dependencies": { "ms": "2.1.3" } }"#;
+    if npm::lockfile("managers", package)?.is_none() {
+        skip(&format!("{name}: the npm registry cannot be reached"));
+        return Ok(None);
+    }
+    let machine = Machine::builder(name).internet(true).npm_registry();
+    let host = Host::on(machine).await?;
+    host.claimed().await?;
+    Ok(Some(host))
+}
+
+/// The repository of one of `tests/managers/`, with a release.
+fn publish(host: &Host, name: &str) -> anyhow::Result<GitRemote> {
+    let remote = GitRemote::new(name, host.machine.gateway()?)?;
+    remote
+        .write("atek.json", r#"{ "port": "auto" }"#)?
+        .write("index.js", SERVER)?;
+    for entry in fs::read_dir(paths::repository().join("tests/managers").join(name))? {
+        let entry = entry?;
+        let file = entry.file_name().to_string_lossy().into_owned();
+        remote.write(&file, fs::read_to_string(entry.path())?)?;
+    }
+    remote.tag("v1.0.0")?;
+    Ok(remote)
+}
+
+async fn install(host: &Host, remote: &GitRemote, id: &str) -> anyhow::Result<Value> {
+    let params = json!([{ "sourceUrl": remote.url(), "id": id, "user": "owner" }]);
+    let system = host.system()?.patient(INSTALL);
+    system.call(SERVICES, "install", params).await
+}
+
+/// Installs a package, and expects what its program answers and what its package manager said or
+/// wrote of its own version. The warnings of the package.
+async fn runs(host: &Host, name: &str, answer: &str, version: &str) -> anyhow::Result<String> {
+    let remote = publish(host, name)?;
+    let info = install(host, &remote, name).await?;
+    assert_eq!(info["state"], "running", "{name}: {info}");
+    let token: Value =
+        serde_json::from_str(&host.machine.read("/var/lib/atek/config.json").await?)?;
+    let token = token["systemAuthTokens"][0].as_str().unwrap_or_default();
+    let site = host
+        .stranger()
+        .host(&format!("{name}.localhost"))
+        .header("authorization", &format!("Bearer {token}"));
+    assert_eq!(site.get("/").await?.text(), answer, "{name}");
+    let said = host
+        .machine
+        .shell(
+            "journalctl --no-pager --output=cat --identifier=atek-package
+             cat /var/lib/atek/packages/*/current/node_modules/.modules.yaml 2>/dev/null || true",
+        )
+        .await?;
+    assert!(said.contains(version), "{name}: {said}");
+    Ok(info["settings"]["package"]["warnings"].to_string())
+}
+
+/// Installs a package that cannot be installed, and expects the sentence that says why.
+async fn is_refused(host: &Host, name: &str, sentence: &str) -> anyhow::Result<()> {
+    let remote = publish(host, name)?;
+    let refusal = install(host, &remote, name).await;
+    let said = refusal.expect_err("a refusal").to_string();
+    let first = said.lines().next().unwrap_or_default();
+    assert!(first.contains(sentence), "{name}: {said}");
+    let left = host.system()?.call(SERVICES, "get", json!([name])).await;
+    assert!(left.is_err(), "{name}: {left:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn pnpm_installs_by_its_lockfile_in_the_version_that_wrote_it() -> anyhow::Result<()> {
+    let Some(host) = a_box("managers-pnpm").await? else {
+        return Ok(());
+    };
+    // Its scripts call pnpm, too.
+    for (name, answer, version) in [
+        ("pnpm-9", "172800000 by pnpm", "using pnpm v9."),
+        ("pnpm-8", "172800000 none", "packageManager: pnpm@8."),
+        ("pnpm-named", "172800000 none", "using pnpm v10.4.1"),
+    ] {
+        let warnings = runs(&host, name, answer, version).await?;
+        assert!(!warnings.contains("lockfile"), "{name}: {warnings}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn yarn_installs_by_its_lockfile_in_the_version_that_wrote_it() -> anyhow::Result<()> {
+    let Some(host) = a_box("managers-yarn").await? else {
+        return Ok(());
+    };
+    for (name, answer, version) in [
+        ("yarn-1", "172800000 by yarn", "yarn install v1.22.22"),
+        ("yarn-4", "172800000 none", "Yarn 4.5.0"),
+    ] {
+        let warnings = runs(&host, name, answer, version).await?;
+        assert!(!warnings.contains("lockfile"), "{name}: {warnings}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_package_of_bun_is_installed_by_npm_which_is_said() -> anyhow::Result<()> {
+    let Some(host) = a_box("managers-bun").await? else {
+        return Ok(());
+    };
+    let warnings = runs(&host, "bun-1", "172800000 none", "added 1 package").await?;
+    let sentence = "the lockfile bun.lock of bun is not read";
+    assert!(warnings.contains(sentence), "{warnings}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dependency_that_is_a_repository_is_refused_in_a_sentence() -> anyhow::Result<()> {
+    let Some(host) = a_box("managers-git").await? else {
+        return Ok(());
+    };
+    let sentence = "a dependency of the package is a git repository, and this machine has no git";
+    for name in ["git-npm", "git-pnpm", "git-yarn"] {
+        is_refused(&host, name, sentence).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dependency_that_has_to_be_compiled_is_refused_by_its_name() -> anyhow::Result<()> {
+    let Some(host) = a_box("managers-compiled").await? else {
+        return Ok(());
+    };
+    let sentence = "the dependency unix-dgram has to be compiled, and this machine has no compiler";
+    for name in ["compiled-npm", "compiled-pnpm", "compiled-yarn"] {
+        is_refused(&host, name, sentence).await?;
+    }
+    Ok(())
+}
