@@ -27,7 +27,7 @@ struct Recipe {
 }
 
 /// As such programs are published: an entrypoint, a user, a port, a volume.
-const RECIPES: [Recipe; 7] = [
+const RECIPES: [Recipe; 9] = [
     Recipe {
         name: "mosquitto",
         packages: "mosquitto mosquitto-clients",
@@ -160,6 +160,37 @@ const RECIPES: [Recipe; 7] = [
             "--config.cmd=80",
             "--config.cmd=-h",
             "--config.cmd=/srv",
+        ],
+    },
+    Recipe {
+        name: "syncthing",
+        packages: "syncthing",
+        script: "useradd --home-dir /var/syncthing --create-home syncthing",
+        config: &[
+            "--config.user=syncthing",
+            "--config.exposedports=8384/tcp",
+            "--config.exposedports=22000/tcp",
+            "--config.exposedports=22000/udp",
+            "--config.volume=/var/syncthing",
+            "--config.env=STHOMEDIR=/var/syncthing/config",
+            "--config.env=STGUIADDRESS=0.0.0.0:8384",
+            "--config.entrypoint=syncthing",
+            "--config.cmd=serve",
+            "--config.cmd=--no-browser",
+        ],
+    },
+    Recipe {
+        name: "monero",
+        packages: "monero",
+        script: "useradd --home-dir /monero --create-home monero",
+        config: &[
+            "--config.user=monero",
+            "--config.exposedports=18081/tcp",
+            "--config.volume=/monero",
+            "--config.workingdir=/monero",
+            "--config.entrypoint=monerod",
+            "--config.cmd=--non-interactive",
+            "--config.cmd=--data-dir=/monero",
         ],
     },
     Recipe {

@@ -1,10 +1,11 @@
-//! Programs of the npm registry. Lockfiles fix their versions; they, what npm fetched to make them
-//! and what machines fetched are kept in the cache (`$ATEK_CACHE`).
+//! Programs of the npm registry: their lockfiles, which fix their versions, and the apps of `npm/`.
+//! Lockfiles, what npm fetched and what machines fetched are kept in the cache (`$ATEK_CACHE`).
 
-use crate::paths;
 use crate::supervisor::protocol::Registry;
+use crate::{paths, skip};
 use anyhow::{Context as _, bail};
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The lockfile of a package.json, made once under this name; none where the registry cannot be
@@ -58,4 +59,37 @@ pub(crate) fn kept_registry(internet: bool) -> anyhow::Result<Registry> {
         upstream = Some(text.trim().to_owned());
     }
     Ok(Registry { folder, upstream })
+}
+
+/// The folder of an app of `npm/` with its packages of the registry; none (and a skip is recorded)
+/// where that cannot be reached.
+///
+/// # Errors
+///
+/// When npm cannot be started, or the cache cannot be written.
+pub fn installed(name: &str) -> anyhow::Result<Option<PathBuf>> {
+    let folder = paths::repository().join("tests/npm").join(name);
+    fs::create_dir_all(paths::cache())?;
+    // Another test may be at work on it, or use it.
+    let lock = fs::File::create(paths::cache().join(format!("npm-{name}.lock")))?;
+    lock.lock()?;
+    let changed = |file: &str| fs::metadata(folder.join(file)).and_then(|it| it.modified());
+    if let (Ok(there), Ok(asked)) = (
+        changed("node_modules/.package-lock.json"),
+        changed("package-lock.json"),
+    ) && there > asked
+    {
+        return Ok(Some(folder));
+    }
+    let installed = Command::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .arg("--cache")
+        .arg(paths::cache().join("npm"))
+        .current_dir(&folder)
+        .output()?;
+    if !installed.status.success() {
+        skip(&format!("{name} (the npm registry cannot be reached)"));
+        return Ok(None);
+    }
+    Ok(Some(folder))
 }

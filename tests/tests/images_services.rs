@@ -7,7 +7,7 @@ use atek_tests::GitRemote;
 use atek_tests::host::{Host, Person, SERVICES, SOON, refusal};
 use atek_tests::registry::EncryptedRegistry;
 use atek_tests::{Seen, apps, wait_for};
-use images::{nothing_is_left, registry};
+use images::{nothing_is_left, registry, trust};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -126,14 +126,6 @@ async fn is_one_confined_app(host: &Host) -> anyhow::Result<()> {
     let own = at("atek-app-ledger.service");
     ensure!(SIDECARS.iter().all(|it| at(&unit(it)) < own), "{started:?}");
     Ok(())
-}
-
-/// A machine that takes images from `encrypted`.
-async fn trust(host: &Host, encrypted: &EncryptedRegistry) -> anyhow::Result<()> {
-    let authority = encrypted.authority();
-    host.machine.write("/root/house.pem", authority).await?;
-    let add = ["atek", "authorities", "--add", "/root/house.pem"];
-    host.machine.exec(add).await.map(drop)
 }
 
 /// As such files are published, with a key that no app can have.

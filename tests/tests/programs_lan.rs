@@ -5,30 +5,13 @@
 use anyhow::{Context as _, ensure};
 use atek_tests::host::Host;
 use atek_tests::phone::BOX;
-use atek_tests::{LanClient, Machine, Seen, paths, skip, wait_for};
+use atek_tests::{LanClient, Machine, Seen, npm, wait_for};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 /// Devices ask again after a while.
 const LONG: Duration = Duration::from_secs(90);
-
-/// The folder of an app with its packages of the registry; none, and a skip, without it.
-fn app(name: &str) -> anyhow::Result<Option<PathBuf>> {
-    let folder = paths::repository().join("tests/npm").join(name);
-    let installed = Command::new("npm")
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-        .arg("--cache")
-        .arg(paths::cache().join("npm"))
-        .current_dir(&folder)
-        .output()?;
-    if !installed.status.success() {
-        skip(&format!("{name} (the npm registry cannot be reached)"));
-        return Ok(None);
-    }
-    Ok(Some(folder))
-}
 
 /// Puts such a folder on a machine and installs it with all that it asks for.
 async fn install(host: &Host, folder: &Path, id: &str) -> anyhow::Result<()> {
@@ -45,7 +28,7 @@ async fn install(host: &Host, folder: &Path, id: &str) -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_broker_of_npm_serves_sensors_of_the_home_while_its_port_is_granted() -> anyhow::Result<()>
 {
-    let Some(folder) = app("broker-app")? else {
+    let Some(folder) = npm::installed("broker-app")? else {
         return Ok(());
     };
     let host = Host::boot("program-broker").await?;
@@ -102,7 +85,7 @@ async fn lamp(phone: &Machine, name: &str) -> anyhow::Result<Option<Value>> {
 #[tokio::test]
 async fn a_program_of_npm_is_found_at_home_and_finds_others_while_mdns_is_granted()
 -> anyhow::Result<()> {
-    let Some(folder) = app("mdns-app")? else {
+    let Some(folder) = npm::installed("mdns-app")? else {
         return Ok(());
     };
     let host = Host::boot("program-mdns").await?;

@@ -356,8 +356,8 @@ impl ServiceSpec {
         if self.core || self.package.modules.is_some() {
             return Err(SpecError::ForbiddenFolder(self.package.folder.clone()));
         }
-        // The commands that make the link are the host's, and need the host's files.
-        if self.has_link() {
+        // The file that names its name server would be mounted over one that the image may not have.
+        if matches!(self.network, Network::Direct { .. }) {
             return Err(SpecError::ImageNetwork);
         }
         let folders = [workdir].into_iter().filter(|path| !is_image_folder(path));

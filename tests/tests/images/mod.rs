@@ -10,7 +10,7 @@ pub mod hono;
 
 use atek_tests::debian_images::DebianImages;
 use atek_tests::host::{Host, SERVICES, SOON};
-use atek_tests::registry::Registry;
+use atek_tests::registry::{EncryptedRegistry, Registry};
 use atek_tests::{Seen, skip, wait_for};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -30,6 +30,14 @@ pub fn registry(host: &Host) -> anyhow::Result<Option<(Registry, DebianImages)>>
         return Ok(None);
     };
     Ok(Some((registry, images)))
+}
+
+/// A machine that takes images from `encrypted`.
+pub async fn trust(host: &Host, encrypted: &EncryptedRegistry) -> anyhow::Result<()> {
+    let authority = encrypted.authority();
+    host.machine.write("/root/house.pem", authority).await?;
+    let add = ["atek", "authorities", "--add", "/root/house.pem"];
+    host.machine.exec(add).await.map(drop)
 }
 
 const ENTRY: &str = "#!/bin/sh

@@ -40,9 +40,9 @@ pub enum SpecError {
     /// See [`crate::image::is_user_name`].
     #[error("the user of an image cannot be called {0}")]
     ImageUser(String),
-    /// A container image has no link to the machine's network.
+    /// A container image does not reach the internet by itself.
     #[error(
-        "an app from a container image cannot have the whole internet, a port of the home's network or mDNS yet: give it the hosts that it needs by name"
+        "an app from a container image cannot have the whole internet yet: give it the hosts that it needs by name"
     )]
     ImageNetwork,
     /// More than [`crate::manifest::MAX_SIDECARS`], or of a core service.
