@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The snapshot of a service's state that is made to be stored.
 pub(crate) const STORED: &str = "backup";
 /// The one that a restore makes.
-pub(crate) const RESTORED: &str = "restored";
+pub(crate) use paths::RESTORED_SNAPSHOT as RESTORED;
 
 /// The folders of the machine.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use crate::files::{Folder, Ownership, remove_tree, seal_tree};
 use crate::layout::Layout;
 use crate::packages::{self, PackageError};
 use atek_api::ids::ServiceKey;
-use atek_api::spec::PackageVersion;
+use atek_api::spec::{PackageVersion, paths};
 use std::ffi::OsStr;
 
 const RESTORE: &str = "restore";
@@ -75,10 +75,22 @@ fn move_package(
     Ok(())
 }
 
-/// Removes what was fetched. Missing is fine.
+/// Removes what was fetched and not put in place, states too. Missing is fine.
 pub(crate) fn drop_all(layout: &Layout) -> Result<(), PackageError> {
     let staging = packages::ours(layout, &layout.staging)?;
-    Ok(remove_tree(&staging, RESTORE.as_ref())?)
+    remove_tree(&staging, RESTORE.as_ref())?;
+    let all = Folder::open(&layout.state)?.child(paths::SNAPSHOTS_NAME.as_ref());
+    let all = match all {
+        Err(error) if error.is_missing() => return Ok(()),
+        opened => opened?,
+    };
+    for service in all.names()? {
+        let snapshots = all.child(&service?)?;
+        let name = paths::RESTORED_SNAPSHOT;
+        remove_tree(&snapshots, name.as_ref())?;
+        remove_tree(&snapshots, format!("{name}.new").as_ref())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -106,5 +118,18 @@ mod tests {
         drop_all(&layout).unwrap();
         drop_all(&layout).unwrap();
         assert_eq!(fs::read_dir(&layout.staging).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn states_that_were_fetched_and_not_put_in_place_go_and_snapshots_stay() {
+        let (_folder, layout) = temporary();
+        let snapshots = layout.state.join(paths::SNAPSHOTS_NAME).join("k1");
+        for name in ["restored", "restored.new", "kept"] {
+            fs::create_dir_all(snapshots.join(name).join("folder")).unwrap();
+        }
+        drop_all(&layout).unwrap();
+        let left = fs::read_dir(&snapshots).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["kept"]);
     }
 }

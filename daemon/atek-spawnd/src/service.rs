@@ -526,7 +526,7 @@ impl Spawn {
             .await
     }
 
-    /// Removes what is left of a restore of the whole box. Nothing there is fine.
+    /// Removes what restores fetched and did not put in place. Nothing there is fine.
     async fn drop_restored(&self) -> Result<()> {
         let _call = self.activity.begin();
         self.on_files(restored::drop_all).await

@@ -1,11 +1,13 @@
 //! Kills while a new box becomes the one of a backup: it stays new, or becomes that one whole.
 
 use crate::note::{HELLO, box_with_note};
+use anyhow::Context as _;
+use atek_tests::Machine;
 use atek_tests::host::{Host, PASSWORD, SETUP, SOON};
-use atek_tests::{Machine, Seen, wait_for};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 /// What can be seen of a restore in the folders of the box, in this order.
 pub const MOMENTS: [(&str, &str); 7] = [
@@ -70,29 +72,28 @@ pub async fn survive(name: &str, moments: &[(&str, &str)]) -> anyhow::Result<()>
             .await?;
         host.machine.write("/root/password", &password).await?;
         let script = format!(
-            "atek restore --box /mnt/disk < /root/password > /tmp/said 2>&1 & restore=$!
+            "(atek restore --box /mnt/disk < /root/password > /tmp/said 2>&1 && echo whole || echo new) > /tmp/end & restore=$!
             cd /var/lib/atek
             until {{ {seen}; }} > /dev/null 2>&1 || ! kill -0 $restore 2> /dev/null; do :; done
             systemctl kill --signal=KILL atekd.service atek-backup.service atek-spawnd.service 2> /dev/null || true
-            [ -e restore.json ] && echo decided || echo open
-            kill $restore 2> /dev/null || true"
+            wait $restore; cat /tmp/end /tmp/said"
         );
+        let begun = Instant::now();
         let said = host
             .machine
             .exec_within(SOON * 4, ["sh", "-c", &script], b"")
             .await?;
-        let decided = said.stdout.trim() == "decided";
-        println!("figure: killed when {what}: {}", said.stdout.trim());
-        let whole = wait_for("the box is new or whole", SOON * 2, async || {
-            // Once it is decided, it has no owner for a moment.
-            let new = is_new(&host).await?;
-            let settled = !new || !decided;
-            let left = shell("ls /var/lib/atek/restore.json 2>/dev/null || true").await?;
-            Ok(Seen::if_so(!new, |_| settled && left.trim().is_empty()))
-        })
-        .await?;
-        if !whole {
-            // It has no owner, and begins afresh.
+        let (end, said) = said.stdout.split_once('\n').context("no end")?;
+        println!(
+            "figure: killed when {what}: {end} after {:?}",
+            begun.elapsed()
+        );
+        // The command says which of the two it is, and it is so.
+        assert_eq!(is_new(&host).await?, end == "new", "{what}: {said}");
+        if end == "new" {
+            // Or the host was killed before it could answer at all.
+            let told = said.contains("the box is as new");
+            assert!(told || !said.contains("restoring"), "{what}: {said}");
             let again = "atek restore --box /mnt/disk < /root/password";
             let done = host
                 .machine

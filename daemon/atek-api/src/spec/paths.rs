@@ -136,6 +136,9 @@ pub fn folder_inside(folder: &AppFolder) -> PathBuf {
 /// The folder, beside the services' state, with the snapshots of it. Only root gets there.
 pub const SNAPSHOTS_NAME: &str = "atek-snapshots";
 
+/// The snapshot of a service's state that a restore makes, before it is put in place.
+pub const RESTORED_SNAPSHOT: &str = "restored";
+
 /// The folder with a service's socket, the same inside and on the host.
 #[must_use]
 pub fn runtime(key: &ServiceKey) -> PathBuf {

@@ -45,63 +45,72 @@ pub(super) async fn run(
         "restoring the backup {} with {} apps; this takes as long as copying it",
         begun.run, begun.apps
     ));
-    fetched(host).await?;
-    started(host).await?;
+    follow(host).await?;
     host.out.done(&format!(
         "this is the box of the backup {} now: people sign in as they did",
         begun.run
     ))
 }
 
-/// Waits until everything was fetched and the host starts again.
-async fn fetched(host: &Host) -> Result<(), Failure> {
+/// What can be seen of a restore that has begun.
+enum Seen {
+    /// It goes on.
+    Fetching(RestoreStatus),
+    /// Nothing was restored, perhaps because of this.
+    AsNew(Option<String>),
+    /// The box has its users.
+    Restored,
+}
+
+/// Waits until the box is the one of the backup, or as new.
+async fn follow(host: &Host) -> Result<(), Failure> {
     let mut told = 0;
+    let mut unseen = None;
     loop {
-        let action = "look how far the restore is";
-        // The host that starts again refuses connections, or does not know of a restore any more.
-        let Ok(answer) = host.call(API, "restoreStatus", [(); 0], action).await else {
-            return Ok(());
-        };
-        let status: RestoreStatus = read("restoreStatus", &answer)?;
-        if let Some(problem) = &status.problem {
-            let problem = clean::line(problem);
-            return Err(Failure::Usage(format!("the box is as new: {problem}")));
-        }
-        if !status.running {
-            return Ok(());
-        }
-        if status.done > told {
-            told = status.done;
-            let all = status.total;
-            host.out.note(&format!("{told} of {all} parts are here"));
+        match look(host).await {
+            Ok(Seen::Restored) => return Ok(()),
+            Ok(Seen::AsNew(problem)) => {
+                let problem = problem.as_deref().map(clean::line);
+                let problem = problem.unwrap_or("the host was ended in the middle".into());
+                let text = format!("the box is as new: {problem}; the same command tries again");
+                return Err(Failure::Usage(text));
+            }
+            Ok(Seen::Fetching(status)) => {
+                unseen = None;
+                if status.done > told {
+                    told = status.done;
+                    let all = status.total;
+                    host.out.note(&format!("{told} of {all} parts are here"));
+                }
+            }
+            // It starts again.
+            Err(error) => {
+                if unseen.get_or_insert_with(Instant::now).elapsed() > RESTART {
+                    return Err(error);
+                }
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Waits until the host is ready and the box has its users.
-async fn started(host: &Host) -> Result<(), Failure> {
-    let deadline = Instant::now() + RESTART;
-    loop {
-        match has_users(host).await {
-            Ok(true) => return Ok(()),
-            Err(error) if Instant::now() > deadline => return Err(error),
-            Ok(_) if Instant::now() > deadline => {
-                let text = "the host has not started as the restored box: journalctl -u atekd";
-                return Err(Failure::Usage(text.to_owned()));
-            }
-            _ => tokio::time::sleep(PAUSE).await,
-        }
+/// Looks once. The order counts: a host that restores says so until its end, and the next one,
+/// which knows nothing of it, is ready when it knows the users of the restored box.
+async fn look(host: &Host) -> Result<Seen, Failure> {
+    let action = "look how far the restore is";
+    let answer = host.call(API, "restoreStatus", [(); 0], action).await?;
+    let restore: RestoreStatus = read("restoreStatus", &answer)?;
+    if restore.problem.is_some() {
+        return Ok(Seen::AsNew(restore.problem));
     }
-}
-
-async fn has_users(host: &Host) -> Result<bool, Failure> {
+    if restore.running {
+        return Ok(Seen::Fetching(restore));
+    }
     let action = "see the restored box start";
-    let ready = host.call(INSPECT, "isReady", [(); 0], action).await?;
-    // Before that it is not known who the users are.
-    if !read::<bool>("isReady", &ready)? {
-        return Ok(false);
-    }
+    host.call(INSPECT, "isReady", [(); 0], action).await?;
     let status = host.call(API, "status", [(); 0], action).await?;
-    Ok(!read::<Status>("status", &status)?.needed)
+    match read::<Status>("status", &status)?.needed {
+        true => Ok(Seen::AsNew(None)),
+        false => Ok(Seen::Restored),
+    }
 }

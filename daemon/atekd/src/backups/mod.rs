@@ -35,7 +35,7 @@ pub use places::places;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Mutex, MutexGuard, Notify, watch};
+use tokio::sync::{Mutex, MutexGuard, Notify, OnceCell, watch};
 use tokio::time::Instant;
 pub use whole::{WholeBox, typed_password};
 
@@ -125,6 +125,8 @@ pub struct Backups {
     running: Arc<StdMutex<Option<&'static str>>>,
     /// How far it is.
     meter: Meter,
+    /// What an earlier run of this daemon left is gone.
+    earlier_ended: Arc<OnceCell<()>>,
     /// The turn of one that only looks, beside any work.
     look: Arc<Mutex<()>>,
     /// The turn of one that lists disks.
@@ -200,6 +202,7 @@ impl Backups {
             turn: Arc::default(),
             running: Arc::default(),
             meter: Meter::default(),
+            earlier_ended: Arc::default(),
             look: Arc::default(),
             listing: Arc::default(),
             changed: Arc::default(),
@@ -450,17 +453,7 @@ impl Backups {
 
     /// Makes backups as they are due. Never ends.
     pub async fn keep(&self) {
-        // What an earlier run of this daemon left.
-        let cleared = async {
-            self.spawn.stop_backup().await?;
-            self.services
-                .end_left_pause()
-                .await
-                .map_err(BackupError::from)
-        };
-        if let Err(error) = cleared.await {
-            tracing::warn!(error = %DisplayChain(&error), "cannot end an earlier backup");
-        }
+        self.end_earlier().await;
         tracing::info!("backups are made as they are due");
         let mut told = Vec::new();
         let mut next_write = Instant::now();
@@ -485,6 +478,23 @@ impl Backups {
             let wait = wait.map_or(LOOK, Duration::from_secs);
             let wait = wait.clamp(Duration::from_secs(5), LOOK);
             let _ = tokio::time::timeout(wait, self.changed.notified()).await;
+        }
+    }
+
+    /// Ends and removes what an earlier run of this daemon left, once, before the first job of this
+    /// one.
+    async fn end_earlier(&self) {
+        let end = async || {
+            self.spawn.stop_backup().await?;
+            self.services.end_left_pause().await?;
+            // What was decided is put in place by the next start.
+            if WholeBox::decided(&self.state).is_none() {
+                self.spawn.drop_restored().await?;
+            }
+            Ok::<(), BackupError>(())
+        };
+        if let Err(error) = self.earlier_ended.get_or_try_init(end).await {
+            tracing::warn!(error = %DisplayChain(&error), "cannot end an earlier backup");
         }
     }
 
@@ -587,6 +597,7 @@ impl Backups {
 
     /// Starts a job and has it open its target.
     async fn open_job(&self, spec: &BackupSpec, open: &Request) -> Result<Job, BackupError> {
+        self.end_earlier().await;
         let meter = match spec.unit() {
             paths::BACKUP_UNIT => self.meter.clone(),
             _ => Meter::default(),

@@ -320,7 +320,7 @@ impl Spawn {
             .await
     }
 
-    /// Removes what is left of a restore of the whole box.
+    /// Removes what restores fetched and did not put in place.
     ///
     /// # Errors
     ///

@@ -34,6 +34,8 @@ export class Restore {
   error = $state.raw<ApiError | null>(null)
   /** Why a restore that had begun ended; the box is as new. */
   problem = $state<string | null>(null)
+  /** The host was ended in the middle of one; the box is as new. */
+  interrupted = $state(false)
   busy = $state(false)
   tried = $state(false)
   wait = $state(0)
@@ -71,6 +73,7 @@ export class Restore {
     this.tried = true
     this.error = null
     this.problem = null
+    this.interrupted = false
     this.fieldErrors = {}
     if (this.wrong) return
     this.busy = true
@@ -116,7 +119,7 @@ export class Restore {
   async #follow() {
     try {
       if (this.phase === 'fetching') await this.#fetched()
-      else if (!(await status()).needed) this.phase = 'done'
+      else await this.#started()
     } catch {
       // The host that becomes the other box answers nothing for a moment.
       this.phase = 'starting'
@@ -135,5 +138,16 @@ export class Restore {
     this.total = Math.max(this.total, now.total)
     // A host that has started again knows nothing of it.
     if (!now.running) this.phase = 'starting'
+  }
+
+  /** The order counts: a host that restores says so until its end, and the next one knows its users when it answers. */
+  async #started() {
+    const { running, problem } = await restoreStatus()
+    if (running || problem) {
+      this.phase = 'fetching'
+      return
+    }
+    this.interrupted = (await status()).needed
+    this.phase = this.interrupted ? 'asking' : 'done'
   }
 }

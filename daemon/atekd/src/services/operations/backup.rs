@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The snapshot that is made to be stored.
 const STORED: &str = "backup";
 /// The snapshot that a restore makes.
-pub(super) const RESTORED: &str = "restored";
+pub(super) use atek_api::spec::paths::RESTORED_SNAPSHOT as RESTORED;
 
 /// A file in the host's state while a service is paused.
 const PAUSED: &str = "paused";

@@ -65,6 +65,7 @@ export const host: typeof english = {
       back: 'Stattdessen eine neue Box einrichten',
       failed: 'Die Wiederherstellung hat nicht begonnen',
       stopped: 'Die Wiederherstellung kam nicht zum Ende; die Box ist wie neu',
+      interrupted: 'Die Box ist mittendrin neu gestartet. Beginn noch einmal.',
       running: 'Die Box wird wiederhergestellt',
       runningText: (apps) =>
         `${apps === 1 ? 'Eine App kommt' : `${String(apps)} Apps kommen`} mit allen Daten zurück. Lass den Datenträger stecken und die Box an.`,

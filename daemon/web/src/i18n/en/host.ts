@@ -63,6 +63,7 @@ export const host = {
       back: 'Set up a new box instead',
       failed: 'The restore has not begun',
       stopped: 'The restore did not end; the box is as new',
+      interrupted: 'The box was started again in the middle of it. Begin once more.',
       running: 'The box is being restored',
       runningText: (apps: number) =>
         `${apps === 1 ? 'One app comes' : `${String(apps)} apps come`} back with all data. Leave the disk in, and the box on.`,
