@@ -146,6 +146,7 @@ fn declarations() -> String {
     all.visit::<setup::RecoverPassword>();
     all.visit::<setup::Completed>();
     all.visit::<system::SystemInfo>();
+    all.visit::<system::FactoryReset>();
     all.visit::<system::Resources>();
     all.visit::<system::Security>();
     all.visit::<users::User>();

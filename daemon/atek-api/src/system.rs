@@ -1,6 +1,7 @@
 //! `atek.cloud/system-api`: shapes. `history` answers a [`crate::metrics::Series`].
 
 use crate::ids::ServiceId;
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 /// The API's id.
@@ -55,6 +56,27 @@ pub struct Authority {
     pub fingerprint: String,
     /// RFC 3339: when it ends.
     pub until: String,
+}
+
+/// The parameter of `factoryReset`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", default)]
+pub struct FactoryReset {
+    /// The password of the administrator who asks; the host itself has none.
+    pub password: Option<Secret>,
+    /// Whether the password of the wireless network stays, without which a box that has no cable
+    /// cannot be reached.
+    #[cfg_attr(test, ts(as = "Option<bool>"))]
+    pub keep_network: bool,
+}
+
+/// What is written down before a factory reset, for the boot that carries it out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResetRequest {
+    /// See [`FactoryReset::keep_network`].
+    pub keep_network: bool,
 }
 
 /// What the box has left, as `resources` tells.

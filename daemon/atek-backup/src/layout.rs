@@ -44,6 +44,7 @@ const LEFT_OUT: &[&str] = &[
     "staging",
     "restore.json",
     "claim-code",
+    paths::FACTORY_RESET_NAME,
     "installs",
     "uninstalls",
     "updates",

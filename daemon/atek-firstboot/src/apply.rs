@@ -4,6 +4,7 @@
 //! means that the next boot does it again.
 
 use crate::card::{self, Problem, Source};
+use crate::forget;
 use crate::fsutil::{self, Root};
 use crate::reset;
 use crate::say;
@@ -21,7 +22,7 @@ pub const PROBLEMS: &str = "/run/atek-firstboot/problems.json";
 pub const DATA_PROBLEM: &str = "/run/atek-init/data-problem";
 
 /// Digests of the files that were applied, by format.
-type Applied = BTreeMap<String, String>;
+pub type Applied = BTreeMap<String, String>;
 
 /// Reads the card and applies what is new. Never fails: there is a box to boot.
 pub fn run(root: &Root) {
@@ -37,6 +38,8 @@ pub fn run(root: &Root) {
             .filter_map(|source| unknown_zone(root, source)),
     );
     let applied = read_applied(root);
+    // Of a box that was reset, whose card could not be written yet.
+    let applied: Applied = forget::digests(root).into_iter().chain(applied).collect();
     let new: Vec<Source> = sources
         .into_iter()
         .filter(|source| applied.get(source.format) != Some(&source.digest))

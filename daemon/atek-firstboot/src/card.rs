@@ -6,6 +6,7 @@ use crate::settings::{Reading, Settings};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::panic;
+use std::path::PathBuf;
 
 /// Where the card's partitions for people may be mounted; the first that has a file is believed.
 const FOLDERS: &[&str] = &["/boot", "/boot/firmware"];
@@ -27,6 +28,8 @@ pub struct Problem {
 pub struct Source {
     /// The format's name.
     pub format: &'static str,
+    /// Where its files are.
+    pub files: Vec<PathBuf>,
     /// Changes whenever one of the files does.
     pub digest: String,
     /// What can be applied.
@@ -64,18 +67,20 @@ fn is_ssh_mark(file: &str) -> bool {
 fn source(root: &Root, format: &'static str, files: &[&str]) -> Option<Source> {
     let mut found = Source {
         format,
+        files: Vec::new(),
         digest: String::new(),
         settings: Settings::default(),
         problems: Vec::new(),
         ignored: Vec::new(),
     };
     let mut hash = Sha256::new();
-    let mut exists = false;
     for file in files {
-        let Some((found_as, content)) = content(root, file) else {
+        let Some((path, content)) = content(root, file) else {
             continue;
         };
-        exists = true;
+        let found_as = path.file_name().unwrap_or_default();
+        let found_as = found_as.to_string_lossy().into_owned();
+        found.files.push(path);
         let reading = match content {
             Ok(content) => {
                 hash.update(format!("{file} {}\n", content.len()));
@@ -104,26 +109,26 @@ fn source(root: &Root, format: &'static str, files: &[&str]) -> Option<Source> {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    exists.then_some(found)
+    (!found.files.is_empty()).then_some(found)
 }
 
-/// The name on the card and the content of a file, or why it cannot be read; `None` if it is
+/// The path and the content of a file, or why it cannot be read; `None` if it is
 /// nowhere. A file of that very name goes before one with an ending that its writer may not have
 /// seen.
-fn content(root: &Root, file: &str) -> Option<(String, Result<Vec<u8>, String>)> {
+fn content(root: &Root, file: &str) -> Option<(PathBuf, Result<Vec<u8>, String>)> {
     let endings = [""]
         .into_iter()
         .chain(formats::HIDDEN_ENDINGS.iter().copied());
     endings
         .flat_map(|ending| FOLDERS.iter().map(move |folder| (ending, folder)))
         .find_map(|(ending, folder)| {
-            let name = format!("{file}{ending}");
-            let content = match fsutil::read_small(&root.at(folder).join(&name), FILE_MAX_BYTES) {
+            let path = root.at(folder).join(format!("{file}{ending}"));
+            let content = match fsutil::read_small(&path, FILE_MAX_BYTES) {
                 Ok(None) => return None,
                 Ok(Some(content)) => Ok(content),
                 Err(error) => Err(format!("it cannot be read: {error}")),
             };
-            Some((name, content))
+            Some((path, content))
         })
 }
 

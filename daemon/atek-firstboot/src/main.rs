@@ -10,6 +10,7 @@
 //! | [`apply`] | `settings`: makes them true, once for each file | yes |
 //! | [`claim`] | `claim`: screens and the card's file | yes |
 //! | [`reset`] | the file that asks for a new password: request for atekd | yes |
+//! | [`forget`] | the settings on the card of a box that was reset: never applied again, and removed | yes |
 //! | [`led`] | `led`: the light on the board | yes |
 //! | [`keep_journal`] | `keep-journal`: the journal from memory to the data partition | yes |
 //! | [`boot`] | `boot-good`: keeps the slot on trial; `on-trial`: whether it is one | yes |
@@ -22,6 +23,7 @@ mod apply;
 mod boot;
 mod card;
 mod claim;
+mod forget;
 mod formats;
 mod fsutil;
 mod keep_journal;

@@ -19,6 +19,7 @@
 //! | [`origin`] | which program a service's state belongs to |
 //! | [`packages`], [`state`], [`credentials`] | what is done with files |
 //! | [`files`] | how: from opened folders, never through a link |
+//! | [`erase`] | the factory reset, run at the boot as `atek-spawnd erase` |
 //! | [`disks`] | which disks a backup job may mount |
 //! | [`leases`] | one call at a time for each service and job |
 //! | [`layout`] | where, and for which users |
@@ -28,6 +29,7 @@
 mod activity;
 mod credentials;
 mod disks;
+mod erase;
 mod error;
 mod files;
 mod layout;
@@ -44,7 +46,8 @@ mod sources;
 mod state;
 
 use activity::Activity;
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -57,19 +60,39 @@ const LATE_CALLS: Duration = Duration::from_millis(200);
 const FILE_THREADS: usize = 16;
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let done = match (arguments.next(), arguments.next()) {
+        (None, _) => serve(),
+        (Some(word), None) if word == "erase" => erase(),
+        _ => Err(anyhow!("usage: atek-spawnd [erase]")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The journal reads the `<3>` as "this is an error".
+            eprintln!("<3>{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Carries out a factory reset, if one was asked for.
+fn erase() -> anyhow::Result<()> {
+    let erased = erase::run(Path::new("/")).context("the box is not as new yet")?;
+    if erased {
+        eprintln!("<5>a factory reset: the box is as new");
+    }
+    Ok(())
+}
+
+fn serve() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(FILE_THREADS)
         .build()
-        .context("cannot start the runtime");
-    match runtime.and_then(|runtime| runtime.block_on(run())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The journal reads the `<3>` as "this is an error".
-            eprintln!("<3>cannot launch services: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+        .context("cannot start the runtime")?;
+    let served = runtime.block_on(run());
+    served.context("cannot launch services")
 }
 
 async fn run() -> anyhow::Result<()> {

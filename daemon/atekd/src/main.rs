@@ -11,6 +11,7 @@ mod config;
 mod confinement;
 mod database;
 mod error_chain;
+mod factory_reset;
 mod gateway_adapters;
 mod grant_requests;
 mod host;

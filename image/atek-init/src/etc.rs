@@ -10,6 +10,10 @@ use std::path::Path;
 /// What may persist, one rule a line. Part of the image, so each version has its own.
 const KEEP: &str = "/usr/lib/atek/etc.keep";
 
+/// The request for a factory reset, beside the folder of what is kept. It is there until everything
+/// else is removed (`atek-spawnd erase`).
+const RESET: &str = "atek/factory-reset";
+
 /// One rule of [`KEEP`], relative to `/etc`: a file, `*` in its last part, or a folder with all
 /// below it.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,7 +91,13 @@ pub(crate) fn lay_over(etc: &Path, home: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let text = fs::read_to_string(KEEP).with_context(|| format!("cannot read {KEEP}"))?;
-    prune(&upper, &rules(&text));
+    let rules = if home.with_file_name(RESET).exists() {
+        console::say("a factory reset: nothing of /etc is kept");
+        Vec::new()
+    } else {
+        rules(&text)
+    };
+    prune(&upper, &rules);
     let options = format!(
         "lowerdir={},upperdir={},workdir={}",
         etc.display(),
@@ -204,5 +214,8 @@ mod tests {
             ]
         );
         assert!(Path::new("/etc/passwd").exists(), "a link was followed");
+        // A factory reset has no rule.
+        prune(upper, &[]);
+        assert_eq!(fs::read_dir(upper).unwrap().count(), 0);
     }
 }

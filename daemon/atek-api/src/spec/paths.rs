@@ -52,6 +52,8 @@ pub const BACKUP_LOOK_UNIT: &str = "atek-backup-look.service";
 pub const DISKS_UNIT: &str = "atek-disks.service";
 /// What it runs (util-linux).
 pub const LSBLK: &str = "/usr/bin/lsblk";
+/// The request for a factory reset, in [`STATE`].
+pub const FACTORY_RESET_NAME: &str = "factory-reset";
 /// Where a backup job mounts the disk that it was given. Only the job sees it.
 pub const DISK: &str = "/run/atek-disk";
 /// Where a backup job finds the socket that leads to a server with its target, and nowhere else.

@@ -6,6 +6,7 @@ mod qr;
 mod text;
 
 use crate::apply::PROBLEMS;
+use crate::forget;
 use crate::fsutil::{self, Root};
 use crate::reset;
 use crate::say;
@@ -34,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// When a file cannot be written; the screens are written to all the same.
 pub fn run(root: &Root) -> Result<(), FileError> {
-    show_after(reset::take_away(root), root)
+    show_after(forget::take_away(root).and(reset::take_away(root)), root)
 }
 
 /// Shows what is true now, also after a failure to write to the card, which is returned.

@@ -276,11 +276,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Db(db::Db),
     /// Show what the box is and what it has left
-    System {
-        /// Show instead how well the apps are confined
-        #[arg(long)]
-        security: bool,
-    },
+    System(System),
     /// List, add and remove certificate authorities for private git servers
     Authorities(Authorities),
     /// Check that this machine has what Atek needs
@@ -307,6 +303,35 @@ administrator. There is none once the box has an administrator.")]
 On an installed box systemd runs the host: systemctl status atekd.
 Use this for a host of your own, with --configDir for its state.")]
     Run(Run),
+}
+
+/// `atek system`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct System {
+    /// Show instead how well the apps are confined
+    #[arg(long)]
+    pub(crate) security: bool,
+    #[command(subcommand)]
+    pub(crate) action: Option<SystemAction>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SystemAction {
+    /// Make the box a new one: everything of its people is removed
+    #[command(after_help = "\
+Users, apps with their files, databases, keys, settings, logs, and the passwords of networks go;
+the box starts again and shows a new claim code. Backups on other disks and machines stay, and with
+the recovery words, or the password of the backups, a new box becomes this one again:
+atek restore --box. After a power cut the next start carries on.")]
+    Reset {
+        /// Keep the password of the wireless network, so that a box without a cable is reached
+        #[arg(long)]
+        keep_network: bool,
+        /// Do not ask for the name of the box
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// `atek authorities`.

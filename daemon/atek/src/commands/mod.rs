@@ -25,6 +25,7 @@ mod list;
 mod logs;
 mod offline;
 mod permissions;
+mod reset;
 mod restore_box;
 mod restore_parts;
 mod search;
@@ -90,7 +91,7 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Logs(args) => logs::run(host, &args).await,
         Command::Top => top::run(host).await,
         Command::Kept(args) => kept::run(host, &args).await,
-        Command::System { security } => system::run(host, security).await,
+        Command::System(args) => system::run(host, &args).await,
         Command::Authorities(args) => authorities::run(host, &args).await,
         Command::Keys(args) => keys::run(host, args).await,
         Command::Users => users::list(host).await,

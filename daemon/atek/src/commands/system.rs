@@ -1,5 +1,6 @@
 //! `atek system`: what the box is, and what it has left.
 
+use crate::cli::{System, SystemAction};
 use crate::error::Failure;
 use crate::host::{Host, read};
 use crate::text::table::{Columns, Tone, fields};
@@ -7,8 +8,11 @@ use crate::text::{clean, size, span};
 use atek_api::system::{API, Resources, Security, SystemInfo};
 use std::time::Duration;
 
-pub(super) async fn run(host: &Host, security: bool) -> Result<(), Failure> {
-    if security {
+pub(super) async fn run(host: &Host, args: &System) -> Result<(), Failure> {
+    if let Some(SystemAction::Reset { keep_network, yes }) = args.action {
+        return super::reset::run(host, keep_network, yes).await;
+    }
+    if args.security {
         return scores(host).await;
     }
     let action = "look at the box";

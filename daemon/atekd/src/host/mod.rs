@@ -17,6 +17,7 @@ use crate::config::{ConfigFile, Overrides};
 use crate::database::Database;
 use crate::directory::DirectoryView;
 use crate::error_chain::DisplayChain;
+use crate::factory_reset;
 use crate::instance_lock::InstanceLock;
 use crate::layout::{DEFAULT_STATE, Layout};
 use crate::sessions::Sessions;
@@ -62,6 +63,10 @@ pub struct Options {
 pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()> {
     let Options { layout, overrides } = options;
     let _lock = InstanceLock::hold(Path::new(HOST_DIRS))?;
+    if factory_reset::is_asked(layout.state()) {
+        restart_for_reset(stop).await;
+        return Ok(());
+    }
     let restored = WholeBox::decided(layout.state());
     if let Some(found) = &restored {
         found.take_host_files(layout.state())?;
@@ -132,6 +137,15 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     tasks.close();
     tasks.wait().await;
     Ok(())
+}
+
+/// Restarts the machine for a factory reset that was asked for before this host started.
+async fn restart_for_reset(stop: CancellationToken) {
+    let quiet = tokio::spawn(keep_watchdog_quiet(stop.clone()));
+    let notify = Notify::from_env();
+    factory_reset::restart(&notify, stop).await;
+    notify.tell("STOPPING=1");
+    quiet.abort();
 }
 
 /// Says for the light on the board what the host is doing; none: it starts or stops.

@@ -616,6 +616,13 @@ pub(super) const APIS: [Api; 9] = [
             method("reboot", &[], "null", ADMINS, "Restarts the machine."),
             method("powerOff", &[], "null", ADMINS, "Turns the machine off."),
             method(
+                "factoryReset",
+                &[("options", "FactoryReset?")],
+                "null",
+                "administrators in person with their password; the host itself",
+                "Restarts the machine as a new box: users, apps, databases, keys, settings, backups' settings and networks' passwords (not with `keepNetwork`) are gone, backups elsewhere stay. Carried on at each start until it is done.",
+            ),
+            method(
                 "authorities",
                 &[],
                 "Authority[]",

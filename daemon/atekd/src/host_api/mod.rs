@@ -8,6 +8,7 @@ mod audit;
 mod backups;
 mod catalogue;
 mod devices;
+mod factory_reset;
 mod inspect;
 mod install;
 

@@ -61,6 +61,7 @@ impl HostApis {
                 begun.map_err(|error| RpcError::general(DisplayChain(&error).to_string()))?;
                 raw(&())
             }
+            "factoryReset" => self.factory_reset(call).await,
             "authorities" => raw(&self.authorities.list()),
             "addAuthority" => {
                 let pem = methods::params(API, call)?.text(0)?;
@@ -214,7 +215,7 @@ impl HostApis {
 }
 
 /// Logs who restarts the machine or turns it off.
-fn announce(caller: &Caller, what: &str) {
+pub(super) fn announce(caller: &Caller, what: &str) {
     tracing::info!(by = %caller.label(), "the machine is being {what}");
 }
 

@@ -372,6 +372,16 @@ export type DiskRefusal = "unknown" | "encrypted" | "partOfMany" | "readOnlyKind
 /** One API that a service provides. */
 export type Export = { api: ApiId, path?: string, transport?: Transport, metadata?: Record<string, string>, };
 
+/** The parameter of `factoryReset`. */
+export type FactoryReset = {
+/** The password of the administrator who asks; the host itself has none. */
+password?: Secret,
+/**
+ * Whether the password of the wireless network stays, without which a box that has no cable
+ * cannot be reached.
+ */
+keepNetwork?: boolean, };
+
 /**
  * The name of a folder of an app's data: `photos`. It stands at the top of the data, and its
  * app's manifest lists it.
