@@ -38,7 +38,10 @@ story(async ({ box, browser, step }) => {
   await step('a flow is imported and deployed', async () => {
     await page.locator('#red-ui-workspace-chart').click({ position: { x: 300, y: 300 } })
     await page.keyboard.press('Control+i')
-    await page.locator('#red-ui-clipboard-dialog-import-text').fill(FLOW)
+    const text = page.locator('#red-ui-clipboard-dialog-import-text')
+    await text.fill(FLOW)
+    // The editor reads the text when a key is let go.
+    await text.press('End')
     await page.locator('#red-ui-clipboard-dialog-ok').click()
     // The imported nodes are put down with a click.
     await page.locator('#red-ui-header-button-deploy').click()
