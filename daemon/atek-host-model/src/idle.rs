@@ -17,7 +17,7 @@ pub struct InFlight {
     made: Instant,
     /// How many use it now, and [`CLOSED`].
     uses: AtomicUsize,
-    /// When the last of them ended, or the door was opened, in milliseconds since `made`.
+    /// When the last of them ended, or new ones were let in again, in milliseconds since `made`.
     ended: AtomicU64,
 }
 

@@ -5,7 +5,7 @@
 
 import nodeCrypto from 'node:crypto'
 import { ApiError, CODE, badParams, denied, full, notFound } from './errors.js'
-import { Door, LIFE, Meeting, seedOf } from './invitations.js'
+import { InvitationServer, LIFE, Meeting, seedOf } from './invitations.js'
 import * as link from './link.js'
 import * as check from './params.js'
 
@@ -24,7 +24,7 @@ export class Contacts {
     this.network = network
     this.lines = lines
     this.onchange = onchange
-    /** @type {Map<string, Door | Meeting>} by id of the invitation or contact */
+    /** @type {Map<string, InvitationServer | Meeting>} by id of the invitation or contact */
     this.running = new Map()
     /** @type {Map<string, Set<AbortController>>} calls of a contact that are under way, by `ID API` */
     this.calls = new Map()
@@ -115,9 +115,9 @@ export class Contacts {
 
   async listen (invitation) {
     const { seed, network } = this
-    const door = new Door({ seed, network, invitation, onmeet: who => this.met(invitation, who) })
-    this.running.set(invitation.id, door)
-    await door.listen()
+    const server = new InvitationServer({ seed, network, invitation, onmeet: who => this.met(invitation, who) })
+    this.running.set(invitation.id, server)
+    await server.listen()
   }
 
   async cancel ({ user }, id) {
@@ -131,9 +131,9 @@ export class Contacts {
   async forget (invitation) {
     this.state.invitations = this.state.invitations.filter(other => other !== invitation)
     this.state.save()
-    const door = this.running.get(invitation.id)
+    const server = this.running.get(invitation.id)
     this.running.delete(invitation.id)
-    await door?.close()
+    await server?.close()
   }
 
   /** A person opened a link of this box. It may come again from the same person, whose home heard no answer. */
@@ -309,7 +309,7 @@ export class Contacts {
 
   async close () {
     clearInterval(this.timer)
-    await Promise.allSettled([...this.running.values()].map(running => running instanceof Door ? running.close() : running.stop()))
+    await Promise.allSettled([...this.running.values()].map(running => running instanceof InvitationServer ? running.close() : running.stop()))
   }
 }
 

@@ -31,7 +31,7 @@ export class Devices {
     this.state = state
     this.network = network
     this.onchange = onchange
-    /** @type {Map<string, Door>} by id */
+    /** @type {Map<string, DeviceServer>} by id */
     this.open = new Map()
   }
 
@@ -79,26 +79,26 @@ export class Devices {
     if (!device) throw notFound('there is no such device')
     this.state.devices = this.state.devices.filter(other => other !== device)
     this.state.save()
-    const door = this.open.get(id)
+    const server = this.open.get(id)
     this.open.delete(id)
-    await door?.close()
+    await server?.close()
     this.onchange()
     return null
   }
 
   async listen (device) {
-    const door = new Door(this, device)
-    this.open.set(device.id, door)
-    await door.listen()
+    const server = new DeviceServer(this, device)
+    this.open.set(device.id, server)
+    await server.listen()
   }
 
   async close () {
-    await Promise.allSettled([...this.open.values()].map(door => door.close()))
+    await Promise.allSettled([...this.open.values()].map(server => server.close()))
   }
 }
 
-/** Where one device is let in. */
-class Door {
+/** Listens for one device, on the key pair that it shares with this home. */
+class DeviceServer {
   constructor (devices, device) {
     this.devices = devices
     this.device = device

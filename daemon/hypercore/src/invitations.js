@@ -38,8 +38,8 @@ function known (said, stream, isHost) {
   return { key, name: check.label(name) }
 }
 
-/** Where the one person is met who has the link. */
-export class Door {
+/** Listens for the person who has the link. */
+export class InvitationServer {
   /**
    * @param {object} deps
    * @param {Buffer} deps.seed

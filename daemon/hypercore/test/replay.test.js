@@ -172,9 +172,9 @@ if (process.env.ATEK_REPLAY) {
     assert.equal(word.key, (await bob.call('identity')).key)
     // She has a link of Alice's, too, and says Bob's word there.
     const { link } = await alice.call('inviteContact')
-    const door = HyperDHT.keyPair(Buffer.from(z32.decode(link.slice('atek://person/'.length))).subarray(0, 32))
+    const invited = HyperDHT.keyPair(Buffer.from(z32.decode(link.slice('atek://person/'.length))).subarray(0, 32))
     const line = await until(async () => {
-      const stream = node.connect(door.publicKey, { keyPair: door })
+      const stream = node.connect(invited.publicKey, { keyPair: invited })
       stream.on('error', () => {})
       const opened = await new Promise(resolve => stream.once('open', () => resolve(true)).once('close', () => resolve(false)))
       return opened && new Line(stream, { answer: async () => null, onclose: () => {} })

@@ -109,7 +109,7 @@ impl Queue {
     pub(super) fn expire(&mut self, now: i64) {
         self.pending.retain(|pending| now - pending.at < PATIENCE);
         self.asked.retain(|_, times| {
-            // A clock that was put back must not close the door for longer.
+            // A clock that was put back must not refuse new requests for longer.
             times.retain(|at| (0..HOUR).contains(&(now - at)));
             !times.is_empty()
         });
