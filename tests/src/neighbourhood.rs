@@ -6,7 +6,7 @@
 //! connection from outside, as home routers do.
 
 use crate::host::Host;
-use crate::{Machine, paths};
+use crate::{Builder, Machine, paths};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
@@ -43,6 +43,19 @@ pub async fn home(name: &str) -> anyhow::Result<Host> {
 ///
 /// When it is not ready in time.
 pub async fn home_with(name: &str, hypercore: Value) -> anyhow::Result<Host> {
+    boot(Machine::builder(name), hypercore).await
+}
+
+/// The same on a machine with wishes of its own.
+///
+/// # Errors
+///
+/// When it is not ready in time.
+pub async fn home_on(builder: Builder) -> anyhow::Result<Host> {
+    boot(builder, json!({ "bootstrap": BOOTSTRAP })).await
+}
+
+async fn boot(builder: Builder, hypercore: Value) -> anyhow::Result<Host> {
     let config = json!({
         "updates": { "probationSeconds": 2 },
         "coreServices": [
@@ -52,7 +65,7 @@ pub async fn home_with(name: &str, hypercore: Value) -> anyhow::Result<Host> {
             { "sourceUrl": "builtin:hypercore", "config": hypercore },
         ],
     });
-    Host::on(Machine::builder(name).file("/etc/atek/config.json", config.to_string(), 0o644)).await
+    Host::on(builder.file("/etc/atek/config.json", config.to_string(), 0o644)).await
 }
 
 /// How a router translates addresses.
@@ -114,6 +127,24 @@ impl Neighbourhood {
     /// When something cannot be made.
     pub async fn home(&mut self, machine: &Machine, nat: Nat) -> anyhow::Result<()> {
         let router = self.router(nat).await?;
+        self.plug(&router, machine).await
+    }
+
+    /// Puts a machine whose power was cut back into its home; the first home is 0.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be made.
+    pub async fn plug_again(&self, home: usize, machine: &Machine) -> anyhow::Result<()> {
+        let router = self.namespace(&format!("r{}", home + 1));
+        // The end in the machine went with it, and this one with that, unless the kernel is late.
+        self.shell(&format!("ip -n {router} link del lan 2>/dev/null || :"))
+            .await?;
+        self.plug(&router, machine).await
+    }
+
+    /// Joins a machine to a home's network.
+    async fn plug(&self, router: &str, machine: &Machine) -> anyhow::Result<()> {
         let (pid, end) = (machine.pid()?, format!("{}m", self.prefix));
         self.shell(&format!(
             "ip -n {router} link add lan type veth peer name {end}

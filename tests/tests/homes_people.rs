@@ -1,15 +1,16 @@
 //! People of two homes, each behind a router of its own: they become contacts, let apps call each
 //! other, write a database together, and take it all back.
 
+mod writing_together;
+
 use anyhow::{Context as _, ensure};
 use atek_tests::browser::BrowserStory;
-use atek_tests::host::{ADB, Host, Person, SOON};
+use atek_tests::host::{ADB, Host, SOON};
 use atek_tests::neighbourhood::{Nat, Neighbourhood, home};
 use atek_tests::{Seen, wait_for};
 use serde_json::{Value, json};
-use std::time::Instant;
+use writing_together::{HYPERCORE, both_write, call, first, write_together};
 
-const HYPERCORE: &str = "atek.cloud/hypercore-api";
 const UNIT: &str = "atek-app-core.hypercore.service";
 
 /// The app of the feed, for one person.
@@ -32,57 +33,6 @@ async fn two_people_become_contacts_by_a_link_and_use_a_feed_until_one_takes_it_
     tokio::try_join!(one.person("alice", "admin"), two.person("bob", "admin"))?;
     tokio::try_join!(feed(&one, "alice"), feed(&two, "bob"))?;
     BrowserStory::new(one).with_other(&two)?.run("people").await
-}
-
-async fn call(person: &Person, method: &str, params: Value) -> anyhow::Result<Value> {
-    person.client.call(HYPERCORE, method, params).await
-}
-
-/// Waits until the first of what `method` lists is as wanted.
-async fn first(person: &Person, method: &str, wanted: fn(&Value) -> bool) -> anyhow::Result<Value> {
-    wait_for(method, SOON, async || {
-        let list = call(person, method, json!([])).await?;
-        Ok(Seen::if_so(list[0].clone(), wanted))
-    })
-    .await
-}
-
-/// Makes two people contacts, and a database that both write; its id.
-async fn write_together(alice: &Person, bob: &Person) -> anyhow::Result<String> {
-    let invitation = call(alice, "inviteContact", json!([{ "label": "Bob" }])).await?;
-    call(bob, "addContact", json!([invitation["link"]])).await?;
-    let asks = first(alice, "contacts", |contact| contact["status"] == "asks").await?;
-    call(alice, "confirmContact", json!([asks["id"]])).await?;
-    first(bob, "contacts", |contact| contact["status"] == "confirmed").await?;
-    let made = call(alice, "createShared", json!([])).await?;
-    call(alice, "inviteWriter", json!([made["id"], asks["id"]])).await?;
-    first(bob, "sharedDatabases", Value::is_object).await?;
-    call(bob, "joinShared", json!([made["id"]])).await?;
-    Ok(made["id"].as_str().context("no id")?.to_owned())
-}
-
-/// Both write, and each waits for what the other wrote.
-async fn both_write(people: [&Person; 2], id: &str, round: &str) -> anyhow::Result<()> {
-    let begin = Instant::now();
-    for person in people {
-        let path = format!("/{}/{round}", person.key);
-        call(person, "sharedPut", json!([id, path, { "round": round }])).await?;
-    }
-    for (reader, writer) in [(people[0], people[1]), (people[1], people[0])] {
-        let copy = first(reader, "sharedDatabases", |found| found["dbId"].is_string()).await?;
-        let path = json!([copy["dbId"], format!("/{}/{round}", writer.key)]);
-        wait_for("what the other wrote", SOON, async || {
-            let found = reader.client.call(ADB, "recordGet", path.clone()).await;
-            let value = found.map_or(Value::Null, |record| record["value"]["round"].clone());
-            Ok(Seen::if_so(value, |value| value == round))
-        })
-        .await?;
-    }
-    println!(
-        "{round}: both have what both wrote after {:?}",
-        begin.elapsed()
-    );
-    Ok(())
 }
 
 #[tokio::test]

@@ -275,7 +275,7 @@ async fn an_administrator_chooses_the_app_that_answers_for_atek() -> anyhow::Res
             .call(GREETINGS, "hello", json!(["alice"]))
             .await
     };
-    assert!(greet().await.is_err(), "nobody chose it");
+    assert!(greet().await.is_err(), "a choice that was not made");
     let provides = json!({ "grant": { "provides": [GREETINGS] } });
     let params = json!(["hello-node", provides]);
     let services = "atek.cloud/services-api";

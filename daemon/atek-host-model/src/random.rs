@@ -31,5 +31,23 @@ pub fn hex<const N: usize>() -> Result<Secret, RandomError> {
 /// Names a secret of this module without giving it away: its SHA-256, hexadecimal.
 #[must_use]
 pub fn digest(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret.as_bytes()))
+    // For each request: into a buffer, which is several times faster than `hex::encode`.
+    let mut text = [0; 64];
+    let fits = hex::encode_to_slice(Sha256::digest(secret.as_bytes()), &mut text);
+    debug_assert!(fits.is_ok(), "two digits for each of 32 bytes");
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_sha_256_in_hexadecimal() {
+        // FIPS 180-4, example of one block.
+        assert_eq!(
+            digest("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
 }

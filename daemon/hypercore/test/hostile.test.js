@@ -32,7 +32,7 @@ const block = (key, ...levels) => node(key, levels, Buffer.from('{"n":1}'))
 const node = (key, levels, value) => messages.Node.encode({ key: Buffer.from(key), value, index: messages.YoloIndex.encode({ levels }) })
 const leaf = seq => ({ keys: [seq], children: [] })
 
-/** Each is a log, and what is said about it. */
+/** Each is a log, and the reason that is shown for it. */
 const logs = {
   'a node that is its own child': [/damaged, or made to mislead/, [HEADER, block('/a', { keys: [1], children: [1, 0, 1, 0] })]],
   'two nodes that are each other\'s child': [/damaged, or made to mislead/, [HEADER, block('/a', { keys: [1], children: [2, 0, 2, 0] }), block('/b', { keys: [2], children: [1, 0, 1, 0] })]],

@@ -472,7 +472,7 @@ fn a_build_without_the_pinned_buildroot_or_for_no_board_says_so_and_stops() {
     let other = folder.path().join("other");
     fs::create_dir(&other).unwrap();
     fs::write(other.join("Makefile"), "export BR2_VERSION := 1999.02\n").unwrap();
-    // (BUILDROOT_DIR, board, what is said)
+    // (BUILDROOT_DIR, board, the message)
     for (buildroot, board, words) in [
         ("", "virt", "set BUILDROOT_DIR to a folder with Buildroot"),
         (

@@ -22,7 +22,7 @@ pub enum Said {
 }
 use Said::{Anything, Looked, Refused, Usable};
 
-/// A kind of disk: what it has, KiB, what is said of it, and the script that makes it.
+/// A kind of disk: what it has, KiB, its description, and the script that makes it.
 pub type Kind = (&'static str, u64, Said, &'static str);
 
 const MIB: u64 = 1024;

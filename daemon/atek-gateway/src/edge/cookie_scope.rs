@@ -92,9 +92,8 @@ impl CookieScope {
         let Some(prefix) = self.prefix().filter(|_| headers.contains_key(COOKIE)) else {
             return Vec::new();
         };
-        let own: Vec<Vec<u8>> = cookies::pairs(headers)
+        let own: Vec<&[u8]> = cookies::pairs(headers)
             .filter_map(|pair| pair.strip_prefix(prefix.as_bytes()))
-            .map(<[u8]>::to_vec)
             .collect();
         let names: Vec<Vec<u8>> = own
             .iter()
@@ -103,11 +102,9 @@ impl CookieScope {
         let is_other = |pair: &&[u8]| {
             !pair.starts_with(APP.as_bytes()) && !names.iter().any(|own| own == cookies::name(pair))
         };
-        let others: Vec<Vec<u8>> = cookies::pairs(headers)
-            .filter(is_other)
-            .map(<[u8]>::to_vec)
-            .collect();
-        cookies::replace(headers, own.iter().chain(&others).map(Vec::as_slice));
+        let others = cookies::pairs(headers).filter(is_other);
+        let joined = cookies::join(own.iter().copied().chain(others));
+        cookies::replace(headers, &joined);
         names
     }
 

@@ -71,12 +71,16 @@ pub fn name(pair: &[u8]) -> &[u8] {
     pair[..end.unwrap_or(pair.len())].trim_ascii()
 }
 
-/// Puts pairs in the place of those of a request.
-pub fn replace<'a>(headers: &mut HeaderMap, pairs: impl Iterator<Item = &'a [u8]>) {
-    let joined = pairs.collect::<Vec<_>>().join(&b"; "[..]);
+/// The value of a `Cookie` header with these pairs.
+pub fn join<'a>(pairs: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    pairs.collect::<Vec<_>>().join(&b"; "[..])
+}
+
+/// Puts a value in the place of a request's `Cookie` headers; an empty one removes them.
+pub fn replace(headers: &mut HeaderMap, joined: &[u8]) {
     headers.remove(COOKIE);
     if !joined.is_empty()
-        && let Ok(value) = HeaderValue::from_bytes(&joined)
+        && let Ok(value) = HeaderValue::from_bytes(joined)
     {
         headers.insert(COOKIE, value);
     }
@@ -87,11 +91,8 @@ pub fn hide(headers: &mut HeaderMap) {
     if !headers.contains_key(COOKIE) {
         return;
     }
-    let kept: Vec<Vec<u8>> = pairs(headers)
-        .filter(|pair| !is_host_name(name(pair)))
-        .map(<[u8]>::to_vec)
-        .collect();
-    replace(headers, kept.iter().map(Vec::as_slice));
+    let kept = join(pairs(headers).filter(|pair| !is_host_name(name(pair))));
+    replace(headers, &kept);
 }
 
 /// Bytes of a request's cookies that are not the host's.

@@ -26,16 +26,23 @@ pub fn to_service(headers: &mut HeaderMap, is_upgrade: bool) {
     drop_connection_headers(headers, is_upgrade);
     remove_all(headers, |name| {
         // Servers that follow CGI (RFC 3875) do not tell `_` from `-` in a name.
-        let name = name.replace('_', "-");
-        let name = name.as_str();
-        name.starts_with("atek-")
-            || name.starts_with("x-forwarded-")
-            || matches!(
-                name,
-                "forwarded" | "x-real-ip" | "expect" | "content-length" | "proxy-authorization"
-            )
+        if name.contains('_') {
+            is_for_the_host_alone(&name.replace('_', "-"))
+        } else {
+            is_for_the_host_alone(name)
+        }
     });
     cookies::hide(headers);
+}
+
+/// Whether a client's header says what only the host may say, or is meant for the host.
+fn is_for_the_host_alone(name: &str) -> bool {
+    name.starts_with("atek-")
+        || name.starts_with("x-forwarded-")
+        || matches!(
+            name,
+            "forwarded" | "x-real-ip" | "expect" | "content-length" | "proxy-authorization"
+        )
 }
 
 /// Adds what the host says about the client.

@@ -272,9 +272,9 @@ async fn the_main_page_is_the_users_main_service_or_a_list_of_what_they_have() {
         (system.status.as_u16(), system.text.as_str()),
         (200, r#"{"message":"Atek online"}"#)
     );
-    let nobody = world.get("/", &[]).await;
+    let anonymous = world.get("/", &[]).await;
     assert_eq!(
-        (nobody.status.as_u16(), nobody.header("location")),
+        (anonymous.status.as_u16(), anonymous.header("location")),
         (302, Some("/_atek/login"))
     );
 }

@@ -126,8 +126,8 @@ async fn plain_requests_below_an_api_are_passed_on_and_their_pages_can_do_nothin
         .get(&format!("/_atek/gateway/%2e%2e/secret?{QUERY}"), &headers)
         .await;
     assert_eq!(outside.status, 400);
-    let nobody = world.get(&format!("/_atek/gateway/a?{QUERY}"), &[]).await;
-    assert_eq!(nobody.status, 401);
+    let anonymous = world.get(&format!("/_atek/gateway/a?{QUERY}"), &[]).await;
+    assert_eq!(anonymous.status, 401);
     let rpc_only = world.get("/_atek/gateway", &[("cookie", &cookie)]).await;
     assert_eq!(
         (rpc_only.status.as_u16(), rpc_only.json()),

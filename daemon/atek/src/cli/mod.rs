@@ -290,7 +290,7 @@ code is 1 when no service could start.")]
     },
     /// Show the code with which a new box is claimed
     #[command(after_help = "\
-Whoever opens a new box in a browser is asked for this code, and becomes its first
+The person who opens a new box in a browser is asked for this code, and becomes its first
 administrator. There is none once the box has an administrator.")]
     Claim,
     /// Print the completions for a shell

@@ -1,4 +1,4 @@
-//! Reaching the host, and what is said when that fails.
+//! Reaching the host, and the messages when that fails.
 
 use crate::fake::{FakeHost, SERVICES};
 use crate::run::{arg, atek, command, finish};

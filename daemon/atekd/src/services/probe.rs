@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 pub(super) const READY_SECS: u64 = 30;
 /// The first pause between two attempts, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(100)];
-/// The most bytes of what is said about the command of a health check.
+/// The most bytes of the message about the command of a health check.
 const VERDICT_BYTES: u64 = 400;
 /// How long one health check may take.
 const HEALTH_CHECK: Duration = Duration::from_secs(5);

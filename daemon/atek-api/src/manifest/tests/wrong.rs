@@ -1,4 +1,4 @@
-//! What is said about a wrong manifest: the place, what is wrong, what is right.
+//! The messages for wrong manifests: the place, what is wrong, what is right.
 
 use super::super::*;
 

@@ -105,7 +105,7 @@ impl Sockets {
         })
     }
 
-    /// Hears what is said on the network with this address of the machine.
+    /// Receives the multicast packets of the network with this address of the machine.
     pub(super) fn join(&self, address: Ipv4Addr) {
         // It may be joined already, or gone.
         if let Err(error) = self.home.0.join_multicast_v4(GROUP, address) {
