@@ -147,6 +147,9 @@ impl Pair {
                 self.hosts[home].machine.cut_power().await?;
                 self.hosts[home].machine.power_on().await?;
                 self.net.plug_again(home, &self.hosts[home].machine).await?;
+                // The machine may have another address on the tests' own network.
+                let cookie = format!("session={}", self.people[home].cookie);
+                self.people[home].client = self.hosts[home].stranger().header("cookie", &cookie);
             }
         }
         stop.store(true, Ordering::Relaxed);
