@@ -11,10 +11,10 @@ import messages from 'hyperbee/lib/messages.js'
 const MAX_KEYS = 8
 const MAX_DEPTH = 64
 const MAX_READS = 256
-/** How long a block is waited for, in milliseconds. */
-const WAIT = { timeout: 20_000 }
+/** How long a block is waited for, in milliseconds, where nothing else is said. */
+const WAIT = 20_000
 /** With a limit, a stream does not read ahead by itself, in trees that may be no trees. */
-const ALL = { limit: Number.MAX_SAFE_INTEGER, ...WAIT }
+const ALL = { limit: Number.MAX_SAFE_INTEGER }
 
 export class BeeReader {
   /**
@@ -23,9 +23,11 @@ export class BeeReader {
    * @param {object} [how]
    * @param {() => void} [how.onread] before each block; what it throws ends the read
    * @param {string} [how.writer] who wrote it: `writer` of errors about what was written
+   * @param {number} [how.wait] how long a block is waited for, in milliseconds
    */
-  constructor (core, encoding, { onread = () => {}, writer } = {}) {
+  constructor (core, encoding, { onread = () => {}, writer, wait = WAIT } = {}) {
     this.reads = 0
+    this.wait = { timeout: wait }
     this.writer = writer
     /** Streams that are read. */
     this.open = new Set()
@@ -40,14 +42,14 @@ export class BeeReader {
   /** The entry of a key in the tree of so many blocks. */
   get (length, key) {
     this.reads = 0
-    return this.bee.checkout(length).get(key, WAIT).catch(error => { throw this.named(error) })
+    return this.bee.checkout(length).get(key, this.wait).catch(error => { throw this.named(error) })
   }
 
   /** The entries of the tree of so many blocks, in order. */
   async * entries (length, range) {
     this.reads = 0
     let last = null
-    for await (const entry of this.read(this.bee.checkout(length).createReadStream({ ...range, ...ALL }))) {
+    for await (const entry of this.read(this.bee.checkout(length).createReadStream({ ...range, ...ALL, ...this.wait }))) {
       const key = Buffer.from(entry.key)
       if (last && Buffer.compare(last, key) >= 0) throw this.named(damaged(entry.seq))
       last = key
@@ -57,7 +59,7 @@ export class BeeReader {
 
   /** What was written, in this order. */
   history (range) {
-    return this.read(this.bee.createHistoryStream({ ...range, ...WAIT }))
+    return this.read(this.bee.createHistoryStream({ ...range, ...this.wait }))
   }
 
   async * read (stream) {

@@ -23,6 +23,8 @@ const HISTORY = 4
 const MAX_HISTORY = 5000
 /** Operations of one write to the copy. */
 const BATCH = 200
+/** How long a block is waited for, in milliseconds: only what is here is read. */
+const WAIT = 1000
 /** How often a group without news is looked at, in milliseconds. */
 const LOOK = 30_000
 
@@ -105,7 +107,7 @@ export class Group {
       const wake = () => this.wake()
       core.on('append', wake)
       core.on('truncate', wake)
-      this.others.set(key, { core, reader: new BeeReader(core.session(), ENCODING, { writer: key }), key: announced.core, here: await stored(core), fetching: null, damaged: null })
+      this.others.set(key, { core, reader: new BeeReader(core.session(), ENCODING, { writer: key, wait: WAIT }), key: announced.core, here: await stored(core), fetching: null, damaged: null })
     }
   }
 
@@ -163,12 +165,16 @@ export class Group {
     })
   }
 
-  /** Merges; a member whose log is damaged is left out until they have written more, and the others go on. */
+  /**
+   * Merges; a member whose log is damaged is left out until they have written more, and the others go on. A block that
+   * is missing after all is not waited for: its writer may be gone for days, and people of this home write meanwhile.
+   */
   async take (signal) {
     for (;;) {
       try {
         return await this.takeSound(signal)
       } catch (error) {
+        if (error.code === 'REQUEST_TIMEOUT' && await this.lookWhatIsHere()) continue
         const other = this.others.get(error.writer)
         if (!other || other.damaged === other.here) throw error
         other.damaged = other.here
@@ -176,6 +182,19 @@ export class Group {
         this.failed(new Error(`what ${error.writer.slice(0, 8)} wrote is left out: ${error.message}`))
       }
     }
+  }
+
+  /** Whether less of a member's core is here than was thought. */
+  async lookWhatIsHere () {
+    let isLess = false
+    for (const other of this.others.values()) {
+      const { length, fork } = await stored(other.core)
+      if (fork === other.here.fork && length < other.here.length) {
+        other.here = { length, fork }
+        isLess = true
+      }
+    }
+    return isLess
   }
 
   async takeSound (signal) {
