@@ -13,7 +13,8 @@
 //!   and hostile.
 //! - [`fixture`]: what the native fixture apps share.
 //! - [`browser`]: stories of people with a browser (`web/scenarios/`), told before a booted host.
-//! - [`registry`], [`debian_images`]: a registry of container images, images of Debian packages.
+//! - [`registry`], [`counting_registry`], [`debian_images`]: a registry of container images, one that
+//!   counts and stops, images of Debian packages.
 //! - [`serve`]: Atek for a person (`./image/run`).
 //! - [`neighbourhood`]: homes behind routers, and an internet with a DHT between them.
 //! - [`npm`]: lockfiles of programs of the registry, made once.
@@ -32,6 +33,7 @@
 pub mod apps;
 pub mod browser;
 pub mod components;
+pub mod counting_registry;
 pub mod debian_images;
 pub mod emulated;
 pub mod fixture;

@@ -7,6 +7,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`registry`] | tokens, tags, manifests, blobs |
+//! | [`layers`] | keeps layers for the next job when this one is ended |
 //! | [`layer`] | unpacks one layer over those before |
 //! | [`inside`] | finds folders with the image as the root |
 //! | [`settle`] | makes of the unpacked files what a package may be |
@@ -16,6 +17,7 @@ pub(crate) mod config;
 mod error;
 mod inside;
 mod layer;
+mod layers;
 mod registry;
 mod settle;
 
@@ -31,6 +33,7 @@ use atek_api::version::{Release, choose, releases};
 use config::ImageConfig;
 use error::ImageError;
 use layer::Unpacker;
+pub(crate) use layers::Layers;
 use registry::Registry;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -40,7 +43,7 @@ use std::time::{Duration, Instant};
 
 /// The argument that makes this program the `image` child.
 pub(crate) const ARGUMENT: &str = "image";
-/// Where a blob is kept until it is unpacked.
+/// Where the configuration of an image is kept until it is read.
 const BLOB: &str = "blob";
 /// The most layers of an image. Container engines build no image with more than 127.
 const MAX_LAYERS: usize = 128;
@@ -141,20 +144,21 @@ fn answer(order: &Order) -> Result<ImageLine, ImageError> {
             }
             let root = Path::new(PACKAGE_FOLDER).join(root_folder(order.sidecar.as_ref()));
             fs::create_dir_all(&root).map_err(ImageError::write("make the image's folder"))?;
+            let layers = Layers::of_this_job().map_err(ImageError::write("look for layers"))?;
+            layers.make_room(&found.layers, limits.fetch_bytes)?;
             let mut unpacker = Unpacker::new(&root, limits)?;
             let mut done = 0;
             for (n, layer) in found.layers.iter().enumerate() {
-                let blob = Path::new(BLOB);
-                registry.blob(&image, layer, blob, |bytes| {
+                let blob = layers.file(layer);
+                registry.blob(&image, layer, &blob, |bytes| {
                     pulse.beat(Phase::Fetch, || received(done + bytes, sum));
                 })?;
                 let diff = config.layer_digest(n)?;
-                unpacker.layer(blob, layer, diff, || {
+                unpacker.layer(&blob, layer, diff, || {
                     pulse.beat(Phase::Checkout, || {
                         (format!("unpacking layer {}", n + 1), None)
                     });
                 })?;
-                fs::remove_file(blob).map_err(ImageError::write("remove a layer"))?;
                 done += layer.bytes;
             }
             let config = settle::settle(&unpacker, &root, config, wish)?;

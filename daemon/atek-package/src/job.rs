@@ -4,7 +4,7 @@ use crate::certificates;
 use crate::child::{self, Bounds, Line, Outputs, Watch};
 use crate::error::{JobError, Stop};
 use crate::git::{self, CheckedOut, GitLine};
-use crate::image::{self, ImageLine, Order, Unpacked};
+use crate::image::{self, ImageLine, Layers, Order, Unpacked};
 use crate::inspect;
 use crate::npm;
 use crate::plan::{self, Plan, Step};
@@ -32,6 +32,30 @@ pub(crate) fn run<W: Write>(
     request: &Request,
     report: &mut Reporter<W>,
 ) -> Result<Outcome, JobError> {
+    let outcome = steps(request, report);
+    // A package is of no use once what asked for it is gone.
+    let is_cut_short = report.is_gone() || outcome.as_ref().is_err_and(is_cut_short);
+    if matches!(request, Request::Fetch { .. }) && !is_cut_short {
+        Layers::forget().map_err(staging_of("remove layers"))?;
+    }
+    outcome
+}
+
+/// Whether the same fetch may come to its end later, and goes on with the layers that are there.
+fn is_cut_short(error: &JobError) -> bool {
+    match error {
+        JobError::Git(failure) => {
+            matches!(
+                failure.code,
+                FailureCode::Unreachable | FailureCode::Timeout
+            )
+        }
+        JobError::GitChild(_) | JobError::ImageCrash(_) => true,
+        _ => false,
+    }
+}
+
+fn steps<W: Write>(request: &Request, report: &mut Reporter<W>) -> Result<Outcome, JobError> {
     let staging = std::env::current_dir().map_err(staging_of("find the staging folder"))?;
     make_home(&staging, request)?;
     certificates::write(&staging, request.certificates())

@@ -208,13 +208,53 @@ fn a_registry_that_sends_something_else_is_found_out() {
 }
 
 #[test]
+fn what_an_earlier_job_left_is_used_where_it_is_what_its_digest_says() {
+    let Some(registry) = Registry::start() else {
+        return;
+    };
+    let text: String = (0..20_000).map(|n| n.to_string()).collect();
+    let mut layers = vec![program()];
+    for name in ["spoiled", "half", "link"] {
+        layers.push(layer(&[(FILE, name, &format!("{name} {text}"))]));
+    }
+    let digests = registry.push("serve", "1.0.0", runs(), &layers);
+    let bench = Bench::new();
+    let left = bench.staging().join("layers");
+    fs::create_dir(&left).unwrap();
+    let [whole, spoiled, half, link] = &digests[..] else {
+        panic!("{digests:?}");
+    };
+    let there = |digest: &str| left.join(digest.replace(':', "-"));
+    let content = |digest: &str| fs::read(registry.blob_file(digest)).unwrap();
+    // Only here: it cannot be fetched.
+    fs::rename(registry.blob_file(whole), there(whole)).unwrap();
+    fs::write(there(spoiled), vec![7; content(spoiled).len()]).unwrap();
+    fs::write(there(half), &content(half)[..content(half).len() / 2]).unwrap();
+    std::os::unix::fs::symlink(bench.outside().join("secret"), there(link)).unwrap();
+    fs::write(left.join("sha256-other"), "of another image").unwrap();
+
+    let run = bench.fetch(&registry.source("serve"));
+    assert_eq!(run.package().release.tag, "1.0.0");
+    for name in ["spoiled", "half", "link"] {
+        assert_eq!(
+            bench.read(&format!("rootfs/{name}")),
+            format!("{name} {text}")
+        );
+    }
+    assert_eq!(fs::read_dir(&left).unwrap().count(), 0);
+}
+
+#[test]
 fn a_fetch_that_is_killed_at_any_step_leaves_no_answer_and_no_process() {
     let Some(registry) = Registry::start() else {
         return;
     };
     // The last one is long enough that no kill comes too late.
     let layers: Vec<_> = (0..8)
-        .map(|n| "y".repeat(if n == 7 { 60_000_000 } else { 5_000_000 }))
+        .map(|n| {
+            n.to_string()
+                .repeat(if n == 7 { 60_000_000 } else { 5_000_000 })
+        })
         .map(|content| layer(&[(FILE, "file", &content)]))
         .collect();
     registry.push("serve", "1.0.0", runs(), &layers);

@@ -57,6 +57,11 @@ impl FileError {
         matches!(self.source, Errno::ENOSPC | Errno::EDQUOT)
     }
 
+    /// Whether a folder was to be removed that has something in it.
+    pub(crate) fn is_not_empty(&self) -> bool {
+        matches!(self.source, Errno::ENOTEMPTY | Errno::EEXIST)
+    }
+
     /// Whether the file is there already.
     pub(crate) fn is_present(&self) -> bool {
         self.source == Errno::EEXIST

@@ -3,6 +3,7 @@
 //! ```text
 //! staging/JOB/                made by `stage`, the job's only writable folder
 //! staging/JOB/package/        what the job leaves
+//! staging/layers/             what jobs that fetch leave to each other; gone when it is empty
 //!        | commit: seal, sync, move
 //!        v
 //! packages/KEY/versions/V/    root's, never edited
@@ -16,7 +17,12 @@ use atek_api::spec::paths::STAGED_PACKAGE;
 use atek_api::spec::{JobId, PackageVersion};
 use std::ffi::OsStr;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
+/// The folder of `paths::LAYERS`.
+const LAYERS: &str = "layers";
+/// How long layers are kept that no job came to use.
+const LAYERS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const VERSIONS: &str = "versions";
 const CURRENT: &str = "current";
 
@@ -47,13 +53,31 @@ pub(crate) enum PackageError {
     File(#[from] FileError),
 }
 
-/// Makes the staging folder of a job, for the build user alone.
+/// Makes the staging folder of a job that fetches, and the folder of layers, for the build user
+/// alone.
 pub(crate) fn stage(layout: &Layout, job: &JobId) -> Result<(), PackageError> {
     let staging = ours(layout, &layout.staging)?;
     let folder = match staging.make(job.as_str().as_ref(), 0o700) {
         Err(error) if error.is_present() => return Err(PackageError::JobExists(job.clone())),
         made => made?,
     };
+    folder.set_owner(layout.build.uid, layout.build.gid)?;
+    keep_layers(layout, &staging)
+}
+
+/// Makes the folder of layers, anew where nothing was put into it for long.
+fn keep_layers(layout: &Layout, staging: &Folder) -> Result<(), PackageError> {
+    let name = OsStr::new(LAYERS);
+    if staging.has(name)? {
+        let changed = u64::try_from(staging.stat(name)?.st_mtime).unwrap_or_default();
+        let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(changed);
+        // A clock that was set back makes nothing old.
+        let age = changed.elapsed().unwrap_or_default();
+        if age > LAYERS_KEPT {
+            remove_tree(staging, name)?;
+        }
+    }
+    let folder = staging.child_or_new(name, 0o700)?;
     folder.set_owner(layout.build.uid, layout.build.gid)?;
     Ok(())
 }
@@ -124,12 +148,14 @@ pub(crate) fn commit(
     Ok(())
 }
 
-/// Removes a job's staging folder. Missing is fine.
+/// Removes a job's staging folder, and the folder of layers if nothing is in it. Missing is fine.
 pub(crate) fn unstage(layout: &Layout, job: &JobId) -> Result<(), PackageError> {
-    Ok(remove_tree(
-        &ours(layout, &layout.staging)?,
-        job.as_str().as_ref(),
-    )?)
+    let staging = ours(layout, &layout.staging)?;
+    remove_tree(&staging, job.as_str().as_ref())?;
+    match staging.remove_folder(LAYERS.as_ref()) {
+        Err(error) if !error.is_missing() && !error.is_not_empty() => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Makes an installed version the one that `current` names, at once and durably.
@@ -259,6 +285,25 @@ mod tests {
         remove(&layout, &key).unwrap();
         remove(&layout, &key).unwrap();
         assert_eq!(fs::read_dir(&layout.packages).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn layers_outlive_their_job_for_a_day() {
+        let (_folder, layout) = temporary();
+        let (job, ..) = names();
+        let layers = layout.staging.join("layers");
+        stage(&layout, &job).unwrap();
+        fs::write(layers.join("one"), "x").unwrap();
+        unstage(&layout, &job).unwrap();
+        stage(&layout, &job).unwrap();
+        assert!(layers.join("one").exists());
+        unstage(&layout, &job).unwrap();
+        let old = SystemTime::now() - LAYERS_KEPT - Duration::from_secs(60);
+        fs::File::open(&layers).unwrap().set_modified(old).unwrap();
+        stage(&layout, &job).unwrap();
+        assert_eq!(fs::read_dir(&layers).unwrap().count(), 0);
+        unstage(&layout, &job).unwrap();
+        assert!(!layers.exists());
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub const ORIGINS: &str = "/var/lib/atek/origins";
 /// Where a restore of the whole box puts what it fetched, until it is put in place:
 /// `packages/KEY/VERSION` and, for atekd, `host`. Owned by root.
 pub const RESTORE: &str = "/var/lib/atek/staging/restore";
+/// Layers of container images that jobs which were ended had fetched, for the next one. Only jobs
+/// that fetch see it.
+pub const LAYERS: &str = "/var/lib/atek/staging/layers";
 /// The folder in [`STAGING`]`/JOB` that becomes the package.
 pub const STAGED_PACKAGE: &str = "package";
 /// Services that belong to Atek itself, one folder each.

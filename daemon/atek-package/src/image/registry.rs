@@ -13,6 +13,7 @@ use oci_client::{Client, Reference};
 use sha2::{Digest as _, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -196,8 +197,9 @@ impl Registry {
         Ok(content)
     }
 
-    /// Writes a blob to a new file, and checks its digest. What breaks off goes on where it
-    /// broke. `tell` gets the bytes that are there.
+    /// Writes a blob to a file, and checks its digest. What breaks off goes on where it broke, also
+    /// in what an earlier process has left; if that was something else, the blob is fetched anew.
+    /// `tell` gets the bytes that are there.
     pub(super) fn blob(
         &self,
         image: &ImageName,
@@ -205,21 +207,39 @@ impl Registry {
         path: &Path,
         mut tell: impl FnMut(u64),
     ) -> Result<(), ImageError> {
+        let begun = path.symlink_metadata().is_ok();
+        match self.rest_of_blob(image, blob, path, &mut tell) {
+            Err(ImageError::Digest(_)) if begun => {
+                std::fs::remove_file(path).map_err(ImageError::write("remove a blob"))?;
+                self.rest_of_blob(image, blob, path, &mut tell)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn rest_of_blob(
+        &self,
+        image: &ImageName,
+        blob: &Blob,
+        path: &Path,
+        tell: &mut impl FnMut(u64),
+    ) -> Result<(), ImageError> {
         let cannot = ImageError::write("write a blob");
         let mut file = OpenOptions::new()
-            .create_new(true)
+            .create(true)
             .read(true)
             .append(true)
+            .custom_flags(nix::libc::O_NOFOLLOW)
             .open(path)
             .map_err(&cannot)?;
         let reference = reference(image)?;
         let mut tries = 0;
-        loop {
+        while file.metadata().map_err(&cannot)?.len() != blob.bytes {
             tries += 1;
-            let pulled = self.pull(&reference, blob, &mut file, &mut tell);
+            let pulled = self.pull(&reference, blob, &mut file, tell);
             let have = file.metadata().map_err(&cannot)?.len();
             match pulled {
-                Ok(()) if have == blob.bytes => break,
+                Ok(()) if have == blob.bytes => {}
                 Ok(()) | Err(ImageError::Registry { .. } | ImageError::Stalled)
                     if tries < TRIES && have < blob.bytes => {}
                 Ok(()) => return Err(ImageError::Digest(blob.digest.clone())),
@@ -227,6 +247,7 @@ impl Registry {
             }
         }
         drop(file);
+        tell(blob.bytes);
         let found = digest(path).map_err(&cannot)?;
         if found == blob.digest {
             Ok(())

@@ -12,7 +12,8 @@ use zbus::{Fd, Variant};
 /// The properties of the unit in which `atek-package` runs, with `input` and `output` as its
 /// standard input and output. The spec must be valid, and `checked` its source folder.
 ///
-/// It sees nothing of the host but programs, and writes nothing but its staging folder. A build,
+/// It sees nothing of the host but programs, and writes nothing but its staging folder, and a fetch
+/// the folder of layers. A build,
 /// which runs the package's own scripts, has a network of its own: it reaches the internet, and
 /// nothing at home or on this machine. A fetch runs no code of the package and reaches what atekd
 /// let it.
@@ -38,6 +39,11 @@ pub(crate) fn job(
         JobKind::Build => vec![link::names()],
     };
     read.extend(source.map(|folder| Bind::new(folder, folder)));
+    let mut written = vec![Bind::new(&staging, &staging)];
+    // What runs code of a package puts nothing there.
+    if spec.kind == JobKind::Fetch {
+        written.push(Bind::new(paths::LAYERS, paths::LAYERS));
+    }
     let (homes, emptied) = surroundings(source);
     let kind = match spec.kind {
         JobKind::Fetch => "fetch",
@@ -74,7 +80,7 @@ pub(crate) fn job(
         ("ProtectHome", text(homes)),
         ("PrivateUsers", Variant::from(true)),
         ("TemporaryFileSystem", Variant::from(emptied)),
-        ("BindPaths", binds(vec![Bind::new(&staging, &staging)])),
+        ("BindPaths", binds(written)),
         ("BindReadOnlyPaths", binds(read)),
         ("MemoryMax", Variant::from(limits.memory_max)),
         // Of a build that takes too much the kernel ends one process, usually the one that

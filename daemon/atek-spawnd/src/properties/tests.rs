@@ -704,6 +704,10 @@ fn a_job_writes_its_staging_folder_and_sees_only_the_folder_it_was_given() {
         2,
         "{written}"
     );
+    assert!(
+        written.contains("/var/lib/atek/staging/layers"),
+        "{written}"
+    );
     assert!(value(&properties, "BindReadOnlyPaths").contains("/home/bob/app.git"));
     let exec = value(&properties, "ExecStartEx");
     let expected =
