@@ -148,12 +148,16 @@ async fn a_forgotten_password_is_replaced_with_the_recovery_words() -> anyhow::R
     let words = by_hand(&anna, "words", json!({ "password": PASSWORD })).await?;
     let words: Vec<String> = serde_json::from_value(words["words"].clone())?;
     let typed = json!({ "2": words[1], "20": words[19] });
+    let status = host.machine.exec(["atek", "status"]).await?;
+    assert!(status.contains("anna writes them down"), "{status}");
     by_hand(
         &anna,
         "confirm",
         json!({ "password": PASSWORD, "words": typed }),
     )
     .await?;
+    let status = host.machine.exec(["atek", "status"]).await?;
+    assert!(!status.contains("recovery words"), "{status}");
 
     let recover = async |words: &str| {
         let params =

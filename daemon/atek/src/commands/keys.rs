@@ -1,11 +1,13 @@
 //! `atek keys`: the keys of a user, what apps ask for, and the recovery words.
 
+use super::users;
 use crate::ask;
 use crate::cli::keys::{KeyAction, Keys};
 use crate::error::Failure;
 use crate::host::{Host, read};
 use crate::text::clean;
 use crate::text::table::{Columns, Tone};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 const API: &str = "atek.cloud/keys-api";
@@ -39,6 +41,33 @@ impl Ring<'_> {
         params["password"] = ask::password("Password of the user: ")?.expose().into();
         self.call(method, params, action).await
     }
+}
+
+/// What `seed` tells of the recovery words.
+#[derive(Deserialize)]
+struct Seed {
+    exists: bool,
+    confirmed: bool,
+    /// Whether the user's password opens them.
+    holder: bool,
+}
+
+/// That no one has confirmed the recovery words; none where they were, and where the host does not
+/// say.
+pub(super) async fn reminder(host: &Host) -> Option<String> {
+    for user in users::administrators(host).await.ok()? {
+        let (username, user) = (user.username, user.key.to_string());
+        let ring = Ring { host, user };
+        let seed = ring.call("seed", json!({}), "look for the recovery words");
+        let seed: Seed = serde_json::from_value(seed.await.ok()?).ok()?;
+        if seed.exists && !seed.confirmed && seed.holder {
+            let name = clean::line(&username);
+            return Some(format!(
+                "the recovery words were not confirmed: {name} writes them down on the page of the account"
+            ));
+        }
+    }
+    None
 }
 
 pub(super) async fn run(host: &Host, args: Keys) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! `atek status`: the whole box, or one service as `systemctl status` shows a unit.
 
 use super::list::{in_order, owner};
-use super::{claim, logs};
+use super::{claim, keys, logs};
 use crate::cli::apps::Status;
 use crate::error::Failure;
 use crate::host::{Host, read};
@@ -163,6 +163,10 @@ async fn all(host: &Host) -> Result<(), Failure> {
     }
     for line in storage(host).await {
         host.out.print(&line)?;
+    }
+    if let Some(line) = keys::reminder(host).await {
+        let mark = host.out.paint(Tone::Warn, "!");
+        host.out.print(&format!("{mark} {line}\n"))?;
     }
     if list.is_empty() {
         return Ok(());

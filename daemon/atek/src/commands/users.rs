@@ -16,6 +16,15 @@ struct UserList {
     users: Vec<User>,
 }
 
+/// The administrators of the box.
+pub(super) async fn administrators(host: &Host) -> Result<Vec<User>, Failure> {
+    let action = "list the users";
+    let answer = host.call(API, "list", [(); 0], action).await?;
+    let mut users = read::<UserList>("list", &answer)?.users;
+    users.retain(|user| user.role == Role::Admin);
+    Ok(users)
+}
+
 /// Parameter of `create`.
 #[derive(Debug, Serialize)]
 struct NewUser<'a> {
