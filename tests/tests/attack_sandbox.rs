@@ -6,10 +6,13 @@
 //! The column `unconfined` is the positive control: what is impossible there, on this machine,
 //! shows nothing about the confinement.
 
+mod confined;
+
 use anyhow::{Context as _, ensure};
-use atek_tests::host::{Host, Person, SOON};
+use atek_tests::host::{Host, Person};
 use atek_tests::registry::{EncryptedRegistry, Registry};
-use atek_tests::{GitRemote, Seen, paths, wait_for};
+use atek_tests::{GitRemote, paths};
+use confined::{lost, shown, surroundings};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -54,39 +57,6 @@ fn permissions(profile: &str) -> Value {
         "lan" => json!({ "network": { "direct": { "lan": true } } }),
         _ => json!({}),
     }
-}
-
-/// A neighbour on a network of the box's, and servers at every place that an app could reach for.
-async fn surroundings(host: &Host) -> anyhow::Result<()> {
-    let server = "const listen = (...at) => require('net').createServer().listen(...at)";
-    let script = format!(
-        "ip netns add neighbour
-         ip link add near type veth peer name far netns neighbour
-         ip address add 10.77.0.1/24 dev near
-         ip address add 2001:db8:77::1/64 dev near nodad
-         ip link set near up
-         ip -n neighbour address add 10.77.0.2/24 dev far
-         ip -n neighbour address add 2001:db8:77::2/64 dev far nodad
-         ip -n neighbour link set far up
-         systemd-run --unit=neighbour --property=NetworkNamespacePath=/run/netns/neighbour node -e \"{server}; listen(7777)\"
-         systemd-run --unit=server node -e \"{server}; listen(7777); listen(7778, '127.0.0.1'); listen('\\0abstract')\"
-         echo secret > /tmp/secret; chmod 644 /tmp/secret; rm -rf /var/lib/own; mkdir /var/lib/own"
-    );
-    host.machine.shell(&script).await?;
-    for probe in [
-        "grep -q @abstract /proc/net/unix",
-        "ip netns exec neighbour ss -Hltn | grep -q 7777",
-    ] {
-        wait_for("the servers", SOON, async || {
-            let found = host
-                .machine
-                .shell(&format!("{probe} && echo yes || :"))
-                .await?;
-            Ok(Seen::if_so(found, |found| found.trim() == "yes"))
-        })
-        .await?;
-    }
-    Ok(())
 }
 
 /// What there is to reach, for a program with this folder of code and this one of its own.
@@ -396,64 +366,6 @@ async fn every_attempt_in_every_profile_comes_to_what_the_table_says() -> anyhow
     Ok(())
 }
 
-/// Properties of a unit that confine it, as systemd shows them.
-async fn shown(host: &Host, unit: &str) -> anyhow::Result<BTreeMap<String, String>> {
-    let text = host.machine.exec(["systemctl", "show", unit]).await?;
-    let lines = text.lines().filter_map(|line| line.split_once('='));
-    Ok(lines
-        .filter(|(name, _)| !is_momentary(name))
-        .map(|(name, value)| {
-            // Lists come in any order.
-            let mut words: Vec<&str> = value.split_whitespace().collect();
-            words.sort_unstable();
-            (name.to_owned(), words.join(" "))
-        })
-        .collect())
-}
-
-/// Whether a property tells what a unit is doing, and not what it may do.
-fn is_momentary(name: &str) -> bool {
-    [
-        "Memory",
-        "CPUUsage",
-        "Tasks",
-        "IO",
-        "IP",
-        "Exec",
-        "Effective",
-        "Timestamp",
-        "NFile",
-    ]
-    .iter()
-    .any(|part| {
-        name.contains(part)
-            && ![
-                "MemoryMax",
-                "TasksMax",
-                "IPAddressAllow",
-                "IPAddressDeny",
-                "IOWeight",
-            ]
-            .contains(&name)
-    }) || [
-        "InvocationID",
-        "StateChangeTimestamp",
-        "MainPID",
-        "NRestarts",
-        "ControlPID",
-    ]
-    .contains(&name)
-}
-
-/// Whether addresses are denied beside those that were: atekd closes new networks of the home.
-fn is_wider(name: &str, before: &str, after: Option<&String>) -> bool {
-    let denied: Vec<&str> = after.map_or(vec![], |text| text.split_whitespace().collect());
-    name == "IPAddressDeny" && before.split_whitespace().all(|one| denied.contains(&one))
-}
-
-/// What systemd 257 loses, and what holds in its place.
-const LOST: [(&str, &str); 1] = [("RestrictNamespaces", "the filter of atek-sandbox")];
-
 #[tokio::test]
 async fn a_unit_lost_a_property_in_a_reload() -> anyhow::Result<()> {
     let host = Host::boot("attack-reload").await?;
@@ -470,13 +382,7 @@ async fn a_unit_lost_a_property_in_a_reload() -> anyhow::Result<()> {
         host.machine.exec(["systemctl", manager]).await?;
         for (unit, before) in units.iter().zip(&before) {
             let after = shown(&host, unit).await?;
-            let changed: Vec<String> = before
-                .iter()
-                .filter(|(name, value)| after.get(*name) != Some(value))
-                .filter(|(name, _)| !LOST.iter().any(|(lost, _)| lost == name))
-                .filter(|(name, value)| !is_wider(name, value, after.get(*name)))
-                .map(|(name, value)| format!("{name}: {value} -> {:?}", after.get(name)))
-                .collect();
+            let changed = lost(before, &after);
             ensure!(
                 changed.is_empty(),
                 "{unit} after {manager}:\n{}",

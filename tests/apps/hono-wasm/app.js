@@ -82,4 +82,59 @@ app.get('/attempts', (c) => {
     'the socket of its unit': attempt(() => read(state, '../../run/atek/host/host.sock'))
   })
 })
+
+// What comes of a request: a status, or the code of a JSON-RPC error.
+const ask = async (url, options) => {
+  try {
+    const answer = await fetch(url, options)
+    const text = await answer.text()
+    const { error } = text.startsWith('{') ? JSON.parse(text) : {}
+    return answer.ok && !error ? 'possible' : `${answer.status} ${error?.code ?? ''}`.trim()
+  } catch {
+    return 'refused'
+  }
+}
+const rpc = (api, method, params, headers) =>
+  ask(`http://localhost/_atek/gateway?api=${api}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
+  })
+
+// Everything that a component can try, with the address of the box and the key of another person's app.
+app.get('/attack', async (c) => {
+  const { box, other } = c.req.query()
+  const [app, state] = [folder('/app'), folder('/state')]
+  const open = (path) => state.openAt({ symlinkFollow: true }, path, { directory: true }, { read: true })
+  const system = { 'atek-auth-user': 'system', 'atek-auth-service': 'system' }
+  return c.json({
+    'write into its own state': attempt(() => write(state, 'mine', '1')),
+    'read its own package': attempt(() => read(app, 'version')),
+    'ask the host who it is': await rpc('atek.cloud/user-sessions-api', 'whoami', []),
+    'the folder above its state': attempt(() => open('..')),
+    'the state of another app': attempt(() => read(state, `../atek-app-${other}/secret`)),
+    'the variables of its process': attempt(() => read(state, '../proc/self/environ')),
+    'the token of its app': 'ATEK_HOST_BEARER_TOKEN' in Object.fromEntries(getEnvironment()) ? 'possible' : 'missing',
+    'the configuration of the host': attempt(() => read(state, '../var/lib/atek/config.json')),
+    'a hard link to its package': attempt(() => app.linkAt({}, 'version', state, 'linked')),
+    'a file moved into its package': attempt(() => state.renameAt('mine', app, 'theirs')),
+    'a file removed from its package': attempt(() => app.unlinkFileAt('version')),
+    'a folder made in its package': attempt(() => app.createDirectoryAt('made')),
+    'a device of the box': attempt(() => read(state, '/dev/mem')),
+    'HTTP to the loopback of the box': await ask('http://127.0.0.1:7778/'),
+    'HTTP to the box': await ask(`http://${box}/`),
+    'HTTP to a device at home': await ask('http://10.77.0.2:7777/'),
+    'HTTP to the internet': await ask('http://example.org/'),
+    'HTTPS to the internet': await ask('https://example.org/'),
+    'an app of another person': await rpc('example.test/hello', 'get', ['secret']),
+    'that app with a name in its headers': await rpc('example.test/hello', 'get', ['secret'], system),
+    'the configuration of the host by its API': await rpc('atek.cloud/inspect-api', 'getConfig', []),
+    'the same with a name in its headers': await rpc('atek.cloud/inspect-api', 'getConfig', [], system),
+    'an install of another app': await rpc('atek.cloud/services-api', 'install', [{ sourceUrl: 'file:///srv/apps/escape' }]),
+    'a permission that it gives itself': await rpc('atek.cloud/permissions-api', 'grant', [
+      { service: 'hono', permission: 'direct' }
+    ]),
+    'a database of the host': await rpc('atek.cloud/adb-api', 'adminListDbsByOwningUser', ['system'])
+  })
+})
 app.fire()
