@@ -28,7 +28,7 @@ struct State {
     asked: BTreeMap<String, Vec<u64>>,
     /// The blob whose second half is held back.
     held: Option<String>,
-    /// Whether somebody waits for it.
+    /// Whether a request waits for it.
     is_held: bool,
 }
 

@@ -13,8 +13,8 @@
 //!   and hostile.
 //! - [`fixture`]: what the native fixture apps share.
 //! - [`browser`]: stories of people with a browser (`web/scenarios/`), told before a booted host.
-//! - [`registry`], [`counting_registry`], [`debian_images`]: a registry of container images, one that
-//!   counts and stops, images of Debian packages.
+//! - [`registry`], [`counting_registry`], [`debian_images`]: a registry of container images, one
+//!   that counts and stops, images of Debian packages.
 //! - [`serve`]: Atek for a person (`./image/run`).
 //! - [`neighbourhood`]: homes behind routers, and an internet with a DHT between them.
 //! - [`npm`]: lockfiles of programs of the registry, made once.

@@ -46,18 +46,24 @@ pub fn lockfile(name: &str, package_json: &str) -> anyhow::Result<Option<String>
     Ok(Some(fs::read_to_string(file)?))
 }
 
+/// The URL of the registry that npm here asks.
+///
+/// # Errors
+///
+/// When npm does not say.
+pub fn registry() -> anyhow::Result<String> {
+    let asked = Command::new("npm")
+        .args(["config", "get", "registry"])
+        .output()
+        .context("cannot run npm")?;
+    let text = String::from_utf8(asked.stdout).context("npm's registry is no text")?;
+    Ok(text.trim().to_owned())
+}
+
 /// The registry for a machine: with what was kept, and with the one that npm here asks.
 pub(crate) fn kept_registry(internet: bool) -> anyhow::Result<Registry> {
     let folder = paths::cache().join("npm-registry");
-    let mut upstream = None;
-    if internet {
-        let asked = Command::new("npm")
-            .args(["config", "get", "registry"])
-            .output()
-            .context("cannot run npm")?;
-        let text = String::from_utf8(asked.stdout).context("npm's registry is no text")?;
-        upstream = Some(text.trim().to_owned());
-    }
+    let upstream = if internet { Some(registry()?) } else { None };
     Ok(Registry { folder, upstream })
 }
 

@@ -1,5 +1,5 @@
-//! Pulls that end in the middle: nothing of them is ever run, and the layers that were there are not
-//! fetched again.
+//! Pulls that end in the middle: nothing of them is ever run, and the layers that were there are
+//! not fetched again.
 
 mod images;
 

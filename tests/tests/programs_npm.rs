@@ -29,7 +29,7 @@ struct Recipe {
     atek: Value,
     /// More of its package.json: scripts, other dependencies.
     package: Value,
-    /// Further files of the repository.
+    /// Further files of the repository; `@REGISTRY@` is the registry that npm here asks.
     files: &'static [(&'static str, &'static str)],
 }
 
@@ -67,6 +67,7 @@ impl Recipe {
             .write("package.json", self.package_json())?
             .write("package-lock.json", lockfile)?;
         for (path, content) in self.files {
+            let content = content.replace("@REGISTRY@", &atek_tests::npm::registry()?);
             remote.write(path, content)?;
         }
         remote.tag("v1.0.0")?;
@@ -272,7 +273,7 @@ async fn a_second_install_needs_no_network() -> anyhow::Result<()> {
         program.host().machine.shell(&script).await
     };
     let registry = "http://203.0.113.1";
-    assert_eq!(ask("https://registry.npmjs.org/").await?.trim(), "none");
+    assert_eq!(ask(&atek_tests::npm::registry()?).await?.trim(), "none");
     assert_eq!(ask(&format!("{registry}/not-kept")).await?.trim(), "404");
     let kept = format!("{registry}/http-server/-/http-server-14.1.1.tgz");
     assert_eq!(ask(&kept).await?.trim(), "200");
@@ -361,7 +362,7 @@ fn verdaccio() -> Recipe {
             // A relative folder would lie beside this file, which cannot be written.
             r"storage: /proc/self/cwd/storage
 uplinks:
-  npmjs: { url: 'https://registry.npmjs.org/' }
+  npmjs: { url: '@REGISTRY@' }
 packages:
   '@home/*':
     access: $all

@@ -356,7 +356,8 @@ impl ServiceSpec {
         if self.core || self.package.modules.is_some() {
             return Err(SpecError::ForbiddenFolder(self.package.folder.clone()));
         }
-        // The file that names its name server would be mounted over one that the image may not have.
+        // The file that names its name server would be mounted over one that the image may not
+        // have.
         if matches!(self.network, Network::Direct { .. }) {
             return Err(SpecError::ImageNetwork);
         }

@@ -65,7 +65,7 @@ pub(crate) fn stage(layout: &Layout, job: &JobId) -> Result<(), PackageError> {
     keep_layers(layout, &staging)
 }
 
-/// Makes the folder of layers, anew where nothing was put into it for long.
+/// Makes the folder of layers. One that was not used for long is emptied.
 fn keep_layers(layout: &Layout, staging: &Folder) -> Result<(), PackageError> {
     let name = OsStr::new(LAYERS);
     if staging.has(name)? {

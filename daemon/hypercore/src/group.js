@@ -167,7 +167,7 @@ export class Group {
 
   /**
    * Merges; a member whose log is damaged is left out until they have written more, and the others go on. A block that
-   * is missing after all is not waited for: its writer may be gone for days, and people of this home write meanwhile.
+   * is missing after all is not waited for: its writer may be gone for days, and people of this home go on writing.
    */
   async take (signal) {
     for (;;) {

@@ -1,4 +1,4 @@
-// Speaks once to an app of somebody else, through the gateway, for each request:
+// Speaks once to an app of another person, through the gateway, for each request:
 //   POST /ask {path, method, headers, body}   plain HTTP or JSON-RPC: {status, body}
 //   POST /mqtt {api, topic, text}             MQTT over a WebSocket: {heard}, what the broker says to a subscriber
 // and answers {error} where there is no answer.

@@ -198,7 +198,7 @@ impl Registry {
     }
 
     /// Writes a blob to a file, and checks its digest. What breaks off goes on where it broke, also
-    /// in what an earlier process has left; if that was something else, the blob is fetched anew.
+    /// in what an earlier process has left; if that was something else, the blob is fetched again.
     /// `tell` gets the bytes that are there.
     pub(super) fn blob(
         &self,

@@ -31,8 +31,8 @@ const NOT_CALLS: [&str; 13] = [
     "memfd_secret",
 ];
 
-/// What is allowed of those after all. Programs choose the ordinary way of being scheduled that they
-/// have already (every one that uses ZeroMQ); `RestrictRealtime` refuses the others.
+/// What is allowed of those after all. Programs choose the ordinary way of being scheduled that
+/// they have already (every one that uses ZeroMQ); `RestrictRealtime` refuses the others.
 const CALLS_AFTER_ALL: [&str; 1] = ["sched_setscheduler"];
 
 /// Folders that no confined process has business in; missing ones are fine.
