@@ -29,6 +29,9 @@ const MAX_HISTORY = 20_000
 const MAX_AHEAD = 200_000
 /** Bytes of a log that are kept until it is taken over, history included; the database itself has at most half of that. */
 const MAX_BYTES = 2 * (1 << 30)
+/** Blocks that are asked for at once, of a few bytes, and bytes of all of them: what comes after the bound was reached. */
+const MAX_REQUESTS = 128
+const MAX_REQUESTED = 64 << 20
 /** Of what was taken over, one part in so many of these bytes is kept: it is in the database. */
 const KEEP = 32
 /** Records of a copy: the database's own bound, kept here, too, so that a tree without end is left. */
@@ -176,8 +179,9 @@ class Follower {
 
   async take (signal) {
     const { core, follow } = this
-    const fork = core.fork
-    const length = core.length
+    const { fork, length, byteLength } = core
+    const requests = Math.max(8, Math.min(MAX_REQUESTS, Math.floor(MAX_REQUESTED * length / (byteLength + 1))))
+    core.core.replicator.setInflightRange(Math.min(16, requests), requests)
     const bee = new BeeReader(core.snapshot(), { keyEncoding: 'utf-8', valueEncoding: 'binary' }, { onread: () => this.checkBytes() })
     // What waits for a block that does not come ends with this.
     const end = () => bee.close().catch(() => {})

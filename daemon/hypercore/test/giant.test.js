@@ -17,8 +17,8 @@ const BLOCKS = 1280
 /** `ATEK_LONG=1`: the bound as it is, which takes minutes. */
 const isLong = process.env.ATEK_LONG === '1'
 const BOUND = isLong ? 2 << 30 >>> 0 : 48 * MIB
-/** What may be on its way when the bound is reached: Hypercore asks for 16 blocks at once, and more from a peer that answers quickly. */
-const ON_ITS_WAY = 32 * 8 * MIB
+/** What may come after the bound was reached: eight blocks are asked for at once, and on a busy machine more than that wait to be stored. */
+const ON_ITS_WAY = 1024 * MIB
 const ends = []
 let testnet, one, plain, bee, copy, round = 0
 
