@@ -66,9 +66,9 @@ impl Recipe {
             .write("atek.json", self.atek.to_string())?
             .write("package.json", self.package_json())?
             .write("package-lock.json", lockfile)?;
+        let registry = atek_tests::npm::registry()?;
         for (path, content) in self.files {
-            let content = content.replace("@REGISTRY@", &atek_tests::npm::registry()?);
-            remote.write(path, content)?;
+            remote.write(path, content.replace("@REGISTRY@", &registry))?;
         }
         remote.tag("v1.0.0")?;
         Ok(remote)

@@ -25,7 +25,7 @@ const FIRST_BYTES = 1500
  */
 export async function dial (network, keyPair, publicKey, { wait = DIAL, signal } = {}) {
   const deadline = Date.now() + wait
-  for (;;) {
+  while (!signal?.aborted && Date.now() < deadline) {
     const stream = network.dht.connect(publicKey, { keyPair, reusableSocket: true, relayThrough: force => network.relayFor(force) })
     stream.on('error', () => {})
     const end = () => stream.destroy()
@@ -40,8 +40,8 @@ export async function dial (network, keyPair, publicKey, { wait = DIAL, signal }
       signal?.removeEventListener('abort', end)
     }
     stream.destroy()
-    if (signal?.aborted || Date.now() >= deadline) throw unreached('it does not answer')
   }
+  throw unreached('it does not answer')
 }
 
 function opened (stream, wait) {
