@@ -75,9 +75,17 @@ async fn writes_next_to_nothing(emulated: &Emulated) -> anyhow::Result<()> {
     wear::settle(emulated).await?;
     let written = wear::while_idle(emulated, wear::SHORT).await?;
     println!("figure: {written}");
+    ensure!(written.is_little(), "an idle box writes much: {written}");
+    if written.has_quiet_minutes() {
+        return Ok(());
+    }
+    // What is written once an hour, as the counts of the audit log, fell into these minutes. What
+    // is written all the time comes again.
+    let again = wear::while_idle(emulated, wear::SHORT).await?;
+    println!("figure: {again}");
     ensure!(
-        written.is_little() && written.has_quiet_minutes(),
-        "something writes to the card all the time: {written}"
+        again.is_little() && again.has_quiet_minutes(),
+        "something writes to the card all the time: {written}{again}"
     );
     Ok(())
 }

@@ -92,17 +92,12 @@ async fn is_refused(host: &Host, name: &str, sentence: &str) -> anyhow::Result<(
     Ok(())
 }
 
-#[tokio::test]
-async fn pnpm_installs_by_its_lockfile_in_the_version_that_wrote_it() -> anyhow::Result<()> {
-    let Some(host) = a_box("managers-pnpm").await? else {
+/// Installs packages, each with what it answers and what its installation prints.
+async fn install_by_lockfile(machine: &str, cases: &[(&str, &str, &str)]) -> anyhow::Result<()> {
+    let Some(host) = a_box(machine).await? else {
         return Ok(());
     };
-    // Its scripts call pnpm, too.
-    for (name, answer, version) in [
-        ("pnpm-9", "172800000 by pnpm", "using pnpm v9."),
-        ("pnpm-8", "172800000 none", "packageManager: pnpm@8."),
-        ("pnpm-named", "172800000 none", "using pnpm v10.4.1"),
-    ] {
+    for (name, answer, version) in cases {
         let warnings = runs(&host, name, answer, version).await?;
         assert!(!warnings.contains("lockfile"), "{name}: {warnings}");
     }
@@ -110,18 +105,23 @@ async fn pnpm_installs_by_its_lockfile_in_the_version_that_wrote_it() -> anyhow:
 }
 
 #[tokio::test]
+async fn pnpm_installs_by_its_lockfile_in_the_version_that_wrote_it() -> anyhow::Result<()> {
+    // The scripts of the first one call pnpm, too.
+    let cases = [
+        ("pnpm-9", "172800000 by pnpm", "using pnpm v9."),
+        ("pnpm-8", "172800000 none", "packageManager: pnpm@8."),
+        ("pnpm-named", "172800000 none", "using pnpm v10.4.1"),
+    ];
+    install_by_lockfile("managers-pnpm", &cases).await
+}
+
+#[tokio::test]
 async fn yarn_installs_by_its_lockfile_in_the_version_that_wrote_it() -> anyhow::Result<()> {
-    let Some(host) = a_box("managers-yarn").await? else {
-        return Ok(());
-    };
-    for (name, answer, version) in [
+    let cases = [
         ("yarn-1", "172800000 by yarn", "yarn install v1.22.22"),
         ("yarn-4", "172800000 none", "Yarn 4.5.0"),
-    ] {
-        let warnings = runs(&host, name, answer, version).await?;
-        assert!(!warnings.contains("lockfile"), "{name}: {warnings}");
-    }
-    Ok(())
+    ];
+    install_by_lockfile("managers-yarn", &cases).await
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure ends the test")]
 
+#[path = "safety/backup.rs"]
+mod backup;
 #[path = "safety/box_kills.rs"]
 mod box_kills;
 #[path = "safety/kills.rs"]

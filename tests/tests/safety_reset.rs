@@ -1,11 +1,13 @@
 //! The factory reset of a booted box: nothing of people is left, also after power cuts between its
 //! steps, and the backup elsewhere makes the new box the old one again.
 
+#[path = "safety/backup.rs"]
+mod backup;
+
 use atek_tests::host::{Host, PASSWORD, SETUP, SOON, refusal};
 use atek_tests::{Machine, Seen, wait_for};
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::Command;
 
 const HELLO: &str = "example.test/hello";
 const OWNER: &str = "quirina";
@@ -36,21 +38,6 @@ async fn box_on(name: &str, data: &Path) -> anyhow::Result<Host> {
     let note = json!(["note", NOTE]);
     host.system()?.call(HELLO, "put", note).await?;
     Ok(host)
-}
-
-/// Makes a backup on a disk that is no part of the box. Returns what opens it.
-async fn back_up(host: &Host, into: &Path) -> anyhow::Result<String> {
-    let script =
-        "mkdir -p /mnt/disk && atek backup target /mnt/disk --every never && atek backup now";
-    host.machine.shell(script).await?;
-    let copied = Command::new("cp")
-        .arg("--archive")
-        .arg(host.machine.outer_path("/mnt/disk")?)
-        .arg(into)
-        .status()?;
-    anyhow::ensure!(copied.success(), "the disk cannot be copied");
-    let password = host.machine.shell("atek backup password").await?;
-    Ok(password.lines().next().unwrap_or_default().to_owned())
 }
 
 /// How the reset of this boot ended.
@@ -123,7 +110,7 @@ async fn a_reset_box_is_new_whenever_the_power_was_cut_and_its_backup_brings_it_
 -> anyhow::Result<()> {
     let (data, disk) = (tempfile::tempdir_in("/var/tmp")?, tempfile::tempdir()?);
     let mut host = box_on("reset", data.path()).await?;
-    let password = back_up(&host, disk.path()).await?;
+    let password = backup::copied(&host.machine, disk.path()).await?;
     host.machine.exec(["test", "-e", WIFI]).await?;
 
     // Not with a session alone, and not for others.

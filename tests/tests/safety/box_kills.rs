@@ -1,12 +1,12 @@
 //! Kills while a new box becomes the one of a backup: it stays new, or becomes that one whole.
 
+use crate::backup;
 use crate::note::{HELLO, box_with_note};
 use anyhow::Context as _;
 use atek_tests::Machine;
 use atek_tests::host::{Host, PASSWORD, SETUP, SOON};
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 /// What can be seen of a restore in the folders of the box, in this order.
@@ -39,17 +39,7 @@ pub const MOMENTS: [(&str, &str); 7] = [
 async fn backup(name: &str, into: &Path) -> anyhow::Result<String> {
     let old = box_with_note(name).await?;
     old.person("anna", "admin").await?;
-    old.machine
-        .shell("atek backup target /mnt/disk --every never && atek backup now")
-        .await?;
-    let copied = Command::new("cp")
-        .arg("--archive")
-        .arg(old.machine.outer_path("/mnt/disk")?)
-        .arg(into)
-        .status()?;
-    anyhow::ensure!(copied.success(), "the disk cannot be copied");
-    let password = old.machine.shell("atek backup password").await?;
-    Ok(password.lines().next().unwrap_or_default().to_owned())
+    backup::copied(&old.machine, into).await
 }
 
 /// Whether the box has no owner yet; asked until the host answers.
