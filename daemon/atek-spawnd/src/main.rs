@@ -19,7 +19,7 @@
 //! | [`origin`] | which program a service's state belongs to |
 //! | [`packages`], [`state`], [`credentials`] | what is done with files |
 //! | [`files`] | how: from opened folders, never through a link |
-//! | [`erase`] | the factory reset, run at the boot as `atek-spawnd erase` |
+//! | [`mod@erase`] | the factory reset, run at the boot as `atek-spawnd erase` |
 //! | [`disks`] | which disks a backup job may mount |
 //! | [`leases`] | one call at a time for each service and job |
 //! | [`layout`] | where, and for which users |
