@@ -156,11 +156,14 @@ impl Requests {
     }
 }
 
-/// Whether an answer may stand for others of its meaning: not for payments, and not for what could
-/// not be read.
+/// Whether an answer may stand for others of its meaning: not for payments, not for what a contract
+/// may act on, and not for what could not be read.
 #[must_use]
 pub fn may_stand(meaning: Meaning) -> bool {
-    !matches!(meaning, Meaning::Unknown | Meaning::EthereumTransaction)
+    !matches!(
+        meaning,
+        Meaning::Unknown | Meaning::EthereumTransaction | Meaning::EthereumTypedData
+    )
 }
 
 /// A use of a private key.

@@ -124,18 +124,27 @@ async fn ethers_nostr_tools_and_openssl_accept_what_is_signed() {
         call(&anna, "sign", params).await
     };
     let text = "Grüße aus der Küche\n";
-    let made: Vec<(String, String, String)> =
-        serde_json::from_str(&node(&folder, "make.mjs", &json!(null))).expect("transactions");
-    let mut transactions = Vec::new();
-    for (name, unsigned, words) in made {
-        let params =
-            json!({"key": ec["id"], "format": "ethereum-transaction", "payload": unsigned});
-        let shown = call(&anna, "describe", params).await;
-        let shown = shown["words"].as_str().expect("words").to_owned();
-        assert!(shown.contains(&words), "{name}: {shown}");
-        let signed = sign(&ec, "ethereum-transaction", json!(unsigned)).await;
-        transactions.push(json!([name, unsigned, signed]));
-    }
+    let made: Value =
+        serde_json::from_str(&node(&folder, "make.mjs", &json!(null))).expect("payloads");
+    // Each is shown with the words that belong to it, and signed.
+    let shown_and_signed = async |format: &'static str, made: &Value| {
+        let mut all = Vec::new();
+        for it in made.as_array().expect("payloads") {
+            let params = json!({"key": ec["id"], "format": format, "payload": it[1]});
+            let shown = call(&anna, "describe", params).await;
+            let shown = shown["words"].as_str().expect("words").to_owned();
+            let words = it[2].as_str().expect("words");
+            assert!(shown.contains(words), "{}: {shown}", it[0]);
+            all.push(json!([
+                it[0],
+                it[1],
+                sign(&ec, format, it[1].clone()).await
+            ]));
+        }
+        all
+    };
+    let transactions = shown_and_signed("ethereum-transaction", &made["transactions"]).await;
+    let typed = shown_and_signed("ethereum-typed-data", &made["typed"]).await;
     let event = json!({"kind": 1, "created_at": 1_700_000_000, "tags": [["t", "ä\n\"\\\u{1}\u{2028}"]],
         "content": "Grüße \u{1f600}\t\u{8}\u{7f}</script>"});
     let seen = json!({
@@ -146,10 +155,11 @@ async fn ethers_nostr_tools_and_openssl_accept_what_is_signed() {
         "nostr": sign(&ec, "nostr-event", event).await,
         "personal": sign(&ec, "ethereum-message", json!(text)).await,
         "transactions": transactions,
+        "typed": typed,
     });
     let held = node(&folder, "verify.mjs", &seen);
     print!("{held}");
-    assert_eq!(held.matches("held: ").count(), 8, "{held}");
+    assert_eq!(held.matches("held: ").count(), 12, "{held}");
     openssl(&service, &seen, text);
 }
 

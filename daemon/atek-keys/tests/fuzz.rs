@@ -22,7 +22,7 @@ fn check(format: Format, payload: &Value) -> bool {
     };
     let shown = &read.description;
     assert!(shown.words.len() < 4_000, "{}", shown.words.len());
-    assert!(shown.fields.len() <= 64);
+    assert!(shown.fields.len() <= 210);
     for text in shown
         .fields
         .iter()
@@ -38,6 +38,9 @@ fn check(format: Format, payload: &Value) -> bool {
         Format::Text | Format::Bytes => assert!(matches!(read.to_sign, ToSign::Message(_))),
         Format::NostrEvent => assert!(matches!(read.to_sign, ToSign::Schnorr(_))),
         _ => assert!(matches!(read.to_sign, ToSign::Recoverable(_))),
+    }
+    if format == Format::EthereumTypedData {
+        assert_eq!(shown.meaning, Meaning::EthereumTypedData);
     }
     if format == Format::EthereumTransaction {
         assert_eq!(shown.meaning, Meaning::EthereumTransaction);
@@ -86,6 +89,28 @@ fn fuzz_nostr_events_and_texts() {
             was_read |= check(format, &json!(text));
         }
         was_read | check(Format::Bytes, &json!(hex::encode(input))) && input.len() <= MAX_PAYLOAD
+    });
+}
+
+#[test]
+fn fuzz_typed_data() {
+    let seeds: [&[u8]; 2] = [
+        br#"{"types":{"EIP712Domain":[{"name":"chainId","type":"uint256"}],"A":[{"name":"b","type":"B[]"},{"name":"n","type":"int8"}],"B":[{"name":"t","type":"string"}]},"primaryType":"A","domain":{"chainId":1},"message":{"b":[{"t":"x"}],"n":-1}}"#,
+        br#"{"types":{"EIP712Domain":[],"Permit":[{"name":"spender","type":"address"},{"name":"value","type":"uint256"},{"name":"d","type":"bytes4"}]},"primaryType":"Permit","domain":{},"message":{"spender":"0x1111111111111111111111111111111111111111","value":"0x10","d":"0x01020304"}}"#,
+    ];
+    let tokens: [&[u8]; 8] = [
+        b"[]",
+        b"[2]",
+        b"\"A\"",
+        b"\"type\":\"B\"",
+        b"uint8",
+        b"null",
+        b"1e9",
+        b"\xe2\x80\xae",
+    ];
+    atek_fuzz::run("typed data", &seeds, &tokens, |input| {
+        let text = String::from_utf8_lossy(input);
+        check(Format::EthereumTypedData, &json!(text))
     });
 }
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import crypto from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { Transaction, verifyMessage } from 'ethers'
+import { Transaction, TypedDataEncoder, verifyMessage, verifyTypedData } from 'ethers'
 import { verifyEvent } from 'nostr-tools/pure'
 
 const seen = JSON.parse(readFileSync(0, 'utf8'))
@@ -44,7 +44,13 @@ for (const [name, unsigned, signed] of seen.transactions) {
   held(`${name} by ethers`)
 }
 
-const { signature, recovery } = seen.personal
-const full = '0x' + signature + (27 + recovery).toString(16)
-assert.equal(verifyMessage(seen.text, full), seen.address)
+const serialized = ({ signature, recovery }) => '0x' + signature + (27 + recovery).toString(16)
+for (const [name, { domain, types, message, primaryType }, signed] of seen.typed) {
+  const { EIP712Domain, ...own } = types
+  assert.equal(TypedDataEncoder.from(own).primaryType, primaryType)
+  assert.equal(verifyTypedData(domain, own, message, serialized(signed)), seen.address)
+  held(`typed data (${name}) by ethers`)
+}
+
+assert.equal(verifyMessage(seen.text, serialized(seen.personal)), seen.address)
 held('personal_sign by ethers')

@@ -1,5 +1,6 @@
 //! Ethereum transactions (EIP-155, EIP-1559) and messages (EIP-191), read strictly.
 
+use super::number::decimal;
 use super::{Description, Field, Meaning, Read, bad};
 use crate::KeysError;
 use crate::crypto::{ToSign, checksummed, keccak};
@@ -145,12 +146,14 @@ fn items(mut bytes: &[u8]) -> Option<Vec<Item<'_>>> {
     Some(items)
 }
 
+/// What people call a chain.
+pub(super) fn chain_name(chain: u64) -> String {
+    let known = CHAINS.iter().find(|(id, _)| *id == chain);
+    known.map_or_else(|| format!("chain {chain}"), |(_, name)| (*name).to_owned())
+}
+
 fn describe(transaction: &Transaction<'_>) -> Description {
-    let chain = CHAINS.iter().find(|(id, _)| *id == transaction.chain);
-    let chain = chain.map_or_else(
-        || format!("chain {}", transaction.chain),
-        |(_, name)| (*name).to_owned(),
-    );
+    let chain = chain_name(transaction.chain);
     let to = match transaction.to {
         [] => "a new contract".to_owned(),
         address => checksummed(address),
@@ -238,39 +241,6 @@ fn fee(transaction: &Transaction<'_>) -> String {
     decimal(&product, 18)
 }
 
-/// A big-endian number as decimal digits, of which `places` follow the point.
-fn decimal(bytes: &[u8], places: usize) -> String {
-    let mut digits = vec![0u8];
-    for byte in bytes {
-        let mut carry = u32::from(*byte);
-        for digit in &mut digits {
-            carry += u32::from(*digit) * 256;
-            *digit = u8::try_from(carry % 10).unwrap_or_default();
-            carry /= 10;
-        }
-        while carry > 0 {
-            digits.push(u8::try_from(carry % 10).unwrap_or_default());
-            carry /= 10;
-        }
-    }
-    while digits.len() <= places {
-        digits.push(0);
-    }
-    while digits.len() > places + 1 && digits.last() == Some(&0) {
-        digits.pop();
-    }
-    let text: String = digits
-        .iter()
-        .rev()
-        .map(|digit| char::from(b'0' + digit))
-        .collect();
-    let (whole, part) = text.split_at(text.len() - places);
-    match part.trim_end_matches('0') {
-        "" => whole.to_owned(),
-        part => format!("{whole}.{part}"),
-    }
-}
-
 /// A text that is signed with EIP-191's prefix.
 pub(super) fn message(text: &str) -> Result<Read, KeysError> {
     let mut read = super::text::text(text);
@@ -354,25 +324,6 @@ mod tests {
         assert_eq!(call_of(&[1, 2, 3, 4]), "unknown function 0x01020304");
         assert_eq!(call_of(&[1]), "unknown data");
         assert!(call_of(&data[..40]).contains('?'));
-    }
-
-    #[test]
-    fn numbers_are_exact() {
-        for (bytes, places, expected) in [
-            (vec![], 18, "0"),
-            (vec![1], 18, "0.000000000000000001"),
-            (vec![0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x64, 0, 0], 18, "1"),
-            (vec![0x01, 0x00], 0, "256"),
-            (vec![0, 0, 10], 0, "10"),
-            (vec![0, 100], 0, "100"),
-        ] {
-            assert_eq!(decimal(&bytes, places), expected);
-        }
-        let most = decimal(&[0xff; 32], 0);
-        assert_eq!(
-            most,
-            "115792089237316195423570985008687907853269984665640564039457584007913129639935"
-        );
     }
 
     proptest::proptest! {

@@ -5,7 +5,9 @@
 
 mod ethereum;
 mod nostr;
+mod number;
 mod text;
+mod typed_data;
 
 use crate::KeysError;
 use crate::crypto::{Kind, ToSign};
@@ -25,6 +27,8 @@ pub enum Format {
     EthereumTransaction,
     /// A text, signed as EIP-191 says (`personal_sign`).
     EthereumMessage,
+    /// What `eth_signTypedData_v4` takes (EIP-712): an object, or the same as a text in JSON.
+    EthereumTypedData,
     /// An object with `kind`, `content`, `tags`, `created_at` (NIP-01).
     NostrEvent,
     /// A text in UTF-8.
@@ -39,6 +43,8 @@ pub enum Format {
 pub enum Meaning {
     /// Sends money, or calls a contract.
     EthereumTransaction,
+    /// Allows a contract something (EIP-712): it may be a payment.
+    EthereumTypedData,
     /// Signs in at a site (EIP-4361, NIP-42, NIP-98).
     Login,
     /// A message that others can check.
@@ -107,6 +113,10 @@ pub fn read(format: Format, payload: &Value, kind: Kind, public: &[u8]) -> Resul
         Format::EthereumMessage => {
             needs(Kind::Secp256k1)?;
             ethereum::message(of_text(payload)?)
+        }
+        Format::EthereumTypedData => {
+            needs(Kind::Secp256k1)?;
+            typed_data::typed_data(payload)
         }
         Format::NostrEvent => {
             needs(Kind::Secp256k1)?;
