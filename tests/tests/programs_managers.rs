@@ -34,8 +34,9 @@ async fn a_box(name: &str) -> anyhow::Result<Option<Host>> {
     Ok(Some(host))
 }
 
-/// The repository of one of `tests/managers/`, with a release.
-fn publish(host: &Host, name: &str) -> anyhow::Result<GitRemote> {
+/// The repository of one of `tests/managers/`, with a release. In its files each of `replaced` is
+/// put in the place of the text before it.
+fn publish(host: &Host, name: &str, replaced: &[(&str, &str)]) -> anyhow::Result<GitRemote> {
     let remote = GitRemote::new(name, host.machine.gateway()?)?;
     remote
         .write("atek.json", r#"{ "port": "auto" }"#)?
@@ -43,7 +44,11 @@ fn publish(host: &Host, name: &str) -> anyhow::Result<GitRemote> {
     for entry in fs::read_dir(paths::repository().join("tests/managers").join(name))? {
         let entry = entry?;
         let file = entry.file_name().to_string_lossy().into_owned();
-        remote.write(&file, fs::read_to_string(entry.path())?)?;
+        let text = fs::read_to_string(entry.path())?;
+        let text = replaced
+            .iter()
+            .fold(text, |text, (old, new)| text.replace(old, new));
+        remote.write(&file, text)?;
     }
     remote.tag("v1.0.0")?;
     Ok(remote)
@@ -55,12 +60,8 @@ async fn install(host: &Host, remote: &GitRemote, id: &str) -> anyhow::Result<Va
     system.call(SERVICES, "install", params).await
 }
 
-/// Installs a package, and expects what its program answers and what its package manager said or
-/// wrote of its own version. The warnings of the package.
-async fn runs(host: &Host, name: &str, answer: &str, version: &str) -> anyhow::Result<String> {
-    let remote = publish(host, name)?;
-    let info = install(host, &remote, name).await?;
-    assert_eq!(info["state"], "running", "{name}: {info}");
+/// What a package's program answers.
+async fn page(host: &Host, name: &str) -> anyhow::Result<String> {
     let token: Value =
         serde_json::from_str(&host.machine.read("/var/lib/atek/config.json").await?)?;
     let token = token["systemAuthTokens"][0].as_str().unwrap_or_default();
@@ -68,7 +69,16 @@ async fn runs(host: &Host, name: &str, answer: &str, version: &str) -> anyhow::R
         .stranger()
         .host(&format!("{name}.localhost"))
         .header("authorization", &format!("Bearer {token}"));
-    assert_eq!(site.get("/").await?.text(), answer, "{name}");
+    Ok(site.get("/").await?.text())
+}
+
+/// Installs a package, and expects what its program answers and what its package manager said or
+/// wrote of its own version. The warnings of the package.
+async fn runs(host: &Host, name: &str, answer: &str, version: &str) -> anyhow::Result<String> {
+    let remote = publish(host, name, &[])?;
+    let info = install(host, &remote, name).await?;
+    assert_eq!(info["state"], "running", "{name}: {info}");
+    assert_eq!(page(host, name).await?, answer, "{name}");
     let said = host
         .machine
         .shell(
@@ -82,7 +92,7 @@ async fn runs(host: &Host, name: &str, answer: &str, version: &str) -> anyhow::R
 
 /// Installs a package that cannot be installed, and expects the sentence that says why.
 async fn is_refused(host: &Host, name: &str, sentence: &str) -> anyhow::Result<()> {
-    let remote = publish(host, name)?;
+    let remote = publish(host, name, &[])?;
     let refusal = install(host, &remote, name).await;
     let said = refusal.expect_err("a refusal").to_string();
     let first = said.lines().next().unwrap_or_default();
@@ -135,15 +145,53 @@ async fn a_package_of_bun_is_installed_by_npm_which_is_said() -> anyhow::Result<
     Ok(())
 }
 
+/// What `tests/managers/git-*` call the repository of their dependency, and its commit.
+const PLACEHOLDER: [&str; 2] = [
+    "https://git.example.org/ms.git",
+    "0123456789abcdef0123456789abcdef01234567",
+];
+
 #[tokio::test]
-async fn a_dependency_that_is_a_repository_is_refused_in_a_sentence() -> anyhow::Result<()> {
+async fn a_dependency_that_is_a_repository_is_cloned() -> anyhow::Result<()> {
     let Some(host) = a_box("managers-git").await? else {
         return Ok(());
     };
-    let sentence = "a dependency of the package is a git repository, and this machine has no git";
+    // Built by its own script, as one that is written in TypeScript is.
+    let dependency = GitRemote::new("ms", host.machine.gateway()?)?;
+    let manifest = r#"{ "name": "ms", "version": "1.0.0", "main": "built.js", "scripts":
+        { "prepare": "echo 'module.exports = text => `cloned ${text}`' > built.js" } }"#;
+    dependency.write("package.json", manifest)?.tag("v1.0.0")?;
+    let commit = dependency.git(["rev-parse", "v1.0.0^{commit}"])?;
+    let url = host.machine.outside(&dependency.url())?;
+    let replaced = [(PLACEHOLDER[0], &*url), (PLACEHOLDER[1], commit.trim())];
     for name in ["git-npm", "git-pnpm", "git-yarn"] {
-        is_refused(&host, name, sentence).await?;
+        let remote = publish(&host, name, &replaced)?;
+        let info = install(&host, &remote, name).await?;
+        assert_eq!(info["state"], "running", "{name}: {info}");
+        assert_eq!(page(&host, name).await?, "cloned 2 days none", "{name}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_repository_that_cannot_be_cloned_is_named() -> anyhow::Result<()> {
+    let Some(host) = a_box("managers-no-git").await? else {
+        return Ok(());
+    };
+    let dependency = GitRemote::new("ms", host.machine.gateway()?)?;
+    let url = host
+        .machine
+        .outside(&dependency.url())?
+        .replace("/ms.git", "/gone.git");
+    let remote = publish(&host, "git-npm", &[(PLACEHOLDER[0], &url)])?;
+    let refusal = install(&host, &remote, "git-npm").await;
+    let said = refusal.expect_err("a refusal").to_string();
+    assert!(said.contains(&url), "{said}");
+    let left = host
+        .system()?
+        .call(SERVICES, "get", json!(["git-npm"]))
+        .await;
+    assert!(left.is_err(), "{left:?}");
     Ok(())
 }
 

@@ -180,6 +180,8 @@ const TOOLS: &[&str] = &[
     "/usr/bin/systemd-analyze",
     "/usr/bin/node",
     "/usr/bin/npm",
+    // Dependencies that are repositories.
+    "/usr/bin/git",
     // OpenPGP signatures of releases.
     "/usr/bin/gpgv",
     "/usr/sbin/ip",

@@ -23,7 +23,7 @@ pub use execute::Output;
 
 use crate::http::Client;
 use crate::store::Stored;
-use crate::supervisor::protocol::Spec;
+use crate::supervisor::protocol::{OUTSIDE, Spec};
 use anyhow::Context as _;
 use power::Running;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -97,6 +97,17 @@ impl Machine {
     /// When the machine is off.
     pub fn gateway(&self) -> anyhow::Result<Ipv4Addr> {
         Ok(self.running()?.gateway)
+    }
+
+    /// The URL of a server of the outer machine as one of the internet, which builds and apps with
+    /// the internet reach: they do not reach [`Machine::gateway`], which is of the home. For a machine
+    /// with the internet or a registry.
+    ///
+    /// # Errors
+    ///
+    /// When the machine is off.
+    pub fn outside(&self, url: &str) -> anyhow::Result<String> {
+        Ok(url.replacen(&self.gateway()?.to_string(), &OUTSIDE.to_string(), 1))
     }
 
     /// The machine's PID 1, as the outer machine numbers it.

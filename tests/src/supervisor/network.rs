@@ -1,7 +1,7 @@
 //! The machine's network: one link to the outer machine, and a NAT to the rest of the world, or to
 //! an npm registry, where asked for.
 
-use super::protocol::Registry;
+use super::protocol::{OUTSIDE, Registry};
 use super::registry;
 use crate::command::{run, run_with_input};
 use anyhow::Context as _;
@@ -64,7 +64,7 @@ impl Network {
     }
 
     /// Lets the machine reach what the outer machine reaches, or the npm registry at its address,
-    /// while the returned value lives.
+    /// and servers of the test at [`OUTSIDE`], while the returned value lives.
     ///
     /// Turns on IPv4 forwarding in the outer machine, and leaves it on: other machines may need it.
     pub(super) fn translate(&self, internet: bool, registry: bool) -> anyhow::Result<Nat> {
@@ -73,6 +73,7 @@ impl Network {
             host,
             machine,
         } = self;
+        let mut redirects = format!("iifname {link} ip daddr {OUTSIDE} dnat to {host}; ");
         let mut chains = String::new();
         if internet {
             fs::write("/proc/sys/net/ipv4/ip_forward", "1")
@@ -83,13 +84,15 @@ impl Network {
             );
         }
         if registry {
-            chains += &format!(
-                "chain in {{ type nat hook prerouting priority dstnat; policy accept; \
-                 iifname {link} ip daddr {} tcp dport 80 dnat to {host}:{}; }}; ",
+            redirects += &format!(
+                "iifname {link} ip daddr {} tcp dport 80 dnat to {host}:{}; ",
                 Registry::ADDRESS,
                 registry::PORT
             );
         }
+        chains += &format!(
+            "chain in {{ type nat hook prerouting priority dstnat; policy accept; {redirects} }}; "
+        );
         // The kernel removes an owned table when the connection that made it closes, however that
         // happens.
         let table = format!("table ip {link} {{ flags owner; {chains}}}\n");

@@ -18,6 +18,7 @@ const COUNTERPARTS: &[(&str, &str)] = &[
     ("libssl3t64", "BR2_PACKAGE_OPENSSL"),
     ("nodejs", "BR2_PACKAGE_NODEJS_PREBUILT"),
     ("gpgv", "BR2_PACKAGE_GNUPG2_GPGV"),
+    ("git", "BR2_PACKAGE_GIT"),
     ("npm", "BR2_PACKAGE_NODEJS_PREBUILT"),
     ("systemd-resolved", "BR2_PACKAGE_SYSTEMD_RESOLVED"),
     ("systemd-timesyncd", "BR2_PACKAGE_SYSTEMD_TIMESYNCD"),
