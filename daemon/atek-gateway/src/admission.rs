@@ -23,7 +23,7 @@ use atek_host_model::audit::Act;
 use atek_host_model::idle::KeepAwake;
 use atek_host_model::listener::Origin;
 use atek_host_model::permissions::{Caller, may_change, may_visit};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use std::sync::Arc;
 
 /// A request that passed admission, with what it holds until its response was handed over.
@@ -47,6 +47,15 @@ impl Admitted {
     /// Address and scheme of the client.
     pub(super) fn client(&self) -> Client {
         self.client
+    }
+
+    /// What a service is told of the client's address.
+    pub(super) fn forwarded_for(&self) -> Option<HeaderValue> {
+        let address = self.client.address?;
+        if self.conn.address() == Some(address) {
+            return self.conn.forwarded_for.clone();
+        }
+        headers::forwarded_for(address)
     }
 
     /// Who is calling.
@@ -82,7 +91,7 @@ pub(super) async fn admit<B>(
     let entered = gateway.limiter().enter(&caller, client.address);
     let ticket = entered.inspect_err(|_| name(gateway, &caller, client, "too many requests"))?;
     if !caller.is_known() && *request.method() != Method::OPTIONS {
-        let main_url = site.app().map(|app| app.main_url.as_str());
+        let main_url = site.app().map(|app| &app.main_url);
         if let Some(response) = setup_gate::redirect_to_setup(gateway, route, main_url, request)? {
             return Ok(Admission::Answered(response));
         }
@@ -237,9 +246,9 @@ fn check_origin<B>(
     let is_person = matches!(caller, Caller::User(_));
     let is_changing = same_origin::is_changing(request.method(), headers::wants_websocket(sent));
     let is_fine = match route.origin_rule() {
-        OriginRule::Proven if is_person => same_origin::is_proven(sent, &authority.to_string()),
+        OriginRule::Proven if is_person => same_origin::is_proven(sent, authority.as_str()),
         OriginRule::Proven | OriginRule::Changing => {
-            !is_changing || same_origin::is_same_origin(sent, &authority.to_string())
+            !is_changing || same_origin::is_same_origin(sent, authority.as_str())
         }
     };
     if is_fine {

@@ -59,13 +59,13 @@ pub(super) async fn app(
         gateway,
         caller: admitted.caller().clone(),
         entry: Arc::clone(entry),
-        main_url: &site.main_url,
+        main_url: Some(&site.main_url),
     };
     let scope = site.origin.cookie_scope();
     let is_page = headers::wants_html(request.headers())
         && same_origin::is_navigation(request.method(), request.headers());
     let mut response = visited(&visit, admitted, scope, request).await?;
-    let framed_by = entry.is_framed().then_some(site.main_url.as_str());
+    let framed_by = entry.is_framed().then_some(&site.main_url);
     pages::frame_only_by(response.headers_mut(), framed_by);
     former_app::vary_by_session(response.headers_mut());
     if is_page && matches!(visit.caller, Caller::User(_)) {
@@ -208,7 +208,7 @@ pub(super) async fn home(
                 gateway,
                 caller: admitted.caller().clone(),
                 entry,
-                main_url: "",
+                main_url: None,
             };
             let mut response = visited(&visit, admitted, CookieScope::Main, request).await?;
             pages::frame_only_by(response.headers_mut(), None);
@@ -350,7 +350,8 @@ pub(super) async fn exchange(
 ) -> Result<Response<Body>, Failure> {
     let is_upgrade = headers::wants_websocket(&head.headers);
     headers::to_service(&mut head.headers, is_upgrade);
-    headers::describe_client(&mut head.headers, admitted.client());
+    let address = admitted.forwarded_for();
+    headers::describe_client(&mut head.headers, admitted.client(), address);
     headers::identify(&mut head.headers, admitted.caller(), &entry.key);
     head.version = Version::HTTP_11;
     if is_upgrade {

@@ -18,7 +18,8 @@ const SMALL: u64 = 16 << 10;
 
 /// A JSON response.
 pub(super) fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
-    respond(status, HeaderValue::from_static("application/json"), text)
+    let kind = const { HeaderValue::from_static("application/json") };
+    respond(status, kind, text)
 }
 
 /// A plain text response.

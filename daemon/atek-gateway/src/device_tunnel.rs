@@ -6,6 +6,7 @@
 use super::activity::Activity;
 use super::admission::Admitted;
 use super::body::{self, Body};
+use super::edge::headers;
 use super::error::Failure;
 use super::gateway::{Conn, Gateway};
 use super::listener::Stream;
@@ -54,6 +55,7 @@ pub(super) fn open(
     let conn = Conn {
         origin: Arc::new(Origin::Public),
         peer: Some(SocketAddr::new(address, 0)),
+        forwarded_for: headers::forwarded_for(address),
         cancel: outer.cancel.clone(),
         tasks: outer.tasks.clone(),
         activity,

@@ -58,7 +58,7 @@ pub(super) fn page(
     if is_of(sent, scope, &entry.key) || Browser::of(sent).is_none() {
         return Ok(None);
     }
-    let framed_by = entry.is_framed().then_some(site.main_url.as_str());
+    let framed_by = entry.is_framed().then_some(&site.main_url);
     let mut response = pages::cleaning(to, framed_by).ok_or(Failure::Internal)?;
     let headers = response.headers_mut();
     // Browsers complain of it elsewhere.

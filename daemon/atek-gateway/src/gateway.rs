@@ -10,6 +10,7 @@ use super::peer::OwnAddresses;
 use super::workers::Workers;
 use arc_swap::ArcSwap;
 use atek_host_model::listener::Origin;
+use http::HeaderValue;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,8 @@ pub(super) struct Inner {
 pub(super) struct Conn {
     pub(super) origin: Arc<Origin>,
     pub(super) peer: Option<SocketAddr>,
+    /// What services are told of the peer's address.
+    pub(super) forwarded_for: Option<HeaderValue>,
     /// Ends what outlives a request: pipes and streams.
     pub(super) cancel: CancellationToken,
     pub(super) tasks: TaskTracker,

@@ -80,6 +80,7 @@ impl Gateway {
             let conn = Conn {
                 origin: origin.clone(),
                 peer,
+                forwarded_for: peer.and_then(|peer| headers::forwarded_for(peer.ip())),
                 cancel: cancel.clone(),
                 tasks: tasks.clone(),
                 activity,

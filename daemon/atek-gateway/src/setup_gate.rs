@@ -3,6 +3,7 @@
 //! Applies to unauthenticated requests only: the command line, and users that it made, pass.
 
 use super::body::{self, Body};
+use super::edge::host_name::MainUrl;
 use super::edge::{headers, same_origin};
 use super::error::Failure;
 use super::gateway::Gateway;
@@ -26,7 +27,7 @@ const PAGE: &str = "/_atek/setup/";
 pub(super) fn redirect_to_setup<B>(
     gateway: &Gateway,
     route: Route<'_>,
-    main_url: Option<&str>,
+    main_url: Option<&MainUrl>,
     request: &Request<B>,
 ) -> Result<Option<Response<Body>>, Failure> {
     let accounts = &gateway.deps().accounts;
@@ -46,7 +47,8 @@ pub(super) fn redirect_to_setup<B>(
         Ownership::Unknown if is_page => Err(Failure::Starting),
         Ownership::Unknown => Ok(None),
         Ownership::Unclaimed if is_page => {
-            to(&format!("{}{PAGE}", main_url.unwrap_or_default())).map(Some)
+            let page = main_url.map_or_else(|| PAGE.to_owned(), |url| format!("{url}{PAGE}"));
+            to(&page).map(Some)
         }
         Ownership::Unclaimed => Err(Failure::Unclaimed),
     }

@@ -2,7 +2,7 @@
 
 use super::edge::client::Client;
 use super::edge::cookie_scope::CookieScope;
-use super::edge::host_name::{self, Authority, BadHost, Names};
+use super::edge::host_name::{self, Authority, BadHost, MainUrl, Names};
 use super::error::Failure;
 use super::gateway::{Conn, Gateway};
 use super::route::SiteKind;
@@ -38,8 +38,7 @@ pub(super) struct AppSite {
     pub(super) id: ServiceId,
     pub(super) origin: AppOrigin,
     pub(super) authority: Authority,
-    /// The main domain's URL, without a path.
-    pub(super) main_url: String,
+    pub(super) main_url: MainUrl,
 }
 
 /// Which of an app's sites.
@@ -111,11 +110,15 @@ impl Site {
         let names = gateway.names();
         let site = match names.site(&authority) {
             Ok(host_name::Site::Main) => None,
-            Ok(host_name::Site::Sub { id, domain, alias }) => {
+            Ok(host_name::Site::Sub { id, alias, .. }) => {
+                // The rest is `.DOMAIN[:PORT]` or `-DOMAIN[:PORT]`.
+                let main_url = MainUrl {
+                    scheme: client.scheme(),
+                    authority: authority.as_str()[id.len() + 1..].to_owned(),
+                };
                 let id: ServiceId = id
                     .parse()
                     .map_err(|_| Failure::NoSuchSite(authority.to_string()))?;
-                let main_url = format!("{}://{domain}{}", client.scheme(), authority.port());
                 Some((id, alias, main_url))
             }
             Err(_) => return Err(gateway.unknown_host(authority.name(), authority.port())),
@@ -188,7 +191,10 @@ impl AppSite {
             id: entry.id().clone(),
             entry: Some(entry),
             origin: AppOrigin::Port(port),
-            main_url: format!("{}://{}{main_port}", client.scheme(), authority.name()),
+            main_url: MainUrl {
+                scheme: client.scheme(),
+                authority: format!("{}{main_port}", authority.name()),
+            },
             authority,
         })
     }

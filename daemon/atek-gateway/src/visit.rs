@@ -6,6 +6,7 @@
 //! load again, and so a service that runs again is there by itself.
 
 use super::body::{self, Body};
+use super::edge::host_name::MainUrl;
 use super::error::{AppPage, Failure};
 use super::gateway::Gateway;
 use super::pages::{self, Browser};
@@ -39,8 +40,8 @@ pub(super) struct Visit<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) caller: Caller,
     pub(super) entry: Arc<Entry>,
-    /// The main page's URL, without a path.
-    pub(super) main_url: &'a str,
+    /// None on the main domain itself.
+    pub(super) main_url: Option<&'a MainUrl>,
 }
 
 impl Visit<'_> {
@@ -152,9 +153,15 @@ impl Visit<'_> {
     }
 
     fn with_home(&self, browser: &Browser) -> Browser {
-        browser
-            .clone()
-            .with_home(Some(format!("{}/", self.main_url)))
+        browser.clone().with_home(Some(self.at_main_domain("/")))
+    }
+
+    /// A link to a path of the main domain.
+    fn at_main_domain(&self, path: &str) -> String {
+        match self.main_url {
+            Some(url) => format!("{url}{path}"),
+            None => path.to_owned(),
+        }
     }
 
     fn may_read_log(&self) -> bool {
@@ -164,7 +171,7 @@ impl Visit<'_> {
 
     /// The page about the service, for people who look after it.
     fn about(&self) -> Option<String> {
-        let url = format!("{}/p/apps/{}", self.main_url, self.entry.id());
+        let url = self.at_main_domain(&format!("/p/apps/{}", self.entry.id()));
         (self.may_read_log() && !self.entry.core).then_some(url)
     }
 

@@ -183,7 +183,6 @@ impl Inner {
     async fn connect(&self) -> Result<Connection, SendError> {
         let io = self.open().await?;
         let (sender, driver) = http1::Builder::new()
-            .preserve_header_case(true)
             .handshake(TokioIo::new(EarlyAnswer::new(io)))
             .await
             .map_err(|source| SendError::Broken {

@@ -23,6 +23,9 @@ pub struct ApiId(String);
 pub struct InvalidApiId;
 
 impl ApiId {
+    /// The domain of Atek's own APIs.
+    pub const CORE_DOMAIN: &str = "atek.cloud";
+
     /// The part before the first `/`.
     #[must_use]
     pub fn domain(&self) -> &str {
@@ -32,7 +35,7 @@ impl ApiId {
     /// Whether the id is one of Atek's own, which only core services may provide.
     #[must_use]
     pub fn is_core(&self) -> bool {
-        self.domain() == "atek.cloud"
+        self.domain() == Self::CORE_DOMAIN
     }
 }
 

@@ -6,6 +6,7 @@ use atek_api::ids::ServiceKey;
 use atek_host_model::permissions::Caller;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
+use std::net::IpAddr;
 
 pub(in super::super) const AUTH_USER: HeaderName = HeaderName::from_static("atek-auth-user");
 pub(in super::super) const AUTH_SERVICE: HeaderName = HeaderName::from_static("atek-auth-service");
@@ -45,12 +46,16 @@ fn is_for_the_host_alone(name: &str) -> bool {
         )
 }
 
-/// Adds what the host says about the client.
-pub fn describe_client(headers: &mut HeaderMap, client: Client) {
-    if let Some(peer) = client.address
-        && let Ok(value) = HeaderValue::try_from(peer.to_canonical().to_string())
-    {
-        headers.insert(FORWARDED_FOR, value);
+/// The value of `X-Forwarded-For` for an address.
+#[must_use]
+pub fn forwarded_for(address: IpAddr) -> Option<HeaderValue> {
+    HeaderValue::try_from(address.to_canonical().to_string()).ok()
+}
+
+/// Adds what the host says about the client, whose address is `address` (see [`forwarded_for`]).
+pub fn describe_client(headers: &mut HeaderMap, client: Client, address: Option<HeaderValue>) {
+    if let Some(address) = address {
+        headers.insert(FORWARDED_FOR, address);
     }
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(client.scheme()));
     if let Some(host) = headers.get(header::HOST).cloned() {
@@ -291,7 +296,8 @@ mod tests {
             address: Some("::ffff:10.0.0.1".parse().unwrap()),
             is_https: false,
         };
-        describe_client(&mut sent, client);
+        let address = client.address.and_then(forwarded_for);
+        describe_client(&mut sent, client, address);
         assert_eq!(sent["x-forwarded-for"], "10.0.0.1");
         assert_eq!(sent["x-forwarded-host"], "rss.localhost:8080");
         assert_eq!(sent["x-forwarded-proto"], "http");

@@ -54,11 +54,26 @@ pub enum BadHost {
 /// A `Host` header in its parts, lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
-    /// Name or address as it stands in a URL, without a trailing dot.
-    name: String,
-    /// `:PORT`, or nothing.
-    port: String,
+    /// Name or address as it stands in a URL, without a trailing dot, and `:PORT` or nothing.
+    text: String,
+    /// Where the port begins.
+    name_length: usize,
     address: bool,
+}
+
+/// The main domain's URL, without a path. Written out where it is shown, which is rare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MainUrl {
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// `NAME` or `NAME:PORT`.
+    pub authority: String,
+}
+
+impl std::fmt::Display for MainUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
 }
 
 impl Names {
@@ -106,7 +121,7 @@ impl Names {
         if authority.address {
             return Ok(Site::Main);
         }
-        let name = authority.name.as_str();
+        let name = authority.name();
         if self.domains.iter().any(|domain| domain == name) {
             return Ok(Site::Main);
         }
@@ -139,10 +154,11 @@ impl Names {
     /// An address has no subdomains: then it is the configured domain or the box's name.
     #[must_use]
     pub fn app_domain<'a>(&'a self, authority: &'a Authority) -> &'a str {
-        if authority.address || self.router.contains(&authority.name) {
+        let name = authority.name();
+        if authority.address || self.router.iter().any(|router| router == name) {
             return &self.shown;
         }
-        &authority.name
+        name
     }
 }
 
@@ -171,41 +187,35 @@ impl Authority {
         {
             return Err(BadHost::Malformed);
         }
-        let port = if digits.is_empty() {
-            String::new()
-        } else {
-            format!(":{digits}")
-        };
-        if name.starts_with('[') {
-            return Ok(Self {
-                name: name.to_ascii_lowercase(),
-                port,
-                address: true,
-            });
-        }
+        let is_ipv6 = name.starts_with('[');
         let name = name.strip_suffix('.').unwrap_or(name);
-        let is_name = !name.is_empty()
-            && name.len() <= 253
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
-            && !name.starts_with('.')
-            && !name.ends_with('.')
-            && !name.contains("..");
-        if !is_name {
+        if !is_ipv6 && !is_name(name) {
             return Err(BadHost::Malformed);
         }
+        let mut text = String::with_capacity(host.len());
+        text.push_str(name);
+        text.make_ascii_lowercase();
+        if !digits.is_empty() {
+            text.push(':');
+            text.push_str(digits);
+        }
         Ok(Self {
-            name: name.to_ascii_lowercase(),
-            port,
-            address: is_ipv4(name),
+            name_length: name.len(),
+            address: is_ipv6 || is_ipv4(name),
+            text,
         })
+    }
+
+    /// Name or address, and the port if the client wrote one.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// Name or address, without the port.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.text[..self.name_length]
     }
 
     /// Whether it is an address, and no name.
@@ -217,13 +227,13 @@ impl Authority {
     /// `:PORT` as the client wrote it, or nothing.
     #[must_use]
     pub fn port(&self) -> &str {
-        &self.port
+        &self.text[self.name_length..]
     }
 }
 
 impl std::fmt::Display for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.name, self.port)
+        f.write_str(&self.text)
     }
 }
 
@@ -244,12 +254,21 @@ pub fn is_local(name: &str) -> bool {
         .is_some_and(|label| !label.is_empty() && !label.contains('.'))
 }
 
+/// Labels of letters, digits, `-` and `_`, none of them empty.
+fn is_name(name: &str) -> bool {
+    let is_label = |label: &[u8]| {
+        let mut bytes = label.iter();
+        !label.is_empty()
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    name.len() <= 253 && name.as_bytes().split(|byte| *byte == b'.').all(is_label)
+}
+
 /// Also the forms that resolvers accept and `Ipv4Addr` does not (`127.1`): the last
 /// label of a name is never a number.
 fn is_ipv4(name: &str) -> bool {
-    name.rsplit('.')
-        .next()
-        .is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()))
+    let last = name.as_bytes().rsplit(|byte| *byte == b'.').next();
+    last.is_some_and(|last| !last.is_empty() && last.iter().all(u8::is_ascii_digit))
 }
 
 #[cfg(test)]

@@ -56,12 +56,9 @@ fn is_origin_of(origin: &str, authority: &str) -> bool {
     } else {
         return false;
     };
-    let bare = |text: &str| {
-        text.strip_suffix(default_port)
-            .unwrap_or(text)
-            .to_ascii_lowercase()
-    };
-    bare(own) == bare(authority)
+    let own = own.strip_suffix(default_port).unwrap_or(own);
+    let bare = authority.strip_suffix(default_port).unwrap_or(authority);
+    own.eq_ignore_ascii_case(bare)
 }
 
 /// Whether the request opens a page, rather than being made by a script in one.

@@ -2,13 +2,14 @@
 //! that removes itself.
 
 use super::super::body::Body;
+use super::super::edge::host_name::MainUrl;
 use super::{HTML, SCRIPT, escaped, frame_only_by, page};
 use atek_host_model::random;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use http::{HeaderValue, Response, StatusCode};
 
 /// The page, which then goes to `to`; `framed_by` as in [`frame_only_by`].
-pub(in super::super) fn cleaning(to: &str, framed_by: Option<&str>) -> Option<Response<Body>> {
+pub(in super::super) fn cleaning(to: &str, framed_by: Option<&MainUrl>) -> Option<Response<Body>> {
     let nonce = random::hex::<16>().ok()?;
     let nonce = nonce.expose();
     let html = format!(

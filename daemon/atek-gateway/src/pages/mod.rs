@@ -8,6 +8,7 @@ mod failure;
 mod home;
 
 use super::body::{self, Body};
+use super::edge::host_name::MainUrl;
 pub(super) use bundle::{file, login, reset, setup};
 pub(super) use cleaning::{cleaning, last_service_worker};
 use escape::escaped;
@@ -96,15 +97,15 @@ fn protect(headers: &mut HeaderMap) {
 /// site may embed it, and opened as a page it can do nothing.
 pub(super) fn protect_data(headers: &mut HeaderMap) {
     if let Entry::Vacant(policy) = headers.entry(header::CONTENT_SECURITY_POLICY) {
-        policy.insert(HeaderValue::from_static(NOTHING));
+        policy.insert(const { HeaderValue::from_static(NOTHING) });
     }
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
+        const { HeaderValue::from_static("nosniff") },
     );
     headers.insert(
-        HeaderName::from_static("cross-origin-resource-policy"),
-        HeaderValue::from_static("same-origin"),
+        const { HeaderName::from_static("cross-origin-resource-policy") },
+        const { HeaderValue::from_static("same-origin") },
     );
 }
 
@@ -136,7 +137,7 @@ pub(super) fn keep_out_of_caches(headers: &mut HeaderMap) {
 /// Browsers ignore `X-Frame-Options` beside this, so its place is taken. A refusal of every frame
 /// is kept, but not where the manifest says otherwise: frameworks send one by default. What the app
 /// says in a policy of its own holds as well: a browser obeys both.
-pub(super) fn frame_only_by(headers: &mut HeaderMap, base: Option<&str>) {
+pub(super) fn frame_only_by(headers: &mut HeaderMap, base: Option<&MainUrl>) {
     let denies = headers
         .get_all(header::X_FRAME_OPTIONS)
         .iter()

@@ -141,7 +141,8 @@ fn is_granted(caller: &Caller, api: &str) -> bool {
 
 /// Whether an id belongs to Atek.
 fn is_core_api(api: &str) -> bool {
-    api.parse::<ApiId>().is_ok_and(|api| api.is_core())
+    api.split_once('/')
+        .is_some_and(|(domain, _)| domain == ApiId::CORE_DOMAIN)
 }
 
 /// Whether an administrator chose the service for an API of Atek's name.

@@ -482,11 +482,11 @@ fn set_cookies(response: &mut Response<Body>, changes: &[CookieChange], is_https
 fn identify(gateway_headers: &mut HeaderMap, calls: &Calls<'_>, entry: &Entry) {
     gateway_headers.insert(
         http::header::HOST,
-        http::HeaderValue::from_static("localhost"),
+        const { http::HeaderValue::from_static("localhost") },
     );
     gateway_headers.insert(
         CONTENT_TYPE,
-        http::HeaderValue::from_static("application/json"),
+        const { http::HeaderValue::from_static("application/json") },
     );
     match &calls.contact {
         Some(contact) => contact.identify(gateway_headers),
