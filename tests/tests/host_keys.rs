@@ -2,7 +2,7 @@
 //! words, and the command line.
 
 use anyhow::Context as _;
-use atek_tests::host::{Host, PASSWORD, Person, SETUP, SOON, refusal};
+use atek_tests::host::{Host, PASSWORD, Person, SETUP, SOON, USERS, refusal};
 use atek_tests::{Seen, wait_for};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -131,6 +131,107 @@ async fn an_app_signs_after_a_yes_and_a_restart_locks_the_keys() -> anyhow::Resu
         .exec(["atek", "keys", "--user", "anna"])
         .await?;
     assert!(listed.contains("mine"), "{listed}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_administrator_helps_a_user_whose_password_is_forgotten() -> anyhow::Result<()> {
+    let host = Host::boot("keys-help").await?;
+    let anna = host.person("anna", "admin").await?;
+    open(&anna).await?;
+    let bob = host.person("bob", "").await?;
+    open(&bob).await?;
+    let carl = host.person("carl", "admin").await?;
+    open(&carl).await?;
+    let wanted = json!({ "kind": "ed25519", "name": "mine" });
+    let key = by_hand(&bob, "create", wanted).await?;
+    let sign = json!({ "key": key["id"], "format": "text", "payload": "hello" });
+    let set = async |by: &Person, change: Value| {
+        let params = json!([bob.key, change]);
+        by.client.call(USERS, "setPassword", params).await
+    };
+    let as_bob = async |password: &str| -> anyhow::Result<Person> {
+        let cookie = host.sign_in("bob", password).await?;
+        Ok(Person {
+            client: host
+                .stranger()
+                .header("cookie", &format!("session={cookie}")),
+            cookie,
+            key: bob.key.clone(),
+        })
+    };
+
+    // Without help the keys are locked, also while they were open; bob has his old password.
+    let told = set(&carl, json!({ "new": "set by carl alone" })).await?;
+    assert_eq!(told["keys"], "locked");
+    let bob_again = as_bob("set by carl alone").await?;
+    let refused = refusal(by_hand(&bob_again, "sign", sign.clone()).await);
+    assert_eq!(refused.data["reason"], "locked");
+    let open_keys = async |with: Value| {
+        let params = json!([bob.key, with]);
+        bob_again.client.call(USERS, "openKeys", params).await
+    };
+    let slip = json!({ "password": "not my password", "old": PASSWORD });
+    refusal(open_keys(slip).await);
+    let not_old = json!({ "password": "set by carl alone", "old": "not the old one" });
+    refusal(open_keys(not_old).await);
+    open_keys(json!({ "password": "set by carl alone", "old": PASSWORD })).await?;
+    by_hand(&bob_again, "sign", sign.clone()).await?;
+
+    // Carl's password opens no recovery secret; a refused help changes nothing.
+    let help =
+        |password: &str| json!({ "new": "set with annas help", "help": { "password": password } });
+    let refused = refusal(set(&carl, help(PASSWORD)).await);
+    assert!(
+        refused.message.contains("ask the administrator"),
+        "{refused:?}"
+    );
+    let refused = refusal(set(&anna, help("not annas password")).await);
+    assert!(refused.message.contains("your own password"), "{refused:?}");
+    let stolen = json!({ "new": "set by bob", "help": { "by": anna.key, "password": PASSWORD } });
+    refusal(set(&carl, stolen).await);
+    as_bob("set by carl alone").await?;
+    let told = set(&anna, help(PASSWORD)).await?;
+    assert_eq!(told["keys"], "opened");
+    host.machine.exec(["systemctl", "restart", UNIT]).await?;
+    host.service_is("core.keys", "running").await?;
+    let bob_again = as_bob("set with annas help").await?;
+    open(&bob_again).await?;
+    by_hand(&bob_again, "sign", sign.clone()).await?;
+
+    // On the command line of the box, and bob is told who did it.
+    let passwords = format!("set on the command line\n{PASSWORD}\n");
+    host.machine.write("/root/passwords", &passwords).await?;
+    let script = "atek passwd bob --password-stdin --helper anna < /root/passwords";
+    // Anna has not signed in since the restart, which is not needed to help.
+    let told = host.machine.exec(["sh", "-c", script]).await?;
+    assert!(told.contains("it opens their keys"), "{told}");
+    let bob_again = as_bob("set on the command line").await?;
+    by_hand(&bob_again, "sign", sign).await?;
+    let audit = bob_again
+        .client
+        .call("atek.cloud/permissions-api", "audit", json!([]))
+        .await?;
+    let rows = audit["rows"].as_array().context("rows")?;
+    let told: Vec<_> = rows
+        .iter()
+        .filter(|row| row["kind"] == "password")
+        .map(|row| {
+            (
+                row["who"].as_str(),
+                row["about"].as_str(),
+                row["what"].as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Some("system"), Some("bob"), Some("keys opened")),
+            (Some("anna"), Some("bob"), Some("keys opened")),
+            (Some("carl"), Some("bob"), Some("keys locked")),
+        ]
+    );
     Ok(())
 }
 

@@ -26,6 +26,8 @@ pub enum AuditKind {
     Permission,
     /// Shared an app or a database, or ended that.
     Share,
+    /// Set a new password for another user.
+    Password,
 }
 
 /// What came of it.

@@ -151,6 +151,9 @@ fn declarations() -> String {
     all.visit::<system::Security>();
     all.visit::<users::User>();
     all.visit::<users::DeleteParams>();
+    all.visit::<users::PasswordChange>();
+    all.visit::<users::PasswordSet>();
+    all.visit::<users::OpenKeys>();
     all.visit::<users::UserSettings>();
     let declared: Vec<String> = all.found.into_values().map(|(_, text)| text).collect();
     format!("{HEAD}\n{}", declared.join("\n"))

@@ -1,6 +1,7 @@
 //! `atek.cloud/users-api`: shapes.
 
 use crate::ids::UserKey;
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 /// The API's id.
@@ -46,6 +47,72 @@ pub struct User {
     /// Left out for an ordinary user.
     #[serde(default, skip_serializing_if = "Role::is_user")]
     pub role: Role,
+}
+
+/// The second parameter of `setPassword`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct PasswordChange {
+    /// The present one: a user's own change needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub old: Option<Secret>,
+    /// The new one.
+    pub new: Secret,
+    /// Opens the user's keys for the new password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub help: Option<KeyHelp>,
+}
+
+/// The help of an administrator whose password opens the recovery secret of the box.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct KeyHelp {
+    /// Which administrator; only the command line of the box names one, others help in person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub by: Option<UserKey>,
+    /// The administrator's own password.
+    pub password: Secret,
+}
+
+/// What became of a user's keys with a new password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum KeysAfter {
+    /// The user has none.
+    None,
+    /// The new password opens them.
+    Opened,
+    /// They stay, and open with the old password or the recovery words.
+    Locked,
+}
+
+/// The result of `setPassword`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct PasswordSet {
+    /// See [`KeysAfter`].
+    pub keys: KeysAfter,
+}
+
+/// The second parameter of `openKeys`: one of `old` and `words`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct OpenKeys {
+    /// The user's password, which opens the keys from then on.
+    pub password: Secret,
+    /// The password that opens them so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub old: Option<Secret>,
+    /// The recovery words of the box.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub words: Option<Secret>,
 }
 
 /// What becomes of a user's apps when the user is deleted.

@@ -5,6 +5,7 @@ use crate::directory::DirectoryView;
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::secret::Secret;
 use atek_api::services::State;
+use atek_api::users::{KeysAfter, OpenKeys, PasswordSet};
 use atek_rpc::client::{CallError, Client};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -168,6 +169,48 @@ impl KeyService {
             params,
         )
         .await
+    }
+
+    /// Another person set a password for the user: the keys are locked, or with the help of an
+    /// administrator, who gave their own password, sealed by the new one.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyServiceError`]; its [refusal](KeyServiceError::refusal) says why there is no help.
+    pub async fn password_set(
+        &self,
+        user: &UserKey,
+        new: &Secret,
+        help: Option<(&UserKey, &Secret)>,
+    ) -> Result<KeysAfter, KeyServiceError> {
+        let step = "open or lock a user's keys after a new password";
+        let params = match help {
+            Some((helper, password)) => json!({
+                "user": user, "new": new.expose(),
+                "helper": helper, "helperPassword": password.expose(),
+            }),
+            None => json!({ "user": user }),
+        };
+        let answer = self.ask(step, "passwordSet", params).await?;
+        let told: PasswordSet = serde_json::from_str(answer.get())
+            .map_err(|source| KeyServiceError::Malformed { step, source })?;
+        Ok(told.keys)
+    }
+
+    /// Seals a user's keys by the user's password, with the one that opened them before or the
+    /// recovery words.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyServiceError`]; its [refusal](KeyServiceError::refusal) says why they stay locked.
+    pub async fn reseal(&self, user: &UserKey, with: &OpenKeys) -> Result<(), KeyServiceError> {
+        let mut params = json!({ "asUser": user, "password": with.password.expose() });
+        for (name, secret) in [("old", &with.old), ("words", &with.words)] {
+            if let Some(secret) = secret {
+                params[name] = secret.expose().into();
+            }
+        }
+        self.call("open a user's keys", "reseal", params).await
     }
 
     /// Whether a text is the recovery words of this box.

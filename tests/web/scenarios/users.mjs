@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { looksRight } from '../lib/checks.mjs'
 import { story } from '../lib/story.mjs'
+import { until } from '../lib/until.mjs'
 import { PASSWORD, addUser, atHome, callInPage, giveNameAndPassword, openPage, part, row, signIn } from '../lib/words.mjs'
 
 story(async ({ box, browser, step }) => {
@@ -88,6 +89,60 @@ story(async ({ box, browser, step }) => {
     await bob.page.waitForURL(/\/_atek\/login/)
     await giveNameAndPassword(bob, 'bob', 'another horse battery staple')
     await atHome(bob)
+  })
+  await step('his keys are locked until he types the old password, and open with alice’s help', async () => {
+    const keys = method => callInPage(bob, 'keys-api', method, [{ kind: 'ed25519', name: 'mine' }])
+    const again = async password => {
+      await bob.open(box.url())
+      await bob.page.waitForURL(/\/_atek\/login/)
+      await giveNameAndPassword(bob, 'bob', password)
+      await atHome(bob)
+    }
+    const newPassword = async (password, own) => {
+      await row(alice, 'bob').getByRole('button', { name: 'Change bob' }).click()
+      await dialog(alice).getByLabel('New password', { exact: true }).fill(password)
+      const field = dialog(alice).getByLabel('Your own password', { exact: true })
+      await field.waitFor()
+      if (own) await field.fill(own)
+    }
+    const card = part(bob, 'Your keys are locked')
+    await openPage(bob, box, '/p/account', 'Your account')
+    // The password of before was set without help.
+    assert.equal((await keys('create')).error?.data.reason, 'locked')
+    assert.equal(await card.count(), 0)
+    const { users } = await box.call('users-api', 'list')
+    const { key } = users.find(({ username }) => username === 'bob')
+    await callInPage(bob, 'users-api', 'openKeys', [key, { password: 'another horse battery staple', old: PASSWORD }])
+    assert.ok((await keys('create')).result.id)
+
+    await newPassword('a third horse battery staple')
+    await dialog(alice).getByRole('button', { name: 'Save' }).click()
+    await dialog(alice).waitFor({ state: 'detached' })
+    await alice.page.getByText('The keys of bob are locked').first().waitFor()
+    await again('a third horse battery staple')
+    await openPage(bob, box, '/p/account', 'Your account')
+    await card.waitFor()
+    await looksRight(bob, 'account-locked-keys')
+    await card.getByLabel('Your password', { exact: true }).fill('a third horse battery staple')
+    await card.getByLabel('The old password', { exact: true }).fill('not that')
+    await card.getByRole('button', { name: 'Open the keys' }).click()
+    await card.getByText('The old password does not open the keys.').waitFor()
+    await card.getByLabel('The old password', { exact: true }).fill('another horse battery staple')
+    await card.getByRole('button', { name: 'Open the keys' }).click()
+    await bob.page.getByText('Your password opens your keys').waitFor()
+    await card.waitFor({ state: 'detached' })
+
+    await newPassword('a fourth horse battery staple', 'not my password')
+    await looksRight(alice, 'users-change-help')
+    await dialog(alice).getByRole('button', { name: 'Save' }).click()
+    await dialog(alice).getByText('Your own password is wrong.').waitFor()
+    await dialog(alice).getByLabel('Your own password', { exact: true }).fill(PASSWORD)
+    await dialog(alice).getByRole('button', { name: 'Save' }).click()
+    await alice.page.getByText('The new password opens the keys of bob').waitFor()
+    await again('a fourth horse battery staple')
+    await openPage(bob, box, '/p/account', 'Your account')
+    await until('the keys are open', async () => (await keys('list')).result.locked === false)
+    assert.equal(await card.count(), 0)
   })
   await step('bob becomes an administrator, and is one no more', async () => {
     for (const [role, words] of [['admin', 'Administrator'], ['user', 'User']]) {

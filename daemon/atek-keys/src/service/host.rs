@@ -7,6 +7,7 @@ use crate::consent::Uses;
 use crate::keyring::Keyring;
 use crate::seed::{Opened, SeedFile};
 use atek_api::ids::UserKey;
+use atek_api::users::{KeysAfter, PasswordSet};
 use atek_seed::RecoveryWords;
 use serde_json::{Value, json};
 
@@ -36,6 +37,7 @@ impl Keys {
             "passwordChanged" => {
                 self.reseal(state, &user, &params.text("old")?, &params.text("new")?)
             }
+            "passwordSet" => self.password_set(state, &user, params),
             "recover" => {
                 let words = words_of(state, params)?;
                 self.recover(state, &user, &words, &params.text("password")?)
@@ -106,6 +108,46 @@ impl Keys {
         Ok(DONE)
     }
 
+    /// Another person set a password for the user. With the help of a holder of the seed, who types
+    /// their own password, the new one opens the user's keys. Without it they are locked: who set
+    /// the password could sign in as the user, and they are not theirs.
+    fn password_set(
+        &self,
+        state: &mut State,
+        user: &UserKey,
+        params: &Params,
+    ) -> Result<Value, KeysError> {
+        let Some(helper) = params.get::<Option<UserKey>>("helper")? else {
+            let Some(ring) = state.rings.get_mut(user) else {
+                return Ok(keys_are(KeysAfter::None));
+            };
+            ring.open = None;
+            return Ok(keys_are(KeysAfter::Locked));
+        };
+        let opened = self.open_seed(state, &helper, &params.text("helperPassword")?)?;
+        let new = params.text("new")?;
+        let State { seed, rings } = state;
+        let mut after = KeysAfter::None;
+        if let Some(ring) = rings.get_mut(user) {
+            ring.guesses = Default::default();
+            ring.open = None;
+            after = KeysAfter::Locked;
+            // Keys that are older than the words open with the old password only, and stay.
+            if let Ok(key) = ring.ring.open_with_words(user, &opened.seed()) {
+                ring.ring.seal(user, &new, &key, self.0.cost)?;
+                self.save_ring(user, &ring.ring)?;
+                ring.open = Some(key);
+                after = KeysAfter::Opened;
+            }
+        }
+        if let Some(seed) = seed.as_mut().filter(|seed| seed.is_holder(user)) {
+            seed.seal(user, &new, &opened, self.0.cost)?;
+            self.save_seed(seed)?;
+        }
+        tracing::info!(%user, %helper, ?after, "a password was set with an administrator's help");
+        Ok(keys_are(after))
+    }
+
     /// Seals by a new password what the words open. Who has the words holds the seed.
     pub(super) fn recover(
         &self,
@@ -141,6 +183,10 @@ impl Keys {
         state.rings.remove(user);
         Ok(DONE)
     }
+}
+
+fn keys_are(keys: KeysAfter) -> Value {
+    json!(PasswordSet { keys })
 }
 
 /// The words in the parameters, if they are those of this box.

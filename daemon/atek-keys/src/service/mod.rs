@@ -171,7 +171,7 @@ impl Keys {
         let caller = for_person.as_ref().unwrap_or(caller);
         let outcome = match method {
             "begin" | "signedIn" | "passwordChanged" | "recover" | "checkWords" | "deleteUser"
-            | "unattended" => self.host_method(caller, method, params),
+            | "passwordSet" | "unattended" => self.host_method(caller, method, params),
             "seed" | "words" | "confirm" | "derive" | "import" | "export" | "rename" | "remove"
             | "reseal" | "holdSeed" | "pending" | "answer" | "grants" | "revoke" | "uses" => {
                 self.person_method(caller, method, params)

@@ -52,19 +52,18 @@ impl Keys {
     }
 
     /// Opens the seed with its holder's password.
-    fn open_seed(
+    pub(super) fn open_seed(
         &self,
         state: &mut State,
         user: &UserKey,
-        params: &Params,
+        password: &str,
     ) -> Result<Opened, KeysError> {
-        let password = params.text("password")?;
         state.ring(user)?.guesses.admit(now())?;
         let seed = state.seed.as_ref().ok_or_else(no_seed)?;
         if !seed.is_holder(user) {
             return Err(KeysError::Refused("your password does not open the recovery words of this box: ask the administrator who set it up".into()));
         }
-        let opened = seed.open(user, &password);
+        let opened = seed.open(user, password);
         state.ring(user)?.guesses.note(&opened, now());
         opened
     }
@@ -76,7 +75,7 @@ impl Keys {
         user: &UserKey,
         params: &Params,
     ) -> Result<Value, KeysError> {
-        match self.open_seed(state, user, params)? {
+        match self.open_seed(state, user, &params.text("password")?)? {
             Opened::Words(words) => {
                 let words: Vec<_> = words.words().collect();
                 Ok(json!({ "words": words, "qr": qr(&words) }))
@@ -95,7 +94,7 @@ impl Keys {
         params: &Params,
     ) -> Result<Value, KeysError> {
         let typed: BTreeMap<String, String> = params.get("words")?;
-        let opened = self.open_seed(state, user, params)?;
+        let opened = self.open_seed(state, user, &params.text("password")?)?;
         let Opened::Words(words) = &opened else {
             return Ok(DONE);
         };
@@ -168,7 +167,8 @@ impl Keys {
         if generation >= 1 << 31 {
             return Err(KeysError::Params("a generation is less than 2^31".into()));
         }
-        let seed = self.open_seed(state, user, params)?.seed();
+        let password = params.text("password")?;
+        let seed = self.open_seed(state, user, &password)?.seed();
         let secret = seed.identity_seed(user.as_str(), generation);
         self.put(
             state,

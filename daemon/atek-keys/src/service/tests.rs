@@ -400,6 +400,71 @@ fn a_change_of_password_seals_again() {
 }
 
 #[test]
+fn a_holder_of_the_seed_opens_the_keys_of_who_forgot_the_password() {
+    let it = Box_::new();
+    let key = it.made("bob", "ed25519");
+    let bob = person("bob");
+    let set = |helper: Value, password: &str| json!({"user": "bob", "new": "bobs new one", "helper": helper, "helperPassword": password});
+    // Without help the keys are locked at once, also for who signs in as bob.
+    let alone = json!({"user": "bob"});
+    assert_eq!(
+        it.ok(&Caller::System, "passwordSet", alone)["keys"],
+        "locked"
+    );
+    assert_eq!(it.reason(&bob, "sign", text(&key, "x")), "locked");
+    // A wrong password of the helper changes nothing, and bob himself opens no one's keys.
+    let wrong = set(json!("anna"), "not annas password");
+    assert_eq!(
+        it.reason(&Caller::System, "passwordSet", wrong),
+        "wrong-password"
+    );
+    let other = set(json!("bob"), "another password");
+    let refused = it
+        .call(&Caller::System, "passwordSet", other)
+        .expect_err("no holder");
+    assert!(
+        refused.message.contains("ask the administrator"),
+        "{refused:?}"
+    );
+    let by_person = it.call(&person("anna"), "passwordSet", set(json!("anna"), PASSWORD));
+    assert!(by_person.is_err());
+    let old = json!({"user": "bob", "password": "another password"});
+    it.ok(&Caller::System, "signedIn", old.clone());
+    it.ok(&bob, "sign", text(&key, "x"));
+
+    let helped = it.ok(&Caller::System, "passwordSet", set(json!("anna"), PASSWORD));
+    assert_eq!(helped["keys"], "opened");
+    it.ok(&bob, "sign", text(&key, "x"));
+    let it = it.restarted();
+    assert!(it.call(&Caller::System, "signedIn", old).is_err());
+    let new = json!({"user": "bob", "password": "bobs new one"});
+    it.ok(&Caller::System, "signedIn", new);
+    it.ok(&bob, "sign", text(&key, "x"));
+    let absent = json!({"user": "carl", "new": "x", "helper": "anna", "helperPassword": PASSWORD});
+    assert_eq!(
+        it.ok(&Caller::System, "passwordSet", absent)["keys"],
+        "none"
+    );
+}
+
+#[test]
+fn a_holder_gets_the_seed_back_with_the_help_of_another() {
+    let it = Box_::new();
+    let words = it.ok(&person("anna"), "words", json!({"password": PASSWORD}));
+    let words: Vec<String> = serde_json::from_value(words["words"].clone()).expect("words");
+    let hold = json!({"words": words.join(" "), "password": "another password"});
+    it.ok(&person("bob"), "holdSeed", hold);
+    let set = json!({"user": "anna", "new": "annas new one", "helper": "bob", "helperPassword": "another password"});
+    assert_eq!(it.ok(&Caller::System, "passwordSet", set)["keys"], "opened");
+    let again = it.ok(
+        &person("anna"),
+        "derive",
+        json!({"name": "me", "password": "annas new one"}),
+    );
+    assert_eq!(again["origin"], "derived");
+}
+
+#[test]
 fn what_apps_ask_for_is_bounded() {
     let it = Box_::new();
     let key = it.made("anna", "ed25519");

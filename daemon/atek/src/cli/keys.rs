@@ -82,6 +82,16 @@ pub(crate) enum KeyAction {
     },
     /// List the latest uses of the keys
     Uses,
+    /// Open the keys for a password that was set without the old one; asks for the password, and
+    /// then for the old one
+    Reseal {
+        /// Ask for the recovery words in place of the old password
+        #[arg(long)]
+        words: bool,
+    },
+    /// Let the password open the recovery secret of the box too, so that this administrator can
+    /// help others; asks for the password, and then for the recovery words
+    Hold,
     /// Show the box's recovery words until they are confirmed; asks for the password
     Words,
     /// Confirm the recovery words by two of them, such as 3=ocean 17=table; asks for the password

@@ -47,11 +47,23 @@ pub(crate) struct Moduser {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+A password that another person sets locks the user's keys: the old password or the recovery
+words open them (atek keys reseal). An administrator who holds the recovery secret of the box
+opens them for the new password, with --helper and their own password.
+
+Examples:
+  atek passwd bob
+  atek passwd bob --helper alice")]
 pub(crate) struct Passwd {
     /// The user
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) from: PasswordFrom,
+    /// The administrator who opens the user's keys for the new password; asks for their password,
+    /// or reads it from the second line of standard input
+    #[arg(long, value_name = "NAME")]
+    pub(crate) helper: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -80,6 +80,10 @@ fn deed(row: &AuditRow) -> String {
             format!("{}: {words}", about.unwrap_or_default())
         }
         AuditKind::Share => format!("{}: {what}", about.unwrap_or_default()),
+        AuditKind::Password => format!(
+            "set a new password for {}: {what}",
+            about.unwrap_or_default()
+        ),
     }
 }
 

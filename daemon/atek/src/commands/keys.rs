@@ -7,10 +7,12 @@ use crate::error::Failure;
 use crate::host::{Host, read};
 use crate::text::clean;
 use crate::text::table::{Columns, Tone};
+use atek_api::users::OpenKeys;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 const API: &str = "atek.cloud/keys-api";
+const USERS: &str = atek_api::users::API;
 
 /// The keys of one user, on one host.
 struct Ring<'a> {
@@ -141,6 +143,28 @@ async fn with_password(ring: &Ring<'_>, action: KeyAction) -> Result<(), Failure
             ring.call_with_password("remove", params, "remove the key")
                 .await?;
             host.out.done("removed")
+        }
+        KeyAction::Reseal { words } => {
+            let password = ask::password("Password of the user: ")?;
+            let asked =
+                |wanted: bool, prompt: &str| wanted.then(|| ask::password(prompt)).transpose();
+            let with = OpenKeys {
+                password,
+                old: asked(!words, "Old password: ")?,
+                words: asked(words, "Recovery words: ")?,
+            };
+            host.call(USERS, "openKeys", (&ring.user, with), "open the keys")
+                .await?;
+            host.out.done("the password opens the keys")
+        }
+        KeyAction::Hold => {
+            let mut params = json!({});
+            params["password"] = ask::password("Password of the user: ")?.expose().into();
+            params["words"] = ask::password("Recovery words: ")?.expose().into();
+            ring.call("holdSeed", params, "open the recovery secret")
+                .await?;
+            host.out
+                .done("the password opens the recovery secret of the box")
         }
         KeyAction::Words => {
             let action = "show the recovery words";

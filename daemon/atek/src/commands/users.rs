@@ -7,7 +7,9 @@ use crate::host::{Host, read};
 use crate::text::table::{Columns, Tone};
 use crate::text::{clean, suggest};
 use atek_api::secret::Secret;
-use atek_api::users::{API, DeleteParams, Leaving, Role, User};
+use atek_api::users::{
+    API, DeleteParams, KeyHelp, KeysAfter, Leaving, PasswordChange, PasswordSet, Role, User,
+};
 use serde::{Deserialize, Serialize};
 
 /// Result of users-api `list`.
@@ -43,12 +45,6 @@ struct UserChange {
     password: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<Role>,
-}
-
-/// Second parameter of `setPassword`.
-#[derive(Debug, Serialize)]
-struct NewPassword {
-    new: Secret,
 }
 
 impl RoleName {
@@ -164,18 +160,37 @@ pub(super) async fn change(host: &Host, args: Moduser) -> Result<(), Failure> {
 
 pub(super) async fn passwd(host: &Host, args: &Passwd) -> Result<(), Failure> {
     let user = named(host, &args.name).await?;
-    let password = NewPassword {
-        new: ask::new_password(&args.from)?,
+    let helper = match &args.helper {
+        Some(helper) => Some(named(host, helper).await?),
+        None => None,
     };
+    let new = ask::new_password(&args.from)?;
+    let help = match helper {
+        Some(helper) => Some(KeyHelp {
+            password: ask::password(&format!("Password of {}: ", helper.username))?,
+            by: Some(helper.key),
+        }),
+        None => None,
+    };
+    let old = None;
+    let change = PasswordChange { old, new, help };
     let action = format!("change the password of {}", args.name);
     let answer = host
-        .call(API, "setPassword", (&user.key, password), &action)
+        .call(API, "setPassword", (&user.key, change), &action)
         .await?;
     if host.out.json {
         return host.out.print_json(&answer);
     }
+    let set: PasswordSet = read("setPassword", &answer)?;
+    let keys = match set.keys {
+        KeysAfter::None => "",
+        KeysAfter::Opened => "; it opens their keys",
+        KeysAfter::Locked => {
+            "; their keys stay locked until they are opened with the old password or the recovery words: atek keys reseal"
+        }
+    };
     host.out.done(&format!(
-        "changed the password of {}; all of their sessions ended",
+        "changed the password of {}; all of their sessions ended{keys}",
         args.name
     ))
 }

@@ -101,8 +101,11 @@ fn a_refusal_is_told_without_the_password() {
 #[test]
 fn a_user_is_changed_by_name() {
     let host = with_users();
-    host.result(USERS, "update", Value::Null)
-        .result(USERS, "setPassword", Value::Null);
+    host.result(USERS, "update", Value::Null).result(
+        USERS,
+        "setPassword",
+        json!({ "keys": "locked" }),
+    );
     atek(
         &host,
         &["moduser", "bob", "--role", "admin", "--rename", "robert"],
@@ -115,10 +118,17 @@ fn a_user_is_changed_by_name() {
         "correct horse\n",
     )
     .ok();
-    atek_with_input(
+    let told = atek_with_input(
         &host,
         &["passwd", "bob", "--password-stdin"],
         "battery staple\n",
+    )
+    .ok();
+    assert!(told.contains("their keys stay locked"), "{told}");
+    atek_with_input(
+        &host,
+        &["passwd", "bob", "--password-stdin", "--helper", "alice"],
+        "battery staple\nalices password\n",
     )
     .ok();
     assert_eq!(
@@ -131,7 +141,10 @@ fn a_user_is_changed_by_name() {
     );
     assert_eq!(
         host.calls_of("setPassword"),
-        [json!(["u2", { "new": "battery staple" }])]
+        [
+            json!(["u2", { "new": "battery staple" }]),
+            json!(["u2", { "new": "battery staple", "help": { "by": "u1", "password": "alices password" } }]),
+        ]
     );
 }
 

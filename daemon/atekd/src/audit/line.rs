@@ -18,7 +18,7 @@ pub struct CountLine {
     pub title: String,
 }
 
-/// A permission or share that was given or taken.
+/// A permission or share that was given or taken, or a password that was set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
     /// Seconds since 1970.
@@ -27,14 +27,14 @@ pub struct Decided {
     pub by: String,
     /// The key of the user whose app or database it is.
     pub owner: String,
-    /// `permission` or `share`.
+    /// `permission`, `share` or `password`.
     pub kind: AuditKind,
     /// The key of the app; none for a database.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub app: String,
     /// What the app or database was called.
     pub title: String,
-    /// The permission, or with whom it was shared.
+    /// The permission, with whom it was shared, or what became of the user's keys.
     pub what: String,
     /// What became of it.
     pub outcome: AuditOutcome,

@@ -411,10 +411,17 @@ pub(super) const APIS: [Api; 9] = [
             ),
             method(
                 "setPassword",
-                &[USER_KEY, ("password", "{old?, new}")],
-                "null",
+                &[USER_KEY, ("password", "PasswordChange")],
+                "PasswordSet",
                 "administrators; the user",
-                "Changes a password. Users need the old one for their own; wrong ones slow down that session.",
+                "Changes a password. Users need the old one for their own; wrong ones slow down that session. One that an administrator sets locks the user's keys, unless `help` has the password of an administrator who holds the recovery secret of the box.",
+            ),
+            method(
+                "openKeys",
+                &[USER_KEY, ("with", "OpenKeys")],
+                "null",
+                "the user",
+                "Opens keys that stayed locked with a new password: with the old one or the recovery words.",
             ),
             method(
                 "delete",

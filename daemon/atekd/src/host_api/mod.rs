@@ -14,6 +14,7 @@ mod install;
 
 mod methods;
 mod params;
+mod passwords;
 mod permissions;
 mod restore_box;
 mod services;

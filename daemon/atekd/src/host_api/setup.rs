@@ -124,6 +124,7 @@ impl HostApis {
             return Err(claim_error(BadClaim::NotMade));
         }
         let signed_in = self.sign_in_anew(call, &user, hashed).await?;
+        self.lock_keys(&user.key).await;
         tracing::info!(user = %user.key, "a password was set with the code that the box showed");
         if let Err(error) = self.setup.end_reset().await {
             tracing::error!(error = %DisplayChain(&error), "cannot remove the request for a new password");

@@ -2,15 +2,14 @@
 
 use super::account_rules::{self, BadPassword, check_password};
 use super::params::Params;
-use super::sessions::login_error;
 use super::user_deletion::OwnedApps;
 use super::{Call, HostApis, internal, methods};
 use crate::database::{
     Change, DatabaseError, Records, SessionId, SessionRecord, StoredSettings, UserRecord,
 };
 use crate::error_chain::DisplayChain;
-use crate::permissions::{Action, Caller, may_be_main_service};
-use crate::sessions::{HashError, LoginError};
+use crate::permissions::{Action, may_be_main_service};
+use crate::sessions::HashError;
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::secret::Secret;
@@ -36,12 +35,6 @@ struct UserChange {
     display_name: Option<String>,
     password: Option<Secret>,
     role: Option<Role>,
-}
-
-#[derive(Deserialize)]
-struct PasswordChange {
-    old: Option<Secret>,
-    new: Secret,
 }
 
 /// Why a change of users was refused.
@@ -135,6 +128,11 @@ impl HostApis {
                 self.set_password(call.caller, user_key(&params)?, params.object(1)?)
                     .await
             }
+            "openKeys" => {
+                let params = read()?;
+                self.open_own_keys(call.caller, user_key(&params)?, params.object(1)?)
+                    .await
+            }
             "delete" => {
                 self.may(call.caller, Action::ManageUsers)?;
                 let params = read()?;
@@ -157,7 +155,7 @@ impl HostApis {
         }
     }
 
-    fn user(&self, key: &UserKey) -> Result<std::sync::Arc<UserRecord>, RpcError> {
+    pub(super) fn user(&self, key: &UserKey) -> Result<std::sync::Arc<UserRecord>, RpcError> {
         let records = self.database.records();
         records
             .user(key.as_str())
@@ -202,6 +200,7 @@ impl HostApis {
             }
             None => None,
         };
+        let is_reset = hashed.is_some();
         let user = self
             .change_user(key, move |records, user| {
                 if let Some(name) = name {
@@ -224,45 +223,10 @@ impl HostApis {
                 Ok(end_sessions)
             })
             .await?;
+        if is_reset {
+            self.lock_keys(&user.key).await;
+        }
         raw(&user.public())
-    }
-
-    /// A user's own change needs the old password; an administrator's does not.
-    async fn set_password(
-        &self,
-        caller: &Caller,
-        key: UserKey,
-        change: PasswordChange,
-    ) -> RpcResult {
-        self.may(caller, Action::ChangePassword(&key))?;
-        let own = match caller {
-            Caller::User(person) if person.user.key == key => Some(person),
-            _ => None,
-        };
-        let old = change.old.unwrap_or_else(|| Secret::new(""));
-        if let Some(person) = own {
-            match self.sessions.confirm(person, old.clone()).await {
-                Ok(()) => {}
-                Err(LoginError::Wrong) => return Err(Refusal::WrongPassword.into()),
-                Err(error) => return Err(login_error(&error)),
-            }
-        }
-        let username = self.user(&key)?.username.clone();
-        let hashed = self.hash(change.new.clone(), &username).await?;
-        let keep = own.map(|person| person.session.clone());
-        if own.is_some() {
-            // Before the change: if it is cut off in between, the person brings both passwords.
-            let sealed = self.keys.password_changed(&key, &old, &change.new).await;
-            if let Err(error) = sealed {
-                tracing::warn!(user = %key, error = %DisplayChain(&error), "the user's keys keep the old password");
-            }
-        }
-        self.change_user_keeping(key, keep, move |_, user| {
-            user.hashed_password = hashed;
-            Ok(true)
-        })
-        .await?;
-        raw(&())
     }
 
     /// Changes a user's settings; an empty `mainServiceId` chooses the built-in home again.
@@ -362,7 +326,7 @@ impl HostApis {
     }
 
     /// Changes a user's record; when `change` says so, ends the user's sessions but `keep`.
-    async fn change_user_keeping(
+    pub(super) async fn change_user_keeping(
         &self,
         key: UserKey,
         keep: Option<SessionId>,

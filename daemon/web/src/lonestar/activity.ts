@@ -27,6 +27,8 @@ export function deedOf(row: Deed, t: RightTexts, apps: AppTexts): string {
       return words.page(about)
     case 'permission':
       return words.permission(about, wordsOf({ permission: row.what, words: row.words ?? row.what }, t, apps))
+    case 'password':
+      return words.password(about, words.keysAfter[row.what as keyof typeof words.keysAfter] ?? row.what)
     case 'share': {
       const [, name, level] = /^(.*) \((view|use|manage)\)$/s.exec(row.what) ?? []
       return words.share(

@@ -1,5 +1,5 @@
-//! Typed data of Ethereum (EIP-712), as `eth_signTypedData_v4` takes it: read strictly, hashed here,
-//! and shown value for value.
+//! Typed data of Ethereum (EIP-712), as `eth_signTypedData_v4` takes it: read strictly, hashed
+//! here, and shown value for value.
 
 mod allowance;
 #[cfg(test)]

@@ -28,6 +28,13 @@ export const admin: typeof english = {
     changed: (name) => `${name} wurde geändert`,
     newPassword: 'Neues Passwort',
     newPasswordHint: 'Leer lassen, um das jetzige zu behalten. Ein neues meldet die Person überall ab.',
+    ownPassword: 'Dein eigenes Passwort',
+    ownPasswordHint: (name) =>
+      `Öffnet die Schlüssel von ${name} für das neue Passwort. Ohne bleiben sie gesperrt, bis ${name} das alte Passwort oder die Wiederherstellungswörter eingibt.`,
+    keysStayLocked: (name) =>
+      `Die Schlüssel von ${name} bleiben gesperrt, bis ${name} unter „Konto“ das alte Passwort oder die Wiederherstellungswörter eingibt.`,
+    keysOpened: (name) => `Das neue Passwort öffnet die Schlüssel von ${name}`,
+    keysLocked: (name) => `Die Schlüssel von ${name} sind gesperrt`,
     remove: 'Löschen',
     removeOf: (name) => `${name} löschen`,
     removeText: (name) =>
@@ -54,6 +61,15 @@ export const admin: typeof english = {
     new: 'Neues Passwort',
     change: 'Passwort ändern',
     passwordChanged: 'Dein Passwort wurde geändert',
+    locked: 'Deine Schlüssel sind gesperrt',
+    lockedText:
+      'Dein Passwort wurde ohne das alte gesetzt und öffnet deine Schlüssel nicht. Verloren ist nichts davon.',
+    lockedPassword: 'Dein Passwort',
+    lockedWith: 'Öffnen mit',
+    lockedOld: 'Das alte Passwort',
+    lockedWords: 'Die Wiederherstellungswörter der Box',
+    lockedOpen: 'Schlüssel öffnen',
+    lockedOpened: 'Dein Passwort öffnet deine Schlüssel',
     sessions: 'Wo du angemeldet bist',
     sessionsText: 'Wenn du eines dieser Geräte nicht kennst, melde es ab und ändere dein Passwort.',
     thisDevice: 'dieses Gerät',

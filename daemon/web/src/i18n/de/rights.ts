@@ -103,7 +103,13 @@ export const rights: typeof en = {
       host: (host) => `Verbindung zu ${host}`,
       page: (app) => `${app} öffnen`,
       permission: (app, words) => `${app} darf: ${words}`,
-      share: (app, name, level) => `${app} teilen mit ${name}${level && `: ${level}`}`
+      share: (app, name, level) => `${app} teilen mit ${name}${level && `: ${level}`}`,
+      password: (name, keys) => `neues Passwort für ${name}: ${keys}`,
+      keysAfter: {
+        'no keys': 'keine Schlüssel',
+        'keys opened': 'es öffnet die Schlüssel',
+        'keys locked': 'die Schlüssel sind gesperrt'
+      }
     },
     block: 'Diesen Server sperren',
     blockOf: (host, app) => `Diesen Server sperren für ${app}: ${host}`,

@@ -26,6 +26,13 @@ export const admin = {
     changed: (name: string) => `${name} was changed`,
     newPassword: 'New password',
     newPasswordHint: 'Leave it empty to keep the current one. A new one signs them out everywhere.',
+    ownPassword: 'Your own password',
+    ownPasswordHint: (name: string) =>
+      `Opens the keys of ${name} for the new password. Without it they stay locked until ${name} types the old password or the recovery words.`,
+    keysStayLocked: (name: string) =>
+      `The keys of ${name} stay locked until ${name} types the old password or the recovery words under “Account”.`,
+    keysOpened: (name: string) => `The new password opens the keys of ${name}`,
+    keysLocked: (name: string) => `The keys of ${name} are locked`,
     remove: 'Delete',
     removeOf: (name: string) => `Delete ${name}`,
     removeText: (name: string) =>
@@ -52,6 +59,15 @@ export const admin = {
     new: 'New password',
     change: 'Change password',
     passwordChanged: 'Your password was changed',
+    locked: 'Your keys are locked',
+    lockedText:
+      'Your password was set without the old one, and does not open your keys. Nothing of them is lost.',
+    lockedPassword: 'Your password',
+    lockedWith: 'Open them with',
+    lockedOld: 'The old password',
+    lockedWords: 'The recovery words of the box',
+    lockedOpen: 'Open the keys',
+    lockedOpened: 'Your password opens your keys',
     sessions: 'Where you are signed in',
     sessionsText: 'If you do not recognise one of these devices, sign it out and change your password.',
     thisDevice: 'this device',

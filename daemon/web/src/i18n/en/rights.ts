@@ -104,7 +104,14 @@ export const rights = {
       host: (host: string) => `connection to ${host}`,
       page: (app: string) => `open ${app}`,
       permission: (app: string, words: string) => `${app} may: ${words}`,
-      share: (app: string, name: string, level: string) => `share ${app} with ${name}${level && `: ${level}`}`
+      share: (app: string, name: string, level: string) =>
+        `share ${app} with ${name}${level && `: ${level}`}`,
+      password: (name: string, keys: string) => `new password for ${name}: ${keys}`,
+      keysAfter: {
+        'no keys': 'no keys',
+        'keys opened': 'it opens the keys',
+        'keys locked': 'the keys are locked'
+      }
     },
     block: 'Block this host',
     blockOf: (host: string, app: string) => `Block this host for ${app}: ${host}`,

@@ -1,4 +1,4 @@
-/** `atek.cloud/keys-api`: the recovery words of the box. */
+/** `atek.cloud/keys-api`: the recovery words of the box, and keys that are locked. */
 
 import { call } from '../rpc'
 
@@ -18,6 +18,13 @@ export interface Words {
   qr: string[]
 }
 
+export interface KeyList {
+  keys: { id: string }[]
+  /** Until the person signs in with the password that opens them. */
+  locked: boolean
+}
+
+export const keys = () => call<KeyList>(API, 'list', [])
 export const seed = () => call<SeedState>(API, 'seed', [])
 /** Shown until they are confirmed. */
 export const words = (password: string) => call<Words>(API, 'words', [{ password }])

@@ -47,7 +47,7 @@ export type AppPort = number | "auto";
 export type AuditCaller = "app" | "user" | "system";
 
 /** What was done. */
-export type AuditKind = "call" | "connection" | "host" | "page" | "permission" | "share";
+export type AuditKind = "call" | "connection" | "host" | "page" | "permission" | "share" | "password";
 
 /** What came of it. */
 export type AuditOutcome = "done" | "failed" | "refused" | "given" | "denied" | "taken" | "ended";
@@ -600,6 +600,16 @@ version: string | null,
 /** RFC 3339: when the app was uninstalled. */
 keptAt: string, };
 
+/** The help of an administrator whose password opens the recovery secret of the box. */
+export type KeyHelp = {
+/** Which administrator; only the command line of the box names one, others help in person. */
+by?: UserKey,
+/** The administrator's own password. */
+password: Secret, };
+
+/** What became of a user's keys with a new password. */
+export type KeysAfter = "none" | "opened" | "locked";
+
 /** A port of the box that devices at home reach and that leads to one app: `tcp/1883`, `udp/53`. */
 export type LanPort = string;
 
@@ -700,6 +710,15 @@ since?: number, };
 /** What an app may reach on the network. */
 export type Network = "direct" | { "direct": { lan: boolean, } } | { "hosts": Array<HostPattern> };
 
+/** The second parameter of `openKeys`: one of `old` and `words`. */
+export type OpenKeys = {
+/** The user's password, which opens the keys from then on. */
+password: Secret,
+/** The password that opens them so far. */
+old?: Secret,
+/** The recovery words of the box. */
+words?: Secret, };
+
 /** Where a permission comes from. */
 export type Origin = "manifest" | "decision";
 
@@ -718,6 +737,20 @@ warnings?: Array<Warning>, };
 
 /** A part of a run: what is copied at one moment. */
 export type Part = string;
+
+/** The second parameter of `setPassword`. */
+export type PasswordChange = {
+/** The present one: a user's own change needs it. */
+old?: Secret,
+/** The new one. */
+new: Secret,
+/** Opens the user's keys for the new password. */
+help?: KeyHelp, };
+
+/** The result of `setPassword`. */
+export type PasswordSet = {
+/** See `KeysAfter`. */
+keys: KeysAfter, };
 
 /** A request that waits, as `pending` shows it. */
 export type PendingRequest = {
@@ -984,6 +1017,11 @@ export type RestoredFile = {
 run: RunId,
 /** Where it is among the app's files. */
 path: string, };
+
+/** The backup. */
+run: RunId,
+/** How many databases of the app are what they were too. */
+databases: number, };
 
 /** What `restoreUser` tells. */
 export type RestoredUser = {

@@ -1,7 +1,7 @@
 /** `atek.cloud/users-api`. */
 
 import { call } from '../rpc'
-import type { DeleteParams, Role, User } from './types'
+import type { DeleteParams, OpenKeys, PasswordChange, PasswordSet, Role, User } from './types'
 
 const API = 'atek.cloud/users-api'
 
@@ -28,6 +28,8 @@ export const setDisplayName = (key: string, displayName: string) =>
 export const rename = (key: string, username: string) => call<User>(API, 'update', [key, { username }])
 export const setRole = (key: string, role: RoleName) => call<User>(API, 'update', [key, { role: wire(role) }])
 /** Without `old` only an administrator may, and the user's sessions end. */
-export const setPassword = (key: string, password: { old?: string; new: string }) =>
-  call<null>(API, 'setPassword', [key, password])
+export const setPassword = (key: string, password: PasswordChange) =>
+  call<PasswordSet>(API, 'setPassword', [key, password])
+/** Opens keys that stayed locked with a new password. */
+export const openKeys = (key: string, how: OpenKeys) => call<null>(API, 'openKeys', [key, how])
 export const remove = (key: string, services: DeleteParams) => call<null>(API, 'delete', [key, services])
