@@ -56,6 +56,12 @@ async fn an_administrator_restarts_the_box_from_its_page() -> anyhow::Result<()>
 }
 
 #[tokio::test]
+async fn an_administrator_makes_the_box_a_new_one_from_its_page() -> anyhow::Result<()> {
+    let host = Host::on(Machine::builder("web-factory-reset").persistent()).await?;
+    BrowserStory::new(host).run("factory_reset").await
+}
+
+#[tokio::test]
 async fn recovery_words_that_were_put_off_are_asked_for_until_they_are_confirmed()
 -> anyhow::Result<()> {
     let host = Host::boot("web-words").await?;

@@ -231,6 +231,25 @@ export const admin: typeof english = {
     rebooting: 'Die Box startet neu. Diese Seite kommt zurück, wenn die Box wieder da ist.',
     rebootLate:
       'Die Box ist noch nicht wieder da. Prüfe, ob sie eingeschaltet und angeschlossen ist, und lade diese Seite neu.',
-    poweringOff: 'Die Box schaltet sich aus. Zieh den Stecker erst, wenn ihr Licht nicht mehr blinkt.'
+    poweringOff: 'Die Box schaltet sich aus. Zieh den Stecker erst, wenn ihr Licht nicht mehr blinkt.',
+    reset: {
+      title: 'Auf Werkszustand zurücksetzen',
+      text: 'Macht daraus eine neue Box, für die nächste Person oder einen Neuanfang.',
+      ask: 'Die Box zurücksetzen …',
+      question: (name) => `${name} zurücksetzen?`,
+      goes: 'Alle Personen, Apps mit ihren Dateien, Datenbanken, Schlüssel, Einstellungen und Protokolle werden von dieser Box entfernt, für alle. Hier lässt sich das nicht rückgängig machen.',
+      stays: (when) =>
+        `Sicherungen an anderen Orten bleiben, die letzte von ${when}. Die Wiederherstellungswörter oder das Passwort der Sicherungen bringen diese Box daraus zurück. Hab eines davon auf Papier, bevor du weitermachst.`,
+      noBackup: 'Es gibt keine Sicherung: Nichts davon lässt sich zurückholen.',
+      card: 'Entferntes können Werkzeuge auf der Karte finden, bis es überschrieben ist. Beschreibe eine Karte neu, bevor du sie Fremden gibst.',
+      keepNetwork: 'Das Passwort des WLANs behalten',
+      keepNetworkHint: 'Eine Box ohne Netzwerkkabel ist ohne es nicht erreichbar.',
+      typeName: (name) => `Zur Bestätigung „${name}“ eintippen`,
+      password: 'Dein Passwort',
+      reset: 'Alles entfernen und neu starten',
+      begun:
+        'Die Box startet neu und entfernt alles. Diese Seite wird zu ihrer Einrichtung. Die Box zeigt auf ihrem Bildschirm einen neuen Code.',
+      late: 'Die Box ist noch nicht wieder da. War sie im WLAN, kennt sie dessen Passwort nicht mehr: Schließ ein Kabel an, oder beschreibe ihre Karte neu.'
+    }
   }
 }

@@ -222,6 +222,25 @@ export const admin = {
     rebooting: 'The box is restarting. This page will come back when it is ready.',
     rebootLate:
       'The box has not come back yet. Check that it is switched on and connected, then reload this page.',
-    poweringOff: 'The box is turning itself off. You can unplug it when its light has stopped blinking.'
+    poweringOff: 'The box is turning itself off. You can unplug it when its light has stopped blinking.',
+    reset: {
+      title: 'Factory reset',
+      text: 'Makes this a new box, for its next owner or to begin again.',
+      ask: 'Reset the box…',
+      question: (name: string) => `Reset ${name}?`,
+      goes: 'All people, apps with their files, databases, keys, settings and logs are removed from this box, for everyone. This cannot be undone here.',
+      stays: (when: string) =>
+        `Backups elsewhere stay, the last one of ${when}. The recovery words, or the password of the backups, bring this box back from them. Have one of them on paper before you go on.`,
+      noBackup: 'There is no backup: nothing of this can be brought back.',
+      card: 'Tools may find removed data on the card until it is overwritten. Write a card anew before you give it to strangers.',
+      keepNetwork: 'Keep the password of the wireless network',
+      keepNetworkHint: 'A box without a network cable cannot be reached without it.',
+      typeName: (name: string) => `Type “${name}” to confirm`,
+      password: 'Your password',
+      reset: 'Remove everything and restart',
+      begun:
+        'The box is restarting and removes everything. This page becomes its setup page. The box shows a new claim code on its screen.',
+      late: 'The box has not come back yet. If it had a wireless network, it no longer knows the password: connect a cable, or write its card anew.'
+    }
   }
 }

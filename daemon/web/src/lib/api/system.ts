@@ -1,7 +1,7 @@
 /** `atek.cloud/system-api`. */
 
 import { call } from '../rpc'
-import type { Resources, Security, Series, SystemInfo, SystemSample } from './types'
+import type { FactoryReset, Resources, Security, Series, SystemInfo, SystemSample } from './types'
 
 const API = 'atek.cloud/system-api'
 
@@ -20,4 +20,7 @@ export const setTimezone = (timezone: string) => call<null>(API, 'setTimezone', 
 const GOING_DOWN = 8000
 
 export const reboot = () => call<null>(API, 'reboot', [], AbortSignal.timeout(GOING_DOWN))
+/** Makes the box a new one; it restarts. */
+export const factoryReset = (reset: FactoryReset) =>
+  call<null>(API, 'factoryReset', [reset], AbortSignal.timeout(GOING_DOWN))
 export const powerOff = () => call<null>(API, 'powerOff', [], AbortSignal.timeout(GOING_DOWN))
