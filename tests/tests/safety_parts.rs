@@ -6,12 +6,14 @@ mod note;
 
 use anyhow::Context as _;
 use atek_tests::git_remote::GitRemote;
-use atek_tests::host::{ADB, Host, PASSWORD, SOON, USERS, refusal};
+use atek_tests::host::{ADB, Host, PASSWORD, Person, SOON, USERS, refusal};
+use atek_tests::http::Client;
 use atek_tests::{Seen, wait_for};
 use note::{HELLO, box_with_note, note, put};
 use serde_json::{Value, json};
 
 const BACKUPS: &str = "atek.cloud/backups-api";
+const KEYS: &str = "atek.cloud/keys-api";
 
 /// The folder with the state of an app.
 async fn state(host: &Host, id: &str) -> anyhow::Result<String> {
@@ -165,6 +167,113 @@ async fn an_app_that_is_gone_comes_back_and_one_that_is_here_is_copied() -> anyh
     Ok(())
 }
 
+/// What ADB answers to an app that a person has open.
+async fn adb_of(
+    host: &Host,
+    person: &Person,
+    app: &str,
+    method: &str,
+    params: Value,
+) -> anyhow::Result<Value> {
+    let params: String =
+        url::form_urlencoded::byte_serialize(params.to_string().as_bytes()).collect();
+    let path = format!("/call?api={ADB}&method={method}&params={params}");
+    let answer = host.visit(person, app).await?.get(&path).await?.json()?;
+    let body = answer["body"].as_str().context("the app got an answer")?;
+    let body: Value = serde_json::from_str(body)?;
+    anyhow::ensure!(body["error"].is_null(), "{method}: {body}");
+    Ok(body["result"].clone())
+}
+
+#[tokio::test]
+async fn an_app_comes_back_with_its_databases_in_place_as_a_copy_and_after_it_was_gone()
+-> anyhow::Result<()> {
+    let host = box_with_note("parts-databases").await?;
+    let shell = async |script: &str| host.machine.shell(script).await;
+    let carol = host.person("carol", "").await?;
+    host.install("caller-node", "carol").await?;
+    let adb = async |app: &str, method: &str, params: Value| {
+        adb_of(&host, &carol, app, method, params).await
+    };
+    let database = async |app: &str, name: &str| -> anyhow::Result<Value> {
+        let made = adb(app, "dbGetOrCreate", json!([name, {}])).await?;
+        Ok(made["dbId"].clone())
+    };
+    let write = async |app: &str, db: &Value, path: &str, text: &str| {
+        adb(app, "recordPut", json!([db, path, { "text": text }])).await
+    };
+    let texts = async |app: &str, db: &Value| -> anyhow::Result<Vec<Value>> {
+        let list = adb(app, "recordList", json!([db, ""])).await?;
+        let records = list["records"].as_array().context("records")?;
+        Ok(records
+            .iter()
+            .map(|record| record["value"]["text"].clone())
+            .collect())
+    };
+    let main = database("caller-node", "main").await?;
+    write("caller-node", &main, "a", "first").await?;
+    write_note(&host, "caller-node", "first").await?;
+    shell("atek backup target /mnt/disk --every never && atek backup now").await?;
+    write("caller-node", &main, "a", "second").await?;
+    write("caller-node", &main, "b", "later").await?;
+    write_note(&host, "caller-node", "second").await?;
+    let since = database("caller-node", "since").await?;
+    write("caller-node", &since, "a", "of its own").await?;
+
+    let said = shell("atek restore caller-node --yes").await?;
+    assert!(said.contains("with its database"), "{said}");
+    host.service_is("caller-node", "running").await?;
+    assert_eq!(note_of(&host, "caller-node").await?, "first");
+    assert_eq!(database("caller-node", "main").await?, main);
+    assert_eq!(texts("caller-node", &main).await?, ["first"]);
+    // One that came since is no part of the backup, and stays.
+    assert_eq!(database("caller-node", "since").await?, since);
+    assert_eq!(texts("caller-node", &since).await?, ["of its own"]);
+
+    write("caller-node", &main, "a", "third").await?;
+    let said = shell("atek restore caller-node --copy caller-old").await?;
+    assert!(said.contains("with its database"), "{said}");
+    host.service_is("caller-old", "running").await?;
+    let copy = database("caller-old", "main").await?;
+    assert_ne!(copy, main);
+    assert_eq!(texts("caller-old", &copy).await?, ["first"]);
+    write("caller-old", &copy, "a", "of the copy").await?;
+    assert_eq!(texts("caller-node", &main).await?, ["third"]);
+    assert!(
+        texts("caller-old", &main).await.is_err(),
+        "the copy reads another's"
+    );
+
+    // What is here still stays as it is when the app comes back, and what is gone comes back.
+    shell("atek uninstall caller-node --yes").await?;
+    shell("atek restore caller-node --copy caller-node").await?;
+    host.service_is("caller-node", "running").await?;
+    assert_eq!(texts("caller-node", &main).await?, ["third"]);
+    shell("atek uninstall caller-node --yes").await?;
+    host.system()?
+        .call(ADB, "adminDeleteDb", json!([main]))
+        .await?;
+    let said = shell("atek restore caller-node --copy caller-node").await?;
+    assert!(said.contains("with its database"), "{said}");
+    host.service_is("caller-node", "running").await?;
+    assert_eq!(database("caller-node", "main").await?, main);
+    assert_eq!(texts("caller-node", &main).await?, ["first"]);
+    let left = shell("find /var/lib/private -name 'from-backup' -o -name 'restored*'").await?;
+    assert_eq!(left.trim(), "");
+    Ok(())
+}
+
+/// Makes a key once a sign-in has opened the keys.
+async fn key_of(person: &Client) -> anyhow::Result<Value> {
+    wait_for("the keys are open", SOON, async || {
+        let list = person.call(KEYS, "list", json!([])).await?;
+        Ok(Seen::if_so(list, |list| list["locked"] == false))
+    })
+    .await?;
+    let wanted = json!([{ "kind": "ed25519", "name": "mine" }]);
+    person.call(KEYS, "create", wanted).await
+}
+
 #[tokio::test]
 async fn backups_are_looked_at_beside_a_run_and_on_a_disk_that_is_read_only() -> anyhow::Result<()>
 {
@@ -232,6 +341,7 @@ async fn a_database_and_a_user_come_back() -> anyhow::Result<()> {
     let path = "notes/1";
     own.call(ADB, "recordPut", json!([db, path, { "text": "first" }]))
         .await?;
+    let mine = key_of(&own).await?;
     shell("atek backup target /mnt/disk --every never && atek backup now").await?;
     own.call(ADB, "recordPut", json!([db, path, { "text": "second" }]))
         .await?;
@@ -269,11 +379,23 @@ async fn a_database_and_a_user_come_back() -> anyhow::Result<()> {
     let people = system.call(BACKUPS, "people", json!([])).await?;
     assert!(people["gone"].to_string().contains(&carol.key), "{people}");
     let said = shell("atek restore --user carol").await?;
-    assert!(said.contains("carols"), "{said}");
+    assert!(
+        said.contains("carols") && said.contains("with 1 keys"),
+        "{said}"
+    );
     let again = host.sign_in("carol", PASSWORD).await?;
     let again = host
         .stranger()
         .header("cookie", &format!("session={again}"));
+    // The keys of that time open with the password of that time.
+    let list = wait_for("the keys are open", SOON, async || {
+        let list = again.call(KEYS, "list", json!([])).await?;
+        Ok(Seen::if_so(list, |list| list["locked"] == false))
+    })
+    .await?;
+    assert_eq!(list["keys"][0]["publicKey"], mine["publicKey"], "{list}");
+    let sign = json!([{ "key": mine["id"], "format": "text", "payload": "hello" }]);
+    again.call(KEYS, "sign", sign).await?;
     let record = again.call(ADB, "recordGet", json!([db, path])).await?;
     assert_eq!(record["value"]["text"], "first");
     host.service_is("carols", "running").await?;
@@ -282,7 +404,7 @@ async fn a_database_and_a_user_come_back() -> anyhow::Result<()> {
     assert!(users.to_string().contains(&carol.key), "{users}");
     // Asking again changes nothing, and nothing of the backup is left in the database's folder.
     let said = shell("atek restore --user carol").await?;
-    assert!(said.contains("0 databases and 0 apps"), "{said}");
+    assert!(said.contains("0 keys, 0 databases and 0 apps"), "{said}");
     let left = shell("find /var/lib/private -name 'from-backup' -o -name 'restored*'").await?;
     assert_eq!(left.trim(), "");
     Ok(())

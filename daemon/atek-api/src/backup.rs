@@ -354,6 +354,9 @@ pub struct RestoredUser {
     pub apps: Vec<ServiceId>,
     /// How many databases are here again.
     pub databases: usize,
+    /// How many keys are here again.
+    #[serde(default)]
+    pub keys: usize,
     /// What is not, for a person.
     pub problems: Vec<String>,
 }
@@ -477,6 +480,20 @@ pub struct RestoredApp {
     pub run: RunId,
     /// The id of the app.
     pub id: ServiceId,
+    /// How many databases were made for it.
+    #[serde(default)]
+    pub databases: usize,
+}
+
+/// What `restore` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RestoredFiles {
+    /// The backup.
+    pub run: RunId,
+    /// How many databases of the app are what they were too.
+    #[serde(default)]
+    pub databases: usize,
 }
 
 /// What a run stored.

@@ -107,6 +107,7 @@ fn declarations() -> String {
     all.visit::<backup::RestoredFile>();
     all.visit::<backup::RestoreApp>();
     all.visit::<backup::RestoredApp>();
+    all.visit::<backup::RestoredFiles>();
     all.visit::<backup::BackupPlaces>();
     all.visit::<backup::StoredPeople>();
     all.visit::<backup::RestoreDatabase>();

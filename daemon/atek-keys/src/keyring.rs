@@ -102,6 +102,12 @@ impl Keyring {
         Ok((ring, key))
     }
 
+    /// Forgets what opens it with recovery words: they are of another box. The next sign-in
+    /// encrypts it for those of this one.
+    pub fn forget_recovery(&mut self) {
+        self.recovery = None;
+    }
+
     /// Seals the keyring's key by a password.
     ///
     /// # Errors

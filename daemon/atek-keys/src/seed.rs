@@ -152,6 +152,12 @@ impl SeedFile {
         }
     }
 
+    /// Whether both are made of the same words.
+    #[must_use]
+    pub fn is_of_words_of(&self, other: &Self) -> bool {
+        self.recovery == other.recovery
+    }
+
     /// Whether the words were confirmed.
     #[must_use]
     pub fn is_confirmed(&self) -> bool {

@@ -246,6 +246,19 @@ impl KeyService {
         .await
     }
 
+    /// Takes the keys of a user over from the state of a backup that the key service was lent;
+    /// those of a user who has keys stay as they are. Returns how many there are again.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyServiceError`]; the user has no keys.
+    pub async fn bring_back(&self, user: &UserKey) -> Result<usize, KeyServiceError> {
+        let step = "bring a user's keys back";
+        let answer = self.ask(step, "bringBack", json!({ "user": user })).await?;
+        serde_json::from_str(answer.get())
+            .map_err(|source| KeyServiceError::Malformed { step, source })
+    }
+
     /// Removes a deleted user's keys.
     ///
     /// # Errors

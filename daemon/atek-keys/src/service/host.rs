@@ -37,6 +37,7 @@ impl Keys {
             "passwordChanged" => {
                 self.reseal(state, &user, &params.text("old")?, &params.text("new")?)
             }
+            "bringBack" => self.bring_back(state, &user),
             "passwordSet" => self.password_set(state, &user, params),
             "recover" => {
                 let words = words_of(state, params)?;

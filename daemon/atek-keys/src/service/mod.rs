@@ -1,6 +1,7 @@
 //! Who may do what with which key: the method table, over the state of all users.
 
 mod apps;
+mod from_backup;
 mod host;
 mod params;
 mod person;
@@ -108,6 +109,7 @@ impl Keys {
             seed: store::read(&folder.join("seed.json"))?,
             rings: HashMap::new(),
         };
+        from_backup::remove(folder)?;
         for kind in ["users", "uses"] {
             let folder = folder.join(kind);
             std::fs::create_dir_all(&folder).map_err(|error| damaged(&folder, &error))?;
@@ -171,7 +173,9 @@ impl Keys {
         let caller = for_person.as_ref().unwrap_or(caller);
         let outcome = match method {
             "begin" | "signedIn" | "passwordChanged" | "recover" | "checkWords" | "deleteUser"
-            | "passwordSet" | "unattended" => self.host_method(caller, method, params),
+            | "passwordSet" | "bringBack" | "unattended" => {
+                self.host_method(caller, method, params)
+            }
             "seed" | "words" | "confirm" | "derive" | "import" | "export" | "rename" | "remove"
             | "reseal" | "holdSeed" | "pending" | "answer" | "grants" | "revoke" | "uses" => {
                 self.person_method(caller, method, params)

@@ -464,6 +464,78 @@ fn a_holder_gets_the_seed_back_with_the_help_of_another() {
     assert_eq!(again["origin"], "derived");
 }
 
+/// Puts what `from` has now where the host puts the state of a backup.
+fn lend(it: &Box_, from: &std::path::Path) {
+    let lent = it.dir.path().join("from-backup");
+    for folder in ["users", "uses"] {
+        std::fs::create_dir_all(lent.join(folder)).expect("folder");
+        for file in std::fs::read_dir(from.join(folder)).expect("folder") {
+            let file = file.expect("file");
+            let to = lent.join(folder).join(file.file_name());
+            std::fs::copy(file.path(), to).expect("copied");
+        }
+    }
+    std::fs::copy(from.join("seed.json"), lent.join("seed.json")).expect("copied");
+}
+
+#[test]
+fn the_keys_of_a_deleted_user_come_back_from_a_backup() {
+    let it = Box_::new();
+    let bob = person("bob");
+    let key = it.made("bob", "ed25519");
+    it.ok(&bob, "sign", text(&key, "x"));
+    let backup = tempfile::tempdir().expect("folder");
+    let copied = std::process::Command::new("cp")
+        .args(["-r", "--no-target-directory"])
+        .args([it.dir.path(), backup.path()])
+        .status();
+    assert!(copied.expect("cp").success());
+    let user = json!({"user": "bob"});
+    it.ok(&Caller::System, "deleteUser", user.clone());
+    assert_eq!(it.reason(&bob, "sign", text(&key, "x")), "locked");
+    assert!(it.call(&bob, "bringBack", user.clone()).is_err());
+
+    lend(&it, backup.path());
+    assert_eq!(it.ok(&Caller::System, "bringBack", user.clone()), json!(1));
+    assert!(!it.dir.path().join("from-backup").exists());
+    assert_eq!(it.reason(&bob, "sign", text(&key, "x")), "locked");
+    let sign_in = json!({"user": "bob", "password": "another password"});
+    it.ok(&Caller::System, "signedIn", sign_in.clone());
+    it.ok(&bob, "sign", text(&key, "x"));
+    let uses = it.ok(&bob, "uses", json!({}));
+    assert_eq!(uses["uses"].as_array().map(Vec::len), Some(2), "{uses}");
+    // Keys that are here stay as they are.
+    it.made("bob", "x25519");
+    lend(&it, backup.path());
+    assert_eq!(it.ok(&Caller::System, "bringBack", user.clone()), json!(0));
+    assert_eq!(
+        it.ok(&bob, "list", json!({}))["keys"]
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
+
+    // On a box of other words the password opens them, and from then on the words of that box.
+    let other = Box_::new();
+    other.ok(&Caller::System, "deleteUser", user.clone());
+    lend(&other, backup.path());
+    let other = other.restarted();
+    assert!(
+        !other.dir.path().join("from-backup").exists(),
+        "a start removes it"
+    );
+    lend(&other, backup.path());
+    assert_eq!(other.ok(&Caller::System, "bringBack", user), json!(1));
+    other.ok(&Caller::System, "signedIn", sign_in);
+    let set =
+        json!({"user": "bob", "new": "bobs new one", "helper": "anna", "helperPassword": PASSWORD});
+    assert_eq!(
+        other.ok(&Caller::System, "passwordSet", set)["keys"],
+        "opened"
+    );
+    other.ok(&bob, "sign", text(&key, "x"));
+}
+
 #[test]
 fn what_apps_ask_for_is_bounded() {
     let it = Box_::new();

@@ -98,7 +98,7 @@ pub(crate) struct Snapshot {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without a copy, the last backup is taken. Databases and the version of the app stay.
+Without a copy, the last backup is taken, with the databases of the app. Its version stays.
 atek backup list shows what there is: backups, apps in one, files of an app.
 
 Examples:
@@ -107,7 +107,7 @@ Examples:
   atek restore notes --file data/todo.md --beside
   atek restore notes --copy notes-old     # as another app, beside the one that is here
   atek restore notes --copy notes         # an app that is not installed any more
-  atek restore --user carol               # who was deleted, with apps and databases
+  atek restore --user carol               # who was deleted, with keys, apps and databases
   atek restore --box /mnt/usb        # a new box becomes the one of the backups there
   atek restore --box sftp://anna@nas.local/backups")]
 pub(crate) struct Restore {

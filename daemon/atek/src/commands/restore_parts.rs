@@ -8,15 +8,9 @@ use crate::host::{Host, read};
 use crate::text::clean;
 use atek_api::backup::{
     API, RestoreApp, RestoreDatabase, RestoreFile, RestoreUser, RestoredApp, RestoredDatabase,
-    RestoredFile, RestoredUser,
+    RestoredFile, RestoredFiles, RestoredUser,
 };
 use atek_api::spec::SpecError;
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-struct Restored {
-    run: String,
-}
 
 /// Puts the files of an app back as a backup has them.
 pub(super) async fn files(
@@ -26,8 +20,9 @@ pub(super) async fn files(
     yes: bool,
 ) -> Result<(), Failure> {
     let which = run.unwrap_or("the last backup");
-    let question =
-        format!("Put the files of {id} back as {which} has them? What came since is lost.");
+    let question = format!(
+        "Put the files and databases of {id} back as {which} has them? What came since is lost."
+    );
     ask::confirm_or_flag(yes, &question).await?;
     let action = format!("restore the files of {id}");
     let answer = match run {
@@ -37,10 +32,12 @@ pub(super) async fn files(
     if host.out.json {
         return host.out.print_json(&answer);
     }
-    let restored: Restored = read("restore", &answer)?;
-    let run = clean::line(&restored.run);
-    host.out
-        .done(&format!("restored the files of {id} from the backup {run}"))
+    let restored: RestoredFiles = read("restore", &answer)?;
+    host.out.done(&format!(
+        "restored the files of {id}{} from the backup {}",
+        databases(restored.databases),
+        restored.run
+    ))
 }
 
 /// Puts one file or folder of an app back.
@@ -91,9 +88,20 @@ pub(super) async fn app(
     }
     let made: RestoredApp = read("restoreApp", &answer)?;
     host.out.done(&format!(
-        "{} is the app {app} of the backup {}: atek status {} tells how it is",
-        made.id, made.run, made.id
+        "{} is the app {app} of the backup {}{}: atek status {} tells how it is",
+        made.id,
+        made.run,
+        databases(made.databases),
+        made.id
     ))
+}
+
+fn databases(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " with its database".to_owned(),
+        more => format!(" with its {more} databases"),
+    }
 }
 
 /// Makes a database what a backup has of it.
@@ -142,9 +150,10 @@ pub(super) async fn user(host: &Host, name: &str, run: Option<&str>) -> Result<(
     }
     let apps: Vec<&str> = back.apps.iter().map(|id| id.as_str()).collect();
     host.out.done(&format!(
-        "{} is here as in the backup {}, with {} databases and {} apps that were gone{}",
+        "{} is here as in the backup {}, with {} keys, {} databases and {} apps that were gone{}",
         clean::line(&back.username),
         back.run,
+        back.keys,
         back.databases,
         apps.len(),
         match apps.is_empty() {

@@ -15,7 +15,7 @@ mod whole;
 
 use crate::authorities::Authorities;
 use crate::error_chain::DisplayChain;
-use crate::key_service::KeyService;
+use crate::key_service::{KeyService, KeyServiceError};
 use crate::services::{OperationError, Operations};
 use crate::spawn::{Spawn, SpawnError};
 use atek_api::backup::{
@@ -87,6 +87,9 @@ pub enum BackupError {
     /// A service could not be copied or put back.
     #[error(transparent)]
     Operation(Box<OperationError>),
+    /// The key service did not take a user's keys over.
+    #[error(transparent)]
+    Keys(#[from] KeyServiceError),
     /// The ledger could not be written.
     #[error(transparent)]
     File(#[from] atek_files::FileError),

@@ -5,10 +5,10 @@
 use super::job::Job;
 use super::{Access, BackupError, Backups, choose, runs};
 use atek_api::backup::{
-    Event, Manifest, Part, Request, RestoreApp, RestoreFile, RestoredApp, RestoredFile, Run, RunId,
-    StoredApp, StoredFiles, StoredService,
+    Event, Manifest, Part, Request, RestoreApp, RestoreFile, RestoredApp, RestoredFile,
+    RestoredFiles, Run, RunId, StoredApp, StoredDatabase, StoredFiles, StoredService,
 };
-use atek_api::ids::{ServiceKey, UserKey};
+use atek_api::ids::{DbId, ServiceKey, UserKey};
 use std::path::Path;
 
 impl Backups {
@@ -120,7 +120,8 @@ impl Backups {
         }
     }
 
-    /// Puts the state of an app back as a run has it, or the last one that has the app.
+    /// Puts the state of an app and its databases back as a run has them, or the last one that has
+    /// the app. Databases that it got since stay.
     ///
     /// # Errors
     ///
@@ -130,12 +131,43 @@ impl Backups {
         key: &ServiceKey,
         id: &str,
         run: Option<&str>,
-    ) -> Result<RunId, BackupError> {
+    ) -> Result<RestoredFiles, BackupError> {
         let _turn = self.take("restore")?;
-        let run = self.fetch_state(key, id, run, None).await?;
-        self.services.put_restored(key).await?;
-        tracing::info!(%key, %run, "an app was restored from a backup");
-        Ok(run)
+        if !self.services.is_app(key, id) {
+            return Err(BackupError::NotAnApp(id.to_owned()));
+        }
+        let (run, manifest) = self.described(run, &Part::State(key.clone())).await?;
+        let databases: Vec<DbId> = databases_of(&manifest, key)
+            .map(|db| db.id.clone())
+            .collect();
+        let count = databases.len();
+        self.with_databases_of(&run, count > 0, async {
+            self.fetch_state(key, id, Some(&run.to_string()), None)
+                .await?;
+            Ok(self.services.put_restored(key, databases).await?)
+        })
+        .await?;
+        tracing::info!(%key, %run, databases = count, "an app was restored from a backup");
+        Ok(RestoredFiles {
+            run,
+            databases: count,
+        })
+    }
+
+    /// Does `work` while ADB has its own state as a run has it, if that is needed.
+    async fn with_databases_of<T>(
+        &self,
+        run: &RunId,
+        needed: bool,
+        work: impl Future<Output = Result<T, BackupError>>,
+    ) -> Result<T, BackupError> {
+        if !needed {
+            return work.await;
+        }
+        self.fetch_databases(run).await?;
+        let done = work.await;
+        self.end_databases().await;
+        done
     }
 
     /// Puts one file or folder of an app back, or beside the present one.
@@ -193,7 +225,8 @@ impl Backups {
     }
 
     /// Makes an app of a backup: one that is not installed any more, or a copy with an id of its
-    /// own. `owner` gets it where its own is gone.
+    /// own. It gets its databases: of one that is not installed any more those that are gone, of a
+    /// copy new ones. `owner` gets it where its own is gone.
     ///
     /// # Errors
     ///
@@ -214,6 +247,8 @@ impl Backups {
         owner: UserKey,
     ) -> Result<RestoredApp, BackupError> {
         let (run, stored) = self.stored_app(wanted.run.as_deref(), &wanted.app).await?;
+        let (_, manifest) = self.described(Some(&run.to_string()), &Part::Host).await?;
+        let databases: Vec<_> = databases_of(&manifest, &stored.key).cloned().collect();
         let present = self.services.id_of(&stored.key);
         if let (Some(present), None) = (present, &wanted.id) {
             return Err(BackupError::IsInstalled(present));
@@ -224,7 +259,16 @@ impl Backups {
         let app = plan.await?;
         self.services.begin_back(&app)?;
         let key = app.key.clone();
+        let is_copy = key != stored.key;
+        let mut added = Vec::new();
         let made = async {
+            let make_databases = async {
+                let made = self.services.make_databases(&app, is_copy, &databases);
+                Ok(made.await?)
+            };
+            added = self
+                .with_databases_of(&run, !databases.is_empty(), make_databases)
+                .await?;
             let access = Access::Restore {
                 states: std::slice::from_ref(&key),
                 packages: app.version.is_some(),
@@ -242,13 +286,24 @@ impl Backups {
         let made: Result<_, BackupError> = made.await;
         if made.is_err() {
             self.services.drop_back(&key).await;
+            self.services.drop_databases(&added).await;
         }
         let left = self.spawn.drop_restored().await;
         let id = made?;
         left?;
-        tracing::info!(%key, %run, %id, "an app was made from a backup");
-        Ok(RestoredApp { run, id })
+        let databases = added.len();
+        tracing::info!(%key, %run, %id, databases, "an app was made from a backup");
+        Ok(RestoredApp { run, id, databases })
     }
+}
+
+/// The databases of an app in a run.
+fn databases_of<'a>(
+    manifest: &'a Manifest,
+    key: &'a ServiceKey,
+) -> impl Iterator<Item = &'a StoredDatabase> {
+    let all = manifest.databases.iter();
+    all.filter(move |stored| stored.service.as_ref() == Some(key))
 }
 
 pub(super) fn is_core(stored: &StoredService) -> bool {

@@ -89,8 +89,8 @@ impl Backups {
         })
     }
 
-    /// Brings a user back as a run has them, or the last one that has them: the record, the
-    /// databases and the apps that are not here any more. What is here stays as it is.
+    /// Brings a user back as a run has them, or the last one that has them: the record, the keys,
+    /// the databases and the apps that are not here any more. What is here stays as it is.
     ///
     /// # Errors
     ///
@@ -114,6 +114,7 @@ impl Backups {
             username: String::new(),
             apps: Vec::new(),
             databases: 0,
+            keys: 0,
             problems: Vec::new(),
         };
         // Before the apps, which would make new ones.
@@ -127,6 +128,13 @@ impl Backups {
         }
         self.end_databases().await;
         back.username = made?;
+        match self.bring_keys(&run, &user).await {
+            Ok(keys) => back.keys = keys,
+            Err(error) => {
+                let text = DisplayChain(&error).to_string();
+                back.problems.push(format!("keys: {text}"));
+            }
+        }
         for stored in manifest.services.iter().filter(|stored| !is_core(stored)) {
             let owner = stored.settings.as_ref();
             let is_theirs = owner.is_some_and(|of| of.owning_user_key == user.key);
@@ -150,8 +158,22 @@ impl Backups {
         Ok(back)
     }
 
+    /// Brings the keys of a user back who has none here. They are locked until the user signs in.
+    async fn bring_keys(&self, run: &RunId, user: &StoredUser) -> Result<usize, BackupError> {
+        let key = self.services.keys_key();
+        let access = Access::Restore {
+            states: std::slice::from_ref(&key),
+            packages: false,
+        };
+        let mut job = self.open(&self.target()?, access).await?;
+        restore(&mut job, run, Part::State(key.clone()), None, None).await?;
+        drop(job);
+        self.services.lend_keys().await?;
+        Ok(self.keys.bring_back(&user.key).await?)
+    }
+
     /// Has ADB look into its own state as a run has it.
-    async fn fetch_databases(&self, run: &RunId) -> Result<(), BackupError> {
+    pub(super) async fn fetch_databases(&self, run: &RunId) -> Result<(), BackupError> {
         let key = self.services.database_key();
         let access = Access::Restore {
             states: std::slice::from_ref(&key),
@@ -163,7 +185,7 @@ impl Backups {
         Ok(self.services.lend_databases().await?)
     }
 
-    async fn end_databases(&self) {
+    pub(super) async fn end_databases(&self) {
         if let Err(error) = self.services.take_databases_away().await {
             let error = DisplayChain(&error);
             tracing::warn!(%error, "databases of a backup are left until the database starts again");

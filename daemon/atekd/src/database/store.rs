@@ -409,15 +409,25 @@ impl Store {
         Ok(known.collect())
     }
 
-    /// Makes a database what the state of a backup has of it, or a new one of it. Returns its id
-    /// and how many records it has.
+    /// Makes a database what the state of a backup has of it, or a new one of it, also for another
+    /// app. Returns its id and how many records it has.
     ///
     /// # Errors
     ///
     /// [`StoreError`]; the present one is as it was.
-    pub async fn restore_database(&self, id: &DbId, copy: bool) -> Result<(DbId, u64), StoreError> {
+    pub async fn restore_database(
+        &self,
+        id: &DbId,
+        copy: bool,
+        app: Option<(&UserKey, &ServiceKey)>,
+    ) -> Result<(DbId, u64), StoreError> {
         let step = "restore the database";
-        let options = serde_json::json!({ "copy": copy });
+        let options = match app {
+            None => serde_json::json!({ "copy": copy }),
+            Some((user, service)) => {
+                serde_json::json!({ "copy": copy, "user": user, "service": service })
+            }
+        };
         let restore = self
             .client
             .post_as(ENDPOINT, "adminRestoreDb", (id, options));
@@ -426,6 +436,16 @@ impl Store {
             Err(_) => return Err(StoreError::Silent { step }),
         };
         Ok((answer.db_id, answer.records))
+    }
+
+    /// Deletes a database.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn delete_database(&self, id: &DbId) -> Result<(), StoreError> {
+        let gone = self.client.post(ENDPOINT, "adminDeleteDb", (id,));
+        within("delete the database", gone).await.map(drop)
     }
 
     /// A user as the state of a backup has it.

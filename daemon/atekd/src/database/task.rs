@@ -198,8 +198,8 @@ impl Database {
         all.map_err(DatabaseError::Store)
     }
 
-    /// Makes a database what the state of a backup has of it, or a new one of it. Returns its id
-    /// and how many records it has.
+    /// Makes a database what the state of a backup has of it, or a new one of it, also for another
+    /// app. Returns its id and how many records it has.
     ///
     /// # Errors
     ///
@@ -208,9 +208,20 @@ impl Database {
         &self,
         id: &DbId,
         copy: bool,
+        app: Option<(&UserKey, &ServiceKey)>,
     ) -> Result<(DbId, u64), DatabaseError> {
-        let restored = self.store.restore_database(id, copy).await;
+        let restored = self.store.restore_database(id, copy, app).await;
         restored.map_err(DatabaseError::Store)
+    }
+
+    /// Deletes a database.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError::Store`].
+    pub async fn delete_database(&self, id: &DbId) -> Result<(), DatabaseError> {
+        let deleted = self.store.delete_database(id).await;
+        deleted.map_err(DatabaseError::Store)
     }
 
     /// A user as the state of a backup has it.

@@ -60,11 +60,8 @@ impl HostApis {
                 let id = params.text(0)?;
                 let entry = self.service_for(call.caller, &id, Verb::Update)?;
                 let run = params.text(1).ok();
-                let restore = async move {
-                    let run = backups.restore(&entry.key, &id, run.as_deref()).await?;
-                    Ok(json!({ "run": run }))
-                };
-                finished(restore).await
+                finished(async move { backups.restore(&entry.key, &id, run.as_deref()).await })
+                    .await
             }
             "restoreFile" => {
                 let wanted: RestoreFile = params.object(0)?;

@@ -340,9 +340,9 @@ pub(super) const APIS: [Api; 9] = [
             method(
                 "restore",
                 &[ID, ("run", "string?")],
-                "{run: string}",
+                "RestoredFiles",
                 ADMINS,
-                "Puts the files of an app back as a backup has them, the last one without `run`. The app is stopped for two renames, and calls wait. Databases and the version of the app stay.",
+                "Puts the files and databases of an app back as a backup has them, the last one without `run`. The app is stopped for as long as that takes, and calls wait. The version of the app stays, and so do databases that it got since.",
             ),
             method(
                 "restoreFile",
@@ -356,7 +356,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[("restore", "RestoreApp")],
                 "RestoredApp",
                 ADMINS,
-                "Makes an app of a backup, with its version, settings and files of that time: one that is not installed any more, under its old key; or, with an `id`, a copy of one that is. A copy has no databases and no ports of the home. `data.reason`: `id-taken`, `not-in-backup`.",
+                "Makes an app of a backup, with its version, settings and files of that time: one that is not installed any more, under its old key; or, with an `id`, a copy of one that is. Its databases that are gone come back; a copy gets new ones, which it finds by the names that it gave them. A copy has no ports of the home. `data.reason`: `id-taken`, `not-in-backup`.",
             ),
             method(
                 "people",
@@ -377,7 +377,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[("restore", "RestoreUser")],
                 "RestoredUser",
                 ADMINS,
-                "Brings a user back with the password of that time, and those of their databases and apps that are not here any more. What is here stays as it is.",
+                "Brings a user back with the password of that time, and those of their keys, databases and apps that are not here any more. What is here stays as it is.",
             ),
         ],
     },

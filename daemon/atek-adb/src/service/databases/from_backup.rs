@@ -4,7 +4,7 @@
 use super::make::{create, new_id};
 use crate::caller::Caller;
 use crate::error::AdbError;
-use crate::meta::DbMeta;
+use crate::meta::{DbMeta, Owner};
 use crate::service::Adb;
 use crate::service::params::{Kind, Params};
 use crate::service::transfer::Into;
@@ -39,18 +39,36 @@ impl Old {
 }
 
 impl Adb {
-    /// `adminRestoreDb(dbId, {copy?})`: makes a database what the backup has of it, in one step, or
-    /// makes it again; with `copy` a new one. The host only.
+    /// `adminRestoreDb(dbId, {copy?, user?, service?})`: makes a database what the backup has of
+    /// it, in one step, or makes it again; with `copy` a new one. With `user` and `service` one
+    /// that is made belongs to them, and has the name by which that service finds it. The host
+    /// only.
     pub(in crate::service) async fn admin_restore_db(
         &self,
         caller: &Caller,
         params: &Params,
     ) -> Result<Value, AdbError> {
         let id = db_id(params, 0)?;
-        let options = params.object(1, &[("copy", Kind::Boolean)])?;
-        let copy = options.is_some_and(|options| options["copy"] == true);
+        let kinds = [
+            ("copy", Kind::Boolean),
+            ("user", Kind::String),
+            ("service", Kind::String),
+        ];
+        let options = params.object(1, &kinds)?;
+        let text = |name: &str| {
+            let option = options.as_ref().and_then(|options| options.get(name));
+            option.and_then(Value::as_str).map(str::to_owned)
+        };
+        let owner = text("user").zip(text("service"));
+        let owner = owner.map(|(user, service)| Owner {
+            user_key: Some(user),
+            service_key: Some(service),
+        });
+        let copy = options
+            .as_ref()
+            .is_some_and(|options| options.get("copy") == Some(&json!(true)));
         let old = self.open_backup(caller).await?;
-        let restored = self.restore_from(&old.adb, caller, &id, copy).await;
+        let restored = self.restore_from(&old.adb, caller, &id, copy, owner).await;
         old.close().await;
         restored
     }
@@ -61,6 +79,7 @@ impl Adb {
         caller: &Caller,
         id: &DbId,
         copy: bool,
+        owner: Option<Owner>,
     ) -> Result<Value, AdbError> {
         let meta = old.look(|view, _| view.meta(id)).await?;
         let meta = meta.ok_or(AdbError::DbNotFound)?;
@@ -76,7 +95,9 @@ impl Adb {
             replicated: false,
             ..meta
         };
-        if made != *id {
+        if let Some(owner) = owner {
+            meta.owner = Some(owner);
+        } else if made != *id {
             let name = meta.display_name.take().or(meta.alias.take());
             meta.display_name = name.map(|name| format!("{name} (backup)"));
             meta.alias = None;

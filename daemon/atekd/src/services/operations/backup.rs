@@ -6,7 +6,7 @@ use crate::services::core_place::Place;
 use crate::services::definition;
 use crate::services::error::OperationError;
 use atek_api::backup::StoredService;
-use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::ids::{DbId, ServiceId, ServiceKey};
 use atek_api::services::SourceType;
 use atek_api::spec::{PackageVersion, RelativePath, SnapshotName};
 use atek_api::version::Release;
@@ -149,13 +149,18 @@ impl Operations {
         Ok(self.spawn.remove_snapshot(key, &name(STORED)).await?)
     }
 
-    /// Puts the restored state of an app in the place of the present one. It is stopped for two
-    /// renames, and calls wait.
+    /// Puts the restored state of an app in the place of the present one, after these databases of
+    /// the lent state of ADB. It is stopped for that, and calls wait.
     ///
     /// # Errors
     ///
-    /// Another operation is under way; the state is what it was, or what it is to be.
-    pub async fn put_restored(self: &Arc<Self>, key: &ServiceKey) -> Result<(), OperationError> {
+    /// Another operation is under way; the state is what it was, or what it is to be. A database is
+    /// one of both too.
+    pub async fn put_restored(
+        self: &Arc<Self>,
+        key: &ServiceKey,
+        databases: Vec<DbId>,
+    ) -> Result<(), OperationError> {
         self.wait_until_swept().await;
         let record = self.record(key)?;
         let lock = self.locks.take(key, &record.settings.id, "restore")?;
@@ -163,7 +168,16 @@ impl Operations {
         let rest = tokio::spawn(async move {
             let _lock = lock;
             let restored = name(RESTORED);
-            let put = operations.spawn.restore_snapshot(&key, &restored, false);
+            let put = async {
+                for id in &databases {
+                    operations
+                        .database
+                        .restore_database(id, false, None)
+                        .await?;
+                }
+                let put = operations.spawn.restore_snapshot(&key, &restored, false);
+                Ok::<_, OperationError>(put.await?)
+            };
             operations.while_down(&key, put).await
         });
         rest.await.unwrap_or(Err(OperationError::ShuttingDown))

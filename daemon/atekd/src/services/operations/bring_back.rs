@@ -32,6 +32,13 @@ pub struct BroughtBack {
     wanted: WantedId,
 }
 
+impl BroughtBack {
+    /// Whose it will be.
+    pub(super) fn owner(&self) -> &UserKey {
+        &self.settings.owning_user_key
+    }
+}
+
 impl Operations {
     /// Why an app of a backup cannot be made here; the text is for a person.
     #[must_use]

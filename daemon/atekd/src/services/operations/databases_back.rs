@@ -1,7 +1,8 @@
 //! Databases and users of a backup: ADB is lent the state that the backup has, and takes what is
-//! wanted out of it.
+//! wanted out of it. So is the key service, for the keys of a user.
 
 use super::backup::{RESTORED, name};
+use super::bring_back::BroughtBack;
 use super::context::Operations;
 use crate::database::Change;
 use crate::services::error::OperationError;
@@ -9,7 +10,7 @@ use atek_api::backup::{StoredDatabase, StoredUser};
 use atek_api::ids::{DbId, ServiceKey, UserKey};
 use std::sync::Arc;
 
-/// In ADB's own state.
+/// In the state of ADB, and of the key service.
 const LENT: &str = "from-backup";
 
 impl Operations {
@@ -68,7 +69,8 @@ impl Operations {
         self.wait_until_swept().await;
         let app = stored.service.as_ref().filter(|_| !copy);
         let Some(record) = app.and_then(|key| self.record(key).ok()) else {
-            return Ok(self.database.restore_database(&stored.id, copy).await?);
+            let restore = self.database.restore_database(&stored.id, copy, None);
+            return Ok(restore.await?);
         };
         let lock = self
             .locks
@@ -76,10 +78,69 @@ impl Operations {
         let (operations, id) = (self.clone(), stored.id.clone());
         let rest = tokio::spawn(async move {
             let _lock = lock;
-            let restore = operations.database.restore_database(&id, false);
+            let restore = operations.database.restore_database(&id, false, None);
             operations.while_down(&record.key, restore).await
         });
         rest.await.unwrap_or(Err(OperationError::ShuttingDown))
+    }
+
+    /// Makes the databases of the lent state that an app had for the app that is made of it: those
+    /// that are gone, or for a copy new ones. What is here stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was made.
+    pub async fn make_databases(
+        &self,
+        app: &BroughtBack,
+        is_copy: bool,
+        stored: &[StoredDatabase],
+    ) -> Result<Vec<DbId>, OperationError> {
+        let (here, _) = self.people().await?;
+        let is_wanted =
+            |stored: &&StoredDatabase| is_copy || here.iter().all(|db| db.id != stored.id);
+        let mut made = Vec::new();
+        for stored in stored.iter().filter(is_wanted) {
+            let owner = Some((app.owner(), &app.key));
+            match self
+                .database
+                .restore_database(&stored.id, is_copy, owner)
+                .await
+            {
+                Ok((id, _)) => made.push(id),
+                Err(error) => {
+                    self.drop_databases(&made).await;
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    /// Deletes databases of an app that could not be made.
+    pub async fn drop_databases(&self, made: &[DbId]) {
+        for id in made {
+            if let Err(error) = self.database.delete_database(id).await {
+                let error = crate::error_chain::DisplayChain(&error);
+                tracing::warn!(%id, %error, "a database of an app that was not made is left");
+            }
+        }
+    }
+
+    /// The key of the key service.
+    #[must_use]
+    pub fn keys_key(&self) -> ServiceKey {
+        self.layout.keys_key()
+    }
+
+    /// Gives the key service the state of itself that was restored.
+    ///
+    /// # Errors
+    ///
+    /// It was not; what is there goes with the next.
+    pub async fn lend_keys(&self) -> Result<(), OperationError> {
+        let (key, restored) = (self.keys_key(), name(RESTORED));
+        Ok(self.spawn.lend_snapshot(&key, &restored, LENT).await?)
     }
 
     /// Makes a user of the lent state again, with the password of that time. One who is here stays

@@ -11,6 +11,7 @@ import type {
   RestoredApp,
   RestoredDatabase,
   RestoredFile,
+  RestoredFiles,
   RestoredUser,
   RestoreFile,
   RestoreUser,
@@ -48,7 +49,7 @@ export const people = (run: string, signal?: AbortSignal) => call<StoredPeople>(
 export const files = (app: string, path: string, run: string, signal?: AbortSignal) =>
   call<StoredFiles>(API, 'files', [app, path, run], signal)
 
-export const restore = (id: string, run: string) => call<{ run: string }>(API, 'restore', [id, run])
+export const restore = (id: string, run: string) => call<RestoredFiles>(API, 'restore', [id, run])
 export const restoreFile = (wanted: RestoreFile) => call<RestoredFile>(API, 'restoreFile', [wanted])
 export const restoreApp = (wanted: RestoreApp) => call<RestoredApp>(API, 'restoreApp', [wanted])
 export const restoreDatabase = (wanted: RestoreDatabase) =>

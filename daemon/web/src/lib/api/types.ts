@@ -1000,7 +1000,9 @@ export type RestoredApp = {
 /** The backup. */
 run: RunId,
 /** The id of the app. */
-id: ServiceId, };
+id: ServiceId,
+/** How many databases were made for it. */
+databases: number, };
 
 /** What `restoreDatabase` tells. */
 export type RestoredDatabase = {
@@ -1018,6 +1020,8 @@ run: RunId,
 /** Where it is among the app's files. */
 path: string, };
 
+/** What `restore` tells. */
+export type RestoredFiles = {
 /** The backup. */
 run: RunId,
 /** How many databases of the app are what they were too. */
@@ -1033,6 +1037,8 @@ username: string,
 apps: Array<ServiceId>,
 /** How many databases are here again. */
 databases: number,
+/** How many keys are here again. */
+keys: number,
 /** What is not, for a person. */
 problems: Array<string>, };
 
