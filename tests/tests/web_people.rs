@@ -62,6 +62,12 @@ async fn an_administrator_makes_the_box_a_new_one_from_its_page() -> anyhow::Res
 }
 
 #[tokio::test]
+async fn a_person_answers_at_home_what_apps_ask_to_sign() -> anyhow::Result<()> {
+    let host = Host::boot("web-key-requests").await?;
+    BrowserStory::new(host).run("key_requests").await
+}
+
+#[tokio::test]
 async fn recovery_words_that_were_put_off_are_asked_for_until_they_are_confirmed()
 -> anyhow::Result<()> {
     let host = Host::boot("web-words").await?;

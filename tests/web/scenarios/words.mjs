@@ -52,7 +52,7 @@ story(async ({ box, browser, step }) => {
     assert.ok(!told.includes(words.slice(0, 3).join(' ')))
   })
   await step('from then on nothing reminds her', async () => {
-    const told = page.waitForResponse(answer => answer.url().includes('keys-api'))
+    const told = page.waitForResponse(answer => answer.url().includes('keys-api') && answer.request().postData().includes('"seed"'))
     await page.goto(box.url('/'))
     const { result } = await (await told).json()
     assert.equal(result.confirmed, true)

@@ -38,7 +38,44 @@ export const rights: typeof en = {
     always: 'Immer erlauben',
     deny: 'Nicht erlauben',
     later: (count) => (count === 1 ? 'Eine weitere Bitte wartet.' : `${count} weitere Bitten warten.`),
-    failed: 'Deine Antwort wurde nicht gespeichert'
+    failed: 'Deine Antwort wurde nicht gespeichert',
+    keys: {
+      title: 'Eine App möchte einen deiner Schlüssel benutzen',
+      asks: (app, key) => `${app} bittet um den Schlüssel „${key}“.`,
+      decrypt: 'Sie würde eine Nachricht lesen, die für dich verschlüsselt wurde.',
+      meanings: {
+        'ethereum-transaction': 'Das überweist Geld oder ruft einen Vertrag auf.',
+        'ethereum-typed-data': 'Ein Vertrag kann nach dieser Unterschrift handeln, auch Geld bewegen.',
+        login: 'Das meldet dich irgendwo an.',
+        message: 'Andere können prüfen, dass die Nachricht von dir ist.',
+        'nostr-event': 'Das wird in deinem Namen veröffentlicht.',
+        unknown: 'Diese Box kann nicht lesen, was unterschrieben würde.'
+      },
+      fields: {
+        chain: 'Netz',
+        to: 'An',
+        amount: 'Betrag',
+        fee: 'Gebühr',
+        nonce: 'Nummer',
+        call: 'Aufruf',
+        data: 'Daten',
+        'access-list': 'Zugriffsliste',
+        account: 'Konto',
+        site: 'Seite',
+        text: 'Text',
+        kind: 'Art',
+        tag: 'Marke',
+        bytes: 'Bytes',
+        domain: 'Für',
+        contract: 'Vertrag',
+        version: 'Version',
+        salt: 'Salz',
+        type: 'Typ'
+      },
+      danger:
+        'Erlaube das nur, wenn du es selbst begonnen hast und jeder Wert der erwartete ist. Zurücknehmen lässt es sich nicht.',
+      once: 'Dieses eine Mal erlauben'
+    }
   },
   list: {
     by: 'Entschieden von',

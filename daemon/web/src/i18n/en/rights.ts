@@ -38,7 +38,44 @@ export const rights = {
     deny: 'Don’t allow',
     later: (count: number) =>
       count === 1 ? 'One more request is waiting.' : `${count} more requests are waiting.`,
-    failed: 'Your answer was not saved'
+    failed: 'Your answer was not saved',
+    keys: {
+      title: 'An app wants to use one of your keys',
+      asks: (app: string, key: string) => `${app} asks to use the key “${key}”.`,
+      decrypt: 'It would read a message that was encrypted for you.',
+      meanings: {
+        'ethereum-transaction': 'This sends money or calls a contract.',
+        'ethereum-typed-data': 'A contract may act on this signature, also to move money.',
+        login: 'This signs you in somewhere.',
+        message: 'Others can check that the message is yours.',
+        'nostr-event': 'This is published in your name.',
+        unknown: 'This box cannot read what would be signed.'
+      } as Record<string, string>,
+      fields: {
+        chain: 'Network',
+        to: 'To',
+        amount: 'Amount',
+        fee: 'Fee',
+        nonce: 'Number',
+        call: 'Call',
+        data: 'Data',
+        'access-list': 'Access list',
+        account: 'Account',
+        site: 'Site',
+        text: 'Text',
+        kind: 'Kind',
+        tag: 'Tag',
+        bytes: 'Bytes',
+        domain: 'For',
+        contract: 'Contract',
+        version: 'Version',
+        salt: 'Salt',
+        type: 'Type'
+      } as Record<string, string>,
+      danger:
+        'Allow this only if you began it yourself and every value is what you expect. It cannot be taken back.',
+      once: 'Allow this once'
+    }
   },
   list: {
     by: 'Decided by',

@@ -25,6 +25,25 @@ export interface KeyList {
 }
 
 export const keys = () => call<KeyList>(API, 'list', [])
+/** What an app asks to do with a key. */
+export interface KeyRequest {
+  id: string
+  /** The app's key. */
+  app: string
+  keyName: string | null
+  operation: 'sign' | 'decrypt'
+  meaning: string
+  /** In English: completes "this app wants to". */
+  words: string
+  fields: { name: string; value: string }[]
+  /** Whether a yes is for this one only. */
+  onceOnly: boolean
+}
+
+export const keyRequests = (signal?: AbortSignal) =>
+  call<{ requests: KeyRequest[] }>(API, 'pending', [], signal).then(({ requests }) => requests)
+export const answerKeyRequest = (request: string, choice: 'once' | 'hour' | 'always' | 'deny') =>
+  call<null>(API, 'answer', [{ request, choice }])
 export const seed = () => call<SeedState>(API, 'seed', [])
 /** Shown until they are confirmed. */
 export const words = (password: string) => call<Words>(API, 'words', [{ password }])
