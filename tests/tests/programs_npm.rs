@@ -342,8 +342,8 @@ async fn node_red_runs_a_deployed_flow_over_a_restart() -> anyhow::Result<()> {
     program.uninstall().await
 }
 
-/// verdaccio 5.20.1: later versions ask for `node-fetch@cjs`, a tag that not every mirror of the
-/// registry has. Packages of `@home` are its own; others come through its uplink.
+/// verdaccio 5.20.1; version 6 needs a newer Node, see below. Packages of `@home` are its own,
+/// others come through its uplink.
 fn verdaccio() -> Recipe {
     Recipe {
         name: "verdaccio",
@@ -446,6 +446,58 @@ async fn verdaccio_keeps_what_npm_publishes_and_brings_the_rest_through_its_upli
     let other = print_package(&program, "repeat-string", "typeof it").await;
     let refused = format!("{:#}", other.expect_err("no uplink"));
     assert!(refused.contains("npm error"), "{refused}");
+    program.uninstall().await
+}
+
+#[tokio::test]
+async fn a_program_that_needs_a_newer_node_than_the_machines_runs_by_its_own() -> anyhow::Result<()>
+{
+    let recipe = Recipe {
+        version: "6.10.4",
+        package: json!({
+            "engines": { "node": ">=22" },
+            // It asks for a tag of this package that not every mirror of the registry has.
+            "overrides": { "node-fetch": "2.7.0" },
+        }),
+        ..verdaccio()
+    };
+    let machine = Machine::builder("program-own-node").internet(true);
+    let Some(program) = Installed::on(machine, &recipe).await? else {
+        return Ok(());
+    };
+    let machine = &program.host().machine;
+    // Below the program that confines it.
+    let version = "main=$(systemctl show --value --property=MainPID atek-app-verdaccio.service)
+         pid=$(cat /proc/$main/task/$main/children)
+         pid=${pid%% *}
+         readlink /proc/$pid/exe
+         /proc/$pid/exe --version
+         node --version";
+    let said = machine.shell(version).await?;
+    let [exe, own, machines] = said.lines().collect::<Vec<_>>()[..] else {
+        panic!("{said}");
+    };
+    assert!(exe.ends_with("/.atek-node/node"), "{said}");
+    assert!(
+        own.starts_with("v22.") && machines.starts_with("v20."),
+        "{said}"
+    );
+    let told = program.host().system()?;
+    let told = told.call(SERVICES, "get", json!([recipe.name])).await?;
+    let warnings = told["settings"]["package"]["warnings"].to_string();
+    assert!(
+        warnings.contains("it gets Node 22 of its own"),
+        "{warnings}"
+    );
+    use_as_registry(&program).await?;
+    let publish = r##"mkdir -p /root/greeting
+        cd /root/greeting
+        echo '{ "name": "@home/greeting", "version": "1.0.0" }' >package.json
+        echo 'module.exports = "hello from a package"' >index.js
+        npm publish 2>&1
+        npm view @home/greeting version"##;
+    let said = machine.shell(publish).await?;
+    assert_eq!(said.lines().last(), Some("1.0.0"), "{said}");
     program.uninstall().await
 }
 

@@ -227,9 +227,22 @@ pub struct Package {
     /// The `node_modules` of a parent folder, which the service sees as `/app/node_modules`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modules: Option<PathBuf>,
+    /// Whether Node programs of the package run by its own Node, [`paths::OWN_NODE`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_node: bool,
 }
 
 impl Package {
+    /// A folder that runs as it is, without a build.
+    #[must_use]
+    pub fn in_place(folder: PathBuf, modules: Option<PathBuf>) -> Self {
+        Self {
+            folder,
+            modules,
+            own_node: false,
+        }
+    }
+
     /// The folder as the service sees it; one that comes with Atek sees it in place.
     #[must_use]
     pub fn folder_inside(&self) -> PathBuf {
@@ -237,6 +250,16 @@ impl Package {
             (true, _) => self.folder.clone(),
             (false, None) => PathBuf::from(paths::APP),
             (false, Some(_)) => Path::new(paths::APP).join("package"),
+        }
+    }
+
+    /// The program that runs its Node programs, as the service sees it.
+    #[must_use]
+    pub fn node_inside(&self) -> PathBuf {
+        if self.own_node {
+            self.folder_inside().join(paths::OWN_NODE)
+        } else {
+            PathBuf::from(paths::NODE)
         }
     }
 
@@ -374,7 +397,9 @@ impl ServiceSpec {
     }
 
     fn validate_package(&self) -> Result<(), SpecError> {
-        let Package { folder, modules } = &self.package;
+        let Package {
+            folder, modules, ..
+        } = &self.package;
         names::check_host_folder(folder)?;
         if self.package.is_built_in() && !self.core {
             return Err(SpecError::ForbiddenFolder(folder.clone()));

@@ -7,6 +7,7 @@ use crate::git::{self, CheckedOut, GitLine};
 use crate::image::{self, ImageLine, Layers, Order, Unpacked};
 use crate::inspect;
 use crate::npm;
+use crate::own_node::{self, Engine};
 use crate::plan::{self, Plan, Step};
 use crate::recipe;
 use crate::report::{Reporter, write_line};
@@ -547,11 +548,10 @@ fn inspect(
     let usage = tree::check(&package, quota(limits))?;
     let manifest = read_manifest(&package)?;
     let package_json = read_package_json(&package)?;
-    let plan = plan(&package, package_json.as_deref())?;
+    let plan = plan(&package, manifest.as_ref(), package_json.as_deref())?;
     let mut warnings = checked_out.warnings;
     warnings.extend(plan.warnings);
     warnings.extend(inspect::misspelt_keys(&package)?);
-    warnings.extend(inspect::engine(plan.node.as_deref()));
     let compile = plan::compile(manifest.as_ref());
     let program = if plan.steps.is_empty() {
         warnings.extend(inspect::icon(&package, manifest.as_ref()));
@@ -584,10 +584,18 @@ fn build<W: Write>(
 ) -> Result<Outcome, JobError> {
     let package = staging.join(PACKAGE_FOLDER);
     let package_json = read_package_json(&package)?;
-    for step in plan(&package, package_json.as_deref())?.steps {
+    // What the package has in this place is no Node of ours.
+    let own_node = package.join(paths::OWN_NODE);
+    remove_any(own_node.parent().unwrap_or(&own_node))
+        .map_err(staging_of("make room for a Node of the package's own"))?;
+    let manifest = fetched.manifest.as_ref();
+    for step in plan(&package, manifest, package_json.as_deref())?.steps {
         let ended = npm::run(&step, staging, &package, limits, report);
         child::end_orphans();
         ended?;
+        if let Step::Node(_) = step {
+            own_node::take(&package).map_err(staging_of("take a Node of the package's own"))?;
+        }
     }
     // Nothing of the package runs from here on, and what it has in this place is no code of ours.
     if let Some(step) = plan::compile(fetched.manifest.as_ref()) {
@@ -638,12 +646,29 @@ fn quota(limits: &FetchLimits) -> Quota {
 /// Bytes of a lockfile that tell which program wrote it.
 const LOCKFILE_START: u64 = 512;
 
-fn plan(package: &Path, package_json: Option<&[u8]>) -> Result<Plan, JobError> {
-    plan::plan(package_json, |name| {
+fn plan(
+    package: &Path,
+    manifest: Option<&Manifest>,
+    package_json: Option<&[u8]>,
+) -> Result<Plan, JobError> {
+    let mut plan = plan::plan(package_json, |name| {
         npm::read_small(&package.join(name), LOCKFILE_START)
             .ok()
             .flatten()
-    })
+    })?;
+    let is_node = manifest.is_none_or(|manifest| matches!(manifest.runtime, Runtime::Node { .. }));
+    if let Some(wanted) = plan.node.as_deref().filter(|_| is_node) {
+        let installed = own_node::installed();
+        let engine = own_node::engine(Some(wanted), installed.as_ref());
+        plan.warnings
+            .extend(own_node::warning(&engine, Some(wanted), installed.as_ref()));
+        if let Engine::Own(version) = &engine
+            && let Some(package) = own_node::npm_package(version)
+        {
+            plan.steps.insert(0, Step::Node(package));
+        }
+    }
+    Ok(plan)
 }
 
 fn read_package_json(package: &Path) -> Result<Option<Vec<u8>>, JobError> {

@@ -18,6 +18,7 @@
 //! | [`recipe`] | a package that a recipe describes |
 //! | [`inspect`] | what is unusual about a package |
 //! | [`plan`] | which commands install and build a package |
+//! | [`own_node`] | the Node of a package that needs a newer one |
 //! | [`npm`] | runs them |
 //! | [`tool`] | which tool a failed build missed |
 //! | [`certificates`] | whom the children trust |
@@ -40,6 +41,7 @@ mod inspect;
 mod job;
 mod memory;
 mod npm;
+mod own_node;
 mod plan;
 mod recipe;
 mod report;

@@ -10,6 +10,7 @@ use crate::text::{Excerpt, clean_line};
 use crate::tool::ToolFinder;
 use crate::tree::{Quota, measure};
 use atek_api::package::{FetchLimits, Progress};
+use atek_api::spec::paths;
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt as _;
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant};
 pub(crate) const HOME_FOLDER: &str = "home";
 /// Where programs are looked for.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// What an administrator sets for npm on this machine (npmrc(5)), such as another registry.
+const GLOBAL_NPMRC: &str = "/usr/etc/npmrc";
 /// What is handed on from our own environment: how this machine reaches the network.
 const PASSED_ON: [&str; 6] = [
     "SSL_CERT_FILE",
@@ -160,12 +163,14 @@ fn command(step: &Step, staging: &Path, package: &Path) -> Command {
                 .iter()
                 .filter_map(|name| Some((*name, std::env::var_os(name)?))),
         )
-        .env("PATH", PATH)
+        .env("PATH", path(package))
         .env("HOME", &home)
         .env("TMPDIR", home.join("tmp"))
         .envs(proxies())
         .envs(certificates::variables(staging))
         .env("npm_config_cache", home.join("npm-cache"))
+        // npm looks for it beside the Node that runs it, which may be the package's own.
+        .env("npm_config_globalconfig", GLOBAL_NPMRC)
         // As variables, because what npm itself starts takes them as well.
         .env("npm_config_audit", "false")
         .env("npm_config_fund", "false")
@@ -181,6 +186,15 @@ fn command(step: &Step, staging: &Path, package: &Path) -> Command {
         command.env("npm_config_package_import_method", "copy");
     }
     command
+}
+
+/// Where programs are looked for: the package's own Node, if it has one, is the first.
+fn path(package: &Path) -> String {
+    let own = package.join(paths::OWN_NODE);
+    match own.parent() {
+        Some(folder) if own.is_file() => format!("{}:{PATH}", folder.display()),
+        _ => PATH.to_owned(),
+    }
 }
 
 fn how(status: ExitStatus) -> String {

@@ -1,6 +1,7 @@
 //! Which commands install and build a package, from its package.json and lockfiles.
 
 use crate::error::JobError;
+use crate::own_node;
 use crate::text::clean_line;
 use atek_api::manifest::{Manifest, Runtime};
 use atek_api::package::{FailureCode, FetchLimits, Phase, Warning, WarningCode};
@@ -12,6 +13,8 @@ use std::time::Duration;
 /// A command of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// Fetches a Node of the package's own: the npm package that holds it. Always first.
+    Node(String),
     /// Installs the dependencies.
     Install(Installer),
     /// The package's own script. Its words may call pnpm or yarn, where that is what installs the
@@ -50,6 +53,7 @@ impl Step {
     pub(crate) fn command(&self) -> String {
         match self {
             Self::Install(Installer::NpmLocked) => "npm ci".to_owned(),
+            Self::Node(package) => format!("npm install {package}"),
             Self::Install(Installer::Npm) => "npm install".to_owned(),
             Self::Install(Installer::Other { command, .. }) => command.join(" "),
             Self::Build(_) => "npm run build".to_owned(),
@@ -60,7 +64,7 @@ impl Step {
     /// The program that does it.
     pub(crate) fn program(&self) -> &'static str {
         match self {
-            Self::Install(_) | Self::Build(_) => "npm",
+            Self::Node(_) | Self::Install(_) | Self::Build(_) => "npm",
             Self::Compile(_) => paths::WASM,
         }
     }
@@ -74,6 +78,15 @@ impl Step {
             words(&[&before[..], command].concat())
         };
         match self {
+            Self::Node(package) => words(&[
+                "install",
+                "--prefix",
+                own_node::PREFIX,
+                "--no-save",
+                "--no-package-lock",
+                "--ignore-scripts",
+                package,
+            ]),
             Self::Install(Installer::NpmLocked) => words(&["ci"]),
             Self::Install(Installer::Npm) => words(&["install", "--no-package-lock"]),
             Self::Install(Installer::Other { package, command }) => with(package, command),
@@ -85,21 +98,21 @@ impl Step {
 
     pub(crate) fn failure_code(&self) -> FailureCode {
         match self {
-            Self::Install(_) => FailureCode::NpmFailed,
+            Self::Node(_) | Self::Install(_) => FailureCode::NpmFailed,
             Self::Build(_) | Self::Compile(_) => FailureCode::BuildFailed,
         }
     }
 
     pub(crate) fn phase(&self) -> Phase {
         match self {
-            Self::Install(_) => Phase::Install,
+            Self::Node(_) | Self::Install(_) => Phase::Install,
             Self::Build(_) | Self::Compile(_) => Phase::Build,
         }
     }
 
     pub(crate) fn time(&self, limits: &FetchLimits) -> Duration {
         Duration::from_secs(match self {
-            Self::Install(_) => limits.install_secs,
+            Self::Node(_) | Self::Install(_) => limits.install_secs,
             Self::Build(_) | Self::Compile(_) => limits.build_secs,
         })
     }

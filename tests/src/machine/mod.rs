@@ -99,9 +99,9 @@ impl Machine {
         Ok(self.running()?.gateway)
     }
 
-    /// The URL of a server of the outer machine as one of the internet, which builds and apps with
-    /// the internet reach: they do not reach [`Machine::gateway`], which is of the home. For a machine
-    /// with the internet or a registry.
+    /// The URL of a server of the outer machine as one of the internet. Builds and apps with the
+    /// internet reach it; they do not reach [`Machine::gateway`], which is of the home. For a
+    /// machine with the internet or a registry.
     ///
     /// # Errors
     ///

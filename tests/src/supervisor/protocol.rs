@@ -24,8 +24,8 @@ pub struct Spec {
     pub console: PathBuf,
 }
 
-/// Where a machine with the internet or a registry finds servers that listen at the outer end of its
-/// link: an address for documentation (RFC 5737), which is of no home, so that builds reach it.
+/// Where a machine with the internet or a registry finds servers that listen at the outer end of
+/// its link: an address for documentation (RFC 5737), which is of no home, so that builds reach it.
 pub const OUTSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
 
 /// A registry of npm packages that keeps what it gave.

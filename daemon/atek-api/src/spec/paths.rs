@@ -45,6 +45,9 @@ pub const WASM: &str = "/usr/lib/atek/atek-wasm";
 /// The folder of an installed package with its compiled component. It is made by the last step of
 /// each build, and never taken from the package.
 pub const COMPILED: &str = ".atek-wasm";
+/// The Node of an installed package's own, in the package. It is made by the first step of a build
+/// whose package needs a newer Node than the machine has.
+pub const OWN_NODE: &str = ".atek-node/node";
 /// The program that stores and restores backups.
 pub const BACKUP: &str = "/usr/lib/atek/atek-backup";
 /// Its unit: there is one at a time.

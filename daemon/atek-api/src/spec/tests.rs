@@ -133,6 +133,7 @@ fn modules_are_those_of_a_parent_of_the_package() {
         spec.package = Package {
             folder: folder.into(),
             modules: Some(modules.into()),
+            own_node: false,
         };
         assert_eq!(spec.validate().is_ok(), allowed, "{folder} with {modules}");
     }

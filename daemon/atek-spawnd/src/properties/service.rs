@@ -397,7 +397,8 @@ pub(super) fn argv(process: &Process<'_>, inside: &Path, sources: &Sources) -> V
     argv.push("--".to_owned());
     match &spec.program {
         Program::Node { entry, args } => {
-            argv.extend([paths::NODE.to_owned(), in_package(entry.as_str())]);
+            argv.extend(node(spec));
+            argv.push(in_package(entry.as_str()));
             argv.extend(args.iter().cloned());
         }
         Program::Image { argv: own, .. } => argv.extend(own.iter().cloned()),
@@ -416,10 +417,25 @@ pub(super) fn argv(process: &Process<'_>, inside: &Path, sources: &Sources) -> V
             version,
             args,
         } => {
-            argv.extend(npm_variables(inside, line, name, version));
-            argv.extend(shell(inside, line, args));
+            argv.extend(npm_variables(spec, line, name, version));
+            argv.extend(shell(spec, line, args));
         }
     }
+    argv
+}
+
+/// What runs a Node program. Programs that it starts find its own Node, if it has one, by `PATH`.
+fn node(spec: &ServiceSpec) -> Vec<String> {
+    let program = spec.package.node_inside();
+    let mut argv = Vec::new();
+    if let Some(folder) = program.parent().filter(|_| spec.package.own_node) {
+        let text = format!(
+            "PATH={}:$PATH; export PATH; exec \"$0\" \"$@\"",
+            folder.display()
+        );
+        argv.extend([paths::SHELL.to_owned(), "-c".to_owned(), text]);
+    }
+    argv.push(program.to_string_lossy().into_owned());
     argv
 }
 
@@ -452,12 +468,13 @@ fn health_option(spec: &ServiceSpec, inside: &Path) -> Option<String> {
 }
 
 /// The variables that npm sets for scripts and that programs read (npm-scripts(7)).
-fn npm_variables(inside: &Path, line: &str, name: &str, version: &str) -> Vec<String> {
-    let folder = inside.to_string_lossy();
+fn npm_variables(spec: &ServiceSpec, line: &str, name: &str, version: &str) -> Vec<String> {
+    let (inside, node) = (spec.package.folder_inside(), spec.package.node_inside());
+    let (folder, node) = (inside.to_string_lossy(), node.to_string_lossy());
     let variables = [
         ("INIT_CWD", folder.clone()),
-        ("NODE", paths::NODE.into()),
-        ("npm_node_execpath", paths::NODE.into()),
+        ("NODE", node.clone()),
+        ("npm_node_execpath", node),
         ("npm_lifecycle_event", "start".into()),
         ("npm_lifecycle_script", line.into()),
         ("npm_package_json", format!("{folder}/package.json").into()),
@@ -475,12 +492,20 @@ fn npm_variables(inside: &Path, line: &str, name: &str, version: &str) -> Vec<St
 }
 
 /// The shell that runs a script; as with npm, arguments are appended to its text.
-fn shell(inside: &Path, line: &str, args: &[String]) -> Vec<String> {
-    let own = inside.join("node_modules/.bin");
+fn shell(spec: &ServiceSpec, line: &str, args: &[String]) -> Vec<String> {
+    let own = spec.package.folder_inside().join("node_modules/.bin");
     let parents = Path::new(paths::APP).join("node_modules/.bin");
     let mut path = own.to_string_lossy().into_owned();
     if own != parents {
         path = format!("{path}:{}", parents.display());
+    }
+    if let Some(folder) = spec
+        .package
+        .node_inside()
+        .parent()
+        .filter(|_| spec.package.own_node)
+    {
+        path = format!("{path}:{}", folder.display());
     }
     let rest = if args.is_empty() { "" } else { " \"$@\"" };
     let text = format!("PATH={path}:$PATH; export PATH; {line}{rest}");

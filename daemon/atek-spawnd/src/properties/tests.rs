@@ -22,6 +22,7 @@ pub(crate) fn spec() -> ServiceSpec {
         package: Package {
             folder: "/var/lib/atek/packages/k1/versions/v1".into(),
             modules: None,
+            own_node: false,
         },
         env: BTreeMap::new(),
         network: Network::None,
@@ -295,6 +296,45 @@ fn a_service_is_confined_to_its_package_and_its_own_folders() {
 }
 
 #[test]
+fn a_package_with_a_node_of_its_own_runs_by_it() {
+    let command = |program: Program| {
+        let mut spec = spec();
+        spec.program = program;
+        spec.package.own_node = true;
+        let inside = spec.package.folder_inside();
+        let argv = service::argv(&service::Process::own(&spec), &inside, &sources(&spec));
+        let program = argv.iter().position(|word| word == "--").unwrap();
+        argv[program + 1..].to_vec()
+    };
+    // What it starts finds the same Node; a `PATH` of the configuration counts.
+    let expected = [
+        "/bin/sh",
+        "-c",
+        "PATH=/app/.atek-node:$PATH; export PATH; exec \"$0\" \"$@\"",
+        "/app/.atek-node/node",
+        "/app/index.js",
+        "--port",
+    ];
+    let entry = Program::Node {
+        entry: "index.js".parse().unwrap(),
+        args: vec!["--port".to_owned()],
+    };
+    assert_eq!(command(entry), expected);
+    let script = command(Program::Script {
+        line: "node .".to_owned(),
+        name: String::new(),
+        version: String::new(),
+        args: Vec::new(),
+    });
+    let text = "PATH=/app/node_modules/.bin:/app/.atek-node:$PATH; export PATH; node .";
+    assert!(script.contains(&text.to_owned()), "{script:?}");
+    assert!(
+        script.contains(&"NODE=/app/.atek-node/node".to_owned()),
+        "{script:?}"
+    );
+}
+
+#[test]
 fn a_start_script_runs_as_npm_runs_it() {
     let script = |args: &[&str]| Program::Script {
         line: "serve -l tcp://$HOST:$PORT".to_owned(),
@@ -335,6 +375,7 @@ fn a_start_script_runs_as_npm_runs_it() {
         package: Package {
             folder: "/home/bob/ws/app".into(),
             modules: Some("/home/bob/ws/node_modules".into()),
+            own_node: false,
         },
         ..spec()
     };
@@ -358,6 +399,7 @@ fn native_code_of_a_component_is_taken_from_an_installed_package_alone() {
             package: Package {
                 folder: folder.into(),
                 modules: None,
+                own_node: false,
             },
             limits: Limits {
                 memory_max: Some(64 << 20),
@@ -389,6 +431,7 @@ fn programs_run_by_an_absolute_path_inside() {
     let workspace = Package {
         folder: "/home/bob/ws/app".into(),
         modules: Some("/home/bob/ws/node_modules".into()),
+        own_node: false,
     };
     let core = ServiceSpec {
         id: "core.adb".parse().unwrap(),
@@ -396,6 +439,7 @@ fn programs_run_by_an_absolute_path_inside() {
         package: Package {
             folder: "/usr/lib/atek/core/adb".into(),
             modules: None,
+            own_node: false,
         },
         program: native(&[]),
         ..spec()
@@ -478,6 +522,7 @@ fn the_sandbox_is_told_what_must_be_mounted_and_how_the_program_is_reached() {
                 package: Package {
                     folder: "/home/bob/ws/app".into(),
                     modules: Some("/home/bob/ws/node_modules".into()),
+                    own_node: false,
                 },
                 ..spec()
             },
@@ -824,6 +869,7 @@ fn only_the_database_may_use_what_the_disk_keeps_back() {
             package: Package {
                 folder: folder.into(),
                 modules: None,
+                own_node: false,
             },
             ..spec()
         };

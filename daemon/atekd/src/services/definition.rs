@@ -210,7 +210,7 @@ impl Definition {
                 // What comes with Atek brings everything.
                 let is_built_in = folder.starts_with(paths::CORE);
                 let modules = found.modules.filter(|_| !is_built_in);
-                (Package { folder, modules }, found.program)
+                (Package::in_place(folder, modules), found.program)
             }
             None => self.package()?,
         };
@@ -306,23 +306,19 @@ impl Definition {
                     return Err(FolderError::NoVersion);
                 };
                 let found = package_folder::read(&path)?;
-                let package = Package {
-                    folder: found.folder,
-                    modules: found.modules,
-                };
+                let package = Package::in_place(found.folder, found.modules);
                 Ok((package, found.program))
             }
             SourceType::Git => {
                 let version = installed_version(settings).ok_or(FolderError::NoVersion)?;
                 let folder = paths::package_version(&self.key, &version);
                 let program = package_folder::find_program(&folder, settings.manifest.as_ref())?;
-                Ok((
-                    Package {
-                        folder,
-                        modules: None,
-                    },
-                    program,
-                ))
+                let package = Package {
+                    own_node: folder.join(paths::OWN_NODE).is_file(),
+                    folder,
+                    modules: None,
+                };
+                Ok((package, program))
             }
         }
     }

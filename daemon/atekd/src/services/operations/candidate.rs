@@ -238,10 +238,7 @@ pub(super) async fn read_folder(
     let read = tokio::task::spawn_blocking(move || {
         let found = package_folder::read(&path)?;
         let warnings = package_folder::warnings(&found)?;
-        let package = Package {
-            folder: found.folder,
-            modules: found.modules,
-        };
+        let package = Package::in_place(found.folder, found.modules);
         let key: ServiceKey = "probe"
             .parse()
             .unwrap_or_else(|_| unreachable!("a constant that is a key"));
