@@ -57,9 +57,12 @@ export class BeeReader {
     }
   }
 
-  /** What was written, in this order. */
-  history (range) {
-    return this.read(this.bee.createHistoryStream({ ...range, ...this.wait }))
+  /**
+   * What was written, in this order. Of the tree at `lt`: a history of the newest tree begins with its last block, of which no more than
+   * the number may be here yet, and that is waited for.
+   */
+  history ({ gte, lt }) {
+    return this.read(this.bee.checkout(lt).createHistoryStream({ gte, lt, ...this.wait }))
   }
 
   async * read (stream) {
