@@ -7,10 +7,12 @@ const HyperDHT = createRequire(`${modules}/`)('hyperdht')
 const PORT = 49737
 const bootstrap = [{ host: first, port: PORT }]
 
-const node = HyperDHT.bootstrapper(PORT, first)
+// At its own address: bound to all, it takes the port from the others, and answers from the first address what was asked of another.
+const node = HyperDHT.bootstrapper(PORT, first, { host: first })
 await node.fullyBootstrapped()
 for (const host of others) {
   const node = new HyperDHT({ bootstrap, host, port: PORT, ephemeral: false, firewalled: false })
   await node.fullyBootstrapped()
+  if (node.address().port !== PORT) throw new Error(`port ${PORT} of ${host} is taken`)
 }
 console.log('ready')

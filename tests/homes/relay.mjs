@@ -8,7 +8,8 @@ const [modules, connect, socket, bootstrap, ...more] = process.argv.slice(2)
 // As npm would install it.
 const folder = path.join(path.dirname(socket), 'atek-connect')
 fs.mkdirSync(folder, { recursive: true })
-for (const file of ['index.js', 'bin.js', 'package.json']) fs.copyFileSync(path.join(connect, file), path.join(folder, file))
+const { files } = JSON.parse(fs.readFileSync(path.join(connect, 'package.json')))
+for (const file of [...files, 'package.json']) fs.copyFileSync(path.join(connect, file), path.join(folder, file))
 fs.rmSync(path.join(folder, 'node_modules'), { force: true })
 fs.symlinkSync(path.join(modules, 'node_modules'), path.join(folder, 'node_modules'))
 

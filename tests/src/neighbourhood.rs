@@ -107,9 +107,11 @@ impl Neighbourhood {
             .iter()
             .map(|node| format!("ip -n {net} address add {node}/24 dev net0\n"))
             .collect();
+        // The bridge has an address of its own: it changes otherwise as homes join it, and those
+        // that knew it reach nothing until they have asked again.
         this.shell(&format!(
             "ip netns add {net}; ip -n {net} link set lo up
-             ip -n {net} link add net0 type bridge; ip -n {net} link set net0 up\n{addresses}"
+             ip -n {net} link add net0 address 02:00:00:00:00:01 type bridge; ip -n {net} link set net0 up\n{addresses}"
         ))
         .await?;
         let modules = modules().await?;

@@ -134,9 +134,10 @@ export class Line {
     return this.asked.size + this.working > 0
   }
 
-  close () {
+  /** @param {Error} [reason] with one, HyperDHT forgets the way on which the other end was reached */
+  close (reason) {
     this.end()
-    this.stream.destroy()
+    this.stream.destroy(reason)
   }
 
   end () {

@@ -16,6 +16,11 @@ const LONGEST = 60_000
 const MAX_LINES = 128
 /** A line that is not wanted all the time ends when it was not used for so long, in milliseconds. */
 const IDLE = 60_000
+/**
+ * Why a line ends that a newer one replaces. HyperDHT tries the way of a connection that ended without an error for four seconds, before
+ * it looks for another one.
+ */
+const MOVED = new Error('one of the two homes has another address')
 /** Two homes that call each other in this time have two lines, of which one is kept. */
 const AT_ONCE = 2000
 
@@ -96,6 +101,8 @@ class Person {
     this.lines = new Map()
     /** @type {Map<string, Promise<Line>>} attempts under way */
     this.dialing = new Map()
+    /** @type {Map<string, Promise<any>>} lines that end because this home moved, and the way of which is not to be taken again */
+    this.ending = new Map()
     /** @type {Map<string, Seek>} whom this person wants to reach all the time */
     this.seeks = new Map()
     const { network } = all
@@ -150,6 +157,7 @@ class Person {
 
   async dial (key, wait) {
     const { network } = this.all
+    await this.ending.get(key)
     let stream
     try {
       stream = await dial(network, this.keyPair, Buffer.from(key, 'hex'), { wait })
@@ -184,16 +192,21 @@ class Person {
       onclose: line => { if (this.lines.get(key) === line) this.lines.delete(key) }
     })
     this.lines.set(key, line)
-    old?.close()
+    old?.close(MOVED)
     this.all.onopen(this.user, line)
     return line
   }
 
-  /** Ends all lines; whom this person wants to reach is looked for at once. */
+  /** Makes all lines again: the other ends do not know that this home moved, and would wait for its answers. */
   cut () {
-    const lines = [...this.lines.values()]
+    const lines = [...this.lines]
     this.lines.clear()
-    for (const line of lines) line.close()
+    for (const [key, line] of lines) {
+      const ended = new Promise(resolve => line.stream.once('close', resolve)).then(() => this.ending.delete(key))
+      this.ending.set(key, ended)
+      line.close(MOVED)
+      this.reach(key).catch(() => {})
+    }
   }
 
   sweep () {

@@ -4,6 +4,7 @@ import EventEmitter from 'node:events'
 import HyperDHT from 'hyperdht'
 import Hyperswarm from 'hyperswarm'
 import { Reachability } from './reachability.js'
+import { renewConnections } from './renew.js'
 import { derive } from './seed.js'
 
 /** Peers of the swarm of shared databases, at most. */
@@ -34,7 +35,7 @@ export class Network extends EventEmitter {
   get dht () {
     if (!this.node) {
       this.node = new HyperDHT({ bootstrap: this.settings.bootstrap, host: this.settings.bind, keyPair: this.keyPair('home') })
-      this.reachability = new Reachability(this.node, hasMoved => this.emit('back', hasMoved))
+      this.reachability = new Reachability(this.node, hasMoved => this.back(hasMoved))
     }
     return this.node
   }
@@ -44,8 +45,15 @@ export class Network extends EventEmitter {
     if (!this.ownSwarm) {
       this.ownSwarm = this.swarmWith(this.keyPair('swarm'), MAX_PEERS)
       this.ownSwarm.on('connection', this.onconnection)
+      // Also a home that follows and shares nothing: another one whose address changed reaches its followers by that.
+      this.ownSwarm.listen().catch(error => console.error(`cannot listen for other homes: ${error.message}`))
     }
     return this.ownSwarm
+  }
+
+  back (hasMoved) {
+    if (hasMoved) for (const swarm of this.swarms) renewConnections(swarm)
+    this.emit('back', hasMoved)
   }
 
   /**

@@ -10,8 +10,13 @@ import crypto from 'node:crypto'
 import { sleep } from './loop.js'
 
 /** How often is looked, and how long HyperDHT gets to announce what was told to be announced, in milliseconds. */
-const CHECK = 1500
+const CHECK = 1000
 const ANNOUNCE = 5000
+/** A look that is later than it should be by this was held up with the whole machine, in milliseconds. */
+const SUSPENDED = 4000
+/** A home asks four nodes how its router translates addresses. With less than this it looks for more, and how often, in milliseconds. */
+const ENOUGH_NODES = 8
+const LOOK = 5000
 /** Questions at once while HyperDHT takes this home to be offline: fewer than four answers in five seconds count for nothing there. */
 const QUESTIONS = 3
 
@@ -23,8 +28,10 @@ export class Reachability {
   constructor (node, onback) {
     this.node = node
     this.onback = onback
-    /** The node that was asked for this home's address the last time, and what it said. */
+    /** The node that is asked for this home's address, and what it said the last time. */
     this.witness = null
+    /** When more nodes were looked for. */
+    this.looked = 0
     this.gone = new AbortController()
     this.done = this.run()
   }
@@ -33,16 +40,32 @@ export class Reachability {
     const { node } = this
     const { signal } = this.gone
     while (!signal.aborted) {
+      const begin = Date.now()
       await sleep(CHECK, signal)
       if (signal.aborted || !node.bootstrapped) continue
+      this.lookForNodes()
+      const wasSuspended = Date.now() - begin > CHECK + SUSPENDED
       const isWell = node.online && this.servers().every(server => this.isAnnounced(server))
-      const isBack = await (isWell ? this.hasMoved() : this.answers())
+      const isBack = await (isWell ? this.hasMoved() : this.answers()) || wasSuspended
       if (!isBack || signal.aborted) continue
-      this.witness = null
-      node.emit('network-change')
-      this.onback(isWell)
-      await sleep(ANNOUNCE, signal)
+      this.announce()
+      this.onback(isWell || wasSuspended)
+      if (!isWell) await sleep(ANNOUNCE, signal)
     }
+  }
+
+  /** Every server is announced again, now. */
+  announce () {
+    this.node.emit('network-change')
+    // Each one sleeps for up to three seconds before it sees that; HyperDHT has nothing else to wake it.
+    for (const server of this.servers()) server._announcer?._sleeper.resume()
+  }
+
+  /** Nodes that a busy machine or network did not hear in time are forgotten; HyperDHT looks for others after five minutes. */
+  lookForNodes () {
+    if (this.node.toArray({ limit: ENOUGH_NODES }).length >= ENOUGH_NODES || Date.now() - this.looked < LOOK) return
+    this.looked = Date.now()
+    this.node.refresh()
   }
 
   servers () {
@@ -66,17 +89,17 @@ export class Reachability {
     return this.node.online && queries.some(({ successes }) => successes > 0)
   }
 
-  /** Whether a node that keeps this home's address sees another one than before. */
+  /** Whether a node that keeps this home's address sees another one than before. The same is asked as long as it answers. */
   async hasMoved () {
-    const relay = this.servers().flatMap(server => this.relaysOf(server))[0]
-    if (!relay) return false
-    const asked = `${relay.host}:${relay.port}`
-    const answer = await this.node.ping(relay).catch(() => null)
-    if (!answer) return false
-    const seen = `${answer.to.host}:${answer.to.port}`
-    const before = this.witness
-    this.witness = { asked, seen }
-    return before !== null && before.asked === asked && before.seen !== seen
+    const { witness } = this
+    const asked = witness?.asked ?? this.servers().flatMap(server => this.relaysOf(server))[0]
+    if (!asked) return false
+    const { socket } = this.node
+    const answer = await this.node.ping(asked).catch(() => null)
+    const seen = answer && `${answer.to.host}:${answer.to.port}`
+    this.witness = seen && { asked, seen, socket }
+    // A home that turns out to be open asks from another socket.
+    return witness?.socket === socket && !!seen && witness.seen !== seen
   }
 
   stop () {

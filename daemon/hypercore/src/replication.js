@@ -16,10 +16,6 @@ export class Replication {
     this.admitted = new Map()
     /** @type {Map<any, any>} connection to its stream */
     this.streams = new Map()
-    // What the other homes answer goes to the old address.
-    network.on('back', hasMoved => {
-      if (hasMoved) for (const connection of this.streams.keys()) connection.destroy()
-    })
   }
 
   /** For each connection of the swarm. */

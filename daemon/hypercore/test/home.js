@@ -25,8 +25,9 @@ export class Home {
    * @param {string} [options.folder] the state of a home that was there before
    * @param {number} [options.pages] the port of the box's pages
    * @param {string | null} [options.seed] what the key service derives, in hexadecimal
+   * @param {string} [options.bind] the address that the DHT uses
    */
-  static async open ({ bootstrap, folder, pages, database = true, seed = null }) {
+  static async open ({ bootstrap, folder, pages, database = true, seed = null, bind = '127.0.0.1' }) {
     const home = new Home()
     home.folder = folder ?? fs.mkdtempSync(path.join(os.tmpdir(), 'atek-home-'))
     home.awake = null
@@ -39,7 +40,7 @@ export class Home {
       ATEK_ASSIGNED_SERVICE_KEY: 'core.hypercore',
       STATE_DIRECTORY: path.join(home.folder, 'hypercore'),
       ATEK_HOST_PORT: String(home.gateway.address().port),
-      BIND: '127.0.0.1',
+      BIND: bind,
       QUOTA: String(8 << 20),
       BOOTSTRAP: bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')
     }

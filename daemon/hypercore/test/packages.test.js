@@ -31,7 +31,7 @@ function packed (t, client) {
 
 test('atek-connect from its tarball opens a box', async t => {
   const { folder, files, manifest } = packed(t, 'connect')
-  assert.deepEqual(files.sort(), ['README.md', 'bin.js', 'index.js', 'package.json'])
+  assert.deepEqual(files.sort(), ['README.md', 'bin.js', 'index.js', 'package.json', 'watch.js'])
   const testnet = await createTestnet(3)
   const pages = http.createServer((request, response) => response.end('the box'))
   await new Promise(resolve => pages.listen(0, '127.0.0.1', resolve))

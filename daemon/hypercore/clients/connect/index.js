@@ -3,12 +3,15 @@
 import net from 'node:net'
 import HyperDHT from 'hyperdht'
 import z32 from 'z32'
+import { Watch } from './watch.js'
 
 const FORM = /^hs:\/\/s000([a-z0-9]{52})$/
 /** Pauses before the attempts to reach the box, in milliseconds. */
 const PAUSES = [0, 250, 500, 1000, 1000, 2000]
 /** How long after `open` the first bytes of the box may take, in milliseconds. */
 const FIRST_BYTES = 1500
+/** Nodes of the DHT that are enough to reach a box. */
+const ENOUGH_NODES = 8
 /** How often a silent end is asked whether it is still there, in milliseconds. */
 const KEEP_ALIVE = 5000
 
@@ -35,6 +38,7 @@ export class Tunnel {
   constructor (link, { bootstrap, relay, onerror = () => {} } = {}) {
     this.keyPair = HyperDHT.keyPair(seedOf(link))
     this.dht = new HyperDHT({ bootstrap })
+    this.watch = new Watch(this.dht)
     this.relay = relay ?? null
     this.onerror = onerror
     this.closed = false
@@ -71,6 +75,7 @@ export class Tunnel {
     }
     if (socket.destroyed) return connection.destroy()
     join(socket, connection)
+    this.watch.add(connection)
   }
 
   async reach () {
@@ -82,6 +87,8 @@ export class Tunnel {
         return await this.attempt()
       } catch (error) {
         last = error
+        // With few nodes it is not known how the router translates addresses; HyperDHT looks for more after five minutes.
+        if (this.dht.toArray({ limit: ENOUGH_NODES }).length < ENOUGH_NODES) this.dht.refresh()
       }
     }
     throw last
@@ -112,6 +119,7 @@ export class Tunnel {
 
   async close () {
     this.closed = true
+    this.watch.close()
     this.server.close()
     await this.dht.destroy({ force: true })
   }
