@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { PHONE } from '../lib/browser.mjs'
 import { looksRight } from '../lib/checks.mjs'
 import { readQr } from '../lib/qr.mjs'
 import { out, story } from '../lib/story.mjs'
@@ -15,6 +16,15 @@ story(async ({ box, browser, step }) => {
   const dialog = page.getByRole('dialog')
   const press = name => dialog.getByRole('button', { name, exact: true }).click()
   const linkShown = () => dialog.getByRole('textbox', { name: 'Link', exact: true }).inputValue()
+  const code = () => dialog.getByRole('img', { name: 'The link as a QR code' })
+  /** What the code says where the page is a phone's, which is held out to another phone. */
+  const qrOnPhone = async () => {
+    const before = page.viewportSize()
+    await page.setViewportSize(PHONE)
+    const said = await readQr(code())
+    await page.setViewportSize(before)
+    return said
+  }
 
   await step('alice makes a link to a database for Bob', async () => {
     await signIn(alice, box)
@@ -24,14 +34,20 @@ story(async ({ box, browser, step }) => {
     await dialog.getByLabel('Who it is for (only you see this)').fill('Bob')
     await looksRight(alice, 'share')
     await press('Create the link')
-    assert.match(await linkShown(), /^atek:\/\/db\/\w{52}\.\w{52}$/)
+    const link = await linkShown()
+    assert.match(link, /^atek:\/\/db\/\w{52}\.\w{52}$/)
     await looksRight(alice, 'share-link')
+    assert.equal(await qrOnPhone(), link)
     await dialog.getByRole('button', { name: 'Close' }).last().click()
   })
   await step('she sees what is shared, and stops it', async () => {
     await openPage(alice, box, '/p/sharing', 'Sharing')
     await row(alice, 'Bob').waitFor()
     await looksRight(alice, 'sharing')
+    await page.getByRole('button', { name: 'Show the link: Bob' }).click()
+    assert.equal(await qrOnPhone(), await linkShown())
+    await looksRight(alice, 'sharing-link')
+    await dialog.getByRole('button', { name: 'Close' }).last().click()
     await page.getByRole('button', { name: 'Stop sharing: Bob' }).click()
     await press('Stop sharing')
     await page.getByText('You are not sharing any databases with other homes.').waitFor()
@@ -52,7 +68,7 @@ story(async ({ box, browser, step }) => {
     await looksRight(alice, 'pair-name')
     await press('Next')
     // The laptop takes the link as a camera sees it.
-    const link = await readQr(dialog.getByRole('img', { name: 'The link as a QR code' }))
+    const link = await readQr(code())
     assert.equal(link, await linkShown())
     assert.match(link, /^hs:\/\/s000\w{52}$/)
     await looksRight(alice, 'pair-link')

@@ -3,6 +3,7 @@ import type { homes as en } from '../en/homes'
 export const homes: typeof en = {
   label: 'Name',
   link: 'Link',
+  qr: 'Der Link als QR-Code',
   copy: 'Link kopieren',
   copied: 'Der Link ist kopiert.',
   makeLink: 'Link erzeugen',
@@ -21,6 +22,8 @@ export const homes: typeof en = {
     sent: 'Gesendet',
     since: 'Seit',
     everybody: 'alle',
+    show: 'Link zeigen',
+    showOf: (name: string) => `Link zeigen: ${name}`,
     stop: 'Nicht mehr teilen',
     stopOf: (name: string) => `Nicht mehr teilen: ${name}`,
     stopText:
@@ -108,7 +111,6 @@ export const homes: typeof en = {
       link: 'Schritt 2 von 3: den Link auf das Gerät bringen',
       linkText:
         'Starte auf einem Computer atek-connect mit diesem Link. Scanne den Code auf einem Telefon mit einer App für Holesail-Links. Der Link ist der Schlüssel dieses Geräts: Er wird nur dieses eine Mal gezeigt.',
-      qr: 'Der Link als QR-Code',
       wait: 'Schritt 3 von 3: verbinden',
       waitText: 'Warten auf das Gerät …',
       done: 'Das Gerät hat sich verbunden.',

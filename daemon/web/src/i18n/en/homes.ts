@@ -2,6 +2,7 @@
 export const homes = {
   label: 'Name',
   link: 'Link',
+  qr: 'The link as a QR code',
   copy: 'Copy the link',
   copied: 'The link was copied.',
   makeLink: 'Create the link',
@@ -20,6 +21,8 @@ export const homes = {
     sent: 'Sent',
     since: 'Since',
     everybody: 'everybody',
+    show: 'Show the link',
+    showOf: (name: string) => `Show the link: ${name}`,
     stop: 'Stop sharing',
     stopOf: (name: string) => `Stop sharing: ${name}`,
     stopText:
@@ -107,7 +110,6 @@ export const homes = {
       link: 'Step 2 of 3: get the link onto the device',
       linkText:
         'On a computer, run atek-connect with this link. On a phone, scan the code with an app for Holesail links. The link is the key of this device: it is shown only this once.',
-      qr: 'The link as a QR code',
       wait: 'Step 3 of 3: connect',
       waitText: 'Waiting for the device …',
       done: 'The device has connected.',
