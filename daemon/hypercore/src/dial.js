@@ -4,6 +4,9 @@
  * HyperDHT reports `open` as soon as this end is ready. The other end may have given the connection up by then: between
  * two nodes of one network it does when its hole punching ends before the shortcut through the network is there. Each
  * end sends a header first, so the first bytes prove that the other end is there.
+ *
+ * `reusableSocket` is left out: HyperDHT remembers the way of an earlier connection with it, tries that one for four seconds when a home has
+ * moved, and fails outside of any promise that could be caught when the other home was open to the internet and is gone.
  */
 
 import { ApiError, CODE } from './errors.js'
@@ -26,7 +29,7 @@ const FIRST_BYTES = 1500
 export async function dial (network, keyPair, publicKey, { wait = DIAL, signal } = {}) {
   const deadline = Date.now() + wait
   while (!signal?.aborted && Date.now() < deadline) {
-    const stream = network.dht.connect(publicKey, { keyPair, reusableSocket: true, relayThrough: force => network.relayFor(force) })
+    const stream = network.dht.connect(publicKey, { keyPair, relayThrough: force => network.relayFor(force) })
     stream.on('error', () => {})
     const end = () => stream.destroy()
     signal?.addEventListener('abort', end)

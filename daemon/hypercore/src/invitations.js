@@ -58,7 +58,6 @@ export class InvitationServer {
     }
     this.server = network.dht.createServer({
       firewall: remote => this.closed || this.lines.size >= MAX_CONNECTIONS || !remote.equals(this.keyPair.publicKey),
-      reusableSocket: true,
       relayThrough: () => network.relayFor()
     }, stream => {
       const line = new Line(stream, { answer, onclose: () => this.lines.delete(line) })

@@ -134,10 +134,9 @@ export class Line {
     return this.asked.size + this.working > 0
   }
 
-  /** @param {Error} [reason] with one, HyperDHT forgets the way on which the other end was reached */
-  close (reason) {
+  close () {
     this.end()
-    this.stream.destroy(reason)
+    this.stream.destroy()
   }
 
   end () {

@@ -16,11 +16,6 @@ const LONGEST = 60_000
 const MAX_LINES = 128
 /** A line that is not wanted all the time ends when it was not used for so long, in milliseconds. */
 const IDLE = 60_000
-/**
- * Why a line ends that a newer one replaces. HyperDHT tries the way of a connection that ended without an error for four seconds, before
- * it looks for another one.
- */
-const MOVED = new Error('one of the two homes has another address')
 /** Two homes that call each other in this time have two lines, of which one is kept. */
 const AT_ONCE = 2000
 
@@ -101,15 +96,12 @@ class Person {
     this.lines = new Map()
     /** @type {Map<string, Promise<Line>>} attempts under way */
     this.dialing = new Map()
-    /** @type {Map<string, Promise<any>>} lines that end because this home moved, and the way of which is not to be taken again */
-    this.ending = new Map()
     /** @type {Map<string, Seek>} whom this person wants to reach all the time */
     this.seeks = new Map()
     const { network } = all
     this.server = network.dht.createServer({
       // True refuses.
       firewall: remote => this.closed || this.lines.size >= MAX_LINES || !this.admits(remote.toString('hex')),
-      reusableSocket: true,
       relayThrough: () => network.relayFor()
     }, stream => this.enter(stream))
     this.timer = setInterval(() => this.sweep(), IDLE / 4)
@@ -157,7 +149,6 @@ class Person {
 
   async dial (key, wait) {
     const { network } = this.all
-    await this.ending.get(key)
     let stream
     try {
       stream = await dial(network, this.keyPair, Buffer.from(key, 'hex'), { wait })
@@ -192,7 +183,7 @@ class Person {
       onclose: line => { if (this.lines.get(key) === line) this.lines.delete(key) }
     })
     this.lines.set(key, line)
-    old?.close(MOVED)
+    old?.close()
     this.all.onopen(this.user, line)
     return line
   }
@@ -202,9 +193,7 @@ class Person {
     const lines = [...this.lines]
     this.lines.clear()
     for (const [key, line] of lines) {
-      const ended = new Promise(resolve => line.stream.once('close', resolve)).then(() => this.ending.delete(key))
-      this.ending.set(key, ended)
-      line.close(MOVED)
+      line.close()
       this.reach(key).catch(() => {})
     }
   }

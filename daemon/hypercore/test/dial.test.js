@@ -57,3 +57,35 @@ test('atek-connect opens the box after a connection that the box gave up', async
   await tunnel.check()
   assert.equal(entered, 1)
 })
+
+/** A server that is open to the internet, with an end to it. */
+async function openServer (seed) {
+  const dht = new HyperDHT({ bootstrap: testnet.bootstrap, host: '127.0.0.1', firewalled: false, ephemeral: false })
+  await dht.fullyBootstrapped()
+  await dht.createServer({ reusableSocket: true }, stream => {
+    stream.on('error', () => {})
+    stream.resume().once('end', () => stream.end())
+  }).listen(HyperDHT.keyPair(seed))
+  assert.ok(dht.remoteAddress(), 'it is open')
+  return dht
+}
+
+const ended = stream => new Promise(resolve => { stream.resume().once('close', resolve); stream.end() })
+
+test('a home that was open to the internet and is gone is said to be gone, and ends nothing else', async t => {
+  const seed = Buffer.alloc(32, 8)
+  const { publicKey } = HyperDHT.keyPair(seed)
+  const server = await openServer(seed)
+  const dht = new HyperDHT({ bootstrap: testnet.bootstrap, host: '127.0.0.1' })
+  const tunnel = new Tunnel(`hs://s000${z32.encode(seed)}`, { bootstrap: testnet.bootstrap })
+  t.after(async () => { await tunnel.close(); await dht.destroy({ force: true }) })
+  const network = { dht, relayFor: () => null }
+  await ended(await dial(network, keyPair, publicKey))
+  await ended(await tunnel.reach())
+  await server.destroy({ force: true })
+  // HyperDHT fails outside of any promise where a way is remembered, and this file with it.
+  await Promise.all([
+    assert.rejects(dial(network, keyPair, publicKey), /the other home is not reached/),
+    assert.rejects(tunnel.attempt())
+  ])
+})

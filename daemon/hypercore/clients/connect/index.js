@@ -40,6 +40,11 @@ export class Tunnel {
     this.dht = new HyperDHT({ bootstrap })
     this.watch = new Watch(this.dht)
     this.relay = relay ?? null
+    /**
+     * Whether the next connection takes the way of the last one, without another look through the DHT and the NATs. Not with a box that is
+     * open to the internet: there is nothing to spare, and HyperDHT fails outside of any promise when such a box is gone.
+     */
+    this.reuses = true
     this.onerror = onerror
     this.closed = false
     this.server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, socket => this.carry(socket))
@@ -97,7 +102,7 @@ export class Tunnel {
   attempt () {
     const connection = this.dht.connect(this.keyPair.publicKey, {
       keyPair: this.keyPair,
-      reusableSocket: true,
+      reusableSocket: this.reuses,
       relayThrough: this.relay
     })
     connection.setKeepAlive(KEEP_ALIVE)
@@ -106,6 +111,7 @@ export class Tunnel {
       // HyperDHT reports `open` when this end is ready, even if the box has given the connection up. The header that
       // the box sends first proves that it has not.
       connection.once('open', () => {
+        if (connection.rawStream.socket === this.dht.socket) this.reuses = false
         const answered = () => { clearTimeout(timer); resolve(connection) }
         if (connection.rawStream.bytesReceived > 0) return answered()
         timer = setTimeout(() => connection.destroy(new Error('the box does not answer')), FIRST_BYTES)
