@@ -15,6 +15,8 @@ import { ApiError, CODE } from './errors.js'
 export const DIAL = 15_000
 /** How long after `open` the first bytes of the other end may take, in milliseconds. */
 const FIRST_BYTES = 1500
+/** Pause after a connection that the other end gave up, in milliseconds. */
+const PAUSE = 200
 
 /**
  * @param {import('./network.js').Network} network
@@ -43,6 +45,7 @@ export async function dial (network, keyPair, publicKey, { wait = DIAL, signal }
       signal?.removeEventListener('abort', end)
     }
     stream.destroy()
+    await new Promise(resolve => setTimeout(resolve, PAUSE))
   }
   throw unreached('it does not answer')
 }

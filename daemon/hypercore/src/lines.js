@@ -180,7 +180,11 @@ class Person {
     }
     const line = new Line(stream, {
       answer: (line, method, params, signal) => this.all.answer(this.user, line, method, params, signal),
-      onclose: line => { if (this.lines.get(key) === line) this.lines.delete(key) }
+      onclose: line => {
+        if (this.lines.get(key) !== line) return
+        this.lines.delete(key)
+        this.seeks.get(key)?.lost()
+      }
     })
     this.lines.set(key, line)
     old?.close()

@@ -89,7 +89,10 @@ export class Reachability {
     return this.node.online && queries.some(({ successes }) => successes > 0)
   }
 
-  /** Whether a node that keeps this home's address sees another one than before. The same is asked as long as it answers. */
+  /**
+   * Whether a node that keeps this home's address sees another one than before. The same is asked as long as it answers; at the first look
+   * it is compared with the address that was announced to it.
+   */
   async hasMoved () {
     const { witness } = this
     const asked = witness?.asked ?? this.servers().flatMap(server => this.relaysOf(server))[0]
@@ -98,8 +101,16 @@ export class Reachability {
     const answer = await this.node.ping(asked).catch(() => null)
     const seen = answer && `${answer.to.host}:${answer.to.port}`
     this.witness = seen && { asked, seen, socket }
+    if (!seen) return false
+    if (!witness) return this.announcedTo(asked).some(({ host }) => host !== answer.to.host)
     // A home that turns out to be open asks from another socket.
-    return witness?.socket === socket && !!seen && witness.seen !== seen
+    return witness.socket === socket && witness.seen !== seen
+  }
+
+  /** The addresses of this home that a node keeps. */
+  announcedTo ({ host, port }) {
+    const relays = this.servers().flatMap(server => server._announcer?.relays ?? [])
+    return relays.filter(({ relayAddress }) => relayAddress.host === host && relayAddress.port === port).map(({ peerAddress }) => peerAddress)
   }
 
   stop () {

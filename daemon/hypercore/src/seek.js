@@ -23,6 +23,8 @@ export class Seek {
   constructor ({ network, look, found, longest }) {
     this.network = network
     this.gone = new AbortController()
+    /** Ends the pause in which a peer is taken to be there. */
+    this.lost = () => {}
     this.run(look, found, longest)
   }
 
@@ -32,7 +34,7 @@ export class Seek {
     while (!signal.aborted) {
       if (found()) {
         pause = FIRST
-        await sleepUntilBack(CHECK, signal, this.network)
+        await this.untilLost(signal)
         continue
       }
       // Homes that lost the same peer do not all look at once.
@@ -42,6 +44,14 @@ export class Seek {
       await look().catch(() => {})
       pause = Math.min(pause * 2, longest)
     }
+  }
+
+  async untilLost (signal) {
+    const lost = new AbortController()
+    this.lost = () => lost.abort()
+    signal.addEventListener('abort', this.lost)
+    await sleepUntilBack(CHECK, lost.signal, this.network)
+    signal.removeEventListener('abort', this.lost)
   }
 
   stop () {

@@ -138,6 +138,23 @@ test('pages over a tunnel, calls and databases go on within five seconds of anot
   assert.ok(Math.max(...longest) <= SURVIVED)
 })
 
+test('two homes that move right after each other go on within five seconds', { skip: noDatabase || noNeighbourhood }, async t => {
+  const [net, one, two] = await neighbours(t, ['one', 'two'])
+  const shared = await writeTogether(one, two, await together(one, two))
+  const times = []
+  for (let n = 0; n < ROUNDS; n++) {
+    for (const home of [one, two]) {
+      net.move(home.name)
+      const value = { n: `${home.name} ${n}` }
+      times.push(await took(async () => {
+        for (const [writer, path] of [[one, '/one'], [two, '/two']]) await writer.call('sharedPut', [shared.id, path, value])
+        return true
+      }) + await took(async () => await reads(two, shared.dbs[1], '/one', value.n) && await reads(one, shared.dbs[0], '/two', value.n)))
+    }
+  }
+  assert.ok(show('writes of both, each home moves as soon as the other is back', times) <= SURVIVED)
+})
+
 test('a home that was suspended is back within five seconds', { skip: noDatabase || noNeighbourhood }, async t => {
   const [, one, two] = await neighbours(t, ['one', 'two'])
   const people = await together(one, two)
