@@ -6,12 +6,16 @@ import { ApiError } from './errors.js'
 const API = 'atek.cloud/adb-api'
 /** Bytes of an answer: a list has at most 8 MiB. */
 const MAX_ANSWER = 16 << 20
+/** Calls at once that wait for a change; the database has no more than 64 for a caller. */
+export const MAX_WAITING = 48
 
 export class Adb {
   /** @param {import('./settings.js').Settings} settings */
   constructor (settings) {
     this.settings = settings
     this.agent = new http.Agent({ keepAlive: true, maxSockets: 32 })
+    /** Of calls that wait for a change: there is one for each shared database, and they would take all connections from the others. */
+    this.waiting = new http.Agent({ keepAlive: true, maxSockets: MAX_WAITING })
   }
 
   /**
@@ -22,6 +26,14 @@ export class Adb {
    */
   async call (method, params, signal, api = API) {
     const answer = await this.post(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }), signal, api)
+    if (answer.error) throw new ApiError(answer.error.code, answer.error.message, answer.error.data)
+    return answer.result
+  }
+
+  /** A call that the database answers when there is a change. */
+  async wait (method, params, signal) {
+    const text = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
+    const answer = await this.post(text, signal, API, {}, this.waiting)
     if (answer.error) throw new ApiError(answer.error.code, answer.error.message, answer.error.data)
     return answer.result
   }
@@ -37,8 +49,8 @@ export class Adb {
     return answer.result
   }
 
-  post (text, signal, api, more) {
-    const { settings, agent } = this
+  post (text, signal, api, more, agent = this.agent) {
+    const { settings } = this
     return new Promise((resolve, reject) => {
       const request = http.request({
         host: '127.0.0.1',
@@ -77,5 +89,6 @@ export class Adb {
 
   close () {
     this.agent.destroy()
+    this.waiting.destroy()
   }
 }

@@ -8,6 +8,7 @@
 
 import crypto from 'node:crypto'
 import Hyperbee from 'hyperbee'
+import { MAX_WAITING } from './adb.js'
 import { owns } from './caller.js'
 import { badParams, denied, full, notFound } from './errors.js'
 import * as link from './link.js'
@@ -20,6 +21,8 @@ const MAX_SHARES = 100
 /** Changes of one page, and how long the database waits for the next one, in milliseconds. */
 const PAGE = 1000
 const WAIT = 25_000
+/** The same where more databases are shared than the database lets wait, in milliseconds. */
+const TURN = 1000
 /** A bee with more blocks than this, and with this many for each record, is written again from the database. */
 const MIN_COMPACT = 20_000
 const HISTORY = 4
@@ -75,6 +78,11 @@ export class Shares extends ReplicatedDatabases {
     share.key = core.key.toString('hex')
     await core.close()
     return this.add(share)
+  }
+
+  /** How long the database waits: many shares take turns. */
+  get wait () {
+    return this.state.shares.length > MAX_WAITING ? TURN : WAIT
   }
 
   describe (share) {
@@ -136,8 +144,11 @@ class Publisher {
     }
     shares.replication.admit(core, { server: true, client: false })
     if (core.length === 0) share.since = 0
-    while (!signal.aborted) {
-      const page = await shares.adb.call('recordDiff', [share.dbId, '/', { since: share.since, limit: PAGE, wait: WAIT }], signal)
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
+      const options = { since: share.since, limit: PAGE }
+      const page = isFirst
+        ? await shares.adb.call('recordDiff', [share.dbId, '/', options], signal)
+        : await shares.adb.wait('recordDiff', [share.dbId, '/', { ...options, wait: shares.wait }], signal)
       if (page.reset || share.since === 0) {
         await this.rebuild(page, signal)
       } else if (page.changes.length) {

@@ -15,7 +15,9 @@ import { Home, until } from './home.js'
 
 const MIB = 64
 const RECORDS = 5000
-const PUTS = 100
+const PUTS = 200
+/** Pause after which memory is what it is without work, in milliseconds. */
+const QUIET = 20_000
 const FOLLOWERS = (process.env.FOLLOWERS ?? '1,10,50,100,200').split(',').map(Number)
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url))
 
@@ -96,15 +98,20 @@ async function replication (one, two) {
   const copy = await two.call('follow', [link])
   await until(() => has(two, copy.dbId, `/r/${RECORDS - 1}`), undefined, 5)
   say('database to database:', (RECORDS / ((performance.now() - begin) / 1000)).toFixed(0), 'records/s, with the connection')
-  const times = []
-  for (let n = 0; n < PUTS; n++) {
+  const seen = async n => {
     begin = performance.now()
     await one.adb('recordPut', [dbId, '/live', { n }])
     await until(async () => (await has(two, copy.dbId, '/live'))?.n === n, undefined, 1)
-    times.push(performance.now() - begin)
+    return performance.now() - begin
   }
+  // The copy is made in one piece, and what comes in the meantime is taken after it.
+  say('a put right behind them:', (await seen(-1)).toFixed(0), 'ms')
+  const times = []
+  for (let n = 0; n < PUTS; n++) times.push(await seen(n))
   say('from a put until it is seen:', quantiles(times))
-  say('memory with one share, and with one follow:', one.memory(), two.memory())
+  const most = [one.memory(), two.memory()]
+  await new Promise(resolve => setTimeout(resolve, QUIET))
+  say(`memory with one share, and with one follow: ${most.join(', ')}, and ${QUIET / 1000} s later ${one.memory()}, ${two.memory()}`)
   const [a, b] = [plain(), plain()]
   const bee = new Hyperbee(a.store.get({ name: 'x' }), { keyEncoding: 'utf-8', valueEncoding: 'json' })
   await bee.ready()
@@ -245,8 +252,8 @@ async function manyDatabases () {
   }, 300_000, 200)
   const most = home.memory()
   // It collects when it has nothing to do (src/memory.js).
-  await new Promise(resolve => setTimeout(resolve, 20_000))
-  say(`memory with 100 databases and 50 homes connected: ${most}, and 20 s later ${home.memory()}; ${(await home.call('status')).peers} connections`)
+  await new Promise(resolve => setTimeout(resolve, QUIET))
+  say(`memory with 100 databases and 50 homes connected: ${most}, and ${QUIET / 1000} s later ${home.memory()}; ${(await home.call('status')).peers} connections`)
   await Promise.allSettled(peers.map(({ end }) => end()))
   await home.end()
 }

@@ -165,6 +165,22 @@ test('two people of a home follow the same link, and one of them ends it', optio
   await until(async () => (await two.adb('recordList', [other.dbId, '/'], 'core.adb', 'bob')).records.length === 2)
 })
 
+test('more databases than may wait for changes at once are all given away, and none holds up a call', options, async () => {
+  const shared = []
+  for (let n = 0; n < 70; n++) {
+    const { dbId } = await one.adb('dbCreate', [{ access: 'public' }])
+    const begin = Date.now()
+    shared.push(await one.call('share', [dbId, { access: 'public' }]))
+    assert.ok(Date.now() - begin < 5000, `share ${n} took ${Date.now() - begin} ms`)
+  }
+  const { dbId, id } = shared.at(-1)
+  const length = async () => (await one.call('shares')).find(share => share.id === id).length ?? 0
+  const before = await length()
+  await one.adb('recordPut', [dbId, '/late', {}])
+  await until(async () => await length() > before, 30_000)
+  for (const { id } of shared) await one.call('unshare', [id])
+})
+
 test('many records arrive, also when the bee was lost and made again', options, async () => {
   const dbId = await database({ replicated: true }, {})
   for (let from = 0; from < 3000; from += 1000) {
