@@ -16,10 +16,11 @@ pub use warning::{MAX_WARNINGS, Warning, WarningCode};
 use crate::manifest::Manifest;
 use crate::signer::Signer;
 use crate::source::Source;
-use crate::spec::Program;
+use crate::spec::{Program, RelativePath};
 use crate::version::{Range, Release};
 use semver::Version;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The folder, in the job's staging folder, that holds the finished package.
 pub const PACKAGE_FOLDER: &str = "package";
@@ -90,6 +91,18 @@ pub enum Request {
         #[serde(default)]
         limits: FetchLimits,
     },
+    /// Put native code of an installed component into [`PACKAGE_FOLDER`], unless the package has
+    /// code that this system can use. Runs nothing of the package. Answered by
+    /// [`Outcome::Compiled`].
+    Compile {
+        /// The installed package.
+        folder: PathBuf,
+        /// The component in it.
+        entry: RelativePath,
+        /// Bounds of the work.
+        #[serde(default)]
+        limits: FetchLimits,
+    },
 }
 
 impl Request {
@@ -100,7 +113,7 @@ impl Request {
             Self::ListTags { source, .. }
             | Self::Fetch { source, .. }
             | Self::FetchFiles { source, .. } => Some(source),
-            Self::Build { .. } => None,
+            Self::Build { .. } | Self::Compile { .. } => None,
         }
     }
 
@@ -112,6 +125,7 @@ impl Request {
             | Self::Fetch { access, .. }
             | Self::FetchFiles { access, .. } => &access.certificates,
             Self::Build { certificates, .. } => certificates,
+            Self::Compile { .. } => "",
         }
     }
 
@@ -122,7 +136,8 @@ impl Request {
             Self::ListTags { limits, .. }
             | Self::Fetch { limits, .. }
             | Self::FetchFiles { limits, .. }
-            | Self::Build { limits, .. } => limits,
+            | Self::Build { limits, .. }
+            | Self::Compile { limits, .. } => limits,
         }
     }
 }
@@ -226,6 +241,8 @@ pub enum Outcome {
     Releases(Vec<Release>),
     /// A package stands in [`PACKAGE_FOLDER`].
     Package(Box<FetchedPackage>),
+    /// Whether code of a component stands in [`PACKAGE_FOLDER`]; else none was missing.
+    Compiled(bool),
 }
 
 /// A package that was fetched, and perhaps built.

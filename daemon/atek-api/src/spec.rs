@@ -533,6 +533,9 @@ pub enum JobKind {
     /// Installs and builds what a fetch left in the staging folder, with the package's own
     /// scripts, in a network of its own: the internet and nothing at home.
     Build,
+    /// Makes native code of the component of an installed package, in a new staging folder and
+    /// without any network. Runs no code of the package.
+    Compile,
 }
 
 impl PackageSpec {
@@ -543,7 +546,7 @@ impl PackageSpec {
     /// The first thing that is wrong; the texts are for a person.
     pub fn validate(&self) -> Result<(), SpecError> {
         if let Some(folder) = &self.source_folder
-            && !(self.kind == JobKind::Fetch && paths::is_in_catalogue(folder))
+            && !self.may_read(folder)
         {
             names::check_host_folder(folder)?;
             if folder.starts_with(paths::STATE) {
@@ -552,6 +555,15 @@ impl PackageSpec {
         }
         check_prefixes(&self.home)?;
         self.limits.validate()
+    }
+
+    /// Whether a folder of the host's own is what this kind of job is for.
+    fn may_read(&self, folder: &Path) -> bool {
+        match self.kind {
+            JobKind::Fetch => paths::is_in_catalogue(folder),
+            JobKind::Compile => paths::is_package_version(folder),
+            JobKind::Build => false,
+        }
     }
 }
 

@@ -114,7 +114,9 @@ pub(crate) fn shown(source: Option<&Source>) -> String {
 fn answer(request: &Request) -> Result<GitLine, GitError> {
     let mut pulse = Heartbeat::default();
     match request {
-        Request::Build { .. } | Request::FetchFiles { .. } => Err(GitError::NotGit),
+        Request::Build { .. } | Request::Compile { .. } | Request::FetchFiles { .. } => {
+            Err(GitError::NotGit)
+        }
         Request::ListTags { source, access, .. } => {
             let tags = tags(source, access, &mut pulse)?;
             Ok(GitLine::Releases(newest_first(&tags.names)))

@@ -118,7 +118,9 @@ fn answer(order: &Order) -> Result<ImageLine, ImageError> {
         Request::ListTags { source, access, .. } | Request::Fetch { source, access, .. } => {
             (source, access)
         }
-        Request::FetchFiles { .. } | Request::Build { .. } => return Err(ImageError::NoImage),
+        Request::FetchFiles { .. } | Request::Build { .. } | Request::Compile { .. } => {
+            return Err(ImageError::NoImage);
+        }
     };
     let Source::Image { image, plain } = source else {
         return Err(ImageError::NoImage);

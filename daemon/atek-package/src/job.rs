@@ -20,7 +20,7 @@ use atek_api::package::{
     Request, Wanted, Warning, WarningCode,
 };
 use atek_api::source::Source;
-use atek_api::spec::paths;
+use atek_api::spec::{RelativePath, paths};
 use atek_api::version::Release;
 use std::fs;
 use std::io::Write;
@@ -67,6 +67,14 @@ fn steps<W: Write>(request: &Request, report: &mut Reporter<W>) -> Result<Outcom
     } = request
     {
         return build((**package).clone(), &staging, limits, report);
+    }
+    if let Request::Compile {
+        folder,
+        entry,
+        limits,
+    } = request
+    {
+        return compile_again((folder, entry), &staging, limits, report);
     }
     match request {
         Request::ListTags {
@@ -121,7 +129,7 @@ fn steps<W: Write>(request: &Request, report: &mut Reporter<W>) -> Result<Outcom
                     let package = with_sidecars(package, request, &staging, report)?;
                     Ok(Outcome::Package(Box::new(package)))
                 }
-                other @ Outcome::Releases(_) => Ok(other),
+                other @ (Outcome::Releases(_) | Outcome::Compiled(_)) => Ok(other),
             }
         }
     }
@@ -400,6 +408,7 @@ fn make_home(staging: &Path, request: &Request) -> Result<(), JobError> {
         Request::ListTags { .. } | Request::Fetch { .. } | Request::FetchFiles { .. } => {
             return Ok(());
         }
+        Request::Compile { .. } => return Ok(()),
         Request::Build { .. } => npm::git_config(),
     };
     fs::write(home.join(".gitconfig"), config).map_err(&cannot)
@@ -634,6 +643,27 @@ fn build<W: Write>(
         release: fetched.release,
         commit: fetched.commit,
     })))
+}
+
+/// Makes native code of an installed component where it has none for this system. Runs nothing of
+/// the package.
+fn compile_again<W: Write>(
+    (folder, entry): (&Path, &RelativePath),
+    staging: &Path,
+    limits: &FetchLimits,
+    report: &mut Reporter<W>,
+) -> Result<Outcome, JobError> {
+    let made = staging.join(PACKAGE_FOLDER);
+    fs::create_dir(&made).map_err(staging_of("make a folder for the compiled component"))?;
+    let step = Step::CompileAgain {
+        component: folder.join(entry.as_str()),
+        had: folder.join(paths::COMPILED),
+    };
+    npm::run(&step, staging, &made, limits, report)?;
+    child::end_orphans();
+    Ok(Outcome::Compiled(
+        tree::check(&made, quota(limits))?.files > 0,
+    ))
 }
 
 fn quota(limits: &FetchLimits) -> Quota {

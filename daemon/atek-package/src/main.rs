@@ -119,7 +119,7 @@ fn finish(report: Reporter<File>, last: Event) -> ExitCode {
     let done = matches!(
         last,
         Event::Done {
-            result: Outcome::Releases(_) | Outcome::Package(_)
+            result: Outcome::Releases(_) | Outcome::Package(_) | Outcome::Compiled(_)
         }
     );
     match report.finish(&last) {

@@ -8,6 +8,7 @@ use atek_api::package::{FailureCode, FetchLimits, Phase, Warning, WarningCode};
 use atek_api::spec::{RelativePath, paths};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A command of a build.
@@ -22,6 +23,13 @@ pub(crate) enum Step {
     Build(Option<String>),
     /// Makes native code of a WebAssembly component, always last.
     Compile(RelativePath),
+    /// Makes it once more, for a package that was installed by another Atek.
+    CompileAgain {
+        /// The component.
+        component: PathBuf,
+        /// The code that the package has; nothing is made where it is good.
+        had: PathBuf,
+    },
 }
 
 /// The last step of a package whose app is a component.
@@ -58,6 +66,9 @@ impl Step {
             Self::Install(Installer::Other { command, .. }) => command.join(" "),
             Self::Build(_) => "npm run build".to_owned(),
             Self::Compile(component) => format!("atek-wasm compile {component}"),
+            Self::CompileAgain { component, .. } => {
+                format!("atek-wasm compile {}", component.display())
+            }
         }
     }
 
@@ -65,7 +76,7 @@ impl Step {
     pub(crate) fn program(&self) -> &'static str {
         match self {
             Self::Node(_) | Self::Install(_) | Self::Build(_) => "npm",
-            Self::Compile(_) => paths::WASM,
+            Self::Compile(_) | Self::CompileAgain { .. } => paths::WASM,
         }
     }
 
@@ -93,27 +104,33 @@ impl Step {
             Self::Build(None) => words(&["run", "build"]),
             Self::Build(Some(package)) => with(package, &["npm", "run", "build"]),
             Self::Compile(component) => words(&["compile", component.as_str(), paths::COMPILED]),
+            Self::CompileAgain { component, had } => {
+                let unless = format!("--unless={}", had.display());
+                words(&["compile", &unless, &component.to_string_lossy(), "."])
+            }
         }
     }
 
     pub(crate) fn failure_code(&self) -> FailureCode {
         match self {
             Self::Node(_) | Self::Install(_) => FailureCode::NpmFailed,
-            Self::Build(_) | Self::Compile(_) => FailureCode::BuildFailed,
+            Self::Build(_) | Self::Compile(_) | Self::CompileAgain { .. } => {
+                FailureCode::BuildFailed
+            }
         }
     }
 
     pub(crate) fn phase(&self) -> Phase {
         match self {
             Self::Node(_) | Self::Install(_) => Phase::Install,
-            Self::Build(_) | Self::Compile(_) => Phase::Build,
+            Self::Build(_) | Self::Compile(_) | Self::CompileAgain { .. } => Phase::Build,
         }
     }
 
     pub(crate) fn time(&self, limits: &FetchLimits) -> Duration {
         Duration::from_secs(match self {
             Self::Node(_) | Self::Install(_) => limits.install_secs,
-            Self::Build(_) | Self::Compile(_) => limits.build_secs,
+            Self::Build(_) | Self::Compile(_) | Self::CompileAgain { .. } => limits.build_secs,
         })
     }
 }

@@ -6,14 +6,14 @@
 //! staging/layers/             what jobs that fetch leave to each other; gone when it is empty
 //!        | commit: seal, sync, move
 //!        v
-//! packages/KEY/versions/V/    root's, never edited
+//! packages/KEY/versions/V/    root's, never edited but for the native code of a component
 //! packages/KEY/current        link to versions/V, replaced at once
 //! ```
 
 use crate::files::{FileError, Folder, Ownership, SealError, remove_tree, seal_tree};
 use crate::layout::Layout;
 use atek_api::ids::ServiceKey;
-use atek_api::spec::paths::STAGED_PACKAGE;
+use atek_api::spec::paths::{COMPILED, STAGED_PACKAGE};
 use atek_api::spec::{JobId, PackageVersion};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -106,25 +106,7 @@ pub(crate) fn commit(
     key: &ServiceKey,
     version: &PackageVersion,
 ) -> Result<(), PackageError> {
-    let staging = ours(layout, &layout.staging)?;
-    let job_folder = match staging.child(job.as_str().as_ref()) {
-        Err(error) if error.is_missing() => return Err(PackageError::NoJob(job.clone())),
-        opened => opened?,
-    };
-    // From here on the job's user could not even exchange the package's folder.
-    job_folder.set_owner(layout.root.uid, layout.root.gid)?;
-    let package = match job_folder.child(STAGED_PACKAGE.as_ref()) {
-        Err(error) if error.is_missing() || error.is_not_a_folder() => {
-            return Err(PackageError::NoPackage(job.clone()));
-        }
-        opened => opened?,
-    };
-    let ownership = Ownership {
-        maker: owner_of(layout, &package)?,
-        uid: layout.root.uid,
-        gid: layout.root.gid,
-    };
-    seal_tree(&package, ownership)?;
+    let (job_folder, package) = taken_over(layout, job)?;
     // One call instead of one for each of ten thousand files.
     package.sync_file_system()?;
 
@@ -146,6 +128,59 @@ pub(crate) fn commit(
         folder.sync()?;
     }
     Ok(())
+}
+
+/// Puts the native code that a job left in the place of what an installed component had, durably.
+/// The job's processes must be gone. Cut short, the component has none.
+pub(crate) fn commit_code(
+    layout: &Layout,
+    job: &JobId,
+    key: &ServiceKey,
+    version: &PackageVersion,
+) -> Result<(), PackageError> {
+    let missing = |error: FileError| match error.is_missing() {
+        true => PackageError::NoVersion {
+            key: key.clone(),
+            version: version.clone(),
+        },
+        false => error.into(),
+    };
+    let installed = ours(layout, &layout.packages)?
+        .child(key.as_str().as_ref())
+        .and_then(|service| service.child(VERSIONS.as_ref()))
+        .and_then(|versions| versions.child(version.as_str().as_ref()))
+        .map_err(missing)?;
+    let (job_folder, code) = taken_over(layout, job)?;
+    code.sync_file_system()?;
+    remove_tree(&installed, COMPILED.as_ref())?;
+    job_folder.move_to(STAGED_PACKAGE.as_ref(), &installed, COMPILED.as_ref())?;
+    installed.sync()?;
+    Ok(job_folder.sync()?)
+}
+
+/// The staging folder of a job whose processes are gone, and what the job left in it, which from
+/// now on is root's.
+fn taken_over(layout: &Layout, job: &JobId) -> Result<(Folder, Folder), PackageError> {
+    let staging = ours(layout, &layout.staging)?;
+    let job_folder = match staging.child(job.as_str().as_ref()) {
+        Err(error) if error.is_missing() => return Err(PackageError::NoJob(job.clone())),
+        opened => opened?,
+    };
+    // From here on the job's user could not even exchange the package's folder.
+    job_folder.set_owner(layout.root.uid, layout.root.gid)?;
+    let package = match job_folder.child(STAGED_PACKAGE.as_ref()) {
+        Err(error) if error.is_missing() || error.is_not_a_folder() => {
+            return Err(PackageError::NoPackage(job.clone()));
+        }
+        opened => opened?,
+    };
+    let ownership = Ownership {
+        maker: owner_of(layout, &package)?,
+        uid: layout.root.uid,
+        gid: layout.root.gid,
+    };
+    seal_tree(&package, ownership)?;
+    Ok((job_folder, package))
 }
 
 /// Removes a job's staging folder, and the folder of layers if nothing is in it. Missing is fine.
@@ -285,6 +320,36 @@ mod tests {
         remove(&layout, &key).unwrap();
         remove(&layout, &key).unwrap();
         assert_eq!(fs::read_dir(&layout.packages).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn native_code_of_an_installed_component_is_replaced_and_nothing_else_is() {
+        let (_folder, layout) = temporary();
+        let (job, key, version) = names();
+        let folder = layout.packages.join("k1/versions/v1.0.0");
+        let package = staged(&layout);
+        fs::create_dir(package.join(COMPILED)).unwrap();
+        fs::write(package.join(COMPILED).join("old.cwasm"), "1").unwrap();
+        commit(&layout, &job, &key, &version).unwrap();
+        unstage(&layout, &job).unwrap();
+        for name in ["new.cwasm", "newer.cwasm"] {
+            let made = staged(&layout);
+            fs::rename(made.join("index.js"), made.join(name)).unwrap();
+            commit_code(&layout, &job, &key, &version).unwrap();
+            unstage(&layout, &job).unwrap();
+            let code = fs::read_dir(folder.join(COMPILED)).unwrap();
+            let names: Vec<_> = code.map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(names, [name]);
+            assert!(folder.join("index.js").exists());
+        }
+        // An app that was uninstalled in the meantime does not come back.
+        remove(&layout, &key).unwrap();
+        staged(&layout);
+        assert!(matches!(
+            commit_code(&layout, &job, &key, &version),
+            Err(PackageError::NoVersion { .. })
+        ));
+        assert!(!layout.packages.join("k1").exists());
     }
 
     #[test]

@@ -460,7 +460,7 @@ impl Spawn {
                 let folder = folder.map(|path| sources::readable(layout, &path));
                 let folder = folder.transpose()?;
                 match kind {
-                    JobKind::Fetch => packages::stage(layout, &staged)?,
+                    JobKind::Fetch | JobKind::Compile => packages::stage(layout, &staged)?,
                     JobKind::Build => packages::require_staged(layout, &staged)?,
                 }
                 let identity = folder.as_ref().map(Folder::identity).transpose()?;
@@ -496,6 +496,17 @@ impl Spawn {
         let _lease = self.jobs.take(job.as_str())?;
         self.require_ended(&job).await?;
         self.on_files(move |layout| packages::commit(layout, &job, &key, &version))
+            .await
+    }
+
+    /// Puts the native code that a job left in `package` in the place of what the component of
+    /// `version` of the service with `key` had. The job must have ended.
+    async fn commit_code(&self, job: &str, key: &str, version: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        let (job, key, version) = (job.parse::<JobId>()?, service_key(key)?, version.parse()?);
+        let _lease = self.jobs.take(job.as_str())?;
+        self.require_ended(&job).await?;
+        self.on_files(move |layout| packages::commit_code(layout, &job, &key, &version))
             .await
     }
 

@@ -74,9 +74,10 @@ pub(crate) fn name_of_code(engine: &Engine, component: &[u8]) -> String {
 /// The component of a file that [`crate::compile`] wrote.
 pub(crate) fn load_code(engine: &Engine, file: &Path) -> Result<Component> {
     // SAFETY: what is loaded is native code, so it must be what this program compiled. The folder
-    // is given by atek-spawnd, for packages that Atek installed alone: a package job emptied it and
-    // ran this program's `compile` into it when nothing of the package ran any more, then it was
-    // given to root. The app sees it read-only, and the mapping is private.
+    // is given by atek-spawnd, or by atekd to a job, for packages that Atek installed alone: a
+    // package job emptied it and ran this program's `compile` into it when nothing of the package
+    // ran any more, then it was given to root. The app sees it read-only, and the mapping is
+    // private.
     #[allow(unsafe_code)]
     unsafe {
         Component::deserialize_file(engine, file)

@@ -1,7 +1,8 @@
 //! Compiles and runs apps that are WebAssembly components of `wasi:http/proxy`.
 //!
-//! - `atek-wasm compile COMPONENT FOLDER` makes native code of a component ([`compile`]). It is the
-//!   last step of a package job, after which nothing of the package runs.
+//! - `atek-wasm compile [--unless=FOLDER] COMPONENT FOLDER` makes native code of a component
+//!   ([`compile`]). It is the last step of a package job, after which nothing of the package runs,
+//!   and the only one of a job for a component whose code another Atek made.
 //! - `atek-wasm serve [--compiled=FOLDER] [--memory=BYTES] -- COMPONENT [ARG]...` is the program of
 //!   the app's unit, behind `atek-sandbox`, as Node is of a Node app ([`serve`]).
 //!
@@ -35,6 +36,9 @@ struct Arguments {
 enum Command {
     /// Makes native code of a component.
     Compile {
+        /// Where code of it may already be: nothing is made where that can be used here.
+        #[arg(long)]
+        unless: Option<PathBuf>,
         /// The component.
         component: PathBuf,
         /// Where the code is put, under a name by which it is found again.
@@ -47,7 +51,11 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
-        Command::Compile { component, folder } => compile::run(component, folder),
+        Command::Compile {
+            unless,
+            component,
+            folder,
+        } => compile::run(component, folder, unless.as_deref()),
         Command::Serve(options) => serve::run(options),
     };
     match done {

@@ -271,6 +271,19 @@ pub fn package_version(key: &ServiceKey, version: &PackageVersion) -> PathBuf {
     package_versions(key).join(version.as_str())
 }
 
+/// Whether a folder is one installed version of a service.
+#[must_use]
+pub fn is_package_version(folder: &Path) -> bool {
+    let inside = folder.strip_prefix(PACKAGES).ok().and_then(Path::to_str);
+    let parts: Vec<&str> = inside.unwrap_or_default().split('/').collect();
+    match parts[..] {
+        [key, "versions", version] => {
+            key.parse::<ServiceKey>().is_ok() && version.parse::<PackageVersion>().is_ok()
+        }
+        _ => false,
+    }
+}
+
 /// The link to the version that runs.
 #[must_use]
 pub fn package_current(key: &ServiceKey) -> PathBuf {

@@ -140,6 +140,29 @@ fn modules_are_those_of_a_parent_of_the_package() {
 }
 
 #[test]
+fn only_a_job_that_compiles_reads_an_installed_package_and_nothing_else() {
+    for (folder, allowed) in [
+        ("/var/lib/atek/packages/k1/versions/v1.0.0", true),
+        ("/var/lib/atek/packages/k1/versions", false),
+        ("/var/lib/atek/packages/k1/versions/..", false),
+        ("/var/lib/atek/packages/k1/versions/v1.0.0/lib", false),
+        ("/var/lib/atek/packages/k1/other/v1.0.0", false),
+        ("/var/lib/atek/packages/../versions/v1.0.0", false),
+        ("/var/lib/atek", false),
+    ] {
+        for kind in [JobKind::Compile, JobKind::Fetch, JobKind::Build] {
+            let spec = PackageSpec {
+                kind,
+                source_folder: Some(folder.into()),
+                ..PackageSpec::default()
+            };
+            let expected = allowed && kind == JobKind::Compile;
+            assert_eq!(spec.validate().is_ok(), expected, "{kind:?} {folder}");
+        }
+    }
+}
+
+#[test]
 fn only_core_services_run_what_comes_with_atek() {
     let mut core = spec();
     core.id = "core.adb".parse().unwrap();

@@ -37,6 +37,7 @@ pub(crate) fn job(
             Bind::optional("/run/systemd/resolve/resolv.conf"),
         ],
         JobKind::Build => vec![link::names()],
+        JobKind::Compile => Vec::new(),
     };
     read.extend(source.map(|folder| Bind::new(folder, folder)));
     let mut written = vec![Bind::new(&staging, &staging)];
@@ -46,7 +47,8 @@ pub(crate) fn job(
     }
     let (homes, emptied) = surroundings(source);
     let kind = match spec.kind {
-        JobKind::Fetch => "fetch",
+        // A job that compiles runs nothing of the package either.
+        JobKind::Fetch | JobKind::Compile => "fetch",
         JobKind::Build => "build",
     };
     let mut argv = vec![paths::SANDBOX.to_owned(), kind.to_owned()];
@@ -97,14 +99,14 @@ pub(crate) fn job(
         ("CPUWeight", Variant::from(30u64)),
         ("OOMScoreAdjust", Variant::from(500i32)),
     ]);
+    if spec.kind != JobKind::Fetch {
+        properties.push(("PrivateNetwork", Variant::from(true)));
+    }
     if spec.kind == JobKind::Build {
-        properties.extend([
-            ("PrivateNetwork", Variant::from(true)),
-            (
-                "ExecStartPreEx",
-                link::commands(vec![link::attach(Reach::Internet, false, &[])]),
-            ),
-        ]);
+        properties.push((
+            "ExecStartPreEx",
+            link::commands(vec![link::attach(Reach::Internet, false, &[])]),
+        ));
         properties.extend(link::properties(Reach::Internet, &spec.home, false));
     }
     properties

@@ -698,6 +698,24 @@ fn devices_at_home_were_reached_by_their_addresses_of_the_internet() {
 }
 
 #[test]
+fn a_component_is_compiled_without_a_network_and_without_layers_of_others() {
+    let channel = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+    let spec = PackageSpec {
+        kind: JobKind::Compile,
+        source_folder: Some("/var/lib/atek/packages/k1/versions/v1.0.0".into()),
+        ..PackageSpec::default()
+    };
+    spec.validate().unwrap();
+    let id = "j1".parse().unwrap();
+    let properties = job(&id, &spec, None, NEW, channel(), channel());
+    assert_eq!(value(&properties, "PrivateNetwork"), "true");
+    assert!(values(&properties, "ExecStartPreEx").is_empty());
+    let read = value(&properties, "BindReadOnlyPaths");
+    assert!(read.contains("/versions/v1.0.0") && !read.contains("resolv"));
+    assert!(!value(&properties, "BindPaths").contains("layers"));
+}
+
+#[test]
 fn limits_are_the_specs_own_or_the_defaults() {
     let limits = Limits {
         memory_max: Some(64 << 20),

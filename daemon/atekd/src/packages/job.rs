@@ -127,17 +127,54 @@ impl Staged {
         key: &ServiceKey,
         version: &PackageVersion,
     ) -> Result<(), SpawnError> {
-        let spawn = self.cleaner.spawn.clone();
-        for _ in 1..UNIT_TRIES {
-            match spawn.commit_package(&job_id(), key, version).await {
+        self.put(Left::Package, key, version).await
+    }
+
+    /// Makes it the native code of the component of the version `version` of the service `key`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]; then it is removed.
+    pub async fn commit_code(
+        self,
+        key: &ServiceKey,
+        version: &PackageVersion,
+    ) -> Result<(), SpawnError> {
+        self.put(Left::Code, key, version).await
+    }
+
+    async fn put(
+        self,
+        left: Left,
+        key: &ServiceKey,
+        version: &PackageVersion,
+    ) -> Result<(), SpawnError> {
+        let (spawn, job) = (&self.cleaner.spawn, job_id());
+        let mut tries = 1;
+        loop {
+            let outcome = match left {
+                Left::Package => spawn.commit_package(&job, key, version).await,
+                Left::Code => spawn.commit_code(&job, key, version).await,
+            };
+            match outcome {
                 // Its process is gone; systemd will have noticed in a moment.
-                Err(SpawnError::Busy { .. }) => tokio::time::sleep(UNIT_PAUSE).await,
+                Err(SpawnError::Busy { .. }) if tries < UNIT_TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(UNIT_PAUSE).await;
+                }
                 // What is left of the staging folder goes when `self` is dropped.
                 outcome => return outcome,
             }
         }
-        spawn.commit_package(&job_id(), key, version).await
     }
+}
+
+/// What a job has left.
+#[derive(Debug, Clone, Copy)]
+enum Left {
+    Package,
+    /// Native code of a component.
+    Code,
 }
 
 /// Ends the job that an earlier call left, and removes its files. A call whose caller went away in

@@ -24,11 +24,11 @@ use atek_api::package::{
 use atek_api::services::Inspected;
 use atek_api::signer::Signer;
 use atek_api::source::Source;
-use atek_api::spec::{JobKind, PackageSpec};
+use atek_api::spec::{JobKind, PackageSpec, RelativePath};
 use atek_api::version::Release;
 use inspected_package_cache::{InspectedPackageCache, KEEP};
 use job::Running;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -192,6 +192,37 @@ impl Packages {
         }
     }
 
+    /// Makes native code of the component `entry` of an installed package, where that has none
+    /// which this system can use.
+    ///
+    /// # Errors
+    ///
+    /// [`PackageError`]; nothing is left.
+    pub async fn compile_again(
+        &self,
+        folder: &Path,
+        entry: &RelativePath,
+    ) -> Result<Option<Staged>, PackageError> {
+        let request = Request::Compile {
+            folder: folder.to_owned(),
+            entry: entry.clone(),
+            limits: FetchLimits::default(),
+        };
+        let spec = PackageSpec {
+            kind: JobKind::Compile,
+            source_folder: Some(folder.to_owned()),
+            ..PackageSpec::default()
+        };
+        let patience = Duration::from_secs(spec.limits.runtime_secs) + GRACE;
+        let unheard = Reporter::unheard();
+        match self.run(&request, &spec, patience, &unheard).await? {
+            (Outcome::Compiled(made), staged) => Ok(made.then_some(staged)),
+            (Outcome::Package(_) | Outcome::Releases(_), _) => {
+                Err(PackageError::Channel(ChannelError::Unexpected))
+            }
+        }
+    }
+
     /// Keeps a package that an inspection showed, for [`Packages::take_inspected`]. It may go
     /// when another job needs its place, or after some minutes.
     pub fn keep_inspected(&self, source: Source, package: FetchedPackage, staged: Staged) {
@@ -238,7 +269,9 @@ impl Packages {
         });
         match listed? {
             (Outcome::Releases(releases), _) => Ok(releases),
-            (Outcome::Package(_), _) => Err(PackageError::Channel(ChannelError::Unexpected)),
+            (Outcome::Package(_) | Outcome::Compiled(_), _) => {
+                Err(PackageError::Channel(ChannelError::Unexpected))
+            }
         }
     }
 

@@ -372,6 +372,22 @@ impl Spawn {
         .await
     }
 
+    /// Gives the component of the version `version` of `key` the native code that a job has made.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]; refused when the version does not exist.
+    pub async fn commit_code(
+        &self,
+        job: &JobId,
+        key: &ServiceKey,
+        version: &PackageVersion,
+    ) -> Result<(), SpawnError> {
+        let operation = format!("put the code of {key} {version} in place");
+        let body = (job.as_str(), key.as_str(), version.as_str());
+        self.call(&operation, FILES, "CommitCode", &body).await
+    }
+
     /// Ends a package job and removes what it built; harmless when there is none.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod agreed_limits;
 mod backup;
 mod bring_back;
 mod candidate;
+mod components;
 mod configure;
 mod context;
 mod core;

@@ -85,6 +85,8 @@ impl Operations {
         self.assign_ports().await;
         let records = self.database.records();
         let (mut start, mut stop, mut sleep, mut running) = (vec![], vec![], vec![], vec![]);
+        // Does not run, and need not.
+        let mut idle = vec![];
         for record in records.services() {
             let Ok(snapshot) = self.supervisor.snapshot(&record.key).await else {
                 continue;
@@ -92,12 +94,15 @@ impl Operations {
             let key = record.key.clone();
             match (record.settings.stopped, snapshot.unit.is_some()) {
                 (true, true) => stop.push(key),
-                (true, false) => {}
+                (true, false) => idle.push(key),
                 (false, true) => {
                     running.push(key.clone());
                     start.push(key);
                 }
-                (false, false) if snapshot.definition.sleeps() => sleep.push(key),
+                (false, false) if snapshot.definition.sleeps() => {
+                    idle.push(key.clone());
+                    sleep.push(key);
+                }
                 (false, false) => start.push(key),
             }
         }
@@ -120,20 +125,39 @@ impl Operations {
         for key in start {
             self.in_background(key, Command::Resume, WaitFor::Settled);
         }
+        let operations = self.clone();
+        tokio::spawn(async move {
+            for key in idle {
+                for component in operations.components(&key).await {
+                    operations.compile_again(&key, &component).await;
+                }
+            }
+        });
     }
 
     /// Sends a command; its outcome is in the service's state.
     fn in_background(self: &Arc<Self>, key: ServiceKey, command: Command, wait_for: WaitFor) {
         let operations = self.clone();
         tokio::spawn(async move {
+            let components = match command {
+                Command::Resume => operations.components(&key).await,
+                _ => Vec::new(),
+            };
+            let mut components = components.iter();
+            if let Some(current) = components.next() {
+                operations.compile_again(&key, current).await;
+            }
             let records = operations.database.records();
             let stopped = records
                 .service(key.as_str())
                 .is_none_or(|record| record.settings.stopped);
-            // It may have been started by a newer command.
-            if command != Command::Stop || stopped {
+            // It may have been started, or stopped, by a newer command.
+            if stopped == (command == Command::Stop) {
                 // It fails only for a service that is gone.
                 let _ = operations.supervisor.command(&key, command, wait_for).await;
+            }
+            for other in components {
+                operations.compile_again(&key, other).await;
             }
         });
     }
