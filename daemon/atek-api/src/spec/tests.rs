@@ -130,11 +130,7 @@ fn modules_are_those_of_a_parent_of_the_package() {
         ("/home/bob/ws/app", "/etc/node_modules", false),
     ] {
         let mut spec = spec();
-        spec.package = Package {
-            folder: folder.into(),
-            modules: Some(modules.into()),
-            own_node: false,
-        };
+        spec.package = Package::in_place(folder.into(), Some(modules.into()));
         assert_eq!(spec.validate().is_ok(), allowed, "{folder} with {modules}");
     }
 }

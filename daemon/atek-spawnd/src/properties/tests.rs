@@ -19,11 +19,7 @@ pub(crate) fn spec() -> ServiceSpec {
             entry: "index.js".parse().unwrap(),
             args: Vec::new(),
         },
-        package: Package {
-            folder: "/var/lib/atek/packages/k1/versions/v1".into(),
-            modules: None,
-            own_node: false,
-        },
+        package: Package::in_place("/var/lib/atek/packages/k1/versions/v1".into(), None),
         env: BTreeMap::new(),
         network: Network::None,
         home: Vec::new(),
@@ -372,11 +368,10 @@ fn a_start_script_runs_as_npm_runs_it() {
     );
     let workspace = ServiceSpec {
         program: script(&["a b", "$HOME"]),
-        package: Package {
-            folder: "/home/bob/ws/app".into(),
-            modules: Some("/home/bob/ws/node_modules".into()),
-            own_node: false,
-        },
+        package: Package::in_place(
+            "/home/bob/ws/app".into(),
+            Some("/home/bob/ws/node_modules".into()),
+        ),
         ..spec()
     };
     let text = "PATH=/app/package/node_modules/.bin:/app/node_modules/.bin:$PATH; export PATH; \
@@ -396,11 +391,7 @@ fn native_code_of_a_component_is_taken_from_an_installed_package_alone() {
                 path: "app.wasm".parse().unwrap(),
                 args: vec!["a b".to_owned()],
             },
-            package: Package {
-                folder: folder.into(),
-                modules: None,
-                own_node: false,
-            },
+            package: Package::in_place(folder.into(), None),
             limits: Limits {
                 memory_max: Some(64 << 20),
                 ..Limits::default()
@@ -428,19 +419,14 @@ fn programs_run_by_an_absolute_path_inside() {
         path: "bin/server".parse().unwrap(),
         args: args.iter().map(|arg| (*arg).to_owned()).collect(),
     };
-    let workspace = Package {
-        folder: "/home/bob/ws/app".into(),
-        modules: Some("/home/bob/ws/node_modules".into()),
-        own_node: false,
-    };
+    let workspace = Package::in_place(
+        "/home/bob/ws/app".into(),
+        Some("/home/bob/ws/node_modules".into()),
+    );
     let core = ServiceSpec {
         id: "core.adb".parse().unwrap(),
         core: true,
-        package: Package {
-            folder: "/usr/lib/atek/core/adb".into(),
-            modules: None,
-            own_node: false,
-        },
+        package: Package::in_place("/usr/lib/atek/core/adb".into(), None),
         program: native(&[]),
         ..spec()
     };
@@ -519,11 +505,10 @@ fn the_sandbox_is_told_what_must_be_mounted_and_how_the_program_is_reached() {
         ),
         (
             ServiceSpec {
-                package: Package {
-                    folder: "/home/bob/ws/app".into(),
-                    modules: Some("/home/bob/ws/node_modules".into()),
-                    own_node: false,
-                },
+                package: Package::in_place(
+                    "/home/bob/ws/app".into(),
+                    Some("/home/bob/ws/node_modules".into()),
+                ),
                 ..spec()
             },
             "\"mount=1:4:/app/package\", \"mount=1:5:/app/node_modules\", \"--\"",
@@ -884,11 +869,7 @@ fn only_the_database_may_use_what_the_disk_keeps_back() {
     let groups = |core, folder: &str| {
         let spec = ServiceSpec {
             core,
-            package: Package {
-                folder: folder.into(),
-                modules: None,
-                own_node: false,
-            },
+            package: Package::in_place(folder.into(), None),
             ..spec()
         };
         values(&service(&spec, &sources(&spec), NEW), "SupplementaryGroups")

@@ -144,19 +144,7 @@ async fn with_password(ring: &Ring<'_>, action: KeyAction) -> Result<(), Failure
                 .await?;
             host.out.done("removed")
         }
-        KeyAction::Reseal { words } => {
-            let password = ask::password("Password of the user: ")?;
-            let asked =
-                |wanted: bool, prompt: &str| wanted.then(|| ask::password(prompt)).transpose();
-            let with = OpenKeys {
-                password,
-                old: asked(!words, "Old password: ")?,
-                words: asked(words, "Recovery words: ")?,
-            };
-            host.call(USERS, "openKeys", (&ring.user, with), "open the keys")
-                .await?;
-            host.out.done("the password opens the keys")
-        }
+        KeyAction::Reseal { words } => reseal(ring, words).await,
         KeyAction::Hold => {
             let mut params = json!({});
             params["password"] = ask::password("Password of the user: ")?.expose().into();
@@ -197,6 +185,21 @@ async fn with_password(ring: &Ring<'_>, action: KeyAction) -> Result<(), Failure
                 .done("the keys are open until the box starts again")
         }
     }
+}
+
+/// Opens a user's locked keys, with the recovery words or the old password, for the new password.
+async fn reseal(ring: &Ring<'_>, words: bool) -> Result<(), Failure> {
+    let host = ring.host;
+    let password = ask::password("Password of the user: ")?;
+    let asked = |wanted: bool, prompt: &str| wanted.then(|| ask::password(prompt)).transpose();
+    let with = OpenKeys {
+        password,
+        old: asked(!words, "Old password: ")?,
+        words: asked(words, "Recovery words: ")?,
+    };
+    host.call(USERS, "openKeys", (&ring.user, with), "open the keys")
+        .await?;
+    host.out.done("the password opens the keys")
 }
 
 /// The key of the named user, or of the only one.
