@@ -86,7 +86,12 @@ async fn systemd_finds_the_units_correct_and_tight() -> anyhow::Result<()> {
     assert!(files.len() >= 7, "{files:?}");
     for file in files {
         let score = exposure(&host, &["--offline=true", file]).await?;
-        assert!(score <= 2.0, "{file}: {score}");
+        // It mounts a disk, and gives files of every user to their owners.
+        let most = match file.ends_with("atek-move.service") {
+            true => 2.3,
+            false => 2.0,
+        };
+        assert!(score <= most, "{file}: {score}");
     }
     let failed = host
         .machine

@@ -2,7 +2,9 @@
 
 use crate::metrics::{MetricsOptions, Series, ServiceSample, SystemSample};
 use crate::permission::PermissionRules;
-use crate::{audit, backup, catalogue, grants, services, sessions, setup, system, updates, users};
+use crate::{
+    audit, backup, catalogue, grants, moving, services, sessions, setup, system, updates, users,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 use ts_rs::{Config, TS, TypeVisitor};
@@ -148,6 +150,8 @@ fn declarations() -> String {
     all.visit::<setup::Completed>();
     all.visit::<system::SystemInfo>();
     all.visit::<system::FactoryReset>();
+    all.visit::<moving::MoveTargets>();
+    all.visit::<moving::MoveData>();
     all.visit::<system::Resources>();
     all.visit::<system::Security>();
     all.visit::<users::User>();

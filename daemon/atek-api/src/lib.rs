@@ -36,6 +36,7 @@ pub mod image;
 pub mod jsonrpc;
 pub mod manifest;
 pub mod metrics;
+pub mod moving;
 pub mod package;
 pub mod permission;
 pub mod secret;

@@ -45,6 +45,7 @@ const LEFT_OUT: &[&str] = &[
     "restore.json",
     "claim-code",
     paths::FACTORY_RESET_NAME,
+    paths::MOVE_NAME,
     "installs",
     "uninstalls",
     "updates",

@@ -1,4 +1,5 @@
-//! Which disks a backup job may be given: none that the system runs from.
+//! Which disks a backup job may be given, and which may be formatted: none that the system runs
+//! from.
 
 use crate::error::Error;
 use atek_api::spec::{BlockName, DiskSpec};
@@ -14,6 +15,32 @@ pub(crate) fn check(disk: &DiskSpec) -> Result<(), Error> {
     let mounts = fs::read_to_string("/proc/self/mountinfo")
         .map_err(|error| Error::Failed(format!("cannot read what is mounted: {error}")))?;
     check_in(Path::new("/sys/class/block"), &mounts, &disk.device)
+}
+
+/// Refuses to format a disk that anything uses, or a part of one.
+pub(crate) fn check_unused(device: &BlockName) -> Result<(), Error> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")
+        .map_err(|error| Error::Failed(format!("cannot read what is mounted: {error}")))?;
+    check_unused_in(Path::new("/sys/class/block"), &mounts, device)
+}
+
+fn check_unused_in(class: &Path, mounts: &str, device: &BlockName) -> Result<(), Error> {
+    check_in(class, mounts, device)?;
+    let failed =
+        |error: io::Error| Error::Failed(format!("cannot look at the disk {device}: {error}"));
+    let own = fs::canonicalize(class.join(device.as_str())).map_err(failed)?;
+    if own.join("partition").exists() {
+        return Err(Error::Refused(format!("{device} is a part of a disk")));
+    }
+    for part in parts(&own).map_err(failed)? {
+        let number = fs::read_to_string(part.join("dev")).map_err(failed)?;
+        let mut mounted = mounts.lines().filter_map(|line| line.split(' ').nth(2));
+        if mounted.any(|of| of == number.trim()) {
+            let text = format!("something on the disk {device} is mounted");
+            return Err(Error::Refused(text));
+        }
+    }
+    Ok(())
 }
 
 fn check_in(class: &Path, mounts: &str, device: &BlockName) -> Result<(), Error> {
@@ -120,5 +147,16 @@ mod tests {
             checked(given).unwrap();
         }
         assert!(matches!(checked("sdz"), Err(Error::NotFound(_))));
+        let unused = |name: &str| {
+            let name = name.parse::<BlockName>().unwrap();
+            check_unused_in(&root.join("class"), mounts, &name)
+        };
+        unused("sdc").unwrap();
+        for refused in ["sda", "sdb", "sdb1", "sdd"] {
+            assert!(
+                matches!(unused(refused), Err(Error::Refused(_))),
+                "{refused}"
+            );
+        }
     }
 }

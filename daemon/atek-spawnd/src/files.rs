@@ -4,11 +4,13 @@
 //! only there for messages. So a folder cannot be exchanged for a link between a check
 //! and the step that relies on it.
 
+mod compare;
 mod copy;
 mod remove;
 mod seal;
 
-pub(crate) use copy::{CopyError, TreeSize, copy_tree, measure};
+pub(crate) use compare::{CompareError, compare};
+pub(crate) use copy::{CopyError, TreeSize, copy_machine, copy_tree, measure};
 pub(crate) use remove::remove_tree;
 pub(crate) use seal::{Ownership, SealError, seal_tree};
 
@@ -116,6 +118,11 @@ impl Folder {
         }
         reader.require(&folder, SEARCH | READ)?;
         Ok(folder)
+    }
+
+    /// Where it was opened; it may have moved.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The device and the inode: two folders that have the same ones at one time are one folder.

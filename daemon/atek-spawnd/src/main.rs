@@ -20,6 +20,7 @@
 //! | [`packages`], [`state`], [`credentials`] | what is done with files |
 //! | [`files`] | how: from opened folders, never through a link |
 //! | [`mod@erase`] | the factory reset, run at the boot as `atek-spawnd erase` |
+//! | [`moving`] | the move of the data to another disk, run at the boot as `atek-spawnd move` |
 //! | [`disks`] | which disks a backup job may mount |
 //! | [`leases`] | one call at a time for each service and job |
 //! | [`layout`] | where, and for which users |
@@ -35,6 +36,7 @@ mod files;
 mod layout;
 mod leases;
 mod manager;
+mod moving;
 mod origin;
 mod packages;
 mod properties;
@@ -64,7 +66,9 @@ fn main() -> ExitCode {
     let done = match (arguments.next(), arguments.next()) {
         (None, _) => serve(),
         (Some(word), None) if word == "erase" => erase(),
-        _ => Err(anyhow!("usage: atek-spawnd [erase]")),
+        (Some(word), None) if word == "move" => moving::run(),
+        (Some(word), None) if word == "move-ended" => moving::ended(),
+        _ => Err(anyhow!("usage: atek-spawnd [erase|move|move-ended]")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,7 +18,7 @@ mod service;
 mod sidecar;
 
 pub(crate) use addresses::closed as closed_networks;
-pub(crate) use backup::{backup, disks};
+pub(crate) use backup::{MAKING, backup, data_disk, disks};
 pub(crate) use job::job;
 pub(crate) use service::service;
 pub(crate) use sidecar::{Unit, app_slice, sidecars, slices};

@@ -14,8 +14,9 @@ use crate::{
 };
 use atek_api::ids::{ServiceId, ServiceKey};
 use atek_api::manifest::SidecarName;
+use atek_api::moving::FileSystemId;
 use atek_api::spec::{
-    self, BackupSpec, JobId, JobKind, PackageSpec, PackageVersion, Prefix, RelativePath,
+    self, BackupSpec, BlockName, JobId, JobKind, PackageSpec, PackageVersion, Prefix, RelativePath,
     ServiceSpec, SnapshotName, paths,
 };
 use serde::de::DeserializeOwned;
@@ -369,6 +370,28 @@ impl Spawn {
         }
     }
 
+    /// Makes a whole disk that nothing uses one for the data of the box: everything on it is lost.
+    async fn make_data_disk(&self, device: &str, id: &str) -> Result<()> {
+        let _call = self.activity.begin();
+        let device: BlockName = parsed(device)?;
+        let id: FileSystemId = parsed(id)?;
+        disks::check_unused(&device)?;
+        tracing::warn!(%device, %id, "making a disk for the data of the box");
+        let properties = properties::data_disk(self.systemd.version(), &device, &id);
+        let unit = spec::paths::DATA_DISK_UNIT;
+        match self
+            .systemd
+            .start(unit, &properties, properties::MAKING)
+            .await?
+            .as_str()
+        {
+            "done" => Ok(()),
+            _ => Err(Error::Failed(format!(
+                "no file system could be made on {device}: `journalctl -t atek-data-disk` says why"
+            ))),
+        }
+    }
+
     /// Ends the backups, restores and looks that run. None is fine.
     async fn stop_backup(&self) -> Result<()> {
         let _call = self.activity.begin();
@@ -584,6 +607,11 @@ fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
 fn service_id(text: &str) -> Result<ServiceId> {
     text.parse()
         .map_err(|error| Error::InvalidSpec(format!("{error}")))
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T> {
+    text.parse()
+        .map_err(|error: T::Err| Error::InvalidSpec(error.to_string()))
 }
 
 fn service_key(text: &str) -> Result<ServiceKey> {

@@ -23,6 +23,7 @@ mod key_service;
 mod layout;
 mod mdns;
 mod metrics;
+mod moving;
 
 mod packages;
 mod service_listeners;

@@ -1,9 +1,10 @@
-//! `/var`: the data partition.
+//! `/var`: the data partition, or the disk to which its data were moved.
 
 use crate::console;
 use crate::devices::Partition;
+use crate::elsewhere;
 use anyhow::{Context as _, bail};
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::ffi::CString;
 use std::fs;
 use std::path::Path;
@@ -15,22 +16,35 @@ const NAME: &str = "atek-data";
 /// Where others read why `/var` is only in memory: one line.
 const PROBLEM: &str = "/run/atek-init/data-problem";
 
-/// Mounts the data partition of the root's own disk, checked and, where it was damaged, repaired.
+/// Mounts the data partition of the root's own disk, or the disk that it names, checked and, where
+/// it was damaged, repaired.
 ///
 /// # Errors
 ///
-/// When there is none, or it cannot be mounted even then.
+/// When there is none, or it cannot be mounted even then. A disk that is named and is not there
+/// leaves nothing mounted: the data that stayed on the card are not those of the box.
 pub(crate) fn mount_var(root: &Partition) -> anyhow::Result<()> {
-    let partition = root.sibling(NAME)?;
-    let node = partition.node();
+    mount_checked(&root.sibling(NAME)?.node())?;
+    let named = elsewhere::named(Path::new("/var"));
+    if matches!(named, Ok(None)) {
+        return Ok(());
+    }
+    unmount("/var", UnmountFlags::empty()).context("cannot unmount the data partition")?;
+    let Some(disk) = named? else {
+        return Ok(());
+    };
+    mount_checked(&disk.node()?)
+}
+
+fn mount_checked(node: &Path) -> anyhow::Result<()> {
     // Its answer does not decide: what can be mounted is worth more than a check that failed.
-    if let Err(error) = check(&node) {
+    if let Err(error) = check(node) {
         console::say(&format!("{error:#}"));
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME | MountFlags::LAZYTIME;
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
     let options = CString::new(options(&groups)).context("a group with a zero in it")?;
-    mount(&node, "/var", "ext4", flags, options.as_c_str())
+    mount(node, "/var", "ext4", flags, options.as_c_str())
         .with_context(|| format!("cannot mount the data partition {}", node.display()))
 }
 

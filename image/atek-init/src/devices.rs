@@ -110,6 +110,17 @@ pub(crate) fn wait_for(uuid: &str, said: Option<Medium>) -> anyhow::Result<Parti
     }
 }
 
+/// The nodes of all block devices that the kernel knows now.
+///
+/// # Errors
+///
+/// When they cannot be listed.
+pub(crate) fn all_nodes() -> anyhow::Result<Vec<PathBuf>> {
+    let devices = entries(Path::new("/sys/class/block"))?;
+    let names = devices.iter().filter_map(|device| device.file_name());
+    Ok(names.map(|name| Path::new("/dev").join(name)).collect())
+}
+
 /// The partition that the root's device lies on, set up by this program or by the kernel.
 ///
 /// # Errors

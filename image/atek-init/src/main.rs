@@ -26,6 +26,7 @@ mod data;
 mod devices;
 #[allow(unsafe_code, reason = "device-mapper is spoken to by ioctl")]
 mod dm;
+mod elsewhere;
 mod etc;
 mod initramfs;
 mod medium;

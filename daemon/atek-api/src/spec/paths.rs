@@ -58,8 +58,14 @@ pub const BACKUP_LOOK_UNIT: &str = "atek-backup-look.service";
 pub const DISKS_UNIT: &str = "atek-disks.service";
 /// What it runs (util-linux).
 pub const LSBLK: &str = "/usr/bin/lsblk";
+/// The unit that makes a disk one for the data of the box.
+pub const DATA_DISK_UNIT: &str = "atek-data-disk.service";
+/// What it runs (e2fsprogs).
+pub const MKE2FS: &str = "/usr/sbin/mke2fs";
 /// The request for a factory reset, in [`STATE`].
 pub const FACTORY_RESET_NAME: &str = "factory-reset";
+/// The request for a move of the data, in [`STATE`].
+pub const MOVE_NAME: &str = "move";
 /// Where a backup job mounts the disk that it was given. Only the job sees it.
 pub const DISK: &str = "/run/atek-disk";
 /// Where a backup job finds the socket that leads to a server with its target, and nowhere else.

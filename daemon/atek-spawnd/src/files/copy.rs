@@ -8,7 +8,7 @@ use super::{FileError, Folder, kind};
 use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom, Timespec, Timestamps, XattrFlags};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -23,6 +23,10 @@ const HARD_LINKS_MAX: usize = 16 << 20;
 const XATTR_MAX: usize = 64 << 10;
 /// What a mode keeps: an app cannot set the bits that grant a user's rights, nor can this program.
 const MODE_BITS: u32 = 0o1777;
+/// What the mode of a file of the machine keeps.
+const ALL_MODE_BITS: u32 = 0o7777;
+/// Bytes that are copied at once where the kernel does not copy by itself.
+const BUFFER: usize = 1 << 20;
 
 /// What a tree takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -92,6 +96,30 @@ fn measure_into(folder: &Folder, depth: usize, size: &mut TreeSize) -> Result<()
 pub(crate) fn copy_tree(from: &Folder, to: &Folder) -> Result<(), CopyError> {
     let mut copy = Copy {
         top: to,
+        of_machine: false,
+        leaves: &|_| false,
+        told: &mut |_| {},
+        hard_links: HashMap::new(),
+        hard_link_bytes: 0,
+    };
+    copy.folder(from, to, &mut Vec::new())
+}
+
+/// Copies everything of a machine in `from`, and what `from` itself is, to the empty folder `to`:
+/// also what only root can set, and what an overlay hides. What is removed while it is copied is
+/// left out, and so is what `leaves` names by its path from the top. `told` hears of bytes that
+/// were copied.
+pub(crate) fn copy_machine(
+    from: &Folder,
+    to: &Folder,
+    leaves: &dyn Fn(&[OsString]) -> bool,
+    told: &mut dyn FnMut(u64),
+) -> Result<(), CopyError> {
+    let mut copy = Copy {
+        top: to,
+        of_machine: true,
+        leaves,
+        told,
         hard_links: HashMap::new(),
         hard_link_bytes: 0,
     };
@@ -100,6 +128,10 @@ pub(crate) fn copy_tree(from: &Folder, to: &Folder) -> Result<(), CopyError> {
 
 struct Copy<'t> {
     top: &'t Folder,
+    /// Whether everything is copied, and not only what an app can have made.
+    of_machine: bool,
+    leaves: &'t dyn Fn(&[OsString]) -> bool,
+    told: &'t mut dyn FnMut(u64),
     /// Files with several names: where the first one was written, as names from the top.
     hard_links: HashMap<(u64, u64), Vec<OsString>>,
     /// What those names take.
@@ -118,26 +150,63 @@ impl Copy<'_> {
         }
         for name in from.names()? {
             let name = name?;
-            let stat = from.stat(&name)?;
             path.push(name.clone());
-            match kind(&stat) {
-                SFlag::S_IFDIR => {
-                    let inner = from.child(&name)?;
-                    self.folder(&inner, &to.make(&name, 0o700)?, path)?;
+            if !(self.leaves)(path) {
+                match self.entry(from, to, &name, path) {
+                    Err(CopyError::File(error)) if self.of_machine && error.is_missing() => {}
+                    copied => copied?,
                 }
-                SFlag::S_IFREG => self.file(from, to, &name, &stat, path)?,
-                SFlag::S_IFLNK => copy_link(from, to, &name, &stat)?,
-                SFlag::S_IFIFO => copy_pipe(to, &name, &stat)?,
-                _ => {}
             }
             path.pop();
         }
         // Last: what is made in a folder changes its times.
         let stat = from.own_stat()?;
-        let failed = |operation| to.rustix_failed(operation, OsStr::new(""));
-        copy_attributes(from.as_fd(), to.as_fd()).map_err(failed("copy the attributes of"))?;
-        settle(to.as_fd(), &stat).map_err(failed("set owner, mode and times of"))?;
+        self.settle(from.as_fd(), to.as_fd(), &stat).map_err(
+            to.rustix_failed("set attributes, owner, mode and times of", OsStr::new("")),
+        )?;
         Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        from: &Folder,
+        to: &Folder,
+        name: &OsStr,
+        path: &mut Vec<OsString>,
+    ) -> Result<(), CopyError> {
+        let stat = from.stat(name)?;
+        match kind(&stat) {
+            SFlag::S_IFDIR => {
+                let inner = from.child(name)?;
+                self.folder(&inner, &to.make(name, 0o700)?, path)?;
+            }
+            SFlag::S_IFREG => self.file(from, to, name, &stat, path)?,
+            SFlag::S_IFLNK => copy_link(from, to, name, &stat)?,
+            SFlag::S_IFIFO => copy_node(to, name, &stat, FileType::Fifo)?,
+            // How an overlay notes that a file of the image was removed.
+            SFlag::S_IFCHR if self.of_machine && stat.st_rdev == 0 => {
+                copy_node(to, name, &stat, FileType::CharacterDevice)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What a file or folder is besides its content.
+    fn settle(
+        &self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        stat: &FileStat,
+    ) -> rustix::io::Result<()> {
+        let bits = match self.of_machine {
+            true => ALL_MODE_BITS,
+            false => MODE_BITS,
+        };
+        // A new owner takes rights away that a file had as an attribute.
+        settle(to, stat, bits)?;
+        copy_attributes(from, to, self.of_machine)?;
+        rustix::fs::futimens(to, &times(stat))
     }
 
     fn file(
@@ -168,11 +237,10 @@ impl Copy<'_> {
             .map_err(to.rustix_failed("create", name))?;
         let failed = |operation| to.rustix_failed(operation, name);
         if rustix::fs::ioctl_ficlone(&target, &source).is_err() {
-            copy_content(&source, &target, stat).map_err(failed("copy"))?;
+            copy_content(&source, &target, stat, self.told).map_err(failed("copy"))?;
         }
-        copy_attributes(source.as_fd(), target.as_fd())
-            .map_err(failed("copy the attributes of"))?;
-        settle(target.as_fd(), stat).map_err(failed("set owner, mode and times of"))?;
+        self.settle(source.as_fd(), target.as_fd(), stat)
+            .map_err(failed("set attributes, owner, mode and times of"))?;
         Ok(())
     }
 }
@@ -202,19 +270,25 @@ fn copy_link(from: &Folder, to: &Folder, name: &OsStr, stat: &FileStat) -> Resul
         .map_err(to.rustix_failed("set the times of", name))
 }
 
-fn copy_pipe(to: &Folder, name: &OsStr, stat: &FileStat) -> Result<(), FileError> {
+/// Makes a pipe, or a device without a number.
+fn copy_node(to: &Folder, name: &OsStr, stat: &FileStat, kind: FileType) -> Result<(), FileError> {
     let failed = |operation| to.rustix_failed(operation, name);
     let mode = Mode::from_raw_mode(stat.st_mode & 0o777);
-    rustix::fs::mknodat(to, name, FileType::Fifo, mode, 0).map_err(failed("make the pipe"))?;
+    rustix::fs::mknodat(to, name, kind, mode, 0).map_err(failed("make"))?;
     to.set_link_owner(name, stat.st_uid.into(), stat.st_gid.into())?;
-    // The umask applied to `mknodat`; this program has just made the pipe in its own folder.
+    // The umask applied to `mknodat`; this program has just made it in its own folder.
     rustix::fs::chmodat(to, name, mode, AtFlags::empty()).map_err(failed("set the mode of"))?;
     rustix::fs::utimensat(to, name, &times(stat), AtFlags::SYMLINK_NOFOLLOW)
         .map_err(failed("set the times of"))
 }
 
 /// Copies what is between the holes of a file.
-fn copy_content(source: &OwnedFd, target: &OwnedFd, stat: &FileStat) -> rustix::io::Result<()> {
+fn copy_content(
+    source: &OwnedFd,
+    target: &OwnedFd,
+    stat: &FileStat,
+    told: &mut dyn FnMut(u64),
+) -> rustix::io::Result<()> {
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     rustix::fs::ftruncate(target, size)?;
     let mut at = 0;
@@ -226,18 +300,24 @@ fn copy_content(source: &OwnedFd, target: &OwnedFd, stat: &FileStat) -> rustix::
             Err(error) => return Err(error),
         };
         let hole = rustix::fs::seek(source, SeekFrom::Hole(data))?;
-        copy_range(source, target, data, hole.min(size))?;
+        copy_range(source, target, data, hole.min(size), told)?;
         at = hole;
     }
     Ok(())
 }
 
-fn copy_range(source: &OwnedFd, target: &OwnedFd, from: u64, to: u64) -> rustix::io::Result<()> {
+fn copy_range(
+    source: &OwnedFd,
+    target: &OwnedFd,
+    from: u64,
+    to: u64,
+    told: &mut dyn FnMut(u64),
+) -> rustix::io::Result<()> {
     let (mut read, mut written) = (from, from);
     while read < to {
         let length = usize::try_from(to - read)
             .unwrap_or(usize::MAX)
-            .min(1 << 30);
+            .min(64 * BUFFER);
         match rustix::fs::copy_file_range(
             source,
             Some(&mut read),
@@ -247,45 +327,93 @@ fn copy_range(source: &OwnedFd, target: &OwnedFd, from: u64, to: u64) -> rustix:
         ) {
             // The file is shorter than it was.
             Ok(0) => return Ok(()),
-            Ok(_) => {}
+            Ok(copied) => told(copied as u64),
             Err(rustix::io::Errno::INTR) => {}
+            // From one file system to another not every kernel does.
+            Err(rustix::io::Errno::XDEV | rustix::io::Errno::INVAL) => {
+                return copy_by_hand(source, target, read, to, told);
+            }
             Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-/// Copies the extended attributes that an app can set: its own, and access control lists.
-fn copy_attributes(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> rustix::io::Result<()> {
-    let mut names = vec![0; XATTR_MAX];
-    let length = match rustix::fs::flistxattr(from, &mut names[..]) {
-        Err(rustix::io::Errno::NOTSUP) => return Ok(()),
-        listed => listed?,
-    };
-    for name in names[..length].split(|byte| *byte == 0) {
-        if !(name.starts_with(b"user.") || name.starts_with(b"system.posix_acl_")) {
-            continue;
-        }
-        let Ok(name) = CString::new(name) else {
-            continue;
+fn copy_by_hand(
+    source: &OwnedFd,
+    target: &OwnedFd,
+    mut at: u64,
+    to: u64,
+    told: &mut dyn FnMut(u64),
+) -> rustix::io::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    while at < to {
+        let wanted = usize::try_from(to - at).unwrap_or(BUFFER).min(BUFFER);
+        let read = match rustix::io::pread(source, &mut buffer[..wanted], at) {
+            Ok(0) => return Ok(()),
+            Ok(read) => read,
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(error),
         };
-        let mut value = vec![0; XATTR_MAX];
-        let length = rustix::fs::fgetxattr(from, name.as_c_str(), &mut value[..])?;
-        rustix::fs::fsetxattr(to, name.as_c_str(), &value[..length], XattrFlags::empty())?;
+        let mut done = 0;
+        while done < read {
+            match rustix::io::pwrite(target, &buffer[done..read], at + done as u64) {
+                Ok(written) => done += written,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        at += read as u64;
+        told(read as u64);
     }
     Ok(())
 }
 
-/// Owner, mode and times, in the order in which none undoes another.
-fn settle(target: BorrowedFd<'_>, stat: &FileStat) -> rustix::io::Result<()> {
+/// Copies the extended attributes that an app can set: its own, and access control lists. Of a file
+/// of the machine all.
+fn copy_attributes(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    of_machine: bool,
+) -> rustix::io::Result<()> {
+    for (name, value) in attributes(from)? {
+        let bytes = name.as_bytes();
+        let of_app = bytes.starts_with(b"user.") || bytes.starts_with(b"system.posix_acl_");
+        if of_app || of_machine {
+            rustix::fs::fsetxattr(to, name.as_c_str(), &value, XattrFlags::empty())?;
+        }
+    }
+    Ok(())
+}
+
+/// The extended attributes of a file or folder; none where the file system has none.
+pub(super) fn attributes(of: BorrowedFd<'_>) -> rustix::io::Result<BTreeMap<CString, Vec<u8>>> {
+    let mut names = vec![0; XATTR_MAX];
+    let length = match rustix::fs::flistxattr(of, &mut names[..]) {
+        Err(rustix::io::Errno::NOTSUP) => return Ok(BTreeMap::new()),
+        listed => listed?,
+    };
+    let names = names[..length].split(|byte| *byte == 0);
+    let names = names.filter(|name| !name.is_empty());
+    let mut found = BTreeMap::new();
+    for name in names.filter_map(|name| CString::new(name).ok()) {
+        let mut value = vec![0; XATTR_MAX];
+        let length = rustix::fs::fgetxattr(of, name.as_c_str(), &mut value[..])?;
+        value.truncate(length);
+        found.insert(name, value);
+    }
+    Ok(found)
+}
+
+/// Owner and mode, in the order in which none undoes the other.
+fn settle(target: BorrowedFd<'_>, stat: &FileStat, bits: u32) -> rustix::io::Result<()> {
     let (uid, gid) = (stat.st_uid, stat.st_gid);
     rustix::fs::fchown(
         target,
         Some(rustix::fs::Uid::from_raw(uid)),
         Some(rustix::fs::Gid::from_raw(gid)),
     )?;
-    rustix::fs::fchmod(target, Mode::from_raw_mode(stat.st_mode & MODE_BITS))?;
-    rustix::fs::futimens(target, &times(stat))
+    rustix::fs::fchmod(target, Mode::from_raw_mode(stat.st_mode & bits))
 }
 
 fn times(stat: &FileStat) -> Timestamps {
@@ -327,6 +455,19 @@ impl Folder {
             self.rustix_failed("ask for the room of the file system of", OsStr::new("")),
         )?;
         Ok(about.f_bavail.saturating_mul(about.f_frsize))
+    }
+
+    /// Bytes of its file system, whatever is in it.
+    pub(crate) fn total_bytes(&self) -> Result<u64, FileError> {
+        let about = rustix::fs::fstatvfs(self).map_err(
+            self.rustix_failed("ask for the room of the file system of", OsStr::new("")),
+        )?;
+        // Without what is kept back.
+        let kept_back = about.f_bfree.saturating_sub(about.f_bavail);
+        Ok(about
+            .f_blocks
+            .saturating_sub(kept_back)
+            .saturating_mul(about.f_frsize))
     }
 
     /// Whether its file system can share the blocks of two files.

@@ -1,7 +1,8 @@
 //! The unit of a backup or restore.
 
 use super::{Bind, Property, Version, binds, command, sandbox, text, texts};
-use atek_api::spec::{BackupSpec, paths};
+use atek_api::moving::{FileSystemId, LABEL};
+use atek_api::spec::{BackupSpec, BlockName, paths};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +20,8 @@ const LONGEST: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// A disk that is asleep needs some seconds.
 const LISTING: Duration = Duration::from_secs(60);
+/// How long a file system may take to be made on a large disk.
+pub(crate) const MAKING: Duration = Duration::from_secs(300);
 /// What is asked of `lsblk`: with the first of them it prints a tree.
 const COLUMNS: &str = "NAME,KNAME,TYPE,SIZE,RO,FSTYPE,LABEL,UUID,PTTYPE,VENDOR,MODEL,MOUNTPOINTS";
 
@@ -198,6 +201,52 @@ pub(crate) fn disks(version: Version, output: OwnedFd) -> Vec<Property> {
         ("TasksMax", Variant::from(8u64)),
         ("RuntimeMaxUSec", super::micros(LISTING)),
         ("TimeoutStopUSec", super::micros(Duration::from_secs(5))),
+    ]);
+    properties
+}
+
+/// The properties of the unit in which `mke2fs` makes a whole disk one for the data of the box. No
+/// other device is there for it. As on the card, 1 % is kept back for the host.
+pub(crate) fn data_disk(version: Version, device: &BlockName, id: &FileSystemId) -> Vec<Property> {
+    let path = device.path();
+    let argv = [
+        paths::MKE2FS,
+        "-q",
+        "-F",
+        "-t",
+        "ext4",
+        "-m",
+        "1",
+        "-L",
+        LABEL,
+        "-U",
+        id.as_str(),
+        "--",
+        &path,
+    ];
+    let mut properties = sandbox::properties(version, &["AF_UNIX"], None);
+    properties.extend([
+        ("Description", text("Atek makes a disk for its data")),
+        ("Slice", text("atek-build.slice")),
+        ("Type", text("oneshot")),
+        ("CollectMode", text("inactive-or-failed")),
+        ("ExecStartEx", command(argv.map(str::to_owned).to_vec())),
+        ("StandardOutput", text("journal")),
+        ("StandardError", text("journal")),
+        ("SyslogIdentifier", text("atek-data-disk")),
+        ("UMask", Variant::from(0o077u32)),
+        ("WorkingDirectory", text("/")),
+        ("Environment", texts(&["LANG=C.UTF-8"])),
+        ("PrivateNetwork", Variant::from(true)),
+        ("BindPaths", binds(vec![Bind::new(&path, &path)])),
+        (
+            "DeviceAllow",
+            Variant::from(vec![(path.clone(), "rw".to_owned())]),
+        ),
+        ("MemoryMax", Variant::from(256u64 << 20)),
+        ("TasksMax", Variant::from(8u64)),
+        ("TimeoutStartUSec", super::micros(MAKING)),
+        ("TimeoutStopUSec", super::micros(Duration::from_secs(10))),
     ]);
     properties
 }

@@ -332,6 +332,26 @@ atek restore --box. After a power cut the next start carries on.")]
         #[arg(long)]
         yes: bool,
     },
+    /// Move the data of the box to a disk, or back
+    #[command(after_help = "\
+Without a disk, shows where the data are, and which disks there are. With one, such as sda, everything
+on it is lost; the box then starts again, copies its data, compares the copy, and uses the disk from then
+on. The system itself stays on the card, and so do the old data until --remove-old. A power cut does no
+harm at any time; when the disk is missing, the box waits for it and is not a new one.")]
+    Move(MoveArgs),
+}
+
+/// `atek system move`.
+#[derive(Debug, Args)]
+pub(crate) struct MoveArgs {
+    /// The disk as a whole, such as sda; or card, to move back
+    pub(crate) disk: Option<String>,
+    /// Remove the data that stayed on the card, once the new disk is trusted
+    #[arg(long, conflicts_with = "disk")]
+    pub(crate) remove_old: bool,
+    /// Do not ask: what is on the disk is lost
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// `atek authorities`.

@@ -23,6 +23,7 @@ mod keys;
 mod lifecycle;
 mod list;
 mod logs;
+mod moving;
 mod offline;
 mod permissions;
 mod reset;

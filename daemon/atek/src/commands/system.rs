@@ -9,8 +9,12 @@ use atek_api::system::{API, Resources, Security, SystemInfo};
 use std::time::Duration;
 
 pub(super) async fn run(host: &Host, args: &System) -> Result<(), Failure> {
-    if let Some(SystemAction::Reset { keep_network, yes }) = args.action {
-        return super::reset::run(host, keep_network, yes).await;
+    match &args.action {
+        Some(SystemAction::Reset { keep_network, yes }) => {
+            return super::reset::run(host, *keep_network, *yes).await;
+        }
+        Some(SystemAction::Move(wanted)) => return super::moving::run(host, wanted).await,
+        None => {}
     }
     if args.security {
         return scores(host).await;

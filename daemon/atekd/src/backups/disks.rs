@@ -3,6 +3,7 @@
 use super::job::{self, Job, Meter};
 use super::{BackupError, Backups};
 use atek_api::backup::{Disk, DiskContents, DiskId, DiskRefusal, Event, Holds, Request, Target};
+use atek_api::moving::FileSystemId;
 use atek_api::spec::{BackupSpec, BlockName, DiskSpec, paths};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -17,8 +18,23 @@ const NAME: usize = 60;
 
 /// What `lsblk --json` prints.
 #[derive(Debug, Deserialize)]
-pub(super) struct Listed {
+pub struct Listed {
     blockdevices: Vec<Device>,
+}
+
+/// A disk as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct WholeDisk {
+    pub device: String,
+    pub name: String,
+    pub size: u64,
+    pub read_only: bool,
+    /// Whether something on it is mounted or held.
+    pub used: bool,
+    /// What is on it, for a person.
+    pub holds: Vec<String>,
+    /// The ids of the file systems on it.
+    pub ids: Vec<String>,
 }
 
 /// A device, and what is on it as far as the kernel knows: partitions, RAIDs, what was unlocked.
@@ -33,6 +49,7 @@ struct Device {
     fstype: Option<String>,
     label: Option<String>,
     uuid: Option<String>,
+    pttype: Option<String>,
     vendor: Option<String>,
     model: Option<String>,
     mountpoints: Vec<Option<String>>,
@@ -52,10 +69,66 @@ impl Device {
         self.kname.starts_with("mmcblk") && self.kname.contains("boot")
     }
 
+    fn maker(&self) -> String {
+        let text = |text: &Option<String>| text.as_deref().map(readable).unwrap_or_default();
+        let maker = format!("{} {}", text(&self.vendor), text(&self.model));
+        maker.trim().to_owned()
+    }
+
+    /// Adds what is known to be on it, and the ids of that.
+    fn tell(&self, disk: &mut WholeDisk) {
+        let children = &self.children;
+        disk.used |= self.mountpoints.iter().any(Option::is_some)
+            || children.iter().any(|child| child.kind != "part");
+        if let Some(kind) = self.fstype.as_deref().filter(|kind| !kind.is_empty()) {
+            let label = self.label.as_deref().map(readable).unwrap_or_default();
+            disk.holds.push(match label.is_empty() {
+                true => readable(kind),
+                false => format!("{} \"{label}\"", readable(kind)),
+            });
+        } else if children.is_empty()
+            && let Some(kind) = self.pttype.as_deref().filter(|kind| !kind.is_empty())
+        {
+            disk.holds
+                .push(format!("a table of partitions ({})", readable(kind)));
+        } else if self.kind == "part" {
+            disk.holds
+                .push("a partition with something unknown".to_owned());
+        }
+        disk.ids.extend(self.uuid.iter().map(|id| readable(id)));
+        for child in children {
+            child.tell(disk);
+        }
+    }
+
     fn is_used(&self) -> bool {
         // Partitions are devices of their own; what else is on it holds it.
         let held = self.children.iter().any(|child| child.kind != "part");
         held || self.mountpoints.iter().any(Option::is_some)
+    }
+}
+
+impl Listed {
+    /// The disks as a whole, but for those of the system.
+    pub fn whole_disks(&self) -> Vec<WholeDisk> {
+        let disks = self.blockdevices.iter().filter(|device| {
+            let is_there = device.size.is_some_and(|size| size > 0);
+            let is_disk = matches!(device.kind.as_str(), "disk" | "loop");
+            is_there && is_disk && !device.is_of_system() && !device.is_of_card()
+        });
+        let told = disks.take(MOST).map(|device| {
+            let mut disk = WholeDisk {
+                device: readable(&device.kname),
+                name: device.maker(),
+                size: device.size.unwrap_or(0),
+                read_only: device.ro,
+                ..WholeDisk::default()
+            };
+            device.tell(&mut disk);
+            disk.holds.truncate(NAME);
+            disk
+        });
+        told.collect()
     }
 }
 
@@ -87,10 +160,10 @@ pub(super) fn disks(listed: &Listed) -> Vec<Disk> {
 
 fn collect(device: &Device, maker: &str, found: &mut Vec<Disk>) {
     let text = |text: &Option<String>| text.as_deref().map(readable).unwrap_or_default();
-    let own = format!("{} {}", text(&device.vendor), text(&device.model));
-    let maker = match own.trim() {
-        "" => maker.to_owned(),
-        own => own.to_owned(),
+    let own = device.maker();
+    let maker = match own.is_empty() {
+        true => maker.to_owned(),
+        false => own,
     };
     let partitions: Vec<&Device> = device
         .children
@@ -174,10 +247,7 @@ impl Backups {
     /// They cannot be listed.
     pub async fn disks(&self) -> Result<Vec<Disk>, BackupError> {
         let mut disks = self.listed_disks().await?;
-        let own = match self.target_set() {
-            Some(Target::Disk { id, .. }) => Some(id),
-            _ => None,
-        };
+        let own = self.disk_set();
         let mut left = LOOKED_AT;
         for disk in &mut disks {
             // The one with the backups of this box is known, and may be in use now.
@@ -199,10 +269,40 @@ impl Backups {
     }
 
     async fn listed_disks(&self) -> Result<Vec<Disk>, BackupError> {
+        Ok(disks(&self.listed().await?))
+    }
+
+    /// What is plugged in. Nothing is looked at.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be listed.
+    pub async fn listed(&self) -> Result<Listed, BackupError> {
         let _listing = self.listing.lock().await;
         let text = job::disks(&self.spawn).await?;
-        let listed = serde_json::from_slice(&text).map_err(|_| BackupError::Malformed)?;
-        Ok(disks(&listed))
+        serde_json::from_slice(&text).map_err(|_| BackupError::Malformed)
+    }
+
+    /// The disk on which the backups are.
+    #[must_use]
+    pub fn disk_set(&self) -> Option<DiskId> {
+        match self.target_set() {
+            Some(Target::Disk { id, .. }) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Makes a whole disk one for the data of the box: everything on it is lost.
+    ///
+    /// # Errors
+    ///
+    /// Something uses it, or it cannot be written.
+    pub async fn make_data_disk(
+        &self,
+        device: &BlockName,
+        id: &FileSystemId,
+    ) -> Result<(), BackupError> {
+        Ok(self.spawn.make_data_disk(device, id).await?)
     }
 
     async fn look_at(&self, disk: DiskSpec) -> Result<DiskContents, BackupError> {

@@ -27,6 +27,7 @@ use atek_api::secret::Secret;
 use atek_api::setup::RestoreStatus;
 use atek_api::spec::{BackupSpec, paths};
 use atek_api::system::StorageProblem;
+pub use disks::{Listed, WholeDisk};
 use jiff::Timestamp;
 use job::{Job, Meter};
 use ledger::Ledger;

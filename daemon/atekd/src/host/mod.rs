@@ -7,6 +7,8 @@
 //!
 //! Nothing here is global: two hosts could live in one process.
 
+mod elsewhere;
+mod plain_page;
 mod sockets;
 mod unusable_system;
 mod wiring;
@@ -20,6 +22,7 @@ use crate::error_chain::DisplayChain;
 use crate::factory_reset;
 use crate::instance_lock::InstanceLock;
 use crate::layout::{DEFAULT_STATE, Layout};
+use crate::moving;
 use crate::sessions::Sessions;
 use atek_api::ids::ServiceKey;
 use atek_api::services::State;
@@ -66,6 +69,12 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     if factory_reset::is_asked(layout.state()) {
         restart_for_reset(stop).await;
         return Ok(());
+    }
+    if layout.state() == Path::new(DEFAULT_STATE) {
+        let problem = elsewhere::problem();
+        if problem.is_some() || moving::is_asked(layout.state()) {
+            return without_data(&layout, &overrides, problem, stop).await;
+        }
     }
     let restored = WholeBox::decided(layout.state());
     if let Some(found) = &restored {
@@ -139,6 +148,28 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
     Ok(())
 }
 
+/// Serves a page while the data are not to be used: they cannot be reached, or are moved.
+async fn without_data(
+    layout: &Layout,
+    overrides: &Overrides,
+    problem: Option<String>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let port = ConfigFile::load(layout, overrides)?.config().port;
+    let sockets = ListenSockets::open(&mut Passed::from_env(), port).await?;
+    match problem {
+        Some(problem) => {
+            show_state(layout, Some("unusable"));
+            elsewhere::explain(sockets, &problem, stop).await;
+        }
+        None => {
+            show_state(layout, None);
+            elsewhere::accompany(sockets, layout.state(), stop).await;
+        }
+    }
+    Ok(())
+}
+
 /// Restarts the machine for a factory reset that was asked for before this host started.
 async fn restart_for_reset(stop: CancellationToken) {
     let quiet = tokio::spawn(keep_watchdog_quiet(stop.clone()));
@@ -183,7 +214,9 @@ async fn explain(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let tasks = TaskTracker::new();
-    unusable_system::serve(sockets.public, report, &tasks, &stop);
+    let page = unusable_system::page(report);
+    let page: plain_page::Page = Arc::new(move || page.clone());
+    plain_page::serve(sockets.public, page, 60, &tasks, &stop);
     tasks.spawn(keep_watchdog_quiet(stop.clone()));
     notify.tell("READY=1\nSTATUS=This system lacks what Atek needs: atek check-system");
     stop.cancelled().await;

@@ -21,6 +21,10 @@ impl HostApis {
             let text = "only a box is reset, and this host is run by hand: remove its folder";
             return Err(RpcError::general(text));
         }
+        if crate::moving::here().is_some_and(|here| here.old_data) {
+            let text = "data from before a move are on the card still: remove them first with atek system move --remove-old";
+            return Err(RpcError::general(text));
+        }
         if let Caller::User(person) = call.caller {
             let password = wanted.password.unwrap_or_else(|| Secret::new(""));
             let confirmed = self.sessions.confirm(person, password).await;

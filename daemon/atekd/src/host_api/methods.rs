@@ -630,6 +630,20 @@ pub(super) const APIS: [Api; 9] = [
                 "Restarts the machine as a new box: users, apps, databases, keys, settings, backups' settings and networks' passwords (not with `keepNetwork`) are gone, backups elsewhere stay. Carried on at each start until it is done.",
             ),
             method(
+                "moveTargets",
+                &[],
+                "MoveTargets",
+                ADMINS,
+                "Tells where the data of the box are, and the disks to which they could move.",
+            ),
+            method(
+                "moveData",
+                &[("options", "MoveData")],
+                "null",
+                "administrators in person with their password; the host itself",
+                "Restarts the machine, which moves its data: to a `disk` (everything on it is lost at once), back to the `card`, or `nowhere`: then the data from before a move go from the card. Until the copy was compared the box is the one before; carried on at each start until it is done or given up.",
+            ),
+            method(
                 "authorities",
                 &[],
                 "Authority[]",

@@ -13,6 +13,7 @@ mod inspect;
 mod install;
 
 mod methods;
+mod moving;
 mod params;
 mod passwords;
 mod permissions;

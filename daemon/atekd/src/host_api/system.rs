@@ -62,6 +62,8 @@ impl HostApis {
                 raw(&())
             }
             "factoryReset" => self.factory_reset(call).await,
+            "moveTargets" => self.move_targets().await,
+            "moveData" => self.move_data(call).await,
             "authorities" => raw(&self.authorities.list()),
             "addAuthority" => {
                 let pem = methods::params(API, call)?.text(0)?;

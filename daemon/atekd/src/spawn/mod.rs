@@ -14,8 +14,9 @@ pub use error::SpawnError;
 
 use crate::systemd::Bus;
 use atek_api::ids::{ServiceId, ServiceKey};
+use atek_api::moving::FileSystemId;
 use atek_api::spec::{
-    BackupSpec, JobId, PackageSpec, PackageVersion, Prefix, RelativePath, START_TIMEOUT,
+    BackupSpec, BlockName, JobId, PackageSpec, PackageVersion, Prefix, RelativePath, START_TIMEOUT,
     STOP_TIMEOUT, ServiceSpec, SnapshotName,
 };
 use serde::Serialize;
@@ -35,6 +36,8 @@ const FILES: Duration = Duration::from_secs(300);
 const COPIES: Duration = Duration::from_secs(1800);
 /// A start job ends at the latest with the unit's own limit.
 const START: Duration = START_TIMEOUT.saturating_add(QUICK);
+/// A file system on a large disk.
+const MAKES_DISK: Duration = Duration::from_secs(330);
 /// SIGKILL follows the unit's own limit.
 const STOP: Duration = STOP_TIMEOUT.saturating_add(QUICK);
 
@@ -291,6 +294,22 @@ impl Spawn {
     pub async fn list_disks(&self, channel: OwnedFd) -> Result<(), SpawnError> {
         let body = (Fd::from(&channel),);
         self.call("list the disks", START, "ListDisks", &body).await
+    }
+
+    /// Makes a whole disk one for the data of the box: everything on it is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`].
+    pub async fn make_data_disk(
+        &self,
+        device: &BlockName,
+        id: &FileSystemId,
+    ) -> Result<(), SpawnError> {
+        let operation = format!("make {device} a disk for the data");
+        let body = (device.as_str(), id.as_str());
+        self.call(&operation, MAKES_DISK, "MakeDataDisk", &body)
+            .await
     }
 
     /// Ends the backup or restore that runs; harmless when there is none.

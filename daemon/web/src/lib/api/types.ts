@@ -707,6 +707,53 @@ export type MetricsOptions = {
 /** Only samples after this time; none: all of the last hour. */
 since?: number, };
 
+/** The parameter of `moveData`. */
+export type MoveData = {
+/** What is wanted. */
+to: MoveTo,
+/** With `disk`: the `id` of a `MoveDisk`. Everything that is on the disk is lost. */
+disk?: string,
+/** The password of the administrator who asks; the host itself has none. */
+password?: Secret, };
+
+/** A disk to which the data could move. */
+export type MoveDisk = {
+/** Its device now: `sda`. */
+device: string,
+/** What a person knows it by. Anyone may have written it. */
+name: string,
+/** Bytes. */
+size: number,
+/** What is known to be on it: `vfat "HOLIDAY"`. Nothing known does not mean nothing. */
+holds: Array<string>,
+/** By what it is chosen: it changes with what is on the disk. */
+id: string,
+/** Why it cannot be chosen, for a person. */
+refused?: string, };
+
+/** How a request ended. */
+export type MoveOutcome = {
+/** Whether it was carried out. */
+done: boolean,
+/** For a person. */
+text: string, };
+
+/** Where the data are and could be, as `moveTargets` tells. */
+export type MoveTargets = {
+/** The disk to which the data were moved; none: they are on the card. */
+disk?: string,
+/** Whether the data from before a move are still on the card. */
+oldData: boolean,
+/** Bytes that the data take. */
+used: number,
+/** What is plugged in. */
+disks: Array<MoveDisk>,
+/** How the last move ended. */
+last?: MoveOutcome, };
+
+/** Where data are to go. */
+export type MoveTo = "disk" | "card" | "nowhere";
+
 /** What an app may reach on the network. */
 export type Network = "direct" | { "direct": { lan: boolean, } } | { "hosts": Array<HostPattern> };
 
