@@ -373,19 +373,12 @@ fn the_licences_of_vendored_crates_are_collected() {
 #[test]
 fn progress_names_each_package_once_with_its_number() {
     let output = tempfile::tempdir().unwrap();
-    fs::create_dir_all(output.path().join("build/host-skeleton")).unwrap();
-    fs::write(
-        output.path().join("build/host-skeleton/.stamp_installed"),
-        "",
-    )
-    .unwrap();
     let log = output.path().join("log");
     let text = "\x1b[7m>>> libcap 2.76 Extracting\x1b[27m\ngcc ...\n>>> libcap 2.76 Building\n\
                 >>> systemd 258.7 Extracting\n>>>   Finalizing target directory\n";
     fs::write(&log, text).unwrap();
     let said = run(Command::new(tree().join("scripts/progress"))
-        .args(["virt", "117"])
-        .arg(output.path())
+        .args(["virt", "117", "1"])
         .stdin(fs::File::open(&log).unwrap()));
     assert_eq!(
         String::from_utf8_lossy(&said.stdout),
