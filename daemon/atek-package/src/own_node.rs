@@ -53,7 +53,7 @@ pub(crate) fn engine(wanted: Option<&str>, installed: Option<&Version>) -> Engin
 
 /// Whether an odd major or an exact version that is newer is asked for.
 fn names_newer(range: &Range, installed: &Version) -> bool {
-    let odd = MAJORS.filter(|major| *major > installed.major);
+    let odd = MAJORS.filter(|major| *major > installed.major && major % 2 == 1);
     let exact = Version::parse(range.as_str().trim_start_matches(['=', 'v', ' ']));
     odd.into_iter()
         .any(|major| range.matches(&Version::new(major, u64::MAX, u64::MAX)))

@@ -7,6 +7,7 @@ use atek_api::backup::{
     Manifest, Part, RestoreApp, RestoreDatabase, RestoreUser, RestoredDatabase, RestoredUser,
     RunId, StoredDatabase, StoredPeople, StoredUser,
 };
+use atek_api::ids::ServiceKey;
 use std::collections::HashSet;
 
 impl Backups {
@@ -160,28 +161,26 @@ impl Backups {
 
     /// Brings the keys of a user back who has none here. They are locked until the user signs in.
     async fn bring_keys(&self, run: &RunId, user: &StoredUser) -> Result<usize, BackupError> {
-        let key = self.services.keys_key();
-        let access = Access::Restore {
-            states: std::slice::from_ref(&key),
-            packages: false,
-        };
-        let mut job = self.open(&self.target()?, access).await?;
-        restore(&mut job, run, Part::State(key.clone()), None, None).await?;
-        drop(job);
+        self.restore_state(run, self.services.keys_key()).await?;
         self.services.lend_keys().await?;
         Ok(self.keys.bring_back(&user.key).await?)
     }
 
-    /// Has ADB look into its own state as a run has it.
-    pub(super) async fn fetch_databases(&self, run: &RunId) -> Result<(), BackupError> {
-        let key = self.services.database_key();
+    /// Puts the state of a core service, as a run has it, beside the one in use.
+    async fn restore_state(&self, run: &RunId, key: ServiceKey) -> Result<(), BackupError> {
         let access = Access::Restore {
             states: std::slice::from_ref(&key),
             packages: false,
         };
         let mut job = self.open(&self.target()?, access).await?;
         restore(&mut job, run, Part::State(key.clone()), None, None).await?;
-        drop(job);
+        Ok(())
+    }
+
+    /// Has ADB look into its own state as a run has it.
+    pub(super) async fn fetch_databases(&self, run: &RunId) -> Result<(), BackupError> {
+        self.restore_state(run, self.services.database_key())
+            .await?;
         Ok(self.services.lend_databases().await?)
     }
 
