@@ -5,6 +5,7 @@ use crate::tree::Node;
 use crate::words::service_name;
 use crate::{ComposeError, MAX_BYTES, Translation, Wishes};
 use atek_api::manifest::Manifest;
+use atek_api::permission::LanPort;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -103,7 +104,7 @@ fn main_of(
     let with_ports: Vec<&str> = names
         .iter()
         .copied()
-        .filter(|name| !read[*name].ports.is_empty())
+        .filter(|name| read[*name].page().is_some())
         .collect();
     match (names, &with_ports[..]) {
         ([], _) => Err(ComposeError::NoServices),
@@ -166,8 +167,8 @@ fn manifest(
     let app = &read[main];
     manifest.insert("runtime".to_owned(), runtime(main, app)?);
     let port = shown(proxy, "APP_PORT").and_then(|port| port.parse::<u16>().ok());
-    let port = port.or(app.ports.first().copied());
-    if let Some(port) = port.filter(|port| *port > 0) {
+    let port = port.or(app.page()).filter(|port| *port > 0);
+    if let Some(port) = port {
         manifest.insert("port".to_owned(), json!(port));
     }
     if let Some(check) = app.healthcheck() {
@@ -176,6 +177,11 @@ fn manifest(
     let mut permissions = Map::new();
     if !app.devices.is_empty() {
         permissions.insert("devices".to_owned(), json!(app.devices));
+    }
+    let place = format!("services.{main}.ports");
+    let listen = listen(app, port, names.len() == 1, &place, reader);
+    if !listen.is_empty() {
+        permissions.insert("listen".to_owned(), json!(listen));
     }
     if app.root.is_some() {
         permissions.insert("root".to_owned(), json!(true));
@@ -188,8 +194,13 @@ fn manifest(
         let service = &read[*name];
         let mut made = Map::new();
         made.insert("runtime".to_owned(), runtime(name, service)?);
-        if let Some(port) = service.ports.first() {
+        if let Some(port) = service.page() {
             made.insert("port".to_owned(), json!(port));
+        }
+        for port in &service.ports {
+            let place = format!("services.{name}.ports");
+            let why = format!("{}: only the processes of the app reach it", port.text);
+            reader.leave_out(port.line, &place, why);
         }
         if let Some(check) = service.healthcheck() {
             made.insert("healthcheck".to_owned(), check);
@@ -216,6 +227,41 @@ fn manifest(
         manifest.insert("services".to_owned(), Value::Object(services));
     }
     Ok(Value::Object(manifest))
+}
+
+/// The ports of the home's network that an app asks for: all that the file publishes, but that of
+/// its pages, which are behind the gateway.
+fn listen(
+    app: &Service,
+    page: Option<u16>,
+    alone: bool,
+    place: &str,
+    reader: &mut Reader<'_>,
+) -> Vec<String> {
+    let mut all = Vec::new();
+    for port in &app.ports {
+        if port.transport == "tcp" && Some(port.inside) == page {
+            continue;
+        }
+        if !alone {
+            let why = "an app of several processes has no port of the home's network";
+            reader.leave_out(port.line, place, format!("{}: {why}", port.text));
+            continue;
+        }
+        let wish = format!("{}/{}", port.transport, port.inside);
+        if let Err(error) = wish.parse::<LanPort>() {
+            reader.leave_out(port.line, place, format!("{}: {error}", port.text));
+            continue;
+        }
+        if port.outside.is_some_and(|outside| outside != port.inside) {
+            let why = "devices at home reach a port under the number that it has inside";
+            reader.leave_out(port.line, place, format!("{}: {why}", port.text));
+        }
+        if !all.contains(&wish) {
+            all.push(wish);
+        }
+    }
+    all
 }
 
 fn runtime(name: &str, service: &Service) -> Result<Value, ComposeError> {

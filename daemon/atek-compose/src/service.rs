@@ -95,12 +95,33 @@ pub(crate) struct Service {
     /// The line that says that it is root.
     pub(crate) root: Option<usize>,
     healthcheck: Vec<String>,
-    /// The ports inside, in their order.
-    pub(crate) ports: Vec<u16>,
+    /// The published ports, in their order.
+    pub(crate) ports: Vec<Published>,
     pub(crate) after: Vec<(usize, String)>,
     pub(crate) devices: Vec<String>,
     /// Where the data of a volume comes from, to see which is shared.
     pub(crate) sources: Vec<(usize, String)>,
+}
+
+/// A port of a container that the file publishes.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) line: usize,
+    /// As the file says it.
+    pub(crate) text: String,
+    /// What the program listens on, such as `udp/53`.
+    pub(crate) transport: &'static str,
+    pub(crate) inside: u16,
+    /// The port of the machine, if the file names one.
+    pub(crate) outside: Option<u16>,
+}
+
+impl Service {
+    /// The first TCP port.
+    pub(crate) fn page(&self) -> Option<u16> {
+        let tcp = self.ports.iter().find(|port| port.transport == "tcp")?;
+        Some(tcp.inside)
+    }
 }
 
 /// Reads one service, and collects what cannot be translated.
@@ -356,36 +377,29 @@ impl Reader<'_> {
         }
     }
 
-    fn ports(&mut self, node: &Node, place: &str) -> Result<Vec<u16>, ComposeError> {
+    fn ports(&mut self, node: &Node, place: &str) -> Result<Vec<Published>, ComposeError> {
         let mut ports = Vec::new();
         for item in node.list(place)? {
-            let text = match item.get("target") {
-                Some(target) => {
-                    let protocol = item.get("protocol").map(|it| it.text(place)).transpose()?;
-                    let target = self.text(target, place)?;
-                    format!("{target}/{}", protocol.unwrap_or("tcp"))
-                }
-                None => self.port_text(item, place)?,
-            };
-            let inside = text.rsplit(':').next().unwrap_or_default();
-            let (port, protocol) = inside.split_once('/').unwrap_or((inside, "tcp"));
-            match (port.parse::<u16>(), protocol) {
-                (Ok(port), "tcp") if AppPort::fixed(port).is_some() => ports.push(port),
-                (_, "udp") => self.leave_out(
-                    item.line,
-                    place,
-                    format!("{text}: devices at home do not reach an app of an image yet"),
-                ),
-                _ => self.leave_out(item.line, place, format!("{text} is no single port")),
+            let text = self.port_text(item, place)?;
+            match published(item.line, &text) {
+                Some(port) => ports.push(port),
+                None => self.leave_out(item.line, place, format!("{text} is no single port")),
             }
         }
         Ok(ports)
     }
 
-    /// The port outside may be a variable without a value.
+    /// A published port in the short form. The port outside may be a variable without a value.
     fn port_text(&mut self, item: &Node, place: &str) -> Result<String, ComposeError> {
-        let (text, _) = interpolate(item.text(place)?, self.variables);
-        Ok(text)
+        let Some(target) = item.get("target") else {
+            let (text, _) = interpolate(item.text(place)?, self.variables);
+            return Ok(text);
+        };
+        let part = |name: &str| item.get(name).map(|it| it.text(place)).transpose();
+        let (outside, protocol) = (part("published")?, part("protocol")?);
+        let target = self.text(target, place)?;
+        let (outside, _) = interpolate(outside.unwrap_or_default(), self.variables);
+        Ok(format!("{outside}:{target}/{}", protocol.unwrap_or("tcp")))
     }
 
     fn user(
@@ -491,4 +505,25 @@ impl Service {
     pub(crate) fn healthcheck(&self) -> Option<serde_json::Value> {
         (!self.healthcheck.is_empty()).then(|| json!({ "command": self.healthcheck }))
     }
+}
+
+/// `[[ADDRESS:]OUTSIDE:]INSIDE[/PROTOCOL]`.
+fn published(line: usize, text: &str) -> Option<Published> {
+    let mut parts = text.rsplit(':');
+    let inside = parts.next()?;
+    let (inside, protocol) = inside.split_once('/').unwrap_or((inside, "tcp"));
+    let transport = match protocol {
+        "tcp" => "tcp",
+        "udp" => "udp",
+        _ => return None,
+    };
+    let inside = inside.parse().ok()?;
+    AppPort::fixed(inside)?;
+    Some(Published {
+        line,
+        text: text.to_owned(),
+        transport,
+        inside,
+        outside: parts.next().and_then(|it| it.parse().ok()),
+    })
 }

@@ -159,7 +159,8 @@ include: [other.yaml]
         "6: services.web.privileged: no app has the rights of the machine",
         "7: services.web.cap_add: no app has a capability",
         "8: services.web.network_mode: every app has a network of its own",
-        "13: services.web.ports: 53:53/udp: devices at home",
+        "12: services.web.ports: 9000:9000/tcp: an app of several processes has no port",
+        "13: services.web.ports: 53:53/udp: an app of several processes has no port",
         "14: services.web.ports: 7000-7010:7000-7010 is no single port",
         "16: services.web.environment.lower: the names of variables",
         "17: services.web.environment: TOKEN has no value here",
@@ -194,6 +195,47 @@ include: [other.yaml]
         json!(["/bin/worker", "--loud", "two words", "x"])
     );
     assert!(worker.get("after").is_none(), "{worker}");
+}
+
+#[test]
+fn ports_beside_the_page_are_asked_for_in_the_homes_network() {
+    let made = translated(
+        "services:
+  dns:
+    image: a.org/dns:1
+    ports:
+      - '3000:80'
+      - 127.0.0.1:853:853
+      - '5353:53/udp'
+      - { target: 53, published: 53, protocol: udp }
+      - '2222:22'
+      - '9/sctp'
+",
+    );
+    assert_eq!(made.manifest["port"], 80);
+    assert_eq!(
+        made.manifest["permissions"],
+        json!({ "listen": ["tcp/853", "udp/53"] })
+    );
+    assert_eq!(
+        said(&made),
+        [
+            "7: services.dns.ports: 5353:53/udp: devices at home reach a port under the number that it has inside",
+            "9: services.dns.ports: 2222:22: tcp/22 is one of the box's own ports (22, 80, 443, 8100 to 8199), choose another",
+            "10: services.dns.ports: 9/sctp is no single port",
+        ]
+    );
+    let two = translate(
+        "services:\n  web: { image: a.org/web:1, ports: ['80'] }\n  db: { image: a.org/db:1, ports: ['5432:5432'] }\n",
+        &wishes(Some("web"), &[]),
+    )
+    .unwrap();
+    assert_eq!(two.manifest["services"]["db"]["port"], 5432);
+    assert!(two.manifest.get("permissions").is_none());
+    assert_eq!(
+        said(&two),
+        ["3: services.db.ports: 5432:5432: only the processes of the app reach it"]
+    );
 }
 
 #[test]
