@@ -1,5 +1,5 @@
-//! A registry of container images that counts what it is asked for and stops in the middle of a
-//! blob: a relay before Debian's `docker-registry`.
+//! A registry of container images that counts what it is asked for and stops in the middle of an
+//! answer: a relay before Debian's `docker-registry`.
 
 use crate::registry::Registry;
 use std::collections::BTreeMap;
@@ -24,9 +24,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// By digest: from which byte on each request asked for the blob.
+    /// By the last part of the path, of a blob its digest: from which byte on each request asked.
     asked: BTreeMap<String, Vec<u64>>,
-    /// The blob whose second half is held back.
+    /// What the second half is held back of.
     held: Option<String>,
     /// Whether a request waits for it.
     is_held: bool,
@@ -39,10 +39,10 @@ impl Shared {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Waits while this blob is held back.
-    fn pass(&self, digest: &str) {
+    /// Waits while this is held back.
+    fn pass(&self, asked: &str) {
         let mut state = self.state();
-        while state.held.as_deref() == Some(digest) {
+        while state.held.as_deref() == Some(asked) {
             state.is_held = true;
             state = self
                 .changed
@@ -83,14 +83,15 @@ impl CountingRegistry {
         format!("oci+http://{}/{image}", self.address)
     }
 
-    /// Holds back the second half of a blob.
-    pub fn hold(&self, digest: &str) {
+    /// Holds back the second half of what has this at the end of its path: the digest of a blob, a
+    /// tag, `list`.
+    pub fn hold(&self, asked: &str) {
         let mut state = self.shared.state();
-        state.held = Some(digest.to_owned());
+        state.held = Some(asked.to_owned());
         state.is_held = false;
     }
 
-    /// Whether a client has the first half of the blob and waits for the rest.
+    /// Whether a client has the first half and waits for the rest.
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.shared.state().is_held
@@ -114,7 +115,7 @@ impl CountingRegistry {
 fn relay(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut upstream = TcpStream::connect(shared.upstream)?;
     let mut lines = BufReader::new(client.try_clone()?);
-    let (mut head, mut digest, mut from) = (String::new(), None, 0);
+    let (mut head, mut asked, mut from) = (String::new(), String::new(), 0);
     loop {
         let mut line = String::new();
         if lines.read_line(&mut line)? == 0 {
@@ -123,7 +124,8 @@ fn relay(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
         let lower = line.to_ascii_lowercase();
         if head.is_empty() {
             let path = line.split(' ').nth(1).unwrap_or_default();
-            digest = path.rsplit_once("/blobs/").map(|(_, it)| it.to_owned());
+            let path = path.split('?').next().unwrap_or_default();
+            asked = path.rsplit('/').next().unwrap_or_default().to_owned();
         } else if let Some(range) = lower.strip_prefix("range: bytes=") {
             let first = range.split('-').next().unwrap_or_default();
             from = first.trim().parse().unwrap_or_default();
@@ -137,16 +139,13 @@ fn relay(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
     }
     head.push_str("Connection: close\r\n\r\n");
     upstream.write_all(head.as_bytes())?;
-    let Some(digest) = digest else {
-        return std::io::copy(&mut upstream, &mut client).map(drop);
-    };
-    let mut asked = shared.state();
-    asked.asked.entry(digest.clone()).or_default().push(from);
-    drop(asked);
+    let mut state = shared.state();
+    state.asked.entry(asked.clone()).or_default().push(from);
+    drop(state);
     let mut answer = Vec::new();
     upstream.read_to_end(&mut answer)?;
     let (first, second) = answer.split_at(answer.len() / 2);
     client.write_all(first)?;
-    shared.pass(&digest);
+    shared.pass(&asked);
     client.write_all(second)
 }

@@ -250,6 +250,31 @@ impl DebianImages {
     }
 }
 
+/// The program of Debian's busybox-static for a processor, by Debian's name for it. Nothing of it
+/// runs here. `None` where a tool is missing.
+///
+/// # Errors
+///
+/// When it cannot be fetched.
+pub fn busybox_for(processor: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    if Command::new(TOOLS[0]).arg("--version").output().is_err() {
+        return Ok(None);
+    }
+    let store = Store::open(paths::cache())?;
+    let stored = store.get("busybox", &format!("{SUITE}-{processor}"), |aside| {
+        command::run(
+            Command::new(TOOLS[0])
+                .args(["--variant=extract", "--include=busybox-static", SUITE])
+                .arg(format!("--architectures={processor}"))
+                .arg(aside),
+        )
+        .map(drop)
+    })?;
+    let program = stored.path.join("usr/bin/busybox");
+    let program = fs::read(&program).with_context(|| format!("cannot read {program:?}"))?;
+    Ok(Some(program))
+}
+
 fn key() -> String {
     let mut recipe = format!("{REVISION} {SUITE} {}", std::env::consts::ARCH);
     for image in &RECIPES {

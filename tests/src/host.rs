@@ -255,15 +255,7 @@ impl Host {
     ///
     /// As [`Host::visit`].
     pub async fn visit_cookie(&self, person: &Person, id: &str) -> anyhow::Result<String> {
-        let app = self.stranger().host(&format!("{id}.localhost"));
-        let to_bind = app.get("/").await?;
-        let bind = path_of(to_bind.header("location"), "localhost")?;
-        let nonce = cookie_named("atek-bind", to_bind.header("set-cookie"))?;
-        let to_app = person.client.get(&bind).await?;
-        let entry = path_of(to_app.header("location"), &format!("{id}.localhost"))?;
-        let app = app.header("cookie", &format!("atek-bind={nonce}"));
-        let entered = app.get(&entry).await?;
-        cookie_named("atek-session", entered.header("set-cookie"))
+        app_cookie(&self.stranger(), &person.client, id).await
     }
 
     /// An app's page, seen by a person.
@@ -319,6 +311,24 @@ pub async fn held_up(
         }))
     })
     .await
+}
+
+/// The cookie of an app's subdomain, as a browser gets it: `stranger` is a client of the box without
+/// a session, `person` one with it.
+///
+/// # Errors
+///
+/// When a step is answered otherwise.
+pub async fn app_cookie(stranger: &Client, person: &Client, id: &str) -> anyhow::Result<String> {
+    let app = stranger.clone().host(&format!("{id}.localhost"));
+    let to_bind = app.get("/").await?;
+    let bind = path_of(to_bind.header("location"), "localhost")?;
+    let nonce = cookie_named("atek-bind", to_bind.header("set-cookie"))?;
+    let to_app = person.get(&bind).await?;
+    let entry = path_of(to_app.header("location"), &format!("{id}.localhost"))?;
+    let app = app.header("cookie", &format!("atek-bind={nonce}"));
+    let entered = app.get(&entry).await?;
+    cookie_named("atek-session", entered.header("set-cookie"))
 }
 
 /// The path of a URL on one host and its port.

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
 /// A registry that runs until it is dropped.
 #[derive(Debug)]
 pub struct Registry {
@@ -181,6 +184,16 @@ impl Registry {
         format!("oci+http://{}/{image}", self.address)
     }
 
+    /// The digest of an image's configuration.
+    pub fn configuration(&self, name: &str, tag: &str) -> String {
+        let path = format!("/v2/{name}/manifests/{tag}");
+        let (status, answer) = self.ask("GET", &path, "", b"");
+        assert_eq!(status, 200, "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let manifest: Value = serde_json::from_str(body).unwrap();
+        manifest["config"]["digest"].as_str().unwrap().to_owned()
+    }
+
     /// The file of a blob, for a registry that lies.
     pub fn blob_file(&self, digest: &str) -> PathBuf {
         let hex = digest.trim_start_matches("sha256:");
@@ -197,6 +210,43 @@ impl Registry {
         config: Value,
         layers: &[impl AsRef<[u8]>],
     ) -> Vec<String> {
+        let (manifest, digests) = self.image(name, machine(), config, layers);
+        self.manifest(name, tag, MANIFEST, &manifest);
+        digests
+    }
+
+    /// Puts images for several processors there, by their names in images, as one.
+    pub fn push_index(&self, name: &str, tag: &str, images: &[(&str, Value, Vec<Vec<u8>>)]) {
+        let entries: Vec<Value> = images
+            .iter()
+            .map(|(architecture, config, layers)| {
+                let (manifest, _) = self.image(name, architecture, config.clone(), layers);
+                let digest = digest(manifest.as_bytes());
+                self.manifest(name, &digest, MANIFEST, &manifest);
+                json!({
+                    "mediaType": MANIFEST, "digest": digest, "size": manifest.len(),
+                    "platform": { "os": "linux", "architecture": architecture },
+                })
+            })
+            .collect();
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+        self.manifest(name, tag, INDEX, &index.to_string());
+    }
+
+    fn manifest(&self, name: &str, reference: &str, kind: &str, manifest: &str) {
+        let path = format!("/v2/{name}/manifests/{reference}");
+        let (status, answer) = self.ask("PUT", &path, kind, manifest.as_bytes());
+        assert_eq!(status, 201, "{answer}");
+    }
+
+    /// Puts the parts of an image there; its manifest, and the digests of its layers.
+    fn image(
+        &self,
+        name: &str,
+        architecture: &str,
+        config: Value,
+        layers: &[impl AsRef<[u8]>],
+    ) -> (String, Vec<String>) {
         let (mut blobs, mut diffs, mut digests) = (Vec::new(), Vec::new(), Vec::new());
         for layer in layers {
             let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
@@ -211,7 +261,7 @@ impl Registry {
             digests.push(digest);
         }
         let mut whole = json!({
-            "architecture": machine(), "os": "linux",
+            "architecture": architecture, "os": "linux",
             "rootfs": { "type": "layers", "diff_ids": diffs },
         });
         for (key, value) in config.as_object().unwrap() {
@@ -219,18 +269,14 @@ impl Registry {
         }
         let config = whole.to_string().into_bytes();
         let manifest = json!({
-            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "schemaVersion": 2, "mediaType": MANIFEST,
             "config": {
                 "mediaType": "application/vnd.oci.image.config.v1+json",
                 "digest": self.blob(name, &config), "size": config.len(),
             },
             "layers": blobs,
         });
-        let path = format!("/v2/{name}/manifests/{tag}");
-        let kind = "application/vnd.oci.image.manifest.v1+json";
-        let (status, _) = self.ask("PUT", &path, kind, manifest.to_string().as_bytes());
-        assert_eq!(status, 201);
-        digests
+        (manifest.to_string(), digests)
     }
 
     fn blob(&self, name: &str, content: &[u8]) -> String {
@@ -251,7 +297,7 @@ impl Registry {
     fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).unwrap();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept: {MANIFEST}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
             self.address,
             body.len()
         );

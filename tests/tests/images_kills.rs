@@ -8,51 +8,12 @@ use atek_tests::counting_registry::CountingRegistry;
 use atek_tests::host::{Host, SERVICES, SOON};
 use atek_tests::registry::layer;
 use atek_tests::{Machine, Seen, wait_for};
+use images::ends::{End, end, job_is_gone, noise};
 use images::{FILE, busybox, nothing_is_left, registry, site};
 use serde_json::{Value, json};
 
-/// Bytes of a layer, which no compression makes smaller.
+/// Bytes of a layer.
 const LAYER: usize = 400_000;
-
-/// How a pull ends before its time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum End {
-    /// kill -9 of what fetches.
-    Job,
-    /// kill -9 of the host.
-    Host,
-    /// The box loses its power.
-    Power,
-}
-
-/// Content of its own for each layer of each image.
-fn noise(seed: u64) -> String {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut text = String::with_capacity(LAYER);
-    while text.len() < LAYER {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        text.push_str(&format!("{state:016x}"));
-    }
-    text
-}
-
-async fn end(host: &mut Host, how: End) -> anyhow::Result<()> {
-    let kill = |unit: &'static str| ["systemctl", "kill", "--signal=KILL", unit];
-    match how {
-        End::Job => host
-            .machine
-            .exec(kill("atek-package-build.service"))
-            .await
-            .map(drop),
-        End::Host => host.machine.exec(kill("atekd.service")).await.map(drop),
-        End::Power => {
-            host.machine.cut_power().await?;
-            host.machine.power_on().await
-        }
-    }
-}
 
 #[tokio::test]
 async fn a_pull_that_is_killed_or_loses_its_power_runs_nothing_and_goes_on_where_it_was()
@@ -68,7 +29,7 @@ async fn a_pull_that_is_killed_or_loses_its_power_runs_nothing_and_goes_on_where
         let name = format!("site-{n}");
         let seeds = (0..5).map(|layer| 10 * n as u64 + layer);
         let mut layers: Vec<_> = seeds
-            .map(|seed| layer(&[(FILE, &format!("srv/{seed}"), &noise(seed))]))
+            .map(|seed| layer(&[(FILE, &format!("srv/{seed}"), &noise(seed, LAYER))]))
             .collect();
         layers.insert(0, base.clone());
         layers.push(layer(&[(FILE, "srv/version", &name)]));
@@ -128,18 +89,6 @@ async fn a_pull_that_is_killed_or_loses_its_power_runs_nothing_and_goes_on_where
             .with_context(|| format!("{how:?}"))?;
     }
     Ok(())
-}
-
-async fn job_is_gone(host: &Host) -> anyhow::Result<()> {
-    let asked = "systemctl is-active atek-package-build.service || :";
-    wait_for("the job to be gone", SOON, async || {
-        let state = host.machine.shell(asked).await?;
-        Ok(Seen::if_so(state, |state| {
-            ["inactive", "failed"].contains(&state.trim())
-        }))
-    })
-    .await
-    .map(drop)
 }
 
 /// Of the image there is no record, no package and no unit.

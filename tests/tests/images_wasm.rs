@@ -9,7 +9,7 @@ use atek_tests::http::Client;
 use atek_tests::{Seen, wait_for};
 use http::Method;
 use images::hono::{self, COMPILED, NEIGHBOUR, UNIT, call, install, page};
-use images::nothing_is_left;
+use images::{nothing_is_left, secure};
 use serde_json::{Value, json};
 
 async fn neighbour(host: &Host) -> anyhow::Result<()> {
@@ -43,11 +43,13 @@ async fn a_component_is_installed_used_confined_and_gone() -> anyhow::Result<()>
     };
     let alice = host.person("alice", "admin").await?;
     neighbour(&host).await?;
+    secure::servers(&host).await?;
     install(&host, &remote).await?;
     let app = host.visit(&alice, "hono").await?.patient(COMPILED);
     is_used(&host, &app, &alice).await?;
     is_confined(&host, &app).await?;
     bounds_hold(&host, &app).await?;
+    secure::is_reached_where_it_is_right(&host, &app).await?;
     reaches_what_is_granted(&alice, &app).await?;
     call(&host, "uninstall", json!(["hono"])).await?;
     nothing_is_left(&host).await
@@ -174,8 +176,6 @@ async fn reaches_what_is_granted(alice: &Person, app: &Client) -> anyhow::Result
     assert_eq!(answer, "200 from outside");
     let other = page(app, "/fetch?url=http://10.77.0.1/").await?;
     assert!(other.starts_with("403 "), "{other}");
-    let secure = page(app, "/fetch?url=https://10.77.0.1/").await?;
-    assert!(secure.starts_with("refused: "), "{secure}");
     let nothing = json!(["hono", { "grant": {} }]);
     alice.client.call(SERVICES, "configure", nothing).await?;
     wait_for("the way to be closed", SOON, async || {
@@ -185,6 +185,8 @@ async fn reaches_what_is_granted(alice: &Person, app: &Client) -> anyhow::Result
         }))
     })
     .await?;
+    let closed = secure::fetch(app, secure::GOOD).await?;
+    assert!(closed.starts_with("refused: "), "{closed}");
     // Without a word of the component, the host knows which app calls.
     let called = page(app, "/call?api=atek.cloud/user-sessions-api&method=whoami").await?;
     assert!(called.starts_with("200 "), "{called}");

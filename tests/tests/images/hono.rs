@@ -19,9 +19,12 @@ pub fn hono(host: &Host) -> anyhow::Result<Option<GitRemote>> {
         return Ok(None);
     };
     let remote = GitRemote::new("hono", host.machine.gateway()?)?;
+    let wrong = [secure::OTHER_NAME, secure::EXPIRED, secure::UNKNOWN];
+    let hosts = wrong.map(|port| format!("{NEIGHBOUR}:{port}"));
+    let hosts: Vec<String> = hosts.into_iter().chain([NEIGHBOUR.to_owned()]).collect();
     let manifest = json!({
         "name": "Hono", "runtime": "wasm", "entry": "app.wasm",
-        "permissions": { "network": { "hosts": [NEIGHBOUR] } },
+        "permissions": { "network": { "hosts": hosts } },
     });
     remote
         .write("atek.json", manifest.to_string())?

@@ -6,12 +6,14 @@
     reason = "each test file uses a part of it"
 )]
 
+pub mod ends;
 pub mod hono;
+pub mod secure;
 
-use atek_tests::debian_images::DebianImages;
+use atek_tests::debian_images::{DebianImages, busybox_for};
 use atek_tests::host::{Host, SERVICES, SOON};
-use atek_tests::registry::{EncryptedRegistry, Registry};
-use atek_tests::{Seen, skip, wait_for};
+use atek_tests::registry::{EncryptedRegistry, Registry, layer};
+use atek_tests::{GitRemote, Seen, skip, wait_for};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -55,6 +57,7 @@ echo \"uid $(id -u)\"
 echo \"in $STARTED_IN\"
 echo \"mode $MODE\"
 echo \"version $(cat /srv/version)\"
+echo \"processor $(uname -m)\"
 for folder in / /etc /usr /srv /opt/app /data /tmp /var/tmp /run /dev/shm; do
   if (echo x > $folder/.written) 2>/dev/null; then echo \"writes $folder\"; fi
 done
@@ -70,7 +73,28 @@ echo $n
 
 /// A layer with Debian's busybox as every command, and a web server's files.
 pub fn busybox(images: &DebianImages) -> anyhow::Result<Vec<u8>> {
-    let program = images.busybox()?;
+    layer_of(&images.busybox()?)
+}
+
+/// The names of processors in images, of which [`push_for`] makes one each.
+pub const PROCESSORS: [&str; 2] = ["amd64", "arm64"];
+
+/// Puts a web server for these processors into a registry, as one image. Whether it could: not
+/// without mmdebstrap.
+pub fn push_for(processors: &[&str], registry: &Registry, tag: &str) -> anyhow::Result<bool> {
+    let mut images = Vec::new();
+    for processor in processors {
+        let Some(program) = busybox_for(processor)? else {
+            return Ok(false);
+        };
+        let version = layer(&[(FILE, "srv/version", tag)]);
+        images.push((*processor, site(), vec![layer_of(&program)?, version]));
+    }
+    registry.push_index("site", tag, &images);
+    Ok(true)
+}
+
+fn layer_of(program: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     let mut file = |path: &str, content: &[u8]| {
         let mut header = tar::Header::new_ustar();
@@ -78,7 +102,7 @@ pub fn busybox(images: &DebianImages) -> anyhow::Result<Vec<u8>> {
         header.set_size(content.len() as u64);
         tar.append_data(&mut header, path, content)
     };
-    file("bin/busybox", &program)?;
+    file("bin/busybox", program)?;
     file("entry.sh", ENTRY.as_bytes())?;
     file("srv/cgi-bin/about", ABOUT.as_bytes())?;
     file("srv/cgi-bin/count", COUNT.as_bytes())?;
@@ -88,7 +112,7 @@ pub fn busybox(images: &DebianImages) -> anyhow::Result<Vec<u8>> {
         "etc/passwd",
         b"root:x:0:0::/root:/bin/sh\nweb:x:1234:1234::/srv:/bin/sh\n",
     )?;
-    for name in ["sh", "id", "cat", "echo", "httpd", "expr", "sleep"] {
+    for name in ["sh", "id", "cat", "echo", "httpd", "expr", "sleep", "uname"] {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(SYM);
         header.set_size(0);
@@ -107,6 +131,31 @@ pub fn site() -> Value {
         "ExposedPorts": { "80/tcp": {} }, "Volumes": { "/data": {} },
         "Labels": { "org.opencontainers.image.title": "Site" },
     } })
+}
+
+/// What the component of `small-wasm` answers.
+pub const SMALL_PAGE: &str = "one file for every processor\n";
+
+/// Makes a repository of the component of `small-wasm`, at v1.0.0.
+pub fn small(remote: &GitRemote, component: Vec<u8>) -> anyhow::Result<()> {
+    let manifest = json!({ "name": "Small", "runtime": "wasm", "entry": "app.wasm" });
+    remote
+        .write("atek.json", manifest.to_string())?
+        .write("app.wasm", component)?
+        .tag("v1.0.0")
+        .map(drop)
+}
+
+/// Prints for which processor the code of installed components is, as ELF says it.
+pub const CODE_OF_COMPONENTS: &str =
+    "od -An -t u2 -j 18 -N 2 /var/lib/atek/packages/*/current/.atek-wasm/*.cwasm";
+
+/// The number that a processor has in ELF.
+pub fn elf(processor: &str) -> &'static str {
+    match processor {
+        "aarch64" => "183",
+        _ => "62",
+    }
 }
 
 /// What the machine holds of services, beside the core's.
