@@ -8,11 +8,13 @@ mod compare;
 mod copy;
 mod remove;
 mod seal;
+mod share;
 
 pub(crate) use compare::{CompareError, compare};
 pub(crate) use copy::{CopyError, TreeSize, copy_machine, copy_tree, measure};
 pub(crate) use remove::remove_tree;
 pub(crate) use seal::{Ownership, SealError, seal_tree};
+pub(crate) use share::share_files;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags};

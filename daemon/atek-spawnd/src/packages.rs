@@ -10,9 +10,12 @@
 //! packages/KEY/current        link to versions/V, replaced at once
 //! ```
 
-use crate::files::{FileError, Folder, Ownership, SealError, remove_tree, seal_tree};
+use crate::files::{
+    FileError, Folder, Ownership, SealError, is_folder, remove_tree, seal_tree, share_files,
+};
 use crate::layout::Layout;
 use atek_api::ids::ServiceKey;
+use atek_api::image::ROOT_FOLDER;
 use atek_api::spec::paths::{COMPILED, STAGED_PACKAGE};
 use atek_api::spec::{JobId, PackageVersion};
 use std::ffi::OsStr;
@@ -127,7 +130,67 @@ pub(crate) fn commit(
     for folder in [&versions, &service, &packages, &job_folder] {
         folder.sync()?;
     }
+    // The package is installed, with files of its own or shared ones.
+    if let Err(error) = share_images(&packages, &service, version) {
+        tracing::warn!("cannot share the files of images: {error}");
+    }
     Ok(())
+}
+
+/// Makes files of the images of a new version one with those of images that were there: the ones of
+/// this service first, then of all others.
+fn share_images(
+    packages: &Folder,
+    service: &Folder,
+    version: &PackageVersion,
+) -> Result<(), FileError> {
+    let versions = service.child(VERSIONS.as_ref())?;
+    let new = versions.child(version.as_str().as_ref())?;
+    let roots = roots_of_images(&new)?;
+    if roots.is_empty() {
+        return Ok(());
+    }
+    let own = service.own_stat()?.st_ino;
+    let mut others = Vec::new();
+    for key in packages.names()? {
+        let other = packages.child(&key?)?;
+        if other.own_stat()?.st_ino != own {
+            others.push(other);
+        }
+    }
+    for of in std::iter::once(service).chain(&others) {
+        let Ok(versions) = of.child(VERSIONS.as_ref()) else {
+            continue;
+        };
+        for name in versions.names()? {
+            let package = versions.child(&name?)?;
+            if package.own_stat()?.st_ino == new.own_stat()?.st_ino {
+                continue;
+            }
+            for like in roots_of_images(&package)? {
+                for root in &roots {
+                    share_files(root, &like, service)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The folders of a package in which the files of images are.
+fn roots_of_images(package: &Folder) -> Result<Vec<Folder>, FileError> {
+    let mut roots = Vec::new();
+    for name in package.names()? {
+        let name = name?;
+        let text = name.to_string_lossy();
+        let is_root = text.strip_prefix(ROOT_FOLDER);
+        if is_root.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            && is_folder(&package.stat(&name)?)
+        {
+            roots.push(package.child(&name)?);
+        }
+    }
+    Ok(roots)
 }
 
 /// Puts the native code that a job left in the place of what an installed component had, durably.
@@ -320,6 +383,39 @@ mod tests {
         remove(&layout, &key).unwrap();
         remove(&layout, &key).unwrap();
         assert_eq!(fs::read_dir(&layout.packages).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn images_that_are_the_same_have_their_files_once() {
+        use std::os::unix::fs::MetadataExt as _;
+        let (_folder, layout) = temporary();
+        let job = names().0;
+        let install = |key: &str, version: &str, root: &str| {
+            let package = staged(&layout);
+            fs::create_dir_all(package.join(root).join("usr")).unwrap();
+            fs::write(package.join(root).join("usr/library"), [7; 100_000]).unwrap();
+            let (key, version) = (key.parse().unwrap(), version.parse().unwrap());
+            commit(&layout, &job, &key, &version).unwrap();
+            unstage(&layout, &job).unwrap();
+        };
+        install("k1", "v1.0.0", "rootfs");
+        install("k1", "v1.1.0", "rootfs");
+        install("k2", "v1.0.0", "rootfs.db");
+        // No image: its files are its own.
+        install("k3", "v1.0.0", "node_modules");
+        let about = |path: &str| fs::metadata(layout.packages.join(path)).unwrap();
+        let first = about("k1/versions/v1.0.0/rootfs/usr/library");
+        assert_eq!(first.nlink(), 3);
+        let last = about("k2/versions/v1.0.0/rootfs.db/usr/library");
+        assert_eq!(last.ino(), first.ino());
+        let own = about("k3/versions/v1.0.0/node_modules/usr/library");
+        assert_eq!(own.nlink(), 1);
+        // What is removed takes nothing from the others.
+        remove(&layout, &"k1".parse().unwrap()).unwrap();
+        let path = layout
+            .packages
+            .join("k2/versions/v1.0.0/rootfs.db/usr/library");
+        assert_eq!(fs::read(path).unwrap(), [7; 100_000]);
     }
 
     #[test]
