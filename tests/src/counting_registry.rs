@@ -83,6 +83,12 @@ impl CountingRegistry {
         format!("oci+http://{}/{image}", self.address)
     }
 
+    /// The same at another address of this machine, where it was begun for all of them.
+    #[must_use]
+    pub fn source_at(&self, address: Ipv4Addr, image: &str) -> String {
+        format!("oci+http://{address}:{}/{image}", self.address.port())
+    }
+
     /// Holds back the second half of what has this at the end of its path: the digest of a blob, a
     /// tag, `list`.
     pub fn hold(&self, asked: &str) {

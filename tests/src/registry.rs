@@ -186,12 +186,35 @@ impl Registry {
 
     /// The digest of an image's configuration.
     pub fn configuration(&self, name: &str, tag: &str) -> String {
-        let path = format!("/v2/{name}/manifests/{tag}");
-        let (status, answer) = self.ask("GET", &path, "", b"");
+        let manifest = self.json(&format!("/v2/{name}/manifests/{tag}"));
+        manifest["config"]["digest"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts an image there that is another one of the same name with one layer more.
+    pub fn extend(&self, name: &str, tag: &str, new_tag: &str, layer: &[u8]) {
+        let mut manifest = self.json(&format!("/v2/{name}/manifests/{tag}"));
+        let configuration = manifest["config"]["digest"].as_str().unwrap();
+        let mut config = self.json(&format!("/v2/{name}/blobs/{configuration}"));
+        let put = |list: &mut Value, value| list.as_array_mut().unwrap().push(value);
+        put(&mut config["rootfs"]["diff_ids"], json!(digest(layer)));
+        put(
+            &mut manifest["layers"],
+            json!({
+                "mediaType": "application/vnd.oci.image.layer.v1.tar",
+                "digest": self.blob(name, layer), "size": layer.len(),
+            }),
+        );
+        let config = config.to_string();
+        manifest["config"]["digest"] = json!(self.blob(name, config.as_bytes()));
+        manifest["config"]["size"] = json!(config.len());
+        self.manifest(name, new_tag, MANIFEST, &manifest.to_string());
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let (status, answer) = self.ask("GET", path, "", b"");
         assert_eq!(status, 200, "{answer}");
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        let manifest: Value = serde_json::from_str(body).unwrap();
-        manifest["config"]["digest"].as_str().unwrap().to_owned()
+        serde_json::from_str(body).unwrap()
     }
 
     /// The file of a blob, for a registry that lies.
