@@ -31,7 +31,8 @@ use std::sync::Arc;
 pub(super) struct Admitted {
     conn: Arc<Conn>,
     client: Client,
-    caller: Caller,
+    caller: Arc<Caller>,
+    is_websocket: bool,
     ticket: Ticket,
     _running: Running,
     /// A service that waits for the host's answer is not idle.
@@ -63,6 +64,16 @@ impl Admitted {
         &self.caller
     }
 
+    /// The caller, for what outlives the request's way to a service.
+    pub(super) fn shared_caller(&self) -> Arc<Caller> {
+        self.caller.clone()
+    }
+
+    /// Whether it asks for a WebSocket.
+    pub(super) fn is_websocket(&self) -> bool {
+        self.is_websocket
+    }
+
     /// The caller's place among the running requests.
     pub(super) fn ticket(&self) -> &Ticket {
         &self.ticket
@@ -87,6 +98,8 @@ pub(super) async fn admit<B>(
     request: &Request<B>,
 ) -> Result<Admission, Failure> {
     let running = conn.activity.begin();
+    let is_websocket = headers::wants_websocket(request.headers());
+    let is_changing = same_origin::is_changing(request.method(), is_websocket);
     let caller = identify(gateway, conn, site, request)?;
     let entered = gateway.limiter().enter(&caller, client.address);
     let ticket = entered.inspect_err(|_| name(gateway, &caller, client, "too many requests"))?;
@@ -104,7 +117,7 @@ pub(super) async fn admit<B>(
         Access::SignedIn => None,
         Access::Visitor => {
             let app = site.app().ok_or(Failure::Internal)?;
-            Box::pin(visit(gateway, app, client, &caller, request)).await?
+            Box::pin(visit(gateway, app, client, (&caller, is_changing), request)).await?
         }
         Access::Granted => {
             let Site::Egress { host, port } = site else {
@@ -126,11 +139,12 @@ pub(super) async fn admit<B>(
     if let Some(response) = answered {
         return Ok(Admission::Answered(response));
     }
-    check_origin(conn, site, route, &caller, request)?;
+    check_origin(conn, site, route, (&caller, is_changing), request)?;
     Ok(Admission::Admitted(Admitted {
         conn: conn.clone(),
         client,
-        caller,
+        caller: Arc::new(caller),
+        is_websocket,
         ticket,
         _running: running,
         _awake: keep_awake(gateway, conn),
@@ -198,7 +212,7 @@ async fn visit<B>(
     gateway: &Gateway,
     app: &AppSite,
     client: Client,
-    caller: &Caller,
+    (caller, is_changing): (&Caller, bool),
     request: &Request<B>,
 ) -> Result<Option<Response<Body>>, Failure> {
     if !caller.is_known() {
@@ -213,10 +227,7 @@ async fn visit<B>(
     match &app.entry {
         None => Err(Failure::NoSuchSite(app.authority.to_string())),
         Some(entry) => {
-            let sent = request.headers();
-            let changes =
-                same_origin::is_changing(request.method(), headers::wants_websocket(sent));
-            let may = if changes { may_change } else { may_visit };
+            let may = if is_changing { may_change } else { may_visit };
             if may(caller, entry.target()) {
                 Ok(None)
             } else {
@@ -234,7 +245,7 @@ fn check_origin<B>(
     conn: &Conn,
     site: &Site,
     route: Route<'_>,
-    caller: &Caller,
+    (caller, is_changing): (&Caller, bool),
     request: &Request<B>,
 ) -> Result<(), Failure> {
     let (Origin::Public | Origin::App { .. }, Some(authority)) = (&*conn.origin, site.authority())
@@ -244,7 +255,6 @@ fn check_origin<B>(
     };
     let sent = request.headers();
     let is_person = matches!(caller, Caller::User(_));
-    let is_changing = same_origin::is_changing(request.method(), headers::wants_websocket(sent));
     let is_fine = match route.origin_rule() {
         OriginRule::Proven if is_person => same_origin::is_proven(sent, authority.as_str()),
         OriginRule::Proven | OriginRule::Changing => {

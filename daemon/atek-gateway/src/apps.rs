@@ -57,8 +57,8 @@ pub(super) async fn app(
     }
     let visit = Visit {
         gateway,
-        caller: admitted.caller().clone(),
-        entry: Arc::clone(entry),
+        caller: admitted.shared_caller(),
+        entry,
         main_url: Some(&site.main_url),
     };
     let scope = site.origin.cookie_scope();
@@ -68,7 +68,7 @@ pub(super) async fn app(
     let framed_by = entry.is_framed().then_some(&site.main_url);
     pages::frame_only_by(response.headers_mut(), framed_by);
     former_app::vary_by_session(response.headers_mut());
-    if is_page && matches!(visit.caller, Caller::User(_)) {
+    if is_page && matches!(*visit.caller, Caller::User(_)) {
         pages::keep_out_of_caches(response.headers_mut());
     }
     Ok(response)
@@ -84,7 +84,7 @@ async fn visited(
     if let Some(state) = visit.watched(request.headers()) {
         return Ok(state);
     }
-    let (gateway, entry) = (visit.gateway, &visit.entry);
+    let (gateway, entry) = (visit.gateway, visit.entry);
     let browser = Browser::of(request.headers());
     let opens_page = same_origin::is_navigation(request.method(), request.headers());
     let page_for = browser.as_ref().filter(|_| opens_page);
@@ -206,8 +206,8 @@ pub(super) async fn home(
             let renewed = renewed_session(&admitted, &request);
             let visit = Visit {
                 gateway,
-                caller: admitted.caller().clone(),
-                entry,
+                caller: admitted.shared_caller(),
+                entry: &entry,
                 main_url: None,
             };
             let mut response = visited(&visit, admitted, CookieScope::Main, request).await?;
@@ -321,14 +321,13 @@ async fn proxy(
         // The host's own secret, which the service must not learn.
         head.headers.remove(AUTHORIZATION);
     }
-    let cookies = cookies::length(&head.headers);
-    if cookies > MOST_COOKIES {
-        return too_many_cookies(gateway, &head, cookies);
+    if let Some(bytes) = cookies::length_above(&head.headers, MOST_COOKIES) {
+        return too_many_cookies(gateway, &head, bytes);
     }
     let secrets = scope.unscope_request(&mut head.headers);
     let opened = Opened::Pages {
         service: entry.key.clone(),
-        changes: same_origin::is_changing(&head.method, headers::wants_websocket(&head.headers)),
+        changes: same_origin::is_changing(&head.method, admitted.is_websocket()),
     };
     let mut response = exchange(gateway, admitted, entry, opened, head, incoming).await?;
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -348,7 +347,7 @@ pub(super) async fn exchange(
     mut head: Parts,
     incoming: Incoming,
 ) -> Result<Response<Body>, Failure> {
-    let is_upgrade = headers::wants_websocket(&head.headers);
+    let is_upgrade = admitted.is_websocket();
     headers::to_service(&mut head.headers, is_upgrade);
     let address = admitted.forwarded_for();
     headers::describe_client(&mut head.headers, admitted.client(), address);

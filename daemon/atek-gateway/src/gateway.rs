@@ -8,7 +8,7 @@ use super::error::Failure;
 use super::limiter::Limiter;
 use super::peer::OwnAddresses;
 use super::workers::Workers;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use atek_host_model::listener::Origin;
 use http::HeaderValue;
 use std::net::{IpAddr, SocketAddr};
@@ -79,8 +79,8 @@ impl Gateway {
         &self.inner.deps
     }
 
-    pub(super) fn names(&self) -> Arc<Names> {
-        self.inner.names.load_full()
+    pub(super) fn names(&self) -> Guard<Arc<Names>> {
+        self.inner.names.load()
     }
 
     /// Follows the box's names. Ends when no more changes can come.

@@ -18,7 +18,8 @@ use super::rpc::{self, Offer};
 use super::site::{self, Site};
 use super::{apps, device_tunnel, egress, host_paths, pages, paired_device, transport};
 use atek_host_model::listener::{Listener, Origin};
-use futures_util::FutureExt as _;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
@@ -161,16 +162,9 @@ impl Gateway {
             },
             Err(error) => return tracing::warn!(%error, "cannot serve a connection"),
         };
-        let Limits {
-            head,
-            first_request,
-            grace,
-            ..
-        } = self.deps().limits;
-        let (activity, cancel) = (conn.activity.clone(), conn.cancel.clone());
-        let service = service_fn(move |request| {
-            let (gateway, conn) = (self.clone(), conn.clone());
-            async move { Ok::<_, Infallible>(gateway.answer(&conn, request).await) }
+        let (gateway, conn) = (&self, &conn);
+        let service = service_fn(move |request| async move {
+            Ok::<_, Infallible>(gateway.answer(conn, request).await)
         });
         let serving = http1::Builder::new()
             // See `Activity`.
@@ -182,26 +176,44 @@ impl Gateway {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut serving = std::pin::pin!(serving);
-        let first_look = Instant::now() + first_request.min(head);
-        let mut looks = tokio::time::interval_at(first_look, head);
-        let mut seen = 0;
-        let ended = loop {
-            tokio::select! {
-                biased;
-                ended = serving.as_mut() => break ended,
-                () = close.cancelled() => {
-                    if !cancel.is_cancelled() {
-                        break Ok(());
-                    }
+        // A `FuturesUnordered` polls what it holds only when that woke, and not for each request.
+        let must_end = self.must_end(&conn.activity, &close);
+        let mut must_end = FuturesUnordered::from_iter([must_end]);
+        let ended = tokio::select! {
+            biased;
+            ended = serving.as_mut() => ended,
+            _ = must_end.next() => {
+                if conn.cancel.is_cancelled() {
                     serving.as_mut().graceful_shutdown();
-                    break tokio::time::timeout(grace, serving).await.unwrap_or(Ok(()));
+                    let grace = self.deps().limits.grace;
+                    tokio::time::timeout(grace, serving).await.unwrap_or(Ok(()))
+                } else {
+                    Ok(())
                 }
-                _ = looks.tick() => if activity.is_idle_since(&mut seen) { break Ok(()) },
             }
         };
         if let Err(error) = ended {
             // A client that left, or sent no HTTP.
             tracing::debug!(%error, "a connection ended early");
+        }
+    }
+
+    /// Ends when a connection has to: it is closed for another one or with its listener, or it is
+    /// idle, see [`Activity`].
+    async fn must_end(&self, activity: &Activity, close: &CancellationToken) {
+        let Limits {
+            head,
+            first_request,
+            ..
+        } = self.deps().limits;
+        let first_look = Instant::now() + first_request.min(head);
+        let mut looks = tokio::time::interval_at(first_look, head);
+        let mut seen = 0;
+        loop {
+            tokio::select! {
+                () = close.cancelled() => return,
+                _ = looks.tick() => if activity.is_idle_since(&mut seen) { return },
+            }
         }
     }
 

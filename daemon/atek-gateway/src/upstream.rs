@@ -7,9 +7,10 @@ use super::workers;
 use atek_api::services::State;
 use atek_host_model::directory::Entry;
 use atek_host_model::idle::KeepAwake;
-use atek_rpc::pool::{Pool, PooledBody, SendError};
+use atek_rpc::pool::{Leased, Pool, PooledBody, SendError};
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,8 +25,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// A service that listens, and is kept from falling asleep.
 #[derive(Debug)]
-pub(super) struct Awake {
-    pub(super) entry: Arc<Entry>,
+pub(super) struct Awake<'a> {
+    /// The service as it was found; another one where it had to be woken.
+    pub(super) entry: Cow<'a, Arc<Entry>>,
     pub(super) hold: KeepAwake,
 }
 
@@ -66,24 +68,27 @@ impl ResponseDeadline {
 
 impl Gateway {
     /// The service, listening.
-    pub(super) async fn awake(&self, entry: &Arc<Entry>) -> Result<Awake, Failure> {
+    pub(super) async fn awake<'a>(&self, entry: &'a Arc<Entry>) -> Result<Awake<'a>, Failure> {
         if entry.state == State::Running
             && let Some(hold) = entry.hold()
         {
             return Ok(Awake {
-                entry: entry.clone(),
+                entry: Cow::Borrowed(entry),
                 hold,
             });
         }
         Box::pin(self.woken(entry)).await
     }
 
-    async fn woken(&self, entry: &Arc<Entry>) -> Result<Awake, Failure> {
+    async fn woken(&self, entry: &Arc<Entry>) -> Result<Awake<'static>, Failure> {
         loop {
             let entry = self.wake(entry).await?;
             // It would have to fall asleep again at this very moment for a second round.
             if let Some(hold) = entry.hold() {
-                return Ok(Awake { entry, hold });
+                return Ok(Awake {
+                    entry: Cow::Owned(entry),
+                    hold,
+                });
             }
         }
     }
@@ -117,17 +122,10 @@ impl Gateway {
         deadline: ResponseDeadline,
         request: Request<Body>,
     ) -> Result<Response<ServiceBody>, Failure> {
-        let mut awake = self.awake(entry).await?;
-        let until = Instant::now() + DEATH_DETECTION_LAG;
-        // Until there is a connection nothing is sent, so that this can be done again.
-        let connection = loop {
-            let pool = self.pool(&awake.entry);
-            let failure = match tokio::time::timeout(deadline.wait, pool.connection()).await {
-                Ok(Ok(connection)) => break connection,
-                Ok(Err(error)) => failed(&awake.entry, error),
-                Err(_) => deadline.ran_out(&awake.entry),
-            };
-            awake = Box::pin(self.again(&awake, failure, until)).await?;
+        let awake = self.awake(entry).await?;
+        let (awake, connection) = match self.pool(&awake.entry).idle() {
+            Some(connection) => (awake, connection),
+            None => Box::pin(self.connected(awake, &deadline)).await?,
         };
         // Pinned here, since a future that is moved takes its space twice.
         let sending = std::pin::pin!(connection.send(request));
@@ -142,16 +140,34 @@ impl Gateway {
         }
     }
 
+    /// A new connection. Until there is one nothing is sent, so that this can be done again.
+    async fn connected<'a>(
+        &self,
+        mut awake: Awake<'a>,
+        deadline: &ResponseDeadline,
+    ) -> Result<(Awake<'a>, Leased), Failure> {
+        let until = Instant::now() + DEATH_DETECTION_LAG;
+        loop {
+            let pool = self.pool(&awake.entry);
+            let failure = match tokio::time::timeout(deadline.wait, pool.connection()).await {
+                Ok(Ok(connection)) => return Ok((awake, connection)),
+                Ok(Err(error)) => failed(&awake.entry, error),
+                Err(_) => deadline.ran_out(&awake.entry),
+            };
+            awake = self.again(&awake, failure, until).await?;
+        }
+    }
+
     /// After an attempt that was not accepted: the service, to try again.
     ///
     /// It may have died a moment ago, before anybody could know: until `until` it is then
     /// waited for as one that sleeps, until it listens again or is known not to.
     pub(super) async fn again(
         &self,
-        awake: &Awake,
+        awake: &Awake<'_>,
         failure: Failure,
         until: Instant,
-    ) -> Result<Awake, Failure> {
+    ) -> Result<Awake<'static>, Failure> {
         match failure {
             Failure::Unreachable { .. } if Instant::now() < until => {
                 tokio::time::sleep(PAUSE).await;

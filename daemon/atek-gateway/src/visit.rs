@@ -38,8 +38,8 @@ const WATCH: HeaderName = HeaderName::from_static("atek-watch");
 #[derive(Debug, Clone)]
 pub(super) struct Visit<'a> {
     pub(super) gateway: &'a Gateway,
-    pub(super) caller: Caller,
-    pub(super) entry: Arc<Entry>,
+    pub(super) caller: Arc<Caller>,
+    pub(super) entry: &'a Arc<Entry>,
     /// None on the main domain itself.
     pub(super) main_url: Option<&'a MainUrl>,
 }
@@ -149,7 +149,7 @@ impl Visit<'_> {
     fn now(&self) -> Arc<Entry> {
         let directory = self.gateway.deps().directory.now();
         let found = directory.by_key(self.entry.key.as_str());
-        Arc::clone(found.unwrap_or(&self.entry))
+        Arc::clone(found.unwrap_or(self.entry))
     }
 
     fn with_home(&self, browser: &Browser) -> Browser {

@@ -96,14 +96,15 @@ type Driver = http1::Connection<TokioIo<EarlyAnswer<Box<dyn Io>>>, Body>;
 
 struct Connection {
     sender: http1::SendRequest<Body>,
-    driver: Driver,
+    /// Larger than a kilobyte; the connection moves between the pool, requests and bodies.
+    driver: Box<Driver>,
 }
 
 impl Connection {
     /// Whether the peer has not closed it, and it can take a request.
     fn is_usable(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        Pin::new(&mut self.driver).poll(&mut cx).is_pending() && self.sender.is_ready()
+        Pin::new(&mut *self.driver).poll(&mut cx).is_pending() && self.sender.is_ready()
     }
 }
 
@@ -189,6 +190,7 @@ impl Inner {
                 endpoint: self.endpoint.clone(),
                 source,
             })?;
+        let driver = Box::new(driver);
         Ok(Connection { sender, driver })
     }
 }
@@ -225,20 +227,29 @@ impl Pool {
         &self.inner.endpoint
     }
 
+    /// An idle connection that the server has not closed, for one request.
+    #[must_use]
+    pub fn idle(&self) -> Option<Leased> {
+        self.inner.take().map(|connection| self.lease(connection))
+    }
+
+    fn lease(&self, connection: Connection) -> Leased {
+        Leased {
+            connection,
+            pool: self.inner.clone(),
+        }
+    }
+
     /// A connection for one request: an idle one that the server has not closed, or a new one.
     ///
     /// # Errors
     ///
     /// [`SendError`]; nothing was sent.
     pub async fn connection(&self) -> Result<Leased, SendError> {
-        let connection = match self.inner.take() {
-            Some(connection) => connection,
-            None => self.inner.connect().await?,
-        };
-        Ok(Leased {
-            connection,
-            pool: self.inner.clone(),
-        })
+        match self.idle() {
+            Some(connection) => Ok(connection),
+            None => Ok(self.lease(self.inner.connect().await?)),
+        }
     }
 
     /// Sends a request on [`Pool::connection`], see [`Leased::send`].
@@ -304,7 +315,7 @@ impl Leased {
     pub async fn send(mut self, request: Request<Body>) -> Result<Response<PooledBody>, SendError> {
         let response = {
             let mut sending = pin!(self.connection.sender.send_request(request));
-            let driver = &mut self.connection.driver;
+            let driver = &mut *self.connection.driver;
             let mut driver_end = None;
             std::future::poll_fn(|cx| {
                 if driver_end.is_none()
@@ -376,7 +387,7 @@ impl http_body::Body for PooledBody {
         if polled.is_pending()
             && let Some(connection) = &mut this.connection
         {
-            if Pin::new(&mut connection.driver).poll(cx).is_ready() {
+            if Pin::new(&mut *connection.driver).poll(cx).is_ready() {
                 this.connection = None;
             }
             polled = Pin::new(&mut this.incoming).poll_frame(cx);

@@ -95,13 +95,16 @@ pub fn hide(headers: &mut HeaderMap) {
     replace(headers, &kept);
 }
 
-/// Bytes of a request's cookies that are not the host's.
+/// Bytes of a request's cookies that are not the host's, where they are more than `limit`.
 #[must_use]
-pub fn length(headers: &HeaderMap) -> usize {
-    pairs(headers)
-        .filter(|pair| !is_host_name(name(pair)))
-        .map(|pair| pair.len() + 2)
-        .sum()
+pub fn length_above(headers: &HeaderMap, limit: usize) -> Option<usize> {
+    let all: usize = headers.get_all(COOKIE).iter().map(HeaderValue::len).sum();
+    if all <= limit {
+        return None;
+    }
+    let foreign = pairs(headers).filter(|pair| !is_host_name(name(pair)));
+    let length = foreign.map(|pair| pair.len() + 2).sum();
+    (length > limit).then_some(length)
 }
 
 /// `Set-Cookie` values that remove a request's cookies, but not the host's, whatever site of the
@@ -374,7 +377,8 @@ mod tests {
     #[test]
     fn what_a_browser_has_too_much_of_is_removed_and_the_sessions_stay() {
         let headers = headers(&COOKIE, &["session=s; a=1; b=2; a=3; atek-session-8101=x"]);
-        assert_eq!(length(&headers), 3 * 5);
+        assert_eq!(length_above(&headers, 14), Some(3 * 5));
+        assert_eq!(length_above(&headers, 15), None);
         let removed = removal(&headers, "/x/y", Some("atek.local"));
         let removed: Vec<_> = removed
             .iter()

@@ -24,10 +24,9 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 ///
 /// `is_upgrade` keeps the two headers that ask for a WebSocket.
 pub fn to_service(headers: &mut HeaderMap, is_upgrade: bool) {
-    drop_connection_headers(headers, is_upgrade);
-    remove_all(headers, |name| {
+    drop_connection_headers(headers, is_upgrade, |name| {
         // Servers that follow CGI (RFC 3875) do not tell `_` from `-` in a name.
-        if name.contains('_') {
+        if name.as_bytes().contains(&b'_') {
             is_for_the_host_alone(&name.replace('_', "-"))
         } else {
             is_for_the_host_alone(name)
@@ -77,7 +76,7 @@ pub fn identify(headers: &mut HeaderMap, caller: &Caller, target: &ServiceKey) {
 
 /// Prepares a service's headers for the client.
 pub fn to_client(headers: &mut HeaderMap, is_upgrade: bool) {
-    drop_connection_headers(headers, is_upgrade);
+    drop_connection_headers(headers, is_upgrade, |_| false);
     cookies::confine(headers);
 }
 
@@ -110,8 +109,7 @@ pub fn keep_to_own_site(headers: &mut HeaderMap) {
 /// Prepares a service's headers for a host outside of the box: only what belongs to the connection
 /// to the proxy is taken away (RFC 9110 sections 7.6 and 11.7.2).
 pub fn to_outside(headers: &mut HeaderMap) {
-    drop_connection_headers(headers, false);
-    remove_all(headers, |name| {
+    drop_connection_headers(headers, false, |name| {
         matches!(
             name,
             "content-length"
@@ -126,15 +124,18 @@ pub fn to_outside(headers: &mut HeaderMap) {
 
 /// Prepares the headers of a host outside of the box for the service.
 pub fn from_outside(headers: &mut HeaderMap) {
-    drop_connection_headers(headers, false);
-    remove_all(headers, |name| {
+    drop_connection_headers(headers, false, |name| {
         matches!(name, "proxy-authenticate" | "proxy-authentication-info")
     });
     headers.append(header::VIA, HeaderValue::from_static("1.1 atek"));
 }
 
-/// RFC 9110 section 7.6.1.
-fn drop_connection_headers(headers: &mut HeaderMap, is_upgrade: bool) {
+/// Removes what belongs to the connection (RFC 9110 section 7.6.1), and what else `is_unwanted`.
+fn drop_connection_headers(
+    headers: &mut HeaderMap,
+    is_upgrade: bool,
+    is_unwanted: impl Fn(&str) -> bool,
+) {
     if headers.contains_key(header::CONNECTION) {
         let listed: Vec<HeaderName> = headers
             .get_all(header::CONNECTION)
@@ -154,6 +155,7 @@ fn drop_connection_headers(headers: &mut HeaderMap, is_upgrade: bool) {
             name,
             "keep-alive" | "proxy-connection" | "te" | "trailer" | "transfer-encoding"
         ) || (name == "upgrade" && !is_upgrade)
+            || is_unwanted(name)
     });
     if is_upgrade {
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
