@@ -31,7 +31,7 @@ pub fn hex<const N: usize>() -> Result<Secret, RandomError> {
 /// Names a secret of this module without giving it away: its SHA-256, hexadecimal.
 #[must_use]
 pub fn digest(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret.as_bytes()))
+    const_hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
 #[cfg(test)]
