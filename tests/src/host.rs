@@ -313,8 +313,8 @@ pub async fn held_up(
     .await
 }
 
-/// The cookie of an app's subdomain, as a browser gets it: `stranger` is a client of the box without
-/// a session, `person` one with it.
+/// The cookie of an app's subdomain, as a browser gets it: `stranger` is a client of the box
+/// without a session, `person` one with it.
 ///
 /// # Errors
 ///

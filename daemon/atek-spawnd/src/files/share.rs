@@ -9,9 +9,9 @@ use std::io::Read as _;
 
 /// A name of a file on its way into a tree.
 const NEW: &str = "shared.new";
-/// Smaller files are most of an image and a fifth of its bytes: each would be one more name to
-/// remember when the data move to another disk.
-const LEAST: i64 = 64 << 10;
+/// Smaller files are three quarters of an image and a twentieth of its bytes: each would be one
+/// more name to remember when the data move to another disk.
+const LEAST: i64 = 16 << 10;
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
 /// Folders inside each other, as in a package.
