@@ -103,12 +103,16 @@ fn backups_beside_restic() {
         let arguments = ["backup", "--force", "."];
         line(what, ours, restic(&theirs, &arguments, &files));
     }
+    // At most three times the files are on the disk at one time.
+    fs::remove_dir_all(&files).unwrap();
     let begun = Instant::now();
     let mut session = Session::open(&root, &disk);
     let restore = json!({"request": "restore", "run": "20260103T000000Z", "part": "state:k1"});
     let answer = session.ask(restore);
     assert_eq!(answer["event"], "restored", "{answer}");
     let ours = (begun.elapsed(), most_memory(session.child.id()));
+    drop(session);
+    fs::remove_dir_all(&root).unwrap();
     let place = at("by-restic");
     let arguments = ["restore", "latest", "--target", place.to_str().unwrap()];
     line("restore", ours, restic(&theirs, &arguments, folder.path()));

@@ -1,4 +1,5 @@
-//! Backups in a folder of another machine: Debian's OpenSSH by SFTP, and a REST server of restic.
+//! Backups in a folder of another machine: Debian's OpenSSH by SFTP, a REST server of restic, and
+//! S3.
 
 #![allow(clippy::unwrap_used, reason = "a failure ends the test")]
 
@@ -17,7 +18,7 @@ mod tree;
 use atek_tests::small_disk::SmallDisk;
 use serde_json::{Value, json};
 use servers::{Begin, Line, SECRET, Server};
-use session::{PASSWORD, Session, restic, restored, state};
+use session::{PASSWORD, Session, restored, state};
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,11 @@ use tree::{Chance, assert_same, change, describe};
 
 const PARTS: [&str; 3] = ["state:k1", "package:k1:v1", "host"];
 
-const KINDS: [(&str, Begin); 2] = [("sftp", Server::sftp), ("rest", Server::rest)];
+const KINDS: [(&str, Begin); 3] = [
+    ("sftp", Server::sftp),
+    ("rest", Server::rest),
+    ("s3", Server::s3),
+];
 
 /// A machine with one app, and a folder for a server's files.
 fn machine() -> (tempfile::TempDir, PathBuf, PathBuf) {
@@ -43,14 +48,14 @@ fn machine() -> (tempfile::TempDir, PathBuf, PathBuf) {
     (folder, root, kept)
 }
 
-fn request(target: &Value, secret: &str, create: bool) -> Value {
+fn request(server: &Server, target: &Value, secret: &str, create: bool) -> Value {
     json!({ "request": "open", "target": target, "password": PASSWORD, "create": create,
-        "login": { "password": secret } })
+        "login": { "password": secret, "authorities": server.authority } })
 }
 
 fn opened(root: &Path, server: &Server) -> Session {
     let mut session = Session::start(root);
-    let answer = session.ask(request(&server.target(), SECRET, true));
+    let answer = session.ask(request(server, &server.target(), SECRET, true));
     assert_eq!(answer["event"], "opened", "{answer}");
     session
 }
@@ -70,7 +75,7 @@ fn what_a_server_keeps_is_what_was_stored_and_restic_agrees() {
             opened(&root, &server).back_up(run, &PARTS);
         }
         let expected = describe(&state(&root, "k1"));
-        let (fine, said) = restic(&kept, &["check", "--read-data"]);
+        let (fine, said) = server.restic(&kept, PASSWORD, &["check", "--read-data"]);
         assert!(fine, "{name}: {said}");
         let mut session = opened(&root, &server);
         assert_eq!(session.whole_runs().len(), 3, "{name}");
@@ -81,14 +86,14 @@ fn what_a_server_keeps_is_what_was_stored_and_restic_agrees() {
         let checked = session.ask(json!({"request": "check", "read": true}));
         assert_eq!(checked["problems"], json!([]), "{name}: {checked}");
         drop(session);
-        let (fine, said) = restic(&kept, &["check", "--read-data"]);
+        let (fine, said) = server.restic(&kept, PASSWORD, &["check", "--read-data"]);
         assert!(fine, "{name}: {said}");
 
         // A new machine has nothing but the address and what opens it.
         let (_folder, new, _) = machine();
         let _line = Line::open(&new, server.address);
         let mut session = Session::start(&new);
-        let mut only_read = request(&server.target(), SECRET, false);
+        let mut only_read = request(&server, &server.target(), SECRET, false);
         only_read["read"] = json!(true);
         let answer = session.ask(only_read);
         assert_eq!(answer["event"], "opened", "{name}: {answer}");
@@ -105,11 +110,7 @@ fn a_server_is_known_again_and_whom_it_does_not_know_is_told() {
         return;
     };
     let _line = Line::open(&root, server.address);
-    let ask = |target: &Value, secret: &str| {
-        let answer = Session::start(&root).ask(request(target, secret, true));
-        assert!(!answer.to_string().contains(SECRET), "{answer}");
-        answer
-    };
+    let ask = |target: &Value, secret: &str| asked(&root, "", target, secret);
     // No person has agreed to its key: it is shown, and no password is sent.
     let answer = ask(&json!({ "kind": "server", "url": server.url }), SECRET);
     assert_eq!(answer["code"], "hostKey", "{answer}");
@@ -146,6 +147,54 @@ fn a_server_is_known_again_and_whom_it_does_not_know_is_told() {
     let _line = Line::open(&root, server.address);
     assert_eq!(ask(&server.target(), "wrong")["code"], "login");
     assert_eq!(ask(&server.target(), SECRET)["event"], "opened");
+}
+
+/// The answer to a request that opens a target.
+fn asked(root: &Path, authority: &str, target: &Value, secret: &str) -> Value {
+    let mut session = Session::start(root);
+    let answer = session.ask(
+        json!({ "request": "open", "target": target, "password": PASSWORD,
+        "create": true, "login": { "password": secret, "authorities": authority } }),
+    );
+    assert!(!answer.to_string().contains(SECRET), "{answer}");
+    answer
+}
+
+#[test]
+fn an_s3_server_is_trusted_by_its_certificate_and_says_what_is_wrong() {
+    let (_folder, root, kept) = machine();
+    let Some(mut server) = Server::s3(Ipv4Addr::LOCALHOST, &kept) else {
+        return;
+    };
+    let _line = Line::open(&root, server.address);
+    let target = server.target();
+    // No authority that this box trusts: nothing was sent to it.
+    let answer = asked(&root, "", &target, SECRET);
+    assert!(
+        answer["message"].to_string().contains("authority"),
+        "{answer}"
+    );
+    let ask = |target: &Value, secret: &str| asked(&root, &server.authority, target, secret);
+    assert_eq!(ask(&target, "wrong")["code"], "login");
+    let named = |from: &str, to: &str| {
+        let url = server.url.replace(from, to);
+        json!({ "kind": "server", "url": url })
+    };
+    assert_eq!(ask(&named("anna@", "bob@"), SECRET)["code"], "login");
+    let answer = ask(&named("/backups", "/others"), SECRET);
+    assert_eq!(answer["code"], "noTarget", "{answer}");
+    assert!(
+        answer["message"].to_string().contains("no bucket others"),
+        "{answer}"
+    );
+    // A folder of the bucket, beside which nothing is touched.
+    let folder = named("/backups", "/backups/of anna/home");
+    assert_eq!(ask(&folder, SECRET)["created"], true);
+    assert_eq!(ask(&folder, SECRET)["created"], false);
+    assert_eq!(ask(&target, SECRET)["created"], true);
+    server.stop();
+    let answer = asked(&root, &server.authority, &target, SECRET);
+    assert_eq!(answer["event"], "failed", "{answer}");
 }
 
 #[test]
@@ -189,7 +238,7 @@ fn a_connection_that_breaks_in_the_middle_is_made_again_and_one_that_is_gone_cos
         assert_eq!(checked["problems"], json!([]), "{name}: {checked}");
         session.back_up("20260104T000000Z", &PARTS);
         drop(session);
-        let (fine, said) = restic(&kept, &["check", "--read-data"]);
+        let (fine, said) = server.restic(&kept, PASSWORD, &["check", "--read-data"]);
         assert!(fine, "{name}: {said}");
     }
 }
@@ -210,7 +259,7 @@ async fn a_full_server_is_told_and_its_backups_stay() -> anyhow::Result<()> {
         };
         let (_folder, root, _) = machine();
         let kept = disk.path();
-        let Some(server) = begin(Ipv4Addr::LOCALHOST, &kept) else {
+        let Some(mut server) = begin(Ipv4Addr::LOCALHOST, &kept) else {
             continue;
         };
         let _line = Line::open(&root, server.address);
@@ -223,9 +272,18 @@ async fn a_full_server_is_told_and_its_backups_stay() -> anyhow::Result<()> {
             json!({"request": "store", "run": "20260102T000000Z", "part": "state:k1", "prove": 0});
         let answer = session.ask(store);
         match name {
+            // s3rver ends the connection, or says that it failed.
+            "s3" => assert_eq!(answer["code"], "target", "{answer}"),
             // rclone says no more than that it failed.
             "rest" => assert!(answer["message"].to_string().contains("full?"), "{answer}"),
             _ => assert_eq!(answer["code"], "noRoom", "{name}: {answer}"),
+        }
+        if name == "s3" {
+            // It does not survive a full disk. What is on it does.
+            drop(session);
+            server.stop();
+            server.start();
+            session = opened(&root, &server);
         }
         assert_eq!(session.whole_runs(), ["20260101T000000Z"], "{name}");
         let answer = session
@@ -239,4 +297,9 @@ async fn a_full_server_is_told_and_its_backups_stay() -> anyhow::Result<()> {
 async fn a_box_keeps_its_backups_on_an_sftp_server() -> anyhow::Result<()> {
     // The same on a REST server is in `soak_backups`.
     server_box::used("sftp", Server::sftp).await
+}
+
+#[tokio::test]
+async fn a_box_keeps_its_backups_in_a_bucket_of_s3() -> anyhow::Result<()> {
+    server_box::used("s3", Server::s3).await
 }

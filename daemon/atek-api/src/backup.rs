@@ -8,13 +8,19 @@
 //! stored, which is the last thing.
 
 mod disks;
+mod guests;
 mod names;
 pub mod schedule;
 mod server;
 
 pub use disks::{Disk, DiskContents, DiskId, DiskRefusal, Holds, InvalidDiskId};
+pub use guests::{
+    BackupGuest, GUESTS_PATH, GuestName, InvalidGuestName, InviteGuest, InvitedGuest,
+};
 pub use names::{BackupNameError, Part, RunId};
-pub use server::{HostKey, InvalidHostKey, InvalidServerUrl, Protocol, ServerLogin, ServerUrl};
+pub use server::{
+    Bucket, HostKey, InvalidHostKey, InvalidServerUrl, Protocol, ServerLogin, ServerUrl,
+};
 
 use crate::ids::{DbId, ServiceId, ServiceKey, UserKey};
 use crate::secret::Secret;

@@ -93,7 +93,9 @@ impl Error {
             }
             Self::Server(error) => match error {
                 ServerError::NoBackup(_) => FailureCode::NoBackup,
-                ServerError::NoFolder(_) | ServerError::NotAFolder(_) => FailureCode::NoTarget,
+                ServerError::NoFolder(_)
+                | ServerError::NotAFolder(_)
+                | ServerError::NoBucket(_) => FailureCode::NoTarget,
                 ServerError::Login(_) => FailureCode::Login,
                 ServerError::UnknownKey(_) | ServerError::OtherKey(_) => FailureCode::HostKey,
                 ServerError::Certificates(_) | ServerError::Unusable(_) => FailureCode::Target,

@@ -50,6 +50,8 @@ const LEFT_OUT: &[&str] = &[
     "uninstalls",
     "updates",
     "gives",
+    // Backups of other homes.
+    "guests",
 ];
 
 impl Layout {

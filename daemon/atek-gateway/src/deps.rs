@@ -13,7 +13,9 @@ use atek_host_model::permissions::{Caller, Person};
 use atek_host_model::setup::Ownership;
 use atek_host_model::streams::{Icon, Lines, LogQuery, Refusal};
 use atek_host_model::trusted_proxy::TrustedProxies;
+use atek_rpc::body::Body;
 use futures_util::future::BoxFuture;
+use http::{Request, Response};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,6 +149,9 @@ pub trait Services: Send + Sync {
         caller: &'a Caller,
         query: LogQuery,
     ) -> BoxFuture<'a, Result<Lines, Refusal>>;
+
+    /// Answers another home that keeps its backups here, or says that it does not.
+    fn guest(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>>;
 
     /// Events of an install or update from its begin. The implementation checks the caller's
     /// rights.

@@ -46,6 +46,7 @@ mod egress_policy;
 mod error;
 mod former_app;
 mod gateway;
+mod guests;
 mod host_paths;
 mod icons;
 mod limiter;

@@ -49,6 +49,8 @@ pub(super) enum HostPath {
     BindSession,
     /// Logs, jobs, icons and pictures of catalogues.
     Data,
+    /// Backups of other homes, which sign in by name and password.
+    Guest,
     /// `/_atek/gateway` with a method that it does not have.
     GatewayOther,
     /// No such path.
@@ -157,6 +159,7 @@ impl HostPath {
             "logs" => Self::Data,
             "login/home.js" | "login/atek.css" | "js/rpc.js" => Self::File,
             _ if path.starts_with("ui/") => Self::File,
+            _ if path.starts_with("backups/") => Self::Guest,
             _ if ["icon/", "jobs/", "catalogue/"]
                 .iter()
                 .any(|data| path.starts_with(data)) =>
@@ -241,6 +244,13 @@ mod tests {
             ),
             (Main, "GET", "/_atek/logs", false, host(HostPath::Data)),
             (Main, "GET", "/_atek/jobs/1", false, host(HostPath::Data)),
+            (
+                Main,
+                "POST",
+                "/_atek/backups/anna/atek-backup/config",
+                false,
+                host(HostPath::Guest),
+            ),
             (Main, "GET", "/_atek/icon/rss", false, host(HostPath::Data)),
             (Main, "OPTIONS", "/_atek/gateway", false, Route::Options),
             (Main, "GET", "/", false, Route::Home),

@@ -13,10 +13,10 @@ use super::gateway::{Conn, Gateway};
 use super::listener::{self, Stream};
 use super::pages::Browser;
 use super::peer::{self, Peer};
-use super::route::{self, Route};
+use super::route::{self, HostPath, Route};
 use super::rpc::{self, Offer};
 use super::site::{self, Site};
-use super::{apps, device_tunnel, egress, host_paths, pages, paired_device, transport};
+use super::{apps, device_tunnel, egress, guests, host_paths, pages, paired_device, transport};
 use atek_host_model::listener::{Listener, Origin};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -295,6 +295,9 @@ impl Gateway {
                     pages::protect_data(response.headers_mut());
                 }
                 Ok(response)
+            }
+            (Route::Host(HostPath::Guest), _) => {
+                Ok(Box::pin(guests::answer(self, admitted, request)).await)
             }
             (Route::Host(_), _) => {
                 let (head, _) = request.into_parts();

@@ -2,6 +2,7 @@
 
 use crate::catalogues::Catalogues;
 use crate::error_chain::DisplayChain;
+use crate::guests::Guests;
 use crate::host_api::HostApis;
 use crate::jobs::{Jobs, is_last};
 use crate::journal::{LogError, Logbook, Subject};
@@ -19,10 +20,12 @@ use atek_host_model::permissions::{
 };
 use atek_host_model::setup::Ownership;
 use atek_host_model::streams::{Icon, Lines, LogQuery, Refusal};
+use atek_rpc::body::Body;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _};
+use http::{Request, Response};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,6 +118,8 @@ pub struct ServiceAccess {
     pub jobs: Jobs,
     /// Recipes and their pictures.
     pub catalogues: Catalogues,
+    /// Other homes that keep their backups here.
+    pub guests: Guests,
 }
 
 impl atek_gateway::Services for ServiceAccess {
@@ -125,6 +130,10 @@ impl atek_gateway::Services for ServiceAccess {
                 .await
                 .map_err(|error| DisplayChain(&error).to_string())
         })
+    }
+
+    fn guest(&self, request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(self.guests.answer(request))
     }
 
     fn job<'a>(

@@ -14,6 +14,7 @@ mod error_chain;
 mod factory_reset;
 mod gateway_adapters;
 mod grant_requests;
+mod guests;
 mod host;
 mod host_api;
 mod instance_lock;

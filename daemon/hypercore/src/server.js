@@ -9,6 +9,8 @@ import { ApiError, CODE, isDiskFull } from './errors.js'
 const RPC_PATH = '/_api/hypercore'
 /** Where the gateway sends calls to apps of other homes: `?home=KEY&api=ID`. */
 const REMOTE_PATH = `${RPC_PATH}/remote`
+/** Where the host connects to another home. */
+const WAY_PATH = `${RPC_PATH}/way`
 const STREAM_PATH = '/_api/hypercore/stream'
 /** Bytes of a request: a full call of `append` in Base64. */
 const MAX_BODY = 8 << 20
@@ -24,12 +26,14 @@ export class Server {
    * @param {string} deps.ownKey
    * @param {Record<string, (caller: callers.Caller, params: any[]) => any>} deps.methods
    * @param {(caller: callers.Caller, where: {home: string, api: string}, call: any) => Promise<any>} deps.remote
+   * @param {(link: string | undefined, socket: import('node:net').Socket, onopen: () => void) => Promise<void>} deps.onway
    * @param {(path: string, socket: import('ws').WebSocket, caller: callers.Caller, query: URLSearchParams) => void} deps.onsocket
    */
-  constructor ({ ownKey, methods, remote, onsocket }) {
+  constructor ({ ownKey, methods, remote, onway, onsocket }) {
     this.ownKey = ownKey
     this.methods = new Map(Object.entries(methods))
     this.remote = remote
+    this.onway = onway
     this.onsocket = onsocket
     this.sockets = new Map()
     this.http = http.createServer((request, response) => this.request(request, response))
@@ -78,6 +82,7 @@ export class Server {
     const url = new URL(request.url, 'http://localhost')
     try {
       caller = callers.of(request.headers, this.ownKey)
+      if (url.pathname === WAY_PATH && caller.user === 'system' && caller.service === 'system') return this.way(request, socket, head)
       if (!url.pathname.startsWith(STREAM_PATH)) throw new ApiError(CODE.notFound, 'no such path')
       const own = this.sockets.get(caller.namespace) ?? 0
       if (own >= MAX_SOCKETS || this.websockets.clients.size >= MAX_ALL_SOCKETS) throw new ApiError(CODE.full, 'too many open sockets')
@@ -90,6 +95,16 @@ export class Server {
       websocket.on('error', () => {})
       this.onsocket(url.pathname.slice(STREAM_PATH.length), websocket, caller, url.searchParams)
     })
+  }
+
+  /** A connection of the host to another home: after the answer the bytes are the other home's. */
+  async way (request, socket, head) {
+    if (head.length) socket.unshift(head)
+    try {
+      await this.onway(request.headers['atek-link'], socket, () => socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: atek-way\r\n\r\n'))
+    } catch (error) {
+      socket.end(`HTTP/1.1 502 Bad Gateway\r\nAtek-Error: ${shown(error).message.replace(/[^ -~]/g, ' ')}\r\nConnection: close\r\n\r\n`)
+    }
   }
 
   leave (namespace) {

@@ -23,6 +23,7 @@ import { Shares } from './shares.js'
 import { send } from './sockets.js'
 import { State } from './state.js'
 import { SwarmSockets } from './swarm-sockets.js'
+import { Ways } from './ways.js'
 
 /** Clients of the original's hyper-daemon open the API itself. */
 const NO_HYPERSPACE = 'hyperspace of 2021 is not spoken here: use corestore over @atek/hyperswarm, or the methods of this API'
@@ -41,12 +42,13 @@ export async function start (env) {
   const lastRun = new LastRun(settings.state, cores)
   const network = new Network({ settings, seed, onconnection: connection => replication.accept(connection) })
   const replication = new Replication(network)
-  const awake = new Awake({ adb, wanted: () => state.wanted })
+  const awake = new Awake({ adb, wanted: () => state.wanted || ways.open.size > 0 })
   const onchange = () => awake.update()
   const logs = new Cores({ store, durable, state, replication, quota: settings.quota, onchange })
   const shares = new Shares({ store, state, replication, adb, lastRun, onchange })
   const follows = new Follows({ store, state, replication, adb, onchange })
   const devices = new Devices({ settings, seed, state, network, onchange })
+  const ways = new Ways({ network, onchange })
   const lines = new Lines({ seed, network })
   const contacts = new Contacts({ seed, state, network, lines, onchange })
   const calls = new Calls({ contacts, lines, host: adb })
@@ -65,14 +67,8 @@ export async function start (env) {
       status: () => ({ ...network.describe(), memory: process.memoryUsage.rss(), shares: state.shares.length, follows: state.follows.length, devices: state.devices.length, contacts: state.contacts.length })
     },
     remote: (caller, where, call) => calls.out(caller, where, call),
-    onsocket (path, socket, caller, query) {
-      const [, kind, id] = path.split('/')
-      if (kind === 'swarm') swarms.control(socket, caller)
-      else if (kind === 'connection') swarms.fetch(id, socket, caller)
-      else if (kind === 'follow') followCore(logs, socket, caller, decodeURIComponent(id ?? ''), query)
-      else if (kind === 'awake' && caller.service === settings.ownKey) socket.send('{}')
-      else socket.close(4404, kind ? 'no such stream' : NO_HYPERSPACE)
-    }
+    onway: (link, socket, onopen) => ways.enter(link, socket, onopen),
+    onsocket: streams({ logs, swarms, settings })
   })
   lastRun.begin()
   await server.listen(settings.socket)
@@ -99,6 +95,7 @@ export async function start (env) {
   async function end () {
     awake.close()
     server.close()
+    ways.close()
     replication.close()
     await Promise.allSettled([shares.close(), follows.close(), devices.close(), contacts.close(), groups.close()])
     await lines.close().catch(() => {})
@@ -108,6 +105,18 @@ export async function start (env) {
     await durable.sync()
     await store.close()
     lastRun.end()
+  }
+}
+
+/** The streams that callers may open, by their paths. */
+function streams ({ logs, swarms, settings }) {
+  return (path, socket, caller, query) => {
+    const [, kind, id] = path.split('/')
+    if (kind === 'swarm') swarms.control(socket, caller)
+    else if (kind === 'connection') swarms.fetch(id, socket, caller)
+    else if (kind === 'follow') followCore(logs, socket, caller, decodeURIComponent(id ?? ''), query)
+    else if (kind === 'awake' && caller.service === settings.ownKey) socket.send('{}')
+    else socket.close(4404, kind ? 'no such stream' : NO_HYPERSPACE)
   }
 }
 

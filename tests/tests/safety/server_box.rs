@@ -1,7 +1,7 @@
 //! A booted box that keeps its backups on a server, and a new one that becomes it from there.
 
 use crate::note::{box_with_note, note, put};
-use crate::servers::{Begin, SECRET};
+use crate::servers::{Begin, SECRET, Server};
 use atek_tests::host::{Host, PASSWORD, SOON, refusal};
 use atek_tests::{Machine, skip};
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ pub async fn used(name: &str, begin: Begin) -> anyhow::Result<()> {
         .await?;
     host.machine.write("/root/wrong", "wrong\n").await?;
 
+    trust(&host, &server).await?;
     // The password does not fit.
     let set = |target: Value, secret: &str| json!([{ "target": target, "schedule": "never", "serverPassword": secret }]);
     let refused = refusal(
@@ -82,8 +83,8 @@ pub async fn used(name: &str, begin: Begin) -> anyhow::Result<()> {
     }
     let password = shell("atek backup password").await?;
     let password = password.lines().next().unwrap_or_default().to_owned();
+    reads(&server, kept.path(), &password);
     drop(host);
-    reads(kept.path(), &password);
 
     // A new box, with nothing but the address and what opens it.
     let new = Host::on(Machine::builder(&format!("server-{name}-new"))).await?;
@@ -96,6 +97,7 @@ pub async fn used(name: &str, begin: Begin) -> anyhow::Result<()> {
     let Some(server) = begin(new.machine.gateway()?, kept.path()) else {
         return Ok(());
     };
+    trust(&new, &server).await?;
     let key = server.host_key().map(|key| format!("--host-key {key}"));
     let restore = format!(
         "atek restore --box {} --server-password /root/secret {} < /root/password",
@@ -121,16 +123,31 @@ pub async fn used(name: &str, begin: Begin) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether Debian's restic reads all of a folder's backups.
-fn reads(kept: &Path, password: &str) {
-    let output = std::process::Command::new("restic")
-        .args(["--no-cache", "--no-lock", "--repo"])
-        .arg(kept.join("atek-backup"))
-        .args(["check", "--read-data"])
-        .env("RESTIC_PASSWORD", password)
-        .output();
-    match output {
-        Ok(output) => assert!(output.status.success(), "{output:?}"),
-        Err(_) => skip("Debian's restic is not installed"),
+/// Tells a box whom a server's certificate is of.
+async fn trust(host: &Host, server: &Server) -> anyhow::Result<()> {
+    if server.authority.is_empty() {
+        return Ok(());
     }
+    let file = "/root/authority.pem";
+    host.machine.write(file, &server.authority).await?;
+    let said = host
+        .machine
+        .shell(&format!("atek authorities --add {file}"))
+        .await?;
+    assert!(said.contains("fingerprint"), "{said}");
+    Ok(())
+}
+
+/// Whether Debian's restic reads all of a server's backups.
+fn reads(server: &Server, kept: &Path, password: &str) {
+    if std::process::Command::new("restic")
+        .arg("version")
+        .output()
+        .is_err()
+    {
+        skip("Debian's restic is not installed");
+        return;
+    }
+    let (fine, said) = server.restic(kept, password, &["check", "--read-data", "--no-lock"]);
+    assert!(fine, "{said}");
 }

@@ -1,5 +1,6 @@
-//! Servers that keep backups: Debian's OpenSSH, and `rclone serve restic`, which speaks the REST
-//! protocol of restic. And the line that leads a job to one, which can be cut.
+//! Servers that keep backups: Debian's OpenSSH, `rclone serve restic`, which speaks the REST
+//! protocol of restic, and `s3rver` of npm, which speaks S3. And the line that leads a job to one,
+//! which can be cut.
 
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
@@ -8,13 +9,15 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// What the users of the servers sign in with.
 pub const SECRET: &str = "correct horse";
 pub const USER: &str = "anna";
+/// The bucket of the S3 server.
+const BUCKET: &str = "backups";
 
 /// Starts one at an address of this machine, for the files in a folder.
 pub type Begin = fn(Ipv4Addr, &Path) -> Option<Server>;
@@ -25,6 +28,8 @@ pub struct Server {
     start: Box<dyn Fn() -> Command + Send>,
     pub address: SocketAddr,
     pub url: String,
+    /// The authority of its certificate, in PEM; empty where it needs none.
+    pub authority: String,
     /// With its keys.
     own: tempfile::TempDir,
 }
@@ -60,6 +65,59 @@ fn free_port(address: Ipv4Addr) -> SocketAddr {
     TcpListener::bind((IpAddr::V4(address), 0))
         .and_then(|listener| listener.local_addr())
         .unwrap()
+}
+
+/// The folder of the S3 server, installed there; none, and a skip, where npm cannot install it.
+fn s3rver() -> Option<std::path::PathBuf> {
+    let folder = atek_tests::paths::repository().join("tests/npm/s3");
+    let installed = folder.join("node_modules/.package-lock.json").exists()
+        || Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&folder)
+            .output()
+            .is_ok_and(|output| output.status.success());
+    if !installed {
+        atek_tests::skip("npm cannot install the S3 server");
+    }
+    installed.then_some(folder)
+}
+
+/// The folder with the authority of this process's servers, and its key.
+fn authority() -> &'static Path {
+    static AUTHORITY: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = AUTHORITY.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        issue(folder.path(), "authority", &["-subj", "/CN=home"]);
+        folder
+    });
+    folder.path()
+}
+
+/// A key and a certificate for it, `NAME-key.pem` and `NAME.pem`.
+fn issue(folder: &Path, name: &str, more: &[&str]) {
+    let path = |name: String| folder.join(name).display().to_string();
+    let (key, certificate) = (path(format!("{name}-key.pem")), path(format!("{name}.pem")));
+    let mut arguments = vec!["req", "-x509", "-days", "30", "-nodes", "-newkey", "ec"];
+    arguments.extend(["-pkeyopt", "ec_paramgen_curve:prime256v1", "-keyout", &key]);
+    arguments.extend(["-out", &certificate]);
+    arguments.extend(more);
+    run("openssl", &arguments);
+}
+
+/// A certificate of the authority for an address.
+fn certificate(folder: &Path, at: Ipv4Addr) {
+    let path = |name: &str| authority().join(name).display().to_string();
+    let (ca, key) = (path("authority.pem"), path("authority-key.pem"));
+    let name = format!("subjectAltName=IP:{at}");
+    let more = [
+        "-subj", "/CN=s3", "-CA", &ca, "-CAkey", &key, "-addext", &name,
+    ];
+    let more = [
+        &more[..],
+        &["-addext", "basicConstraints=critical,CA:FALSE"],
+    ]
+    .concat();
+    issue(folder, "server", &more);
 }
 
 impl Server {
@@ -143,6 +201,57 @@ impl Server {
         Some(Self::begin(Box::new(start), address, url, own))
     }
 
+    /// One over HTTPS, with a certificate of an authority that is new to the box.
+    pub fn s3(at: Ipv4Addr, folder: &Path) -> Option<Self> {
+        let program = s3rver()?;
+        let own = tempfile::tempdir().unwrap();
+        let address = free_port(at);
+        let path = |name: &str| own.path().join(name).display().to_string();
+        certificate(own.path(), at);
+        let (key, certificate) = (path("server-key.pem"), path("server.pem"));
+        let (log, served) = (path("log"), folder.to_owned());
+        let start = move || {
+            let mut command = Command::new("node");
+            command
+                .arg(program.join("server.js"))
+                .args([address.ip().to_string(), address.port().to_string()])
+                .arg(&served)
+                .args([USER, &key, &certificate])
+                .env("SECRET", SECRET)
+                .stderr(std::fs::File::create(&log).unwrap());
+            command
+        };
+        let url = format!("s3+https://{USER}@{address}/{BUCKET}");
+        let authority = std::fs::read_to_string(authority().join("authority.pem")).unwrap();
+        let mut server = Self::begin(Box::new(start), address, url, own);
+        server.authority = authority;
+        Some(server)
+    }
+
+    /// What Debian's restic says to a command about the backups of this server, which it reads as
+    /// they lie there, or of S3 from the server.
+    pub fn restic(&self, kept: &Path, password: &str, arguments: &[&str]) -> (bool, String) {
+        let mut command = Command::new("restic");
+        command.arg("--no-cache").arg("--repo");
+        match self.url.strip_prefix("s3+") {
+            None => command.arg(kept.join("atek-backup")),
+            Some(url) => command
+                .arg(format!("s3:{}/atek-backup", url.replace("anna@", "")))
+                .arg("--cacert")
+                .arg(authority().join("authority.pem"))
+                .env("AWS_ACCESS_KEY_ID", USER)
+                .env("AWS_SECRET_ACCESS_KEY", SECRET),
+        };
+        let output = command
+            .args(arguments)
+            .env("RESTIC_PASSWORD", password)
+            .output()
+            .unwrap();
+        let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
+        said.push_str(&String::from_utf8_lossy(&output.stderr));
+        (output.status.success(), said)
+    }
+
     fn begin(
         start: Box<dyn Fn() -> Command + Send>,
         address: SocketAddr,
@@ -154,6 +263,7 @@ impl Server {
             start,
             address,
             url,
+            authority: String::new(),
             own,
         };
         server.start();

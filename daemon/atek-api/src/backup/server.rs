@@ -1,5 +1,6 @@
 //! A server in the network as the target of backups: its address, and how it is known again.
 
+use super::guests::{GUESTS_PATH, GuestName};
 use crate::secret::Secret;
 use crate::text::checked_text;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use url::Url;
 pub enum InvalidServerUrl {
     /// It is no URL of one of the kinds.
     #[error(
-        "a server for backups is written sftp://NAME@SERVER/FOLDER, or https://SERVER:8000/FOLDER for a REST server of restic"
+        "a server for backups is written sftp://NAME@SERVER/FOLDER, https://SERVER:8000/FOLDER for a REST server of restic, or s3+https://KEY@SERVER/BUCKET"
     )]
     Form,
     /// Others would see it.
@@ -20,9 +21,21 @@ pub enum InvalidServerUrl {
     /// SSH has no users without names.
     #[error("an SFTP server asks who you are: write sftp://NAME@SERVER/FOLDER")]
     Name,
+    /// S3 knows buckets, and keys for them.
+    #[error(
+        "an S3 server asks for a bucket and for whose it is: write s3+https://KEY@SERVER/BUCKET with the access key; the secret key is asked for"
+    )]
+    Bucket,
+    /// Homes have guests, and nothing below them.
+    #[error(
+        "another home is written home://NAME@HOME, with the name under which it let this one in"
+    )]
+    Home,
 }
 
-/// The folder of a server: `sftp://anna@nas.local/backups`, `https://nas.local:8000/anna`.
+/// The folder of a server: `sftp://anna@nas.local/backups`, `https://nas.local:8000/anna`,
+/// `s3+https://KEY@s3.example.org/BUCKET/FOLDER`; or another home, `home://NAME@HOME`, which is
+/// reached by a link that is kept with the password.
 ///
 /// The path of an SFTP server begins at its first folder; one that begins with `/~/` begins at the
 /// user's. A REST server speaks the protocol of restic's `rest-server`.
@@ -42,20 +55,41 @@ pub enum Protocol {
     Rest,
     /// SFTP, over SSH.
     Sftp,
+    /// S3, over HTTP or HTTPS.
+    S3,
+    /// The REST protocol of restic, over a connection of paired homes.
+    Home,
 }
+
+/// A folder of a bucket of an S3 server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// The server's address.
+    pub endpoint: String,
+    /// The bucket's name.
+    pub name: String,
+    /// The folder in it, empty where it is the bucket itself.
+    pub folder: String,
+}
+
+/// Before the address of the server.
+const S3: &str = "s3+";
 
 impl ServerUrl {
     fn url(&self) -> Url {
         // It was parsed when it was made.
-        Url::parse(&self.0).unwrap_or_else(|_| unreachable!("a checked URL"))
+        let text = self.0.strip_prefix(S3).unwrap_or(&self.0);
+        Url::parse(text).unwrap_or_else(|_| unreachable!("a checked URL"))
     }
 
     /// How it is spoken to.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
-        match self.0.starts_with("sftp:") {
-            true => Protocol::Sftp,
-            false => Protocol::Rest,
+        match self.0.split_once(':') {
+            Some(("sftp", _)) => Protocol::Sftp,
+            Some(("home", _)) => Protocol::Home,
+            Some((scheme, _)) if scheme.starts_with(S3) => Protocol::S3,
+            _ => Protocol::Rest,
         }
     }
 
@@ -67,7 +101,7 @@ impl ServerUrl {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let default = match self.protocol() {
             Protocol::Sftp => 22,
-            Protocol::Rest => 443,
+            Protocol::Rest | Protocol::S3 | Protocol::Home => 443,
         };
         (
             host.to_owned(),
@@ -98,9 +132,33 @@ impl ServerUrl {
         }
     }
 
+    /// The bucket of an S3 server.
+    #[must_use]
+    pub fn bucket(&self) -> Option<Bucket> {
+        if self.protocol() != Protocol::S3 {
+            return None;
+        }
+        let path = self.folder();
+        let path = path.trim_start_matches('/');
+        let (name, folder) = path.split_once('/').unwrap_or((path, ""));
+        let mut endpoint = self.url();
+        endpoint.set_path("");
+        let _ = endpoint.set_username("");
+        Some(Bucket {
+            endpoint: endpoint.to_string(),
+            name: name.to_owned(),
+            folder: folder.to_owned(),
+        })
+    }
+
     /// The address of a REST server without the user's name, which is sent apart.
     #[must_use]
     pub fn base(&self) -> String {
+        if self.protocol() == Protocol::Home {
+            // A box answers to this name from wherever it is asked.
+            let name = self.user().unwrap_or_default();
+            return format!("http://localhost{GUESTS_PATH}{name}");
+        }
         let mut url = self.url();
         // Of an address with a host this cannot fail.
         let _ = url.set_username("");
@@ -117,9 +175,15 @@ impl FromStr for ServerUrl {
     type Err = InvalidServerUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidServerUrl> {
-        let url = Url::parse(text.trim()).map_err(|_| InvalidServerUrl::Form)?;
-        let is_server = matches!(url.scheme(), "sftp" | "http" | "https")
-            && url.host_str().is_some_and(|host| !host.is_empty())
+        let (prefix, text) = match text.trim().strip_prefix(S3) {
+            Some(text) => (S3, text),
+            None => ("", text.trim()),
+        };
+        let url = Url::parse(text).map_err(|_| InvalidServerUrl::Form)?;
+        let is_server = matches!(
+            (prefix, url.scheme()),
+            ("", "sftp" | "home") | (_, "http" | "https")
+        ) && url.host_str().is_some_and(|host| !host.is_empty())
             && url.port() != Some(0)
             && url.query().is_none()
             && url.fragment().is_none()
@@ -133,6 +197,12 @@ impl FromStr for ServerUrl {
         if url.scheme() == "sftp" && url.username().is_empty() {
             return Err(InvalidServerUrl::Name);
         }
+        let is_guest = || url.username().parse::<GuestName>().is_ok();
+        if url.scheme() == "home"
+            && (!is_guest() || !matches!(url.path(), "" | "/") || url.port().is_some())
+        {
+            return Err(InvalidServerUrl::Home);
+        }
         let readable = |text: &str| {
             percent_decoded(text).is_some_and(|text| !text.chars().any(char::is_control))
         };
@@ -144,7 +214,27 @@ impl FromStr for ServerUrl {
         if !readable(url.path()) || !readable(url.username()) || !steps() {
             return Err(InvalidServerUrl::Form);
         }
-        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
+        let address = Self(format!("{prefix}{url}").trim_end_matches('/').to_owned());
+        match address.bucket() {
+            Some(bucket) if url.username().is_empty() || !bucket.is_plain() => {
+                Err(InvalidServerUrl::Bucket)
+            }
+            _ => Ok(address),
+        }
+    }
+}
+
+impl Bucket {
+    /// Whether its names lead where they say: servers join them to one path.
+    fn is_plain(&self) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let name = (3..=63).contains(&self.name.len()) && self.name.bytes().all(plain);
+        let steps = || {
+            self.folder
+                .split('/')
+                .all(|step| !matches!(step, "" | "." | ".."))
+        };
+        name && self.name != "..." && (self.folder.is_empty() || steps())
     }
 }
 
@@ -217,6 +307,59 @@ mod tests {
             ("fd00::1".to_owned(), 8000)
         );
         assert_eq!(read("http://10.0.0.2").host().1, 80);
+    }
+
+    #[test]
+    fn buckets_of_s3_are_known_by_their_urls() {
+        let read = |text: &str| text.parse::<ServerUrl>().unwrap();
+        let own = read("s3+https://AKIA%2FX@S3.example.org/my-bucket/some/folder/");
+        assert_eq!(
+            own.to_string(),
+            "s3+https://AKIA%2FX@s3.example.org/my-bucket/some/folder"
+        );
+        assert_eq!(own.protocol(), Protocol::S3);
+        assert_eq!(own.user().as_deref(), Some("AKIA/X"));
+        assert_eq!(own.host(), ("s3.example.org".to_owned(), 443));
+        let bucket = own.bucket().unwrap();
+        assert_eq!(bucket.endpoint, "https://s3.example.org/");
+        assert_eq!(
+            (bucket.name.as_str(), bucket.folder.as_str()),
+            ("my-bucket", "some/folder")
+        );
+        let near = read("s3+http://key@[fd00::1]:9000/bucket");
+        assert_eq!(near.host(), ("fd00::1".to_owned(), 9000));
+        assert_eq!(near.bucket().unwrap().folder, "");
+        assert_eq!(read("https://nas/anna").bucket(), None);
+        for wrong in [
+            "s3+https://s3.example.org/bucket",
+            "s3+https://key@s3.example.org",
+            "s3+https://key@s3.example.org/ab",
+            "s3+https://key@s3.example.org/my%2Fbucket/%2e%2e",
+            "s3+https://key@s3.example.org/bucket//folder",
+            "s3+https://key:secret@s3.example.org/bucket",
+            "s3+https://key@s3.example.org/bucket?region=x",
+            "s3+sftp://key@s3.example.org/bucket",
+            "s3://key@s3.example.org/bucket",
+        ] {
+            assert!(wrong.parse::<ServerUrl>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn homes_are_known_by_their_names_for_this_one() {
+        let home: ServerUrl = "home://anna@berta/".parse().unwrap();
+        assert_eq!(home.to_string(), "home://anna@berta");
+        assert_eq!(home.protocol(), Protocol::Home);
+        assert_eq!(home.base(), "http://localhost/_atek/backups/anna");
+        for wrong in [
+            "home://berta",
+            "home://Anna@berta",
+            "home://anna@berta/x",
+            "home://anna@berta:80",
+            "home://anna:secret@berta",
+        ] {
+            assert!(wrong.parse::<ServerUrl>().is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! A repository in a folder of another machine, by the REST protocol of restic or by SFTP.
+//! A repository in a folder of another machine, by the REST protocol of restic, by SFTP or by S3.
 //!
 //! The job has no network: it reaches the server by a socket of atekd's, which leads there and
 //! nowhere else. What fails for a moment is tried again. What the server says is bounded.
 
+mod http;
 mod rest;
+mod s3;
 mod sftp;
 
 use crate::folder::{LEAVE_FREE, Use};
@@ -15,6 +17,7 @@ use rest::Rest;
 use rustic_core::{
     BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend,
 };
+use s3::S3;
 use sftp::Sftp;
 use std::fmt::Debug;
 use std::fs::File;
@@ -45,6 +48,8 @@ pub(crate) enum ServerError {
     NoBackup(String),
     #[error("the folder {0} is not on the server: make it there")]
     NoFolder(String),
+    #[error("there is no bucket {0} on the server: make it there")]
+    NoBucket(String),
     #[error("{0} on the server is a link or a file, not a folder: rename it")]
     NotAFolder(String),
     #[error("the server does not accept the name and the password: {0}")]
@@ -133,7 +138,8 @@ impl ServerStore {
         what_for: Use,
     ) -> Result<Self, ServerError> {
         let wire: Box<dyn Wire> = match url.protocol() {
-            Protocol::Rest => Box::new(Rest::new(url, login, line)?),
+            Protocol::Rest | Protocol::Home => Box::new(Rest::new(url, login, line)?),
+            Protocol::S3 => Box::new(S3::open(url, login, line)?),
             Protocol::Sftp => Box::new(Sftp::open(url, host_key, login, line, what_for)?),
         };
         let location = format!("{url}/{TARGET_FOLDER}");

@@ -1,21 +1,19 @@
 //! The REST protocol of restic (its documentation, "REST Backend", version 2). The server writes a
-//! file whole or not at all. No redirection is followed: it would take the password elsewhere.
+//! file whole or not at all.
 
-use super::{Failed, LONGEST, SILENCE, ServerError, Wire};
+use super::http::{self, bounded, part_of, unanswered};
+use super::{Failed, ServerError, Wire};
 use atek_api::backup::{ServerLogin, ServerUrl, TARGET_FOLDER};
 use atek_api::secret::Secret;
 use bytes::Bytes;
 use reqwest::blocking::{Client, RequestBuilder, Response};
-use reqwest::{Certificate, Method, StatusCode, redirect, tls};
+use reqwest::{Method, StatusCode};
 use rustic_core::{FileType, Id};
 use serde::Deserialize;
-use std::error::Error as _;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 const VERSION_2: &str = "application/vnd.x.restic.rest.v2";
-/// Bytes of an answer that says why something was refused.
-const REASON: u64 = 400;
 
 #[derive(Debug)]
 pub(super) struct Rest {
@@ -38,19 +36,8 @@ impl Rest {
         login: &ServerLogin,
         line: &Path,
     ) -> Result<Self, ServerError> {
-        let added = Certificate::from_pem_bundle(login.authorities.as_bytes())
-            .map_err(ServerError::Certificates)?;
-        let client = Client::builder()
-            .unix_socket(line)
-            .redirect(redirect::Policy::none())
-            .min_tls_version(tls::Version::TLS_1_2)
-            .tls_certs_merge(added)
-            .timeout(SILENCE * 5)
-            .pool_max_idle_per_host(4)
-            .build()
-            .map_err(ServerError::Certificates)?;
         Ok(Self {
-            client,
+            client: http::client(login, line)?,
             base: format!("{}/{TARGET_FOLDER}", url.base()),
             user: url.user(),
             password: login.password.clone(),
@@ -85,10 +72,7 @@ impl Rest {
 /// Why a server refused something.
 fn refused(answer: Response) -> Failed {
     let status = answer.status();
-    let mut said = Vec::new();
-    let _ = answer.take(REASON).read_to_end(&mut said);
-    let said = String::from_utf8_lossy(&said);
-    let said: String = said.chars().filter(|c| !c.is_control()).collect();
+    let said = http::reason(answer);
     let lower = said.to_lowercase();
     let is_full = ["no space left", "quota", "insufficient"];
     match status {
@@ -103,10 +87,7 @@ fn refused(answer: Response) -> Failed {
         _ if is_full.iter().any(|word| lower.contains(word)) => {
             Failed::new(io::ErrorKind::StorageFull, "the server has no room")
         }
-        _ if status.is_redirection() => {
-            let text = "the server leads to another address: set that one as the target";
-            Failed::new(io::ErrorKind::Other, text)
-        }
+        _ if status.is_redirection() => http::elsewhere(),
         // Some servers say no more when their disk is full.
         _ if status.is_server_error() => Failed {
             again: 2,
@@ -119,34 +100,6 @@ fn refused(answer: Response) -> Failed {
             io::ErrorKind::Other,
             format!("the server answered {status} {said}"),
         ),
-    }
-}
-
-/// Why there was no answer. The texts of the library quote the address, which has no secret.
-fn unanswered(error: &reqwest::Error) -> Failed {
-    let mut last = String::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        last = error.to_string();
-        cause = error.source();
-    }
-    if last.contains("certificate verify failed") {
-        let text = "the server's certificate is of no authority that this box trusts: add its authority (atek settings), or give the server a certificate";
-        return Failed::new(io::ErrorKind::Other, text);
-    }
-    match error.is_timeout() {
-        true => Failed::again("the server does not answer"),
-        false => Failed::again(format!("the connection to the server ended ({last})")),
-    }
-}
-
-fn bounded(answer: Response) -> Result<Vec<u8>, Failed> {
-    let mut body = Vec::new();
-    let read = answer.take(LONGEST + 1).read_to_end(&mut body);
-    read.map_err(|error| Failed::again(format!("the answer was cut off ({error})")))?;
-    match body.len() as u64 > LONGEST {
-        true => Err(Failed::too_long()),
-        false => Ok(body),
     }
 }
 
@@ -190,19 +143,9 @@ impl Wire for Rest {
         let Some((offset, length)) = part else {
             return bounded(self.send(Method::GET, &url, |request| request)?);
         };
-        let (first, end) = (u64::from(offset), u64::from(offset) + u64::from(length));
-        let range = format!("bytes={first}-{}", end.saturating_sub(1));
+        let range = http::range(offset, length);
         let answer = self.send(Method::GET, &url, |request| request.header("range", &range))?;
-        match answer.status() {
-            StatusCode::PARTIAL_CONTENT => bounded(answer),
-            // All of it, from a server that does not know parts.
-            _ => {
-                let all = bounded(answer)?;
-                let part =
-                    all.get(offset as usize..(offset as usize).saturating_add(length as usize));
-                Ok(part.unwrap_or_default().to_vec())
-            }
-        }
+        part_of(answer, offset, length)
     }
 
     fn write(&self, kind: FileType, id: &Id, content: &Bytes) -> Result<(), Failed> {

@@ -1,6 +1,8 @@
 //! Flags of `atek backup`.
 
 use super::server::Server;
+use crate::text::size;
+use atek_api::backup::GuestName;
 use clap::{Args, Subcommand, ValueEnum};
 
 /// What to do.
@@ -17,6 +19,8 @@ pub(crate) enum Backup {
     Disks,
     /// Set where backups are kept, how often they are made and how many are kept
     Target(Target),
+    /// List other homes that keep their backups here, let one in, or let one in no more
+    Guests(Guests),
     /// Show what the backups are encrypted with, to write it down
     #[command(after_help = "\
 Without it, or the recovery words from which it follows, nothing can be restored on another
@@ -34,6 +38,38 @@ machine. There, Debian's restic takes it:
         #[arg(long)]
         quick: bool,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A guest is another home that keeps its backups on this box. They are encrypted with keys that
+only it has. It sets its target to this box and types the password, which is shown once:
+  atek backup target https://anna@BOX/_atek/backups/anna
+
+With --pair it needs no address: a device is paired for it, by which it comes from any network.
+  atek backup target home://anna@BOX
+atek devices lists and removes it.
+
+Letting a guest in again gives it another password and another bound. What it kept stays.")]
+pub(crate) struct Guests {
+    /// Let another home in under this name: 1 to 32 of a-z, 0-9 and -
+    #[arg(long, value_name = "NAME", requires = "quota")]
+    pub(crate) invite: Option<GuestName>,
+    /// How much it may keep, such as 50G
+    #[arg(long, value_name = "SIZE", value_parser = size::parse_bytes, requires = "invite")]
+    pub(crate) quota: Option<u64>,
+    /// Pair a device for it, so that it comes from any network without an address
+    #[arg(long, requires = "invite")]
+    pub(crate) pair: bool,
+    /// Whose device that is; may be left out where the box has one user
+    #[arg(long, value_name = "USER", requires = "pair")]
+    pub(crate) user: Option<String>,
+    /// Let this one in no more, and remove what it kept
+    #[arg(long, value_name = "NAME", conflicts_with = "invite")]
+    pub(crate) remove: Option<GuestName>,
+    /// Remove it without asking
+    #[arg(long, requires = "remove")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -56,15 +92,18 @@ touched. They are encrypted, and Debian's restic opens them.
 A disk is mounted while a backup runs, and may be unplugged at any other time. It is never
 formatted.
 
-A server is one with SFTP, or one that speaks the REST protocol of restic. Its password is asked
-for, and the key of an SFTP server is shown, to be compared. Over http:// the password of the
-server can be read in the network; the backups cannot.
+A server is one with SFTP, one that speaks the REST protocol of restic, or one that speaks S3.
+Its password is asked for, of S3 the secret key, and the key of an SFTP server is shown, to be
+compared. Over http:// the password of a REST server can be read in the network; the backups
+cannot. Another home is a server, too: there atek backup guests --invite shows what to type.
 
 Examples:
   atek backup target 2A1C-77F0    # as atek backup disks names it
   atek backup target /mnt/usb     # a disk that is mounted there
   atek backup target sftp://anna@nas.local/backups
   atek backup target https://anna@nas.local:8000/anna
+  atek backup target home://anna@berta
+  atek backup target s3+https://ACCESSKEY@s3.example.org/BUCKET/FOLDER
   atek backup target --every hourly --keep 24,14,26")]
 pub(crate) struct Target {
     /// The disk, the folder where one is mounted, or the address of a server

@@ -19,6 +19,7 @@ pub(super) async fn run(host: &Host, command: Backup) -> Result<(), Failure> {
     match command {
         Backup::Status => status(host).await,
         Backup::Disks => super::backup_disks::list(host).await,
+        Backup::Guests(args) => super::backup_guests::run(host, args).await,
         Backup::Now => now(host).await,
         Backup::Password { .. } => password(host).await,
         Backup::List(args) => match &args.id {

@@ -41,6 +41,8 @@ fn prompt(url: &ServerUrl, user: &str) -> String {
     let what = match url.protocol() {
         Protocol::Sftp => "Password of",
         Protocol::Rest => "Password for backups of",
+        Protocol::S3 => "Secret key of",
+        Protocol::Home => "Key of",
     };
     format!("{what} {user} at {}: ", url.host().0)
 }

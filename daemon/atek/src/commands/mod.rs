@@ -4,6 +4,7 @@ mod audit;
 mod authorities;
 mod backup;
 mod backup_disks;
+mod backup_guests;
 mod backup_server;
 mod catalogue;
 mod cfg;

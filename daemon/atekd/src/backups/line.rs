@@ -2,6 +2,7 @@
 //! there and nowhere else. The job has no network of its own, and looks no name up.
 
 use super::BackupError;
+use super::home::Way;
 use atek_api::backup::ServerUrl;
 use atek_api::spec::paths;
 use std::fs::Permissions;
@@ -10,6 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -38,13 +40,18 @@ impl Drop for Line {
 }
 
 impl Line {
-    /// Listens for the job of a unit.
-    pub(super) fn open(unit: &str, url: &ServerUrl) -> Result<Self, BackupError> {
-        Self::open_in(Path::new(paths::LINES), unit, url, 0).map_err(BackupError::Channel)
+    /// Listens for the job of a unit. To another home there is a way.
+    pub(super) fn open(unit: &str, url: &ServerUrl, way: Option<Way>) -> Result<Self, BackupError> {
+        let (host, port) = url.host();
+        let (server, to) = match way {
+            Some(way) => (format!("home {host}"), To::Home(way)),
+            None => (format!("server {host}:{port}"), To::Server(host, port)),
+        };
+        Self::open_in(Path::new(paths::LINES), unit, server, to, 0).map_err(BackupError::Channel)
     }
 
     /// The same in another folder, for jobs of this user.
-    fn open_in(folder: &Path, unit: &str, url: &ServerUrl, user: u32) -> io::Result<Self> {
+    fn open_in(folder: &Path, unit: &str, server: String, to: To, user: u32) -> io::Result<Self> {
         let path = folder.join(unit);
         std::fs::create_dir_all(folder)?;
         std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
@@ -55,10 +62,8 @@ impl Line {
         let listener = UnixListener::bind(&path)?;
         // The folder is of this process alone; the job has the socket and not the folder.
         std::fs::set_permissions(&path, Permissions::from_mode(0o666))?;
-        let (host, port) = url.host();
         let problem = Arc::new(Mutex::new(None));
-        let server = format!("{host}:{port}");
-        let task = tokio::spawn(serve(listener, host, port, user, problem.clone()));
+        let task = tokio::spawn(serve(listener, to, user, problem.clone()));
         Ok(Self {
             path,
             server,
@@ -72,19 +77,20 @@ impl Line {
         let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
         let problem = problem.as_ref()?;
         Some(format!(
-            "the server {} cannot be reached ({problem}): is it switched on, and is its address right?",
+            "the {} cannot be reached ({problem}): is it switched on, and is its address right?",
             self.server
         ))
     }
 }
 
-async fn serve(
-    listener: UnixListener,
-    host: String,
-    port: u16,
-    user: u32,
-    problem: Arc<Mutex<Option<String>>>,
-) {
+/// Where a line leads.
+#[derive(Debug, Clone)]
+enum To {
+    Server(String, u16),
+    Home(Way),
+}
+
+async fn serve(listener: UnixListener, to: To, user: u32, problem: Arc<Mutex<Option<String>>>) {
     let places = Arc::new(Semaphore::new(MOST));
     // Connections end with the line.
     let mut open = tokio::task::JoinSet::new();
@@ -101,21 +107,35 @@ async fn serve(
         if !is_job {
             continue;
         }
-        let (host, problem) = (host.clone(), problem.clone());
+        let (to, problem) = (to.clone(), problem.clone());
         open.spawn(async move {
             let _place = place;
-            let reached = reach(&host, port).await;
-            *problem.lock().unwrap_or_else(PoisonError::into_inner) =
-                reached.as_ref().err().map(ToString::to_string);
-            if let Ok(server) = reached {
-                carry(job, server).await;
+            let tell = |error: Option<&io::Error>| {
+                let text = error.map(ToString::to_string);
+                *problem.lock().unwrap_or_else(PoisonError::into_inner) = text;
+            };
+            match &to {
+                To::Server(host, port) => {
+                    let reached = reach(host, *port).await;
+                    tell(reached.as_ref().err());
+                    if let Ok(server) = reached {
+                        let _ = server.set_nodelay(true);
+                        carry(job, server).await;
+                    }
+                }
+                To::Home(way) => {
+                    let reached = way.connect().await;
+                    tell(reached.as_ref().err());
+                    if let Ok(home) = reached {
+                        carry(job, home).await;
+                    }
+                }
             }
         });
     }
 }
 
-async fn carry(mut job: UnixStream, mut server: TcpStream) {
-    let _ = server.set_nodelay(true);
+async fn carry(mut job: UnixStream, mut server: impl AsyncRead + AsyncWrite + Unpin) {
     // An end on either side is seen by the other.
     let _ = tokio::io::copy_bidirectional_with_sizes(&mut job, &mut server, BUFFER, BUFFER).await;
 }
@@ -147,9 +167,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = server.local_addr().unwrap();
-        let url = format!("http://{address}").parse().unwrap();
+        let to = To::Server(address.ip().to_string(), address.port());
         let own = nix::unistd::getuid().as_raw();
-        let line = Line::open_in(folder.path(), "job", &url, own).unwrap();
+        let line = Line::open_in(folder.path(), "job", "server".into(), to, own).unwrap();
         let mut job = UnixStream::connect(folder.path().join("job"))
             .await
             .unwrap();
@@ -175,9 +195,9 @@ mod tests {
     async fn a_process_of_another_user_is_not_served() {
         let folder = tempfile::tempdir().unwrap();
         let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", server.local_addr().unwrap());
+        let to = To::Server("127.0.0.1".into(), server.local_addr().unwrap().port());
         let other = nix::unistd::getuid().as_raw() + 1;
-        let _line = Line::open_in(folder.path(), "job", &url.parse().unwrap(), other).unwrap();
+        let _line = Line::open_in(folder.path(), "job", "server".into(), to, other).unwrap();
         let mut job = UnixStream::connect(folder.path().join("job"))
             .await
             .unwrap();

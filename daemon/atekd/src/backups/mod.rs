@@ -4,6 +4,7 @@
 //! it, in a unit of its own; here is decided what is stored and in which order.
 
 mod disks;
+mod home;
 mod job;
 mod ledger;
 mod line;
@@ -28,6 +29,8 @@ use atek_api::setup::RestoreStatus;
 use atek_api::spec::{BackupSpec, paths};
 use atek_api::system::StorageProblem;
 pub use disks::{Listed, WholeDisk};
+pub use home::HomeService;
+use home::Way;
 use jiff::Timestamp;
 use job::{Job, Meter};
 use ledger::Ledger;
@@ -124,6 +127,8 @@ pub struct Backups {
     spawn: Spawn,
     keys: KeyService,
     authorities: Authorities,
+    /// By which other homes are reached.
+    homes: HomeService,
     state: PathBuf,
     turn: Arc<Mutex<()>>,
     running: Arc<StdMutex<Option<&'static str>>>,
@@ -194,6 +199,7 @@ impl Backups {
         spawn: Spawn,
         keys: KeyService,
         authorities: Authorities,
+        homes: HomeService,
         state: PathBuf,
         name: watch::Receiver<Option<String>>,
     ) -> Self {
@@ -202,6 +208,7 @@ impl Backups {
             spawn,
             keys,
             authorities,
+            homes,
             state,
             turn: Arc::default(),
             running: Arc::default(),
@@ -588,19 +595,25 @@ impl Backups {
             true => ledger::known_random_password(&self.state)?,
             false => None,
         };
+        let (login, link) = self.login(target, server_password)?;
         let open = Request::Open {
             target: found.target(),
             password,
             older,
-            login: self.login(target, server_password)?,
+            login,
             create: matches!(access, Access::Begin),
             read,
         };
-        self.open_job(&spec, &open).await
+        self.open_job(&spec, &open, link).await
     }
 
     /// Starts a job and has it open its target.
-    async fn open_job(&self, spec: &BackupSpec, open: &Request) -> Result<Job, BackupError> {
+    async fn open_job(
+        &self,
+        spec: &BackupSpec,
+        open: &Request,
+        link: Option<Secret>,
+    ) -> Result<Job, BackupError> {
         self.end_earlier().await;
         let meter = match spec.unit() {
             paths::BACKUP_UNIT => self.meter.clone(),
@@ -610,7 +623,11 @@ impl Backups {
             Request::Open {
                 target: Target::Server { url, .. },
                 ..
-            } => Some(Line::open(spec.unit(), url)?),
+            } => {
+                let way =
+                    link.map(|link| Way::new(self.services.clone(), self.homes.clone(), link));
+                Some(Line::open(spec.unit(), url, way)?)
+            }
             _ => None,
         };
         let mut job = Job::start(&self.spawn, spec, meter, line).await?;

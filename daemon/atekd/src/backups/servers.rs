@@ -1,8 +1,8 @@
 //! Passwords of servers with backups, in a file of their own: what is decided about backups is
 //! shown to administrators, and they are not.
 
-use super::{BackupError, Backups};
-use atek_api::backup::{Failure, FailureCode, ServerLogin, ServerUrl, Target};
+use super::{BackupError, Backups, home};
+use atek_api::backup::{Failure, FailureCode, Protocol, ServerLogin, ServerUrl, Target};
 use atek_api::secret::Secret;
 use atek_files::write_atomic;
 use std::collections::BTreeMap;
@@ -67,15 +67,16 @@ pub(super) fn forget_others(state: &Path, target: Option<&Target>) -> Result<(),
 }
 
 impl Backups {
-    /// How a job signs in to a target; none where that is no server.
+    /// How a job signs in to a target, none where that is no server; and the link that leads to
+    /// another home.
     pub(super) fn login(
         &self,
         target: &Target,
         password: Option<&Secret>,
-    ) -> Result<Option<ServerLogin>, BackupError> {
-        if !matches!(target, Target::Server { .. }) {
-            return Ok(None);
-        }
+    ) -> Result<(Option<ServerLogin>, Option<Secret>), BackupError> {
+        let Target::Server { url, .. } = target else {
+            return Ok((None, None));
+        };
         let password = password.cloned();
         let password = password.or_else(|| self::password(&self.state, target));
         if password
@@ -88,10 +89,18 @@ impl Backups {
                 host_key: None,
             }));
         }
-        Ok(Some(ServerLogin {
+        let (password, link) = match (url.protocol(), password) {
+            (Protocol::Home, secret) => {
+                let (password, link) = home::parts(secret.as_ref())?;
+                (Some(password), Some(link))
+            }
+            (_, password) => (password, None),
+        };
+        let login = ServerLogin {
             password,
             authorities: self.authorities.pem(),
-        }))
+        };
+        Ok((Some(login), link))
     }
 }
 

@@ -162,7 +162,7 @@ impl Backups {
     ) -> Result<WholeBox, BackupError> {
         let _turn = self.take("restore")?;
         let place = self.locate(target).await?;
-        let login = self.login(target, server_password)?;
+        let (login, link) = self.login(target, server_password)?;
         let open = open(place.target(), password, login);
         let spec = BackupSpec {
             line: place.server.is_some(),
@@ -172,7 +172,7 @@ impl Backups {
             whole: false,
             read: true,
         };
-        let mut job = self.open_job(&spec, &open).await?;
+        let mut job = self.open_job(&spec, &open, link).await?;
         let name = run.map(ToString::to_string);
         let run = choose(&runs(&mut job).await?, &Part::Host, name.as_deref())?;
         let ask = Request::Manifest { run: run.clone() };
@@ -195,7 +195,7 @@ impl Backups {
     pub async fn fetch_box(&self, found: &WholeBox, password: &Secret) -> Result<(), BackupError> {
         let _turn = self.take("restore")?;
         let place = self.locate(&found.target).await?;
-        let login = self.login(&found.target, found.server_password.as_ref())?;
+        let (login, link) = self.login(&found.target, found.server_password.as_ref())?;
         let open = open(place.target(), password, login);
         let services = found.manifest.services.iter();
         let spec = BackupSpec {
@@ -207,7 +207,7 @@ impl Backups {
             read: true,
         };
         let parts = found.parts();
-        let mut job = self.open_job(&spec, &open).await?;
+        let mut job = self.open_job(&spec, &open, link).await?;
         for (done, part) in parts.iter().enumerate() {
             self.restoring.send_replace(RestoreStatus {
                 running: true,

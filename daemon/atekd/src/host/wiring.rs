@@ -5,7 +5,7 @@ use crate::app_addresses::{self, AddressBook, AppPorts};
 use crate::attach::{ListenerChange, Passed};
 use crate::audit::{Audit, AuditTask};
 use crate::authorities::Authorities;
-use crate::backups::Backups;
+use crate::backups::{Backups, HomeService};
 use crate::catalogues::Catalogues;
 use crate::config::Config;
 use crate::confinement::Confinement;
@@ -13,6 +13,7 @@ use crate::database::{Database, Store};
 use crate::directory::{self, DirectoryView};
 use crate::gateway_adapters::{Accounts, ServiceAccess};
 use crate::grant_requests::GrantRequests;
+use crate::guests::Guests;
 use crate::host_api::HostApis;
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
@@ -106,10 +107,13 @@ impl Host {
             spawn,
             keys.clone(),
             authorities.clone(),
+            home_service(layout),
             layout.state().to_owned(),
             host_settings.watch_name(),
         );
+        let guests = Guests::new(layout.state().to_owned());
         let apis = HostApis {
+            guests,
             authorities,
             database,
             keys,
@@ -207,6 +211,15 @@ fn key_service(layout: &Layout, directory: &DirectoryView) -> KeyService {
     KeyService::new(&layout.app_socket(&key), key, directory.clone())
 }
 
+fn home_service(layout: &Layout) -> HomeService {
+    let key = layout.core_key("hypercore");
+    let socket = key.as_ref().map(|key| layout.app_socket(key));
+    HomeService {
+        key,
+        socket: socket.unwrap_or_default(),
+    }
+}
+
 /// The HTTP surface over what the host's own APIs work with.
 fn gateway(config: &Config, apis: &HostApis, local: watch::Receiver<Arc<mdns::Local>>) -> Gateway {
     Gateway::new(Deps {
@@ -233,6 +246,7 @@ fn gateway(config: &Config, apis: &HostApis, local: watch::Receiver<Arc<mdns::Lo
             logbook: apis.logbook.clone(),
             jobs: apis.jobs.clone(),
             catalogues: apis.catalogues.clone(),
+            guests: apis.guests.clone(),
         }),
         audit: apis.audit.tally(),
         limits: limits(config),

@@ -1,14 +1,18 @@
 //! `atek.cloud/backups-api`, for administrators.
 
+use super::params::Params;
 use super::{Call, HostApis, methods};
 use crate::backups::BackupError;
 use crate::error_chain::DisplayChain;
+use crate::guests::GuestError;
 use crate::permissions::{Action, Caller, Verb};
-use atek_api::backup::{API, FailureCode, RestoreApp, RestoreFile, StoredApps};
+use atek_api::backup::{
+    API, FailureCode, GuestName, InvalidGuestName, InviteGuest, RestoreApp, RestoreFile, StoredApps,
+};
 use atek_api::ids::{ServiceKey, UserKey};
 use atek_api::jsonrpc::{RpcError, RpcResult, raw};
 use atek_api::users::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 impl HostApis {
     pub(super) async fn backups_api(&self, call: &Call<'_>) -> RpcResult {
@@ -85,7 +89,38 @@ impl HostApis {
                 let wanted = params.object(0)?;
                 finished(async move { backups.restore_user(wanted).await }).await
             }
+            "guests" | "inviteGuest" | "removeGuest" => self.guests_api(call.method, &params).await,
             other => Err(RpcError::method_not_found(other)),
+        }
+    }
+
+    /// Other homes that keep their backups here.
+    async fn guests_api(&self, method: &str, params: &Params) -> RpcResult {
+        let guests = self.guests.clone();
+        let work: Box<dyn FnOnce() -> Result<Value, GuestError> + Send> = match method {
+            "guests" => Box::new(move || Ok(json!({ "guests": guests.list()? }))),
+            "inviteGuest" => {
+                let invited: InviteGuest = params.object(0)?;
+                Box::new(move || Ok(json!(guests.invite(&invited)?)))
+            }
+            _ => {
+                let name = params.text(0)?.parse();
+                let name: GuestName =
+                    name.map_err(|error: InvalidGuestName| RpcError::general(error.to_string()))?;
+                Box::new(move || guests.remove(&name).map(|()| Value::Null))
+            }
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(Ok(answer)) => raw(&answer),
+            Ok(Err(error)) => {
+                let reason = match error {
+                    GuestError::Unknown(_) => "not-found",
+                    GuestError::TooMany => "too-many",
+                    _ => "failed",
+                };
+                Err(RpcError::general(DisplayChain(&error).to_string()).because(reason))
+            }
+            Err(error) => Err(super::internal(&error)),
         }
     }
 }

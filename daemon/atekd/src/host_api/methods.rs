@@ -379,6 +379,27 @@ pub(super) const APIS: [Api; 9] = [
                 ADMINS,
                 "Brings a user back with the password of that time, and those of their keys, databases and apps that are not here any more. What is here stays as it is.",
             ),
+            method(
+                "guests",
+                &[],
+                "{guests: BackupGuest[]}",
+                ADMINS,
+                "Lists other homes that may keep their backups here, and how much they keep.",
+            ),
+            method(
+                "inviteGuest",
+                &[("guest", "InviteGuest")],
+                "InvitedGuest",
+                ADMINS,
+                "Lets another home keep up to `quota` bytes of backups here, or gives one that may another password. Its target is the address of this home with `path` behind it, by the REST protocol of restic; the password is shown once. `data.reason`: `too-many`.",
+            ),
+            method(
+                "removeGuest",
+                &[("name", "string")],
+                "null",
+                ADMINS,
+                "Lets a home keep no more backups here and removes those that it kept. `data.reason`: `not-found`.",
+            ),
         ],
     },
     Api {

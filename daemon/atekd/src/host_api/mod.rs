@@ -38,6 +38,7 @@ use crate::database::Database;
 use crate::directory::DirectoryView;
 use crate::error_chain::{DISK_FULL, DisplayChain, is_disk_full};
 use crate::grant_requests::GrantRequests;
+use crate::guests::Guests;
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
 use crate::key_service::KeyService;
@@ -60,6 +61,8 @@ use tokio::sync::watch;
 /// The host APIs, with what they act on. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct HostApis {
+    /// Other homes that keep their backups here.
+    pub guests: Guests,
     /// Whose certificates are trusted beside those of the system's authorities.
     pub authorities: Authorities,
     /// The server database.

@@ -19,10 +19,12 @@ use atek_host_model::host_api::{Call, CookieChange, DeviceCookie, Reply};
 use atek_host_model::listener::{Listener, Origin};
 use atek_host_model::permissions::Caller;
 use atek_host_model::streams::{Icon, Lines, LogQuery, Refusal};
+use atek_rpc::body::{self, Body};
 use atek_rpc::pool::Pool;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use http::{Request, Response};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,6 +106,10 @@ impl Services for TestServices {
             _ => Err(Refusal::NotAuthorized),
         };
         async move { outcome }.boxed()
+    }
+
+    fn guest(&self, _request: Request<Body>) -> BoxFuture<'_, Response<Body>> {
+        async { Response::new(body::full("a guest")) }.boxed()
     }
 
     fn job<'a>(
