@@ -13,6 +13,8 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
   process.on(signal, () => {
     if (stopping) return
     stopping = true
+    // What HyperDHT still asks of others as its node ends may fail outside of any promise; the end goes on in order.
+    process.on('unhandledRejection', error => console.error('while it ends:', error))
     // A peer that does not answer does not hold up the end.
     setTimeout(() => process.exit(0), 2000).unref()
     service.close().then(() => process.exit(0), error => {

@@ -9,7 +9,6 @@ import path from 'node:path'
 export class Durable {
   /** @param {import('corestore')} store */
   constructor (store) {
-    this.db = store.storage.db
     this.folder = path.join(store.storage.path, 'db')
     this.running = null
     this.next = null
@@ -30,15 +29,25 @@ export class Durable {
     return this.running
   }
 
+  /** Every log that is there: the store begins another one while it writes a table of the one before, which is removed after that. */
   async write () {
-    const { path: log } = await this.db.currentWalFile()
-    const handle = await fs.open(path.join(this.folder, log))
+    for (const name of await fs.readdir(this.folder)) {
+      if (name.endsWith('.log')) await this.syncFile(name)
+    }
+  }
+
+  async syncFile (name) {
+    let handle
+    try {
+      handle = await fs.open(path.join(this.folder, name))
+    } catch (error) {
+      if (error.code === 'ENOENT') return
+      throw error
+    }
     try {
       await handle.datasync()
     } finally {
       await handle.close()
     }
-    // The log was changed in the meantime: its predecessor has what was appended before.
-    if ((await this.db.currentWalFile()).path !== log) await this.db.flush()
   }
 }

@@ -2,6 +2,7 @@
 
 import path from 'node:path'
 import Corestore from 'corestore'
+import Hypercore from 'hypercore'
 import { Adb } from './adb.js'
 import { Awake } from './awake.js'
 import { Calls } from './calls.js'
@@ -25,6 +26,9 @@ import { State } from './state.js'
 import { SwarmSockets } from './swarm-sockets.js'
 import { Ways } from './ways.js'
 
+/** Bytes that the store keeps in memory before it writes a table, twice at most. Its own 64 MiB are filled by maps of what is here. */
+const WRITE_BUFFER = 4 << 20
+
 /** Clients of the original's hyper-daemon open the API itself. */
 const NO_HYPERSPACE = 'hyperspace of 2021 is not spoken here: use corestore over @atek/hyperswarm, or the methods of this API'
 
@@ -35,8 +39,7 @@ export async function start (env) {
   const seed = await seeds.load(settings.state, () => seeds.askHost(adb))
   const state = new State(settings.state)
   const cores = path.join(settings.state, 'cores')
-  // Without `allowBackup` a restored state is refused; what it may lack is seen by the last run.
-  const store = new Corestore(cores, { primaryKey: seeds.derive(seed, 'cores'), unsafe: true, allowBackup: true })
+  const store = open(cores, seeds.derive(seed, 'cores'))
   await store.ready()
   const durable = new Durable(store)
   const lastRun = new LastRun(settings.state, cores)
@@ -118,6 +121,12 @@ function streams ({ logs, swarms, settings }) {
     else if (kind === 'awake' && caller.service === settings.ownKey) socket.send('{}')
     else socket.close(4404, kind ? 'no such stream' : NO_HYPERSPACE)
   }
+}
+
+function open (folder, primaryKey) {
+  // Without `allowBackup` a restored state is refused; what it may lack is seen by the last run.
+  const storage = Hypercore.defaultStorage(folder, { allowBackup: true, writeBufferSize: WRITE_BUFFER, maxBackgroundJobs: 2 })
+  return new Corestore(storage, { primaryKey, unsafe: true })
 }
 
 /** Lines between people serve contacts, calls and shared databases. */
