@@ -222,16 +222,23 @@ async fn an_app_with_the_internet_has_a_network_of_its_own() -> anyhow::Result<(
         .await?;
         ensure!(listening == possible, "{app}: {listening}");
     }
+    // The whole of what is private, whether the machine is on it or not.
+    for address in ["192.168.200.7", "172.20.0.1", "fd00:1234::1"] {
+        let net = reaches(&host, &alice, "net", address, PORT).await?;
+        ensure!(net == "EHOSTUNREACH", "{address}: {net}");
+    }
     // What is at home, by the permission; the positive control is the machine itself.
     for device in DEVICE {
         let task = json!({ "task": "connect", "host": device, "port": PORT });
         let control = outside(&host, "box", &task).await?;
         ensure!(control.trim() == "\"possible\"", "{device}: {control}");
+        // And it is said at once: a program that waited for an answer would wait for minutes.
         let net = reaches(&host, &alice, "net", device, PORT).await?;
-        ensure!(net != possible, "{device} is reached");
+        ensure!(net == "EHOSTUNREACH", "{device}: {net}");
         let home = reaches(&host, &alice, "home", device, PORT).await?;
         ensure!(home == possible, "{device}: {home}");
     }
+    without_the_routes_it_is_closed(&host, &alice).await?;
     // The machine and the other app, by every address, are neither's.
     for address in [
         "10.70.0.2",
@@ -250,6 +257,23 @@ async fn an_app_with_the_internet_has_a_network_of_its_own() -> anyhow::Result<(
     }
     apart(&host, &alice).await?;
     a_network_that_appears_is_closed(&host, &alice).await
+}
+
+/// The routes are no wall, they only answer at once: without them the unit's control group drops what goes there.
+async fn without_the_routes_it_is_closed(host: &Host, alice: &Person) -> anyhow::Result<()> {
+    let flush = "pid=$(systemctl show -P MainPID atek-app-net.service)
+        for family in -4 -6; do nsenter --target $pid --net ip $family route flush type unreachable; done
+        nsenter --target $pid --net sh -c 'ip -4 route; ip -6 route'";
+    let left = host.machine.shell(flush).await?;
+    ensure!(
+        !left.contains("unreachable 192.168") && !left.contains("unreachable fc00"),
+        "{left}"
+    );
+    for device in DEVICE {
+        let net = reaches(host, alice, "net", device, PORT).await?;
+        ensure!(net == "ETIMEDOUT", "{device}: {net}");
+    }
+    Ok(())
 }
 
 /// No app is reached by another one, by the machine or from the home.

@@ -8,6 +8,7 @@ use crate::namespaces::Namespaces;
 use crate::ports;
 use crate::tools::{exists_already, ip, is_gone};
 use anyhow::{Context as _, bail};
+use atek_api::address::NEAR;
 use atek_api::permission::LanPort;
 use atek_api::spec::{LINK_PREFIX, MDNS_LINKS, NAME_SERVER, Prefix};
 use nix::ifaddrs::getifaddrs;
@@ -45,6 +46,8 @@ impl Reach {
 struct Outside {
     /// The block of the units' addresses.
     block: Ipv4Addr,
+    /// Networks that the machine is on.
+    networks: Vec<Prefix>,
     /// Names of the links that exist.
     taken: BTreeSet<String>,
 }
@@ -68,7 +71,12 @@ pub(crate) fn attach(reach: Reach, mdns: bool, listen: &[LanPort]) -> anyhow::Re
         .context("cannot set up the machine's end")?;
     ports::open(listen, slot, outside.block, has_v6)?;
     namespaces.enter_own()?;
-    ip(&lines_inside(slot, outside.block, has_v6)).context("cannot set up the unit's end")
+    let mut lines = lines_inside(slot, outside.block, has_v6);
+    // Who is spoken to by devices at home answers them.
+    if reach == Reach::Internet && !mdns && listen.is_empty() {
+        lines.push_str(&lines_unreachable(&outside.networks, has_v6));
+    }
+    ip(&lines).context("cannot set up the unit's end")
 }
 
 /// The unit in which this process runs, by its control group.
@@ -117,15 +125,25 @@ fn look() -> anyhow::Result<Outside> {
         .context("cannot list the addresses")?
         .filter(|entry| !entry.interface_name.starts_with(LINK_PREFIX))
         .filter_map(|entry| {
-            let address = entry.address?.as_sockaddr_in()?.ip();
-            let mask = entry.netmask?.as_sockaddr_in()?.ip();
-            let bits = u8::try_from(mask.to_bits().leading_ones()).ok()?;
-            Prefix::new(IpAddr::V4(address), bits)
+            let (address, mask) = (entry.address?, entry.netmask?);
+            if let (Some(address), Some(mask)) = (address.as_sockaddr_in(), mask.as_sockaddr_in()) {
+                let bits = u8::try_from(mask.ip().to_bits().leading_ones()).ok()?;
+                return Prefix::new(address.ip().into(), bits);
+            }
+            let bits = mask.as_sockaddr_in6()?.ip().to_bits().leading_ones();
+            Prefix::new(
+                address.as_sockaddr_in6()?.ip().into(),
+                u8::try_from(bits).ok()?,
+            )
         })
         .collect::<Vec<_>>();
     let block = free_block(&networks)
         .context("the machine is on every network that apps could be given")?;
-    Ok(Outside { block, taken })
+    Ok(Outside {
+        block,
+        networks,
+        taken,
+    })
 }
 
 /// Makes the pair of ends, in the first free place. The firewall knows the link from its first
@@ -181,9 +199,44 @@ fn lines_inside(slot: Slot, block: Ipv4Addr, has_v6: bool) -> String {
     lines
 }
 
+/// Routes by which the kernel says at once that nothing at home is reached. The walls are the firewall
+/// and the unit's control group; but the latter drops a packet without a word, and who connects would
+/// wait for minutes. Groups of multicast stay out: a program that joins one at its start would end.
+fn lines_unreachable(networks: &[Prefix], has_v6: bool) -> String {
+    let is_group = |prefix: &Prefix| {
+        let address = prefix.address();
+        address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
+    };
+    let near = NEAR.into_iter().filter_map(|near| near.parse().ok());
+    near.chain(networks.iter().copied())
+        .filter(|prefix| !is_group(prefix) && (has_v6 || prefix.address().is_ipv4()))
+        .map(|prefix| format!("route replace unreachable {prefix}\n"))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_at_home_is_unreachable_at_once_and_groups_are_not() {
+        let networks = ["203.0.113.0/24", "2001:db8:77::/64"].map(|one| one.parse().unwrap());
+        let lines = lines_unreachable(&networks, true);
+        for (prefix, expected) in [
+            ("192.168.0.0/16", true),
+            ("169.254.0.0/16", true),
+            ("203.0.113.0/24", true),
+            ("2001:db8:77::/64", true),
+            ("fc00::/7", true),
+            ("224.0.0.0/4", false),
+            ("ff00::/8", false),
+            ("255.255.255.255/32", false),
+        ] {
+            let line = format!("route replace unreachable {prefix}\n");
+            assert_eq!(lines.contains(&line), expected, "{prefix}");
+        }
+        assert!(!lines_unreachable(&networks, false).contains(':'));
+    }
 
     #[test]
     fn a_unit_is_known_by_its_control_group() {
