@@ -611,8 +611,32 @@ async fn ask(host: &Host, person: &Person, id: &str, task: Value) -> anyhow::Res
     app.post_json("/", &task).await?.json()
 }
 
+/// Both write one list, and both have what both wrote.
+async fn autobase_is_written_by_both(apps: [(&Host, &Person); 2]) -> anyhow::Result<()> {
+    let [(one, alice), (two, bob)] = apps;
+    let list = ask(one, alice, "drive", json!({ "task": "list" })).await?;
+    let key = json!({ "task": "list", "key": list["key"] });
+    let other = ask(two, bob, "drive", key).await?;
+    let invite = json!({ "task": "add", "writer": other["own"] });
+    ensure!(ask(one, alice, "drive", invite).await? == true, "invited");
+    ask(one, alice, "drive", json!({ "task": "add", "text": "one" })).await?;
+    wait_for("the invitation", SOON, async || {
+        let added = ask(two, bob, "drive", json!({ "task": "add", "text": "two" })).await?;
+        Ok(Seen::if_so(added, |added| *added == true))
+    })
+    .await?;
+    for (host, person) in apps {
+        wait_for("what both wrote", SOON, async || {
+            let lines = ask(host, person, "drive", json!({ "task": "lines" })).await?;
+            Ok(Seen::if_so(lines, |lines| *lines == json!(["one", "two"])))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
-async fn hyperbee_and_hyperdrive_of_npm_replicate_between_apps_that_have_no_network()
+async fn hyperbee_hyperdrive_and_autobase_of_npm_replicate_between_apps_that_have_no_network()
 -> anyhow::Result<()> {
     let folder = paths::repository().join("tests/npm/homes-app");
     let installed = std::process::Command::new("npm")
@@ -647,6 +671,7 @@ async fn hyperbee_and_hyperdrive_of_npm_replicate_between_apps_that_have_no_netw
         Ok(Seen::if_so(found, |found| *found == expected))
     })
     .await?;
+    autobase_is_written_by_both([(&one, &alice), (&two, &bob)]).await?;
     // It has no network, and without the permission no swarm either.
     let out = json!({ "task": "connect", "host": "198.51.100.1", "port": 49737 });
     let out = ask(&two, &bob, "drive", out).await?;

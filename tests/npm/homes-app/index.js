@@ -2,6 +2,7 @@
 const http = require('http')
 const net = require('net')
 const path = require('path')
+const Autobase = require('autobase')
 const Corestore = require('corestore')
 const Hyperbee = require('hyperbee')
 const Hyperdrive = require('hyperdrive')
@@ -10,10 +11,12 @@ const Hyperswarm = require('hyperswarm')
 const store = new Corestore(path.join(process.env.HOME, 'cores'))
 let swarm = null
 
+let base = null
+
 function join (core) {
   if (!swarm) {
     swarm = new Hyperswarm()
-    swarm.on('connection', connection => store.replicate(connection))
+    swarm.on('connection', connection => base ? base.replicate(connection) : store.replicate(connection))
   }
   return swarm.join(core.discoveryKey).flushed()
 }
@@ -51,6 +54,32 @@ const tasks = {
     await join(drive.core)
     await Promise.all([bee.core.update({ wait: true }), drive.core.update({ wait: true })])
     return { bee: (await bee.get('text'))?.value ?? null, drive: (await drive.get('/text.txt'))?.toString() ?? null }
+  },
+  // {key}: opens a list that several write, of its own or of the key; both keys.
+  list: async ({ key }) => {
+    base ??= new Autobase(store.namespace('list'), key ? Buffer.from(key, 'hex') : null, {
+      valueEncoding: 'json',
+      open: store => store.get('view', { valueEncoding: 'json' }),
+      apply: async (nodes, view, host) => {
+        for (const { value } of nodes) {
+          if (value.writer) await host.addWriter(Buffer.from(value.writer, 'hex'), { indexer: true })
+          else await view.append(value.text)
+        }
+      }
+    })
+    await base.ready()
+    await join(base)
+    return { key: base.key.toString('hex'), own: base.local.key.toString('hex') }
+  },
+  // {writer | text}: one more who writes, or one more line; null before this one may write.
+  add: async ({ writer, text }) => {
+    await base.update()
+    return base.writable ? (await base.append({ writer, text }), true) : null
+  },
+  // What all wrote.
+  lines: async () => {
+    await base.update()
+    return Promise.all(Array.from({ length: base.view.length }, (_, n) => base.view.get(n)))
   },
   // {host, port}: whether there is a way past the host.
   connect: ({ host, port }) => new Promise(resolve => {
