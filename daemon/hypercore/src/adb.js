@@ -9,6 +9,17 @@ const MAX_ANSWER = 16 << 20
 /** Calls at once that wait for a change; the database has no more than 64 for a caller. */
 export const MAX_WAITING = 48
 
+/** Codes by which the database refuses what it is told to do. */
+const REFUSED = [-32001, -32003]
+
+/**
+ * Whether the database cannot have what was written. Anything else passes, and is tried again: it ended, it starts, the host does, there is no room,
+ * or this service ends.
+ */
+export function refusesRecords ({ code, data, message }) {
+  return REFUSED.includes(code) && !data?.quota && !data?.diskFull && !/^(Not authorized|DB not found|Server db)/.test(message)
+}
+
 export class Adb {
   /** @param {import('./settings.js').Settings} settings */
   constructor (settings) {

@@ -7,6 +7,7 @@
  */
 
 import crypto from 'node:crypto'
+import { refusesRecords } from './adb.js'
 import { BeeReader } from './bee.js'
 import { owns } from './caller.js'
 import { badParams, full, notFound } from './errors.js'
@@ -302,11 +303,11 @@ class Batch {
       await adb.call('recordBatch', [dbId, operations], signal)
     } catch (error) {
       // The database has no room, or is not there: what comes later is taken when that has changed.
-      if (error.code === undefined || error.data?.quota || error.data?.diskFull || /^(Not authorized|DB not found|Server db)/.test(error.message)) throw error
+      if (!refusesRecords(error)) throw error
       // One of them is none that a database can have; the others are.
       for (const operation of operations) {
         await adb.call('recordBatch', [dbId, [operation]], signal).catch(error => {
-          if (error.code === undefined || error.data?.quota || error.data?.diskFull) throw error
+          if (!refusesRecords(error)) throw error
           follower.skipped++
         })
       }

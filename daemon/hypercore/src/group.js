@@ -5,6 +5,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import Hyperbee from 'hyperbee'
+import { refusesRecords } from './adb.js'
 import { BeeReader } from './bee.js'
 import { full, refused } from './errors.js'
 import * as entries from './entries.js'
@@ -330,11 +331,10 @@ export class Group {
   async write (operations, signal) {
     const { adb } = this.all
     const { dbId } = this.record
-    const isOfHome = error => error.code === undefined || error.data?.quota || error.data?.diskFull || /^(Not authorized|DB not found|Server db)/.test(error.message)
     await adb.call('recordBatch', [dbId, operations], signal).catch(async error => {
-      if (isOfHome(error)) throw error
+      if (!refusesRecords(error)) throw error
       for (const operation of operations) {
-        await adb.call('recordBatch', [dbId, [operation]], signal).catch(error => { if (isOfHome(error)) throw error })
+        await adb.call('recordBatch', [dbId, [operation]], signal).catch(error => { if (!refusesRecords(error)) throw error })
       }
     })
   }
@@ -350,7 +350,8 @@ export class Group {
       for (const { path, value } of changes) await batch.put(`r/${path}`, entries.sign(record.id, path, value, record.clock, this.keyPair))
       await batch.flush()
       await this.all.durable.sync()
-      await this.take()
+      // It is written, and comes into the copy as soon as the database is there again.
+      await this.take().catch(error => { this.wake(); throw error })
       return { at: record.clock }
     })
   }

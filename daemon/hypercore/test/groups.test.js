@@ -113,6 +113,19 @@ test('a restart takes what others wrote out of the copy not even for a moment', 
   assert.deepEqual([changes.map(({ type, path }) => [type, path]), more], [[['put', '/after-restart']], false])
 })
 
+test('what comes while the database of a home is away is in its copy when that is back', options, async () => {
+  const [one, two] = homes
+  one.databaseIsAway = true
+  await put(two, '/away/two', { n: 2 })
+  await assert.rejects(put(one, '/away/one', { n: 1 }), /broke off/)
+  // What the other home wrote is here, and was to be put into the copy.
+  await until(async () => (await shared(one)).error)
+  one.databaseIsAway = false
+  await becomes(one, '/away/two', value => value?.n === 2)
+  await becomes(one, '/away/one', value => value?.n === 1)
+  await becomes(two, '/away/one', value => value?.n === 1)
+})
+
 test('two homes go on while the owner is away, and the owner catches up', options, async () => {
   await homes[0].service.close()
   await put(homes[1], '/away', { n: 1 })

@@ -67,12 +67,15 @@ export class Home {
       const api = new URL(request.url, 'http://host').searchParams.get('api')
       if (api === 'atek.cloud/services-api') return this.services(request, response)
       if (request.headers['atek-for-contact']) return this.forContact(api, request, response)
+      // As the host's gateway answers for a service that ended, and is not back.
+      const away = () => response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, error: { code: -32000, message: 'the service core.adb broke off' } }))
+      if (this.databaseIsAway) return away()
       const headers = { ...request.headers, 'atek-auth-user': 'system', 'atek-auth-service': 'core.hypercore' }
       const passed = http.request({ socketPath: this.adbSocket, path: '/_api/adb', method: 'POST', headers }, answer => {
         response.writeHead(answer.statusCode, answer.headers)
         answer.pipe(response)
       })
-      passed.on('error', () => response.writeHead(502).end('{}'))
+      passed.on('error', () => response.headersSent ? response.destroy() : away())
       response.on('close', () => passed.destroy())
       request.pipe(passed)
     })

@@ -65,6 +65,19 @@ test('a database is shared by a link: live, read-only, offline, until the link e
   await assert.rejects(bob('recordList', [copy.dbId, '/']), /DB not found|No access|Not authorized/)
 })
 
+test('what comes while the database of the follower is away is in its copy when that is back', options, async () => {
+  const dbId = await database({ replicated: true }, { '/a': { n: 1 } })
+  const { link } = await one.call('share', [dbId])
+  const copy = await two.call('follow', [link])
+  await becomes(copy.dbId, '/a', { n: 1 })
+  two.databaseIsAway = true
+  await one.adb('recordPut', [dbId, '/b', { n: 2 }])
+  await until(async () => (await two.call('follows')).find(({ id }) => id === copy.id).error)
+  two.databaseIsAway = false
+  await becomes(copy.dbId, '/b', { n: 2 })
+  await two.call('unfollow', [copy.id])
+})
+
 test('a plain hyperbee from npm reads a public database', options, async t => {
   const dbId = await database({ access: 'public' }, { '/a': { n: 1 }, '/b/c': { n: 2 } })
   const share = await one.call('share', [dbId, { access: 'public' }])
