@@ -501,6 +501,48 @@ async fn a_program_that_needs_a_newer_node_than_the_machines_runs_by_its_own() -
     program.uninstall().await
 }
 
+/// Homebridge with its pages: a supervisor and the bridge, two processes. They need a newer Node than Debian's.
+#[tokio::test]
+async fn homebridge_is_set_up_on_its_pages_and_lets_its_person_in_after_a_restart()
+-> anyhow::Result<()> {
+    let recipe = Recipe {
+        name: "homebridge",
+        version: "1.11.1",
+        atek: json!({ "port": 8581, "workdir": "state" }),
+        package: json!({
+            "engines": { "node": ">=22" },
+            "dependencies": { "homebridge-config-ui-x": "4.76.0" },
+            "scripts": { "start": "hb-service run -U ." },
+        }),
+        files: &[],
+    };
+    let Some(mut program) = Installed::of(&recipe).await? else {
+        return Ok(());
+    };
+    program.in_chromium("program_homebridge").await?;
+    program.uninstall().await
+}
+
+/// Without a radio it ends after its settings were made; asked to, it shows their page at each start.
+#[tokio::test]
+async fn zigbee2mqtt_keeps_the_settings_of_its_first_page_over_a_restart() -> anyhow::Result<()> {
+    let recipe = Recipe {
+        name: "zigbee2mqtt",
+        version: "2.14.1",
+        atek: json!({ "port": 8080, "workdir": "state" }),
+        package: json!({
+            "engines": { "node": ">=22" },
+            "scripts": { "start": "Z2M_ONBOARD_FORCE_RUN=1 ZIGBEE2MQTT_DATA=$HOME zigbee2mqtt" },
+        }),
+        files: &[],
+    };
+    let Some(mut program) = Installed::of(&recipe).await? else {
+        return Ok(());
+    };
+    program.in_chromium("program_zigbee2mqtt").await?;
+    program.uninstall().await
+}
+
 /// ipx draws with sharp, whose module for Node comes compiled in `@img/sharp-linux-x64` and
 /// `-arm64`.
 #[tokio::test]
