@@ -259,7 +259,8 @@ async fn an_app_with_the_internet_has_a_network_of_its_own() -> anyhow::Result<(
     a_network_that_appears_is_closed(&host, &alice).await
 }
 
-/// The routes are no wall, they only answer at once: without them the unit's control group drops what goes there.
+/// The routes are no wall, they only answer at once: without them the unit's control group drops
+/// what goes there.
 async fn without_the_routes_it_is_closed(host: &Host, alice: &Person) -> anyhow::Result<()> {
     let flush = "pid=$(systemctl show -P MainPID atek-app-net.service)
         for family in -4 -6; do nsenter --target $pid --net ip $family route flush type unreachable; done

@@ -501,7 +501,8 @@ async fn a_program_that_needs_a_newer_node_than_the_machines_runs_by_its_own() -
     program.uninstall().await
 }
 
-/// Homebridge with its pages: a supervisor and the bridge, two processes. They need a newer Node than Debian's.
+/// Homebridge with its pages: a supervisor and the bridge, two processes. They need a newer Node
+/// than Debian's.
 #[tokio::test]
 async fn homebridge_is_set_up_on_its_pages_and_lets_its_person_in_after_a_restart()
 -> anyhow::Result<()> {
@@ -523,7 +524,8 @@ async fn homebridge_is_set_up_on_its_pages_and_lets_its_person_in_after_a_restar
     program.uninstall().await
 }
 
-/// Without a radio it ends after its settings were made; asked to, it shows their page at each start.
+/// Without a radio it ends after its settings were made; asked to, it shows their page at each
+/// start.
 #[tokio::test]
 async fn zigbee2mqtt_keeps_the_settings_of_its_first_page_over_a_restart() -> anyhow::Result<()> {
     let recipe = Recipe {

@@ -199,9 +199,10 @@ fn lines_inside(slot: Slot, block: Ipv4Addr, has_v6: bool) -> String {
     lines
 }
 
-/// Routes by which the kernel says at once that nothing at home is reached. The walls are the firewall
-/// and the unit's control group; but the latter drops a packet without a word, and who connects would
-/// wait for minutes. Groups of multicast stay out: a program that joins one at its start would end.
+/// Routes by which the kernel says at once that nothing at home is reached. The walls are the
+/// firewall and the unit's control group; but the latter drops a packet without a word, and who
+/// connects would wait for minutes. Groups of multicast stay out: a program that joins one at its
+/// start would end.
 fn lines_unreachable(networks: &[Prefix], has_v6: bool) -> String {
     let is_group = |prefix: &Prefix| {
         let address = prefix.address();
