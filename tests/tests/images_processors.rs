@@ -1,5 +1,5 @@
 //! Images and components for several processors: the box takes what it can run. On the emulated
-//! card, whose processor is another one, the same is shown by `card_images.rs`.
+//! card, whose processor is another one, the same is shown by `soak_card_images.rs`.
 
 mod images;
 
