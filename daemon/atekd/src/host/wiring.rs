@@ -111,9 +111,8 @@ impl Host {
             layout.state().to_owned(),
             host_settings.watch_name(),
         );
-        let guests = Guests::new(layout.state().to_owned());
         let apis = HostApis {
-            guests,
+            guests: Guests::new(layout.state().to_owned()),
             authorities,
             database,
             keys,
@@ -139,7 +138,6 @@ impl Host {
             shown_config,
         };
         let gateway = gateway(config, &apis, shown_local);
-        let host = Self { apis, gateway };
         let channels = TaskChannels {
             bus,
             local,
@@ -147,7 +145,7 @@ impl Host {
             service_listeners,
             audit: audit_task,
         };
-        Ok((host, channels))
+        Ok((Self { apis, gateway }, channels))
     }
 
     /// Answers at the sockets, on the services' own listeners and on the apps' ports, and keeps
