@@ -5,7 +5,8 @@ export const servers: typeof english = {
   address: 'Adresse des Servers',
   addressHint:
     'sftp://anna@nas.local/backups, https://nas.local:8000/anna für einen REST-Server von restic, s3+https://ZUGANGSSCHLÜSSEL@s3.example.org/BUCKET, oder home://anna@berta für ein anderes Atek-Zuhause',
-  password: 'Passwort auf dem Server, geheimer Schlüssel von S3, oder Schlüssel, den das andere Zuhause zeigte',
+  password:
+    'Passwort auf dem Server, geheimer Schlüssel von S3, oder Schlüssel, den das andere Zuhause zeigte',
   passwordHint: 'Es bleibt auf der Box. Lass es leer, wo es wie bisher ist, oder wo es keines gibt.',
   key: 'Ist das dein Server?',
   keyText: (key) =>
