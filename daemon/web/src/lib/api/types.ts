@@ -1147,7 +1147,9 @@ intervalSec: number,
 samples: Array<S>, };
 
 /**
- * The folder of a server: `sftp://anna@nas.local/backups`, `https://nas.local:8000/anna`.
+ * The folder of a server: `sftp://anna@nas.local/backups`, `https://nas.local:8000/anna`,
+ * `s3+https://KEY@s3.example.org/BUCKET/FOLDER`; or another home, `home://NAME@HOME`, which is
+ * reached by a link that is kept with the password.
  *
  * The path of an SFTP server begins at its first folder; one that begins with `/~/` begins at the
  * user's. A REST server speaks the protocol of restic's `rest-server`.
