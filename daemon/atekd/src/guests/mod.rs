@@ -112,7 +112,10 @@ impl Guests {
         };
         ledger.insert(invited.name.clone(), admitted);
         self.write(&ledger)?;
-        open.remove(&invited.name);
+        // What is being written with the former password comes to nothing.
+        if let Some(former) = open.remove(&invited.name) {
+            former.close();
+        }
         Ok(InvitedGuest {
             path: format!("{GUESTS_PATH}{}", invited.name),
             name: invited.name.clone(),
@@ -218,7 +221,7 @@ mod tests {
         let guests = Guests::new(state.path().to_owned());
         let password = invited(&guests, "anna", 1000);
         let other = invited(&guests, "bob", 1000);
-        assert!(guests.enter("anna", &password).unwrap().is_some());
+        let former = guests.enter("anna", &password).unwrap().unwrap();
         for (name, wrong) in [
             ("anna", &other),
             ("carl", &password),
@@ -229,6 +232,7 @@ mod tests {
         // Another password takes the place of the first.
         let newer = invited(&guests, "anna", 2000);
         assert!(guests.enter("anna", &password).unwrap().is_none());
+        assert!(former.reserve(1).is_err());
         let shelf = guests.enter("anna", &newer).unwrap().unwrap();
         assert_eq!(guests.list().unwrap()[0].quota, 2000);
         let text = fs::read_to_string(state.path().join(LEDGER)).unwrap();

@@ -13,6 +13,10 @@ const TMP: &str = "tmp";
 /// Bytes that stay free on the disk of this home, whatever its guests were promised.
 const LEAVE_FREE: u64 = 1 << 30;
 
+/// Files of one guest: packs of restic have 16 MB and more. Each takes an inode of this home's disk,
+/// and a line of a list.
+const MOST_FILES: u64 = 100_000;
+
 /// A kind of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -78,16 +82,35 @@ impl Name {
 
 #[derive(Debug)]
 struct Count {
+    /// Bytes.
     used: u64,
+    files: u64,
     last_write: Option<Timestamp>,
     /// The guest was shown out.
     closed: bool,
 }
 
+impl Count {
+    /// Counts the files below a folder, and notes when one of them was written last.
+    fn add(&mut self, folder: &Path) -> io::Result<()> {
+        for entry in entries(folder)? {
+            let known = entry.metadata()?;
+            if known.is_dir() {
+                self.add(&entry.path())?;
+                continue;
+            }
+            self.used += known.len();
+            self.files += 1;
+            self.last_write = self.last_write.max(known.modified()?.try_into().ok());
+        }
+        Ok(())
+    }
+}
+
 /// Why there is no room.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoRoom {
-    /// More than was agreed.
+    /// More bytes than were agreed, or too many files.
     Quota,
     /// The disk of this home has no more.
     Disk,
@@ -103,16 +126,21 @@ pub(super) struct Shelf {
     count: Mutex<Count>,
 }
 
-/// Bytes that were promised to a file until it is there.
+/// Room that was promised to a file until it is there.
 #[derive(Debug)]
 pub(super) struct Reserved {
     shelf: Arc<Shelf>,
     bytes: u64,
+    is_put: bool,
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.shelf.count().used -= self.bytes;
+        if !self.is_put {
+            let mut count = self.shelf.count();
+            count.used -= self.bytes;
+            count.files -= 1;
+        }
     }
 }
 
@@ -127,15 +155,18 @@ impl Reserved {
             drop(count);
             return Err(io::Error::other("the guest was shown out"));
         }
-        let before = fs::metadata(&place).map_or(0, |known| known.len());
+        let before = fs::metadata(&place).ok().map(|known| known.len());
         if let Err(error) = fs::rename(from, &place) {
             drop(count);
             return Err(error);
         }
-        count.used -= before;
+        if let Some(before) = before {
+            count.used -= before;
+            count.files -= 1;
+        }
         count.last_write = Some(Timestamp::now());
         drop(count);
-        self.bytes = 0;
+        self.is_put = true;
         sync_folder_of(&place).map_err(io::Error::other)?;
         sync_folder_of(above).map_err(io::Error::other)
     }
@@ -149,15 +180,17 @@ impl Shelf {
             _ => {}
         }
         fs::create_dir_all(folder.join(TMP))?;
-        let (used, last_write) = measure(folder)?;
+        let mut count = Count {
+            used: 0,
+            files: 0,
+            last_write: None,
+            closed: false,
+        };
+        count.add(folder)?;
         Ok(Self {
             folder: folder.to_owned(),
             quota,
-            count: Mutex::new(Count {
-                used,
-                last_write,
-                closed: false,
-            }),
+            count: Mutex::new(count),
         })
     }
 
@@ -186,15 +219,19 @@ impl Shelf {
         if count.closed {
             return Err(NoRoom::Closed);
         }
-        if count.used.saturating_add(bytes) > self.quota {
+        if count.used.saturating_add(bytes) > self.quota || count.files >= MOST_FILES {
             return Err(NoRoom::Quota);
         }
         if free.unwrap_or(0) < bytes.saturating_add(LEAVE_FREE) {
             return Err(NoRoom::Disk);
         }
         count.used += bytes;
-        let shelf = self.clone();
-        Ok(Reserved { shelf, bytes })
+        count.files += 1;
+        Ok(Reserved {
+            shelf: self.clone(),
+            bytes,
+            is_put: false,
+        })
     }
 
     /// Where a file is: as restic lays out a folder.
@@ -228,6 +265,7 @@ impl Shelf {
         let bytes = fs::metadata(&place)?.len();
         fs::remove_file(&place)?;
         count.used -= bytes;
+        count.files -= 1;
         Ok(())
     }
 
@@ -262,21 +300,6 @@ fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
     }
 }
 
-/// Bytes below a folder, and when one of its files was written last.
-fn measure(folder: &Path) -> io::Result<(u64, Option<Timestamp>)> {
-    let (mut bytes, mut last) = (0, None);
-    for entry in entries(folder)? {
-        let known = entry.metadata()?;
-        let (more, later) = match known.is_dir() {
-            true => measure(&entry.path())?,
-            false => (known.len(), known.modified()?.try_into().ok()),
-        };
-        bytes += more;
-        last = last.max(later);
-    }
-    Ok((bytes, last))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,6 +331,7 @@ mod tests {
             (6, 2)
         );
         assert!(put(&shelf, 'c', "123456").is_err());
+        assert_eq!(shelf.count().files, 2);
         shelf
             .remove(&Name::of(Kind::Data, &"a".repeat(64)).unwrap())
             .unwrap();
@@ -315,7 +339,10 @@ mod tests {
         // What was begun is gone with the next start, and what is there is counted again.
         fs::write(folder.path().join(TMP).join("begun"), "123").unwrap();
         let again = Arc::new(Shelf::open(folder.path(), 10).unwrap());
-        assert_eq!(again.used(), 1);
+        assert_eq!((again.used(), again.count().files), (1, 1));
+        // A file may be empty, and is one more in any case.
+        again.count().files = MOST_FILES;
+        assert_eq!(again.reserve(0).unwrap_err(), NoRoom::Quota);
         assert!(again.last_write().is_some());
         again.close();
         assert!(put(&again, 'd', "1").is_err());
