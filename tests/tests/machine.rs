@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::io::AsyncReadExt as _;
 
 const SOON: Duration = Duration::from_secs(60);
@@ -300,6 +300,27 @@ fn inode(path: &Path) -> Option<Inode> {
     Some((file.ino(), file.created().ok()))
 }
 
+/// The tables of this machine's firewall.
+///
+/// nft 1.0.6 was seen to print nothing but a line feed, twice within a second: it is asked again
+/// for a while, and its words are told when it stays so.
+fn firewall_tables() -> anyhow::Result<Value> {
+    let until = Instant::now() + SOON;
+    loop {
+        let output = Command::new("nft")
+            .args(["--json", "--handle", "list", "tables"])
+            .output()?;
+        match serde_json::from_slice(&output.stdout) {
+            Ok(tables) => return Ok(tables),
+            Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(50)),
+            Err(error) => {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                return Err(error).context(format!("nft ended with {}: {said}", output.status));
+            }
+        }
+    }
+}
+
 impl Held {
     fn boot(name: &str) -> anyhow::Result<Self> {
         let mut holder = Command::new(env!("CARGO_BIN_EXE_atek-machine"))
@@ -345,10 +366,7 @@ impl Held {
         );
         let folder = Path::new("/run/atek-machines").join(&self.slot);
         traces.extend(inode(&folder).map(Trace::Folder));
-        let tables = Command::new("nft")
-            .args(["--json", "--handle", "list", "tables"])
-            .output()?;
-        let tables: Value = serde_json::from_slice(&tables.stdout)?;
+        let tables = firewall_tables()?;
         let tables = tables["nftables"].as_array().into_iter().flatten();
         traces.extend(
             tables
