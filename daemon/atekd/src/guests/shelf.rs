@@ -13,7 +13,7 @@ const TMP: &str = "tmp";
 /// Bytes that stay free on the disk of this home, whatever its guests were promised.
 const LEAVE_FREE: u64 = 1 << 30;
 
-/// Files of one guest: packs of restic have 16 MB and more. Each takes an inode of this home's disk,
+/// Files of one guest: packs of restic have 16 MB and more. Each takes an inode of the home's disk,
 /// and a line of a list.
 const MOST_FILES: u64 = 100_000;
 
