@@ -94,11 +94,10 @@ pub(super) async fn admit<B>(
     conn: &Arc<Conn>,
     client: Client,
     site: &Site,
-    route: Route<'_>,
+    (route, is_websocket): (Route<'_>, bool),
     request: &Request<B>,
 ) -> Result<Admission, Failure> {
     let running = conn.activity.begin();
-    let is_websocket = headers::wants_websocket(request.headers());
     let is_changing = same_origin::is_changing(request.method(), is_websocket);
     let caller = identify(gateway, conn, site, request)?;
     let entered = gateway.limiter().enter(&caller, client.address);

@@ -278,7 +278,8 @@ impl Gateway {
         let uri = request.uri().clone();
         let is_websocket = headers::wants_websocket(request.headers());
         let route = Route::of(site.kind(), request.method(), uri.path(), is_websocket);
-        let admitted = match admission::admit(self, conn, client, &site, route, &request).await? {
+        let asked = (route, is_websocket);
+        let admitted = match admission::admit(self, conn, client, &site, asked, &request).await? {
             Admission::Admitted(admitted) => admitted,
             Admission::Answered(response) => return Ok(body::early(response)),
         };

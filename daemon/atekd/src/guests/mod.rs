@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use subtle::ConstantTimeEq as _;
 
 /// Who may keep what, below the host's state.
@@ -62,7 +62,16 @@ type Ledger = BTreeMap<GuestName, Admitted>;
 #[derive(Debug, Clone)]
 pub struct Guests {
     state: PathBuf,
-    open: Arc<Mutex<HashMap<GuestName, Arc<Shelf>>>>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What is known of guests while the host runs.
+#[derive(Debug, Default)]
+struct Known {
+    /// None until it was read.
+    ledger: Option<Ledger>,
+    /// Folders that were used.
+    open: HashMap<GuestName, Arc<Shelf>>,
 }
 
 impl Guests {
@@ -71,11 +80,28 @@ impl Guests {
     pub fn new(state: PathBuf) -> Self {
         Self {
             state,
-            open: Arc::default(),
+            known: Arc::default(),
         }
     }
 
-    fn ledger(&self) -> Result<Ledger, GuestError> {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who was let in. Read once; when that is the first time, what former guests left is removed.
+    fn ledger<'k>(&self, known: &'k mut Known) -> Result<&'k mut Ledger, GuestError> {
+        let ledger = match known.ledger.take() {
+            Some(ledger) => ledger,
+            None => {
+                let ledger = self.read()?;
+                self.remove_former(&ledger);
+                ledger
+            }
+        };
+        Ok(known.ledger.insert(ledger))
+    }
+
+    fn read(&self) -> Result<Ledger, GuestError> {
         match fs::read(self.state.join(LEDGER)) {
             Ok(text) => serde_json::from_slice(&text)
                 .map_err(|error| GuestError::Ledger(io::Error::other(error))),
@@ -94,14 +120,30 @@ impl Guests {
         self.state.join(FOLDERS).join(name.as_str())
     }
 
-    /// Lets a home in, or gives one that is here another password and other bounds.
+    /// Removes the folders of guests that are in the ledger no more: their removal was cut short.
+    fn remove_former(&self, ledger: &Ledger) {
+        let Ok(folders) = fs::read_dir(self.state.join(FOLDERS)) else {
+            return;
+        };
+        for folder in folders.flatten() {
+            let name = folder.file_name();
+            if ledger.keys().any(|guest| name == guest.as_str()) {
+                continue;
+            }
+            if let Err(error) = fs::remove_dir_all(folder.path()) {
+                tracing::warn!(%error, ?name, "cannot remove the backups of a former guest");
+            }
+        }
+    }
+
+    /// Lets a home in, or gives one that is here another password and other bounds. Blocks.
     ///
     /// # Errors
     ///
     /// Nothing was changed.
     pub fn invite(&self, invited: &InviteGuest) -> Result<InvitedGuest, GuestError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut ledger = self.ledger()?;
+        let mut known = self.known();
+        let mut ledger = self.ledger(&mut known)?.clone();
         if ledger.len() >= MOST && !ledger.contains_key(&invited.name) {
             return Err(GuestError::TooMany);
         }
@@ -112,8 +154,9 @@ impl Guests {
         };
         ledger.insert(invited.name.clone(), admitted);
         self.write(&ledger)?;
+        known.ledger = Some(ledger);
         // What is being written with the former password comes to nothing.
-        if let Some(former) = open.remove(&invited.name) {
+        if let Some(former) = known.open.remove(&invited.name) {
             former.close();
         }
         Ok(InvitedGuest {
@@ -129,11 +172,12 @@ impl Guests {
     ///
     /// They cannot be read.
     pub fn list(&self) -> Result<Vec<BackupGuest>, GuestError> {
-        let ledger = self.ledger()?;
-        let told = ledger.iter().map(|(name, admitted)| {
-            let shelf = self.shelf(name, admitted)?;
+        let mut known = self.known();
+        let ledger = self.ledger(&mut known)?.clone();
+        let told = ledger.into_iter().map(|(name, admitted)| {
+            let shelf = self.shelf(&mut known, &name, &admitted)?;
             Ok(BackupGuest {
-                name: name.clone(),
+                name,
                 quota: admitted.quota,
                 used: shelf.used(),
                 last_write: shelf.last_write(),
@@ -146,19 +190,19 @@ impl Guests {
     ///
     /// # Errors
     ///
-    /// There is none of that name, or its files stay.
+    /// There is none of that name, or its files stay until the host's next start.
     pub fn remove(&self, name: &GuestName) -> Result<(), GuestError> {
-        {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut ledger = self.ledger()?;
-            if ledger.remove(name).is_none() {
-                return Err(GuestError::Unknown(name.clone()));
-            }
-            self.write(&ledger)?;
-            if let Some(shelf) = open.remove(name) {
-                shelf.close();
-            }
+        let mut known = self.known();
+        let mut ledger = self.ledger(&mut known)?.clone();
+        if ledger.remove(name).is_none() {
+            return Err(GuestError::Unknown(name.clone()));
         }
+        self.write(&ledger)?;
+        known.ledger = Some(ledger);
+        if let Some(shelf) = known.open.remove(name) {
+            shelf.close();
+        }
+        // With the lock: a guest who is let in again under this name begins with an empty folder.
         match fs::remove_dir_all(self.folder(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(GuestError::Folder("remove", error))
@@ -172,27 +216,31 @@ impl Guests {
         let Ok(name) = name.parse::<GuestName>() else {
             return Ok(None);
         };
-        let ledger = self.ledger()?;
-        let Some(admitted) = ledger.get(&name) else {
+        let mut known = self.known();
+        let Some(admitted) = self.ledger(&mut known)?.get(&name).cloned() else {
             return Ok(None);
         };
         let digest = random::digest(password.expose());
         let is_right = bool::from(digest.as_bytes().ct_eq(admitted.digest.as_bytes()));
         match is_right {
-            true => self.shelf(&name, admitted).map(Some),
+            true => self.shelf(&mut known, &name, &admitted).map(Some),
             false => Ok(None),
         }
     }
 
-    fn shelf(&self, name: &GuestName, admitted: &Admitted) -> Result<Arc<Shelf>, GuestError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shelf) = open.get(name) {
+    fn shelf(
+        &self,
+        known: &mut Known,
+        name: &GuestName,
+        admitted: &Admitted,
+    ) -> Result<Arc<Shelf>, GuestError> {
+        if let Some(shelf) = known.open.get(name) {
             return Ok(shelf.clone());
         }
         let folder = self.folder(name);
         let shelf = Shelf::open(&folder, admitted.quota);
         let shelf = Arc::new(shelf.map_err(|error| GuestError::Folder("open", error))?);
-        open.insert(name.clone(), shelf.clone());
+        known.open.insert(name.clone(), shelf.clone());
         Ok(shelf)
     }
 }
@@ -246,11 +294,31 @@ mod tests {
         assert!(guests.remove(&"anna".parse().unwrap()).is_err());
         // A ledger that cannot be read lets no home in, and is not overwritten.
         fs::write(state.path().join(LEDGER), "no json").unwrap();
-        assert!(guests.enter("bob", &other).is_err());
+        let restarted = Guests::new(state.path().to_owned());
+        assert!(restarted.enter("bob", &other).is_err());
         let again = InviteGuest {
             name: "dora".parse().unwrap(),
             quota: 1,
         };
-        assert!(guests.invite(&again).is_err());
+        assert!(restarted.invite(&again).is_err());
+    }
+
+    #[test]
+    fn a_removal_that_the_power_cut_is_done_with_the_next_start() {
+        let state = tempfile::tempdir().unwrap();
+        let guests = Guests::new(state.path().to_owned());
+        let bob = invited(&guests, "bob", 1000);
+        assert!(guests.enter("bob", &bob).unwrap().is_some());
+        // Anna is in the ledger no more, and her files were not removed.
+        let anna = folder_of(state.path(), "anna");
+        fs::create_dir_all(anna.join("data/00")).unwrap();
+        let restarted = Guests::new(state.path().to_owned());
+        assert_eq!(restarted.list().unwrap().len(), 1);
+        assert!(!anna.exists() && folder_of(state.path(), "bob").exists());
+        // While the ledger cannot be read, none is known, and nothing is removed.
+        fs::write(state.path().join(LEDGER), "no json").unwrap();
+        let restarted = Guests::new(state.path().to_owned());
+        assert!(restarted.list().is_err());
+        assert!(folder_of(state.path(), "bob").exists());
     }
 }
