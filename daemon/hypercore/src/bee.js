@@ -95,7 +95,7 @@ export class BeeReader {
 function guarded (core, check) {
   const { get, session } = core
   core.get = async (seq, options) => {
-    const entry = await get.call(core, seq, options)
+    const entry = await get.call(core, seq, options).catch(error => { throw error.code === 'DECODING_ERROR' ? damaged(seq) : error })
     check(seq, entry)
     return entry
   }

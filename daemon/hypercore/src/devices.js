@@ -8,6 +8,7 @@ import crypto from 'node:crypto'
 import net from 'node:net'
 import HyperDHT from 'hyperdht'
 import z32 from 'z32'
+import { reached, short } from './bounds.js'
 import { denied, full, notFound } from './errors.js'
 import * as check from './params.js'
 import { derive } from './seed.js'
@@ -108,11 +109,23 @@ class DeviceServer {
     const { network } = devices
     this.server = network.dht.createServer({
       // True refuses. Before this nothing of the remote end was heard, and nothing of this home was told.
-      firewall: remotePublicKey => this.closed || this.connections.size >= MAX_CONNECTIONS || !remotePublicKey.equals(this.keyPair.publicKey),
+      firewall: remote => this.refuses(remote),
       reusableSocket: true,
       relayThrough: () => network.relayFor()
     }, connection => this.enter(connection))
     this.timer = null
+  }
+
+  refuses (remote) {
+    const { id } = this.device
+    if (this.closed) return true
+    if (!remote.equals(this.keyPair.publicKey)) {
+      reached(`key ${id}`, `the key ${short(remote)} is not that of device ${id}: it is not let in`)
+      return true
+    }
+    if (this.connections.size < MAX_CONNECTIONS) return false
+    reached(`connections ${id}`, `device ${id} has ${MAX_CONNECTIONS} connections: more are refused`)
+    return true
   }
 
   async listen () {
@@ -134,8 +147,8 @@ class DeviceServer {
 
   enter (connection) {
     connection.on('error', () => {})
-    // Its handshake had begun before the device was removed.
-    if (this.closed) return connection.destroy()
+    // Its handshake had begun before the device was removed, or beside those of others.
+    if (this.closed || this.connections.size >= MAX_CONNECTIONS) return connection.destroy()
     this.connections.add(connection)
     this.device.lastSeen = new Date().toISOString()
     this.devices.state.saveSoon()

@@ -10,6 +10,7 @@ import crypto from 'node:crypto'
 import { refusesRecords } from './adb.js'
 import { BeeReader } from './bee.js'
 import { owns } from './caller.js'
+import { reached, short } from './bounds.js'
 import { badParams, full, notFound } from './errors.js'
 import * as link from './link.js'
 import { Loop, sleep } from './loop.js'
@@ -117,6 +118,8 @@ class Follower {
     this.core = follows.store.get({ key: Buffer.from(follow.key, 'hex'), ...(follow.secret && { encryptionKey: Buffer.from(follow.secret, 'hex') }) })
     this.ahead = null
     this.core.on('download', (index, bytes) => this.downloaded(bytes))
+    this.core.on('verification-error', (error, request, response, peer) => this.lied(peer))
+    this.core.on('conflict', length => console.error(`follow ${follow.id}: its writer has signed two logs of ${length} blocks, and is not followed any more`))
     this.loop = new Loop((signal, working) => this.round(signal, working), error => this.failed(error))
   }
 
@@ -129,6 +132,11 @@ class Follower {
     this.received += bytes
     this.follow.kept = (this.follow.kept ?? 0) + bytes
     if (this.isTooLarge) this.ahead?.destroy()
+  }
+
+  lied (peer) {
+    const { id } = this.follow
+    reached(`lie ${id}`, `follow ${id}: the home ${short(peer.remotePublicKey)} sends what its writer has not signed, and nothing more of it is taken`)
   }
 
   /** Counted over all looks that failed: what they brought is still here. */

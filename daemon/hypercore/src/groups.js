@@ -226,11 +226,19 @@ export class Groups {
     const { record } = group
     if (!group.isMember(line.key) || !group.isMember(group.self)) return
     const { id, label, cores } = record
-    line.request('group', { id, label, cores }).catch(() => {
+    line.request('group', { id, label, cores }).catch(error => {
+      if (line.key === record.owner && error.data?.removed === id) return this.wasRemoved(group)
       // It was busy, or did not know this one yet: said again later on the same line.
       setTimeout(() => { if (!line.closed && !group.closed) this.greet(group, line) }, AGAIN).unref()
     })
     this.attachTo(group, line)
+  }
+
+  /** The owner's home says that this person does not write any more: what the owner's core says of it may never come. */
+  wasRemoved (group) {
+    if (group.closed || !group.isMember(group.self)) return
+    group.record.members[group.self] = false
+    this.membersChanged(group)
   }
 
   hail (group) {
@@ -246,7 +254,7 @@ export class Groups {
     if (typeof id !== 'string' || !ID.test(id)) throw badParams('id must be 32 hexadecimal digits')
     let record = this.of(user, id)
     if (!record) record = this.invited(user, line, id, label)
-    if (record.dbId && record.members[line.key] !== true) throw denied('you do not write this database')
+    if (record.dbId && record.members[line.key] !== true) throw new ApiError(CODE.denied, 'you do not write this database', { removed: id })
     let isNew = false
     const given = Object.entries(check.options(cores)).slice(0, MAX_MEMBERS * 2)
     for (const [key, announced] of given) isNew = this.learn(record, key, announced) || isNew
@@ -345,6 +353,10 @@ export class Groups {
       replicator.detachFrom(peer.protomux)
       peer.channel.close()
     }
+  }
+
+  get cores () {
+    return [...this.running.values()].flatMap(group => group.cores)
   }
 
   async close () {

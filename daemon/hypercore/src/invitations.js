@@ -8,6 +8,7 @@
 
 import HyperDHT from 'hyperdht'
 import crypto from 'hypercore-crypto'
+import { reached, short } from './bounds.js'
 import { dial } from './dial.js'
 import { ApiError, CODE, badParams } from './errors.js'
 import { Line } from './line.js'
@@ -57,12 +58,28 @@ export class InvitationServer {
       return introduce(seed, invitation.user, line.stream, true, invitation.name)
     }
     this.server = network.dht.createServer({
-      firewall: remote => this.closed || this.lines.size >= MAX_CONNECTIONS || !remote.equals(this.keyPair.publicKey),
+      firewall: remote => this.refuses(invitation.id, remote),
       relayThrough: () => network.relayFor()
     }, stream => {
+      // Those that came in the same moment.
+      if (this.closed || this.lines.size >= MAX_CONNECTIONS) {
+        stream.on('error', () => {})
+        return stream.destroy()
+      }
       const line = new Line(stream, { answer, onclose: () => this.lines.delete(line) })
       this.lines.add(line)
     })
+  }
+
+  refuses (id, remote) {
+    if (this.closed) return true
+    if (!remote.equals(this.keyPair.publicKey)) {
+      reached(`key ${id}`, `the key ${short(remote)} is not that of invitation ${id}: it is not let in`)
+      return true
+    }
+    if (this.lines.size < MAX_CONNECTIONS) return false
+    reached(`connections ${id}`, `invitation ${id} has ${MAX_CONNECTIONS} connections: more are refused`)
+    return true
   }
 
   async listen () {

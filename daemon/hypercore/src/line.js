@@ -6,12 +6,15 @@
 import { setMaxListeners } from 'node:events'
 import c from 'compact-encoding'
 import Protomux from 'protomux'
+import { reached, short } from './bounds.js'
 import { ApiError, CODE } from './errors.js'
 
 /** Bytes of one message. */
 const MAX_MESSAGE = 1 << 20
 /** Requests of one end that the other works on at a time. */
 const MAX_OPEN = 16
+/** Bytes that wait for the other end to read: the answers to as many requests. */
+const MAX_UNREAD = MAX_OPEN * MAX_MESSAGE
 /** Requests that one end may make at once, and for each second in the long run; more end the line. */
 const BURST = 400
 const RATE = 100
@@ -39,6 +42,7 @@ export class Line {
     /** @type {Map<number, {resolve: Function, reject: Function, cleanUp: () => void}>} requests of this end */
     this.asked = new Map()
     this.working = 0
+    this.unread = 0
     this.tokens = BURST
     this.refilled = this.since
     stream.on('error', () => {})
@@ -47,7 +51,7 @@ export class Line {
     stream.setTimeout(15_000)
     stream.once('close', () => { this.end(); onclose(this) })
     this.mux = Protomux.from(stream)
-    this.channel = this.mux.createChannel({ protocol: 'atek/person', onclose: () => this.close() })
+    this.channel = this.mux.createChannel({ protocol: 'atek/person', ondrain: () => { this.unread = 0 }, onclose: () => this.close() })
     this.messages = this.channel.addMessage({ encoding: c.raw, onmessage: data => this.receive(data) })
     this.channel.open()
   }
@@ -79,7 +83,12 @@ export class Line {
     const data = Buffer.from(JSON.stringify(message))
     if (data.length > MAX_MESSAGE) throw new ApiError(CODE.params, `a call between homes has at most ${MAX_MESSAGE} bytes`)
     this.lastUse = Date.now()
-    this.messages.send(data)
+    if (this.messages.send(data)) {
+      this.unread = 0
+      return
+    }
+    this.unread += data.length
+    if (this.unread > MAX_UNREAD) this.endFor('unread', `does not read ${MAX_UNREAD} bytes of answers`)
   }
 
   settle (id, how, value) {
@@ -95,7 +104,8 @@ export class Line {
     if (this.closed) return
     const message = parse(data)
     const isAwaited = message && typeof message.method !== 'string' && this.asked.has(message.id)
-    if (!message || (!isAwaited && !this.mayCome())) return this.close()
+    if (!message) return this.endFor('garbage', 'sends what is no message')
+    if (!isAwaited && !this.mayCome()) return this.endFor('flood', `sends more than ${BURST} messages at once, and ${RATE} a second`)
     this.lastUse = Date.now()
     if (typeof message.method === 'string') return this.work(message)
     if (message.error !== undefined) this.settle(message.id, 'reject', errorOf(message.error))
@@ -111,8 +121,10 @@ export class Line {
 
   async work ({ id, method, params }) {
     const answer = {}
-    if (this.working >= MAX_OPEN) answer.error = { code: CODE.full, message: `${MAX_OPEN} calls are under way already` }
-    else {
+    if (this.working >= MAX_OPEN) {
+      answer.error = { code: CODE.full, message: `${MAX_OPEN} calls are under way already` }
+      reached(`calls ${this.key}`, `the person ${short(this.key)} of another home has ${MAX_OPEN} calls under way: more are refused`)
+    } else {
       this.working++
       try {
         answer.result = await this.answer(this, method, params, this.gone.signal) ?? null
@@ -132,6 +144,12 @@ export class Line {
   /** Whether a call is under way. */
   get isBusy () {
     return this.asked.size + this.working > 0
+  }
+
+  /** Ends it for what the other end does. */
+  endFor (bound, what) {
+    reached(`${bound} ${this.key}`, `the person ${short(this.key)} of another home ${what}: their connection is ended`)
+    this.close()
   }
 
   close () {

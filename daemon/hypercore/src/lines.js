@@ -4,6 +4,7 @@
  */
 
 import HyperDHT from 'hyperdht'
+import { reached, short } from './bounds.js'
 import { DIAL, dial } from './dial.js'
 import { ApiError, CODE } from './errors.js'
 import { Line } from './line.js'
@@ -101,11 +102,22 @@ class Person {
     const { network } = all
     this.server = network.dht.createServer({
       // True refuses.
-      firewall: remote => this.closed || this.lines.size >= MAX_LINES || !this.admits(remote.toString('hex')),
+      firewall: remote => this.refuses(remote.toString('hex')),
       relayThrough: () => network.relayFor()
     }, stream => this.enter(stream))
     this.timer = setInterval(() => this.sweep(), IDLE / 4)
     this.timer.unref()
+  }
+
+  refuses (key) {
+    if (this.closed) return true
+    if (!this.admits(key)) {
+      reached(`stranger ${this.user}`, `the key ${short(key)} is of no contact of ${this.user}: it is not let in`)
+      return true
+    }
+    if (this.lines.size < MAX_LINES) return false
+    reached(`lines ${this.user}`, `${this.user} is connected with ${MAX_LINES} people of other homes: the key ${short(key)} is not let in`)
+    return true
   }
 
   admits (key) {

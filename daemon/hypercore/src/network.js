@@ -51,6 +51,11 @@ export class Network extends EventEmitter {
     return this.ownSwarm
   }
 
+  /** Whether no more homes may come to exchange databases. */
+  get isFull () {
+    return this.ownSwarm !== null && this.ownSwarm.connections.size >= MAX_PEERS
+  }
+
   back (hasMoved) {
     if (hasMoved) for (const swarm of this.swarms) renewConnections(swarm)
     this.emit('back', hasMoved)
@@ -63,6 +68,15 @@ export class Network extends EventEmitter {
    */
   swarmWith (keyPair, maxPeers) {
     const swarm = new Hyperswarm({ dht: this.dht, keyPair, maxPeers, maxServerConnections: maxPeers, relayThrough: force => this.relayFor(force) })
+    // Hyperswarm lets in as many as come. Its own firewall remembers for ever whom it refused.
+    const { server } = swarm
+    const refuses = server.firewall
+    server.firewall = (...who) => swarm.connections.size >= maxPeers || refuses(...who)
+    // Those that came in the same moment.
+    swarm.on('connection', connection => {
+      connection.on('error', () => {})
+      if (swarm.connections.size > maxPeers) connection.destroy()
+    })
     this.swarms.add(swarm)
     return swarm
   }

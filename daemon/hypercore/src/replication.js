@@ -1,10 +1,16 @@
 /** Which cores are exchanged with peers: those that were admitted, and no other core of the store. */
 
 import Hypercore from 'hypercore'
+import { reached, short } from './bounds.js'
 import { Seek } from './seek.js'
 
 /** The longest pause between two looks for the home that writes a core, in milliseconds. */
 const LONGEST = 60_000
+/** How long a home may be connected and exchange nothing when others wait for its place, in milliseconds; how often is looked. */
+const IDLE = 10_000
+const LOOK = 2000
+/** Errors of the network, and not of what a peer says. */
+const ORDINARY = /^(E[A-Z]+|STREAM_DESTROYED|PEER_|CANNOT_|HOLEPUNCH_|SERVER_|RELAY|DUPLICATE|REMOTE_)/
 
 const hex = buffer => buffer.toString('hex')
 
@@ -14,19 +20,38 @@ export class Replication {
     this.network = network
     /** @type {Map<string, {core: Hypercore, seek: Seek | null}>} by discovery key */
     this.admitted = new Map()
-    /** @type {Map<any, any>} connection to its stream */
+    /** @type {Map<any, number>} connections, and since when */
     this.streams = new Map()
+    this.timer = setInterval(() => this.sweep(), LOOK)
+    this.timer.unref()
   }
 
   /** For each connection of the swarm. */
   accept (connection) {
-    const stream = Hypercore.createProtocolStream(connection, {
+    Hypercore.createProtocolStream(connection, {
       ondiscoverykey: key => this.admitted.get(hex(key))?.core.replicate(connection)
     })
-    this.streams.set(connection, stream)
-    connection.on('error', () => {})
+    this.streams.set(connection, Date.now())
+    connection.on('error', error => this.ended(connection, error))
     connection.once('close', () => this.streams.delete(connection))
     for (const { core } of this.admitted.values()) core.replicate(connection)
+  }
+
+  ended (connection, error) {
+    if (ORDINARY.test(error.code ?? '')) return
+    reached(`garbage ${error.message}`, `the home ${short(connection.remotePublicKey)} sends what is no message (${error.message}): its connection is ended`)
+  }
+
+  /** When as many homes are connected as may be, those that exchange nothing make room. */
+  sweep () {
+    const { network } = this
+    if (!network.isFull) return
+    const busy = new Set()
+    for (const { core } of this.admitted.values()) for (const peer of core.core?.replicator.peers ?? []) busy.add(peer.protomux.stream)
+    const before = Date.now() - IDLE
+    const idle = [...this.streams].filter(([connection, since]) => since < before && !busy.has(connection))
+    reached('homes', `${this.streams.size} other homes are connected, and more are refused; ${idle.length} of them exchange nothing and are cut off`)
+    for (const [connection] of idle) connection.destroy()
   }
 
   /**
@@ -60,7 +85,12 @@ export class Replication {
     await this.network.swarm.leave(core.discoveryKey).catch(() => {})
   }
 
+  get cores () {
+    return [...this.admitted.values()].map(({ core }) => core)
+  }
+
   close () {
+    clearInterval(this.timer)
     for (const { seek } of this.admitted.values()) seek?.stop()
   }
 

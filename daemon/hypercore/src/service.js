@@ -5,6 +5,7 @@ import Corestore from 'corestore'
 import Hypercore from 'hypercore'
 import { Adb } from './adb.js'
 import { Awake } from './awake.js'
+import { Backlog } from './backlog.js'
 import { Calls } from './calls.js'
 import { Contacts } from './contacts.js'
 import { Cores } from './cores.js'
@@ -57,6 +58,7 @@ export async function start (env) {
   const calls = new Calls({ contacts, lines, host: adb })
   const groups = new Groups({ store, durable, state, seed, lines, contacts, adb, lastRun, onchange })
   connect(lines, { contacts, calls, groups })
+  const backlog = new Backlog(() => [...replication.cores, ...groups.cores])
   const swarms = new SwarmSockets(network, seed)
   const server = new Server({
     ownKey: settings.ownKey,
@@ -97,6 +99,7 @@ export async function start (env) {
 
   async function end () {
     awake.close()
+    backlog.close()
     server.close()
     ways.close()
     replication.close()

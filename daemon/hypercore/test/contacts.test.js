@@ -189,6 +189,22 @@ test('a contact that stalls holds no more than its own calls', async t => {
   await until(() => ofBob(API, 'hello', []).then(said => said === 'here', () => false))
 })
 
+test('a contact that asks and does not read the answers is cut off before they fill the memory', async t => {
+  const line = await asBob(t)
+  one.app = () => 'x'.repeat(900_000)
+  line.stream.pause()
+  const ended = new Promise(resolve => line.stream.once('close', resolve))
+  let asked = 0
+  for (; asked < 80 && !line.stream.destroyed; asked++) {
+    line.messages.send(Buffer.from(JSON.stringify({ id: asked, method: 'call', params: { api: API, method: 'hello', params: ['x'.repeat(900_000)] } })))
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+  await ended
+  assert.ok(asked > 16, `cut off after ${asked} calls`)
+  one.app = () => 'here'
+  await until(() => ofBob(API, 'hello', []).then(said => said === 'here', () => false))
+})
+
 test('a removed contact is cut off at once and stays out', async t => {
   const line = await asBob(t)
   const ended = new Promise(resolve => line.stream.once('close', resolve))

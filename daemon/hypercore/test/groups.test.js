@@ -216,6 +216,9 @@ test('who is removed writes no more and hears no more; what they wrote stays', o
     assert.equal(await record(other, '/too-late'), null)
   }
   assert.equal(await record(homes[2], '/secret'), null)
+  // Their home is told, also when the connection ended before the owner's core came.
+  await until(async () => (await shared(homes[2])).status === 'removed')
+  await assert.rejects(put(homes[2], '/too-late', { n: 2 }), /do not write this database any more/)
   await homes[1].call('leaveShared', [db])
   assert.equal(await shared(homes[1]), undefined)
 })
