@@ -9,7 +9,8 @@ import struct
 import sys
 import threading
 
-RECEIVED, SENT = 0, 4
+# Kinds of packets to Linux: to this machine, between others (on a bridge), and from this one.
+RECEIVED, PASSED_BY, SENT = 0, 3, 4
 IP, UDP = 0x0800, 17
 # Of Linux: all protocols, sent packets too; SO_RCVBUFFORCE.
 ALL, RECEIVE_BUFFER = 3, 33
@@ -21,7 +22,7 @@ def is_udp(packet):
 
 def record(wire, interface, file):
     # What is sent over the loopback is received there, too, and is wanted once.
-    wanted = (SENT,) if interface == "lo" else (RECEIVED, SENT)
+    wanted = (SENT,) if interface == "lo" else (RECEIVED, PASSED_BY, SENT)
     with open(file, "wb", buffering=0) as out:
         while True:
             packet, (_, _, kind, _, _) = wire.recvfrom(65536)

@@ -5,7 +5,8 @@
 //! `.11` on. Each home is `10.70.0.0/24` behind a router that translates addresses and admits no
 //! connection from outside, as home routers do.
 
-use crate::host::Host;
+use crate::host::{Host, Person};
+use crate::http::Client;
 use crate::{Builder, Machine, paths};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
@@ -66,6 +67,42 @@ async fn boot(builder: Builder, hypercore: Value) -> anyhow::Result<Host> {
         ],
     });
     Host::on(builder.file("/etc/atek/config.json", config.to_string(), 0o644)).await
+}
+
+/// What the command line of a box answers, for programs.
+///
+/// # Errors
+///
+/// When the command fails, or answers otherwise.
+pub async fn atek(host: &Host, words: &[&str]) -> anyhow::Result<Value> {
+    let command = ["atek", "--json"].iter().chain(words);
+    let said = host.machine.exec(command).await?;
+    if said.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(&said).with_context(|| format!("atek {words:?} said {said}"))
+}
+
+/// A person who signs in through the tunnel of a device.
+///
+/// # Errors
+///
+/// When the box refuses.
+pub async fn sign_in(device: &Client, person: &Person, name: &str) -> anyhow::Result<Person> {
+    let login = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "login",
+        "params": [{ "username": name, "password": crate::host::PASSWORD }],
+    });
+    let path = format!("/_atek/gateway?api={}", crate::host::SESSIONS);
+    let answer = device.post_json(&path, &login).await?;
+    let cookie = crate::host::cookie_named("session", answer.header("set-cookie"))?;
+    Ok(Person {
+        key: person.key.clone(),
+        client: device
+            .clone()
+            .header("cookie", &format!("session={cookie}")),
+        cookie,
+    })
 }
 
 /// How a router translates addresses.
@@ -223,6 +260,60 @@ impl Neighbourhood {
         .await
     }
 
+    /// Lets each router lose so many of a hundred packets of UDP that come from the internet, at
+    /// random; 0: none.
+    ///
+    /// # Errors
+    ///
+    /// When nft refuses.
+    pub async fn lose(&self, percent: u8) -> anyhow::Result<()> {
+        let drop =
+            format!("iifname \"wan\" ip protocol udp numgen random mod 100 < {percent} drop;");
+        let rules = format!(
+            "table ip lossy {{}}; delete table ip lossy; \
+             table ip lossy {{ chain in {{ type filter hook forward priority -10; {drop} }}; }}"
+        );
+        for home in 1..=self.homes {
+            let router = self.namespace(&format!("r{home}"));
+            self.shell(&format!("ip netns exec {router} nft '{rules}'"))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// A client that reaches a box through `atek-connect` on a computer of this.
+    ///
+    /// # Errors
+    ///
+    /// When the box does not answer the device.
+    pub async fn connect(
+        &mut self,
+        computer: &str,
+        link: &Value,
+        more: &[&str],
+    ) -> anyhow::Result<Client> {
+        let socket = self.folder().join(format!("{computer}.sock"));
+        let modules = modules().await?;
+        let repository = paths::repository();
+        let mut arguments = vec![
+            repository.join("tests/homes/relay.mjs").into_os_string(),
+            modules.into_os_string(),
+            repository
+                .join("daemon/hypercore/clients/connect")
+                .into_os_string(),
+            socket.clone().into_os_string(),
+            BOOTSTRAP.into(),
+        ];
+        arguments.extend(more.iter().map(|word| (*word).into()));
+        let link = link.as_str().context("no link")?;
+        let said = self
+            .run(computer, &arguments, &[("ATEK_CONNECT_LINK", link)])
+            .await?;
+        ensure!(said.starts_with("open"), "atek-connect: {said}");
+        println!("atek-connect, from its start to the first answer of the box: {said} ms");
+        Ok(Client::unix(socket).host("localhost:8989"))
+    }
+
     /// Runs a Node program on a computer until the end of this, and waits for its first line.
     ///
     /// # Errors
@@ -296,6 +387,22 @@ impl Neighbourhood {
 
     fn namespace(&self, name: &str) -> String {
         format!("{}-{name}", self.prefix)
+    }
+
+    /// Sends each packet that was recorded once more, with the address of who sent it first.
+    ///
+    /// # Errors
+    ///
+    /// When Python cannot do that.
+    pub async fn send_again(&self) -> anyhow::Result<()> {
+        let file = self.folder().join("packets");
+        self.shell(&format!(
+            "ip netns exec {} python3 {} replay net0 {}",
+            self.namespace("net"),
+            paths::repository().join("tests/homes/wire.py").display(),
+            file.display()
+        ))
+        .await
     }
 
     async fn shell(&self, script: &str) -> anyhow::Result<()> {

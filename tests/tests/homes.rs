@@ -7,7 +7,7 @@ use atek_tests::browser::BrowserStory;
 use atek_tests::host::{ADB, Host, INSPECT, Person, SOON, refusal};
 use atek_tests::http::Client;
 use atek_tests::neighbourhood::{
-    BOOTSTRAP, Nat, Neighbourhood, Packet, Recording, home, home_with, modules,
+    BOOTSTRAP, Nat, Neighbourhood, Packet, Recording, atek, home, home_with, modules, sign_in,
 };
 use atek_tests::{Seen, paths, wait_for};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -21,16 +21,6 @@ const LATER: Duration = Duration::from_secs(300);
 /// A removed device is cut off in this time.
 const REVOKED: Duration = Duration::from_secs(1);
 const UNIT: &str = "atek-app-core.hypercore.service";
-
-/// What the command line of a box answers, for programs.
-async fn atek(host: &Host, words: &[&str]) -> anyhow::Result<Value> {
-    let command = ["atek", "--json"].iter().chain(words);
-    let said = host.machine.exec(command).await?;
-    if said.trim().is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_str(&said).with_context(|| format!("atek {words:?} said {said}"))
-}
 
 async fn share(person: &Person, db: &str) -> anyhow::Result<Value> {
     let allow = json!([db, { "replicated": true }]);
@@ -237,35 +227,6 @@ async fn a_database_is_shared_between_two_homes_behind_nat_until_it_is_not() -> 
     becomes(&bob, &copy, "/own", &json!({ "n": 7 })).await
 }
 
-/// A client that reaches a box through `atek-connect` on a computer of the neighbourhood.
-async fn connect(
-    net: &mut Neighbourhood,
-    computer: &str,
-    link: &Value,
-    more: &[&str],
-) -> anyhow::Result<Client> {
-    let socket = net.folder().join(format!("{computer}.sock"));
-    let modules = modules().await?;
-    let repository = paths::repository();
-    let mut arguments = vec![
-        repository.join("tests/homes/relay.mjs").into_os_string(),
-        modules.into_os_string(),
-        repository
-            .join("daemon/hypercore/clients/connect")
-            .into_os_string(),
-        socket.clone().into_os_string(),
-        BOOTSTRAP.into(),
-    ];
-    arguments.extend(more.iter().map(|word| (*word).into()));
-    let link = link.as_str().context("no link")?;
-    let said = net
-        .run(computer, &arguments, &[("ATEK_CONNECT_LINK", link)])
-        .await?;
-    ensure!(said.starts_with("open"), "atek-connect: {said}");
-    println!("atek-connect, from its start to the first answer of the box: {said} ms");
-    Ok(Client::unix(socket).host("localhost:8989"))
-}
-
 #[tokio::test]
 async fn a_paired_device_opens_the_box_from_another_network_until_it_is_removed()
 -> anyhow::Result<()> {
@@ -276,7 +237,7 @@ async fn a_paired_device_opens_the_box_from_another_network_until_it_is_removed(
     let alice = host.person("alice", "admin").await?;
     host.install("hello-node", "alice").await?;
     let device = atek(&host, &["devices", "pair", "--label", "Laptop"]).await?;
-    let laptop = connect(&mut net, "laptop", &device["link"], &[]).await?;
+    let laptop = net.connect("laptop", &device["link"], &[]).await?;
 
     // A stranger until she signs in.
     let front = laptop.get("/").await?;
@@ -285,7 +246,7 @@ async fn a_paired_device_opens_the_box_from_another_network_until_it_is_removed(
         "{front:?}"
     );
     ensure!(laptop.call(INSPECT, "getConfig", json!([])).await.is_err());
-    let person = sign_in(&laptop, &alice).await?;
+    let person = sign_in(&laptop, &alice, "alice").await?;
     ensure!(person.client.get("/").await?.status == 200);
     let whoami = person.client.call(HYPERCORE, "devices", json!([])).await?;
     ensure!(
@@ -339,24 +300,6 @@ async fn a_paired_device_opens_the_box_from_another_network_until_it_is_removed(
         "{said:?}"
     );
     Ok(())
-}
-
-/// A person who signs in through a tunnel.
-async fn sign_in(laptop: &Client, person: &Person) -> anyhow::Result<Person> {
-    let login = json!({
-        "jsonrpc": "2.0", "id": 1, "method": "login",
-        "params": [{ "username": "alice", "password": atek_tests::host::PASSWORD }],
-    });
-    let path = format!("/_atek/gateway?api={}", atek_tests::host::SESSIONS);
-    let answer = laptop.post_json(&path, &login).await?;
-    let cookie = atek_tests::host::cookie_named("session", answer.header("set-cookie"))?;
-    Ok(Person {
-        key: person.key.clone(),
-        client: laptop
-            .clone()
-            .header("cookie", &format!("session={cookie}")),
-        cookie,
-    })
 }
 
 type Socket = tokio_tungstenite::WebSocketStream<Box<dyn atek_tests::http::Connection>>;
@@ -453,7 +396,8 @@ async fn a_person_shares_and_pairs_by_the_pages_of_the_box() -> anyhow::Result<(
             let text = std::fs::read_to_string(&file).unwrap_or_default();
             Ok(Seen::if_so(text, |text| !text.is_empty()))
         });
-        connect(&mut net, "laptop", &Value::String(link.await?), &[]).await
+        net.connect("laptop", &Value::String(link.await?), &[])
+            .await
     };
     tokio::try_join!(story.run("homes"), laptop).map(drop)
 }
@@ -491,13 +435,15 @@ async fn where_both_routers_give_each_peer_another_port_a_relay_joins_them() -> 
     })
     .await?;
     let recording = net.record().await?;
-    let laptop = connect(&mut net, "laptop", &device["link"], &["--relay", &relay]).await?;
+    let laptop = net
+        .connect("laptop", &device["link"], &["--relay", &relay])
+        .await?;
     let front = laptop.get("/").await?;
     ensure!(
         front.header("location").contains("/_atek/login"),
         "{front:?}"
     );
-    let person = sign_in(&laptop, &alice).await?;
+    let person = sign_in(&laptop, &alice, "alice").await?;
     let db = person.client.call(ADB, "dbCreate", json!([{}])).await?;
     let db = db["dbId"].as_str().context("no dbId")?;
     let path = format!("/_atek/gateway/blobs/{db}/{FILE}?api={ADB}");

@@ -116,6 +116,15 @@ impl Pair {
         })
     }
 
+    /// Lets the routers of both homes lose so many of a hundred packets.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot.
+    pub async fn loses(&self, percent: u8) -> anyhow::Result<()> {
+        self.net.lose(percent).await
+    }
+
     /// Kills something of one home while both people write, and waits until both homes have all
     /// that either acknowledged.
     ///
@@ -236,4 +245,18 @@ async fn paths(person: &Person) -> anyhow::Result<Vec<String>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Writes a number into the shared database.
+pub async fn put_shared(person: &Person, id: &str, at: &str, n: usize) -> anyhow::Result<()> {
+    let record = json!([id, at, { "n": n }]);
+    call(person, "sharedPut", record).await.map(drop)
+}
+
+/// The number at a path of the only shared database in a person's home; null if there is none.
+pub async fn shared_value(person: &Person, at: &str) -> anyhow::Result<Value> {
+    let shared = call(person, "sharedDatabases", json!([])).await?;
+    let record = json!([shared[0]["dbId"], at]);
+    let found = person.client.call(ADB, "recordGet", record).await;
+    Ok(found.map_or(Value::Null, |record| record["value"]["n"].clone()))
 }
