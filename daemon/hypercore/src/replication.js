@@ -34,7 +34,9 @@ export class Replication {
     this.streams.set(connection, Date.now())
     connection.on('error', error => this.ended(connection, error))
     connection.once('close', () => this.streams.delete(connection))
-    for (const { core } of this.admitted.values()) core.replicate(connection)
+    // Of what this home only gives away the other end says that it knows it: it hears of no other database, and a channel for each would
+    // take the most memory of all.
+    for (const { core, seek } of this.admitted.values()) if (seek) core.replicate(connection)
   }
 
   ended (connection, error) {

@@ -37,7 +37,10 @@ async function separate () {
   await home.service.close()
   const child = spawn(process.execPath, [MAIN], { env: { ...process.env, ...AS_HOST, ...home.env }, stdio: ['ignore', 'ignore', 'inherit'] })
   await until(() => home.call('status').then(() => true, () => false))
-  home.memory = () => `${(Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024).toFixed(0)} MiB`
+  const read = what => `${(Number(new RegExp(`${what}:\\s+(\\d+)`).exec(fs.readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024).toFixed(0)} MiB`
+  home.memory = () => read('VmRSS')
+  /** Since its start. */
+  home.most = () => read('VmHWM')
   home.end = async () => {
     const ended = new Promise(resolve => child.once('exit', resolve))
     child.kill('SIGTERM')
@@ -250,7 +253,7 @@ async function manyDatabases () {
     await Promise.allSettled(cores.filter(one => !done(one)).map(({ discovery }) => discovery.refresh({ server: false, client: true })))
     return cores.every(done)
   }, 300_000, 200)
-  const most = home.memory()
+  const most = `${home.memory()}, at most ${home.most()} until then`
   // It collects when it has nothing to do (src/memory.js).
   await new Promise(resolve => setTimeout(resolve, QUIET))
   say(`memory with 100 databases and 50 homes connected: ${most}, and ${QUIET / 1000} s later ${home.memory()}; ${(await home.call('status')).peers} connections`)

@@ -1,6 +1,7 @@
 // What the service needs in memory when it has nothing to do, as a process of its own with the environment that the host gives it.
 
 import assert from 'node:assert/strict'
+import fs from 'node:fs'
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
@@ -89,6 +90,7 @@ test('a home with 100 shared databases and 50 homes that have them needs less th
     return cores.every(isHere)
   }, undefined, 200)
   assert.equal((await home.call('status')).peers, PEERS)
+  console.log(`at most ${/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${home.child.pid}/status`, 'utf8'))[1] >> 10} MiB until then`)
   await settles(home, `${DATABASES} databases, ${PEERS} homes`)
 })
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { after, before, test } from 'node:test'
 import Hyperbee from 'hyperbee'
+import Protomux from 'protomux'
 import createTestnet from 'hyperdht/testnet.js'
 import { Home, meet, noDatabase, peer, until } from './home.js'
 
@@ -227,4 +228,30 @@ test('a writer that lies gets nothing into the database but what a database can 
   await until(async () => (await two.call('follows')).find(follow => follow.id === copy.id).error)
   assert.deepEqual(await record(two, copy.dbId, '/good'), { n: 1 })
   await two.call('unfollow', [copy.id])
+})
+
+test('a home that comes for one database hears of no other', options, async t => {
+  const shares = []
+  for (let n = 0; n < 3; n++) {
+    const dbId = await database({ access: 'public' }, { '/a': { n } })
+    shares.push(await one.call('share', [dbId, { access: 'public' }]))
+  }
+  const written = async () => (await one.call('shares')).filter(({ id, length }) => length > 1 && shares.some(share => share.id === id))
+  await until(async () => (await written()).length === shares.length)
+  const { store, swarm } = peer(t, testnet)
+  const heard = []
+  swarm.removeAllListeners('connection')
+  swarm.on('connection', connection => {
+    connection.on('error', () => {})
+    store.replicate(connection)
+    // In place of the store, which would look for a core that it knows.
+    Protomux.from(connection).pair({ protocol: 'hypercore/alpha' }, id => { heard.push(id.toString('hex')) })
+  })
+  const core = store.get({ key: Buffer.from(shares[1].key, 'hex') })
+  await core.ready()
+  await meet(swarm, core.discoveryKey, () => core.length > 1)
+  const bee = new Hyperbee(core, { keyEncoding: 'utf-8', valueEncoding: 'json' })
+  assert.deepEqual((await bee.get('/a')).value, { n: 1 })
+  assert.deepEqual(heard.filter(id => id !== core.discoveryKey.toString('hex')), [])
+  for (const { id } of shares) await one.call('unshare', [id])
 })
