@@ -1,4 +1,4 @@
-// A home of somebody who means harm, with the npm modules of the real one: hostile.mjs MODULES SOCKET BOOTSTRAP. It says `ready`, and is
+// A hostile home, with the npm modules of the real one: hostile.mjs MODULES SOCKET BOOTSTRAP. It says `ready`, and is
 // told what to do by POST on a socket file, which is reached from any network namespace: {attack, …}. It answers what came of it.
 import fs from 'node:fs'
 import http from 'node:http'

@@ -1,6 +1,6 @@
-//! A home of somebody who means harm, in a network of its own beside two booted homes, with the npm
-//! modules of the real one. After each attack the box answers, its honest partner has what it wrote,
-//! its memory is bounded, and the log says who reached which bound.
+//! A hostile home in a network of its own beside two booted homes, with the npm modules of the real
+//! one. After each attack the box answers, its honest partner has what it wrote, its memory is
+//! bounded, and the log says who reached which bound.
 
 mod writing_together;
 

@@ -1,5 +1,6 @@
-//! Three homes behind routers of their own, and a laptop in a fourth network: people become contacts
-//! by the command line, call each other's apps, share, follow and write together, and take it back.
+//! Three homes behind routers of their own, and a laptop in a fourth network: people become
+//! contacts by the command line, call each other's apps, share, follow and write together, and take
+//! it back.
 
 mod writing_together;
 

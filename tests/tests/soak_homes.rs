@@ -1,5 +1,5 @@
-//! Each part of two homes is killed while both write, and the power of each goes; the same over routers
-//! that lose packets.
+//! Each part of two homes is killed while both write, and the power of each goes; the same over
+//! routers that lose packets.
 
 mod writing_together;
 
