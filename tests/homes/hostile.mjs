@@ -2,7 +2,6 @@
 // told what to do by POST on a socket file, which is reached from any network namespace: {attack, …}. It answers what came of it.
 import fs from 'node:fs'
 import http from 'node:http'
-import os from 'node:os'
 import path from 'node:path'
 import nodeCrypto from 'node:crypto'
 import { createRequire } from 'node:module'
@@ -21,7 +20,9 @@ const { Line } = await import(path.join(modules, 'src/line.js'))
 
 const nodes = bootstrap.split(',').map(node => ({ host: node.split(':')[0], port: Number(node.split(':')[1]) }))
 const dht = new HyperDHT({ bootstrap: nodes })
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atek-hostile-'))
+// In the folder of the test, which goes with it.
+const folder = path.join(path.dirname(socket), 'hostile')
+fs.mkdirSync(folder, { recursive: true })
 const store = new Corestore(path.join(folder, 'one'))
 const swarm = new Hyperswarm({ dht: new HyperDHT({ bootstrap: nodes }) })
 const second = new Corestore(path.join(folder, 'two'))

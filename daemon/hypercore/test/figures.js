@@ -24,6 +24,11 @@ const MAIN = fileURLToPath(new URL('../main.js', import.meta.url))
 /** What the host says besides (daemon/atekd/src/services/core_service.rs). */
 const AS_HOST = { MALLOC_ARENA_MAX: '2' }
 
+/** The stores of plain peers: gigabytes, which go at the end, however it comes. */
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atek-figures-'))
+process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }))
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(1))
+
 const testnet = await createTestnet(5)
 console.log(`load of the machine: ${os.loadavg().map(load => load.toFixed(1)).join(', ')}; ${os.cpus().length} processors, Node ${process.version}`)
 const bootstrap = testnet.bootstrap
@@ -84,7 +89,7 @@ async function tunnel () {
 
 /** A plain peer: a corestore in a hyperswarm. */
 function plain () {
-  const store = new Corestore(fs.mkdtempSync(path.join(os.tmpdir(), 'atek-figures-')))
+  const store = new Corestore(fs.mkdtempSync(path.join(folder, 'peer-')))
   const swarm = new Hyperswarm({ dht: testnet.createNode() })
   swarm.on('connection', connection => { connection.on('error', () => {}); store.replicate(connection) })
   return { store, swarm, end: async () => { await swarm.destroy({ force: true }); await store.close() } }
