@@ -151,7 +151,12 @@ services:
   cache:
     image: registry.test/redis:1.0.0
     privileged: true
-    command: --appendonly yes --save ""
+    entrypoint: [sh, -c]
+    command:
+      - |
+        if true; then
+        	exec redis-server --appendonly yes --save ""
+        fi
     volumes: ["./cache:/data"]
 volumes: { db: {} }
 "#;
@@ -199,6 +204,8 @@ async fn a_compose_file_becomes_an_app_that_is_used() -> anyhow::Result<()> {
     ensure!(said == "1 bread", "{said}");
     let said = visit(&host, &alice, "?milk").await?;
     ensure!(said == "2 bread milk", "{said}");
+    // The cache is started by a script of several lines.
+    host.machine.exec(["systemctl", "daemon-reload"]).await?;
     call(&host, "restart", json!(["notes"])).await?;
     host.service_is("notes", "running").await?;
     let said = visit(&host, &alice, "").await?;

@@ -8,6 +8,7 @@
 //! No text in here ends in a shell, and none but the title, the ids and the
 //! program's arguments in a unit property; each is checked for that.
 
+pub mod arguments;
 mod attach;
 mod disk;
 mod error;
@@ -615,7 +616,7 @@ fn validate_config(config: &BTreeMap<String, String>) -> Result<(), SpecError> {
 
 fn validate_arguments(args: &[String]) -> Result<(), SpecError> {
     let fits = args.len() <= 64 && args.iter().map(String::len).sum::<usize>() <= 8 * 1024;
-    if fits && args.iter().all(|arg| !arg.contains(char::is_control)) {
+    if fits && args.iter().all(|arg| arguments::is_argument(arg)) {
         Ok(())
     } else {
         Err(SpecError::Arguments)

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use atek_api::ids::ServiceKey;
 use atek_api::manifest::SidecarName;
 use atek_api::permission::{DevicePath, GivenFolder};
-use atek_api::spec::AppPort;
+use atek_api::spec::{AppPort, arguments};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -67,7 +67,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         .context("the service key is not text")?
         .parse()?;
     let (mut link, mut port, mut proxy) = (false, None, false);
-    let (mut http_is_taken, mut root) = (false, false);
+    let (mut http_is_taken, mut root, mut escaped) = (false, false, false);
     let (mut devices, mut folders, mut mounts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut image, mut workdir, mut health, mut sidecar) = (None, None, None, None);
     loop {
@@ -80,6 +80,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
             option if option.starts_with(b"workdir=") => workdir = Some(folder(&option[8..])?),
             option if option.starts_with(b"health=") => health = Some(words(&option[7..])?),
             b"proxy" => proxy = true,
+            b"escaped" => escaped = true,
             b"http-taken" => http_is_taken = true,
             b"root" => root = true,
             b"port=auto" => port = Some(AppPort::Auto),
@@ -90,7 +91,9 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
             _ => bail!("unknown option {}", option.display()),
         }
     }
-    let program = PathBuf::from(next("the program to run")?);
+    let mut words = args.map(|word| if escaped { unescaped(&word) } else { Ok(word) });
+    let program = words.next().context("missing the program to run")??;
+    let program = PathBuf::from(program);
     if root && image.is_none() {
         bail!("only a program of an image is shown that it is root");
     }
@@ -112,8 +115,15 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         folders,
         mounts,
         program,
-        arguments: args.collect(),
+        arguments: words.collect::<anyhow::Result<_>>()?,
     })
+}
+
+/// A word that atek-spawnd wrote without its line ends.
+fn unescaped(word: &OsStr) -> anyhow::Result<OsString> {
+    let word = word.to_str().and_then(arguments::unescape);
+    word.map(OsString::from)
+        .context("an argument is not escaped")
 }
 
 /// A list of words in JSON, at least one.
@@ -256,6 +266,22 @@ mod tests {
     }
 
     #[test]
+    fn the_lines_of_a_script_come_back_and_backslashes_stay_where_nothing_is_escaped() {
+        let words = [
+            "k1",
+            "escaped",
+            "--",
+            "/bin/sh",
+            "-c",
+            r"set -e\n\techo \\n",
+        ];
+        let args = parse(words.map(OsString::from)).unwrap();
+        assert_eq!(args.arguments, ["-c", "set -e\n\techo \\n"]);
+        let plain = parse_line(r"k1 -- /bin/echo \n").unwrap();
+        assert_eq!(plain.arguments, [r"\n"]);
+    }
+
+    #[test]
     fn anything_unclear_is_refused() {
         for line in [
             "",
@@ -275,6 +301,7 @@ mod tests {
             "k1 folder=k2/photos -- /bin/true",
             "k1 folder=read:k2/.. -- /bin/true",
             "k1 loud -- /bin/true",
+            r"k1 escaped -- /bin/echo \x",
             "k1 root -- /bin/true",
             "k1 health=[] -- /bin/true",
             "k1 health=[\"\"] -- /bin/true",

@@ -191,7 +191,9 @@ pub enum Problem {
     #[error("the names of variables have A-Z, 0-9 and _, and do not start with ATEK_")]
     Variable,
     /// Too long in sum, or with control characters.
-    #[error("at most 64 arguments of 8192 bytes together, without control characters")]
+    #[error(
+        "at most 64 arguments of 8192 bytes together, without control characters but line ends and tabs"
+    )]
     Arguments,
     /// See [`super::Healthcheck::Command`].
     #[error("must name a program and its arguments, such as [\"node\", \"check.js\"]")]

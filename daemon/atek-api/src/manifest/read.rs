@@ -9,6 +9,7 @@ use crate::image::{
     ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_user_name, is_volume,
 };
 use crate::permission::{FolderName, Network, Permissions};
+use crate::spec::arguments::is_argument;
 use crate::spec::{AppPort, Limits, RelativePath, Workdir, is_config_name};
 use std::collections::BTreeMap;
 
@@ -305,7 +306,7 @@ impl RuntimeParts<'_> {
         if let Some(list) = &self.args {
             for item in list.items(64)? {
                 let arg = item.string()?;
-                if arg.contains(char::is_control) {
+                if !is_argument(arg) {
                     return Err(item.problem(Problem::Arguments));
                 }
                 args.push(arg.to_owned());

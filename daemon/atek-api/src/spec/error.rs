@@ -31,7 +31,7 @@ pub enum SpecError {
     Modules(PathBuf),
     /// Too many, too long or with control characters.
     #[error(
-        "the program's arguments are more than 64, longer than 8 KiB, or have control characters"
+        "the program's arguments are more than 64, longer than 8 KiB, or have control characters other than line ends and tabs"
     )]
     Arguments,
     /// See [`crate::image::is_volume`].

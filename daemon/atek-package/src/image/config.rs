@@ -5,6 +5,7 @@ use atek_api::image::{
     ImageName, ImageRuntime, MAX_VARIABLES, MAX_VOLUMES, is_image_folder, is_user_name, is_volume,
 };
 use atek_api::manifest::{Healthcheck, Manifest, Runtime};
+use atek_api::spec::arguments::is_argument;
 use atek_api::spec::{AppPort, is_config_name};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,10 +175,10 @@ impl ImageConfig {
         }
         let fits = args.len() <= 64
             && args.iter().map(String::len).sum::<usize>() <= 8 * 1024
-            && !args.iter().any(|arg| arg.contains(char::is_control));
+            && args.iter().all(|arg| is_argument(arg));
         if !fits {
             return Err(ImageError::Config(
-                "its command is too long, or has line breaks".to_owned(),
+                "its command is too long, or has control characters".to_owned(),
             ));
         }
         if args.first().is_none_or(String::is_empty) {

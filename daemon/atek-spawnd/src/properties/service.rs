@@ -8,7 +8,9 @@ use crate::sources::Sources;
 use atek_api::image::StopSignal;
 use atek_api::manifest::SidecarName;
 use atek_api::permission::GivenFolder;
-use atek_api::spec::{self, AppPort, Network, Program, ServiceSpec, SidecarSpec, Workdir, paths};
+use atek_api::spec::{
+    self, AppPort, Network, Program, ServiceSpec, SidecarSpec, Workdir, arguments, paths,
+};
 use std::path::Path;
 use zbus::Variant;
 
@@ -355,7 +357,6 @@ fn link(spec: &ServiceSpec) -> Option<Reach> {
 /// What the unit executes: atek-sandbox, and behind `--` the program.
 pub(super) fn argv(process: &Process<'_>, inside: &Path, sources: &Sources) -> Vec<String> {
     let spec = process.spec;
-    let in_package = |path: &str| inside.join(path).to_string_lossy().into_owned();
     let mut argv = sandbox_command(spec);
     argv.push(spec.key.as_str().to_owned());
     argv.extend(process.name().map(|name| format!("sidecar={name}")));
@@ -394,7 +395,22 @@ pub(super) fn argv(process: &Process<'_>, inside: &Path, sources: &Sources) -> V
     }));
     argv.extend(health_option(spec, inside));
     argv.extend(mount_options(process, inside, sources));
-    argv.push("--".to_owned());
+    let program = program(spec, inside);
+    if program.iter().any(|word| word.contains(char::is_control)) {
+        argv.push("escaped".to_owned());
+        argv.push("--".to_owned());
+        argv.extend(program.iter().map(|word| arguments::escape(word)));
+    } else {
+        argv.push("--".to_owned());
+        argv.extend(program);
+    }
+    argv
+}
+
+/// The program with its arguments.
+fn program(spec: &ServiceSpec, inside: &Path) -> Vec<String> {
+    let in_package = |path: &str| inside.join(path).to_string_lossy().into_owned();
+    let mut argv = Vec::new();
     match &spec.program {
         Program::Node { entry, args } => {
             argv.extend(node(spec));

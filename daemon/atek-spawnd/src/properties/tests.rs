@@ -607,6 +607,19 @@ fn the_network_is_a_permission() {
 }
 
 #[test]
+fn the_lines_of_a_script_are_no_lines_of_a_unit_file() {
+    let program = Program::Native {
+        path: "run".parse().unwrap(),
+        args: vec!["true\nUser=root\n\t\\".to_owned()],
+    };
+    let spec = ServiceSpec { program, ..spec() };
+    spec.validate().unwrap();
+    let started = value(&service(&spec, &sources(&spec), NEW), "ExecStartEx");
+    assert!(!started.contains(char::is_control), "{started:?}");
+    assert!(started.contains("\"escaped\", "), "{started}");
+}
+
+#[test]
 fn a_port_of_the_home_needs_a_link_and_is_closed_before_the_service_stops() {
     for (network, reach) in [
         (Network::None, "nothing"),

@@ -220,7 +220,7 @@ pub(super) const CASES: [(&str, &str); 50] = [
     ),
     (
         r#"{"runtime": "native", "entry": "a", "args": ["a\u0000"]}"#,
-        "line 1, column 46, /args/0: at most 64 arguments of 8192 bytes together, without control characters",
+        "line 1, column 46, /args/0: at most 64 arguments of 8192 bytes together, without control characters but line ends and tabs",
     ),
     (
         r#"{"permissions": {"filesystem": true}}"#,
