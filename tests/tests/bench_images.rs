@@ -182,7 +182,8 @@ async fn memory_of_units(host: &Host, units: &str) -> anyhow::Result<(u64, u64)>
     let script = format!(
         "for unit in $(systemctl list-units --no-legend --plain '{units}' | cut -d' ' -f1); do
            for pid in $(cat /sys/fs/cgroup$(systemctl show -P ControlGroup $unit)/cgroup.procs); do
-             echo \"$(basename \"$(readlink /proc/$pid/exe)\") $(grep ^Pss: /proc/$pid/smaps_rollup)\"
+             own=other; grep -qz ^/run/atek-sandbox/ /proc/$pid/cmdline && own=atek
+             echo \"$own $(grep ^Pss: /proc/$pid/smaps_rollup)\"
            done
          done | awk '{{ all += $3 }} /^atek/ {{ own += $3 }} END {{ print all, own + 0 }}'"
     );

@@ -9,7 +9,7 @@
 
 use crate::attach::Reach;
 use crate::resolver;
-use crate::tools::{exists_already, feed};
+use crate::tools::{exists_already, feed, nft};
 use anyhow::Context as _;
 use atek_api::address::NEAR;
 use atek_api::spec::{MDNS_LINKS, MDNS_PORT, NAME_SERVER};
@@ -48,7 +48,7 @@ pub(crate) fn load() -> anyhow::Result<()> {
         .filter(|rule| has_v6 || !rule.starts_with("-6"))
     {
         let words: Vec<&str> = rule.split(' ').collect();
-        match feed("ip", &words, "") {
+        match feed("ip", &words, "").map(drop) {
             Err(error) if exists_already(&error) => {}
             added => added.context("cannot add a rule of routing")?,
         }
@@ -60,7 +60,7 @@ pub(crate) fn load() -> anyhow::Result<()> {
         text => resolver::of(&text.unwrap_or_default()),
     };
     let guarded = is_guarded() || !forwards()?;
-    feed("nft", &["-f", "-"], &rules(names, guarded)).context("cannot load the rules")?;
+    nft(&rules(names, guarded)).context("cannot load the rules")?;
     forward(has_v6)
 }
 
@@ -105,7 +105,7 @@ fn rules(names: Ipv4Addr, guarded: bool) -> String {
 }
 
 fn is_guarded() -> bool {
-    feed("nft", &["list", "chain", "inet", "atek", GUARD], "").is_ok()
+    nft(&format!("list chain inet atek {GUARD}\n")).is_ok()
 }
 
 fn forwards() -> anyhow::Result<bool> {

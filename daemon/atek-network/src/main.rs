@@ -1,6 +1,7 @@
 //! Gives apps with the internet, and builds, a network of their own.
 //!
-//! Usage: `atek-network firewall`; `atek-network attach nothing|internet|home [mdns] [PORT]...`;
+//! Usage: `atek-network firewall`;
+//! `atek-network attach nothing|internet|home [mdns] [PORT]... [-- PROGRAM [ARG]...]`;
 //! `atek-network detach PORT...`.
 //!
 //! ```text
@@ -13,7 +14,8 @@
 //! for all links in one transaction ([`firewall`]). `attach` runs as the first command of each
 //! unit, as root, in the unit's network namespace, before any code of the program: it makes the
 //! link and moves one end to the machine's namespace ([`attach`]), and lets ports of the home's
-//! network lead to the unit, such as `tcp/1883` ([`ports`]). `detach` takes these back, when the
+//! network lead to the unit, such as `tcp/1883` ([`ports`]). Then it becomes the program behind `--`,
+//! since each further command of a unit takes systemd a twentieth of a second. `detach` takes these back, when the
 //! unit is stopped and when it has ended.
 //!
 //! The link belongs to the unit's namespace and goes with it, however the unit ends, and routes and
@@ -32,7 +34,8 @@ mod tools;
 
 use anyhow::{Context as _, bail, ensure};
 use atek_api::permission::LanPort;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
     match run() {
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    let mut words = std::env::args().skip(1);
+    let mut words = std::env::args().skip(1).peekable();
     let task = words.next().context("missing firewall, attach or detach")?;
     match task.as_str() {
         "firewall" => {
@@ -60,13 +63,23 @@ fn run() -> anyhow::Result<()> {
                 Some("home") => attach::Reach::Home,
                 _ => bail!("use: atek-network attach nothing|internet|home [mdns] [PORT]..."),
             };
-            let mut words = words.peekable();
             let mdns = words.next_if(|word| word == "mdns").is_some();
-            attach::attach(reach, mdns, &ports_of(words)?)
+            let ports = ports_of(words.by_ref().take_while(|word| word != "--"))?;
+            attach::attach(reach, mdns, &ports)?;
+            become_next(words)
         }
         "detach" => ports::close(&ports_of(words)?),
         _ => bail!("use: atek-network firewall, attach or detach"),
     }
+}
+
+/// Becomes the program that the words name, if they name one.
+fn become_next(mut words: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let Some(program) = words.next() else {
+        return Ok(());
+    };
+    // Only returns on failure.
+    Err(Command::new(&program).args(words).exec()).with_context(|| format!("cannot run {program}"))
 }
 
 fn ports_of(words: impl Iterator<Item = String>) -> anyhow::Result<Vec<LanPort>> {

@@ -8,8 +8,8 @@
 use crate::addresses::{INSIDE, Slot};
 use crate::attach::interfaces;
 use crate::namespaces::Namespaces;
-use crate::tools::{feed, read};
-use anyhow::{Context as _, bail};
+use crate::tools::{feed, nft};
+use anyhow::{Context as _, ensure};
 use atek_api::permission::{LanPort, Transport};
 use nix::ifaddrs::getifaddrs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -50,16 +50,15 @@ impl Entry {
         )
     }
 
-    fn add(self) -> anyhow::Result<()> {
-        feed("nft", &["-f", "-"], &self.change("create"))
-    }
-
-    fn delete(self) -> anyhow::Result<()> {
-        feed("nft", &["-f", "-"], &self.change("delete"))
+    /// Whether it is about the same port in the same family of addresses.
+    fn has_port_of(self, other: Self) -> bool {
+        (self.protocol, self.port, self.to.is_ipv4())
+            == (other.protocol, other.port, other.to.is_ipv4())
     }
 }
 
-/// Lets these ports lead to the unit with the link `slot`. Called in the machine's namespace.
+/// Lets these ports lead to the unit with the link `slot`, all or none. Called in the machine's
+/// namespace.
 pub(crate) fn open(
     ports: &[LanPort],
     slot: Slot,
@@ -69,32 +68,25 @@ pub(crate) fn open(
     let mut addresses = vec![IpAddr::V4(slot.v4(block))];
     addresses.extend(has_v6.then_some(IpAddr::V6(slot.v6())));
     // First the entries, then the links: a unit makes its link before its entries.
-    let mut there = listed()?;
+    let there = listed()?;
     let links = interfaces()?;
     let lives = |to: IpAddr| Slot::name_of(to).is_some_and(|name| links.contains(&name));
-    for entry in &there {
-        // What leads to this place is another's that had it before.
-        if addresses.contains(&entry.to) || !lives(entry.to) {
-            entry.delete().context("cannot take out an old port")?;
-        }
-    }
-    there.retain(|entry| !addresses.contains(&entry.to) && lives(entry.to));
+    // What leads to this place is another's that had it before.
+    let (others, left): (Vec<Entry>, Vec<Entry>) = there
+        .into_iter()
+        .partition(|entry| !addresses.contains(&entry.to) && lives(entry.to));
+    let mut changes: String = left.iter().map(|entry| entry.change("delete")).collect();
     for port in ports {
-        for to in &addresses {
-            let entry = Entry::new(*port, *to);
-            let is_same = |other: &&Entry| {
-                (other.protocol, other.port, other.to.is_ipv4())
-                    == (entry.protocol, entry.port, to.is_ipv4())
-            };
-            if there.iter().any(|other| is_same(&other)) {
-                bail!("the port {port} is in use by another app");
-            }
-            entry
-                .add()
-                .with_context(|| format!("cannot open the port {port}"))?;
+        for entry in addresses.iter().map(|to| Entry::new(*port, *to)) {
+            let is_free = !others.iter().any(|other| other.has_port_of(entry));
+            ensure!(is_free, "the port {port} is in use by another app");
+            changes.push_str(&entry.change("create"));
         }
     }
-    Ok(())
+    commit(&changes).with_context(|| {
+        let ports: Vec<String> = ports.iter().map(LanPort::to_string).collect();
+        format!("cannot open the ports {}", ports.join(", "))
+    })
 }
 
 /// Closes the ports of the unit of this process. What is closed already is no error.
@@ -111,29 +103,40 @@ pub(crate) fn close(ports: &[LanPort]) -> anyhow::Result<()> {
         .collect();
     namespaces.enter_machine()?;
     let there = listed()?;
-    for entry in ports
+    let changes: String = ports
         .iter()
         .flat_map(|port| addresses.iter().map(|to| Entry::new(*port, *to)))
         .filter(|entry| there.contains(entry))
-    {
-        entry.delete().context("cannot close a port")?;
+        .map(|entry| entry.change("delete"))
+        .collect();
+    commit(&changes).context("cannot close the ports")
+}
+
+/// Makes changes of the maps, in one step.
+fn commit(changes: &str) -> anyhow::Result<()> {
+    if changes.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    nft(changes)
 }
 
 fn listed() -> anyhow::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for map in ["ports4", "ports6"] {
-        let text = read("nft", &["-p", "list", "map", "inet", "atek", map])?;
-        entries.extend(entries_of(&text));
-    }
-    Ok(entries)
+    // One `list map` for each would be a process for each: nft 1.1 reads only one map for a file.
+    let text = feed("nft", &["-p", "list", "maps", "inet"], "")?;
+    Ok(entries_of(&text))
 }
 
-/// The entries in what `nft list map` says: `6 . 1883 : 198.19.0.3, 17 . 53 : 198.19.0.4`.
+/// The entries in what `nft list maps` says of our two maps:
+/// `6 . 1883 : 198.19.0.3, 17 . 53 : 198.19.0.4`.
 fn entries_of(text: &str) -> Vec<Entry> {
-    let elements = text.split_once("elements = {").map_or("", |(_, rest)| rest);
-    let elements = elements.split_once('}').map_or("", |(inside, _)| inside);
+    let tables = text.split("table ");
+    let ours = tables.filter(|table| table.starts_with("inet atek {"));
+    let maps = ours.flat_map(|table| table.split("map ").skip(1));
+    let ports = maps.filter(|map| map.starts_with("ports4 {") || map.starts_with("ports6 {"));
+    let elements = ports.filter_map(|map| {
+        let (_, elements) = map.split_once("elements = {")?;
+        Some(elements.split_once('}')?.0)
+    });
     let entry = |text: &str| {
         let (key, to) = text.split_once(" : ")?;
         let (protocol, port) = key.split_once(" . ")?;
@@ -148,7 +151,9 @@ fn entries_of(text: &str) -> Vec<Entry> {
             to: to.trim().parse().ok()?,
         })
     };
-    elements.split(',').filter_map(entry).collect()
+    elements
+        .flat_map(|elements| elements.split(',').filter_map(entry))
+        .collect()
 }
 
 #[cfg(test)]
@@ -157,14 +162,21 @@ mod tests {
 
     #[test]
     fn the_kernels_list_is_read_and_an_entry_is_in_both_places_or_none() {
-        let text = "table inet atek {\n\tmap ports4 {\n\t\ttype inet_proto . inet_service : ipv4_addr\n\
-            \t\telements = { 6 . 1883 : 198.19.0.3,\n\t\t\t     udp . 53 : 198.19.0.4 }\n\t}\n}\n";
+        let text = "table inet other {\n\tmap ports4 {\n\t\telements = { 6 . 1 : 10.0.0.1 }\n\t}\n}\n\
+            table inet atek {\n\tmap ports4 {\n\t\ttype inet_proto . inet_service : ipv4_addr\n\
+            \t\telements = { 6 . 1883 : 198.19.0.3,\n\t\t\t     udp . 53 : 198.19.0.4 }\n\t}\n\
+            \tmap names {\n\t\telements = { 17 . 53 : 10.0.0.2 }\n\t}\n\
+            \tmap ports6 {\n\t\telements = { 6 . 1883 : fd6b:1c2e:93a7::3 }\n\t}\n}\n";
         let entries = entries_of(text);
         assert_eq!(
             entries,
             [
                 Entry::new("tcp/1883".parse().unwrap(), "198.19.0.3".parse().unwrap()),
                 Entry::new("udp/53".parse().unwrap(), "198.19.0.4".parse().unwrap()),
+                Entry::new(
+                    "tcp/1883".parse().unwrap(),
+                    "fd6b:1c2e:93a7::3".parse().unwrap()
+                ),
             ]
         );
         assert_eq!(
@@ -172,8 +184,10 @@ mod tests {
             "create element inet atek open4 { 6 . 1883 . 198.19.0.3 }\n\
              create element inet atek ports4 { 6 . 1883 : 198.19.0.3 }\n"
         );
-        let six = "{ elements = { 17 . 53 : fd6b:1c2e:93a7::9 } }";
-        let entry = entries_of(six)[0];
+        let entry = Entry::new(
+            "udp/53".parse().unwrap(),
+            "fd6b:1c2e:93a7::9".parse().unwrap(),
+        );
         assert_eq!(
             entry.change("delete"),
             "delete element inet atek open6 { 17 . 53 . fd6b:1c2e:93a7::9 }\n\
@@ -182,6 +196,6 @@ mod tests {
         for (to, name) in [("198.19.0.3", "atek-3"), ("fd6b:1c2e:93a7::9", "atek-9")] {
             assert_eq!(Slot::name_of(to.parse().unwrap()).as_deref(), Some(name));
         }
-        assert!(entries_of("map ports4 {\n}\n").is_empty());
+        assert!(entries_of("table inet atek {\n\tmap ports4 {\n\t}\n}\n").is_empty());
     }
 }

@@ -7,18 +7,18 @@ use std::process::{Command, Stdio};
 /// Where they are, in Debian and in Buildroot.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Gives a program its input; what it says of a failure is the error.
+/// Gives a program its input, and returns what it prints; what it says of a failure is the error.
 ///
 /// # Errors
 ///
 /// The program is missing or fails.
-pub(crate) fn feed(program: &str, arguments: &[&str], input: &str) -> anyhow::Result<()> {
+pub(crate) fn feed(program: &str, arguments: &[&str], input: &str) -> anyhow::Result<String> {
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
         .env("PATH", PATH)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {program}"))?;
@@ -33,26 +33,6 @@ pub(crate) fn feed(program: &str, arguments: &[&str], input: &str) -> anyhow::Re
         let said = String::from_utf8_lossy(&ended.stderr);
         bail!("{program} failed: {}", said.trim());
     }
-    Ok(())
-}
-
-/// What a program says.
-///
-/// # Errors
-///
-/// The program is missing or fails.
-pub(crate) fn read(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
-    let ended = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .env("PATH", PATH)
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {program}"))?;
-    if !ended.status.success() {
-        let said = String::from_utf8_lossy(&ended.stderr);
-        bail!("{program} failed: {}", said.trim());
-    }
     Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
 }
 
@@ -62,7 +42,16 @@ pub(crate) fn read(program: &str, arguments: &[&str]) -> anyhow::Result<String> 
 ///
 /// As of [`feed`].
 pub(crate) fn ip(lines: &str) -> anyhow::Result<()> {
-    feed("ip", &["-batch", "-"], lines)
+    feed("ip", &["-batch", "-"], lines).map(drop)
+}
+
+/// A file for `nft`, which does all of it or nothing.
+///
+/// # Errors
+///
+/// As of [`feed`].
+pub(crate) fn nft(file: &str) -> anyhow::Result<()> {
+    feed("nft", &["-f", "-"], file).map(drop)
 }
 
 /// Whether the kernel does not have what was to be removed.

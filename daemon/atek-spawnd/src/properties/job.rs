@@ -105,7 +105,7 @@ pub(crate) fn job(
     if spec.kind == JobKind::Build {
         properties.push((
             "ExecStartPreEx",
-            link::commands(vec![link::attach(Reach::Internet, false, &[])]),
+            link::before(link::attach(Reach::Internet, false, &[])),
         ));
         properties.extend(link::properties(Reach::Internet, &spec.home, false));
     }

@@ -46,14 +46,11 @@ pub(super) fn detach(listen: &[LanPort]) -> Vec<Property> {
     ]
 }
 
-/// `ExecStartPreEx`: commands as root, in the unit's namespaces.
-pub(super) fn commands(commands: Vec<Vec<String>>) -> Variant<'static> {
+/// `ExecStartPreEx`: a command as root, in the unit's namespaces.
+pub(super) fn before(argv: Vec<String>) -> Variant<'static> {
     let flags = ["privileged", "no-env-expand"].map(str::to_owned).to_vec();
-    let commands: Vec<(String, Vec<String>, Vec<String>)> = commands
-        .into_iter()
-        .filter_map(|argv| Some((argv.first()?.clone(), argv, flags.clone())))
-        .collect();
-    Variant::from(commands)
+    let path = argv.first().cloned().unwrap_or_default();
+    Variant::from(vec![(path, argv, flags)])
 }
 
 /// Besides `PrivateNetwork`: the firewall is loaded first, or the unit does not start. A second

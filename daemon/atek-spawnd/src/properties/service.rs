@@ -231,7 +231,7 @@ fn user_and_mounts(process: &Process<'_>, sources: &Sources) -> Vec<Property> {
     // An image's /home and /root are its own.
     let homes = if sources.image.is_some() { "no" } else { "yes" };
     properties.extend([
-        ("ExecStartPreEx", link::commands(before(process))),
+        ("ExecStartPreEx", link::before(before(process))),
         ("ExecStartEx", command(argv(process, &inside, sources))),
         ("WorkingDirectory", text(workdir.to_string_lossy())),
         ("DynamicUser", Variant::from(true)),
@@ -314,8 +314,9 @@ fn allowed_devices(spec: &ServiceSpec) -> Option<Property> {
 }
 
 /// What runs before the service, as root, in its network namespace: the link to the machine's, and
-/// the service's accounts, since which user it has is known only when it starts.
-fn before(process: &Process<'_>) -> Vec<Vec<String>> {
+/// the service's accounts, since which user it has is known only when it starts. It is one command:
+/// systemd makes the mounts of the service for each.
+fn before(process: &Process<'_>) -> Vec<String> {
     let spec = process.spec;
     let named = match &spec.program {
         Program::Image { user, .. } => user.clone(),
@@ -328,7 +329,14 @@ fn before(process: &Process<'_>) -> Vec<Vec<String>> {
     let sidecar = process.name().map(|name| format!("sidecar={name}"));
     let accounts: Vec<String> = accounts.into_iter().chain(sidecar).chain(named).collect();
     let attach = link(spec).map(|reach| link::attach(reach, spec.mdns, &spec.listen));
-    attach.into_iter().chain([accounts]).collect()
+    match attach {
+        Some(attach) => attach
+            .into_iter()
+            .chain(["--".to_owned()])
+            .chain(accounts)
+            .collect(),
+        None => accounts,
+    }
 }
 
 /// How atek-sandbox is called.

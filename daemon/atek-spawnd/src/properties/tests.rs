@@ -601,6 +601,13 @@ fn the_network_is_a_permission() {
         let attach = reach.map(|reach| format!("\"attach\", \"{reach}\""));
         assert_eq!(before.contains("attach"), attach.is_some(), "{before}");
         assert!(before.contains(&attach.unwrap_or_default()), "{before}");
+        // One command, whose last words prepare the service.
+        let [command] = &values(&properties, "ExecStartPreEx")[..] else {
+            panic!("{before}");
+        };
+        assert_eq!(command.matches("\"privileged\"").count(), 1, "{before}");
+        let accounts = "\"/usr/lib/atek/atek-sandbox\", \"prepare\", \"k1\"]";
+        assert!(before.contains(accounts), "{before}");
         let started = value(&properties, "ExecStartEx");
         assert_eq!(started.contains("\"link\""), reach.is_some(), "{started}");
     }

@@ -18,8 +18,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// How long a service may take until it is ready, in seconds.
 pub(super) const READY_SECS: u64 = 30;
-/// The first pause between two attempts, and the longest.
+/// The shortest pause between two attempts, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(100)];
+/// The shortest for a health check that is a command, whose process takes longer than that.
+const COMMAND_PAUSE: Duration = Duration::from_millis(25);
+/// A pause is this part of the time that went by, so a service is found ready soon after it is.
+const PART: u32 = 8;
 /// The most bytes of the message about the command of a health check.
 const VERDICT_BYTES: u64 = 400;
 /// How long one health check may take.
@@ -59,17 +63,20 @@ impl Probe {
     ///
     /// After `deadline`, what the last attempt found, for a person.
     pub(super) async fn ready_within(&self, deadline: Duration) -> Result<(), String> {
-        let end = Instant::now() + deadline;
-        let [mut pause, longest] = PAUSES;
+        let began = Instant::now();
+        let [mut shortest, longest] = PAUSES;
+        if let Some(Healthcheck::Command { .. }) = &self.healthcheck {
+            shortest = COMMAND_PAUSE;
+        }
         loop {
             let Err(reason) = self.attempt().await else {
                 return Ok(());
             };
-            if Instant::now() + pause > end {
+            let pause = (began.elapsed() / PART).clamp(shortest, longest);
+            if began.elapsed() + pause > deadline {
                 return Err(format!("{reason} within {} s", deadline.as_secs()));
             }
             sleep(pause).await;
-            pause = (pause * 2).min(longest);
         }
     }
 
