@@ -76,12 +76,16 @@ pub struct Emulated {
     emulator: Option<Child>,
     /// When it was started last.
     pub started: Instant,
+    /// What its screen had shown before that, in bytes.
+    shown_before: usize,
     /// Words for the kernel's command line, from the next start on.
     pub append: String,
     /// Whether the firmware starts the slot on trial, from the next start on.
     pub tryboot: bool,
     /// Whether another card is in a reader, from the next start on: a new one.
     pub reader: bool,
+    /// A second disk (a file), from the next start on: what the box writes stays on it.
+    pub disk: Option<PathBuf>,
     /// Whether a keyboard is plugged in, from the next start on.
     pub keyboard: bool,
 }
@@ -102,9 +106,11 @@ impl Emulated {
             ssh_port: free_port()?,
             emulator: None,
             started: Instant::now(),
+            shown_before: 0,
             append: String::new(),
             tryboot: false,
             reader: false,
+            disk: None,
             keyboard: false,
             home,
         };
@@ -141,6 +147,7 @@ impl Emulated {
     /// When the emulator cannot be started.
     pub fn start(&mut self) -> anyhow::Result<()> {
         self.cut_power();
+        self.shown_before = self.console().len();
         let console = File::options()
             .create(true)
             .append(true)
@@ -171,6 +178,9 @@ impl Emulated {
             .stdout(console);
         if self.reader {
             command.arg("--reader").arg(built_card()?);
+        }
+        if let Some(disk) = &self.disk {
+            command.arg("--disk").arg(disk);
         }
         self.emulator = Some(command.spawn().context("cannot start the emulator")?);
         self.started = Instant::now();
@@ -208,13 +218,23 @@ impl Emulated {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// What its screen has shown since it was started last.
+    #[must_use]
+    pub fn screen(&self) -> String {
+        let console = self.console();
+        console
+            .get(self.shown_before..)
+            .unwrap_or_default()
+            .to_owned()
+    }
+
     /// The claim code that its screen shows.
     ///
     /// # Errors
     ///
-    /// When none is shown.
+    /// When none is shown since its last start.
     pub fn claim_code(&self) -> anyhow::Result<String> {
-        let console = self.console();
+        let console = self.screen();
         let is_code = |word: &&str| {
             let parts: Vec<&str> = word.split('-').collect();
             parts.len() == 2
@@ -225,7 +245,10 @@ impl Emulated {
                             .all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
                 })
         };
-        let found = console.split_whitespace().rfind(is_code).map(str::to_owned);
+        // Others look like one, and a guess that is wrong is held up: the kernel's "2005-2007".
+        let line = console.lines().rfind(|line| line.contains("Claim code"));
+        let found = line.and_then(|line| line.split_whitespace().rfind(is_code));
+        let found = found.map(str::to_owned);
         found.with_context(|| {
             format!(
                 "the screen shows no claim code: {}",
@@ -240,7 +263,7 @@ impl Emulated {
     ///
     /// When it is set up already, or shows no code that counts.
     pub async fn claim(&self) -> anyhow::Result<Client> {
-        // Pages are there a moment before the code is on the screen, and other words look like one.
+        // Pages are there a moment before the code is on the screen.
         let code = wait_for("the claim code on the screen", BOOT, async || {
             let code = match self.claim_code() {
                 Ok(code) => code,

@@ -31,6 +31,8 @@ pub struct Options {
     pub tryboot: bool,
     /// Another card, in a reader at USB. Its writes are forgotten.
     pub reader: Option<PathBuf>,
+    /// A second disk beside the card: what is written stays there if `keep`.
+    pub disk: Option<PathBuf>,
     /// A keyboard at USB: its lights are real ones of the kernel's, for what a board's light shows.
     pub keyboard: bool,
 }
@@ -108,6 +110,13 @@ pub fn command(options: &Options) -> anyhow::Result<Boot> {
             options.port
         ))
         .args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+    if let Some(disk) = &options.disk {
+        qemu.arg("-drive").arg(format!(
+            "file={},if=none,id=disk,format=raw,snapshot={snapshot}",
+            disk.display()
+        ));
+        qemu.args(["-device", "virtio-blk-pci,drive=disk"]);
+    }
     if options.reader.is_some() || options.keyboard {
         qemu.args(["-device", "qemu-xhci"]);
     }

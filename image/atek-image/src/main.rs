@@ -103,6 +103,9 @@ enum Verb {
         /// Another card, in a reader at USB
         #[arg(long)]
         reader: Option<PathBuf>,
+        /// A second disk: a file that may be written with --keep
+        #[arg(long)]
+        disk: Option<PathBuf>,
         /// A keyboard at USB
         #[arg(long)]
         keyboard: bool,
@@ -185,12 +188,14 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
             append,
             tryboot,
             reader,
+            disk,
             keyboard,
         } => {
             let built = || Files::of(&paths::output(), Board::Virt).card;
             run(&Options {
                 card: existing(card.unwrap_or_else(built))?,
                 reader: reader.map(existing).transpose()?,
+                disk: disk.map(existing).transpose()?,
                 keyboard,
                 tryboot,
                 keep,
@@ -355,6 +360,7 @@ fn enter_toolbox(options: &Options) -> anyhow::Result<Stored> {
         Some(&options.card),
         options.monitor.as_ref(),
         options.reader.as_ref(),
+        options.disk.as_ref(),
     ];
     let also: Vec<PathBuf> = files.into_iter().flatten().filter_map(folder).collect();
     toolbox::enter(
