@@ -318,7 +318,8 @@ impl Folder {
             .map_err(target.failed("exchange", other))
     }
 
-    /// Writes a file that only the caller's user reads, replacing an old one at once.
+    /// Writes a file that only the caller's user reads, replacing an old one at once. What it has
+    /// is on the disk before it has its name: a power cut leaves no empty file.
     pub(crate) fn write_private(&self, name: &OsStr, content: &[u8]) -> Result<()> {
         let mut new = name.to_owned();
         new.push(".new");
@@ -331,7 +332,8 @@ impl Folder {
         let mut file = nix::fcntl::openat(&self.descriptor, new.as_os_str(), flags, mode)
             .map(File::from)
             .map_err(self.failed("create", &new))?;
-        file.write_all(content).map_err(|error| FileError {
+        let written = file.write_all(content).and_then(|()| file.sync_all());
+        written.map_err(|error| FileError {
             operation: "write",
             path: self.path.join(&new),
             source: error.raw_os_error().map_or(Errno::EIO, Errno::from_raw),

@@ -69,10 +69,7 @@ impl Origin {
         let origins = Folder::open(&layout.origins)?;
         let name = key.as_str().as_ref();
         let file = match origins.open_file(name) {
-            Err(error) if error.is_missing() => {
-                origins.write_private(name, self.to_string().as_bytes())?;
-                return Ok(());
-            }
+            Err(error) if error.is_missing() => return self.record(&origins, key),
             opened => opened?,
         };
         let mut recorded = String::new();
@@ -81,6 +78,9 @@ impl Origin {
             .map_err(|error| OriginError::Read(key.clone(), error))?;
         if recorded == self.to_string() {
             Ok(())
+        } else if recorded.is_empty() {
+            // A power cut left it so, of a version that did not wait for the disk.
+            self.record(&origins, key)
         } else {
             Err(OriginError::Other {
                 key: key.clone(),
@@ -88,6 +88,12 @@ impl Origin {
                 asked: self,
             })
         }
+    }
+
+    /// Returns when the record is on the disk: the state that is made now must not outlive it.
+    fn record(self, origins: &Folder, key: &ServiceKey) -> Result<(), OriginError> {
+        origins.write_private(key.as_str().as_ref(), self.to_string().as_bytes())?;
+        Ok(origins.sync()?)
     }
 }
 
@@ -111,5 +117,16 @@ mod tests {
             .unwrap();
         crate::state::wipe(&layout, &key).unwrap();
         Origin::Package.require(&layout, &key).unwrap();
+    }
+
+    #[test]
+    fn a_record_that_a_power_cut_left_empty_is_made_again() {
+        let (_folder, layout) = temporary();
+        let key = "k1".parse().unwrap();
+        std::fs::write(layout.origins.join("k1"), "").unwrap();
+        Origin::Core.require(&layout, &key).unwrap();
+        let recorded = std::fs::read_to_string(layout.origins.join("k1")).unwrap();
+        assert_eq!(recorded, Origin::Core.to_string());
+        Origin::Package.require(&layout, &key).unwrap_err();
     }
 }
