@@ -3,7 +3,8 @@
 use crate::metrics::{MetricsOptions, Series, ServiceSample, SystemSample};
 use crate::permission::PermissionRules;
 use crate::{
-    audit, backup, catalogue, grants, moving, services, sessions, setup, system, updates, users,
+    audit, backup, catalogue, grants, mail, moving, services, sessions, setup, system, updates,
+    users,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -152,6 +153,8 @@ fn declarations() -> String {
     all.visit::<system::FactoryReset>();
     all.visit::<moving::MoveTargets>();
     all.visit::<moving::MoveData>();
+    all.visit::<mail::MailChanges>();
+    all.visit::<mail::MailStatus>();
     all.visit::<system::Resources>();
     all.visit::<system::Security>();
     all.visit::<users::User>();

@@ -34,6 +34,7 @@ pub mod grants;
 pub mod ids;
 pub mod image;
 pub mod jsonrpc;
+pub mod mail;
 pub mod manifest;
 pub mod metrics;
 pub mod moving;

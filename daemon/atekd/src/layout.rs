@@ -83,6 +83,12 @@ impl Layout {
         (self.state == Path::new(DEFAULT_STATE)).then(|| PathBuf::from("/run/atek/host-state"))
     }
 
+    /// A file that is there while something is wrong with backups or a disk, for the same units.
+    #[must_use]
+    pub fn shown_trouble(&self) -> Option<PathBuf> {
+        (self.state == Path::new(DEFAULT_STATE)).then(|| PathBuf::from("/run/atek/trouble"))
+    }
+
     /// A core service's package.
     #[must_use]
     pub fn core_package(&self, name: &str) -> PathBuf {

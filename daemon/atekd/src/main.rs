@@ -22,9 +22,12 @@ mod jobs;
 mod journal;
 mod key_service;
 mod layout;
+mod mail;
 mod mdns;
 mod metrics;
 mod moving;
+mod notices;
+mod outgoing;
 
 mod packages;
 mod service_listeners;

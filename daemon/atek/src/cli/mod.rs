@@ -6,6 +6,7 @@ pub(crate) mod catalogue;
 pub(crate) mod db;
 pub(crate) mod homes;
 pub(crate) mod keys;
+pub(crate) mod mail;
 pub(crate) mod rewrite;
 pub(crate) mod rights;
 pub(crate) mod server;
@@ -75,6 +76,7 @@ Data:
 
 Other:
   system       Show what the box is and what it has left
+  mail         Show, set and try by which server the box tells what is wrong
   authorities  List, add and remove certificate authorities for private git servers
   check-system  Check that this machine has what Atek needs
   claim        Show the code with which a new box is claimed
@@ -277,6 +279,8 @@ pub(crate) enum Command {
     Db(db::Db),
     /// Show what the box is and what it has left
     System(System),
+    /// Show, set and try by which server the box tells what is wrong
+    Mail(mail::MailArgs),
     /// List, add and remove certificate authorities for private git servers
     Authorities(Authorities),
     /// Check that this machine has what Atek needs

@@ -47,7 +47,7 @@ fn prompt(url: &ServerUrl, user: &str) -> String {
     format!("{what} {user} at {}: ", url.host().0)
 }
 
-fn from_file(path: &Path) -> Result<Secret, Failure> {
+pub(super) fn from_file(path: &Path) -> Result<Secret, Failure> {
     let read = fs::File::open(path).and_then(|file| {
         let mut text = String::new();
         file.take(FILE_MAX).read_to_string(&mut text)?;

@@ -24,6 +24,7 @@ mod keys;
 mod lifecycle;
 mod list;
 mod logs;
+mod mail;
 mod moving;
 mod offline;
 mod permissions;
@@ -94,6 +95,7 @@ async fn online(command: Command, host: &Host) -> Result<(), Failure> {
         Command::Top => top::run(host).await,
         Command::Kept(args) => kept::run(host, &args).await,
         Command::System(args) => system::run(host, &args).await,
+        Command::Mail(args) => mail::run(host, args.action).await,
         Command::Authorities(args) => authorities::run(host, &args).await,
         Command::Keys(args) => keys::run(host, args).await,
         Command::Users => users::list(host).await,

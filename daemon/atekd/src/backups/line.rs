@@ -3,6 +3,7 @@
 
 use super::BackupError;
 use super::home::Way;
+use crate::outgoing::reach;
 use atek_api::backup::ServerUrl;
 use atek_api::spec::paths;
 use std::fs::Permissions;
@@ -12,14 +13,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 /// Connections at one time; a job has some.
 const MOST: usize = 16;
-/// How long a name and an address may take.
-const PATIENCE: Duration = Duration::from_secs(20);
 const BUFFER: usize = 64 << 10;
 
 /// A line to a server. It is cut when this is dropped.
@@ -138,23 +137,6 @@ async fn serve(listener: UnixListener, to: To, user: u32, problem: Arc<Mutex<Opt
 async fn carry(mut job: UnixStream, mut server: impl AsyncRead + AsyncWrite + Unpin) {
     // An end on either side is seen by the other.
     let _ = tokio::io::copy_bidirectional_with_sizes(&mut job, &mut server, BUFFER, BUFFER).await;
-}
-
-/// Connects to the first address that answers.
-async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
-    let late = |what: &str| io::Error::new(io::ErrorKind::TimedOut, what.to_owned());
-    let found = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await;
-    let found = found.map_err(|_| late("its name was not found in time"))?;
-    let found = found.map_err(|_| io::Error::other("its name is not known in this network"))?;
-    let mut last = io::Error::other("its name has no address");
-    for address in found.take(8) {
-        match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = error,
-            Err(_) => last = late("no answer"),
-        }
-    }
-    Err(last)
 }
 
 #[cfg(test)]

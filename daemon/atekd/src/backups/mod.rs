@@ -142,6 +142,8 @@ pub struct Backups {
     listing: Arc<Mutex<()>>,
     /// The settings were changed.
     changed: Arc<Notify>,
+    /// A backup ended, well or not.
+    ended: Arc<Notify>,
     /// The restore of the whole box.
     restoring: watch::Sender<RestoreStatus>,
     /// The host is to start again.
@@ -217,6 +219,7 @@ impl Backups {
             look: Arc::default(),
             listing: Arc::default(),
             changed: Arc::default(),
+            ended: Arc::default(),
             restoring: watch::Sender::new(RestoreStatus::default()),
             restart: Arc::default(),
             name,
@@ -347,7 +350,13 @@ impl Backups {
             }
         }
         ledger.write(&self.state)?;
+        self.ended.notify_one();
         done
+    }
+
+    /// Waits until a backup ended, well or not.
+    pub async fn ended(&self) {
+        self.ended.notified().await;
     }
 
     /// Begins a backup that goes on by itself; how it is, `status` tells.

@@ -23,6 +23,7 @@ use crate::factory_reset;
 use crate::instance_lock::InstanceLock;
 use crate::layout::{DEFAULT_STATE, Layout};
 use crate::moving;
+use crate::notices;
 use crate::sessions::Sessions;
 use atek_api::ids::ServiceKey;
 use atek_api::services::State;
@@ -138,6 +139,9 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
                 () = host.apis.clone().end_grants_in_time() => {}
                 () = host.apis.backups.keep() => {}
                 () = host.apis.backups.restart_wanted() => {}
+                () = notices::keep(&host.apis.backups, &host.apis.mail, |is_wrong| {
+                    show_trouble(&layout, is_wrong);
+                }) => {}
             }
         }
     }
@@ -190,6 +194,20 @@ fn show_state(layout: &Layout, state: Option<&str>) {
     };
     if let Err(error) = shown {
         tracing::warn!(error = %DisplayChain(&error), "cannot say what the host is doing");
+    }
+}
+
+/// Says for the light on the board whether something is wrong with backups or a disk.
+fn show_trouble(layout: &Layout, is_wrong: bool) {
+    let Some(file) = layout.shown_trouble() else {
+        return;
+    };
+    let shown = match is_wrong {
+        true => atek_files::write_atomic(&file, b"", 0o644),
+        false => atek_files::remove(&file),
+    };
+    if let Err(error) = shown {
+        tracing::warn!(error = %DisplayChain(&error), "cannot show that something is wrong");
     }
 }
 

@@ -19,6 +19,7 @@ use crate::jobs::Jobs;
 use crate::journal::Logbook;
 use crate::key_service::KeyService;
 use crate::layout::Layout;
+use crate::mail::Mail;
 use crate::mdns;
 use crate::metrics::Metrics;
 use crate::packages::Packages;
@@ -111,8 +112,14 @@ impl Host {
             layout.state().to_owned(),
             host_settings.watch_name(),
         );
+        let mail = Mail::new(
+            layout.state().to_owned(),
+            authorities.clone(),
+            host_settings.watch_name(),
+        );
         let apis = HostApis {
             guests: Guests::new(layout.state().to_owned()),
+            mail,
             authorities,
             database,
             keys,

@@ -665,6 +665,27 @@ pub(super) const APIS: [Api; 9] = [
                 "Restarts the machine, which moves its data: to a `disk` (everything on it is lost at once), back to the `card`, or `nowhere`: then the data from before a move go from the card. Until the copy was compared the box is the one before; carried on at each start until it is done or given up.",
             ),
             method(
+                "mail",
+                &[],
+                "MailStatus",
+                ADMINS,
+                "Tells by which server the box writes to its administrators, and how that goes. Never the password.",
+            ),
+            method(
+                "setMail",
+                &[("changes", "MailChanges")],
+                "MailStatus",
+                ADMINS,
+                "Sets that server, or with `settings: null` none. From then on one mail is sent for each event: a backup is missed or fails, a disk or card fails. What cannot be sent is tried again. The password is kept for the same user at the same server only. `data.reason`: `mail-settings`, or `mail-password` where one is needed.",
+            ),
+            method(
+                "testMail",
+                &[("changes", "MailChanges?")],
+                "null",
+                ADMINS,
+                "Sends a mail that says that mail works, as the changes or the settings say; nothing is stored. `data.reason` of a refusal: as of `setMail`, `mail-not-set`, `mail-unreachable`, `mail-encryption`, `mail-certificate`, `mail-login`, or `mail-refused` by the server.",
+            ),
+            method(
                 "authorities",
                 &[],
                 "Authority[]",

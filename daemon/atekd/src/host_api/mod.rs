@@ -11,6 +11,7 @@ mod devices;
 mod factory_reset;
 mod inspect;
 mod install;
+mod mail;
 
 mod methods;
 mod moving;
@@ -42,6 +43,7 @@ use crate::guests::Guests;
 use crate::jobs::Jobs;
 use crate::journal::Logbook;
 use crate::key_service::KeyService;
+use crate::mail::Mail;
 use crate::metrics::Metrics;
 use crate::permissions::{Action, Approver, Caller, Decision, Rules, decide, permission_for};
 use crate::services::Operations;
@@ -63,6 +65,8 @@ use tokio::sync::watch;
 pub struct HostApis {
     /// Other homes that keep their backups here.
     pub guests: Guests,
+    /// Mail to administrators.
+    pub mail: Mail,
     /// Whose certificates are trusted beside those of the system's authorities.
     pub authorities: Authorities,
     /// The server database.

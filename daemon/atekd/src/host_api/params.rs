@@ -78,6 +78,18 @@ impl Params {
         }
     }
 
+    /// As [`Params::object`], or none when it is missing or null.
+    ///
+    /// # Errors
+    ///
+    /// As [`Params::object`].
+    pub fn optional<T: DeserializeOwned>(&self, index: usize) -> Result<Option<T>, RpcError> {
+        match self.get(index) {
+            None => Ok(None),
+            Some(_) => self.object(index).map(Some),
+        }
+    }
+
     /// A parameter that may be missing or null, and otherwise is a whole number.
     ///
     /// # Errors

@@ -64,6 +64,9 @@ impl HostApis {
             "factoryReset" => self.factory_reset(call).await,
             "moveTargets" => self.move_targets().await,
             "moveData" => self.move_data(call).await,
+            "mail" => raw(&self.mail.status()),
+            "setMail" => self.set_mail(call),
+            "testMail" => self.test_mail(call).await,
             "authorities" => raw(&self.authorities.list()),
             "addAuthority" => {
                 let pem = methods::params(API, call)?.text(0)?;

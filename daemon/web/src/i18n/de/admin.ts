@@ -232,6 +232,42 @@ export const admin: typeof english = {
     rebootLate:
       'Die Box ist noch nicht wieder da. Prüfe, ob sie eingeschaltet und angeschlossen ist, und lade diese Seite neu.',
     poweringOff: 'Die Box schaltet sich aus. Zieh den Stecker erst, wenn ihr Licht nicht mehr blinkt.',
+    mail: {
+      title: 'Mail, wenn etwas nicht stimmt',
+      text: 'Die Box schreibt einmal, wenn eine Sicherung ausbleibt oder misslingt, und wenn ein Datenträger versagt. Was sich nicht senden lässt, wird später noch einmal versucht.',
+      setUp: 'Mail einrichten',
+      change: 'Ändern',
+      off: 'Ausschalten',
+      isOff: 'Es wird keine Mail mehr gesendet',
+      saved: 'Mail ist eingerichtet',
+      notSaved: 'Nichts wurde geändert',
+      server: 'Mailserver',
+      serverHint: 'Zum Beispiel smtp.example.org',
+      security: 'Verschlüsselung',
+      securities: {
+        starttls: 'STARTTLS',
+        tls: 'TLS von Anfang an',
+        none: 'Keine, für einen Server zu Hause'
+      },
+      port: 'Port',
+      portHint: (usual) => `Leer lassen für ${usual}.`,
+      user: 'Benutzername dort',
+      userHint: 'Leer lassen, wenn der Server keinen verlangt.',
+      password: 'Passwort dort',
+      passwordKept: 'Leer lassen, um das bekannte zu behalten.',
+      from: 'Adresse des Absenders',
+      to: 'Wer benachrichtigt wird',
+      toHint: 'Adressen, durch Kommas getrennt. Leer lassen für die des Absenders.',
+      test: 'Eine Testmail senden',
+      sent: 'Der Server hat die Testmail angenommen. Sieh im Postfach nach.',
+      notSent: 'Die Mail wurde nicht gesendet',
+      problem: (waiting) =>
+        waiting === 1
+          ? 'Eine Nachricht ließ sich noch nicht senden'
+          : `${waiting} Nachrichten ließen sich noch nicht senden`,
+      lastSent: 'Letzte Mail',
+      never: 'noch nie'
+    },
     reset: {
       title: 'Auf Werkszustand zurücksetzen',
       text: 'Macht daraus eine neue Box, für die nächste Person oder einen Neuanfang.',

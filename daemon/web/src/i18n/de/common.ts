@@ -63,6 +63,16 @@ export const common: typeof english = {
     'id-taken': 'Diesen Kurznamen hat schon eine andere App.',
     internal: 'In der Box ist etwas schiefgegangen. Versuche es noch einmal.',
     locked: 'Die Wiederherstellungswörter sind verschlossen. Gib dein Passwort ein.',
+    'mail-certificate':
+      'Das Zertifikat des Mailservers ist ungültig. Prüfe seinen Namen, oder füge seine Zertifizierungsstelle hinzu (atek authorities --add).',
+    'mail-encryption':
+      'Die Verbindung zum Mailserver ließ sich nicht verschlüsseln. Passt die Verschlüsselung zum Port?',
+    'mail-login': 'Der Mailserver nimmt Benutzername oder Passwort nicht an.',
+    'mail-not-set': 'Es ist kein Mailserver eingerichtet.',
+    'mail-password': 'Das Passwort für den Mailserver fehlt.',
+    'mail-refused': 'Der Mailserver hat die Mail nicht angenommen.',
+    'mail-settings': 'Eine der Angaben kann nicht stimmen.',
+    'mail-unreachable': 'Der Mailserver ist nicht erreichbar. Prüfe Namen und Port.',
     'missing-tool': 'Zum Bauen der App fehlt der Box ein Programm.',
     'not-signed':
       'Die installierte Version ist signiert, die neue nicht oder nicht richtig. Vielleicht stammt sie von jemand anderem: Frage den Autor.',

@@ -1,7 +1,16 @@
 /** `atek.cloud/system-api`. */
 
 import { call } from '../rpc'
-import type { FactoryReset, Resources, Security, Series, SystemInfo, SystemSample } from './types'
+import type {
+  FactoryReset,
+  MailChanges,
+  MailStatus,
+  Resources,
+  Security,
+  Series,
+  SystemInfo,
+  SystemSample
+} from './types'
 
 const API = 'atek.cloud/system-api'
 
@@ -15,6 +24,11 @@ export const setName = (name: string) => call<null>(API, 'setName', [name])
 /** Replaces the names that administrators added. */
 export const setNames = (names: readonly string[]) => call<null>(API, 'setNames', [names])
 export const setTimezone = (timezone: string) => call<null>(API, 'setTimezone', [timezone])
+
+export const mail = (signal?: AbortSignal) => call<MailStatus>(API, 'mail', [], signal)
+export const setMail = (changes: MailChanges) => call<MailStatus>(API, 'setMail', [changes])
+/** Tries these settings, or those that are set. */
+export const testMail = (changes?: MailChanges) => call<null>(API, 'testMail', changes ? [changes] : [])
 
 /** A box that goes down may take its answer along: after so many milliseconds it is taken for gone. */
 const GOING_DOWN = 8000

@@ -660,6 +660,44 @@ lines?: number,
 /** Continue after this place. */
 cursor?: string, };
 
+/** Parameters of `setMail`. */
+export type MailChanges = {
+/** None: the box sends no mail any more. */
+settings?: MailSettings,
+/** The password of the user. Without it, the one of the same user at the same server stays. */
+password?: Secret, };
+
+/** How a connection to the server is encrypted. */
+export type MailSecurity = "tls" | "starttls" | "none";
+
+/** By which server mail is sent, and to whom. */
+export type MailSettings = {
+/** Its name or address. */
+server: string,
+/** None: the usual one. */
+port?: number,
+/** See `MailSecurity`. */
+security: MailSecurity,
+/** Who signs in there; none where it knows no users. */
+user?: string,
+/** The address of the sender. */
+from: string,
+/** The addresses of those who are told. */
+to: Array<string>, };
+
+/** How mail is doing. Times are RFC 3339. */
+export type MailStatus = {
+/** None: the box sends no mail. */
+settings?: MailSettings,
+/** Whether a password is known. */
+hasPassword: boolean,
+/** Notices that are not sent yet. */
+waiting: number,
+/** Why the last one was not; none after one that was. */
+problem?: string,
+/** When the last mail was taken by the server. */
+lastSent?: string, };
+
 /**
  * A package's manifest.
  *
