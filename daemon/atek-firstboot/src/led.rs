@@ -23,6 +23,8 @@ const LIGHTS: &str = "/sys/class/leds";
 const NAMES: &[&str] = &["ACT", "led0"];
 /// What atekd says of itself: `ready`, or `unusable` on a system on which no service can start.
 const HOST_STATE: &str = "/run/atek/host-state";
+/// There while atekd knows of a missed or failed backup, or of a disk that fails.
+const TROUBLE: &str = "/run/atek/trouble";
 /// The code that a person is asked for, while there is one.
 const CODE: &str = "/run/atek/claim-code";
 
@@ -42,6 +44,8 @@ struct Facts {
     code: bool,
     /// Whether settings on the card cannot be used, or the data partition cannot.
     problems: bool,
+    /// Whether something is wrong with backups or a disk.
+    trouble: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +63,7 @@ impl Pattern {
             // The pages that say what to do are not there yet.
             Host::Starting => Self::Starting,
             Host::Unusable => Self::NeedsPerson,
-            Host::Ready if facts.code || facts.problems => Self::NeedsPerson,
+            Host::Ready if facts.code || facts.problems || facts.trouble => Self::NeedsPerson,
             Host::Ready => Self::Ready,
         }
     }
@@ -109,6 +113,7 @@ fn facts(root: &Root) -> Facts {
         code: root.at(CODE).symlink_metadata().is_ok(),
         problems: listed.is_some_and(|list| list != "[]")
             || fsutil::read_word(&root.at(DATA_PROBLEM)).is_some(),
+        trouble: root.at(TROUBLE).exists(),
     }
 }
 
@@ -162,6 +167,7 @@ mod tests {
                 host,
                 code,
                 problems,
+                trouble: false,
             };
             assert_eq!(Pattern::of(facts), wanted, "{facts:?}");
         }
@@ -197,6 +203,13 @@ mod tests {
         run(&root, None).unwrap();
         assert!(read("trigger").starts_with("none"));
         assert_eq!(read("brightness"), "255");
+        // A backup is missed, and made.
+        says(TROUBLE, "");
+        run(&root, None).unwrap();
+        assert!(read("trigger").starts_with("heartbeat"));
+        fs::remove_file(root.at(TROUBLE)).unwrap();
+        run(&root, None).unwrap();
+        assert!(read("trigger").starts_with("none"));
         says(CODE, "ABCD-1234");
         run(&root, None).unwrap();
         assert!(read("trigger").starts_with("heartbeat"));
