@@ -19,7 +19,15 @@ const TEST_FILE: &str = ".write-test";
 pub fn problems(root: &Path, state: &Path, backups: Option<&Target>) -> Vec<StorageProblem> {
     let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
     let mut found = Vec::new();
-    if is_read_only(&mounts, state) {
+    let data = mount_of(&mounts, state);
+    if has_vanished(root, &data) {
+        found.push(problem(
+            StorageTrouble::Gone,
+            state.display().to_string(),
+            "the disk with apps and data is not there any more: nothing is saved. Turn the box off, look at the disk's cable and power, and turn it on again",
+        ));
+    }
+    if data.read_only {
         found.push(problem(
             StorageTrouble::ReadOnly,
             state.display().to_string(),
@@ -60,25 +68,41 @@ fn problem(kind: StorageTrouble, disk: String, text: &str) -> StorageProblem {
     }
 }
 
-/// Whether the file system that holds a path is read-only as a whole, of the text of `mountinfo`
-/// (proc(5)): a mount may be so for this process alone.
-fn is_read_only(mounts: &str, path: &Path) -> bool {
-    let mut best: Option<(usize, bool)> = None;
+/// A file system, as a line of `mountinfo` has it (proc(5)).
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Mount<'a> {
+    /// The numbers of its device, `8:1`; `0:` and another one where it is on none.
+    device: &'a str,
+    /// Whether it is so as a whole: a mount may be so for this process alone.
+    read_only: bool,
+}
+
+/// The file system that holds a path.
+fn mount_of<'a>(mounts: &'a str, path: &Path) -> Mount<'a> {
+    let mut best = (0, Mount::default());
     for line in mounts.lines() {
         let Some((mount, rest)) = line.split_once(" - ") else {
             continue;
         };
-        let Some(point) = mount.split(' ').nth(4) else {
+        let mut fields = mount.split(' ').skip(2);
+        let (Some(device), Some(point)) = (fields.next(), fields.nth(1)) else {
             continue;
         };
         let options = rest.split(' ').nth(2).unwrap_or_default();
-        let read_only = options.split(',').any(|option| option == "ro");
-        let length = point.len();
-        if path.starts_with(point) && best.is_none_or(|(known, _)| length >= known) {
-            best = Some((length, read_only));
+        if path.starts_with(point) && point.len() >= best.0 {
+            let read_only = options.split(',').any(|option| option == "ro");
+            best = (point.len(), Mount { device, read_only });
         }
     }
-    best.is_some_and(|(_, read_only)| read_only)
+    best.1
+}
+
+/// Whether the device of a file system is not there any more: a disk that was unplugged, or that
+/// the kernel has given up.
+fn has_vanished(root: &Path, mount: &Mount<'_>) -> bool {
+    let is_device = mount.device.contains(':') && !mount.device.starts_with("0:");
+    let devices = root.join("sys/dev/block");
+    is_device && devices.is_dir() && !devices.join(mount.device).exists()
 }
 
 /// Writes a file, has it on the disk, and removes it.
@@ -156,6 +180,15 @@ fn devices(root: &Path) -> Vec<StorageProblem> {
                 "most of its spare memory is used: plan to move to another card",
             )),
             _ => {}
+        }
+        // The kernel uses a SCSI or USB disk no more once it does not answer.
+        let state = fs::read_to_string(device.join("state")).unwrap_or_default();
+        if state.trim() == "offline" {
+            found.push(problem(
+                StorageTrouble::Errors,
+                name(&disk),
+                "it does not answer any more, and nothing on it can be used: look at its cable and power, and plug it in again",
+            ));
         }
         // SCSI and USB disks count failed commands.
         if let Some(errors) = number(&device.join("ioerr_cnt")).filter(|count| *count > SOME_ERRORS)
@@ -244,18 +277,50 @@ mod tests {
     fn a_disk_that_the_kernel_made_read_only_is_told_from_a_mount_that_is() {
         let state = Path::new("/var/lib/atek");
         let mounts = |line: &str| format!("1 1 8:1 / / ro - ext4 /dev/a rw\n{line}\nbroken line");
-        assert!(!is_read_only(
-            &mounts("2 1 8:2 / /var ro - ext4 /dev/b rw"),
-            state
-        ));
-        assert!(is_read_only(
-            &mounts("2 1 8:2 / /var rw - ext4 /dev/b ro,errors=remount-ro"),
-            state
-        ));
-        assert!(!is_read_only(
-            &mounts("2 1 8:2 / /var/li rw - ext4 /dev/b ro"),
-            state
-        ));
-        assert!(!is_read_only("", state));
+        for (line, read_only, device) in [
+            ("2 1 8:2 / /var ro - ext4 /dev/b rw", false, "8:2"),
+            (
+                "2 1 8:2 / /var rw - ext4 /dev/b ro,errors=remount-ro",
+                true,
+                "8:2",
+            ),
+            ("2 1 8:2 / /var/li rw - ext4 /dev/b ro", false, "8:1"),
+            ("2 1 8:2 /", false, "8:1"),
+        ] {
+            assert_eq!(
+                mount_of(&mounts(line), state),
+                Mount { device, read_only },
+                "{line}"
+            );
+        }
+        assert_eq!(mount_of("", state), Mount::default());
+    }
+
+    #[test]
+    fn a_disk_that_was_unplugged_while_it_was_used_is_told_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let gone = |device: &str| {
+            let read_only = false;
+            has_vanished(root, &Mount { device, read_only })
+        };
+        assert!(!gone("8:1"), "a kernel that lists no devices");
+        put(root, "sys/dev/block/8:1/dev", "8:1\n");
+        for (device, expected) in [("8:1", false), ("8:2", true), ("0:42", false), ("", false)] {
+            assert_eq!(gone(device), expected, "{device}");
+        }
+        put(root, "sys/block/sda/device/state", "running\n");
+        put(root, "sys/block/sdb/device/state", "offline\n");
+        put(
+            root,
+            "proc/self/mountinfo",
+            "1 1 8:2 / / rw - ext4 /dev/a rw\n",
+        );
+        let state = Path::new("/var/lib/atek");
+        let expected = [
+            (StorageTrouble::Gone, "/var/lib/atek".to_owned()),
+            (StorageTrouble::Errors, "sdb".to_owned()),
+        ];
+        assert_eq!(kinds(root, state, None), expected);
     }
 }
