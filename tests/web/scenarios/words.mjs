@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { looksRight } from '../lib/checks.mjs'
+import { readQr } from '../lib/qr.mjs'
 import { story } from '../lib/story.mjs'
 import { PASSWORD, addUser, openPage, signIn } from '../lib/words.mjs'
 
@@ -36,6 +37,14 @@ story(async ({ box, browser, step }) => {
     words = await page.locator('ol.sheet li').allTextContents()
     assert.equal(words.length, 24)
     await looksRight(anna, '2-words')
+  })
+  await step('a camera reads the words off the screen and off the printed sheet', async () => {
+    const code = page.getByRole('img', { name: 'The words as a QR code' })
+    assert.equal(await readQr(code), words.join(' '))
+    await page.emulateMedia({ media: 'print' })
+    assert.equal(await readQr(code), words.join(' '))
+    assert.ok(await button('I have them on paper').isHidden())
+    await page.emulateMedia({ media: null })
   })
   await step('she types two of them', async () => {
     await button('I have them on paper').click()
