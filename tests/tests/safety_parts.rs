@@ -264,6 +264,71 @@ async fn an_app_comes_back_with_its_databases_in_place_as_a_copy_and_after_it_wa
 }
 
 /// Makes a key once a sign-in has opened the keys.
+#[tokio::test]
+async fn databases_of_a_copy_that_was_cut_off_go_at_the_next_start() -> anyhow::Result<()> {
+    let host = box_with_note("parts-orphans").await?;
+    let shell = async |script: &str| host.machine.shell(script).await;
+    let carol = host.person("carol", "").await?;
+    host.install("caller-node", "carol").await?;
+    let made = adb_of(
+        &host,
+        &carol,
+        "caller-node",
+        "dbGetOrCreate",
+        json!(["main", {}]),
+    )
+    .await?;
+    let main = made["dbId"].clone();
+    let record = json!([main, "a", { "text": "first" }]);
+    adb_of(&host, &carol, "caller-node", "recordPut", record).await?;
+    shell("atek backup target /mnt/disk --every never && atek backup now").await?;
+    let databases = async || -> anyhow::Result<usize> {
+        let told = host.system()?.call(ADB, "adminListDbs", json!([])).await?;
+        Ok(told.as_array().context("databases")?.len())
+    };
+    let before = databases().await?;
+
+    // The host is ended when the copy has its databases, and nothing else.
+    shell(
+        "mkdir -p /run/systemd/system/atekd.service.d
+         printf '[Service]\\nEnvironment=ATEK_FAULT=restore.databases:kill\\n' > /run/systemd/system/atekd.service.d/fault.conf
+         systemctl daemon-reload && systemctl restart atekd.service",
+    )
+    .await?;
+    host.ready().await?;
+    shell("! atek restore caller-node --copy caller-old").await?;
+    shell("ls /var/lib/atek/uninstalls/*.json").await?;
+    shell(
+        "rm -r /run/systemd/system/atekd.service.d
+         systemctl daemon-reload && systemctl restart atekd.service",
+    )
+    .await?;
+    host.ready().await?;
+    wait_for("the copy is swept", SOON, async || {
+        let left = shell("ls -A /var/lib/atek/uninstalls | grep -c json || true").await?;
+        Ok(Seen::if_so(left, |left| left.trim() == "0"))
+    })
+    .await?;
+    assert_eq!(databases().await?, before);
+    let swept =
+        shell("journalctl -u atekd --no-pager -o cat | grep -c 'finishing an uninstall'").await?;
+    assert_eq!(swept.trim(), "1");
+    // What is here is untouched, and a copy can be made.
+    let list = adb_of(
+        &host,
+        &carol,
+        "caller-node",
+        "recordList",
+        json!([main, ""]),
+    )
+    .await?;
+    assert_eq!(list["records"][0]["value"]["text"], "first");
+    shell("atek restore caller-node --copy caller-old").await?;
+    host.service_is("caller-old", "running").await?;
+    assert_eq!(databases().await?, before + 1);
+    Ok(())
+}
+
 async fn key_of(person: &Client) -> anyhow::Result<Value> {
     wait_for("the keys are open", SOON, async || {
         let list = person.call(KEYS, "list", json!([])).await?;

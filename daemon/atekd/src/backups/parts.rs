@@ -257,9 +257,9 @@ impl Backups {
             .services
             .plan_back(&stored, wanted.id.as_deref(), owner);
         let app = plan.await?;
-        self.services.begin_back(&app)?;
         let key = app.key.clone();
         let is_copy = key != stored.key;
+        self.services.begin_back(&app, is_copy)?;
         let mut added = Vec::new();
         let made = async {
             let make_databases = async {

@@ -24,6 +24,9 @@ pub(super) struct Install {}
 pub(super) struct Uninstall {
     /// The state stays.
     pub(super) keep_data: bool,
+    /// So do databases, but those of a copy that was not made: its key is new, and so are they.
+    #[serde(default)]
+    pub(super) databases: bool,
 }
 
 /// A transfer of what a user owns. Once it is written down it is finished: apps whose databases
@@ -162,7 +165,10 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let key: ServiceKey = "k.1".parse().unwrap();
         assert!(all::<Uninstall>(state.path()).is_empty());
-        let intent = Uninstall { keep_data: true };
+        let intent = Uninstall {
+            keep_data: true,
+            databases: false,
+        };
         begin(state.path(), &key, &intent).unwrap();
         assert_eq!(all(state.path()), [(key.clone(), Some(intent))]);
         assert!(all::<Journal>(state.path()).is_empty());

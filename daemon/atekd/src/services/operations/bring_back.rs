@@ -122,8 +122,11 @@ impl Operations {
     /// # Errors
     ///
     /// Nothing may be made of it.
-    pub fn begin_back(&self, app: &BroughtBack) -> Result<(), OperationError> {
-        let intent = Uninstall { keep_data: false };
+    pub fn begin_back(&self, app: &BroughtBack, is_copy: bool) -> Result<(), OperationError> {
+        let intent = Uninstall {
+            keep_data: false,
+            databases: is_copy,
+        };
         Ok(intents::begin(self.layout.state(), &app.key, &intent)?)
     }
 

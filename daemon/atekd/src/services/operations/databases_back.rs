@@ -5,6 +5,7 @@ use super::backup::{RESTORED, name};
 use super::bring_back::BroughtBack;
 use super::context::Operations;
 use crate::database::Change;
+use crate::services::crash_point;
 use crate::services::error::OperationError;
 use atek_api::backup::{StoredDatabase, StoredUser};
 use atek_api::ids::{DbId, ServiceKey, UserKey};
@@ -114,7 +115,22 @@ impl Operations {
                 }
             }
         }
+        crash_point::reached("restore.databases");
         Ok(made)
+    }
+
+    /// Deletes the databases of a copy that was not made before the box went down.
+    ///
+    /// # Errors
+    ///
+    /// They may be there still.
+    pub(super) async fn drop_databases_of(&self, key: &ServiceKey) -> Result<(), OperationError> {
+        let (here, _) = self.people().await?;
+        let of_copy = here.iter().filter(|db| db.service.as_ref() == Some(key));
+        for database in of_copy {
+            self.database.delete_database(&database.id).await?;
+        }
+        Ok(())
     }
 
     /// Deletes databases of an app that could not be made.

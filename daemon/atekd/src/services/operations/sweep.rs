@@ -38,8 +38,16 @@ impl Operations {
         let state = self.layout.state();
         for (key, intent) in intents::all::<Uninstall>(state) {
             match intent {
-                Some(Uninstall { keep_data }) if !self.exists(&key) => {
+                Some(Uninstall {
+                    keep_data,
+                    databases,
+                }) if !self.exists(&key) => {
                     tracing::info!(%key, "finishing an uninstall");
+                    if databases && let Err(error) = self.drop_databases_of(&key).await {
+                        let error = DisplayChain(&error);
+                        tracing::warn!(%key, %error, "databases of a copy could not be swept");
+                        continue;
+                    }
                     let removed = self.remove_files(&key, None, keep_data).await;
                     warn_of("an uninstalled service", removed);
                 }

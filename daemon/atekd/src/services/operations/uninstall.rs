@@ -42,7 +42,11 @@ impl Operations {
                 // It means nothing as long as the record is there.
                 operations.remember_retained(&RetainedData::of(&record))?;
             }
-            intents::begin(operations.layout.state(), &key, &Uninstall { keep_data })?;
+            let intent = Uninstall {
+                keep_data,
+                databases: false,
+            };
+            intents::begin(operations.layout.state(), &key, &intent)?;
             crash_point::reached("uninstall.begun");
             // After an error it may have been deleted all the same: then the next start of the
             // host finishes this.
