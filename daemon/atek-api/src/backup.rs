@@ -519,6 +519,9 @@ pub struct BackupDone {
     pub proven: u32,
     /// Runs that were removed.
     pub removed: Vec<RunId>,
+    /// What apps could not do before they were copied, for a person.
+    #[serde(default)]
+    pub problems: Vec<String>,
 }
 
 /// What to do.

@@ -9,6 +9,7 @@
 //! `atek.schema.json` beside this crate describes the same format for editors.
 
 mod api_id;
+mod before_backup;
 mod cursor;
 mod error;
 mod healthcheck;
@@ -19,6 +20,7 @@ mod sidecar;
 
 pub(crate) use api_id::is_domain;
 pub use api_id::{ApiId, InvalidApiId};
+pub use before_backup::BeforeBackup;
 pub use error::{ManifestError, Position, Problem};
 pub use healthcheck::Healthcheck;
 pub use sidecar::{InvalidSidecarName, MAX_SIDECARS, Sidecar, SidecarName, start_order};
@@ -87,6 +89,9 @@ pub struct Manifest {
     /// What tells that the app is ready and stays well; none: the app is ready when it listens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
+    /// What the app does before its state is copied for a backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before_backup: Option<BeforeBackup>,
     /// What the app asks for beyond the default.
     #[serde(skip_serializing_if = "Permissions::is_empty")]
     #[cfg_attr(test, ts(optional, as = "Option<_>"))]
@@ -113,7 +118,7 @@ impl Manifest {
 }
 
 /// The keys of the file. Others are ignored.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 20] = [
     "name",
     "title",
     "description",
@@ -130,6 +135,7 @@ pub const KEYS: [&str; 19] = [
     "port",
     "workdir",
     "healthcheck",
+    "beforeBackup",
     "permissions",
     "limits",
     "sleep",

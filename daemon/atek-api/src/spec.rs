@@ -30,6 +30,7 @@ pub use sidecar::SidecarSpec;
 
 use crate::ids::{ServiceId, ServiceKey, UserKey};
 use crate::image::{MAX_VOLUMES, StopSignal, is_image_folder, is_user_name, is_volume};
+use crate::manifest::BeforeBackup;
 use crate::permission::{DevicePath, GivenFolder, LanPort};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -141,6 +142,9 @@ pub struct ServiceSpec {
     /// none. A program with a slash is a file of the package.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub health_command: Vec<String>,
+    /// What it does before its state is copied for a backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_backup: Option<BeforeBackup>,
     /// Differences from [`Limits::for_apps`] or [`Limits::for_core`], of all its processes
     /// together.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
@@ -345,6 +349,9 @@ impl ServiceSpec {
             }
         }
         validate_arguments(&self.health_command)?;
+        if let Some(hook) = &self.before_backup {
+            validate_arguments(&hook.command)?;
+        }
         check_prefixes(&self.home)?;
         if self.devices.len() > MAX_DEVICES {
             return Err(SpecError::TooManyDevices(self.devices.len()));

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use atek_api::ids::ServiceKey;
-use atek_api::manifest::SidecarName;
+use atek_api::manifest::{BeforeBackup, SidecarName};
 use atek_api::permission::{DevicePath, GivenFolder};
 use atek_api::spec::{AppPort, arguments};
 use std::ffi::{OsStr, OsString};
@@ -31,6 +31,8 @@ pub(crate) struct Args {
     pub(crate) root: bool,
     /// The command of its health check.
     pub(crate) health: Option<Vec<String>>,
+    /// What it does before a backup.
+    pub(crate) before_backup: Option<BeforeBackup>,
     /// The folder in which the program is started, if it is not the one of this process.
     pub(crate) workdir: Option<PathBuf>,
     /// Devices that it may read and write.
@@ -70,6 +72,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
     let (mut http_is_taken, mut root, mut escaped) = (false, false, false);
     let (mut devices, mut folders, mut mounts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut image, mut workdir, mut health, mut sidecar) = (None, None, None, None);
+    let mut before_backup = None;
     loop {
         let option = next("-- before the program")?;
         match option.as_bytes() {
@@ -79,6 +82,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
             option if option.starts_with(b"image=") => image = Some(count(&option[6..])?),
             option if option.starts_with(b"workdir=") => workdir = Some(folder(&option[8..])?),
             option if option.starts_with(b"health=") => health = Some(words(&option[7..])?),
+            option if option.starts_with(b"backup=") => before_backup = Some(hook(&option[7..])?),
             b"proxy" => proxy = true,
             b"escaped" => escaped = true,
             b"http-taken" => http_is_taken = true,
@@ -110,6 +114,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         image,
         root,
         health,
+        before_backup,
         workdir,
         devices,
         folders,
@@ -133,6 +138,15 @@ fn words(json: &[u8]) -> anyhow::Result<Vec<String>> {
         bail!("a health check without a program");
     }
     Ok(words)
+}
+
+/// A command with a deadline, in JSON.
+fn hook(json: &[u8]) -> anyhow::Result<BeforeBackup> {
+    let hook: BeforeBackup = serde_json::from_slice(json).context("not a command")?;
+    if hook.command.first().is_none_or(String::is_empty) {
+        bail!("a command before backups without a program");
+    }
+    Ok(hook)
 }
 
 /// Parses `[mount=DEVICE:INODE:PATH]... -- PROGRAM [ARG]...`.
@@ -259,6 +273,12 @@ mod tests {
         assert_eq!(image.program, PathBuf::from("redis-server"));
         let health = parse_line(r#"k1 health=["node","check.js"] -- /bin/true"#).unwrap();
         assert_eq!(health.health.unwrap(), ["node", "check.js"]);
+        let hook = r#"k1 backup={"command":["./dump"],"seconds":5} -- /bin/true"#;
+        let hook = parse_line(hook).unwrap().before_backup.unwrap();
+        assert_eq!(
+            (&hook.command[..], hook.seconds),
+            (&["./dump".to_owned()][..], 5)
+        );
         let sidecar = parse_line("k1 sidecar=db -- /bin/true").unwrap().sidecar;
         assert_eq!(sidecar, Some("db".parse().unwrap()));
         let auto = parse_line("k1 port=auto -- /bin/true").unwrap();
@@ -304,6 +324,8 @@ mod tests {
             r"k1 escaped -- /bin/echo \x",
             "k1 root -- /bin/true",
             "k1 health=[] -- /bin/true",
+            r#"k1 backup={"command":[],"seconds":5} -- /bin/true"#,
+            r#"k1 backup={"command":["x"]} -- /bin/true"#,
             "k1 health=[\"\"] -- /bin/true",
             "k1 health=node -- /bin/true",
         ] {

@@ -1,5 +1,6 @@
 //! Runs a program as a child, and beside it what the host asks of its sandbox: sockets to
-//! the program's port ([`SocketSource`]), and its health check ([`HealthCheck`]).
+//! the program's port ([`SocketSource`]), and its health check and what it does before a backup
+//! ([`HealthCheck`]).
 //!
 //! What the program of an image prints goes through pipes: images open `/dev/stdout` and
 //! `/dev/stderr` as their log files, which is possible for a pipe and not for the journal's socket.
@@ -28,7 +29,7 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) fn run(
     command: Command,
     source: Option<SocketSource>,
-    health: Option<HealthCheck>,
+    checks: [Option<HealthCheck>; 2],
     with_pipes: bool,
 ) -> anyhow::Result<ExitCode> {
     // Its memory and descriptors are not the program's, though both have the same user.
@@ -57,11 +58,12 @@ pub(crate) fn run(
         let err = child.stderr.take();
         let err = err.map(|from| tokio::spawn(pass(from, tokio::io::stderr())));
         let give = unless_none(source.map(SocketSource::give));
-        let check = unless_none(health.map(HealthCheck::answer_all));
+        let [health, backup] = checks.map(|check| unless_none(check.map(HealthCheck::answer_all)));
         let status = tokio::select! {
             status = child.wait() => status.context("cannot wait for the program"),
             error = give => Err(error).context("cannot give sockets to atekd"),
-            error = check => Err(error).context("cannot answer for the health check"),
+            error = health => Err(error).context("cannot answer for the health check"),
+            error = backup => Err(error).context("cannot answer for backups"),
         };
         for task in [out, err].into_iter().flatten() {
             // A child of the program may hold the pipe, and say more.

@@ -1,4 +1,4 @@
-//! The command of a health check, run inside the service's sandbox.
+//! The command of a health check, or of what an app does before a backup, run inside the service's sandbox.
 //!
 //! ```text
 //!  atekd ──connects──▶ health.sock, in the service's runtime folder
@@ -10,7 +10,7 @@
 //! to be taken for well can always do that.
 
 use anyhow::Context as _;
-use atek_api::spec::{HEALTH_COMMAND_TIMEOUT, HEALTHY};
+use atek_api::spec::HEALTHY;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
@@ -45,6 +45,7 @@ impl HealthCheck {
         words: Vec<String>,
         environment: BTreeMap<String, OsString>,
         folder: Option<PathBuf>,
+        patience: Duration,
     ) -> anyhow::Result<Self> {
         // One of a start before.
         match std::fs::remove_file(socket) {
@@ -59,7 +60,7 @@ impl HealthCheck {
             words,
             environment,
             folder,
-            patience: HEALTH_COMMAND_TIMEOUT,
+            patience,
         })
     }
 
@@ -143,8 +144,7 @@ mod tests {
             ("STATE".to_owned(), folder.path().into()),
         ]);
         let inside = Some(folder.path().to_owned());
-        let mut check = HealthCheck::open(&socket, words, environment, inside).unwrap();
-        check.patience = patience;
+        let check = HealthCheck::open(&socket, words, environment, inside, patience).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -18,7 +18,7 @@
 //! 4. Landlock: files by name ([`landlock`]);
 //! 5. seccomp: no namespaces, no privileged calls, only ordinary sockets ([`seccomp`]);
 //! 6. execute the program with exactly the environment of [`environment`]; of a program with a TCP
-//!    port, with a command for its health check or of an image, remain as its parent
+//!    port, with a command for its health check or its backups or of an image, remain as its parent
 //!    ([`companion`]), give atekd those sockets ([`socket_source`]), run that command ([`health`])
 //!    and pass on what it prints.
 //!
@@ -48,7 +48,8 @@ mod volumes;
 use anyhow::Context as _;
 use args::Args;
 use atek_api::spec::AppPort;
-use atek_api::spec::paths::{process_health_socket, process_state};
+use atek_api::spec::HEALTH_COMMAND_TIMEOUT;
+use atek_api::spec::paths::{backup_socket, process_health_socket, process_state};
 use health::HealthCheck;
 use seccomp::Netlink;
 use socket_source::SocketSource;
@@ -159,19 +160,25 @@ fn execute(
     if let Some(folder) = &args.workdir {
         command.current_dir(folder);
     }
-    let health = match &args.health {
-        Some(words) => Some(HealthCheck::open(
-            &process_health_socket(&args.key, args.sidecar.as_ref()),
-            words.clone(),
-            environment.clone(),
-            args.workdir.clone(),
-        )?),
-        None => None,
+    let asked = |socket: &Path, words: &[String], patience| {
+        let words = words.to_vec();
+        let (environment, folder) = (environment.clone(), args.workdir.clone());
+        HealthCheck::open(socket, words, environment, folder, patience)
     };
+    let sidecar = args.sidecar.as_ref();
+    let health = args.health.as_ref().map(|words| {
+        let socket = process_health_socket(&args.key, sidecar);
+        asked(&socket, words, HEALTH_COMMAND_TIMEOUT)
+    });
+    let backup = args.before_backup.as_ref().map(|hook| {
+        let socket = backup_socket(&args.key, sidecar);
+        asked(&socket, &hook.command, hook.deadline())
+    });
+    let (health, backup) = (health.transpose()?, backup.transpose()?);
     command.args(&args.arguments).env_clear().envs(environment);
     let is_image = args.image.is_some();
-    if source.is_some() || health.is_some() || is_image {
-        return companion::run(command, source, health, is_image);
+    if source.is_some() || health.is_some() || backup.is_some() || is_image {
+        return companion::run(command, source, [health, backup], is_image);
     }
     // Only returns on failure.
     Err(command.exec()).with_context(|| format!("cannot execute {}", args.program.display()))

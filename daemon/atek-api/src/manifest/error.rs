@@ -198,6 +198,9 @@ pub enum Problem {
     /// See [`super::Healthcheck::Command`].
     #[error("must name a program and its arguments, such as [\"node\", \"check.js\"]")]
     HealthCommand,
+    /// See [`super::BeforeBackup`].
+    #[error("must be from 1 to {0} seconds")]
+    Seconds(u16),
     /// See [`crate::permission::HostPattern`].
     #[error(transparent)]
     Host(InvalidHostPattern),

@@ -1,5 +1,6 @@
 //! From JSON to a manifest.
 
+use super::before_backup;
 use super::cursor::{Cursor, Found};
 use super::error::{ManifestError, Problem};
 use super::json::{self, Value, shorten};
@@ -66,6 +67,7 @@ fn read_manifest(root: &Cursor<'_>) -> Found<Manifest> {
             "port" => manifest.port = Some(read_port(&value)?),
             "workdir" => manifest.workdir = read_workdir(&value)?,
             "healthcheck" => manifest.healthcheck = Some(read_healthcheck(&value)?),
+            "beforeBackup" => manifest.before_backup = Some(before_backup::read(&value)?),
             "permissions" => manifest.permissions = read_permissions(&value)?,
             "limits" => manifest.limits = read_limits(&value)?,
             "sleep" => manifest.sleep = value.boolean()?,
@@ -301,7 +303,7 @@ impl RuntimeParts<'_> {
         Ok((entry.parsed(|_| Problem::Entry)?, self.args()?))
     }
 
-    fn args(&self) -> Found<Vec<String>> {
+    pub(super) fn args(&self) -> Found<Vec<String>> {
         let mut args = Vec::new();
         if let Some(list) = &self.args {
             for item in list.items(64)? {

@@ -1,5 +1,6 @@
 //! The part `services` of a manifest.
 
+use super::before_backup;
 use super::cursor::{Cursor, Found};
 use super::error::Problem;
 use super::json::shorten;
@@ -9,7 +10,7 @@ use super::{Healthcheck, Runtime};
 use crate::spec::AppPort;
 use std::collections::BTreeMap;
 
-const KNOWN: &str = "runtime, entry, args, port, healthcheck and after";
+const KNOWN: &str = "runtime, entry, args, port, healthcheck, beforeBackup and after";
 
 /// `own`: the port of the app itself.
 pub(super) fn sidecars(
@@ -54,7 +55,7 @@ pub(super) fn sidecars(
 
 fn sidecar(value: &Cursor<'_>) -> Found<Sidecar> {
     let mut parts = RuntimeParts::default();
-    let (mut port, mut healthcheck, mut after) = (None, None, Vec::new());
+    let (mut port, mut healthcheck, mut hook, mut after) = (None, None, None, Vec::new());
     for (key, value) in value.members()? {
         match key {
             "runtime" => parts.runtime = Some(value),
@@ -62,6 +63,7 @@ fn sidecar(value: &Cursor<'_>) -> Found<Sidecar> {
             "args" => parts.args = Some(value),
             "port" => port = Some(fixed_port(&value)?),
             "healthcheck" => healthcheck = Some(command(&value)?),
+            "beforeBackup" => hook = Some(before_backup::read(&value)?),
             "after" => after = names(&value)?,
             other => {
                 return Err(value.problem(Problem::UnknownKey {
@@ -82,6 +84,7 @@ fn sidecar(value: &Cursor<'_>) -> Found<Sidecar> {
         runtime,
         port,
         healthcheck,
+        before_backup: hook,
         after,
     })
 }

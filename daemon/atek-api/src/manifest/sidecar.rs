@@ -1,6 +1,6 @@
 //! Further processes of one app: its database, its cache, its worker. In the file: `"services"`.
 
-use super::{Healthcheck, Manifest, Runtime};
+use super::{BeforeBackup, Healthcheck, Manifest, Runtime};
 use crate::spec::AppPort;
 use crate::text::checked_text;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,9 @@ pub struct Sidecar {
     /// A command that ends with exit code 0 when it is ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
+    /// What it does before the state of the app is copied for a backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before_backup: Option<BeforeBackup>,
     /// The others that must be ready before it starts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<SidecarName>,
@@ -199,7 +202,7 @@ mod tests {
             let mut sidecars: BTreeMap<SidecarName, Sidecar> = (0..6)
                 .map(|n| {
                     let runtime = Runtime::Node { entry: Some("w.js".parse().unwrap()), args: Vec::new() };
-                    (name(n), Sidecar { runtime, port: None, healthcheck: None, after: Vec::new() })
+                    (name(n), Sidecar { runtime, port: None, healthcheck: None, before_backup: None, after: Vec::new() })
                 })
                 .collect();
             for (from, to) in edges {

@@ -231,6 +231,9 @@ fn any_value() -> impl Strategy<Value = serde_json::Value> {
         "port",
         "workdir",
         "healthcheck",
+        "beforeBackup",
+        "command",
+        "seconds",
         "other",
     ]);
     leaf.prop_recursive(4, 32, 6, move |inner| {

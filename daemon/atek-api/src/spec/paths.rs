@@ -217,6 +217,14 @@ pub fn process_health_socket(key: &ServiceKey, sidecar: Option<&SidecarName>) ->
     runtime.join("health.sock")
 }
 
+/// The socket at which `atek-sandbox` runs what one process of a service does before a backup, the
+/// same inside and on the host.
+#[must_use]
+pub fn backup_socket(key: &ServiceKey, sidecar: Option<&SidecarName>) -> PathBuf {
+    let runtime = Path::new("/run").join(runtime_name(key, sidecar));
+    runtime.join("backup.sock")
+}
+
 /// The file with a service's bearer token.
 #[must_use]
 pub fn token(key: &ServiceKey) -> PathBuf {

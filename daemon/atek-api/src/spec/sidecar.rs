@@ -2,7 +2,7 @@
 
 use super::{Program, SIDECAR_READY_TIMEOUT, START_TIMEOUT, ServiceSpec, SpecError, Workdir};
 use crate::ids::ServiceId;
-use crate::manifest::{MAX_SIDECARS, SidecarName};
+use crate::manifest::{BeforeBackup, MAX_SIDECARS, SidecarName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,6 +24,9 @@ pub struct SidecarSpec {
     /// As of the service.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub health_command: Vec<String>,
+    /// As of the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_backup: Option<BeforeBackup>,
     /// Those that must be ready before it starts; they stand before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<SidecarName>,
@@ -52,6 +55,7 @@ impl ServiceSpec {
             program: sidecar.program.clone(),
             env: sidecar.env.clone(),
             health_command: sidecar.health_command.clone(),
+            before_backup: sidecar.before_backup.clone(),
             port: None,
             workdir: Workdir::Package,
             devices: Vec::new(),

@@ -32,8 +32,9 @@ fn atekd_gets_a_socket_and_the_port_while_the_program_runs() {
     let mut command = Command::new("/bin/sh");
     let (stdin, writer) = std::io::pipe().unwrap();
     command.args(["-c", "read line"]).stdin(stdin);
-    let running =
-        std::thread::spawn(move || companion::run(command, Some(source), None, false).unwrap());
+    let running = std::thread::spawn(move || {
+        companion::run(command, Some(source), [None, None], false).unwrap()
+    });
     assert_eq!(ask(&mut atekd, b'4'), (8080, 1));
     assert_eq!(ask(&mut atekd, b'x'), (8080, 0));
     assert_eq!(ask(&mut atekd, b'4'), (8080, 1));
@@ -49,7 +50,7 @@ fn the_program_goes_on_when_atekd_hangs_up() {
     drop(atekd);
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "sleep 0.2; exit 3"]);
-    let code = companion::run(command, Some(source), None, true).unwrap();
+    let code = companion::run(command, Some(source), [None, None], true).unwrap();
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(3)));
 }
 
@@ -64,9 +65,15 @@ fn it_ends_as_the_program_ends() {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]);
         // SIGTERM is caught by then, so that the signal does not end the test.
-        let code = companion::run(command, Some(source), None, false).unwrap();
+        let code = companion::run(command, Some(source), [None, None], false).unwrap();
         assert_eq!(format!("{code:?}"), format!("{expected:?}"), "{script}");
     }
     let (source, _atekd) = SocketSource::new(9).unwrap();
-    companion::run(Command::new("/nonexistent"), Some(source), None, false).unwrap_err();
+    companion::run(
+        Command::new("/nonexistent"),
+        Some(source),
+        [None, None],
+        false,
+    )
+    .unwrap_err();
 }

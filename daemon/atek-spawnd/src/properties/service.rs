@@ -6,7 +6,7 @@ use super::{
 };
 use crate::sources::Sources;
 use atek_api::image::StopSignal;
-use atek_api::manifest::SidecarName;
+use atek_api::manifest::{BeforeBackup, SidecarName};
 use atek_api::permission::GivenFolder;
 use atek_api::spec::{
     self, AppPort, Network, Program, ServiceSpec, SidecarSpec, Workdir, arguments, paths,
@@ -402,6 +402,7 @@ pub(super) fn argv(process: &Process<'_>, inside: &Path, sources: &Sources) -> V
         format!("folder={access}:{folder}")
     }));
     argv.extend(health_option(spec, inside));
+    argv.extend(backup_option(spec, inside));
     argv.extend(mount_options(process, inside, sources));
     let program = program(spec, inside);
     if program.iter().any(|word| word.contains(char::is_control)) {
@@ -477,18 +478,35 @@ fn wasm_runner(spec: &ServiceSpec, inside: &Path) -> Vec<String> {
     argv
 }
 
-/// The command of the health check, as JSON in one word. A program with a slash is a file of the
-/// package; an image's is one of the image.
+/// The command of the health check, as JSON in one word.
 fn health_option(spec: &ServiceSpec, inside: &Path) -> Option<String> {
-    let (program, arguments) = spec.health_command.split_first()?;
+    let words = words_inside(spec, inside, &spec.health_command)?;
+    let words = serde_json::to_string(&words).ok()?;
+    Some(format!("health={words}"))
+}
+
+/// The command before a backup with its deadline, as JSON in one word.
+fn backup_option(spec: &ServiceSpec, inside: &Path) -> Option<String> {
+    let hook = spec.before_backup.as_ref()?;
+    let hook = BeforeBackup {
+        command: words_inside(spec, inside, &hook.command)?,
+        ..hook.clone()
+    };
+    let words = serde_json::to_string(&hook).ok()?;
+    Some(format!("backup={words}"))
+}
+
+/// A command as the process finds it. A program with a slash is a file of the package; an image's
+/// is one of the image.
+fn words_inside(spec: &ServiceSpec, inside: &Path, words: &[String]) -> Option<Vec<String>> {
+    let (program, arguments) = words.split_first()?;
     let program = match spec.program {
         Program::Image { .. } => program.clone(),
         _ if !program.contains('/') => program.clone(),
         _ => inside.join(program).to_string_lossy().into_owned(),
     };
-    let words: Vec<&String> = std::iter::once(&program).chain(arguments).collect();
-    let words = serde_json::to_string(&words).ok()?;
-    Some(format!("health={words}"))
+    let words = std::iter::once(program).chain(arguments.iter().cloned());
+    Some(words.collect())
 }
 
 /// The variables that npm sets for scripts and that programs read (npm-scripts(7)).

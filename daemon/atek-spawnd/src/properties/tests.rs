@@ -31,6 +31,7 @@ pub(crate) fn spec() -> ServiceSpec {
         port: None,
         workdir: Workdir::Package,
         health_command: Vec::new(),
+        before_backup: None,
         limits: Limits::default(),
         sidecars: Vec::new(),
     }

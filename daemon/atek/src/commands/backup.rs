@@ -146,6 +146,9 @@ async fn now(host: &Host) -> Result<(), Failure> {
         return host.out.print_json(&answer);
     }
     let done: BackupDone = read("backUp", &answer)?;
+    for problem in &done.problems {
+        host.out.note(&clean::line(problem));
+    }
     host.out.done(&format!(
         "made the backup {}: {} files ({}), {} new on the target, {} read back and compared",
         done.run,

@@ -335,7 +335,11 @@ impl Backups {
         match &done {
             Ok(done) => {
                 ledger.last_good = Some(begun);
-                ledger.problem = None;
+                // It is whole, and an app may not be as it wanted to be.
+                ledger.problem = (!done.problems.is_empty()).then(|| done.problems.join("; "));
+                if let Some(problem) = &ledger.problem {
+                    tracing::error!(problem, "an app was not prepared for a backup");
+                }
                 ledger.proven_files = done.proven;
                 if done.proven > 0 {
                     ledger.last_proven = Some(now());
@@ -393,11 +397,14 @@ impl Backups {
             added: 0,
             proven: 0,
             removed: Vec::new(),
+            problems: Vec::new(),
         };
         ledger.longest_pause_ms = 0;
         let steps = services.len() + 2;
         for (step, service) in services.iter().enumerate() {
             self.meter.part(step, steps);
+            let problems = self.services.prepare_to_store(&service.key).await;
+            done.problems.extend(problems);
             let pause = self
                 .services
                 .copy_to_store(&service.key, &service.id)

@@ -243,6 +243,9 @@ impl Definition {
                 .map(|manifest| manifest.workdir)
                 .unwrap_or_default(),
             health_command: self.health_command().to_vec(),
+            before_backup: self
+                .manifest()
+                .and_then(|manifest| manifest.before_backup.clone()),
             limits: self.limits(),
             sidecars,
         };
@@ -271,6 +274,7 @@ impl Definition {
                 },
                 port: sidecar.port,
                 health_command: sidecar.health_command().to_vec(),
+                before_backup: sidecar.before_backup.clone(),
                 after: sidecar.after.clone(),
                 name,
             })
@@ -351,6 +355,7 @@ pub(super) fn plain_spec(
         mdns: false,
         workdir: Workdir::Package,
         health_command: Vec::new(),
+        before_backup: None,
         limits: Limits::default(),
         sidecars: Vec::new(),
     }

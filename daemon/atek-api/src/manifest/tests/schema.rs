@@ -57,7 +57,8 @@ fn the_schema_knows_every_key_that_the_parser_writes() {
         "limits":{"memoryMax":8388608,"tasksMax":1,"cpuQuota":1,"cpuWeight":1},"sleep":true,
         "services":{"db":{"runtime":{"kind":"oci","image":"localhost/db:1.0.0"},"port":5432,
             "healthcheck":{"command":["pg_isready"]}},"work":{"entry":"w.js","after":["db"]}},
-        "port":8080,"workdir":"state","healthcheck":"/healthz","icon":"icon.svg"}"#,
+        "port":8080,"workdir":"state","healthcheck":"/healthz","icon":"icon.svg",
+        "beforeBackup":{"command":["./dump","--all"],"seconds":90}}"#,
     )
     .unwrap();
     let written = serde_json::to_value(&manifest).unwrap();
@@ -87,6 +88,9 @@ fn the_schema_refuses_wrong_values() {
         json!({"healthcheck": "healthz"}),
         json!({"healthcheck": {"command": []}}),
         json!({"healthcheck": {"command": "check"}}),
+        json!({"beforeBackup": {"command": []}}),
+        json!({"beforeBackup": {"command": ["x"], "seconds": 601}}),
+        json!({"beforeBackup": ["x"]}),
         json!({"permissions": {"network": {"hosts": []}}}),
     ] {
         assert!(!VALIDATOR.is_valid(&wrong), "{wrong}");
@@ -136,6 +140,10 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
             object(&["args", "command", "other"], 2),
         ]
         .boxed(),
+        "beforeBackup" => object(&["command", "seconds", "other"], 3),
+        "seconds" => prop::sample::select(vec![0u32, 1, 60, 600, 601, 70_000])
+            .prop_map(Value::from)
+            .boxed(),
         "path" => one_of(&[
             "/",
             "/_api/x",
@@ -184,6 +192,7 @@ fn value_for(key: &'static str) -> BoxedStrategy<Value> {
                     "args",
                     "port",
                     "healthcheck",
+                    "beforeBackup",
                     "after",
                     "other",
                 ],
@@ -314,7 +323,8 @@ proptest! {
     #[test]
     fn the_schema_and_the_parser_agree(value in object(&[
         "name", "title", "description", "author", "license", "icon", "frame", "exports", "runtime", "entry", "args",
-        "services", "permissions", "limits", "sleep", "port", "workdir", "healthcheck", "other",
+        "services", "permissions", "limits", "sleep", "port", "workdir", "healthcheck", "beforeBackup",
+        "other",
     ], 5)) {
         if let Err(words) = compare(&value) {
             prop_assert!(false, "{}", words);

@@ -5,6 +5,7 @@
 
 mod agreed_limits;
 mod backup;
+mod before_backup;
 mod bring_back;
 mod candidate;
 mod components;

@@ -153,7 +153,9 @@ added: number,
 /** Files that were read back and compared. */
 proven: number,
 /** Runs that were removed. */
-removed: Array<RunId>, };
+removed: Array<RunId>,
+/** What apps could not do before they were copied, for a person. */
+problems: Array<string>, };
 
 /** A place where backups may be: what is mounted where disks of people are. */
 export type BackupPlace = {
@@ -247,6 +249,16 @@ name?: string, } | { "kind": "server",
 url: ServerUrl,
 /** The key by which an SFTP server is known again; a person saw it and agreed. */
 hostKey?: HostKey, };
+
+/** The field `beforeBackup`. */
+export type BeforeBackup = {
+/**
+ * The program and its arguments, taken literally; at least one. A program with a slash is a
+ * file of the package, one without is looked for in `PATH`.
+ */
+command: Array<string>,
+/** How long it may take; then it is killed. */
+seconds: number, };
 
 /** A catalogue, as the API shows it. */
 export type CatalogueInfo = {
@@ -726,6 +738,8 @@ port?: AppPort,
 workdir?: Workdir,
 /** What tells that the app is ready and stays well; none: the app is ready when it listens. */
 healthcheck?: Healthcheck,
+/** What the app does before its state is copied for a backup. */
+beforeBackup?: BeforeBackup,
 /** What the app asks for beyond the default. */
 permissions?: Permissions,
 /** The limits that the app needs, where they differ from the default. */
