@@ -676,7 +676,7 @@ pub(super) const APIS: [Api; 9] = [
                 &[("changes", "MailChanges")],
                 "MailStatus",
                 ADMINS,
-                "Sets that server, or with `settings: null` none. From then on one mail is sent for each event: a backup is missed or fails, a disk or card fails. What cannot be sent is tried again. The password is kept for the same user at the same server only. `data.reason`: `mail-settings`, or `mail-password` where one is needed.",
+                "Sets that server, or without `settings` none. From then on one mail is sent for each event: a backup is missed or fails, a disk or card fails. What cannot be sent is tried again. The password is kept for the same user at the same server only. `data.reason`: `mail-settings`, or `mail-password` where one is needed.",
             ),
             method(
                 "testMail",
