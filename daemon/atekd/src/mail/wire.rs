@@ -51,6 +51,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let read = buffer.filled().len() - before;
         let Some(left) = self.left.checked_sub(read) else {
+            // With an error, nothing was read.
+            buffer.set_filled(before);
             return Poll::Ready(Err(io::Error::other("the server says too much")));
         };
         self.left = left;
