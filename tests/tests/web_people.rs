@@ -3,6 +3,7 @@
 use atek_tests::Machine;
 use atek_tests::browser::{BrowserStory, FIREFOX};
 use atek_tests::host::Host;
+use atek_tests::plugged::DiskImage;
 
 #[tokio::test]
 async fn the_first_person_sets_the_box_up_in_spite_of_a_power_cut() -> anyhow::Result<()> {
@@ -59,6 +60,26 @@ async fn an_administrator_restarts_the_box_from_its_page() -> anyhow::Result<()>
 async fn an_administrator_makes_the_box_a_new_one_from_its_page() -> anyhow::Result<()> {
     let host = Host::on(Machine::builder("web-factory-reset").persistent()).await?;
     BrowserStory::new(host).run("factory_reset").await
+}
+
+#[tokio::test]
+async fn an_administrator_is_asked_before_data_move_to_a_disk() -> anyhow::Result<()> {
+    let host = Host::on(Machine::builder("web-move").file("/usr/lib/atek/etc.keep", "", 0o644));
+    let host = host.await?;
+    // Larger than what the disk of this machine holds; only its first page is written.
+    let disk = DiskImage::make(
+        "swap",
+        1 << 40,
+        "mkswap -q -L HOLIDAY $F || mkswap -L HOLIDAY $F",
+    )?;
+    let Some(disk) = disk else {
+        return Ok(());
+    };
+    let Some(_plugged) = disk.plug(&host.machine, false).await? else {
+        return Ok(());
+    };
+    // The id of a disk changes with what is on it: the story compares it.
+    BrowserStory::new(host).run("move").await
 }
 
 #[tokio::test]

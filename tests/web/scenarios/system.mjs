@@ -45,7 +45,7 @@ story(
       await signIn(bob, box)
       await openPage(bob, box, '/p/system', 'System')
       await part(bob, 'This box').getByText(box.name, { exact: true }).waitFor()
-      for (const name of ['Usage', 'Power', 'Data of uninstalled apps', 'Mail when something is wrong']) assert.equal(await part(bob, name).count(), 0)
+      for (const name of ['Usage', 'Power', 'Data of uninstalled apps', 'Mail when something is wrong', 'Move the data to another disk']) assert.equal(await part(bob, name).count(), 0)
       assert.equal(await bob.page.getByRole('button', { name: 'Change name and time zone' }).count(), 0)
       await looksRight(bob, 'system-user')
     })

@@ -268,6 +268,45 @@ export const admin: typeof english = {
       lastSent: 'Letzte Mail',
       never: 'noch nie'
     },
+    move: {
+      title: 'Die Daten auf einen anderen Datenträger umziehen',
+      text: 'Apps und Daten können auf einer SSD oder größeren Festplatte liegen. Das System selbst bleibt auf der Karte.',
+      onCard: (used) => `Die Daten liegen auf der Karte und brauchen ${used}.`,
+      onDisk: (disk, used) => `Die Daten liegen auf dem Datenträger ${disk} und brauchen ${used}.`,
+      oldData: 'Die Daten von vor dem Umzug sind noch auf der Karte.',
+      lastDone: 'Der letzte Umzug',
+      lastFailed: 'Der letzte Umzug ist misslungen',
+      noDisks: 'Kein anderer Datenträger ist angesteckt.',
+      nothingKnown: 'nichts Bekanntes darauf',
+      again: 'Noch einmal nachsehen',
+      toDisk: 'Hierher umziehen …',
+      toDiskOf: (disk) => `Hierher umziehen … (${disk})`,
+      toCard: 'Zurück auf die Karte …',
+      removeOld: 'Die alten Daten entfernen …',
+      questions: {
+        disk: 'Die Daten auf diesen Datenträger umziehen?',
+        card: 'Die Daten zurück auf die Karte umziehen?',
+        nowhere: 'Die alten Daten von der Karte entfernen?'
+      },
+      lost: (disk, size) => `Alles auf ${disk} (${size}) geht verloren`,
+      onIt: (holds) => `Jetzt darauf: ${holds}`,
+      whatHappens:
+        'Die Box startet neu, kopiert ihre Daten, vergleicht die Kopie und benutzt von da an den Datenträger. Ein Stromausfall schadet nicht. Lass den Datenträger angesteckt: Ohne ihn wartet die Box.',
+      replaced:
+        'Die Box startet neu und kopiert ihre Daten auf die Karte. Alte Daten auf der Karte werden ersetzt; was auf dem Datenträger ist, bleibt dort.',
+      removed:
+        'Die Daten auf der Karte, wie sie vor dem Umzug waren, werden entfernt. Die auf dem Datenträger bleiben.',
+      words: { card: 'Karte', nowhere: 'entfernen' },
+      typeWord: (word) => `Zur Bestätigung „${word}“ eintippen`,
+      password: 'Dein Passwort',
+      actions: {
+        disk: 'Datenträger löschen und umziehen',
+        card: 'Zurück umziehen',
+        nowhere: 'Alte Daten entfernen'
+      },
+      begun: 'Die Box startet neu. Während sie die Daten umzieht, sagt diese Seite, wie weit sie ist.',
+      late: 'Die Box ist noch nicht wieder da. Viele Daten umzuziehen dauert eine Weile; ihr Bildschirm sagt mehr.'
+    },
     reset: {
       title: 'Auf Werkszustand zurücksetzen',
       text: 'Macht daraus eine neue Box, für die nächste Person oder einen Neuanfang.',

@@ -253,6 +253,40 @@ export const admin = {
       lastSent: 'Last mail',
       never: 'never'
     },
+    move: {
+      title: 'Move the data to another disk',
+      text: 'Apps and data can live on an SSD or a larger disk. The system itself stays on the card.',
+      onCard: (used: string) => `The data are on the card and take ${used}.`,
+      onDisk: (disk: string, used: string) => `The data are on the disk ${disk} and take ${used}.`,
+      oldData: 'The data from before the move are still on the card.',
+      lastDone: 'The last move',
+      lastFailed: 'The last move failed',
+      noDisks: 'No other disk is plugged in.',
+      nothingKnown: 'nothing known on it',
+      again: 'Look again',
+      toDisk: 'Move here…',
+      toDiskOf: (disk: string) => `Move here… (${disk})`,
+      toCard: 'Move back to the card…',
+      removeOld: 'Remove the old data…',
+      questions: {
+        disk: 'Move the data to this disk?',
+        card: 'Move the data back to the card?',
+        nowhere: 'Remove the old data from the card?'
+      },
+      lost: (disk: string, size: string) => `Everything on ${disk} (${size}) is lost`,
+      onIt: (holds: string) => `On it now: ${holds}`,
+      whatHappens:
+        'The box starts again, copies its data, compares the copy, and uses the disk from then on. A power cut does no harm. Keep the disk plugged in: without it the box waits.',
+      replaced:
+        'The box starts again and copies its data to the card. Old data on the card are replaced; what is on the disk stays there.',
+      removed: 'The data on the card, as they were before the move, are removed. Those on the disk stay.',
+      words: { card: 'card', nowhere: 'remove' },
+      typeWord: (word: string) => `Type “${word}” to confirm`,
+      password: 'Your password',
+      actions: { disk: 'Erase the disk and move', card: 'Move back', nowhere: 'Remove the old data' },
+      begun: 'The box is restarting. While it moves the data, this page says how far it is.',
+      late: 'The box has not come back yet. Moving many data takes a while; its screen says more.'
+    },
     reset: {
       title: 'Factory reset',
       text: 'Makes this a new box, for its next owner or to begin again.',

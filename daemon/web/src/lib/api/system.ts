@@ -5,6 +5,8 @@ import type {
   FactoryReset,
   MailChanges,
   MailStatus,
+  MoveData,
+  MoveTargets,
   Resources,
   Security,
   Series,
@@ -29,6 +31,8 @@ export const mail = (signal?: AbortSignal) => call<MailStatus>(API, 'mail', [], 
 export const setMail = (changes: MailChanges) => call<MailStatus>(API, 'setMail', [changes])
 /** Tries these settings, or those that are set. */
 export const testMail = (changes?: MailChanges) => call<null>(API, 'testMail', changes ? [changes] : [])
+/** Where the data are, and the disks to which they could move. */
+export const moveTargets = (signal?: AbortSignal) => call<MoveTargets>(API, 'moveTargets', [], signal)
 
 /** A box that goes down may take its answer along: after so many milliseconds it is taken for gone. */
 const GOING_DOWN = 8000
@@ -37,4 +41,7 @@ export const reboot = () => call<null>(API, 'reboot', [], AbortSignal.timeout(GO
 /** Makes the box a new one; it restarts. */
 export const factoryReset = (reset: FactoryReset) =>
   call<null>(API, 'factoryReset', [reset], AbortSignal.timeout(GOING_DOWN))
+/** Moves the data; the box restarts. What is on a disk is lost before the answer. */
+export const moveData = (wanted: MoveData) =>
+  call<null>(API, 'moveData', [wanted], AbortSignal.timeout(60_000))
 export const powerOff = () => call<null>(API, 'powerOff', [], AbortSignal.timeout(GOING_DOWN))
