@@ -167,7 +167,8 @@ pub(super) mod tests {
 
     #[test]
     fn what_cannot_be_right_is_refused() {
-        let wrong: [(fn(&mut MailSettings), &str); 8] = [
+        type Change = fn(&mut MailSettings);
+        let wrong: [(Change, &str); 8] = [
             (
                 |it| it.server = "smtp.example.org:25/x".into(),
                 "the server",
