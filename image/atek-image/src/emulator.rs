@@ -110,6 +110,15 @@ pub fn command(options: &Options) -> anyhow::Result<Boot> {
             options.port
         ))
         .args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+    add_devices(&mut qemu, options, snapshot);
+    Ok(Boot {
+        command: qemu,
+        loaded,
+    })
+}
+
+/// What the machine has besides the card and the network.
+fn add_devices(qemu: &mut Command, options: &Options, snapshot: &str) {
     if let Some(disk) = &options.disk {
         qemu.arg("-drive").arg(format!(
             "file={},if=none,id=disk,format=raw,snapshot={snapshot}",
@@ -134,10 +143,6 @@ pub fn command(options: &Options) -> anyhow::Result<Boot> {
         qemu.arg("-qmp")
             .arg(format!("unix:{},server=on,wait=off", socket.display()));
     }
-    Ok(Boot {
-        command: qemu,
-        loaded,
-    })
 }
 
 /// A file without a name, which programs that this process starts have open, too.

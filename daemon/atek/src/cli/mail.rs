@@ -44,8 +44,8 @@ pub(crate) struct Set {
     #[arg(long)]
     pub(crate) port: Option<u16>,
     /// How the connection is encrypted
-    #[arg(long, value_enum, default_value_t = Tls::Starttls)]
-    pub(crate) tls: Tls,
+    #[arg(long, value_enum, default_value_t = Encryption::Starttls)]
+    pub(crate) tls: Encryption,
     /// Who signs in there
     #[arg(long)]
     pub(crate) user: Option<String>,
@@ -62,7 +62,7 @@ pub(crate) struct Set {
 
 /// How a connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Tls {
+pub(crate) enum Encryption {
     /// After STARTTLS, usually at port 587
     Starttls,
     /// From the first byte on, usually at port 465

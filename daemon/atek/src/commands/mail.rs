@@ -2,7 +2,7 @@
 
 use super::backup_server::from_file;
 use crate::ask;
-use crate::cli::mail::{Mail, Set, Tls};
+use crate::cli::mail::{Encryption, Mail, Set};
 use crate::error::Failure;
 use crate::host::{Host, read};
 use crate::text::table::fields;
@@ -94,9 +94,9 @@ async fn set(host: &Host, args: Set) -> Result<(), Failure> {
         server: args.server,
         port: args.port,
         security: match args.tls {
-            Tls::Starttls => MailSecurity::Starttls,
-            Tls::Tls => MailSecurity::Tls,
-            Tls::None => MailSecurity::None,
+            Encryption::Starttls => MailSecurity::Starttls,
+            Encryption::Tls => MailSecurity::Tls,
+            Encryption::None => MailSecurity::None,
         },
         user: args.user,
         from: args.from,
