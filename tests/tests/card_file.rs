@@ -97,6 +97,7 @@ fn a_person_who_boots_the_card_sees_its_console_and_leaves_it_as_it_was() -> any
             ssh_port: None,
             append: String::new(),
             tryboot: false,
+            disk: None,
             reader: None,
             keyboard: false,
         };

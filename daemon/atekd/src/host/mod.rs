@@ -15,7 +15,7 @@ mod wiring;
 
 use crate::attach::{Notify, Passed};
 use crate::backups::WholeBox;
-use crate::config::{ConfigFile, Overrides};
+use crate::config::{Config, ConfigFile, Overrides};
 use crate::database::Database;
 use crate::directory::DirectoryView;
 use crate::error_chain::DisplayChain;
@@ -125,31 +125,36 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<()
         show_state(&layout, Some("ready"));
         tracing::info!("the host is ready");
     };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = start => {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = follow_database(&host.apis.database, &host.apis.directory, layout.database_key()) => {}
-                () = sweep_sessions(&host.apis.sessions) => {}
-                () = host.apis.services.sleep_idle_services(Duration::from_secs(config.sleep_after_seconds)) => {}
-                () = host.apis.services.follow_releases() => {}
-                () = host.apis.services.keep_core() => {}
-                () = host.apis.catalogues.keep_fresh() => {}
-                () = host.apis.clone().end_grants_in_time() => {}
-                () = host.apis.backups.keep() => {}
-                () = host.apis.backups.restart_wanted() => {}
-                () = notices::keep(&host.apis.backups, &host.apis.mail, |is_wrong| {
-                    show_trouble(&layout, is_wrong);
-                }) => {}
-            }
-        }
-    }
+    let started_and_kept = async {
+        start.await;
+        keep(&host, &layout, &config).await;
+    };
+    let _ = stop.run_until_cancelled(started_and_kept).await;
     notify.tell("STOPPING=1");
     show_state(&layout, None);
     tasks.close();
     tasks.wait().await;
     Ok(())
+}
+
+/// Does what a host that is ready does again and again, until one of it asks for a restart.
+async fn keep(host: &Host, layout: &Layout, config: &Config) {
+    let apis = &host.apis;
+    let idle = Duration::from_secs(config.sleep_after_seconds);
+    tokio::select! {
+        () = follow_database(&apis.database, &apis.directory, layout.database_key()) => {}
+        () = sweep_sessions(&apis.sessions) => {}
+        () = apis.services.sleep_idle_services(idle) => {}
+        () = apis.services.follow_releases() => {}
+        () = apis.services.keep_core() => {}
+        () = apis.catalogues.keep_fresh() => {}
+        () = apis.clone().end_grants_in_time() => {}
+        () = apis.backups.keep() => {}
+        () = apis.backups.restart_wanted() => {}
+        () = notices::keep(&apis.backups, &apis.mail, |is_wrong| {
+            show_trouble(layout, is_wrong);
+        }) => {}
+    }
 }
 
 /// Serves a page while the data are not to be used: they cannot be reached, or are moved.

@@ -68,9 +68,7 @@ impl Host {
         shown_config: watch::Receiver<Value>,
     ) -> anyhow::Result<(Self, TaskChannels)> {
         let (publisher, directory) = directory::directory();
-        let database = Database::new(Store::new(&layout.app_socket(&layout.database_key())));
-        let passwords = Passwords::new().context("cannot prepare the hashing of passwords")?;
-        let sessions = Sessions::new(database.clone(), passwords);
+        let (database, sessions) = people(layout)?;
         let bus = Bus::system();
         let host_settings = HostSettings::new(bus.clone());
         let setup = Setup::new(database.clone(), host_settings.clone(), layout);
@@ -82,9 +80,7 @@ impl Host {
         let logbook = Logbook::default();
         let jobs = Jobs::default();
         let spawn = Spawn::new(bus.clone());
-        let authorities = Authorities::read(layout.authorities());
-        let packages = Packages::new(spawn.clone(), authorities.clone());
-        let catalogues = Catalogues::new(layout, packages.clone(), spawn.clone());
+        let (authorities, packages, catalogues) = sources(layout, &spawn);
         let services = Operations::new(OperationsDeps {
             layout: layout.clone(),
             ports,
@@ -103,22 +99,12 @@ impl Host {
         });
         let (audit, audit_task) = Audit::new(layout.state(), directory.clone());
         let keys = key_service(layout, &directory);
-        let backups = Backups::new(
-            services.clone(),
-            spawn,
-            keys.clone(),
-            authorities.clone(),
-            home_service(layout),
-            layout.state().to_owned(),
-            host_settings.watch_name(),
-        );
-        let mail = Mail::new(
-            layout.state().to_owned(),
-            authorities.clone(),
-            host_settings.watch_name(),
-        );
+        let name = || host_settings.watch_name();
+        let backups = backups(layout, &services, spawn, &keys, &authorities, name());
+        let state = layout.state().to_owned();
+        let mail = Mail::new(state.clone(), authorities.clone(), name());
         let apis = HostApis {
-            guests: Guests::new(layout.state().to_owned()),
+            guests: Guests::new(state.clone()),
             mail,
             authorities,
             database,
@@ -140,7 +126,7 @@ impl Host {
             confinement: Confinement::new(systemd),
             power: Power::new(bus.clone()),
             host_settings,
-            state: layout.state().to_owned(),
+            state,
             config: config.clone(),
             shown_config,
         };
@@ -211,6 +197,22 @@ impl Host {
     }
 }
 
+/// The server's database, and who signs in by it.
+fn people(layout: &Layout) -> anyhow::Result<(Database, Sessions)> {
+    let database = Database::new(Store::new(&layout.app_socket(&layout.database_key())));
+    let passwords = Passwords::new().context("cannot prepare the hashing of passwords")?;
+    let sessions = Sessions::new(database.clone(), passwords);
+    Ok((database, sessions))
+}
+
+/// Where packages come from.
+fn sources(layout: &Layout, spawn: &Spawn) -> (Authorities, Packages, Catalogues) {
+    let authorities = Authorities::read(layout.authorities());
+    let packages = Packages::new(spawn.clone(), authorities.clone());
+    let catalogues = Catalogues::new(layout, packages.clone(), spawn.clone());
+    (authorities, packages, catalogues)
+}
+
 fn key_service(layout: &Layout, directory: &DirectoryView) -> KeyService {
     let key = layout.keys_key();
     KeyService::new(&layout.app_socket(&key), key, directory.clone())
@@ -223,6 +225,25 @@ fn home_service(layout: &Layout) -> HomeService {
         key,
         socket: socket.unwrap_or_default(),
     }
+}
+
+fn backups(
+    layout: &Layout,
+    services: &Arc<Operations>,
+    spawn: Spawn,
+    keys: &KeyService,
+    authorities: &Authorities,
+    name: watch::Receiver<Option<String>>,
+) -> Backups {
+    Backups::new(
+        services.clone(),
+        spawn,
+        keys.clone(),
+        authorities.clone(),
+        home_service(layout),
+        layout.state().to_owned(),
+        name,
+    )
 }
 
 /// The HTTP surface over what the host's own APIs work with.
