@@ -14,9 +14,9 @@
 //! for all links in one transaction ([`firewall`]). `attach` runs as the first command of each
 //! unit, as root, in the unit's network namespace, before any code of the program: it makes the
 //! link and moves one end to the machine's namespace ([`attach`]), and lets ports of the home's
-//! network lead to the unit, such as `tcp/1883` ([`ports`]). Then it becomes the program behind `--`,
-//! since each further command of a unit takes systemd a twentieth of a second. `detach` takes these back, when the
-//! unit is stopped and when it has ended.
+//! network lead to the unit, such as `tcp/1883` ([`ports`]). Then it becomes the program behind
+//! `--`, since each further command of a unit takes systemd a twentieth of a second. `detach` takes
+//! the ports back, when the unit is stopped and when it has ended.
 //!
 //! The link belongs to the unit's namespace and goes with it, however the unit ends, and routes and
 //! addresses go with the link. So nothing else is collected afterwards, and no process remains.

@@ -1,4 +1,5 @@
-//! The command of a health check, or of what an app does before a backup, run inside the service's sandbox.
+//! The command of a health check, or of what an app does before a backup, run inside the service's
+//! sandbox.
 //!
 //! ```text
 //!  atekd ──connects──▶ health.sock, in the service's runtime folder

@@ -179,7 +179,8 @@ fn tls_problem(error: &(dyn StdError + 'static)) -> Option<MailError> {
     found
 }
 
-/// What is wrong with it, in what OpenSSL says: `…:certificate verify failed:… (hostname mismatch)`.
+/// What is wrong with it, in what OpenSSL says:
+/// `…:certificate verify failed:… (hostname mismatch)`.
 fn wrong_certificate(said: &str) -> Option<String> {
     let (_, rest) = said.split_once("certificate verify failed")?;
     let reason = rest.rsplit_once('(').map(|(_, reason)| reason);
