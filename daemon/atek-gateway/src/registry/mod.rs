@@ -125,7 +125,7 @@ pub fn choose_for_home<'a>(
 }
 
 /// The API by which other homes are reached.
-const HYPERCORE: &str = "atek.cloud/hypercore-api";
+pub const HYPERCORE: &str = "atek.cloud/hypercore-api";
 /// APIs of core services by which an app reaches other homes: an app needs them in `hostApis` of
 /// what it was granted.
 const BY_GRANT: [&str; 1] = [HYPERCORE];

@@ -57,10 +57,14 @@ pub(super) async fn pass(
                     status,
                 });
             }
-            // It ends with the right to it, as everything that lasts.
-            let opened = Opened::Provider {
-                api: calls.api.to_owned(),
-                service: entry.key.clone(),
+            // It ends with the right to it, as everything that lasts. The right of a contact is
+            // known to the hypercore service, which closes the connection.
+            let opened = match calls.contact {
+                Some(_) => Opened::Own,
+                None => Opened::Provider {
+                    api: calls.provided.to_owned(),
+                    service: entry.key.clone(),
+                },
             };
             let end = access_end(calls.gateway, calls.admitted.caller(), opened);
             let answer = SessionBoundBody::new(PrefixedBody::new(parts, rest), end);

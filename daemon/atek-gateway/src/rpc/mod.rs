@@ -49,6 +49,8 @@ struct Calls<'a> {
     admitted: &'a Admitted,
     visitor: Visitor,
     api: &'a str,
+    /// The API whose provider is called: of calls to another home not the one that is meant there.
+    provided: &'a str,
     target: Target,
     /// The person of another home for whom the hypercore service calls.
     contact: Option<Contact>,
@@ -155,6 +157,10 @@ async fn answer_envelope(
             known_by: Vec::new(),
         },
         api: attributes.api(),
+        provided: match attributes.home() {
+            Some(_) => registry::HYPERCORE,
+            None => attributes.api(),
+        },
         target: Target::Host,
         contact,
         body: body.clone(),

@@ -53,6 +53,25 @@ async fn a_call_to_another_home_goes_to_the_hypercore_service_of_who_may() {
 }
 
 #[tokio::test]
+async fn long_answers_to_and_from_another_home_come_whole() {
+    let world = world().await;
+    let long = "x".repeat(900_000);
+    let call = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"mirror","params":["{long}"]}}"#);
+    let key = "0f".repeat(32);
+    let of_bob = [("atek-for-user", "key-alice"), ("atek-for-contact", &*key)];
+    let to_home = format!("{TO_FEED}&home=0a");
+    for (caller, query, headers) in [
+        ("core.hypercore", TO_FEED, &of_bob[..]),
+        ("feed", &to_home, &[]),
+    ] {
+        let own = world.listen_for(caller);
+        let answer = call_at(&own, query, &call, headers).await.json();
+        let body = answer["result"]["body"].as_str().unwrap();
+        assert!(body.contains(&long), "{caller}");
+    }
+}
+
+#[tokio::test]
 async fn a_contact_reaches_an_app_of_its_owner_and_nothing_else() {
     let world = world().await;
     let own = world.listen_for("core.hypercore");
