@@ -306,6 +306,16 @@ impl Emulated {
         owner
             .call(SERVICES, "install", json!([{ "sourceUrl": url, "id": id }]))
             .await?;
+        Self::runs(owner, id).await
+    }
+
+    /// Waits until an app runs. An emulated processor may be too slow for the time that an app has
+    /// to listen: then it is started again.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run in time.
+    pub async fn runs(owner: &Client, id: &str) -> anyhow::Result<()> {
         wait_for(&format!("{id} to be running"), BOOT, async || {
             let service = owner.call(SERVICES, "get", json!([id])).await?;
             if service["state"] == "failed" {

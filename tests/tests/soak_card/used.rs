@@ -61,21 +61,10 @@ async fn pages(emulated: &Emulated, person: &Client, id: &str) -> anyhow::Result
         .header("sec-fetch-site", "same-origin"))
 }
 
-/// Waits until an app runs. An emulated processor may be too slow for the time that an app has to
-/// listen: then it is started again.
+/// Waits until an app runs.
 pub async fn runs(emulated: &Emulated, id: &str) -> anyhow::Result<()> {
     let owner = sign_in(emulated, OWNER).await?;
-    wait_for(&format!("{id} to be running"), BOOT, async || {
-        let service = owner.call(SERVICES, "get", json!([id])).await?;
-        if service["state"] == "failed" {
-            owner.call(SERVICES, "start", json!([id])).await?;
-        }
-        Ok(Seen::if_so(service, |service| {
-            service["state"] == "running"
-        }))
-    })
-    .await
-    .map(drop)
+    Emulated::runs(&owner, id).await
 }
 
 /// The keys of a person, once signing in has opened them.
