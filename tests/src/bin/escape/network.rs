@@ -133,24 +133,32 @@ fn list(path: &str) -> Result<(), Errno> {
     if seen { Ok(()) } else { Err(Errno::ENOENT) }
 }
 
-/// Sends a datagram, and waits a moment for a firewall to refuse it. One that the machine itself
-/// refuses, for want of a server, has arrived.
+/// How often a datagram is sent, with a pause of [`ANSWER`] after each. The kernel tells a sender
+/// of refusals at most once a second after the first six (`icmp_ratelimit`, icmp(7)), so that a
+/// single datagram can be refused in silence.
+const DATAGRAMS: usize = 6;
+/// How long each datagram waits for its refusal.
+const ANSWER: Duration = Duration::from_millis(500);
+
+/// Sends datagrams until a firewall refuses one. One that the machine itself refuses, for want of
+/// a server, has arrived.
 fn send(to: &str) -> Result<(), Errno> {
     let to: SocketAddr = to.parse().map_err(|_| Errno::EINVAL)?;
     let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let sent = UdpSocket::bind(any).and_then(|socket| {
-        socket.connect(to)?;
-        socket.set_read_timeout(Some(Duration::from_millis(500)))?;
-        socket.send(b"escaped")?;
-        socket.recv(&mut [0; 16])
-    });
-    match sent {
-        Ok(_) => Ok(()),
-        Err(error) => match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::ConnectionRefused => Ok(()),
-            _ => Err(errno(&error)),
-        },
+    for _ in 0..DATAGRAMS {
+        let sent = UdpSocket::bind(any).and_then(|socket| {
+            socket.connect(to)?;
+            socket.set_read_timeout(Some(ANSWER))?;
+            socket.send(b"escaped")?;
+            socket.recv(&mut [0; 16])
+        });
+        match sent.map_err(|error| (error.kind(), error)) {
+            Err((ErrorKind::WouldBlock | ErrorKind::TimedOut, _)) => {}
+            Ok(_) | Err((ErrorKind::ConnectionRefused, _)) => return Ok(()),
+            Err((_, error)) => return Err(errno(&error)),
+        }
     }
+    Ok(())
 }
 
 fn socket(family: i32, kind: i32, protocol: usize) -> Result<(), Errno> {
