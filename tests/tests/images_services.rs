@@ -279,7 +279,28 @@ async fn a_backup_has_all_processes_of_one_moment(
         .filter(|it| !restored.contains(it))
         .count();
     ensure!(missing <= 1 && !restored.contains(&"late"), "{restored:?}");
+    let dumped = entries_of_the_dump(host).await?;
+    let dumped: Vec<&str> = dumped.lines().collect();
+    ensure!(
+        dumped.len() >= 2 && texts.starts_with(&dumped),
+        "{dumped:?}"
+    );
     Ok(())
+}
+
+/// What PostgreSQL reads from the dump that its own `pg_dump` made before the backup, and that came
+/// back with it.
+async fn entries_of_the_dump(host: &Host) -> anyhow::Result<String> {
+    let read = "set -eu
+        export PATH=/usr/lib/postgresql/17/bin:/usr/bin:/bin PGHOST=127.0.0.1 PGUSER=postgres
+        createdb again
+        pg_restore --exit-on-error --dbname=again /var/lib/postgresql/data/ledger.dump
+        psql --no-align --tuples-only --command='select text from entries order by at' again
+        dropdb again";
+    host.machine.write("/root/read-dump", read).await?;
+    let enter = "nsenter --target=$(systemctl show -P MainPID atek-app-ledger@db) \
+                 --mount --net --root --wd sh -s < /root/read-dump";
+    host.machine.shell(enter).await
 }
 
 /// None is left paused.
