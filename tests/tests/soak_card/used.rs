@@ -7,7 +7,7 @@
     reason = "each test file uses a part of it"
 )]
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use atek_tests::emulated::{BOOT, Emulated, GATEWAY};
 use atek_tests::host::{ADB, PASSWORD, SERVICES, SESSIONS, USERS, app_cookie, cookie_named};
 use atek_tests::http::Client;
@@ -24,6 +24,7 @@ pub const BOB: &str = "bob";
 pub const KEYS: &str = "atek.cloud/keys-api";
 pub const SYSTEM: &str = "atek.cloud/system-api";
 pub const PERMISSIONS: &str = "atek.cloud/permissions-api";
+pub const BACKUPS: &str = "atek.cloud/backups-api";
 pub const HELLO: &str = "example.test/hello";
 
 /// What they wrote: words that no other file of a box has.
@@ -244,5 +245,26 @@ pub async fn is_shared(emulated: &Emulated, db: &str) -> anyhow::Result<()> {
         let read = reads.call(ADB, "recordGet", json!([db, path])).await?;
         ensure!(read["value"]["at"] == path, "{path}: {read}");
     }
+    Ok(())
+}
+
+/// The id of the only disk that is plugged in, as the box lists it.
+pub fn id_of(places: &Value) -> anyhow::Result<Value> {
+    let disks = places["disks"].as_array().context("no list of disks")?;
+    match disks.as_slice() {
+        [disk] if disk["id"].is_string() => Ok(disk["id"].clone()),
+        _ => bail!("this is not one disk for backups: {places}"),
+    }
+}
+
+/// Has the box make a backup on its disk.
+pub async fn is_backed_up(emulated: &Emulated) -> anyhow::Result<()> {
+    let owner = sign_in(emulated, OWNER).await?;
+    let id = id_of(&owner.call(BACKUPS, "places", json!([])).await?)?;
+    // Else the first one begins by itself.
+    let target = json!([{ "target": { "kind": "disk", "id": id }, "schedule": "never" }]);
+    owner.call(BACKUPS, "configure", target).await?;
+    let done = owner.call(BACKUPS, "backUp", json!([])).await?;
+    ensure!(done["proven"].as_u64() >= Some(1), "{done}");
     Ok(())
 }
