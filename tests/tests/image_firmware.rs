@@ -188,6 +188,42 @@ fn the_light_on_the_board_can_show_every_pattern_on_both_routes() {
 }
 
 #[test]
+fn disks_can_be_asked_about_their_health_on_both_routes() {
+    let packages = lines("image/debian/packages.list");
+    assert!(packages.contains(&"smartmontools".to_owned()));
+    for board in ["rpi4_64", "rpi5_64", "qemu_aarch64_virt"] {
+        let config = text(&format!("buildroot/configs/atek_{board}_defconfig"));
+        assert!(
+            config.contains("\nBR2_PACKAGE_SMARTMONTOOLS=y\n"),
+            "{board}"
+        );
+    }
+    let unit = text("image/overlay/usr/lib/systemd/system/atek-disk-health.service");
+    assert!(unit.contains("ConditionPathExists=/usr/sbin/smartctl\n"));
+    let preset = lines("image/overlay/usr/lib/systemd/system-preset/81-atek-box.preset");
+    assert!(preset.contains(&"enable atek-disk-health.timer".to_owned()));
+}
+
+#[test]
+fn no_unit_of_the_box_has_the_name_of_one_that_the_host_makes() {
+    let names = text("daemon/atek-api/src/spec/paths.rs");
+    let units = names
+        .lines()
+        .filter_map(|line| line.split_once("_UNIT: &str = \"")?.1.strip_suffix("\";"));
+    // The firewall's unit is there, and the host starts it.
+    let made: Vec<&str> = units
+        .filter(|unit| *unit != "atek-network.service")
+        .collect();
+    assert!(made.contains(&"atek-disks.service"), "{made:?}");
+    for unit in made {
+        for folder in ["units", "image/overlay/usr/lib/systemd/system"] {
+            let path = atek_tests::paths::repository().join(folder).join(unit);
+            assert!(!path.exists(), "{}", path.display());
+        }
+    }
+}
+
+#[test]
 fn what_chooses_the_slot_is_what_the_boot_loader_reads() {
     // autoboot.txt: at most 512 bytes, and the filters [all], [none] and [tryboot].
     let autoboot = atek_image::assemble::AUTOBOOT;

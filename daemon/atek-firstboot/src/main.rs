@@ -12,6 +12,7 @@
 //! | [`reset`] | the file that asks for a new password: request for atekd | yes |
 //! | [`forget`] | the settings on the card of a box that was reset: never applied again, and removed | yes |
 //! | [`led`] | `led`: the light on the board | yes |
+//! | [`disk_health`] | `disk-health`: what disks say of their health | yes |
 //! | [`keep_journal`] | `keep-journal`: the journal from memory to the data partition | yes |
 //! | [`boot`] | `boot-good`: keeps the slot on trial; `on-trial`: whether it is one | yes |
 //!
@@ -23,6 +24,7 @@ mod apply;
 mod boot;
 mod card;
 mod claim;
+mod disk_health;
 mod forget;
 mod formats;
 mod fsutil;
@@ -61,6 +63,8 @@ enum Command {
         #[arg(long, env = "ATEK_LED", value_name = "NAME")]
         name: Option<String>,
     },
+    /// Ask the disks about their health, for the host.
+    DiskHealth,
     /// Move what the journal has closed in memory to the data partition.
     KeepJournal,
     /// Keep the slot that this boot came from.
@@ -83,6 +87,9 @@ fn main() -> ExitCode {
         Command::Led { name } => led::run(&root, name.as_deref())
             .map(|()| true)
             .context("cannot set the light"),
+        Command::DiskHealth => disk_health::run(&root)
+            .map(|()| true)
+            .context("cannot write down what the disks say"),
         Command::KeepJournal => keep_journal::run(&root)
             .map(|()| true)
             .context("cannot keep the journal"),

@@ -16,9 +16,11 @@ mod whole;
 
 use crate::authorities::Authorities;
 use crate::error_chain::DisplayChain;
+use crate::journal::DiskErrors;
 use crate::key_service::{KeyService, KeyServiceError};
 use crate::services::{OperationError, Operations};
 use crate::spawn::{Spawn, SpawnError};
+use crate::system::storage;
 use atek_api::backup::{
     BackupChanges, BackupDone, BackupStatus, Event, Failure, Manifest, Part, Request, Run, RunId,
     Target, schedule,
@@ -152,6 +154,8 @@ pub struct Backups {
     name: watch::Receiver<Option<String>>,
     /// Why the latest test file could not be written.
     write_problem: watch::Sender<Option<StorageProblem>>,
+    /// Reads and writes that failed, by the kernel's log.
+    disk_errors: Arc<DiskErrors>,
 }
 
 /// What a job may do with a target.
@@ -224,6 +228,7 @@ impl Backups {
             restart: Arc::default(),
             name,
             write_problem: watch::Sender::new(None),
+            disk_errors: Arc::default(),
         }
     }
 
@@ -566,16 +571,15 @@ impl Backups {
     #[must_use]
     pub fn storage_problems(&self) -> Vec<StorageProblem> {
         let target = self.target_set();
-        let mut found =
-            crate::system::storage::problems(Path::new("/"), &self.state, target.as_ref());
+        let failed = self.disk_errors.counts(Path::new("/sys/block"));
+        let mut found = storage::problems(Path::new("/"), &self.state, target.as_ref(), &failed);
         found.extend(self.write_problem.borrow().clone());
         found
     }
 
     async fn test_write(&self) {
         let state = self.state.clone();
-        let written =
-            tokio::task::spawn_blocking(move || crate::system::storage::write_problem(&state));
+        let written = tokio::task::spawn_blocking(move || storage::write_problem(&state));
         self.write_problem
             .send_replace(written.await.ok().flatten());
     }

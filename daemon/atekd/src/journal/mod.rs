@@ -9,9 +9,11 @@
 //! libsystemd blocks, so a page is read on a blocking thread and a follower has a thread.
 
 mod clean;
+mod kernel;
 mod options;
 mod read;
 
+pub use kernel::DiskErrors;
 pub use options::InvalidOption;
 
 use atek_api::ids::{ServiceId, ServiceKey};

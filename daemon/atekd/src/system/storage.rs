@@ -3,8 +3,9 @@
 
 use atek_api::backup::{TARGET_FOLDER, Target};
 use atek_api::system::{StorageProblem, StorageTrouble};
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Tenths of its life that a card has used when people are told: 90 % and more.
@@ -12,11 +13,20 @@ const WORN: u32 = 9;
 /// Devices that are looked at.
 const MOST: usize = 100;
 const TEST_FILE: &str = ".write-test";
+/// What disks have said of themselves, below the root.
+const SAID: &str = "run/atek-disk-health/problems.json";
+const MAX_SAID: u64 = 64 * 1024;
 
 /// Everything that the kernel and the disks say is wrong now. Writes nothing: pages ask it every
-/// few seconds. `root` is `/`, for tests another folder. Blocks for as long as the disk does.
+/// few seconds. `root` is `/`, for tests another folder; `failed` has how many reads and writes of a
+/// disk the kernel has logged as failed. Blocks for as long as the disk does.
 #[must_use]
-pub fn problems(root: &Path, state: &Path, backups: Option<&Target>) -> Vec<StorageProblem> {
+pub fn problems(
+    root: &Path,
+    state: &Path,
+    backups: Option<&Target>,
+    failed: &BTreeMap<String, u64>,
+) -> Vec<StorageProblem> {
     let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
     let mut found = Vec::new();
     let data = mount_of(&mounts, state);
@@ -36,6 +46,8 @@ pub fn problems(root: &Path, state: &Path, backups: Option<&Target>) -> Vec<Stor
     }
     found.extend(file_system_errors(root));
     found.extend(devices(root));
+    found.extend(of_themselves(root));
+    found.extend(logged(failed, &found));
     if let Some(Target::Folder { path }) = backups
         && !path.join(TARGET_FOLDER).is_dir()
     {
@@ -201,6 +213,38 @@ fn devices(root: &Path) -> Vec<StorageProblem> {
     found
 }
 
+/// What disks say of themselves, as `atek-disk-health.service` has asked them last.
+fn of_themselves(root: &Path) -> Vec<StorageProblem> {
+    let Ok(file) = fs::File::open(root.join(SAID)) else {
+        return Vec::new();
+    };
+    let mut text = String::new();
+    if file.take(MAX_SAID).read_to_string(&mut text).is_err() {
+        return Vec::new();
+    }
+    let said: Vec<StorageProblem> = serde_json::from_str(&text).unwrap_or_default();
+    let is_there = |disk: &str| root.join("sys/block").join(disk).exists();
+    said.into_iter()
+        .filter(|problem| is_there(&problem.disk))
+        .collect()
+}
+
+/// Reads and writes that the kernel has logged as failed, of disks that are not told of already.
+fn logged(failed: &BTreeMap<String, u64>, told: &[StorageProblem]) -> Vec<StorageProblem> {
+    let is_told = |disk: &str| {
+        told.iter()
+            .any(|problem| problem.disk == disk && problem.kind == StorageTrouble::Errors)
+    };
+    let new = failed.iter().filter(|(disk, _)| !is_told(disk));
+    new.map(|(disk, count)| {
+        let text = format!(
+            "{count} reads or writes have failed since the box was started: check its cable, make a backup to another disk, and replace it if more fail"
+        );
+        problem(StorageTrouble::Errors, disk.clone(), &text)
+    })
+    .collect()
+}
+
 /// Failed commands that are ordinary: a reader is asked for things that it does not know.
 const SOME_ERRORS: u64 = 20;
 
@@ -215,7 +259,7 @@ mod tests {
     }
 
     fn kinds(root: &Path, state: &Path, target: Option<&Target>) -> Vec<(StorageTrouble, String)> {
-        let found = problems(root, state, target);
+        let found = problems(root, state, target, &BTreeMap::new());
         found
             .into_iter()
             .map(|problem| (problem.kind, problem.disk))
@@ -271,6 +315,32 @@ mod tests {
             (StorageTrouble::Gone, "/mnt/unplugged".to_owned()),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_disks_say_of_themselves_and_what_the_kernel_logs_is_told_once_for_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for disk in ["nvme0n1", "sda", "sdb"] {
+            put(root, &format!("sys/block/{disk}/device/model"), "disk\n");
+        }
+        put(root, "sys/block/sda/device/ioerr_cnt", "0x40\n");
+        let failed = [("sda".to_owned(), 64), ("sdb".to_owned(), 1)].into();
+        let told = |said: &str| {
+            put(root, SAID, said);
+            let found = problems(root, Path::new("/var/lib/atek"), None, &failed);
+            let short = found.into_iter().map(|told| (told.kind, told.disk));
+            short.collect::<Vec<_>>()
+        };
+        let errors = |disk: &str| (StorageTrouble::Errors, disk.to_owned());
+        let worn = (StorageTrouble::Worn, "nvme0n1".to_owned());
+        // The last one is not plugged in any more.
+        let said = r#"[{ "kind": "worn", "disk": "nvme0n1", "text": "its spare memory is used up" },
+            { "kind": "worn", "disk": "nvme1n1", "text": "its spare memory is used up" }]"#;
+        assert_eq!(told(said), [errors("sda"), worn, errors("sdb")]);
+        for nothing in ["", "[]", "{}", "[{}]", "half a li"] {
+            assert_eq!(told(nothing), [errors("sda"), errors("sdb")], "{nothing}");
+        }
     }
 
     #[test]
