@@ -15,14 +15,16 @@ use anyhow::{Context as _, bail};
 use atek_image::assemble::Board;
 use atek_image::card::Card;
 use atek_image::pack::Files;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
 
 /// How long anything on the box may take: a boot takes half a minute here, and some machines have
 /// one slow processor for everything. Only what will never happen is waited for that long.
@@ -34,6 +36,9 @@ const WATCHDOG: &str = "systemd.watchdog_sec=5min";
 
 /// This machine, as the box sees it.
 pub const GATEWAY: &str = "10.0.2.2";
+
+/// How long the emulator may take to answer a command of its own.
+const ANSWER: Duration = Duration::from_secs(60);
 
 const SETUP: &str = "atek.cloud/setup-api";
 
@@ -86,6 +91,10 @@ pub struct Emulated {
     pub reader: bool,
     /// A second disk (a file), from the next start on: what the box writes stays on it.
     pub disk: Option<PathBuf>,
+    /// Whether that disk is an NVMe one, from the next start on.
+    pub nvme: bool,
+    /// A sector of that disk that cannot be read, from the next start on.
+    pub bad_sector: Option<u64>,
     /// Whether a keyboard is plugged in, from the next start on.
     pub keyboard: bool,
 }
@@ -111,6 +120,8 @@ impl Emulated {
             tryboot: false,
             reader: false,
             disk: None,
+            nvme: false,
+            bad_sector: None,
             keyboard: false,
             home,
         };
@@ -140,6 +151,28 @@ impl Emulated {
         self.home.join("card.img")
     }
 
+    /// The socket of the emulator's own commands.
+    fn monitor(&self) -> PathBuf {
+        self.home.join("monitor")
+    }
+
+    /// Has the NVMe disk warn from now on: bits of "Critical Warning" of its health record.
+    ///
+    /// # Errors
+    ///
+    /// When the emulator does not take it.
+    pub async fn nvme_warns(&self, bits: u8) -> anyhow::Result<()> {
+        let warning = json!({ "path": "/machine/peripheral/nvme", "property": "smart_critical_warning", "value": bits });
+        let command = json!({ "execute": "qom-set", "arguments": warning, "id": "asked" });
+        let socket = self.monitor();
+        let answer = tokio::time::timeout(ANSWER, ask_monitor(&socket, &command));
+        let answer = answer.await.context("the emulator does not answer")??;
+        if answer["error"].is_object() {
+            bail!("the emulator says {answer}");
+        }
+        Ok(())
+    }
+
     /// Switches it on.
     ///
     /// # Errors
@@ -167,6 +200,8 @@ impl Emulated {
                 &self.ssh_port.to_string(),
             ])
             .arg(format!("--append={WATCHDOG} {}", self.append))
+            .arg("--monitor")
+            .arg(self.monitor())
             .args(self.tryboot.then_some("--tryboot"))
             .args(self.keyboard.then_some("--keyboard"))
             .stdin(Stdio::null())
@@ -181,6 +216,10 @@ impl Emulated {
         }
         if let Some(disk) = &self.disk {
             command.arg("--disk").arg(disk);
+            command.args(self.nvme.then_some("--nvme"));
+        }
+        if let Some(sector) = self.bad_sector {
+            command.args(["--bad-sector", &sector.to_string()]);
         }
         self.emulator = Some(command.spawn().context("cannot start the emulator")?);
         self.started = Instant::now();
@@ -468,6 +507,26 @@ impl Drop for Emulated {
         // What it said stays for people to read; the card is large.
         let _ = fs::remove_file(self.card());
     }
+}
+
+/// Gives the emulator a command with the id `asked`, and returns its answer.
+async fn ask_monitor(socket: &Path, command: &Value) -> anyhow::Result<Value> {
+    let doing = "cannot talk to the emulator";
+    let socket = UnixStream::connect(socket).await.context(doing)?;
+    let mut socket = BufReader::new(socket);
+    let ready = json!({ "execute": "qmp_capabilities" });
+    let lines = format!("{ready}\n{command}\n");
+    socket.write_all(lines.as_bytes()).await.context(doing)?;
+    let mut said = String::new();
+    // A greeting and events come before the answer.
+    while socket.read_line(&mut said).await.context(doing)? > 0 {
+        let answer: Value = serde_json::from_str(&said).context(doing)?;
+        if answer["id"] == "asked" {
+            return Ok(answer);
+        }
+        said.clear();
+    }
+    bail!("the emulator is gone")
 }
 
 /// A port without a listener, which the kernel gives to no outgoing connection: there is a while

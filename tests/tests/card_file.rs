@@ -98,6 +98,8 @@ fn a_person_who_boots_the_card_sees_its_console_and_leaves_it_as_it_was() -> any
             append: String::new(),
             tryboot: false,
             disk: None,
+            nvme: false,
+            bad_sector: None,
             reader: None,
             keyboard: false,
         };

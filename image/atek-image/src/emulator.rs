@@ -33,6 +33,10 @@ pub struct Options {
     pub reader: Option<PathBuf>,
     /// A second disk beside the card: what is written stays there if `keep`.
     pub disk: Option<PathBuf>,
+    /// Whether that disk is an NVMe one, which keeps a record of its health.
+    pub nvme: bool,
+    /// A sector of that disk that cannot be read.
+    pub bad_sector: Option<u64>,
     /// A keyboard at USB: its lights are real ones of the kernel's, for what a board's light shows.
     pub keyboard: bool,
 }
@@ -120,11 +124,23 @@ pub fn command(options: &Options) -> anyhow::Result<Boot> {
 /// What the machine has besides the card and the network.
 fn add_devices(qemu: &mut Command, options: &Options, snapshot: &str) {
     if let Some(disk) = &options.disk {
+        let file = match options.bad_sector {
+            None => format!("file={}", disk.display()),
+            Some(sector) => format!(
+                "file.driver=blkdebug,file.image.driver=file,file.image.filename={},\
+                 file.inject-error.0.event=none,file.inject-error.0.iotype=read,file.inject-error.0.sector={sector}",
+                disk.display()
+            ),
+        };
         qemu.arg("-drive").arg(format!(
-            "file={},if=none,id=disk,format=raw,snapshot={snapshot}",
-            disk.display()
+            "{file},if=none,id=disk,format=raw,snapshot={snapshot}"
         ));
-        qemu.args(["-device", "virtio-blk-pci,drive=disk"]);
+        let device = if options.nvme {
+            "nvme,drive=disk,id=nvme,serial=atek"
+        } else {
+            "virtio-blk-pci,drive=disk"
+        };
+        qemu.args(["-device", device]);
     }
     if options.reader.is_some() || options.keyboard {
         qemu.args(["-device", "qemu-xhci"]);

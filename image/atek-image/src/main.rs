@@ -106,6 +106,12 @@ enum Verb {
         /// A second disk: a file that may be written with --keep
         #[arg(long)]
         disk: Option<PathBuf>,
+        /// The second disk is an NVMe one
+        #[arg(long, requires = "disk")]
+        nvme: bool,
+        /// A sector of the second disk that cannot be read
+        #[arg(long, requires = "disk")]
+        bad_sector: Option<u64>,
         /// A keyboard at USB
         #[arg(long)]
         keyboard: bool,
@@ -189,6 +195,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
             tryboot,
             reader,
             disk,
+            nvme,
+            bad_sector,
             keyboard,
         } => {
             let built = || Files::of(&paths::output(), Board::Virt).card;
@@ -196,6 +204,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
                 card: existing(card.unwrap_or_else(built))?,
                 reader: reader.map(existing).transpose()?,
                 disk: disk.map(existing).transpose()?,
+                nvme,
+                bad_sector,
                 keyboard,
                 tryboot,
                 keep,
