@@ -314,3 +314,38 @@ fn a_kill_at_any_moment_leaves_what_was_whole() {
         assert!(fine, "{said}");
     }
 }
+
+/// A unit of a backup has 768 MiB, and a person's pictures or a database are more.
+#[test]
+fn a_large_app_is_restored_with_the_memory_of_a_small_one() {
+    const MOST: u64 = 256 << 10;
+    let (_folder, root, disk) = machine();
+    let files = state(&root, "k1");
+    let mut chance = Chance::new(11);
+    for nth in 0..3 {
+        fs::write(
+            files.join(format!("pictures-{nth}")),
+            chance.bytes(60_000_000),
+        )
+        .unwrap();
+    }
+    // Ten times as much as it is on the target.
+    let rows: String = (0..12_000_000).map(|row| format!("{row:016}\n")).collect();
+    fs::write(files.join("database"), rows).unwrap();
+    let stored = describe(&files);
+    let mut session = Session::open(&root, &disk);
+    session.back_up("20260101T000000Z", &["state:k1"]);
+    drop(session);
+
+    let mut session = Session::open(&root, &disk);
+    let restore = json!({"request": "restore", "run": "20260101T000000Z", "part": "state:k1"});
+    let answer = session.ask(restore);
+    assert_eq!(answer["event"], "restored", "{answer}");
+    let status = format!("/proc/{}/status", session.child.id());
+    let status = fs::read_to_string(status).unwrap();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let most = most.unwrap().trim().trim_end_matches(" kB");
+    assert!(most.parse::<u64>().unwrap() < MOST, "{most} KiB");
+    drop(session);
+    assert_same(&stored, &describe(&restored(&root, "k1")));
+}

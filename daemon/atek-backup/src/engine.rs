@@ -4,6 +4,7 @@
 //! the one of the part `manifest` is the last of a run. Debian's `restic` reads them all.
 
 use crate::complaints;
+use crate::contents::Contents;
 use crate::error::Error;
 use crate::folder::{FolderError, FolderStore, LEAVE_FREE, Use};
 use crate::layout::{Layout, Source};
@@ -360,10 +361,15 @@ impl Engine {
         let destination = destination.map_err(of)?;
         let options = restore_options()?;
         let _ = complaints::take();
+        let contents = Contents {
+            repository: &repository,
+            folder: &new,
+            meter: &self.meter,
+        };
+        let files = contents.write(nodes.clone(), bytes, of)?;
         let plan = repository
             .prepare_restore(&options, nodes.clone(), &destination, false)
             .map_err(of)?;
-        let files = plan.stats.files.restore;
         repository
             .restore(plan, &options, nodes, &destination)
             .map_err(of)?;
@@ -474,11 +480,11 @@ fn tagged(snapshot: SnapshotFile) -> Option<(RunId, Part, SnapshotFile)> {
     Some((run, part, snapshot))
 }
 
-/// Owners by number, holes where there are zeros. rustic_core does not export the type of the last.
+/// Owners by number, holes where there are zeros. What was written is known by its size and time.
+/// rustic_core does not export the type of holes.
 fn restore_options() -> Result<RestoreOptions, Error> {
     let mut options = RestoreOptions::default();
     options.numeric_id = true;
-    options.verify_existing = true;
     options.sparse = serde_json::from_value(json!("ByContent"))
         .map_err(|error| Error::Request(error.to_string()))?;
     Ok(options)

@@ -6,6 +6,7 @@
 //! DRIVER look|read|write` it mounts the disk of the target first.
 
 mod complaints;
+mod contents;
 mod disk;
 mod engine;
 mod error;
