@@ -92,7 +92,11 @@ pub(crate) fn backup(
         ("CapabilityBoundingSet", Variant::from(capabilities)),
         ("UMask", Variant::from(0o077u32)),
         ("WorkingDirectory", text("/")),
-        ("Environment", texts(&["LANG=C.UTF-8"])),
+        (
+            "Environment",
+            // A check holds a pack of 40 MiB, and what is in it, for each thread.
+            texts(&["LANG=C.UTF-8", "RAYON_NUM_THREADS=4"]),
+        ),
         ("ProtectHome", text(homes)),
         ("PrivateNetwork", Variant::from(true)),
         ("TemporaryFileSystem", Variant::from(empty)),
