@@ -226,7 +226,7 @@ const attacks = {
       await core.append(blocks)
       keys[name] = await offer(core)
     }
-    keys['blocks that were not signed'] = await offer(await giant('wrong', 4, true))
+    keys['blocks that were not signed'] = await offer(await giant('wrong', 4, { isFalse: true }))
     keys['two logs under one key'] = await twice()
     return keys
   },
@@ -238,11 +238,12 @@ const attacks = {
     return {}
   },
 
-  /** 10 GiB in blocks of 8 MiB: signed, and given or not. */
+  /** 10 GiB in blocks of 1 MiB: signed, and given or not; and in blocks that are longer than one may be. */
   async giants () {
-    const claimed = await giant('claimed', 1280)
-    await claimed.clear(0, 1280)
-    return { given: await offer(await giant('given', 1280)), claimed: await offer(claimed), wrong: await offer(await giant('false', 1280, true)) }
+    const blocks = 10 * 1024
+    const claimed = await giant('claimed', blocks)
+    await claimed.clear(0, blocks)
+    return { given: await offer(await giant('given', blocks)), claimed: await offer(claimed), wrong: await offer(await giant('false', blocks, { isFalse: true })), long: await offer(await giant('long', 1280, { size: 8 << 20 })) }
   },
 
   /** A log that is announced and of which nothing is given. */
@@ -275,7 +276,7 @@ const attacks = {
       one.messages.send(Buffer.from(JSON.stringify({ id: calls, method: 'call', params })))
       await later(25)
     }
-    const isPersonCut = await closed(one.stream, 10_000)
+    const isPersonCut = await closed(one.stream, 20_000)
     const pair = pairOf(device)
     const http = await connected(pair.publicKey, pair)
     http.pause()
@@ -308,9 +309,9 @@ async function offer (core) {
 }
 
 /** A log of many equal blocks, of which one is stored; `isFalse`: what is given is not what was signed. */
-async function giant (name, blocks, isFalse = false) {
-  const honest = Buffer.alloc(8 << 20, 7)
-  const told = isFalse ? Buffer.alloc(8 << 20, 1) : honest
+async function giant (name, blocks, { isFalse = false, size = 1 << 20 } = {}) {
+  const honest = Buffer.alloc(size, 7)
+  const told = isFalse ? Buffer.alloc(size, 1) : honest
   const core = store.get({ name })
   await core.ready()
   const stored = Buffer.from(name)

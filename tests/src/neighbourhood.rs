@@ -281,6 +281,22 @@ impl Neighbourhood {
         Ok(())
     }
 
+    /// Lets so many KiB of UDP a second come to a home; what is more is lost, as on a slow line.
+    ///
+    /// # Errors
+    ///
+    /// When nft refuses.
+    pub async fn narrow(&self, home: u8, kib: u32) -> anyhow::Result<()> {
+        let router = self.namespace(&format!("r{home}"));
+        let over =
+            format!("iifname \"wan\" ip protocol udp limit rate over {kib} kbytes/second drop;");
+        let chain = format!("chain in {{ type filter hook forward priority -10; {over} }};");
+        self.shell(&format!(
+            "ip netns exec {router} nft 'table ip narrow {{ {chain} }}'"
+        ))
+        .await
+    }
+
     /// A client that reaches a box through `atek-connect` on a computer of this.
     ///
     /// # Errors

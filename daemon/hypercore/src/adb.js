@@ -1,11 +1,12 @@
 /** The database of this box, and apps that people of other homes call, through the host's gateway. */
 
 import http from 'node:http'
-import { ApiError } from './errors.js'
+import { ApiError, CODE } from './errors.js'
 
 const API = 'atek.cloud/adb-api'
-/** Bytes of an answer: a list has at most 8 MiB. */
+/** Bytes of an answer: a list has at most 8 MiB; and of one that goes on to another home. */
 const MAX_ANSWER = 16 << 20
+const MAX_PASSED_ON = 1 << 20
 /** Calls at once that wait for a change; the database has no more than 64 for a caller. */
 export const MAX_WAITING = 48
 
@@ -55,12 +56,12 @@ export class Adb {
    */
   async callFor ({ owner, contact }, api, method, params, signal) {
     const text = JSON.stringify({ jsonrpc: '2.0', id: 1, method, ...(params !== undefined && { params }) })
-    const answer = await this.post(text, signal, api, { 'atek-for-user': owner, 'atek-for-contact': contact })
+    const answer = await this.post(text, signal, api, { 'atek-for-user': owner, 'atek-for-contact': contact }, this.agent, MAX_PASSED_ON)
     if (answer.error) throw new ApiError(answer.error.code, answer.error.message, answer.error.data)
     return answer.result
   }
 
-  post (text, signal, api, more, agent = this.agent) {
+  post (text, signal, api, more, agent = this.agent, most = MAX_ANSWER) {
     const { settings } = this
     return new Promise((resolve, reject) => {
       const request = http.request({
@@ -81,7 +82,7 @@ export class Adb {
         let bytes = 0
         response.on('data', part => {
           bytes += part.length
-          if (bytes > MAX_ANSWER) response.destroy(new Error('the answer of the database is too large'))
+          if (bytes > most) response.destroy(new ApiError(CODE.full, `the answer has more than ${most} bytes`))
           else parts.push(part)
         })
         response.on('error', reject)

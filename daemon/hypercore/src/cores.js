@@ -131,6 +131,7 @@ export class Cores {
       if (error.code !== 'REQUEST_TIMEOUT') throw error
     }
     if (!block) throw notFound(`block ${index} is not here, and no peer sent it in time`)
+    if (block.length > MAX_BLOCK) await this.refuse(core, index, block)
     if (!had) await this.keep(caller.namespace, normal(ref), core, index, block)
     return block
   }
@@ -143,6 +144,12 @@ export class Cores {
       await core.clear(index, index + 1)
       throw error
     }
+  }
+
+  /** What other homes write may be longer than a block of this API is. */
+  async refuse (core, index, { length }) {
+    if (!core.writable) await core.clear(index, index + 1)
+    throw full(`block ${index} has ${length} bytes, and may have ${MAX_BLOCK}`)
   }
 
   async range (caller, ref, given) {
@@ -239,6 +246,7 @@ export class Cores {
           if (error.code !== 'REQUEST_TIMEOUT') throw error
           return null
         })
+        if (block?.length > MAX_BLOCK) await this.refuse(core, index, block)
         if (block && !had) await this.keep(caller.namespace, normal(ref), core, index, block)
         if (block) await send({ index: index++, block: block.toString('base64') })
       }

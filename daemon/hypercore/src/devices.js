@@ -150,6 +150,7 @@ class DeviceServer {
     // Its handshake had begun before the device was removed, or beside those of others.
     if (this.closed || this.connections.size >= MAX_CONNECTIONS) return connection.destroy()
     this.connections.add(connection)
+    this.devices.network.held.watch(connection, `device ${this.device.id} with the key`)
     this.device.lastSeen = new Date().toISOString()
     this.devices.state.saveSoon()
     connection.setKeepAlive(5000)

@@ -27,13 +27,14 @@ const ID = /^[0-9a-f]{32}$/
 const announcement = (group, { core, generation }) => Buffer.from(JSON.stringify(['atek core v1', group, core, generation]))
 
 export class Groups {
-  constructor ({ store, durable, state, seed, lines, contacts, adb, lastRun, onchange }) {
+  constructor ({ store, durable, state, seed, lines, contacts, questions, adb, lastRun, onchange }) {
     this.store = store.namespace('groups')
     this.durable = durable
     this.state = state
     this.seed = seed
     this.lines = lines
     this.contacts = contacts
+    this.questions = questions
     this.adb = adb
     this.onchange = onchange
     this.maxMembers = MAX_MEMBERS
@@ -336,14 +337,14 @@ export class Groups {
 
   attachTo (group, line) {
     if (line.closed || !group.isMember(line.key) || !group.isMember(group.self)) return
-    for (const core of group.cores) core.replicate(line.stream)
+    for (const core of group.cores) this.questions.replicate(core, line.stream)
   }
 
   /** The other end asks for a core: it gets one of a group that it writes, too. */
   attachOne (user, line, discoveryKey) {
     for (const group of this.running.values()) {
       if (group.record.user !== user || !group.isMember(line.key) || !group.isMember(group.self)) continue
-      for (const core of group.cores) if (core.discoveryKey.equals(discoveryKey)) core.replicate(line.stream)
+      for (const core of group.cores) if (core.discoveryKey.equals(discoveryKey)) this.questions.replicate(core, line.stream)
     }
   }
 
@@ -353,10 +354,6 @@ export class Groups {
       replicator.detachFrom(peer.protomux)
       peer.channel.close()
     }
-  }
-
-  get cores () {
-    return [...this.running.values()].flatMap(group => group.cores)
   }
 
   async close () {

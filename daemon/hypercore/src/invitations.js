@@ -66,6 +66,7 @@ export class InvitationServer {
         stream.on('error', () => {})
         return stream.destroy()
       }
+      network.held.watch(stream, `the person who was invited by ${invitation.id}, with the key`)
       const line = new Line(stream, { answer, onclose: () => this.lines.delete(line) })
       this.lines.add(line)
     })

@@ -15,6 +15,8 @@ const MAX_MESSAGE = 1 << 20
 const MAX_OPEN = 16
 /** Bytes that wait for the other end to read: the answers to as many requests. */
 const MAX_UNREAD = MAX_OPEN * MAX_MESSAGE
+/** Bytes of requests that all other homes may have under way together. */
+const MAX_ALL = 16 << 20
 /** Requests that one end may make at once, and for each second in the long run; more end the line. */
 const BURST = 400
 const RATE = 100
@@ -27,14 +29,16 @@ export class Line {
    * @param {object} how
    * @param {(line: Line, method: string, params: any, signal: AbortSignal) => Promise<any>} how.answer
    * @param {(line: Line) => void} how.onclose
+   * @param {{bytes: number}} [how.all] what lines that share it have under way
    */
-  constructor (stream, { answer, onclose }) {
+  constructor (stream, { answer, onclose, all = { bytes: 0 } }) {
     this.stream = stream
     this.key = stream.remotePublicKey.toString('hex')
     this.isInitiator = stream.isInitiator
     this.since = Date.now()
     this.lastUse = this.since
     this.answer = answer
+    this.all = all
     this.closed = false
     this.gone = new AbortController()
     setMaxListeners(2 * MAX_OPEN, this.gone.signal)
@@ -107,7 +111,7 @@ export class Line {
     if (!message) return this.endFor('garbage', 'sends what is no message')
     if (!isAwaited && !this.mayCome()) return this.endFor('flood', `sends more than ${BURST} messages at once, and ${RATE} a second`)
     this.lastUse = Date.now()
-    if (typeof message.method === 'string') return this.work(message)
+    if (typeof message.method === 'string') return this.work(message, data.length)
     if (message.error !== undefined) this.settle(message.id, 'reject', errorOf(message.error))
     else this.settle(message.id, 'resolve', message.result ?? null)
   }
@@ -119,19 +123,24 @@ export class Line {
     return --this.tokens >= 0
   }
 
-  async work ({ id, method, params }) {
+  async work ({ id, method, params }, bytes) {
     const answer = {}
-    if (this.working >= MAX_OPEN) {
-      answer.error = { code: CODE.full, message: `${MAX_OPEN} calls are under way already` }
-      reached(`calls ${this.key}`, `the person ${short(this.key)} of another home has ${MAX_OPEN} calls under way: more are refused`)
+    const { all } = this
+    const isFull = all.bytes + bytes > MAX_ALL
+    if (this.working >= MAX_OPEN || isFull) {
+      answer.error = { code: CODE.full, message: isFull ? 'too many calls are under way' : `${MAX_OPEN} calls are under way already` }
+      if (isFull) reached('calls', `other homes have calls of ${MAX_ALL} bytes under way: one of the person ${short(this.key)} is refused`)
+      else reached(`calls ${this.key}`, `the person ${short(this.key)} of another home has ${MAX_OPEN} calls under way: more are refused`)
     } else {
       this.working++
+      all.bytes += bytes
       try {
         answer.result = await this.answer(this, method, params, this.gone.signal) ?? null
       } catch (error) {
         answer.error = shown(error)
       } finally {
         this.working--
+        all.bytes -= bytes
       }
     }
     try {

@@ -40,6 +40,7 @@ export class Lines {
     this.network = network
     /** @type {Map<string, Person>} by user */
     this.people = new Map()
+    this.under = { bytes: 0 }
     /** Set by the contacts: whom a person admits, whom they want to reach, and what is answered. */
     this.admits = () => false
     this.wants = () => []
@@ -190,7 +191,9 @@ class Person {
       stream.destroy()
       return old
     }
+    this.all.network.held.watch(stream, 'the person')
     const line = new Line(stream, {
+      all: this.all.under,
       answer: (line, method, params, signal) => this.all.answer(this.user, line, method, params, signal),
       onclose: line => {
         if (this.lines.get(key) !== line) return

@@ -3,6 +3,7 @@
 import EventEmitter from 'node:events'
 import HyperDHT from 'hyperdht'
 import Hyperswarm from 'hyperswarm'
+import { Held } from './held.js'
 import { Reachability } from './reachability.js'
 import { renewConnections } from './renew.js'
 import { derive } from './seed.js'
@@ -27,6 +28,7 @@ export class Network extends EventEmitter {
     this.node = null
     this.reachability = null
     this.ownSwarm = null
+    this.held = new Held()
     /** @type {Set<Hyperswarm>} swarms of services */
     this.swarms = new Set()
   }
@@ -75,6 +77,7 @@ export class Network extends EventEmitter {
     // Those that came in the same moment.
     swarm.on('connection', connection => {
       connection.on('error', () => {})
+      this.held.watch(connection, 'the home')
       if (swarm.connections.size > maxPeers) connection.destroy()
     })
     this.swarms.add(swarm)
@@ -116,6 +119,7 @@ export class Network extends EventEmitter {
   }
 
   async close () {
+    this.held.close()
     this.reachability?.stop()
     for (const swarm of this.swarms) await this.leave(swarm).catch(() => {})
     await this.node?.destroy({ force: true }).catch(() => {})

@@ -15,9 +15,13 @@ const ORDINARY = /^(E[A-Z]+|STREAM_DESTROYED|PEER_|CANNOT_|HOLEPUNCH_|SERVER_|RE
 const hex = buffer => buffer.toString('hex')
 
 export class Replication {
-  /** @param {import('./network.js').Network} network */
-  constructor (network) {
+  /**
+   * @param {import('./network.js').Network} network
+   * @param {import('./questions.js').Questions} questions
+   */
+  constructor (network, questions) {
     this.network = network
+    this.questions = questions
     /** @type {Map<string, {core: Hypercore, seek: Seek | null}>} by discovery key */
     this.admitted = new Map()
     /** @type {Map<any, number>} connections, and since when */
@@ -29,14 +33,18 @@ export class Replication {
   /** For each connection of the swarm. */
   accept (connection) {
     Hypercore.createProtocolStream(connection, {
-      ondiscoverykey: key => this.admitted.get(hex(key))?.core.replicate(connection)
+      ondiscoverykey: key => this.give(this.admitted.get(hex(key)), connection)
     })
     this.streams.set(connection, Date.now())
     connection.on('error', error => this.ended(connection, error))
     connection.once('close', () => this.streams.delete(connection))
     // Of what this home only gives away the other end says that it knows it: it hears of no other database, and a channel for each would
     // take the most memory of all.
-    for (const { core, seek } of this.admitted.values()) if (seek) core.replicate(connection)
+    for (const found of this.admitted.values()) if (found.seek) this.give(found, connection)
+  }
+
+  give (found, connection) {
+    if (found?.core.core) this.questions.replicate(found.core, connection)
   }
 
   ended (connection, error) {
@@ -70,7 +78,7 @@ export class Replication {
     const { replicator } = core.core
     const seek = role.client ? new Seek({ network: this.network, look, found: () => replicator.peers.length > 0, longest: LONGEST }) : null
     this.admitted.set(key, { core, seek })
-    for (const connection of this.streams.keys()) core.replicate(connection)
+    for (const connection of this.streams.keys()) this.questions.replicate(core, connection)
   }
 
   /** Ends it, also on connections that exist: a peer is sent nothing more of this core. */
@@ -85,10 +93,6 @@ export class Replication {
     for (const connection of this.streams.keys()) replicator.detachFrom(connection.userData)
     for (const peer of [...replicator.peers]) peer.channel.close()
     await this.network.swarm.leave(core.discoveryKey).catch(() => {})
-  }
-
-  get cores () {
-    return [...this.admitted.values()].map(({ core }) => core)
   }
 
   close () {

@@ -5,7 +5,6 @@ import Corestore from 'corestore'
 import Hypercore from 'hypercore'
 import { Adb } from './adb.js'
 import { Awake } from './awake.js'
-import { Backlog } from './backlog.js'
 import { Calls } from './calls.js'
 import { Contacts } from './contacts.js'
 import { Cores } from './cores.js'
@@ -17,6 +16,7 @@ import { LastRun } from './last-run.js'
 import { Lines } from './lines.js'
 import { Network } from './network.js'
 import * as check from './params.js'
+import { Questions } from './questions.js'
 import { Replication } from './replication.js'
 import * as seeds from './seed.js'
 import { Server } from './server.js'
@@ -45,7 +45,8 @@ export async function start (env) {
   const durable = new Durable(store)
   const lastRun = new LastRun(settings.state, cores)
   const network = new Network({ settings, seed, onconnection: connection => replication.accept(connection) })
-  const replication = new Replication(network)
+  const questions = new Questions()
+  const replication = new Replication(network, questions)
   const awake = new Awake({ adb, wanted: () => state.wanted || ways.open.size > 0 })
   const onchange = () => awake.update()
   const logs = new Cores({ store, durable, state, replication, quota: settings.quota, onchange })
@@ -56,9 +57,8 @@ export async function start (env) {
   const lines = new Lines({ seed, network })
   const contacts = new Contacts({ seed, state, network, lines, onchange })
   const calls = new Calls({ contacts, lines, host: adb })
-  const groups = new Groups({ store, durable, state, seed, lines, contacts, adb, lastRun, onchange })
+  const groups = new Groups({ store, durable, state, seed, lines, contacts, questions, adb, lastRun, onchange })
   connect(lines, { contacts, calls, groups })
-  const backlog = new Backlog(() => [...replication.cores, ...groups.cores])
   const swarms = new SwarmSockets(network, seed)
   const server = new Server({
     ownKey: settings.ownKey,
@@ -99,7 +99,6 @@ export async function start (env) {
 
   async function end () {
     awake.close()
-    backlog.close()
     server.close()
     ways.close()
     replication.close()

@@ -36,7 +36,7 @@ after(async () => {
 })
 
 /** A log of this size whose writer stores one block of it: each has the same hash, as each is the same. */
-async function giant ({ store, swarm }, name, block = BLOCK) {
+async function giant ({ store, swarm }, name, block = BLOCK, blocks = BLOCKS) {
   const core = store.get({ name })
   await core.ready()
   const stored = Buffer.from('giant')
@@ -49,11 +49,11 @@ async function giant ({ store, swarm }, name, block = BLOCK) {
   const hash = data(block)
   crypto.data = given => given === block ? hash : data(given)
   try {
-    await core.append(Array.from({ length: BLOCKS }, () => block))
+    await core.append(Array.from({ length: blocks }, () => block))
   } finally {
     crypto.data = data
   }
-  assert.equal(core.byteLength, BLOCKS * block.byteLength)
+  assert.equal(core.byteLength, blocks * block.byteLength)
   swarm.join(core.discoveryKey, { server: true, client: false })
   await swarm.flush()
   return core
@@ -133,24 +133,33 @@ test('10 GiB that are claimed and not given, or are not what was signed, take no
 })
 
 test('an app that reads 10 GiB of another home keeps no more than its quota', options, async () => {
-  const core = await giant(plain, 'for an app')
+  const [block, blocks] = [Buffer.alloc(MIB, 7), 10 * 1024]
+  const core = await giant(plain, 'for an app', block, blocks)
   const key = core.key.toString('hex')
   await one.call('setReplication', [{ key }, true], 'reader')
-  await until(async () => (await one.call('info', [{ key }], 'reader')).length === BLOCKS)
+  await until(async () => (await one.call('info', [{ key }], 'reader')).length === blocks)
   const told = []
   const socket = one.socket(`follow/${key}?from=0`, 'reader')
   socket.on('message', message => told.push(JSON.parse(message)))
   await new Promise(resolve => socket.once('close', resolve))
   assert.match(told.at(-1).error, /may have 8388608/)
-  // The quota of this test is one block, which came before the error.
-  assert.deepEqual(told.map(({ index }) => index), [0, undefined])
+  // The quota of this test is eight blocks, which came before the error.
+  assert.deepEqual(told.map(({ index }) => index), [...Array(8).keys(), undefined])
   // One by one, none stays either.
-  for (let index = 1; index < 6; index++) await assert.rejects(one.call('get', [{ key }, index], 'reader'), /may have 8388608/)
+  for (let index = 8; index < 14; index++) await assert.rejects(one.call('get', [{ key }, index], 'reader'), /may have 8388608/)
   const { contiguousLength } = await one.call('info', [{ key }], 'reader')
-  assert.equal(contiguousLength, 1)
-  await assert.rejects(one.call('get', [{ key }, 1, { timeout: 0 }], 'reader'), /not here/)
+  assert.equal(contiguousLength, 8)
+  await assert.rejects(one.call('get', [{ key }, 8, { timeout: 0 }], 'reader'), /not here/)
   // Another app has its own.
   assert.equal((await one.call('append', ['own', [Buffer.from('x').toString('base64')]], 'other')).length, 1)
   await one.call('setReplication', [{ key }, false], 'reader')
+  // A block that is longer than one of an app stays in no case.
+  const long = await giant(plain, 'of long blocks')
+  const ref = { key: long.key.toString('hex') }
+  await one.call('setReplication', [ref, true], 'other')
+  await until(async () => (await one.call('info', [ref], 'other')).length === BLOCKS)
+  await assert.rejects(one.call('get', [ref, 0], 'other'), /has 8388608 bytes, and may have 1048576/)
+  assert.equal((await one.call('info', [ref], 'other')).contiguousLength, 0)
+  await one.call('setReplication', [ref, false], 'other')
   await goesOn()
 })
