@@ -1,7 +1,7 @@
-// The heap is kept small, so that the service fits beside others on a small box; it must be set before anything is loaded.
+// The heap is kept small, so that the service fits beside others on a small box; it must be set before anything is loaded. The space of
+// young objects is set by the host (daemon/atekd/src/services/core_service.rs): Node takes it at its own start alone.
 import v8 from 'node:v8'
 v8.setFlagsFromString('--max-old-space-size=64')
-v8.setFlagsFromString('--max-semi-space-size=2')
 v8.setFlagsFromString('--optimize-for-size')
 
 const { tidy } = await import('./src/memory.js')

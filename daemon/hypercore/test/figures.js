@@ -22,7 +22,7 @@ const FOLLOWERS = (process.env.FOLLOWERS ?? '1,10,50,100,200').split(',').map(Nu
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url))
 
 /** What the host says besides (daemon/atekd/src/services/core_service.rs). */
-const AS_HOST = { MALLOC_ARENA_MAX: '2' }
+const AS_HOST = { MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=1' }
 
 /** The stores of plain peers: gigabytes, which go at the end, however it comes. */
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atek-figures-'))
@@ -117,7 +117,7 @@ async function replication (one, two) {
   const times = []
   for (let n = 0; n < PUTS; n++) times.push(await seen(n))
   say('from a put until it is seen:', quantiles(times))
-  const most = [one.memory(), two.memory()]
+  const most = [`${one.memory()} (at most ${one.most()})`, `${two.memory()} (at most ${two.most()})`]
   await new Promise(resolve => setTimeout(resolve, QUIET))
   say(`memory with one share, and with one follow: ${most.join(', ')}, and ${QUIET / 1000} s later ${one.memory()}, ${two.memory()}`)
   const [a, b] = [plain(), plain()]

@@ -18,7 +18,7 @@ const options = { skip: noDatabase }
 async function separate (t, bootstrap) {
   const home = await Home.open({ bootstrap })
   await home.service.close()
-  const child = spawn(process.execPath, [MAIN], { env: { ...process.env, MALLOC_ARENA_MAX: '2', ...home.env }, stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn(process.execPath, [MAIN], { env: { ...process.env, MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=1', ...home.env }, stdio: ['ignore', 'ignore', 'inherit'] })
   home.child = child
   t.after(async () => {
     if (child.exitCode === null) {
@@ -39,6 +39,9 @@ async function fill (home, dbId, count) {
   }
 }
 
+/** Bytes that it had at the most since its start. */
+const most = home => Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${home.child.pid}/status`, 'utf8'))[1]) * 1024
+
 /** It collects what it does not need when it has nothing to do (src/memory.js). */
 async function settles (home, what) {
   let memory
@@ -58,8 +61,11 @@ test('a home that shares 5,000 records and one that follows them need less than 
   const copy = await two.call('follow', [link])
   const last = await until(() => two.adb('recordGet', [copy.dbId, `/r/${RECORDS - 1}`]).catch(() => null))
   assert.equal(last.value.n, RECORDS - 1)
-  await settles(one, 'shares')
-  await settles(two, 'follows')
+  for (const [home, what] of [[one, 'shares'], [two, 'follows']]) {
+    assert.ok(most(home) < MOST, `${what}: at most ${most(home) >> 20} MiB`)
+    console.log(`${what}: at most ${most(home) >> 20} MiB`)
+    await settles(home, what)
+  }
 })
 
 test('a home with 100 shared databases and 50 homes that have them needs less than 100 MiB', options, async t => {
@@ -90,7 +96,7 @@ test('a home with 100 shared databases and 50 homes that have them needs less th
     return cores.every(isHere)
   }, undefined, 200)
   assert.equal((await home.call('status')).peers, PEERS)
-  console.log(`at most ${/VmHWM:\s+(\d+)/.exec(fs.readFileSync(`/proc/${home.child.pid}/status`, 'utf8'))[1] >> 10} MiB until then`)
+  console.log(`at most ${most(home) >> 20} MiB until then`)
   await settles(home, `${DATABASES} databases, ${PEERS} homes`)
 })
 

@@ -103,6 +103,9 @@ fn environment(name: &str, configured: &config::CoreService) -> BTreeMap<String,
         // Its store has threads of its own, and the C library keeps memory for each (0187).
         let arenas = environment.entry("MALLOC_ARENA_MAX".to_owned());
         arenas.or_insert_with(|| "2".to_owned());
+        // In work the engine's space of young objects grows to 16 MiB otherwise (0219).
+        let node = environment.entry("NODE_OPTIONS".to_owned());
+        node.or_insert_with(|| "--max-semi-space-size=1".to_owned());
     }
     environment
 }
