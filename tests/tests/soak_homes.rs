@@ -6,6 +6,7 @@ mod writing_together;
 use anyhow::ensure;
 use atek_tests::paths;
 use std::time::Duration;
+use writing_together::steps::Kill;
 use writing_together::{PARTS, Pair, Victim};
 
 const ROUNDS: u64 = 3;
@@ -20,6 +21,25 @@ async fn kills_of_each_part_and_power_cuts_lose_nothing_that_two_homes_acknowled
                 let after = Duration::from_millis(50 + (round * 331 + nth * 97) % 700);
                 pair.survives(home, victim, after).await?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// All steps with each part of each home, and with its power: the kill comes before, in the
+/// middle of or after a step.
+#[tokio::test]
+async fn each_step_of_contacts_and_sharing_outlives_the_kill_of_each_part_and_a_power_cut()
+-> anyhow::Result<()> {
+    let mut pair = Pair::strangers("soak-steps").await?;
+    for victim in PARTS.into_iter().chain([Victim::Power]) {
+        for home in [0, 1] {
+            let kills = [0, 20, 40, 60].map(|ahead| Kill {
+                home,
+                victim,
+                ahead: Duration::from_millis(ahead),
+            });
+            pair.go_through(kills.to_vec()).await?;
         }
     }
     Ok(())

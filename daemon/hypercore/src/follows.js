@@ -44,6 +44,7 @@ const LOOK = 30_000
 export class Follows extends ReplicatedDatabases {
   constructor (dependencies) {
     super('follows', dependencies)
+    this.copies = dependencies.copies
     this.maxBytes = MAX_BYTES
   }
 
@@ -73,14 +74,8 @@ export class Follows extends ReplicatedDatabases {
     if (existing) return this.describe(existing)
     if (this.countOf(caller.user) >= MAX_FOLLOWS) throw full(`you follow ${MAX_FOLLOWS} databases already: this is the most`)
     const displayName = check.label(label)
-    const made = await this.adb.call('adminCreateDb', [{
-      owner: { userKey: caller.user, serviceKey: caller.inPerson ? 'core.adb' : caller.service },
-      follows: text,
-      ...(displayName && { displayName })
-    }])
-    return this.add({
+    const record = {
       id: crypto.randomBytes(8).toString('hex'),
-      dbId: made.dbId,
       key: text,
       secret: secret?.toString('hex') ?? null,
       label: displayName,
@@ -89,7 +84,22 @@ export class Follows extends ReplicatedDatabases {
       createdAt: new Date().toISOString(),
       cursor: 0,
       fork: 0
+    }
+    let follow
+    await this.copies.make({
+      owner: { userKey: caller.user, serviceKey: caller.inPerson ? 'core.adb' : caller.service },
+      follows: text,
+      ...(displayName && { displayName })
+    }, dbId => {
+      // The same that was asked twice at once has one copy.
+      follow = this.records.find(follow => follow.dbId === dbId)
+      if (follow) return
+      follow = { ...record, dbId }
+      this.records.push(follow)
     })
+    if (!this.running.has(follow.id)) this.run(follow)
+    this.onchange()
+    return this.describe(follow)
   }
 
   describe (follow) {
@@ -100,9 +110,10 @@ export class Follows extends ReplicatedDatabases {
   /** Ends it; the copy stays with `keep`, and is the owner's own then. */
   async unfollow (follow, { keep = false }) {
     const keeps = check.flag(keep, 'keep')
-    await this.remove(follow)
-    if (keeps) await this.adb.call('adminEditDbConfig', [follow.dbId, { follows: '' }])
-    else await this.adb.call('adminDeleteDb', [follow.dbId])
+    // Its task writes nothing more into what is removed, or is the owner's own.
+    await this.running.get(follow.id)?.loop.stop()
+    await this.copies.remove(follow.dbId, () => this.drop(follow), keeps)
+    await this.end(follow)
     this.onchange()
     return null
   }

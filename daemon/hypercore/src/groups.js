@@ -27,7 +27,7 @@ const ID = /^[0-9a-f]{32}$/
 const announcement = (group, { core, generation }) => Buffer.from(JSON.stringify(['atek core v1', group, core, generation]))
 
 export class Groups {
-  constructor ({ store, durable, state, seed, lines, contacts, questions, adb, lastRun, onchange }) {
+  constructor ({ store, durable, state, seed, lines, contacts, questions, adb, copies, lastRun, onchange }) {
     this.store = store.namespace('groups')
     this.durable = durable
     this.state = state
@@ -36,6 +36,7 @@ export class Groups {
     this.contacts = contacts
     this.questions = questions
     this.adb = adb
+    this.copies = copies
     this.onchange = onchange
     this.maxMembers = MAX_MEMBERS
     this.lastRun = lastRun
@@ -109,13 +110,14 @@ export class Groups {
   }
 
   async begin (caller, record) {
-    const made = await this.adb.call('adminCreateDb', [{
+    await this.copies.make({
       owner: { userKey: caller.user, serviceKey: caller.inPerson ? 'core.adb' : caller.service },
       follows: nodeCrypto.createHash('sha256').update(record.id).digest('hex'),
       ...(record.label && { displayName: record.label })
-    }])
-    Object.assign(record, { dbId: made.dbId, user: caller.user, service: caller.service })
-    if (!this.state.groups.includes(record)) this.state.groups.push(record)
+    }, dbId => {
+      Object.assign(record, { dbId, user: caller.user, service: caller.service })
+      if (!this.state.groups.includes(record)) this.state.groups.push(record)
+    })
     await this.start(record)
     this.state.save()
     await this.lines.update(record.user, true)
@@ -161,13 +163,14 @@ export class Groups {
 
   async leave (record) {
     const { state } = this
-    state.groups = state.groups.filter(other => other !== record)
     const group = this.running.get(slotOf(record))
     this.running.delete(slotOf(record))
     for (const core of group.cores) this.detach(core)
-    state.save()
-    await group.purge()
-    await this.adb.call('adminDeleteDb', [record.dbId]).catch(error => { if (!/not found/i.test(error.message)) throw error })
+    try {
+      await this.copies.remove(record.dbId, () => { state.groups = state.groups.filter(other => other !== record) })
+    } finally {
+      await group.purge()
+    }
     await this.contacts.update(record.user)
     this.onchange()
     return null

@@ -51,8 +51,16 @@ export class ReplicatedDatabases {
 
   /** Forgets a record and removes what its task has stored. */
   async remove (record) {
-    this.state[this.list] = this.records.filter(other => other !== record)
+    this.drop(record)
     this.state.save()
+    await this.end(record)
+  }
+
+  drop (record) {
+    this.state[this.list] = this.records.filter(other => other !== record)
+  }
+
+  async end (record) {
     const task = this.running.get(record.id)
     this.running.delete(record.id)
     await task?.remove()

@@ -7,6 +7,7 @@ import { Adb } from './adb.js'
 import { Awake } from './awake.js'
 import { Calls } from './calls.js'
 import { Contacts } from './contacts.js'
+import { Copies } from './copies.js'
 import { Cores } from './cores.js'
 import { Devices } from './devices.js'
 import { Durable } from './durable.js'
@@ -51,13 +52,14 @@ export async function start (env) {
   const onchange = () => awake.update()
   const logs = new Cores({ store, durable, state, replication, quota: settings.quota, onchange })
   const shares = new Shares({ store, state, replication, adb, lastRun, onchange })
-  const follows = new Follows({ store, state, replication, adb, onchange })
+  const copies = new Copies(state, adb)
+  const follows = new Follows({ store, state, replication, adb, copies, onchange })
   const devices = new Devices({ settings, seed, state, network, onchange })
   const ways = new Ways({ network, onchange })
   const lines = new Lines({ seed, network })
   const contacts = new Contacts({ seed, state, network, lines, onchange })
   const calls = new Calls({ contacts, lines, host: adb })
-  const groups = new Groups({ store, durable, state, seed, lines, contacts, questions, adb, lastRun, onchange })
+  const groups = new Groups({ store, durable, state, seed, lines, contacts, questions, adb, copies, lastRun, onchange })
   connect(lines, { contacts, calls, groups })
   const swarms = new SwarmSockets(network, seed)
   const server = new Server({
@@ -77,6 +79,7 @@ export async function start (env) {
   })
   lastRun.begin()
   await server.listen(settings.socket)
+  await copies.resume()
   await logs.resume()
   await shares.resume()
   await follows.resume()
@@ -99,6 +102,7 @@ export async function start (env) {
 
   async function end () {
     awake.close()
+    copies.close()
     server.close()
     ways.close()
     replication.close()

@@ -24,6 +24,8 @@ export class State {
     this.invitations = stored.invitations ?? []
     /** @type {object[]} databases that people of several homes write */
     this.groups = stored.groups ?? []
+    /** @type {object[]} databases that are being made or removed (src/copies.js) */
+    this.copies = stored.copies ?? []
     /** @type {object[]} cores of services that are replicated */
     this.replicated = stored.replicated ?? []
     /** @type {Record<string, number>} bytes that each namespace keeps */
@@ -33,16 +35,16 @@ export class State {
 
   /** Whether anything here needs this service to run. */
   get wanted () {
-    const { devices, shares, follows, replicated, contacts, invitations, groups } = this
-    return [devices, shares, follows, replicated, contacts, invitations, groups].some(list => list.length > 0)
+    const { devices, shares, follows, replicated, contacts, invitations, groups, copies } = this
+    return [devices, shares, follows, replicated, contacts, invitations, groups, copies].some(list => list.length > 0)
   }
 
   /** Writes now: what was decided by a person. */
   save () {
     clearTimeout(this.timer)
     this.timer = null
-    const { devices, shares, follows, replicated, contacts, invitations, groups, usage } = this
-    writeAtomic(this.file, JSON.stringify({ devices, shares, follows, replicated, contacts, invitations, groups, usage }) + '\n')
+    const { devices, shares, follows, replicated, contacts, invitations, groups, copies, usage } = this
+    writeAtomic(this.file, JSON.stringify({ devices, shares, follows, replicated, contacts, invitations, groups, copies, usage }) + '\n')
   }
 
   /** Writes soon: what can be found out again. */

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod steps;
+
 use anyhow::{Context as _, ensure};
 use atek_tests::host::{ADB, Host, Person, SOON};
 use atek_tests::neighbourhood::{Nat, Neighbourhood, home_on};
@@ -99,18 +101,28 @@ impl Pair {
     ///
     /// When the homes do not find each other in time.
     pub async fn begin(name: &str) -> anyhow::Result<Self> {
+        let mut pair = Self::strangers(name).await?;
+        pair.id = write_together(&pair.people[0], &pair.people[1]).await?;
+        Ok(pair)
+    }
+
+    /// The same with people who do not know each other.
+    ///
+    /// # Errors
+    ///
+    /// When a home does not boot in time.
+    pub async fn strangers(name: &str) -> anyhow::Result<Self> {
         let mut net = Neighbourhood::new().await?;
         let boot = |which: &str| home_on(Machine::builder(&format!("{name}-{which}")).persistent());
         let (one, two) = tokio::try_join!(boot("one"), boot("two"))?;
         net.home(&one.machine, Nat::Friendly).await?;
         net.home(&two.machine, Nat::Friendly).await?;
         let people = tokio::try_join!(one.person("alice", "admin"), two.person("bob", "admin"))?;
-        let id = write_together(&people.0, &people.1).await?;
         Ok(Self {
             net,
             hosts: [one, two],
             people: people.into(),
-            id,
+            id: String::new(),
             acknowledged: Vec::new(),
             round: 0,
         })
@@ -147,20 +159,7 @@ impl Pair {
         });
         // The moment of the kill is the test's own choice, not a wait for something.
         tokio::time::sleep(after).await;
-        match victim {
-            Victim::Unit(unit) => {
-                let kill = format!("systemctl kill -s KILL {unit}");
-                self.hosts[home].machine.shell(&kill).await?;
-            }
-            Victim::Power => {
-                self.hosts[home].machine.cut_power().await?;
-                self.hosts[home].machine.power_on().await?;
-                self.net.plug_again(home, &self.hosts[home].machine).await?;
-                // The machine may have another address on the tests' own network.
-                let cookie = format!("session={}", self.people[home].cookie);
-                self.people[home].client = self.hosts[home].stranger().header("cookie", &cookie);
-            }
-        }
+        self.kill(home, victim).await?;
         stop.store(true, Ordering::Relaxed);
         for writer in writers {
             self.acknowledged.extend(writer.await?);
@@ -172,6 +171,25 @@ impl Pair {
             self.acknowledged.len(),
             began.elapsed() - after
         );
+        Ok(())
+    }
+
+    async fn kill(&mut self, home: usize, victim: Victim) -> anyhow::Result<()> {
+        let machine = &mut self.hosts[home].machine;
+        match victim {
+            Victim::Unit(unit) => {
+                let kill = format!("systemctl kill -s KILL {unit}");
+                machine.shell(&kill).await?;
+            }
+            Victim::Power => {
+                machine.cut_power().await?;
+                machine.power_on().await?;
+                self.net.plug_again(home, machine).await?;
+                // The machine may have another address on the tests' own network.
+                let cookie = format!("session={}", self.people[home].cookie);
+                self.people[home].client = self.hosts[home].stranger().header("cookie", &cookie);
+            }
+        }
         Ok(())
     }
 

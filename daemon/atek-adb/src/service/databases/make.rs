@@ -8,7 +8,7 @@ use crate::meta::{CachedMeta, DATABASES, DbMeta, Owner};
 use crate::path::RecordPath;
 use crate::service::view::View;
 use crate::service::{Adb, Shared};
-use crate::storage::{DbNo, Expected, StorageError, Tx};
+use crate::storage::{DbNo, Expected, Read, StorageError, Tx};
 use atek_api::ids::DbId;
 use serde_json::{Map, Value};
 
@@ -25,11 +25,15 @@ impl Adb {
             ..self.new_meta(&config, owner)?
         };
         self.change(caller, move |tx, shared, caller| {
-            create(tx, shared, caller, &id, &meta)?;
-            Ok(Made {
-                db_id: id.to_string(),
+            let made = |db_id| Made {
+                db_id,
                 writable: true,
-            })
+            };
+            if let Some(copy) = same_copy(&View::new(tx, shared)?, caller, &meta)? {
+                return Ok(made(copy));
+            }
+            create(tx, shared, caller, &id, &meta)?;
+            Ok(made(id.to_string()))
         })
         .await
     }
@@ -93,6 +97,26 @@ impl Adb {
         })
         .await
     }
+}
+
+/// The copy of the same log that the same owner has already: who makes copies asks again when it was
+/// killed before it had the answer.
+fn same_copy<R: Read>(
+    view: &View<'_, R>,
+    caller: &Caller,
+    wanted: &DbMeta,
+) -> Result<Option<String>, AdbError> {
+    if wanted.follows.is_none() || !caller.is_replicator() {
+        return Ok(None);
+    }
+    let mut found = None;
+    view.by_user(wanted.owner_user().unwrap_or_default(), |meta| {
+        if meta.follows == wanted.follows && meta.owner_service() == wanted.owner_service() {
+            found = Some(meta.db_id);
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// The owner of what a caller makes.
