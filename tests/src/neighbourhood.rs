@@ -309,14 +309,10 @@ impl Neighbourhood {
         more: &[&str],
     ) -> anyhow::Result<Client> {
         let socket = self.folder().join(format!("{computer}.sock"));
-        let modules = modules().await?;
         let repository = paths::repository();
         let mut arguments = vec![
             repository.join("tests/homes/relay.mjs").into_os_string(),
-            modules.into_os_string(),
-            repository
-                .join("daemon/hypercore/clients/connect")
-                .into_os_string(),
+            atek_connect().await?.into_os_string(),
             socket.clone().into_os_string(),
             BOOTSTRAP.into(),
         ];
@@ -549,6 +545,24 @@ impl Drop for Neighbourhood {
                 .status();
         }
     }
+}
+
+/// The folder into which npm has installed the package `atek-connect` from its tarball.
+///
+/// # Errors
+///
+/// When the registry cannot be reached.
+async fn atek_connect() -> anyhow::Result<PathBuf> {
+    let service = paths::repository().join("daemon/hypercore");
+    let made = Command::new(service.join("clients/install"))
+        .status()
+        .await
+        .context("cannot run daemon/hypercore/clients/install")?;
+    ensure!(
+        made.success(),
+        "npm cannot install atek-connect from its tarball"
+    );
+    Ok(service.join("dist/atek-connect"))
 }
 
 /// The folder with the npm packages of the hypercore service, made if it is not there.
