@@ -1,5 +1,5 @@
-//! Homes whose processes are killed and whose power goes while two people become contacts, share and
-//! write together.
+//! Homes whose processes are killed and whose power goes while two people become contacts, share
+//! and write together.
 
 mod writing_together;
 

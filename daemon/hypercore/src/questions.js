@@ -108,7 +108,7 @@ class Asker {
     this.peer = peer
     this.id = id
     this.connection = peer.protomux.stream
-    /** @type {Map<number, any>} by id, in order; those that somebody waits for come first */
+    /** @type {Map<number, any>} by id, in order; those with a priority come first */
     this.urgent = new Map()
     this.later = new Map()
     /** @type {Map<any, () => void>} what ends the read of a question */

@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
+import Hypercore from 'hypercore'
 import createTestnet from 'hyperdht/testnet.js'
 import Hyperswarm from 'hyperswarm'
 import { Tunnel } from '../clients/connect/index.js'
@@ -24,7 +25,8 @@ const MAIN = fileURLToPath(new URL('../main.js', import.meta.url))
 /** What the host says besides (daemon/atekd/src/services/core_service.rs). */
 const AS_HOST = { MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=1' }
 
-/** The stores of plain peers: gigabytes, which go at the end, however it comes. */
+/** The stores of plain peers, which go at the end, however it comes. A store takes as much of the disk as it may keep in memory, 64 MiB if nothing is said. */
+const STORE = { writeBufferSize: 1 << 20, maxBackgroundJobs: 1 }
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'atek-figures-'))
 process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }))
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(1))
@@ -89,7 +91,7 @@ async function tunnel () {
 
 /** A plain peer: a corestore in a hyperswarm. */
 function plain () {
-  const store = new Corestore(fs.mkdtempSync(path.join(folder, 'peer-')))
+  const store = new Corestore(Hypercore.defaultStorage(fs.mkdtempSync(path.join(folder, 'peer-')), STORE))
   const swarm = new Hyperswarm({ dht: testnet.createNode() })
   swarm.on('connection', connection => { connection.on('error', () => {}); store.replicate(connection) })
   return { store, swarm, end: async () => { await swarm.destroy({ force: true }); await store.close() } }
@@ -203,12 +205,13 @@ async function followers (home) {
       homes.push(other)
     }
     while (homes.length < count) await comes()
-    // As src/seek.js: those that found none look again.
-    const have = length => homes.filter(({ core }) => core.length >= length && core.contiguousLength >= length).length
+    const has = ({ core }, length) => core.length >= length && core.contiguousLength >= length
+    const have = length => homes.filter(one => has(one, length)).length
     const all = async length => {
       await until(async () => {
         if (have(length) === homes.length) return true
-        await Promise.allSettled(homes.filter(({ swarm }) => swarm.connections.size === 0).map(({ discovery }) => discovery.refresh({ server: true, client: true })))
+        // As src/seek.js, those that found none look again, and those that only met others who wait, too.
+        await Promise.allSettled(homes.filter(one => !has(one, length)).map(({ discovery }) => discovery.refresh({ server: true, client: true })))
         return have(length) === homes.length
       }, 300_000, 100).catch(() => say(`only ${have(length)} of ${homes.length} have it after five minutes`))
     }

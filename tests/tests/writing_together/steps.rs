@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 const ALICE: usize = 0;
 const BOB: usize = 1;
 
-/// In which home what is killed at a step, and how long before the step the kill is sent on its way,
-/// which takes some time.
+/// In which home what is killed at a step, and how long before the step the kill is sent on its
+/// way, which takes some time.
 #[derive(Debug, Clone, Copy)]
 pub struct Kill {
     pub home: usize,
@@ -208,7 +208,7 @@ impl Story<'_> {
         Ok([bob, alice])
     }
 
-    /// Alice shares a database by a link, which Bob follows; the database, the share and the follow.
+    /// Alice shares a database by a link, which Bob follows; the database, the share, the follow.
     async fn share_and_follow(&mut self) -> anyhow::Result<[Value; 3]> {
         let made = json!([{ "replicated": true }]);
         let db = self.again_at(ADB, ALICE, "dbCreate", made).await?["dbId"].clone();

@@ -99,8 +99,8 @@ impl Adb {
     }
 }
 
-/// The copy of the same log that the same owner has already: who makes copies asks again when it was
-/// killed before it had the answer.
+/// The copy of the same log that the same owner has already: the service that makes copies asks
+/// again when it was killed before it had the answer.
 fn same_copy<R: Read>(
     view: &View<'_, R>,
     caller: &Caller,
