@@ -192,14 +192,15 @@ export class Groups {
 
   describe (record) {
     const { id, dbId, owner, label, members, createdAt, error, from } = record
-    const group = this.running.get(slotOf(record))
+    const self = this.lines.keyOf(record.user)
     return {
       id, label, createdAt,
-      ...(dbId ? { dbId, status: group?.isMember(group.self) ? 'writes' : 'removed' } : { status: 'invited', from }),
+      // Also while this service starts, and the database is not open yet.
+      ...(dbId ? { dbId, status: members[self] === true ? 'writes' : 'removed' } : { status: 'invited', from }),
       owner,
       writers: Object.keys(members).filter(key => members[key]).map(key => ({
         key,
-        connected: key === group?.self || !!this.lines.open(record.user, key),
+        connected: key === self || !!this.lines.open(record.user, key),
         ...(this.contacts.find(record.user, key)?.label && { label: this.contacts.find(record.user, key).label })
       })),
       ...(error && { error })
