@@ -112,7 +112,7 @@ test('10 GiB that are given are kept up to the bound, and then nothing of them',
   await goesOn()
   assert.equal((await shown(id)).receivedBytes, 0)
   await one.call('unfollow', [id])
-  console.log(`10 GiB offered: ${receivedBytes >> 20} MiB came, at most ${most >> 20} MiB were on the disk`)
+  console.log(`10 GiB offered: ${Math.round(receivedBytes / MIB)} MiB came, at most ${Math.round(most / MIB)} MiB were on the disk`)
 })
 
 test('10 GiB that are claimed and not given, or are not what was signed, take no room', options, async () => {
