@@ -66,8 +66,8 @@ async fn what_two_homes_write_comes_together_while_their_routers_lose_30_percent
 async fn the_long_tests_of_the_hypercore_service_pass() -> anyhow::Result<()> {
     let service = paths::repository().join("daemon/hypercore");
     let install = "npm ci --ignore-scripts --no-audit --no-fund --silent";
-    // In a network of their own, as `daemon/hypercore/check` runs them: a NAT of this machine gives UDP
-    // between its programs other ports.
+    // In a network of their own, as `daemon/hypercore/check` runs them: a NAT of this machine gives
+    // UDP between its programs other ports.
     let tests = "unshare --net sh -c 'ip link set lo up && \
         exec node --test --test-force-exit --test-concurrency=1 test/loss.test.js test/giant.test.js'";
     let ran = tokio::process::Command::new("sh")
