@@ -178,7 +178,7 @@ impl Pair {
         let machine = &mut self.hosts[home].machine;
         match victim {
             Victim::Unit(unit) => {
-                // The first one each time: systemd waits longer and longer before a start otherwise.
+                // The first one each time: systemd waits longer before each start otherwise.
                 let kill = format!("systemctl reset-failed {unit}; systemctl kill -s KILL {unit}");
                 machine.shell(&kill).await?;
             }
