@@ -1,8 +1,8 @@
 //! `disk-health`: what disks say of their own health (SMART), for atekd, which may not ask them.
 //!
-//! Debian's `smartctl` asks; what it answers is judged here. `/run/atek-disk-health/problems.json` has a
-//! list of problems in the form of atekd's API, empty while all is well. eMMC and SD cards are left
-//! out: the kernel tells of them without rights.
+//! Debian's `smartctl` asks; what it answers is judged here. `/run/atek-disk-health/problems.json`
+//! has a list of problems in the form of atekd's API, empty while all is well. eMMC and SD cards
+//! are left out: the kernel tells of them without rights.
 
 use crate::fsutil::{self, Root};
 use crate::say;

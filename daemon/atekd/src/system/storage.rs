@@ -18,8 +18,8 @@ const SAID: &str = "run/atek-disk-health/problems.json";
 const MAX_SAID: u64 = 64 * 1024;
 
 /// Everything that the kernel and the disks say is wrong now. Writes nothing: pages ask it every
-/// few seconds. `root` is `/`, for tests another folder; `failed` has how many reads and writes of a
-/// disk the kernel has logged as failed. Blocks for as long as the disk does.
+/// few seconds. `root` is `/`, for tests another folder; `failed` has how many reads and writes of
+/// a disk the kernel has logged as failed. Blocks for as long as the disk does.
 #[must_use]
 pub fn problems(
     root: &Path,
