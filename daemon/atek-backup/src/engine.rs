@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::folder::{FolderError, FolderStore, LEAVE_FREE, Use};
 use crate::layout::{Layout, Source};
 use crate::meter::Meter;
+use crate::one_line::one_line;
 use crate::proof;
 use crate::server::ServerStore;
 use crate::store::Store;
@@ -316,7 +317,7 @@ impl Engine {
             problems = texts.filter(|text| !text.contains(LEFTOVER)).collect();
         }
         problems.truncate(PROBLEMS_MAX);
-        Ok(problems)
+        Ok(problems.iter().map(|text| one_line(text)).collect())
     }
 
     /// Restores a part, or one path of it, to where restored parts are put, whole or not at all.

@@ -13,6 +13,7 @@ mod error;
 mod folder;
 mod layout;
 mod meter;
+mod one_line;
 mod proof;
 mod server;
 mod store;
