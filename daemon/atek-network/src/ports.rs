@@ -120,8 +120,8 @@ fn commit(changes: &str) -> anyhow::Result<()> {
     nft(changes)
 }
 
-/// The entries of the two maps. `list maps` and `list table` are one command for both, and bring the
-/// thousands of elements with which the rules choose ports outside: ten times the work.
+/// The entries of the two maps. `list maps` and `list table` are one command for both, and bring
+/// the thousands of elements with which the rules choose ports outside: ten times the work.
 fn listed() -> anyhow::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     for map in ["ports4", "ports6"] {
