@@ -145,11 +145,12 @@ async fn a_disk_that_fills_while_the_data_is_copied_ends_on_the_old_version() ->
     );
     host.machine.shell(&script).await?;
     remote.tag_app("v1.0.1", "records-node")?;
-    // As soon as there is a copy, everything that is free is taken.
+    // As soon as there is a copy, everything that is free is taken, before the copy is whole also
+    // on a busy machine: no program is started to look, and the stranger goes before others.
     let snapshots = format!("/var/lib/private/atek-snapshots/{key}");
     let script = format!(
-        "systemd-run --quiet --unit=stranger sh -c '
-           until ls -d {snapshots}/*.new/many; do :; done
+        "systemd-run --quiet --unit=stranger --property=Nice=-15 sh -c '
+           until set -- {snapshots}/*.new/many; test -d \"$1\"; do :; done
            free=$(df --output=avail -B1 /var/lib | tail -n 1)
            fallocate --length $free /var/lib/ballast || head -c $free /dev/zero >/var/lib/ballast'"
     );
