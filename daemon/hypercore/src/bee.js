@@ -34,7 +34,7 @@ export class BeeReader {
     const check = (seq, entry) => {
       onread()
       if (++this.reads > MAX_READS) throw damaged(seq)
-      if (entry?.index) checkNodes(seq, messages.YoloIndex.decode(entry.index).levels)
+      if (entry?.index) checkNodes(seq, nodesOf(seq, entry.index))
     }
     this.bee = new Hyperbee(guarded(core, check), { ...encoding, extension: false })
   }
@@ -104,6 +104,15 @@ function guarded (core, check) {
 }
 
 /** The nodes of the tree that a block holds: of one change a path, of a batch many. */
+function nodesOf (seq, index) {
+  try {
+    return messages.YoloIndex.decode(index).levels
+  } catch {
+    throw damaged(seq)
+  }
+}
+
+/** Whether what they point to is there, comes before, and never leads back. */
 function checkNodes (seq, nodes) {
   for (const { keys, children } of nodes) {
     const isLeaf = children.length === 0

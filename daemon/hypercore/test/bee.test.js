@@ -5,6 +5,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
+import messages from 'hyperbee/lib/messages.js'
 import { BeeReader } from '../src/bee.js'
 
 const ENCODING = { keyEncoding: 'utf-8', valueEncoding: 'json' }
@@ -59,4 +60,21 @@ test('what is here of a log is read at once, also when its writer went as it sai
   for await (const { key } of reader.entries(here, { gte: 'r/', lt: 'r0' })) all.push(key)
   assert.equal(all.length, 10)
   assert.ok(performance.now() - begin < 500, 'a block that is not needed was waited for')
+})
+
+test('a block whose tree cannot be read is said to be damaged, whatever its bytes are', async t => {
+  const store = storeOf(t)
+  const bee = new Hyperbee(store.get({ name: 'header' }), ENCODING)
+  await bee.ready()
+  await bee.put('first', 1)
+  const header = await bee.core.get(0, { valueEncoding: 'binary' })
+  // A wire type that there is none of, a length beyond the end, a number that never ends.
+  for (const [name, index] of [['type', [0x0f]], ['length', [0x0a, 0x7f]], ['number', Array(12).fill(0xff)]]) {
+    const core = store.get({ name })
+    await core.append([header, messages.Node.encode({ key: Buffer.from('a'), value: Buffer.from('1'), index: Buffer.from(index) })])
+    const reader = new BeeReader(core.session(), ENCODING, { writer: 'b0b' })
+    const read = async () => { for await (const entry of reader.entries(2, {})) assert.fail(entry.key) }
+    await assert.rejects(read(), error => /block 1 is damaged, or made to mislead/.test(error.message) && error.writer === 'b0b', name)
+    await reader.close()
+  }
 })
