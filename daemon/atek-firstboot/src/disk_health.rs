@@ -6,8 +6,9 @@
 
 use crate::fsutil::{self, Root};
 use crate::say;
+use atek_api::system::{StorageProblem, StorageTrouble};
 use atek_files::FileError;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -22,21 +23,6 @@ const MOST: usize = 32;
 const KINDS: [&str; 2] = ["sd", "nvme"];
 /// Per cent of its life when people are told.
 const WORN: u64 = 90;
-
-/// In the form of atekd's API.
-#[derive(Debug, Serialize, PartialEq, Eq)]
-struct Problem {
-    kind: Kind,
-    disk: String,
-    text: String,
-}
-
-#[derive(Debug, Serialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-enum Kind {
-    Errors,
-    Worn,
-}
 
 /// The answer of `smartctl --json`, as far as it is judged. What a disk does not say is missing.
 #[derive(Debug, Default, Deserialize)]
@@ -142,7 +128,7 @@ fn ask(disk: &str) -> Option<Answer> {
 }
 
 /// What is wrong with a disk, in the words for a person; the worst alone.
-fn judge(disk: &str, answer: &Answer) -> Option<Problem> {
+fn judge(disk: &str, answer: &Answer) -> Option<StorageProblem> {
     let nvme = &answer.nvme_smart_health_information_log;
     let raw = |id: u64| {
         let table = &answer.ata_smart_attributes.table;
@@ -158,26 +144,26 @@ fn judge(disk: &str, answer: &Answer) -> Option<Problem> {
         .max(answer.endurance_used.current_percent);
     let (kind, text) = if bit(3) {
         let text = "it can only be read any more, it says: make a backup to another disk, and restore it on a new one";
-        (Kind::Worn, text.to_owned())
+        (StorageTrouble::Worn, text.to_owned())
     } else if bit(0) {
         let text = "its spare memory is used up, it says: move to another disk before it fails";
-        (Kind::Worn, text.to_owned())
+        (StorageTrouble::Worn, text.to_owned())
     } else if bit(2) || bit(4) || answer.smart_status.passed == Some(false) && !only_hot(nvme) {
         let text =
             "it expects to fail soon, it says: make a backup to another disk, and replace it";
-        (Kind::Errors, text.to_owned())
+        (StorageTrouble::Errors, text.to_owned())
     } else if lost > 0 {
         let text = format!(
             "{lost} of its blocks could not be read, it says: make a backup to another disk, and replace it if they get more"
         );
-        (Kind::Errors, text)
+        (StorageTrouble::Errors, text)
     } else if used >= WORN {
         let text = format!("{used} % of its life are used, it says: plan to move to another disk");
-        (Kind::Worn, text)
+        (StorageTrouble::Worn, text)
     } else {
         return None;
     };
-    Some(Problem {
+    Some(StorageProblem {
         kind,
         disk: disk.to_owned(),
         text,
@@ -193,7 +179,7 @@ fn only_hot(nvme: &Nvme) -> bool {
 mod tests {
     use super::*;
 
-    fn told(answer: &str) -> Option<(Kind, String)> {
+    fn told(answer: &str) -> Option<(StorageTrouble, String)> {
         let answer: Answer = serde_json::from_str(answer).unwrap();
         judge("sda", &answer).map(|problem| (problem.kind, problem.text))
     }
@@ -219,42 +205,42 @@ mod tests {
         for (answer, kind, words) in [
             (
                 r#"{"smart_status": {"passed": false}, "nvme_smart_health_information_log": {"critical_warning": 1}}"#,
-                Kind::Worn,
+                StorageTrouble::Worn,
                 "spare memory",
             ),
             (
                 r#"{"nvme_smart_health_information_log": {"critical_warning": 12}}"#,
-                Kind::Worn,
+                StorageTrouble::Worn,
                 "only be read",
             ),
             (
                 r#"{"nvme_smart_health_information_log": {"critical_warning": 4}}"#,
-                Kind::Errors,
+                StorageTrouble::Errors,
                 "fail soon",
             ),
             (
                 r#"{"nvme_smart_health_information_log": {"media_errors": 3}}"#,
-                Kind::Errors,
+                StorageTrouble::Errors,
                 "3 of its blocks",
             ),
             (
                 r#"{"nvme_smart_health_information_log": {"percentage_used": 103}}"#,
-                Kind::Worn,
+                StorageTrouble::Worn,
                 "103 %",
             ),
             (
                 r#"{"smart_status": {"passed": false}}"#,
-                Kind::Errors,
+                StorageTrouble::Errors,
                 "fail soon",
             ),
             (
                 r#"{"ata_smart_attributes": {"table": [{"id": 198, "raw": {"value": 8}}]}}"#,
-                Kind::Errors,
+                StorageTrouble::Errors,
                 "8 of its blocks",
             ),
             (
                 r#"{"endurance_used": {"current_percent": 95}}"#,
-                Kind::Worn,
+                StorageTrouble::Worn,
                 "95 %",
             ),
         ] {
