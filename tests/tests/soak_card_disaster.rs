@@ -11,11 +11,9 @@ use anyhow::ensure;
 use atek_tests::emulated::{BOOT, Emulated};
 use atek_tests::host::{SETUP, refusal};
 use atek_tests::plugged::DiskImage;
-use atek_tests::registry::Registry;
 use atek_tests::{Seen, npm, skip, wait_for};
-use images::push_for;
+use images::registry_for;
 use serde_json::json;
-use std::net::Ipv4Addr;
 use std::time::Instant;
 use used::{BACKUPS, OWNER, id_of, sign_in};
 
@@ -81,16 +79,14 @@ async fn a_new_card_becomes_the_box_whose_card_died_by_the_words_and_a_disk() ->
     let package = json!({ "name": "recipe", "version": "1.0.0", "private": true,
         "dependencies": { "json-server": "0.17.4" } });
     let lockfile = npm::lockfile("json-server-0.17.4", &package.to_string())?;
-    let registry = Registry::start_at(Ipv4Addr::LOCALHOST);
     let disk = DiskImage::make("ext4", 2 << 30, "mke2fs -q -t ext4 $F")?;
-    let (Some(_), Some(registry), Some(disk)) = (lockfile, registry, disk) else {
-        skip("the npm registry, docker-registry or mke2fs is not here");
+    let (Some(_), Some(disk)) = (lockfile, disk) else {
+        skip("the npm registry or mke2fs is not here");
         return Ok(());
     };
-    if !push_for(&["arm64"], &registry, "1.0.0")? {
-        skip("mmdebstrap is not installed");
+    let Some(registry) = registry_for(&["arm64"])? else {
         return Ok(());
-    }
+    };
     let mut clock = Clock::start();
     let mut old = Emulated::new("drill-old")?;
     old.disk = Some(disk.path());

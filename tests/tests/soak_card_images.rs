@@ -10,9 +10,8 @@ use anyhow::ensure;
 use atek_tests::emulated::{BOOT, Emulated, GATEWAY};
 use atek_tests::host::{SERVICES, app_cookie, refusal};
 use atek_tests::http::Client;
-use atek_tests::registry::Registry;
 use atek_tests::{GitRemote, Seen, components, skip, wait_for};
-use images::{PROCESSORS, push_for};
+use images::{PROCESSORS, push_for, registry_for};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 
@@ -58,14 +57,9 @@ async fn runs(owner: &Client, id: &str) -> anyhow::Result<()> {
 #[tokio::test]
 async fn an_image_and_a_component_are_used_updated_and_gone_on_the_cards_processor()
 -> anyhow::Result<()> {
-    let Some(registry) = Registry::start_at(Ipv4Addr::LOCALHOST) else {
-        skip("docker-registry is not installed");
+    let Some(registry) = registry_for(&PROCESSORS)? else {
         return Ok(());
     };
-    if !push_for(&PROCESSORS, &registry, "1.0.0")? {
-        skip("mmdebstrap is not installed");
-        return Ok(());
-    }
     let mut emulated = Emulated::new("images")?;
     emulated.start()?;
     emulated.answers().await?;

@@ -14,14 +14,13 @@ use atek_image::card::Card;
 use atek_tests::emulated::{BOOT, Emulated};
 use atek_tests::host::SETUP;
 use atek_tests::registry::Registry;
-use atek_tests::{GitRemote, Seen, skip, wait_for};
-use images::push_for;
+use atek_tests::{GitRemote, Seen, wait_for};
+use images::registry_for;
 use serde_json::json;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
-use used::{OWNER, sign_in};
+use used::{OWNER, sign_in, since_now};
 
 const UNIT: &str = "atek-erase.service";
 
@@ -201,22 +200,11 @@ async fn cut_when_asked(emulated: &mut Emulated) -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_reset_card_is_new_or_whole_wherever_the_power_was_cut() -> anyhow::Result<()> {
-    let Some(registry) = Registry::start_at(Ipv4Addr::LOCALHOST) else {
-        skip("docker-registry is not installed");
+    let Some(registry) = registry_for(&["arm64"])? else {
         return Ok(());
     };
-    if !push_for(&["arm64"], &registry, "1.0.0")? {
-        skip("mmdebstrap is not installed");
-        return Ok(());
-    }
     let remote = GitRemote::new("hello", Ipv4Addr::LOCALHOST)?;
-    let begun = Instant::now();
-    let told = |what: &str| {
-        println!(
-            "figure: {what}, {:.1} minutes after the begin",
-            begun.elapsed().as_secs_f64() / 60.0
-        );
-    };
+    let told = since_now();
     let mut drill = used_card(&registry, &remote).await?;
     told("the card of two people with two apps");
 

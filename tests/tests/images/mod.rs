@@ -17,6 +17,7 @@ use atek_tests::{GitRemote, Seen, skip, wait_for};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use tar::EntryType;
 
 pub const FILE: EntryType = EntryType::Regular;
@@ -78,6 +79,20 @@ pub fn busybox(images: &DebianImages) -> anyhow::Result<Vec<u8>> {
 
 /// The names of processors in images, of which [`push_for`] makes one each.
 pub const PROCESSORS: [&str; 2] = ["amd64", "arm64"];
+
+/// A registry of this machine for an emulated box, with the web server of [`push_for`] for these
+/// processors; `None` (and a skip is recorded) where the tools are missing.
+pub fn registry_for(processors: &[&str]) -> anyhow::Result<Option<Registry>> {
+    let Some(registry) = Registry::start_at(Ipv4Addr::LOCALHOST) else {
+        skip("docker-registry is not installed");
+        return Ok(None);
+    };
+    if !push_for(processors, &registry, "1.0.0")? {
+        skip("mmdebstrap is not installed");
+        return Ok(None);
+    }
+    Ok(Some(registry))
+}
 
 /// Puts a web server for these processors into a registry, as one image. Whether it could: not
 /// without mmdebstrap.

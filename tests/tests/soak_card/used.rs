@@ -15,7 +15,7 @@ use atek_tests::registry::Registry;
 use atek_tests::{GitRemote, Seen, wait_for};
 use serde_json::{Value, json};
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The administrator, as [`Emulated::claim`] names it, and the other person.
 pub const OWNER: &str = "owner";
@@ -37,6 +37,15 @@ const INSTALL: Duration = Duration::from_secs(2400);
 
 /// The records of json-server.
 const POSTS: &str = "/posts";
+
+/// Prints figures: what was reached, and how long after this call.
+pub fn since_now() -> impl Fn(&str) {
+    let begun = Instant::now();
+    move |what| {
+        let minutes = begun.elapsed().as_secs_f64() / 60.0;
+        println!("figure: {what}, {minutes:.1} minutes after the begin");
+    }
+}
 
 /// A person's client, signed in with the password.
 pub async fn sign_in(emulated: &Emulated, name: &str) -> anyhow::Result<Client> {
