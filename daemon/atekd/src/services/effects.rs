@@ -101,17 +101,24 @@ impl EffectRunner {
         generation: u64,
     ) -> Result<(), String> {
         let reading = definition.clone();
-        let spec = tokio::task::spawn_blocking(move || reading.spec())
+        let reading = tokio::task::spawn_blocking(move || reading.spec());
+        // The kernel takes milliseconds for its tables of sockets.
+        let listen = definition.permissions().listen;
+        let checking = tokio::task::spawn_blocking(move || lan_ports::check_host(&listen));
+        let spec = reading
             .await
             .map_err(|_| "its package could not be read".to_owned())?
             .map_err(|error| DisplayChain(&error).to_string())?;
-        lan_ports::check_host(&spec.listen).map_err(|error| error.to_string())?;
         let key = definition.key.clone();
         let token = self
             .attach
             .prepare(&key, definition.expected())
             .await
             .map_err(|error| DisplayChain(&error).to_string())?;
+        checking
+            .await
+            .map_err(|_| "its ports could not be checked".to_owned())?
+            .map_err(|error| error.to_string())?;
         self.report(key, generation, Outcome::Token(token)).await;
         let _turn = self.starts.acquire().await;
         match self.spawn.start_service(&spec).await {

@@ -6,9 +6,11 @@ use super::error::OperationError;
 use crate::database::Records;
 use atek_api::ids::ServiceKey;
 use atek_api::permission::{LanPort, Transport};
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::thread;
 
 /// From here on the kernel gives ports to sockets that ask for any: they are in use for a moment.
 const ANY_PORTS: u16 = 32_768;
@@ -48,21 +50,42 @@ pub(super) fn check(
 ///
 /// As of [`check`].
 pub(super) fn check_host(ports: &[LanPort]) -> Result<(), OperationError> {
-    for port in ports {
-        let name = port.transport().as_str();
-        let taken = [name.to_owned(), format!("{name}6")].iter().any(|table| {
-            // Without IPv6 there is no table of it.
-            let text = fs::read_to_string(format!("/proc/self/net/{table}"));
-            is_taken(&text.unwrap_or_default(), *port)
-        });
-        if taken {
-            return Err(OperationError::PortTaken {
-                port: *port,
-                by: "this box itself".to_owned(),
-            });
-        }
+    let transports: BTreeSet<&str> = ports.iter().map(|port| port.transport().as_str()).collect();
+    let tables = tables(&transports);
+    let taken = ports.iter().find(|port| {
+        let of_port = |(transport, _): &&(&str, String)| *transport == port.transport().as_str();
+        let mut tables = tables.iter().filter(of_port);
+        tables.any(|(_, text)| is_taken(text, **port))
+    });
+    match taken {
+        None => Ok(()),
+        Some(port) => Err(OperationError::PortTaken {
+            port: *port,
+            by: "this box itself".to_owned(),
+        }),
     }
-    Ok(())
+}
+
+/// The kernel's tables of sockets of these transports, beside their names. It takes milliseconds
+/// for each, so all are read at once.
+fn tables<'t>(transports: &BTreeSet<&'t str>) -> Vec<(&'t str, String)> {
+    let files = transports
+        .iter()
+        .flat_map(|transport| ["", "6"].map(|family| (*transport, format!("{transport}{family}"))));
+    thread::scope(|scope| {
+        let reading: Vec<_> = files
+            .map(|(transport, file)| {
+                let path = format!("/proc/self/net/{file}");
+                (transport, scope.spawn(move || fs::read_to_string(path)))
+            })
+            .collect();
+        let read = reading.into_iter().map(|(transport, reading)| {
+            // Without IPv6 there is no table of it.
+            let text = reading.join().ok().and_then(Result::ok);
+            (transport, text.unwrap_or_default())
+        });
+        read.collect()
+    })
 }
 
 /// Whether the kernel's table of sockets (proc_net_tcp(5)) has one that the home reaches at the
