@@ -18,7 +18,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs `command` until it ends.
@@ -77,9 +77,24 @@ pub(crate) fn run(
 /// How long what a program printed may take to be passed on when it has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// Bytes of what a program prints that are passed on at once: what a pipe holds.
+const PRINTED_BYTES: usize = 64 * 1024;
+
+/// How long what a program prints next may wait, to be passed on with what it prints then. A
+/// program that logs each of thousands of requests a second otherwise wakes this process and the
+/// journal with each line.
+const GATHERING: Duration = Duration::from_millis(5);
+
 /// Passes on what a program prints. A journal that does not take it is no reason to end.
 async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
-    let _ = tokio::io::copy(&mut from, &mut to).await;
+    let mut printed = vec![0; PRINTED_BYTES];
+    while let Ok(count @ 1..) = from.read(&mut printed).await {
+        let written = to.write_all(&printed[..count]).await;
+        if written.is_err() || to.flush().await.is_err() {
+            return;
+        }
+        tokio::time::sleep(GATHERING).await;
+    }
 }
 
 async fn unless_none(part: Option<impl Future<Output = io::Error>>) -> io::Error {
