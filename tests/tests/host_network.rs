@@ -5,7 +5,7 @@
 //! from which address and port a datagram came.
 
 use anyhow::{Context as _, ensure};
-use atek_tests::host::{Host, Person, SERVICES, SOON};
+use atek_tests::host::{Host, Person, SERVICES, SOON, refusal};
 use atek_tests::{Seen, wait_for};
 use serde_json::{Value, json};
 
@@ -421,9 +421,28 @@ async fn a_link_goes_with_its_app_however_it_ends() -> anyhow::Result<()> {
     host.system()?
         .call(SERVICES, "stop", json!(["one"]))
         .await?;
+    // A start that follows at once finds nothing of the last one in its way.
+    host.system()?
+        .call(SERVICES, "start", json!(["two"]))
+        .await?;
+    host.service_is("two", "running").await?;
+    let of_two = "grep -lx atek-app-two.service /sys/class/net/*/ifalias || :";
+    let link = host.machine.shell(of_two).await?;
+    ensure!(link.lines().count() == 1, "{link}");
     host.system()?
         .call(SERVICES, "stop", json!(["two"]))
         .await?;
+    let left = host.machine.shell(of_two).await?;
+    ensure!(left.is_empty(), "{left}");
+    let units = [
+        "systemctl",
+        "list-units",
+        "--all",
+        "--plain",
+        "atek-net-two.service",
+    ];
+    let units = host.machine.exec(units).await?;
+    ensure!(!units.contains("atek-net-two"), "{units}");
     wait_for("the links to go", SOON, async || {
         Ok(Seen::if_so(links(&host).await?, |links| links.is_empty()))
     })
@@ -451,7 +470,11 @@ async fn without_the_firewall_no_app_with_the_internet_starts() -> anyhow::Resul
         .await?;
     host.service_is("net", "stopped").await?;
     let refused = host.system()?.call(SERVICES, "start", json!(["net"])).await;
-    ensure!(refused.is_err(), "it started");
+    let refused = refusal(refused).message;
+    ensure!(
+        refused.contains("its network was not made ready"),
+        "{refused}"
+    );
     ensure!(links(&host).await?.is_empty());
     host.machine.shell(&format!("umount {program}")).await?;
     host.system()?

@@ -144,6 +144,12 @@ impl ServiceId {
     pub fn unit(&self) -> String {
         format!("atek-app-{}.service", self.0)
     }
+
+    /// The name of the transient unit that makes the network namespace of the service ready.
+    #[must_use]
+    pub fn network_unit(&self) -> String {
+        format!("atek-net-{}.service", self.0)
+    }
 }
 
 impl FromStr for ServiceId {

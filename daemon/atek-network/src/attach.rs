@@ -5,7 +5,7 @@
 
 use crate::addresses::{GATEWAY_V6, INSIDE, LINK_LOCAL, LINKS, Slot, free_block};
 use crate::namespaces::Namespaces;
-use crate::ports;
+use crate::ports::{self, Listing};
 use crate::tools::{exists_already, ip, is_gone};
 use anyhow::{Context as _, bail};
 use atek_api::address::NEAR;
@@ -42,6 +42,17 @@ impl Reach {
     }
 }
 
+/// A link that is to be made.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// What is reached through it.
+    pub(crate) reach: Reach,
+    /// Whether the program says itself to devices at home by multicast DNS.
+    pub(crate) mdns: bool,
+    /// Ports of the home's network that lead to it.
+    pub(crate) listen: Vec<LanPort>,
+}
+
 /// What is known of the machine's own namespace.
 struct Outside {
     /// The block of the units' addresses.
@@ -52,14 +63,20 @@ struct Outside {
     taken: BTreeSet<String>,
 }
 
-/// Gives the network namespace of this process a link to the machine's, and lets ports of the
-/// home's network lead to it.
-pub(crate) fn attach(reach: Reach, mdns: bool, listen: &[LanPort]) -> anyhow::Result<()> {
+/// Gives the network namespace of this process a link to the machine's, for a unit, and lets ports
+/// of the home's network lead to it.
+pub(crate) fn attach(link: &Link, unit: &str) -> anyhow::Result<()> {
+    let Link {
+        reach,
+        mdns,
+        ref listen,
+    } = *link;
     let namespaces = Namespaces::of_unit()?;
-    let unit = own_unit()?;
     namespaces.enter_machine()?;
-    remove_former(&unit)?;
+    remove_former(unit)?;
     let outside = look()?;
+    // Each program takes some milliseconds, and a service waits: they run beside one another.
+    let listing = Listing::begin()?;
     namespaces.enter_own()?;
     if if_nametoindex(INSIDE).is_ok() {
         ip(&format!("link delete {INSIDE}\n"))?;
@@ -67,20 +84,33 @@ pub(crate) fn attach(reach: Reach, mdns: bool, listen: &[LanPort]) -> anyhow::Re
     let slot = make_link(&outside, reach.groups()[usize::from(mdns)])?;
     namespaces.enter_machine()?;
     let has_v6 = Path::new("/proc/sys/net/ipv6").exists();
-    ip(&lines_outside(slot, &unit, outside.block, has_v6))
+    ip(&lines_outside(slot, unit, outside.block, has_v6))
         .context("cannot set up the machine's end")?;
-    ports::open(listen, slot, outside.block, has_v6)?;
+    let opening = ports::open(listen, listing, slot, outside.block, has_v6)?;
     namespaces.enter_own()?;
     let mut lines = lines_inside(slot, outside.block, has_v6);
     // Who is spoken to by devices at home answers them.
     if reach == Reach::Internet && !mdns && listen.is_empty() {
         lines.push_str(&lines_unreachable(&outside.networks, has_v6));
     }
-    ip(&lines).context("cannot set up the unit's end")
+    let set_up = ip(&lines).context("cannot set up the unit's end");
+    opening.end().and(set_up)
+}
+
+/// Removes the link of the network namespace of this process. The kernel does the same when the
+/// namespace ends, but that may be seconds later, while the next start waits.
+pub(crate) fn release() -> anyhow::Result<()> {
+    // Not the machine's, whose own interface may have that name.
+    Namespaces::of_unit()?;
+    if if_nametoindex(INSIDE).is_err() {
+        return Ok(());
+    }
+    ip(&format!("link delete {INSIDE}\n"))
+        .or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
 }
 
 /// The unit in which this process runs, by its control group.
-fn own_unit() -> anyhow::Result<String> {
+pub(crate) fn own_unit() -> anyhow::Result<String> {
     let path = "/proc/self/cgroup";
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
     unit_of(&text).with_context(|| format!("{path} names no unit"))

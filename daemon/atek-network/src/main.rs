@@ -1,8 +1,8 @@
 //! Gives apps with the internet, and builds, a network of their own.
 //!
-//! Usage: `atek-network firewall`;
-//! `atek-network attach nothing|internet|home [mdns] [PORT]... [-- PROGRAM [ARG]...]`;
-//! `atek-network detach PORT...`.
+//! Usage: `atek-network firewall`; `atek-network attach LINK`;
+//! `atek-network prepare ID KEY [sidecar=NAME]... [-- LINK]`; `atek-network release`;
+//! `atek-network detach PORT...`. LINK is `nothing|internet|home [mdns] [PORT]...`.
 //!
 //! ```text
 //!  network namespace of a unit            the machine's
@@ -11,12 +11,13 @@
 //! ```
 //!
 //! `firewall` runs once, before the first such unit, in `atek-network.service`: it loads the rules
-//! for all links in one transaction ([`firewall`]). `attach` runs as the first command of each
-//! unit, as root, in the unit's network namespace, before any code of the program: it makes the
-//! link and moves one end to the machine's namespace ([`attach`]), and lets ports of the home's
-//! network lead to the unit, such as `tcp/1883` ([`ports`]). Then it becomes the program behind
-//! `--`, since each further command of a unit takes systemd a twentieth of a second. `detach` takes
-//! the ports back, when the unit is stopped and when it has ended.
+//! for all links in one transaction ([`firewall`]). `attach` runs as the first command of a build,
+//! as root, in the unit's network namespace, before any code of the program: it makes the link and
+//! moves one end to the machine's namespace ([`attach`]), and lets ports of the home's network lead
+//! to the unit, such as `tcp/1883` ([`ports`]). `prepare` does the same for a service, in a unit of
+//! its own that shares the service's namespace ([`prepare`]), and `release` removes the link when
+//! the service has ended. `detach` takes the ports back, before the service is told to stop and
+//! when it has ended.
 //!
 //! The link belongs to the unit's namespace and goes with it, however the unit ends, and routes and
 //! addresses go with the link. So nothing else is collected afterwards, and no process remains.
@@ -29,13 +30,14 @@ mod attach;
 mod firewall;
 mod namespaces;
 mod ports;
+mod prepare;
 mod resolver;
 mod tools;
 
 use anyhow::{Context as _, bail, ensure};
 use atek_api::permission::LanPort;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode};
+use attach::{Link, Reach};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match run() {
@@ -49,37 +51,42 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    let mut words = std::env::args().skip(1).peekable();
-    let task = words.next().context("missing firewall, attach or detach")?;
+    let mut words = std::env::args().skip(1);
+    let task = words
+        .next()
+        .context("missing firewall, attach, prepare, release or detach")?;
     match task.as_str() {
         "firewall" => {
             ensure!(words.next().is_none(), "too many arguments");
             firewall::load()
         }
-        "attach" => {
-            let reach = match words.next().as_deref() {
-                Some("nothing") => attach::Reach::Nothing,
-                Some("internet") => attach::Reach::Internet,
-                Some("home") => attach::Reach::Home,
-                _ => bail!("use: atek-network attach nothing|internet|home [mdns] [PORT]..."),
-            };
-            let mdns = words.next_if(|word| word == "mdns").is_some();
-            let ports = ports_of(words.by_ref().take_while(|word| word != "--"))?;
-            attach::attach(reach, mdns, &ports)?;
-            become_next(words)
+        "attach" => attach::attach(&link_of(words)?, &attach::own_unit()?),
+        "prepare" => prepare::run(words),
+        "release" => {
+            ensure!(words.next().is_none(), "too many arguments");
+            attach::release()
         }
         "detach" => ports::close(&ports_of(words)?),
-        _ => bail!("use: atek-network firewall, attach or detach"),
+        _ => bail!("use: atek-network firewall, attach, prepare, release or detach"),
     }
 }
 
-/// Becomes the program that the words name, if they name one.
-fn become_next(mut words: impl Iterator<Item = String>) -> anyhow::Result<()> {
-    let Some(program) = words.next() else {
-        return Ok(());
+/// Parses `nothing|internet|home [mdns] [PORT]...`.
+fn link_of(words: impl Iterator<Item = String>) -> anyhow::Result<Link> {
+    let mut words = words.peekable();
+    let reach = match words.next().as_deref() {
+        Some("nothing") => Reach::Nothing,
+        Some("internet") => Reach::Internet,
+        Some("home") => Reach::Home,
+        _ => bail!("a link is nothing|internet|home [mdns] [PORT]..."),
     };
-    // Only returns on failure.
-    Err(Command::new(&program).args(words).exec()).with_context(|| format!("cannot run {program}"))
+    let mdns = words.next_if(|word| word == "mdns").is_some();
+    let listen = ports_of(words)?;
+    Ok(Link {
+        reach,
+        mdns,
+        listen,
+    })
 }
 
 fn ports_of(words: impl Iterator<Item = String>) -> anyhow::Result<Vec<LanPort>> {

@@ -8,7 +8,7 @@
 use crate::addresses::{INSIDE, Slot};
 use crate::attach::interfaces;
 use crate::namespaces::Namespaces;
-use crate::tools::{feed, nft};
+use crate::tools::{Running, begin};
 use anyhow::{Context as _, ensure};
 use atek_api::permission::{LanPort, Transport};
 use nix::ifaddrs::getifaddrs;
@@ -57,18 +57,19 @@ impl Entry {
     }
 }
 
-/// Lets these ports lead to the unit with the link `slot`, all or none. Called in the machine's
-/// namespace.
+/// Begins to let these ports lead to the unit with the link `slot`, all or none. Called in the
+/// machine's namespace; `listing` was begun before the link was made.
 pub(crate) fn open(
     ports: &[LanPort],
+    listing: Listing,
     slot: Slot,
     block: Ipv4Addr,
     has_v6: bool,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Opening> {
     let mut addresses = vec![IpAddr::V4(slot.v4(block))];
     addresses.extend(has_v6.then_some(IpAddr::V6(slot.v6())));
     // First the entries, then the links: a unit makes its link before its entries.
-    let there = listed()?;
+    let there = listing.end()?;
     let links = interfaces()?;
     let lives = |to: IpAddr| Slot::name_of(to).is_some_and(|name| links.contains(&name));
     // What leads to this place is another's that had it before.
@@ -83,10 +84,27 @@ pub(crate) fn open(
             changes.push_str(&entry.change("create"));
         }
     }
-    commit(&changes).with_context(|| {
-        let ports: Vec<String> = ports.iter().map(LanPort::to_string).collect();
-        format!("cannot open the ports {}", ports.join(", "))
+    let names: Vec<String> = ports.iter().map(LanPort::to_string).collect();
+    Ok(Opening {
+        committing: begin_commit(&changes)?,
+        ports: names.join(", "),
     })
+}
+
+/// Ports that are being opened.
+pub(crate) struct Opening {
+    committing: Option<Running>,
+    ports: String,
+}
+
+impl Opening {
+    /// Returns when they are open.
+    pub(crate) fn end(self) -> anyhow::Result<()> {
+        let ended = self.committing.map_or(Ok(String::new()), Running::end);
+        ended
+            .map(drop)
+            .with_context(|| format!("cannot open the ports {}", self.ports))
+    }
 }
 
 /// Closes the ports of the unit of this process. What is closed already is no error.
@@ -102,33 +120,44 @@ pub(crate) fn close(ports: &[LanPort]) -> anyhow::Result<()> {
         })
         .collect();
     namespaces.enter_machine()?;
-    let there = listed()?;
+    let there = Listing::begin()?.end()?;
     let changes: String = ports
         .iter()
         .flat_map(|port| addresses.iter().map(|to| Entry::new(*port, *to)))
         .filter(|entry| there.contains(entry))
         .map(|entry| entry.change("delete"))
         .collect();
-    commit(&changes).context("cannot close the ports")
+    let closing = begin_commit(&changes)?.map_or(Ok(String::new()), Running::end);
+    closing.map(drop).context("cannot close the ports")
 }
 
-/// Makes changes of the maps, in one step.
-fn commit(changes: &str) -> anyhow::Result<()> {
+/// Begins to make changes of the maps, in one step.
+fn begin_commit(changes: &str) -> anyhow::Result<Option<Running>> {
     if changes.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    nft(changes)
+    begin("nft", &["-f", "-"], changes).map(Some)
 }
 
-/// The entries of the two maps. `list maps` and `list table` are one command for both, and bring
-/// the thousands of elements with which the rules choose ports outside: ten times the work.
-fn listed() -> anyhow::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for map in ["ports4", "ports6"] {
-        let text = feed("nft", &["-p", "list", "map", "inet", "atek", map], "")?;
-        entries.extend(entries_of(&text));
+/// The entries of the two maps, which are being listed. `list maps` and `list table` are one
+/// command for both, and bring the thousands of elements with which the rules choose ports outside:
+/// ten times the work.
+pub(crate) struct Listing([Running; 2]);
+
+impl Listing {
+    /// Called in the machine's namespace.
+    pub(crate) fn begin() -> anyhow::Result<Self> {
+        let list = |map| begin("nft", &["-p", "list", "map", "inet", "atek", map], "");
+        Ok(Self([list("ports4")?, list("ports6")?]))
     }
-    Ok(entries)
+
+    fn end(self) -> anyhow::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for listing in self.0 {
+            entries.extend(entries_of(&listing.end()?));
+        }
+        Ok(entries)
+    }
 }
 
 /// The entries in what `nft list map` says of one of our two maps:

@@ -2,17 +2,27 @@
 
 use anyhow::{Context as _, bail};
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// Where they are, in Debian and in Buildroot.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Gives a program its input, and returns what it prints; what it says of a failure is the error.
+/// A program that has its input, and runs in the namespace in which it was begun.
+pub(crate) struct Running {
+    program: &'static str,
+    child: Child,
+}
+
+/// Starts a program and gives it its input, which is less than a pipe holds or read at once.
 ///
 /// # Errors
 ///
-/// The program is missing or fails.
-pub(crate) fn feed(program: &str, arguments: &[&str], input: &str) -> anyhow::Result<String> {
+/// The program is missing.
+pub(crate) fn begin(
+    program: &'static str,
+    arguments: &[&str],
+    input: &str,
+) -> anyhow::Result<Running> {
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
@@ -26,14 +36,39 @@ pub(crate) fn feed(program: &str, arguments: &[&str], input: &str) -> anyhow::Re
         // Of a program that ends early, its own words say more.
         let _ = stdin.write_all(input.as_bytes());
     }
-    let ended = child
-        .wait_with_output()
-        .with_context(|| format!("cannot wait for {program}"))?;
-    if !ended.status.success() {
-        let said = String::from_utf8_lossy(&ended.stderr);
-        bail!("{program} failed: {}", said.trim());
+    Ok(Running { program, child })
+}
+
+impl Running {
+    /// Waits for its end, and returns what it printed; what it says of a failure is the error.
+    ///
+    /// # Errors
+    ///
+    /// It fails.
+    pub(crate) fn end(self) -> anyhow::Result<String> {
+        let Self { program, child } = self;
+        let ended = child
+            .wait_with_output()
+            .with_context(|| format!("cannot wait for {program}"))?;
+        if !ended.status.success() {
+            let said = String::from_utf8_lossy(&ended.stderr);
+            bail!("{program} failed: {}", said.trim());
+        }
+        Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
     }
-    Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+}
+
+/// The same at once.
+///
+/// # Errors
+///
+/// As of [`begin`] and [`Running::end`].
+pub(crate) fn feed(
+    program: &'static str,
+    arguments: &[&str],
+    input: &str,
+) -> anyhow::Result<String> {
+    begin(program, arguments, input)?.end()
 }
 
 /// Lines for `ip`, which stops at the first that fails.

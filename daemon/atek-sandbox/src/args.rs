@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use atek_api::ids::ServiceKey;
+use atek_api::image::is_user_name;
 use atek_api::manifest::{BeforeBackup, SidecarName};
 use atek_api::permission::{DevicePath, GivenFolder};
 use atek_api::spec::{AppPort, arguments};
@@ -29,6 +30,8 @@ pub(crate) struct Args {
     pub(crate) image: Option<u16>,
     /// Whether the program of an image is shown that it is root.
     pub(crate) root: bool,
+    /// What the image calls its user.
+    pub(crate) user: Option<String>,
     /// The command of its health check.
     pub(crate) health: Option<Vec<String>>,
     /// What it does before a backup.
@@ -72,7 +75,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
     let (mut http_is_taken, mut root, mut escaped) = (false, false, false);
     let (mut devices, mut folders, mut mounts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut image, mut workdir, mut health, mut sidecar) = (None, None, None, None);
-    let mut before_backup = None;
+    let (mut user, mut before_backup) = (None, None);
     loop {
         let option = next("-- before the program")?;
         match option.as_bytes() {
@@ -80,6 +83,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
             b"link" => link = true,
             option if option.starts_with(b"sidecar=") => sidecar = Some(name(&option[8..])?),
             option if option.starts_with(b"image=") => image = Some(count(&option[6..])?),
+            option if option.starts_with(b"user=") => user = Some(user_name(&option[5..])?),
             option if option.starts_with(b"workdir=") => workdir = Some(folder(&option[8..])?),
             option if option.starts_with(b"health=") => health = Some(words(&option[7..])?),
             option if option.starts_with(b"backup=") => before_backup = Some(hook(&option[7..])?),
@@ -113,6 +117,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<
         proxy,
         image,
         root,
+        user,
         health,
         before_backup,
         workdir,
@@ -169,6 +174,12 @@ pub(crate) fn parse_job(
 fn name(text: &[u8]) -> anyhow::Result<SidecarName> {
     let text = std::str::from_utf8(text).context("the name of a sidecar is not text")?;
     Ok(text.parse()?)
+}
+
+fn user_name(text: &[u8]) -> anyhow::Result<String> {
+    let name = std::str::from_utf8(text).ok();
+    let name = name.filter(|name| is_user_name(name));
+    name.map(str::to_owned).context("the user's name is none")
 }
 
 fn folder(text: &[u8]) -> anyhow::Result<PathBuf> {
@@ -267,7 +278,9 @@ mod tests {
             inode,
         };
         assert_eq!(args.mounts, [mount("/app", 1, 2), mount("/a:b", 3, 4)]);
-        let image = parse_line("k1 image=2 root workdir=/data -- redis-server --port 1").unwrap();
+        let image = "k1 image=2 root user=redis workdir=/data -- redis-server --port 1";
+        let image = parse_line(image).unwrap();
+        assert_eq!(image.user.as_deref(), Some("redis"));
         assert_eq!((image.image, image.root), (Some(2), true));
         assert_eq!(image.workdir, Some(PathBuf::from("/data")));
         assert_eq!(image.program, PathBuf::from("redis-server"));
@@ -323,6 +336,8 @@ mod tests {
             "k1 loud -- /bin/true",
             r"k1 escaped -- /bin/echo \x",
             "k1 root -- /bin/true",
+            "k1 user= -- /bin/true",
+            "k1 user=a:b -- /bin/true",
             "k1 health=[] -- /bin/true",
             r#"k1 backup={"command":[],"seconds":5} -- /bin/true"#,
             r#"k1 backup={"command":["x"]} -- /bin/true"#,

@@ -1,8 +1,13 @@
 //! The TCP listeners on which the host's API will answer this service.
 
 use anyhow::Context as _;
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
+    sockopt,
+};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsRawFd as _;
 
 /// On the loopback of this network namespace, both at the same port.
 #[derive(Debug)]
@@ -37,13 +42,29 @@ pub(crate) fn open(preferred: u16) -> anyhow::Result<Listeners> {
 
 /// `None` where the port cannot be had: the kernel then picks another one.
 fn open_at(port: u16) -> Option<Listeners> {
-    let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
-    let v6 = match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
+    let v4 = listen_at(Ipv4Addr::LOCALHOST.into(), port).ok()?;
+    let v6 = match listen_at(Ipv6Addr::LOCALHOST.into(), port) {
         Ok(v6) => Some(v6),
         Err(error) if has_no_ipv6(&error) => None,
         Err(_) => return None,
     };
     Some(Listeners { v4, v6, port })
+}
+
+/// A listener beside one of a start before: the network of a service stays while it is started
+/// again, and atekd closes the old one only when it has the new one (`SO_REUSEPORT`, socket(7)).
+fn listen_at(address: IpAddr, port: u16) -> io::Result<TcpListener> {
+    let family = match address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    };
+    let listener = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    setsockopt(&listener, sockopt::ReuseAddr, &true)?;
+    setsockopt(&listener, sockopt::ReusePort, &true)?;
+    let address = SockaddrStorage::from(SocketAddr::new(address, port));
+    bind(listener.as_raw_fd(), &address)?;
+    listen(&listener, Backlog::MAXCONN)?;
+    Ok(TcpListener::from(listener))
 }
 
 fn open_anywhere() -> anyhow::Result<Listeners> {
@@ -92,5 +113,18 @@ mod tests {
         if let Some(v6) = listeners.v6 {
             assert_eq!(v6.local_addr().unwrap().port(), listeners.port);
         }
+    }
+
+    #[test]
+    fn a_service_that_was_started_again_found_its_host_at_another_port() {
+        let first = open_anywhere().unwrap();
+        let again = listen_at(Ipv4Addr::LOCALHOST.into(), first.port);
+        // The first one was made by the kernel's choice, and lets nothing beside it.
+        assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let port = first.port;
+        drop(first);
+        let before = open_at(port).unwrap();
+        let after = open_at(port).unwrap();
+        assert_eq!((before.port, after.port), (port, port));
     }
 }

@@ -1,7 +1,6 @@
 //! Confines itself, then becomes the service.
 //!
 //! Usage: `atek-sandbox KEY [OPTION]... -- PROGRAM [ARG]...`;
-//! `atek-sandbox prepare KEY [sidecar=NAME] [USER]` ([`prepare`]);
 //! `atek-sandbox ready KEY SIDECAR [OPTION]...` ([`ready`]);
 //! `atek-sandbox fetch|build [OPTION]... -- PROGRAM [ARG]...` ([`job`]).
 //!
@@ -10,7 +9,9 @@
 //! `properties`). What only a process inside can do is done here, in this order:
 //!
 //! 1. check that the unit is what atek-spawnd asked for ([`surroundings`]);
-//! 2. read the token and the configuration that systemd put in `$CREDENTIALS_DIRECTORY`;
+//! 2. wait until its network namespace is ready ([`network`]), say which user it has
+//!    ([`accounts`]), read the token and the configuration that systemd put in
+//!    `$CREDENTIALS_DIRECTORY`;
 //! 3. listen on the loopback of its network namespace, and hand the listeners to atekd, for a
 //!    program with a TCP port with a channel by which atekd gets sockets to connect there;
 //!    for an image, make the folders that keep its data ([`volumes`]);
@@ -27,6 +28,7 @@
 //!
 //! Any doubt is an error: a service that cannot be confined is not started.
 
+mod accounts;
 mod args;
 mod companion;
 mod credentials;
@@ -36,7 +38,7 @@ mod health;
 mod job;
 mod landlock;
 mod listeners;
-mod prepare;
+mod network;
 mod ready;
 mod root;
 mod rules;
@@ -71,10 +73,6 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<ExitCode> {
     let mut words = std::env::args_os().skip(1).peekable();
-    if words.next_if(|word| word == prepare::WORD).is_some() {
-        prepare::run(words)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     if words.next_if(|word| word == ready::WORD).is_some() {
         ready::run(words)?;
         return Ok(ExitCode::SUCCESS);
@@ -86,13 +84,19 @@ fn run() -> anyhow::Result<ExitCode> {
     let args = args::parse(words)?;
     close_inherited_descriptors()?;
     surroundings::require_mounts(&args.mounts)?;
-    surroundings::require_network(args.link)?;
+    let state = process_state(&args.key, args.sidecar.as_ref());
     if args.sidecar.is_some() {
-        make_state(&process_state(&args.key, args.sidecar.as_ref()))?;
+        make_state(&state)?;
     }
     if let Some(count) = args.image {
         volumes::make(count)?;
     }
+    // What is shown that it is root looks up the users of its image.
+    if !args.root {
+        accounts::write(args.user.as_deref(), &state)?;
+    }
+    network::wait()?;
+    surroundings::require_network(args.link)?;
     let (source, environment) = match &args.sidecar {
         None => meet_host(&args)?,
         Some(name) => {

@@ -45,35 +45,47 @@ pub(crate) fn write(layout: &Layout, spec: &ServiceSpec) -> Result<(), Credentia
     Ok(())
 }
 
-/// Makes the files that each process of the service will see as its `passwd` and `group`, and a
-/// link to its state, for `atek-sandbox prepare` to fill: systemd mounts only what is there.
+/// Makes the files that each process of the service will see as its `passwd` and `group`, for
+/// atek-sandbox to fill, the one for the outcome of its network unit, and a link to its state:
+/// systemd mounts only what is there.
 pub(crate) fn make_accounts(layout: &Layout, spec: &ServiceSpec) -> Result<(), FileError> {
     let hosts = (!spec.sidecars.is_empty()).then(|| hosts(spec));
     let sidecars = spec.sidecars.iter().map(|sidecar| Some(&sidecar.name));
     for sidecar in [None].into_iter().chain(sidecars) {
-        make_accounts_of(layout, &spec.key, sidecar, hosts.as_deref())?;
+        make_accounts_of(layout, spec, sidecar, hosts.as_deref())?;
     }
     Ok(())
 }
 
 fn make_accounts_of(
     layout: &Layout,
-    key: &ServiceKey,
+    spec: &ServiceSpec,
     sidecar: Option<&SidecarName>,
     hosts: Option<&str>,
 ) -> Result<(), FileError> {
-    let name = paths::process(key, sidecar);
+    let name = paths::process(&spec.key, sidecar);
     let folder = Folder::open(&layout.accounts)?.child_or_new(name.as_ref(), 0o755)?;
-    for name in ["passwd", "group"] {
-        folder.make_file(name.as_ref(), 0o644)?;
+    for name in ["passwd", "group"].map(str::as_ref) {
+        if !spec.root {
+            folder.make_file(name, 0o664)?;
+            folder.set_group_of(name, layout.apps)?;
+            continue;
+        }
+        // Its programs look up the users of their image, and may write below `/run`.
+        match folder.remove_file(name) {
+            Err(error) if !error.is_missing() => return Err(error),
+            _ => {}
+        }
     }
-    if let Some(hosts) = hosts {
-        folder.write_private("hosts".as_ref(), hosts.as_bytes())?;
-        // As the two others, readable by all.
-        folder.make_file("hosts".as_ref(), 0o644)?;
+    // Readable by all, as are the two others.
+    for (name, text) in [(paths::NETWORK_OUTCOME, Some("")), ("hosts", hosts)] {
+        if let Some(text) = text {
+            folder.write_private(name.as_ref(), text.as_bytes())?;
+            folder.make_file(name.as_ref(), 0o644)?;
+        }
     }
     // The place of the service's state where its key is not known: in a container image.
-    let state = paths::process_state(key, sidecar);
+    let state = paths::process_state(&spec.key, sidecar);
     match folder.make_link(paths::STATE_LINK.as_ref(), &state) {
         Err(error) if !error.is_present() => Err(error),
         _ => Ok(()),

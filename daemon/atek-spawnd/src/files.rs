@@ -258,6 +258,13 @@ impl Folder {
         nix::sys::stat::fchmod(&file, mode).map_err(self.failed("change the mode of", name))
     }
 
+    /// Gives a file to a group; of a link, the link itself.
+    pub(crate) fn set_group_of(&self, name: &OsStr, gid: Gid) -> Result<()> {
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        nix::unistd::fchownat(&self.descriptor, name, None, Some(gid), flags)
+            .map_err(self.failed("change the group of", name))
+    }
+
     /// Opens a regular file for reading; a link is an error, and a pipe does not block.
     pub(crate) fn open_file(&self, name: &OsStr) -> Result<File> {
         let flags = OFlag::O_NOFOLLOW

@@ -30,6 +30,8 @@ pub(crate) struct Layout {
     pub(crate) root: Account,
     /// Makes packages.
     pub(crate) build: Account,
+    /// The group of all services.
+    pub(crate) apps: Gid,
     /// Writes the tokens.
     pub(crate) host: Account,
     /// The same user with all its groups.
@@ -58,7 +60,7 @@ impl Layout {
     /// The real one.
     pub(crate) fn of_this_system() -> Result<Self, AccountError> {
         let apps = paths::APPS_GROUP;
-        Group::from_name(apps)
+        let group = Group::from_name(apps)
             .map_err(|error| AccountError::LookUp(apps, error))?
             .ok_or(AccountError::MissingGroup(apps))?;
         let host = account(paths::HOST_USER)?;
@@ -79,6 +81,7 @@ impl Layout {
                 gid: Gid::from_raw(0),
             },
             build: account(paths::BUILD_USER)?,
+            apps: group.gid,
             host,
             reader: Reader {
                 uid: host.uid,
@@ -135,6 +138,7 @@ pub(crate) mod tests {
             origins: inside("atek/origins"),
             root: myself,
             build: myself,
+            apps: myself.gid,
             host: myself,
             reader: Reader {
                 uid: myself.uid,

@@ -193,12 +193,15 @@ impl Systemd {
         further: &[Unit],
         start_timeout: Duration,
     ) -> Result<String, SystemdError> {
-        let names = further.iter().map(|(name, _)| name.as_str());
-        for name in names.chain([unit]) {
-            match self.active_state(name).await?.as_deref() {
-                None | Some("inactive") => {}
-                Some("failed") => self.reset_failed(name).await?,
-                Some(_) => return Err(SystemdError::Running(name.to_owned())),
+        let names: Vec<&str> = further.iter().map(|(name, _)| name.as_str()).collect();
+        let names = [&names[..], &[unit]].concat();
+        // Nothing of a name has a meaning in a pattern.
+        for listed in self.manager.list_units_by_patterns(&[], &names).await? {
+            let (name, state) = (listed.0, listed.3);
+            match state.as_str() {
+                "inactive" => {}
+                "failed" => self.reset_failed(&name).await?,
+                _ => return Err(SystemdError::Running(name)),
             }
         }
         let further: Vec<(&str, &[Property])> = further

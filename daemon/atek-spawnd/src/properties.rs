@@ -13,6 +13,7 @@ mod backup;
 mod image;
 mod job;
 mod link;
+mod network;
 mod sandbox;
 mod service;
 mod sidecar;
@@ -20,6 +21,7 @@ mod sidecar;
 pub(crate) use addresses::closed as closed_networks;
 pub(crate) use backup::{MAKING, backup, data_disk, disks};
 pub(crate) use job::job;
+pub(crate) use network::unit as network;
 pub(crate) use service::service;
 pub(crate) use sidecar::{Unit, app_slice, sidecars, slices};
 

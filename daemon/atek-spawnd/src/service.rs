@@ -87,14 +87,19 @@ impl Spawn {
         Ok(units)
     }
 
-    /// Stops what is left of a service's sidecars, and its slice. None is fine.
-    async fn stop_sidecars(&self, id: &ServiceId, timeout: Duration) -> Result<()> {
-        let (units, slices) = (id.sidecar_units(), properties::slices(id));
-        // The slice behind what is in it.
-        for pattern in [units, slices] {
-            for unit in self.systemd.units_named(&[&pattern]).await? {
-                self.systemd.stop(&unit, timeout).await?;
-            }
+    /// Stops what is left of a service beside its own unit: its sidecars, its network, its slice.
+    /// None is fine.
+    async fn stop_beside(&self, id: &ServiceId, timeout: Duration) -> Result<()> {
+        let (sidecars, slices) = (id.sidecar_units(), properties::slices(id));
+        let network = id.network_unit();
+        let mut units = self
+            .systemd
+            .units_named(&[&sidecars, &network, &slices])
+            .await?;
+        // Each behind what needs it, or is in it.
+        units.sort_by_key(|unit| (unit.ends_with(".slice"), *unit == network));
+        for unit in units {
+            self.systemd.stop(&unit, timeout).await?;
         }
         Ok(())
     }
@@ -103,14 +108,15 @@ impl Spawn {
     async fn start_units(&self, spec: &ServiceSpec, sources: &sources::Sources) -> Result<String> {
         let version = self.systemd.version();
         let properties = properties::service(spec, sources, version);
-        let sidecars = properties::sidecars(spec, sources, version);
+        let mut beside = properties::sidecars(spec, sources, version);
+        beside.push(properties::network(spec, version));
         if let Some((slice, properties)) = properties::app_slice(spec) {
             self.systemd.start_slice(&slice, &properties).await?;
         }
         let unit = spec.id.unit();
         let started = self
             .systemd
-            .start_all(&unit, &properties, &sidecars, spec.start_timeout());
+            .start_all(&unit, &properties, &beside, spec.start_timeout());
         let failed = tokio::select! {
             result = started => match result?.as_str() {
                 "dependency" => self.inactive_sidecar(spec).await?,
@@ -119,13 +125,16 @@ impl Spawn {
             failing = self.failing_sidecar(spec) => failing?,
         };
         self.systemd.stop(&unit, spec::STOP_TIMEOUT).await?;
-        self.stop_sidecars(&spec.id, spec::STOP_TIMEOUT).await?;
+        self.stop_beside(&spec.id, spec::STOP_TIMEOUT).await?;
         Err(Error::Failed(match failed {
             Some(name) => format!(
                 "its service {name} did not become ready: `journalctl -u {}` says why",
                 spec.id.sidecar_unit(&name)
             ),
-            None => "one of its services did not become ready".to_owned(),
+            None => format!(
+                "its network was not made ready: `journalctl -u {}` says why",
+                spec.id.network_unit()
+            ),
         }))
     }
 
@@ -186,7 +195,7 @@ impl Spawn {
         let _lease = self.services.take(spec.key.as_str())?;
         let unit = spec.id.unit();
         // Of an app whose own process has ended they may be on their way down.
-        self.stop_sidecars(&spec.id, spec::STOP_TIMEOUT).await?;
+        self.stop_beside(&spec.id, spec::STOP_TIMEOUT).await?;
         if let Some(other) = self.running_with_key(&spec.key).await?.first() {
             return Err(Error::Busy(format!(
                 "{other} runs with the key {}",
@@ -218,7 +227,7 @@ impl Spawn {
         let longest = spec::STOP_TIMEOUT + Duration::from_secs(10);
         let timeout = Duration::from_millis(timeout_ms).min(longest);
         self.systemd.stop(&unit, timeout).await?;
-        self.stop_sidecars(&id, timeout).await?;
+        self.stop_beside(&id, timeout).await?;
         tracing::info!(unit, "stopped a service");
         Ok(())
     }

@@ -98,9 +98,14 @@ pub const TOKENS: &str = "/run/atek/tokens";
 /// token, and the configuration (JSON). `atek-spawnd` writes them, only root reads
 /// them, so that no other process chooses what systemd opens as root.
 pub const CREDENTIALS: &str = "/run/atek/credentials";
+/// In the folder of accounts, how the network of the service was made ready: empty until that is
+/// known, then [`NETWORK_READY`] or the reason why not, and a line feed.
+pub const NETWORK_OUTCOME: &str = "network";
+/// What stands in it when all went well.
+pub const NETWORK_READY: &str = "ready";
 /// One folder for each process of a service with the `passwd`, `group` and, beside sidecars, the
-/// `hosts` that it sees, and [`STATE_LINK`].
-/// Owned by root.
+/// `hosts` that it sees, [`STATE_LINK`] and [`NETWORK_OUTCOME`].
+/// Owned by root; the process fills `passwd` and `group` before its program starts.
 pub const ACCOUNTS: &str = "/run/atek-accounts";
 /// One folder for each service with atekd's listener for it.
 pub const HOST_DIRS: &str = "/run/atek/host";

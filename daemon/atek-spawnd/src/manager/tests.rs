@@ -56,6 +56,28 @@ impl FakeManager {
         }
     }
 
+    fn list_units_by_patterns(&self, _states: Vec<String>, names: Vec<String>) -> Vec<ListedUnit> {
+        let state = *self.0.state.lock().unwrap();
+        let path = || OwnedObjectPath::try_from(UNIT).unwrap();
+        let text = String::new;
+        let listed = |(name, state): (String, &str)| {
+            let state = state.to_owned();
+            (
+                name,
+                text(),
+                text(),
+                state,
+                text(),
+                text(),
+                path(),
+                0,
+                text(),
+                path(),
+            )
+        };
+        names.into_iter().zip(state).map(listed).collect()
+    }
+
     /// The job ends before the reply, like that of a very short service.
     async fn start_transient_unit(
         &self,

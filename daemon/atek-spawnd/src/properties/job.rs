@@ -103,11 +103,9 @@ pub(crate) fn job(
         properties.push(("PrivateNetwork", Variant::from(true)));
     }
     if spec.kind == JobKind::Build {
-        properties.push((
-            "ExecStartPreEx",
-            link::before(link::attach(Reach::Internet, false, &[])),
-        ));
-        properties.extend(link::properties(Reach::Internet, &spec.home, false));
+        properties.push(link::attach_before(Reach::Internet));
+        properties.extend(link::firewall());
+        properties.extend(link::wall(Reach::Internet, &spec.home, false));
     }
     properties
 }

@@ -16,17 +16,29 @@ pub(super) enum Reach {
     Home,
 }
 
-/// The command that makes the link, to which ports of the home's network lead.
-pub(super) fn attach(reach: Reach, mdns: bool, listen: &[LanPort]) -> Vec<String> {
+/// What is said to atek-network of a link, to which ports of the home's network lead.
+pub(super) fn words(reach: Reach, mdns: bool, listen: &[LanPort]) -> Vec<String> {
     let word = match reach {
         Reach::Nothing => "nothing",
         Reach::Internet => "internet",
         Reach::Home => "home",
     };
-    let words = [paths::NETWORK, "attach", word].map(str::to_owned);
     let ports = listen.iter().map(LanPort::to_string);
     let mdns = mdns.then(|| "mdns".to_owned());
-    words.into_iter().chain(mdns).chain(ports).collect()
+    [word.to_owned()]
+        .into_iter()
+        .chain(mdns)
+        .chain(ports)
+        .collect()
+}
+
+/// `ExecStartPre` of a build: makes its link, as root, in its namespaces.
+pub(super) fn attach_before(reach: Reach) -> Property {
+    let argv = [paths::NETWORK, "attach"].map(str::to_owned).into_iter();
+    let argv: Vec<String> = argv.chain(words(reach, false, &[])).collect();
+    let flags = ["privileged", "no-env-expand"].map(str::to_owned).to_vec();
+    let command = vec![(paths::NETWORK.to_owned(), argv, flags)];
+    ("ExecStartPreEx", Variant::from(command))
 }
 
 /// Closes the ports before the service is told to stop, and again when it has ended in any way.
@@ -46,29 +58,22 @@ pub(super) fn detach(listen: &[LanPort]) -> Vec<Property> {
     ]
 }
 
-/// `ExecStartPreEx`: a command as root, in the unit's namespaces.
-pub(super) fn before(argv: Vec<String>) -> Variant<'static> {
-    let flags = ["privileged", "no-env-expand"].map(str::to_owned).to_vec();
-    let path = argv.first().cloned().unwrap_or_default();
-    Variant::from(vec![(path, argv, flags)])
+/// Besides `PrivateNetwork`: the firewall is loaded first, or the unit does not start.
+pub(super) fn firewall() -> [Property; 2] {
+    ["Requires", "After"].map(|name| (name, texts(&[paths::NETWORK_UNIT])))
 }
 
-/// Besides `PrivateNetwork`: the firewall is loaded first, or the unit does not start. A second
-/// wall in front of the home is the unit's own control group, which lets no answer through; a
+/// A second wall in front of the home, the unit's own control group. It lets no answer through: a
 /// service that is `spoken_to` by devices at home has none.
-pub(super) fn properties(reach: Reach, home: &[Prefix], spoken_to: bool) -> Vec<Property> {
-    let mut properties = vec![
-        ("Requires", texts(&[paths::NETWORK_UNIT])),
-        ("After", texts(&[paths::NETWORK_UNIT])),
-    ];
-    if reach == Reach::Internet && !spoken_to {
-        properties.extend([
-            // An allowed address wins over a denied one.
-            ("IPAddressAllow", addresses::own()),
-            ("IPAddressDeny", addresses::near(home)),
-        ]);
+pub(super) fn wall(reach: Reach, home: &[Prefix], spoken_to: bool) -> Vec<Property> {
+    if reach != Reach::Internet || spoken_to {
+        return Vec::new();
     }
-    properties
+    vec![
+        // An allowed address wins over a denied one.
+        ("IPAddressAllow", addresses::own()),
+        ("IPAddressDeny", addresses::near(home)),
+    ]
 }
 
 /// Shows the unit the file that names its name server. systemd mounts it where the machine's own

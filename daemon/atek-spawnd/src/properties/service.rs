@@ -2,7 +2,8 @@
 
 use super::link::{self, Reach};
 use super::{
-    Bind, Property, Version, binds, command, image, micros, mounted, sandbox, sidecar, text, texts,
+    Bind, Property, Version, binds, command, image, micros, mounted, network, sandbox, sidecar,
+    text, texts,
 };
 use crate::sources::Sources;
 use atek_api::image::StopSignal;
@@ -90,23 +91,30 @@ pub(super) fn process_properties(
     }
     properties.extend(groups(spec, sources));
     properties.extend(allowed_devices(spec));
-    properties.extend(network(spec));
+    properties.extend(walls(spec));
+    properties.extend(network::needed(&spec.id));
     properties.extend(limits(spec));
     properties
 }
 
+/// Fields of the lines that a unit of the service writes to the journal.
+pub(super) fn journal_fields(spec: &ServiceSpec) -> Vec<Vec<u8>> {
+    [
+        ("ATEK_SERVICE_KEY", spec.key.as_str()),
+        ("ATEK_SERVICE_ID", spec.id.as_str()),
+        ("ATEK_OWNER", spec.owner.as_str()),
+    ]
+    .map(|(name, value)| format!("{name}={value}").into_bytes())
+    .into()
+}
+
 fn identity(process: &Process<'_>) -> Vec<Property> {
     let spec = process.spec;
-    let field = |name: &str, value: &str| format!("{name}={value}").into_bytes();
-    let mut fields = vec![
-        field("ATEK_SERVICE_KEY", spec.key.as_str()),
-        field("ATEK_SERVICE_ID", spec.id.as_str()),
-        field("ATEK_OWNER", spec.owner.as_str()),
-    ];
+    let mut fields = journal_fields(spec);
     let (title, id) = match process.name() {
         None => (spec.title.clone(), spec.id.to_string()),
         Some(name) => {
-            fields.push(field("ATEK_SIDECAR", name.as_str()));
+            fields.push(format!("ATEK_SIDECAR={name}").into_bytes());
             (
                 format!("{}: {name}", spec.title),
                 format!("{}@{name}", spec.id),
@@ -231,7 +239,6 @@ fn user_and_mounts(process: &Process<'_>, sources: &Sources) -> Vec<Property> {
     // An image's /home and /root are its own.
     let homes = if sources.image.is_some() { "no" } else { "yes" };
     properties.extend([
-        ("ExecStartPreEx", link::before(before(process))),
         ("ExecStartEx", command(argv(process, &inside, sources))),
         ("WorkingDirectory", text(workdir.to_string_lossy())),
         ("DynamicUser", Variant::from(true)),
@@ -268,9 +275,8 @@ fn credentials(process: &Process<'_>) -> Vec<(String, String)> {
     all
 }
 
-/// The accounts' folder, for the first command, which is root and sees what the service sees;
-/// folders of other services; and devices at their own paths in the `/dev` of the service, where
-/// they are plugged in.
+/// The accounts' folder, for atek-sandbox to fill; folders of other services; and devices at their
+/// own paths in the `/dev` of the service, where they are plugged in.
 fn writable(spec: &ServiceSpec, accounts: &Path, sources: &Sources) -> Vec<Bind> {
     let devices = spec.devices.iter().map(ToString::to_string);
     [Bind::new(accounts, paths::ACCOUNTS)]
@@ -313,47 +319,16 @@ fn allowed_devices(spec: &ServiceSpec) -> Option<Property> {
     (!allowed.is_empty()).then(|| ("DeviceAllow", Variant::from(allowed)))
 }
 
-/// What runs before the service, as root, in its network namespace: the link to the machine's, and
-/// the service's accounts, since which user it has is known only when it starts. It is one command:
-/// systemd makes the mounts of the service for each.
-fn before(process: &Process<'_>) -> Vec<String> {
-    let spec = process.spec;
-    let named = match &spec.program {
-        Program::Image { user, .. } => user.clone(),
-        Program::Node { .. }
-        | Program::Native { .. }
-        | Program::Wasm { .. }
-        | Program::Script { .. } => None,
-    };
-    let accounts = [paths::SANDBOX, "prepare", spec.key.as_str()].map(str::to_owned);
-    let sidecar = process.name().map(|name| format!("sidecar={name}"));
-    let accounts: Vec<String> = accounts.into_iter().chain(sidecar).chain(named).collect();
-    let attach = link(spec).map(|reach| link::attach(reach, spec.mdns, &spec.listen));
-    match attach {
-        Some(attach) => attach
-            .into_iter()
-            .chain(["--".to_owned()])
-            .chain(accounts)
-            .collect(),
-        None => accounts,
-    }
-}
-
 /// How atek-sandbox is called.
-fn sandbox_command(spec: &ServiceSpec) -> Vec<String> {
-    match spec.program {
-        Program::Image { .. } => image::sandbox(),
-        Program::Node { .. }
-        | Program::Native { .. }
-        | Program::Wasm { .. }
-        | Program::Script { .. } => {
-            vec![paths::SANDBOX.to_owned()]
-        }
+fn sandbox_command(sources: &Sources) -> Vec<String> {
+    match &sources.image {
+        Some(image) => image::sandbox(image),
+        None => vec![paths::SANDBOX.to_owned()],
     }
 }
 
 /// What the service may reach through a link; `None`: it has none.
-fn link(spec: &ServiceSpec) -> Option<Reach> {
+pub(super) fn link(spec: &ServiceSpec) -> Option<Reach> {
     match spec.network {
         _ if !spec.has_link() => None,
         Network::None | Network::Hosts => Some(Reach::Nothing),
@@ -365,14 +340,18 @@ fn link(spec: &ServiceSpec) -> Option<Reach> {
 /// What the unit executes: atek-sandbox, and behind `--` the program.
 pub(super) fn argv(process: &Process<'_>, inside: &Path, sources: &Sources) -> Vec<String> {
     let spec = process.spec;
-    let mut argv = sandbox_command(spec);
+    let mut argv = sandbox_command(sources);
     argv.push(spec.key.as_str().to_owned());
     argv.extend(process.name().map(|name| format!("sidecar={name}")));
     if let Program::Image {
-        volumes, workdir, ..
+        volumes,
+        workdir,
+        user,
+        ..
     } = &spec.program
     {
         argv.push(format!("image={}", volumes.len()));
+        argv.extend(user.as_ref().map(|user| format!("user={user}")));
         let state = paths::state_inside(&spec.key);
         argv.push(match spec.workdir {
             Workdir::Package => format!("workdir={workdir}"),
@@ -582,7 +561,7 @@ fn mount_options(process: &Process<'_>, inside: &Path, sources: &Sources) -> Vec
     options
 }
 
-fn network(spec: &ServiceSpec) -> Vec<Property> {
+fn walls(spec: &ServiceSpec) -> Vec<Property> {
     let mut properties = vec![
         ("PrivateNetwork", Variant::from(true)),
         // A user namespace of its own, too: what is left of the kernel's surface for
@@ -591,7 +570,7 @@ fn network(spec: &ServiceSpec) -> Vec<Property> {
     ];
     if let Some(reach) = link(spec) {
         let spoken_to = spec.mdns || !spec.listen.is_empty();
-        properties.extend(link::properties(reach, &spec.home, spoken_to));
+        properties.extend(link::wall(reach, &spec.home, spoken_to));
     }
     properties.extend(link::detach(&spec.listen));
     properties

@@ -190,12 +190,15 @@ mod tests {
                 "atek-app-my-notes@work.service"
             ]
         );
+        let all_of = |properties: &[Property], name: &str| values(properties, name).join(" ");
         for name in ["Requires", "After", "JoinsNamespaceOf"] {
-            let names = value(&own, name);
+            let names = all_of(&own, name);
             assert!(names.contains(db) && names.contains(work), "{names}");
         }
         assert!(value(of_work, "After").contains(db));
-        assert!(value(of_db, "JoinsNamespaceOf").contains("atek-app-my-notes.service"));
+        for other in ["atek-app-my-notes.service", "atek-net-my-notes.service"] {
+            assert!(all_of(of_db, "JoinsNamespaceOf").contains(other));
+        }
         let ready = value(of_db, "ExecStartPostEx");
         for word in ["ready", "k1", "db", "port=5432", "health"] {
             assert!(ready.contains(&format!("\"{word}\"")), "{ready}");

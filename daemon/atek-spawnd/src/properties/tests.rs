@@ -70,7 +70,11 @@ fn an_image_is_the_root_and_the_sandbox_enters_it_with_the_hosts_linker() {
     spec.validate().unwrap();
     let image = crate::sources::ImageSources {
         linker: "/usr/lib/ld-linux-x86-64.so.2".into(),
-        libraries: vec!["/usr/lib/libc.so.6".into()],
+        libraries: vec![
+            "/usr/lib/libc.so.6".into(),
+            "/lib/libm.so.6".into(),
+            "/usr/lib/libgcc_s.so.1".into(),
+        ],
     };
     let sources = Sources {
         image: Some(image),
@@ -81,13 +85,14 @@ fn an_image_is_the_root_and_the_sandbox_enters_it_with_the_hosts_linker() {
     assert!(root.contains("/versions/v1/rootfs"), "{root}");
     assert!(value(&properties, "RootDirectoryStartOnly").contains("true"));
     assert!(value(&properties, "BindLogSockets").contains("false"));
-    assert!(value(&properties, "ExecStartPreEx").contains("redis"));
     assert!(value(&properties, "KillSignal").contains('2'));
     assert!(value(&properties, "SuccessExitStatus").contains("130"));
     let exec = value(&properties, "ExecStartEx");
     for part in [
-        "/run/atek-sandbox/ld.so",
+        "\"/run/atek-sandbox/lib/0/ld-linux-x86-64.so.2\", \"--inhibit-cache\"",
+        "\"/run/atek-sandbox/lib/0:/run/atek-sandbox/lib/1\"",
         "image=1",
+        "user=redis",
         "workdir=/data",
         "mount=1:4:/\"",
         "redis-server",
@@ -96,7 +101,8 @@ fn an_image_is_the_root_and_the_sandbox_enters_it_with_the_hosts_linker() {
     }
     let mounts = value(&properties, "BindReadOnlyPaths");
     assert!(
-        mounts.contains("/run/atek-sandbox/lib/libc.so.6"),
+        mounts.contains("(\"/usr/lib\", \"/run/atek-sandbox/lib/0\", false")
+            && mounts.contains("(\"/lib\", \"/run/atek-sandbox/lib/1\", false"),
         "{mounts}"
     );
     // What the image has in /opt is its own; what the linker would load first is hidden.
@@ -112,7 +118,6 @@ fn an_image_is_the_root_and_the_sandbox_enters_it_with_the_hosts_linker() {
             "WorkingDirectory",
             "KillSignal",
             "SuccessExitStatus",
-            "ExecStartPreEx",
             "ProtectHome",
             "InaccessiblePaths",
             "TemporaryFileSystem",
@@ -165,7 +170,8 @@ fn every_property_has_the_type_that_systemd_takes() {
             "NoNewPrivileges PrivateDevices PrivateIPC RemoveIPC ProtectKernelTunables \
                ProtectKernelModules ProtectKernelLogs ProtectControlGroups ProtectClock ProtectHostname \
                RestrictSUIDSGID RestrictRealtime LockPersonality MemoryAccounting CPUAccounting \
-               TasksAccounting DynamicUser PrivateUsers PrivateNetwork",
+               TasksAccounting DynamicUser PrivateUsers PrivateNetwork RemainAfterExit \
+               StopWhenUnneeded DefaultDependencies",
         ),
         (
             "t",
@@ -183,15 +189,12 @@ fn every_property_has_the_type_that_systemd_takes() {
         (
             "as",
             "PartOf InaccessiblePaths SystemCallArchitectures StateDirectory RuntimeDirectory \
-               Requires After",
+               Requires After JoinsNamespaceOf",
         ),
         ("aay", "LogExtraFields"),
         ("(bas)", "RestrictAddressFamilies SystemCallFilter"),
         ("(aiai)", "SuccessExitStatus"),
-        (
-            "a(sasas)",
-            "ExecStartPreEx ExecStartEx ExecStopEx ExecStopPostEx",
-        ),
+        ("a(sasas)", "ExecStartEx ExecStopEx ExecStopPostEx"),
         ("a(ss)", "LoadCredential TemporaryFileSystem"),
         ("a(ssbt)", "BindReadOnlyPaths BindPaths"),
         ("a(iayu)", "IPAddressAllow IPAddressDeny"),
@@ -201,6 +204,7 @@ fn every_property_has_the_type_that_systemd_takes() {
             // Who answers the home has no list of addresses.
             let mut properties = service(&with_everything, &Sources::default(), NEW);
             properties.extend(service(&with_a_port, &Sources::default(), NEW));
+            properties.extend(network(&with_everything, NEW).1);
             let found: Vec<_> = properties
                 .iter()
                 .filter(|(other, _)| *other == name)
@@ -211,7 +215,9 @@ fn every_property_has_the_type_that_systemd_takes() {
             }
         }
     }
-    for (name, _) in service(&with_everything, &Sources::default(), NEW) {
+    let of_service = service(&with_everything, &Sources::default(), NEW);
+    let of_network = network(&with_everything, NEW).1;
+    for (name, _) in of_service.into_iter().chain(of_network) {
         assert!(
             known.contains(&name),
             "{name} needs a place in the table above"
@@ -575,13 +581,9 @@ fn a_program_that_writes_where_it_starts_can_start_in_its_state() {
 }
 
 #[test]
-fn the_accounts_are_written_by_root_before_the_service_starts() {
+fn nothing_with_privilege_runs_among_the_mounts_of_a_service_before_it() {
     let properties = service(&spec(), &Sources::default(), NEW);
-    let prepare = value(&properties, "ExecStartPreEx");
-    let argv = "[\"/usr/lib/atek/atek-sandbox\", \"prepare\", \"k1\"]";
-    assert!(prepare.contains(argv), "{prepare}");
-    assert!(prepare.contains("\"privileged\""), "{prepare}");
-    // The service itself is not.
+    assert!(values(&properties, "ExecStartPreEx").is_empty());
     assert!(!value(&properties, "ExecStartEx").contains("privileged"));
 }
 

@@ -4,29 +4,40 @@ use super::*;
 
 #[test]
 fn the_network_is_a_permission() {
-    for (network, reach, denied) in [
+    for (kind, reach, denied) in [
         (Network::None, None, false),
         (Network::Hosts, None, false),
         (Network::Direct { lan: false }, Some("internet"), true),
         (Network::Direct { lan: true }, Some("home"), false),
     ] {
-        let properties = service(&ServiceSpec { network, ..spec() }, &Sources::default(), NEW);
+        let properties = service(
+            &ServiceSpec {
+                network: kind,
+                ..spec()
+            },
+            &Sources::default(),
+            NEW,
+        );
         let has = |name: &str| !values(&properties, name).is_empty();
-        assert!(has("PrivateNetwork"), "{network:?}");
-        assert_eq!(has("IPAddressDeny"), denied, "{network:?}");
-        // No link without the firewall.
+        assert!(has("PrivateNetwork"), "{kind:?}");
+        assert_eq!(has("IPAddressDeny"), denied, "{kind:?}");
+        assert!(value(&properties, "Requires").contains("atek-net-rss.service"));
+        let (unit, of_network) = network(
+            &ServiceSpec {
+                network: kind,
+                ..spec()
+            },
+            NEW,
+        );
+        assert_eq!(unit, "atek-net-rss.service");
+        let has = |name: &str| !values(&of_network, name).is_empty();
+        // No link without the firewall; it is removed before the next start needs its place.
         assert_eq!(has("Requires") && has("After"), reach.is_some());
-        let before = value(&properties, "ExecStartPreEx");
-        let attach = reach.map(|reach| format!("\"attach\", \"{reach}\""));
-        assert_eq!(before.contains("attach"), attach.is_some(), "{before}");
-        assert!(before.contains(&attach.unwrap_or_default()), "{before}");
-        // One command, whose last words prepare the service.
-        let [command] = &values(&properties, "ExecStartPreEx")[..] else {
-            panic!("{before}");
-        };
-        assert_eq!(command.matches("\"privileged\"").count(), 1, "{before}");
-        let accounts = "\"/usr/lib/atek/atek-sandbox\", \"prepare\", \"k1\"]";
-        assert!(before.contains(accounts), "{before}");
+        assert_eq!(has("ExecStopEx"), reach.is_some());
+        let link = reach.map(|reach| format!(", \"--\", \"{reach}\""));
+        let words = format!("\"prepare\", \"rss\", \"k1\"{}]", link.unwrap_or_default());
+        let prepare = value(&of_network, "ExecStartEx");
+        assert!(prepare.contains(&words), "{prepare}");
         let started = value(&properties, "ExecStartEx");
         assert_eq!(started.contains("\"link\""), reach.is_some(), "{started}");
     }
@@ -47,9 +58,9 @@ fn a_port_of_the_home_needs_a_link_and_is_closed_before_the_service_stops() {
             ..spec()
         };
         let properties = service(&spec, &Sources::default(), NEW);
-        let before = value(&properties, "ExecStartPreEx");
-        let attach = format!("\"attach\", \"{reach}\", \"tcp/1883\", \"udp/53\"");
-        assert!(before.contains(&attach), "{before}");
+        let prepare = value(&super::network(&spec, NEW).1, "ExecStartEx");
+        let link = format!("\"--\", \"{reach}\", \"tcp/1883\", \"udp/53\"");
+        assert!(prepare.contains(&link), "{prepare}");
         assert!(value(&properties, "ExecStartEx").contains("\"link\""));
         for name in ["ExecStopEx", "ExecStopPostEx"] {
             let words = value(&properties, name);
@@ -67,5 +78,22 @@ fn a_port_of_the_home_needs_a_link_and_is_closed_before_the_service_stops() {
             reach != "nothing",
             "{mounts}"
         );
+    }
+}
+
+#[test]
+fn the_first_unit_of_a_service_makes_namespaces_for_all_of_them() {
+    for version in [Version(252), NEW] {
+        let of_network = network(&spec(), version).1;
+        let of_service = service(&spec(), &Sources::default(), version);
+        for shared in ["PrivateNetwork", "PrivateIPC", "PrivateTmp"] {
+            assert_eq!(
+                values(&of_network, shared),
+                values(&of_service, shared),
+                "{shared}"
+            );
+        }
+        let joined = value(&of_service, "JoinsNamespaceOf");
+        assert!(joined.contains("atek-net-rss.service"), "{joined}");
     }
 }
