@@ -97,11 +97,16 @@ pub(crate) fn attach(link: &Link, unit: &str) -> anyhow::Result<()> {
     opening.end().and(set_up)
 }
 
-/// Removes the link of the network namespace of this process. The kernel does the same when the
-/// namespace ends, but that may be seconds later, while the next start waits.
-pub(crate) fn release() -> anyhow::Result<()> {
+/// Closes the ports that lead to the network namespace of this process, and removes its link. The
+/// kernel does the latter when the namespace ends, too, but that may be seconds later, while the
+/// next start waits.
+pub(crate) fn release(listen: &[LanPort]) -> anyhow::Result<()> {
     // Not the machine's, whose own interface may have that name.
-    Namespaces::of_unit()?;
+    let namespaces = Namespaces::of_unit()?;
+    if !listen.is_empty() {
+        ports::close(listen)?;
+        namespaces.enter_own()?;
+    }
     if if_nametoindex(INSIDE).is_err() {
         return Ok(());
     }

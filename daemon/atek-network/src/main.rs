@@ -1,7 +1,7 @@
 //! Gives apps with the internet, and builds, a network of their own.
 //!
 //! Usage: `atek-network firewall`; `atek-network attach LINK`;
-//! `atek-network prepare ID KEY [sidecar=NAME]... [-- LINK]`; `atek-network release`;
+//! `atek-network prepare ID KEY [sidecar=NAME]... [-- LINK]`; `atek-network release [PORT]...`;
 //! `atek-network detach PORT...`. LINK is `nothing|internet|home [mdns] [PORT]...`.
 //!
 //! ```text
@@ -15,9 +15,8 @@
 //! as root, in the unit's network namespace, before any code of the program: it makes the link and
 //! moves one end to the machine's namespace ([`attach`]), and lets ports of the home's network lead
 //! to the unit, such as `tcp/1883` ([`ports`]). `prepare` does the same for a service, in a unit of
-//! its own that shares the service's namespace ([`prepare`]), and `release` removes the link when
-//! the service has ended. `detach` takes the ports back, before the service is told to stop and
-//! when it has ended.
+//! its own that shares the service's namespace ([`prepare`]). `detach` takes the ports back, before
+//! the service is told to stop, and `release` does so with the link, when the service has ended.
 //!
 //! The link belongs to the unit's namespace and goes with it, however the unit ends, and routes and
 //! addresses go with the link. So nothing else is collected afterwards, and no process remains.
@@ -62,10 +61,7 @@ fn run() -> anyhow::Result<()> {
         }
         "attach" => attach::attach(&link_of(words)?, &attach::own_unit()?),
         "prepare" => prepare::run(words),
-        "release" => {
-            ensure!(words.next().is_none(), "too many arguments");
-            attach::release()
-        }
+        "release" => attach::release(&ports_of(words)?),
         "detach" => ports::close(&ports_of(words)?),
         _ => bail!("use: atek-network firewall, attach, prepare, release or detach"),
     }

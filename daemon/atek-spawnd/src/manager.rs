@@ -26,6 +26,8 @@ trait Manager {
 
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
 
+    fn reload_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+
     fn kill_unit(&self, name: &str, whom: &str, signal: i32) -> zbus::Result<()>;
 
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
@@ -278,6 +280,19 @@ impl Systemd {
             ended => drop(ended?),
         }
         self.reset_failed(unit).await
+    }
+
+    /// Has a unit do what it has for being reloaded. One that is not there, or has nothing for that,
+    /// is fine.
+    pub(crate) async fn reload(&self, unit: &str, timeout: Duration) -> Result<(), SystemdError> {
+        const NOTHING_TO_DO: &str = "org.freedesktop.systemd1.JobTypeNotApplicable";
+        let removed = self.manager.receive_job_removed().await?;
+        let job = match self.manager.reload_unit(unit, "replace").await {
+            Err(error) if SystemdError::is_no_such_unit(&error) => return Ok(()),
+            Err(error) if SystemdError::is_named(&error, NOTHING_TO_DO) => return Ok(()),
+            reloading => reloading?,
+        };
+        wait(removed, &job, unit, timeout).await.map(drop)
     }
 
     /// Forgets that a unit failed, and how often it was restarted. One that is not there is fine.

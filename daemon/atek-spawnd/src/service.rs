@@ -226,6 +226,12 @@ impl Spawn {
         // Longer than systemd itself waits makes no sense.
         let longest = spec::STOP_TIMEOUT + Duration::from_secs(10);
         let timeout = Duration::from_millis(timeout_ms).min(longest);
+        // Ports of the home are closed before it is told to stop.
+        let network = id.network_unit();
+        if let Err(error) = self.systemd.reload(&network, PORTS_TIMEOUT).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(unit, error, "could not close the ports of a service first");
+        }
         self.systemd.stop(&unit, timeout).await?;
         self.stop_beside(&id, timeout).await?;
         tracing::info!(unit, "stopped a service");
@@ -600,6 +606,8 @@ const SIDECAR_TRIES: u32 = 3;
 const SIDECAR_LOOK: Duration = Duration::from_millis(500);
 /// The services' units.
 const UNITS: &str = "atek-app-*.service";
+/// How long the ports of a service may take to be closed before it is stopped all the same.
+const PORTS_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn json<T: DeserializeOwned>(text: &str) -> Result<T> {
     // The text has a service's configuration; serde's message may quote a value, the place does

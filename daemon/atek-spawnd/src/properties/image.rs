@@ -25,7 +25,7 @@ pub(super) fn properties(process: &Process<'_>) -> Vec<Property> {
     let root = process.spec.package.folder.join(root_folder(name));
     vec![
         ("RootDirectory", text(root.to_string_lossy())),
-        // What root runs when it ends runs in the host's root, as for every service.
+        // What waits until it is ready runs in the host's root, where atek-sandbox is.
         ("RootDirectoryStartOnly", Variant::from(true)),
         ("MountAPIVFS", Variant::from(true)),
     ]

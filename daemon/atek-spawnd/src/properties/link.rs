@@ -23,13 +23,17 @@ pub(super) fn words(reach: Reach, mdns: bool, listen: &[LanPort]) -> Vec<String>
         Reach::Internet => "internet",
         Reach::Home => "home",
     };
-    let ports = listen.iter().map(LanPort::to_string);
     let mdns = mdns.then(|| "mdns".to_owned());
     [word.to_owned()]
         .into_iter()
         .chain(mdns)
-        .chain(ports)
+        .chain(ports(listen))
         .collect()
+}
+
+/// Ports of the home's network, as atek-network is told them.
+pub(super) fn ports(listen: &[LanPort]) -> impl Iterator<Item = String> {
+    listen.iter().map(LanPort::to_string)
 }
 
 /// `ExecStartPre` of a build: makes its link, as root, in its namespaces.
@@ -39,23 +43,6 @@ pub(super) fn attach_before(reach: Reach) -> Property {
     let flags = ["privileged", "no-env-expand"].map(str::to_owned).to_vec();
     let command = vec![(paths::NETWORK.to_owned(), argv, flags)];
     ("ExecStartPreEx", Variant::from(command))
-}
-
-/// Closes the ports before the service is told to stop, and again when it has ended in any way.
-pub(super) fn detach(listen: &[LanPort]) -> Vec<Property> {
-    if listen.is_empty() {
-        return Vec::new();
-    }
-    let words = [paths::NETWORK, "detach"].map(str::to_owned);
-    let ports = listen.iter().map(LanPort::to_string);
-    let argv: Vec<String> = words.into_iter().chain(ports).collect();
-    let flags = ["privileged", "no-env-expand", "ignore-failure"];
-    let flags = flags.map(str::to_owned).to_vec();
-    let command = vec![(paths::NETWORK.to_owned(), argv, flags)];
-    vec![
-        ("ExecStopEx", Variant::from(command.clone())),
-        ("ExecStopPostEx", Variant::from(command)),
-    ]
 }
 
 /// Besides `PrivateNetwork`: the firewall is loaded first, or the unit does not start.

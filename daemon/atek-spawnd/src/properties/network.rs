@@ -1,8 +1,9 @@
 //! The unit that makes the network namespace of a service ready (see atek-network's `prepare`).
 //!
-//! It shares the namespaces of the service's processes, needs none of their mounts and starts at the
-//! same time, so that the network is there when the mounts are. It stays while one of them needs it,
-//! also while systemd starts that one again, and removes the link when none does.
+//! It shares the namespaces of the service's processes, needs none of their mounts and starts at
+//! the same time, so that the network is there when the mounts are. It stays while one of them needs
+//! it, and removes the link when none does. Reloading it closes the ports of the home's network that
+//! lead to the service: what is done before that one is told to stop.
 
 use super::link::{self, Reach};
 use super::service::{journal_fields, link as reach_of};
@@ -63,11 +64,18 @@ pub(crate) fn unit(spec: &ServiceSpec, version: Version) -> Unit {
         properties.push(("PrivateTmp", on()));
     }
     if reach.is_some() {
-        let words = [paths::NETWORK, "release"].map(str::to_owned).to_vec();
-        properties.push(("ExecStopEx", command(words)));
+        properties.push(("ExecStopEx", command(on_ports("release", spec))));
         properties.extend(link::firewall());
     }
+    if !spec.listen.is_empty() {
+        properties.push(("ExecReloadEx", command(on_ports("detach", spec))));
+    }
     (spec.id.network_unit(), properties)
+}
+
+fn on_ports(task: &str, spec: &ServiceSpec) -> Vec<String> {
+    let words = [paths::NETWORK, task].map(str::to_owned);
+    words.into_iter().chain(link::ports(&spec.listen)).collect()
 }
 
 fn prepare(spec: &ServiceSpec, reach: Option<Reach>) -> Vec<String> {

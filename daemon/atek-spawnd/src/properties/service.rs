@@ -572,7 +572,6 @@ fn walls(spec: &ServiceSpec) -> Vec<Property> {
         let spoken_to = spec.mdns || !spec.listen.is_empty();
         properties.extend(link::wall(reach, &spec.home, spoken_to));
     }
-    properties.extend(link::detach(&spec.listen));
     properties
 }
 

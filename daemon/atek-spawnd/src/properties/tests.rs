@@ -194,7 +194,7 @@ fn every_property_has_the_type_that_systemd_takes() {
         ("aay", "LogExtraFields"),
         ("(bas)", "RestrictAddressFamilies SystemCallFilter"),
         ("(aiai)", "SuccessExitStatus"),
-        ("a(sasas)", "ExecStartEx ExecStopEx ExecStopPostEx"),
+        ("a(sasas)", "ExecStartEx ExecStopEx ExecReloadEx"),
         ("a(ss)", "LoadCredential TemporaryFileSystem"),
         ("a(ssbt)", "BindReadOnlyPaths BindPaths"),
         ("a(iayu)", "IPAddressAllow IPAddressDeny"),
@@ -205,6 +205,7 @@ fn every_property_has_the_type_that_systemd_takes() {
             let mut properties = service(&with_everything, &Sources::default(), NEW);
             properties.extend(service(&with_a_port, &Sources::default(), NEW));
             properties.extend(network(&with_everything, NEW).1);
+            properties.extend(network(&with_a_port, NEW).1);
             let found: Vec<_> = properties
                 .iter()
                 .filter(|(other, _)| *other == name)

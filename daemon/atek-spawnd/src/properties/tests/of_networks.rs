@@ -58,14 +58,16 @@ fn a_port_of_the_home_needs_a_link_and_is_closed_before_the_service_stops() {
             ..spec()
         };
         let properties = service(&spec, &Sources::default(), NEW);
-        let prepare = value(&super::network(&spec, NEW).1, "ExecStartEx");
+        let of_network = super::network(&spec, NEW).1;
+        let prepare = value(&of_network, "ExecStartEx");
         let link = format!("\"--\", \"{reach}\", \"tcp/1883\", \"udp/53\"");
         assert!(prepare.contains(&link), "{prepare}");
         assert!(value(&properties, "ExecStartEx").contains("\"link\""));
-        for name in ["ExecStopEx", "ExecStopPostEx"] {
-            let words = value(&properties, name);
-            assert!(words.contains("\"detach\", \"tcp/1883\", \"udp/53\""));
-            assert!(words.contains("privileged") && words.contains("ignore-failure"));
+        for (name, task) in [("ExecReloadEx", "detach"), ("ExecStopEx", "release")] {
+            let words = value(&of_network, name);
+            let expected = format!("\"{task}\", \"tcp/1883\", \"udp/53\"");
+            assert!(words.contains(&expected), "{words}");
+            assert!(values(&properties, name).is_empty(), "{name}");
         }
         assert!(
             values(&properties, "IPAddressDeny").is_empty(),
