@@ -49,7 +49,7 @@
 //! | unit starting | * but StartRequested, Activating, Stopping | Activating |
 //! | unit waits to restart | * but Stopping | Restarting |
 //! | unit failed | * but Failed, Stopping | Failed(Exit) |
-//! | unit stopping, asked | * but Stopping | StoppingByAdministrator |
+//! | unit stopping, asked | * but StartRequested, Stopping | StoppingByAdministrator |
 //! | unit dead | Activating, Probing, Running, Restarting | Stopped(Administrator or Ended) |
 //! | | StoppingByAdministrator | Stopped(Administrator) |
 
@@ -355,6 +355,8 @@ impl ServiceState {
                 let next = Failed(Failure::Exit { exit, gave_up });
                 (!matches!(self, Failed(_))).then_some((next, None))
             }
+            // The answer to the start says why: systemd stops what it could not start as a whole.
+            Phase::Stopping { asked: true } if *self == StartRequested => None,
             Phase::Stopping { asked: true } => self.changed_to(StoppingByAdministrator),
             // The process has ended by itself; the next event says how.
             Phase::Stopping { asked: false } => None,
@@ -732,6 +734,19 @@ mod tests {
             [Event::Start],
         );
         assert_eq!(run(asked.clone(), [dead(Exit::Signal(15))]).0, asked);
+    }
+
+    #[test]
+    fn a_start_that_failed_as_a_whole_was_told_to_be_an_administrators_stop() {
+        let reason = || "its network was not made ready".to_owned();
+        let stopping = unit(Phase::Stopping { asked: true }, 7, Exit::Code(0));
+        let late = [
+            stopping,
+            dead(Exit::Code(0)),
+            Event::StartDone(Err(reason())),
+        ];
+        let (state, _) = run(StartRequested, late);
+        assert_eq!(state, Failed(Failure::NotStarted(reason())));
     }
 
     #[test]
