@@ -910,7 +910,8 @@ fn fuzz_property_lists() {
             return false;
         }
         let properties = service(&spec, &sources(&spec), NEW);
-        for (name, value) in &properties {
+        let of_network = network(&spec, NEW).1;
+        for (name, value) in properties.iter().chain(&of_network) {
             let value = value.to_string();
             // A line's end would begin another setting in the unit file that systemd writes.
             assert!(!value.contains(char::is_control), "{name}: {value:?}");
