@@ -1,9 +1,9 @@
 //! Makes the network namespace of a service ready, beside the start of its programs.
 //!
-//! `atek-network prepare ID KEY [sidecar=NAME]... [-- LINK]` is the command of the service's network
-//! unit, which systemd starts together with the units of the service's processes, in the network
-//! namespace that they share. It has none of their mounts, so it is done before they are; atek-sandbox
-//! waits in each of them for the outcome, which is written where they read it
+//! `atek-network prepare ID KEY [sidecar=NAME]... [-- LINK]` is the command of the service's
+//! network unit, which systemd starts together with the units of the service's processes, in the
+//! network namespace that they share. It has none of their mounts, so it is done before they are;
+//! atek-sandbox waits in each of them for the outcome, which is written where they read it
 //! ([`paths::NETWORK_OUTCOME`]).
 //!
 //! No port needs a privilege there: programs listen on 80 or 53, and where none has the port 80 the

@@ -282,8 +282,8 @@ impl Systemd {
         self.reset_failed(unit).await
     }
 
-    /// Has a unit do what it has for being reloaded. One that is not there, or has nothing for that,
-    /// is fine.
+    /// Has a unit do what it has for being reloaded. One that is not there, or has nothing for
+    /// that, is fine.
     pub(crate) async fn reload(&self, unit: &str, timeout: Duration) -> Result<(), SystemdError> {
         const NOTHING_TO_DO: &str = "org.freedesktop.systemd1.JobTypeNotApplicable";
         let removed = self.manager.receive_job_removed().await?;

@@ -1,9 +1,9 @@
 //! The unit that makes the network namespace of a service ready (see atek-network's `prepare`).
 //!
 //! It shares the namespaces of the service's processes, needs none of their mounts and starts at
-//! the same time, so that the network is there when the mounts are. It stays while one of them needs
-//! it, and removes the link when none does. Reloading it closes the ports of the home's network that
-//! lead to the service: what is done before that one is told to stop.
+//! the same time, so that the network is there when the mounts are. It stays while one of them
+//! needs it, and removes the link when none does. Reloading it closes the ports of the home's
+//! network that lead to the service: what is done before that one is told to stop.
 
 use super::link::{self, Reach};
 use super::service::{journal_fields, link as reach_of};
